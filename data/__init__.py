@@ -1,0 +1,18 @@
+"""The dataset format, version 1: writing, reading and checking, without JAX."""
+
+from hypermagnetics.data.batches import Batch as Batch
+from hypermagnetics.data.batches import BatchSchedule as BatchSchedule
+from hypermagnetics.data.batches import read_batch as read_batch
+from hypermagnetics.data.dataset import Dataset as Dataset
+from hypermagnetics.data.dataset import Split as Split
+from hypermagnetics.data.layout import ArrayName as ArrayName
+from hypermagnetics.data.layout import Block as Block
+from hypermagnetics.data.layout import Shard as Shard
+from hypermagnetics.data.layout import SplitLayout as SplitLayout
+from hypermagnetics.data.layout import StorageFormat as StorageFormat
+from hypermagnetics.data.manifest import FORMAT_VERSION as FORMAT_VERSION
+from hypermagnetics.data.manifest import Identity as Identity
+from hypermagnetics.data.manifest import Manifest as Manifest
+from hypermagnetics.data.verify import verify_split as verify_split
+from hypermagnetics.data.writer import DatasetWriter as DatasetWriter
+from hypermagnetics.data.writer import remove_dataset as remove_dataset

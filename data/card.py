@@ -1,0 +1,80 @@
+"""The dataset card: what a person finds in the README.md of a dataset."""
+
+from hypermagnetics.data.manifest import FORMAT_VERSION, Manifest
+from hypermagnetics.log import in_bytes
+
+
+def dataset_card(manifest: Manifest) -> str:
+    """The Markdown text that says what a dataset is, in which units, and how to read it.
+
+    Args:
+        manifest: The manifest of the dataset.
+
+    Returns:
+        The text of README.md.
+    """
+    return "\n".join(
+        (
+            f"# {manifest.title}",
+            "",
+            _summary(manifest),
+            "",
+            "| split | samples | sources each | points | blocks | bytes |",
+            "|---|--:|--:|--:|--:|--:|",
+            *_split_rows(manifest),
+            "",
+            "## Arrays of each split",
+            "",
+            "| array | dimensions | unit | meaning |",
+            "|---|---|---|---|",
+            f"| sources | sample, source, column | {', '.join(manifest.column_units)} | "
+            f"columns {', '.join(manifest.columns)}; rows past num_sources are zero |",
+            "| num_sources | sample | | rows of `sources` in use |",
+            "| grid | block, point, axis | m | points of evaluation, shared by a block of samples |",
+            "| potential | sample, point | A | magnetic scalar potential phi |",
+            "| field | sample, point, axis | A/m | H = -grad phi |",
+            "",
+            "Labels were computed in float64 from the stored float32 sources and grid.",
+            "",
+            "## Reading and checking",
+            "",
+            "```python",
+            *_reading(manifest),
+            "```",
+            "",
+            "`sha256sum -c manifest-sha256.txt` checks every byte.",
+            "",
+        )
+    )
+
+
+def _summary(manifest: Manifest) -> str:
+    radius = "" if manifest.radius is None else f" of radius {manifest.radius:g} m"
+    versions = ", ".join(f"{name} {version}" for name, version in manifest.software.items())
+    return (
+        f"Magnetic sources ({manifest.body}{radius}), their scalar potential and field. "
+        f"Format version {FORMAT_VERSION}, seed {manifest.seed}, made by {versions}. "
+        "The full recipe is in manifest.json."
+    )
+
+
+def _split_rows(manifest: Manifest) -> list[str]:
+    rows = []
+    for name, split in manifest.splits.items():
+        layout = split.layout
+        rows.append(
+            f"| {name} | {layout.num_samples} | {layout.max_sources} | {layout.num_points} | "
+            f"{layout.num_blocks} | {in_bytes(layout.num_bytes)} |"
+        )
+    return rows
+
+
+def _reading(manifest: Manifest) -> tuple[str, ...]:
+    split = next(iter(manifest.splits))
+    ours = (
+        "from hypermagnetics.data import Dataset",
+        f'block = Dataset.open(".").split("{split}").block(0)  # numpy arrays, mapped from disk',
+    )
+    if manifest.storage_format == "zarr":
+        return (*ours, "", "import xarray", f'xarray.open_zarr("{split}.zarr", consolidated=False)')
+    return (*ours, "", "import h5py", f'h5py.File("{split}/shard-00000.h5")["potential"]')

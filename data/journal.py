@@ -1,0 +1,97 @@
+"""The journal of an unfinished dataset: what is being made, and which shards are done."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from hypermagnetics.config import Config
+from hypermagnetics.data.layout import ArrayName
+from hypermagnetics.data.manifest import FileEntry, Identity
+from hypermagnetics.data.statistics import Sums
+from hypermagnetics.errors import DatasetError
+from hypermagnetics.files import only_writer
+
+JOURNAL_NAME = "journal.jsonl"
+
+
+class ShardRecord(Config):
+    """A finished shard: its files and the sums over its values."""
+
+    split: str
+    index: int
+    files: tuple[FileEntry, ...]
+    sums: dict[ArrayName, Sums]
+
+
+class Journal:
+    """Appends a line per finished shard; a line torn by a kill is dropped when it is read."""
+
+    def __init__(self, file: IO[bytes], identity: Identity, directory: Path) -> None:
+        """Read what an earlier process left, or start with the identity.
+
+        Args:
+            file: The locked journal file.
+            identity: What this process makes.
+            directory: The dataset, to see that the files recorded are there.
+
+        Raises:
+            DatasetError: If the file is the journal of another dataset.
+        """
+        self._file = file
+        self.records: dict[tuple[str, int], ShardRecord] = {}
+        file.seek(0)
+        lines = file.read().split(b"\n")
+        whole = [line for line in lines[:-1]]
+        if not whole:
+            file.truncate(0)
+            self._append(identity.model_dump_json())
+            return
+        if json.loads(whole[0]) != json.loads(identity.model_dump_json()):
+            raise DatasetError(
+                "OUT must not exist or be an unfinished run of the same recipe; got an unfinished "
+                f"run of another recipe, format or version ({directory}). "
+                "Choose another OUT, or start again with --overwrite."
+            )
+        file.truncate(sum(len(line) + 1 for line in whole))
+        for line in whole[1:]:
+            record = ShardRecord.model_validate_json(line)
+            if all(_is_whole(directory, entry) for entry in record.files):
+                self.records[record.split, record.index] = record
+
+    def add(self, record: ShardRecord) -> None:
+        """Record a shard whose files have their names."""
+        self._append(record.model_dump_json())
+        self.records[record.split, record.index] = record
+
+    def _append(self, line: str) -> None:
+        self._file.write(line.encode() + b"\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+
+@contextmanager
+def open_journal(directory: Path, identity: Identity) -> Iterator[Journal]:
+    """Open the journal of a dataset for the one process that writes it.
+
+    Args:
+        directory: The dataset; made if absent.
+        identity: What is to be made.
+
+    Yields:
+        The journal, with what earlier processes finished.
+
+    Raises:
+        DatasetError: If the directory holds something else.
+        HypermagneticsError: If another process writes it.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    with only_writer(directory / JOURNAL_NAME, "A dataset") as file:
+        yield Journal(file, identity, directory)
+
+
+def _is_whole(directory: Path, entry: FileEntry) -> bool:
+    path = directory / entry.path
+    return path.is_file() and path.stat().st_size == entry.bytes

@@ -1,0 +1,171 @@
+"""How the samples of a split are cut into blocks and shards, and which arrays hold them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Literal, NamedTuple
+
+import numpy as np
+from pydantic import Field
+
+from hypermagnetics.config import Config
+
+ArrayName = Literal["sources", "num_sources", "grid", "potential", "field"]
+StorageFormat = Literal["zarr", "hdf5"]
+ARRAY_NAMES: tuple[ArrayName, ...] = ("sources", "num_sources", "grid", "potential", "field")
+
+_Count = Annotated[int, Field(ge=1, le=2**40)]
+_Size = Annotated[int, Field(ge=1, le=2**24)]
+
+
+class ArraySpec(NamedTuple):
+    """One array of a split, as a whole."""
+
+    name: ArrayName
+    dtype: np.dtype[np.generic]
+    shape: tuple[int, ...]
+    dimensions: tuple[str, ...]
+    unit: str
+    rows_per_block: int
+    """How many entries of the first axis belong to one full block."""
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one entry of the first axis."""
+        return int(np.prod(self.shape[1:], dtype=object)) * self.dtype.itemsize
+
+
+class Shard(NamedTuple):
+    """Consecutive samples that are written together."""
+
+    index: int
+    first_sample: int
+    num_samples: int
+    first_block: int
+    num_blocks: int
+
+
+@dataclass(frozen=True)
+class Block:
+    """Consecutive samples that share one grid, as numpy arrays.
+
+    `potential` (samples, points) [A], `field` (samples, points, dim) [A/m], `grid` (points, dim)
+    [m], `sources` (samples, max_sources, source_size), `num_sources` (samples,).
+    """
+
+    sources: np.ndarray
+    num_sources: np.ndarray
+    grid: np.ndarray
+    potential: np.ndarray
+    field: np.ndarray
+
+
+class SplitLayout(Config):
+    """Sizes of one split, from which every array shape and file name follows."""
+
+    num_samples: _Count
+    samples_per_grid: _Size
+    """Samples of a block; the last block may have fewer."""
+    shared_grid: bool
+    """Whether all blocks share one grid, as regular grids do."""
+    samples_per_shard: _Count
+    max_sources: _Size
+    source_size: _Size
+    num_points: Annotated[int, Field(ge=1, le=2**32)]
+    dim: Annotated[int, Field(ge=2, le=3)]
+
+    @property
+    def num_blocks(self) -> int:
+        """Number of blocks."""
+        return -(-self.num_samples // self.samples_per_grid)
+
+    @property
+    def blocks_per_shard(self) -> int:
+        """Number of blocks in a full shard."""
+        return self.samples_per_shard // self.samples_per_grid
+
+    @property
+    def num_shards(self) -> int:
+        """Number of shards."""
+        return -(-self.num_samples // self.samples_per_shard)
+
+    def shard(self, index: int) -> Shard:
+        """The samples and blocks of one shard."""
+        first = index * self.samples_per_shard
+        samples = min(self.samples_per_shard, self.num_samples - first)
+        return Shard(
+            index,
+            first,
+            samples,
+            index * self.blocks_per_shard,
+            -(-samples // self.samples_per_grid),
+        )
+
+    def shards(self) -> Iterator[Shard]:
+        """All shards in order."""
+        return (self.shard(index) for index in range(self.num_shards))
+
+    def block_samples(self, block: int) -> range:
+        """The samples of one block."""
+        first = block * self.samples_per_grid
+        return range(first, min(first + self.samples_per_grid, self.num_samples))
+
+    def array(self, name: ArrayName) -> ArraySpec:
+        """Type, shape, dimension names and unit of one array."""
+        samples, points, dim, rows = (
+            self.num_samples,
+            self.num_points,
+            self.dim,
+            self.samples_per_grid,
+        )
+        single, whole = np.dtype("<f4"), np.dtype("<i4")
+        match name:
+            case "sources":
+                shape: tuple[int, ...] = (samples, self.max_sources, self.source_size)
+                return ArraySpec(name, single, shape, ("sample", "source", "column"), "", rows)
+            case "num_sources":
+                return ArraySpec(name, whole, (samples,), ("sample",), "1", rows)
+            case "grid":
+                grids = 1 if self.shared_grid else self.num_blocks
+                return ArraySpec(
+                    name, single, (grids, points, dim), ("block", "point", "axis"), "m", 1
+                )
+            case "potential":
+                return ArraySpec(name, single, (samples, points), ("sample", "point"), "A", rows)
+            case "field":
+                shape = (samples, points, dim)
+                return ArraySpec(name, single, shape, ("sample", "point", "axis"), "A/m", rows)
+
+    def arrays(self) -> tuple[ArraySpec, ...]:
+        """All arrays of the split."""
+        return tuple(self.array(name) for name in ARRAY_NAMES)
+
+    def rows(self, name: ArrayName, shard: Shard) -> range:
+        """The entries along the first axis of an array that a shard holds."""
+        if name != "grid":
+            return range(shard.first_sample, shard.first_sample + shard.num_samples)
+        if self.shared_grid:
+            return range(0, 1) if shard.index == 0 else range(0)
+        return range(shard.first_block, shard.first_block + shard.num_blocks)
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of all values of the split."""
+        return sum(spec.shape[0] * spec.row_bytes for spec in self.arrays())
+
+
+def samples_per_shard(
+    num_samples: int, samples_per_grid: int, sample_bytes: int, shard_bytes: float
+) -> int:
+    """How many samples a shard of about `shard_bytes` holds: whole blocks, at least one.
+
+    Args:
+        num_samples: Samples of the split; a shard is no larger than that takes.
+        samples_per_grid: Samples of a block.
+        sample_bytes: Bytes of one sample.
+        shard_bytes: Bytes aimed at.
+
+    Returns:
+        A multiple of `samples_per_grid`.
+    """
+    wanted = max(int(shard_bytes // (sample_bytes * samples_per_grid)), 1)
+    return min(wanted, -(-num_samples // samples_per_grid)) * samples_per_grid

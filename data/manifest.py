@@ -1,0 +1,188 @@
+"""The manifest: what makes a directory a dataset, and what its readers trust instead of the files.
+
+It is written last. It holds no time and no machine name, so the same recipe and software give the
+same bytes.
+"""
+
+import hashlib
+import json
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, JsonValue, ValidationError, model_validator
+
+from hypermagnetics.config import Config
+from hypermagnetics.data.layout import ARRAY_NAMES, SplitLayout, StorageFormat
+from hypermagnetics.errors import DatasetError
+
+FORMAT_VERSION = 1
+MANIFEST_NAME = "manifest.json"
+CHECKSUMS_NAME = "manifest-sha256.txt"
+CARD_NAME = "README.md"
+_MAX_MANIFEST_BYTES = 1 << 28
+
+
+def _inside(path: str) -> str:
+    parts = PurePosixPath(path).parts
+    if not parts or path.startswith("/") or "\\" in path or {"..", "."} & set(path.split("/")):
+        raise ValueError("a relative path without '..'")
+    return path
+
+
+RelativePath = Annotated[str, AfterValidator(_inside)]
+SplitName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
+_Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+_Bytes = Annotated[int, Field(ge=0, le=2**60)]
+
+
+class FileEntry(Config):
+    """One file of the dataset, with the samples whose values it holds."""
+
+    path: RelativePath
+    split: SplitName
+    first_sample: _Bytes
+    num_samples: _Bytes
+    """0 for a file of metadata."""
+    bytes: _Bytes
+    sha256: _Sha256
+
+
+class Statistics(Config):
+    """Moments of one array, for each of its components (columns, axes), in its unit."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    min: tuple[float, ...]
+    max: tuple[float, ...]
+
+
+class ArrayEntry(Config):
+    """One array of a split, spelled out for readers that know only this file."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    dimensions: tuple[str, ...]
+    unit: str
+    statistics: Statistics
+
+
+class SplitEntry(Config):
+    """One split."""
+
+    layout: SplitLayout
+    arrays: dict[str, ArrayEntry]
+
+    @model_validator(mode="after")
+    def _arrays_follow_from_the_layout(self) -> Self:
+        if set(self.arrays) != set(ARRAY_NAMES):
+            raise ValueError(f"the arrays {', '.join(ARRAY_NAMES)}")
+        for spec in self.layout.arrays():
+            entry = self.arrays[spec.name]
+            if (entry.dtype, entry.shape) != (spec.dtype.name, spec.shape):
+                raise ValueError(
+                    f"consistent: {spec.name} of {spec.dtype.name} {list(spec.shape)} follows from "
+                    f"the layout, not {entry.dtype} {list(entry.shape)}"
+                )
+        return self
+
+
+class Identity(Config):
+    """What two calls must share to work on the same dataset."""
+
+    title: str
+    body: str
+    radius: float | None
+    """Radius of every disc [m]; null for bodies without one."""
+    columns: tuple[str, ...]
+    """What the columns of `sources` are."""
+    column_units: tuple[str, ...]
+    seed: int
+    storage_format: StorageFormat
+    recipe: dict[str, JsonValue]
+    """The recipe with every default filled in; itself a recipe that makes this dataset."""
+    splits: dict[SplitName, SplitLayout]
+    software: dict[str, str]
+    """Versions of what decides the values."""
+
+
+class Manifest(Config):
+    """A complete dataset."""
+
+    format: Literal["hypermagnetics dataset"] = "hypermagnetics dataset"
+    format_version: Literal[1] = FORMAT_VERSION
+    title: str
+    body: str
+    radius: float | None
+    columns: tuple[str, ...]
+    column_units: tuple[str, ...]
+    seed: int
+    storage_format: StorageFormat
+    recipe: dict[str, JsonValue]
+    software: dict[str, str]
+    splits: dict[SplitName, SplitEntry]
+    files: tuple[FileEntry, ...]
+
+    def to_json(self) -> str:
+        """The text of manifest.json."""
+        return json.dumps(self.model_dump(mode="json"), indent=1, allow_nan=False) + "\n"
+
+
+def read_manifest(directory: Path) -> tuple[Manifest, str]:
+    """Read and check the manifest of a dataset.
+
+    Args:
+        directory: The dataset.
+
+    Returns:
+        The manifest, and the sha256 of its bytes, which names the dataset.
+
+    Raises:
+        DatasetError: If the directory is no complete dataset of this format version.
+    """
+    path = directory / MANIFEST_NAME
+    if not path.is_file():
+        raise DatasetError(
+            f"A dataset must have a {MANIFEST_NAME}; got a directory without one ({directory}). "
+            "Check the path; if hm-generate was interrupted, give its command again to complete it."
+            if directory.is_dir()
+            else f"A dataset must be a directory; got {str(directory)!r}, which is none. "
+            "Check the path, or make the dataset with hm-generate."
+        )
+    if path.stat().st_size > _MAX_MANIFEST_BYTES:
+        raise DatasetError(
+            f"A manifest must be below {_MAX_MANIFEST_BYTES} bytes; got {path.stat().st_size} "
+            f"({path}). This is no manifest; get the dataset from its source again."
+        )
+    text = path.read_bytes()
+    return _parse(text, path), hashlib.sha256(text).hexdigest()
+
+
+def checksums(manifest_text: str, files: tuple[FileEntry, ...]) -> str:
+    """The text of the list that `sha256sum -c` reads: every file of values, and the manifest."""
+    lines = [f"{entry.sha256}  {entry.path}" for entry in files]
+    lines.append(f"{hashlib.sha256(manifest_text.encode()).hexdigest()}  {MANIFEST_NAME}")
+    return "\n".join(lines) + "\n"
+
+
+def _parse(text: bytes, path: Path) -> Manifest:
+    repair = "Get the file from the dataset's source again."
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DatasetError(f"A manifest must be JSON; got: {error} ({path}). {repair}") from error
+    version = content.get("format_version") if isinstance(content, dict) else None
+    if version != FORMAT_VERSION:
+        raise DatasetError(
+            f"The format version of a dataset must be {FORMAT_VERSION}; got {version!r} ({path}). "
+            "Read it with the release of hypermagnetics that wrote it."
+        )
+    try:
+        return Manifest.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        shown = str(first["input"])[:80]
+        raise DatasetError(
+            f"The manifest's {place or 'content'} must be as the format says: {first['msg']}; "
+            f"got {shown!r} ({path}). {repair}"
+        ) from error

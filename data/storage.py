@@ -1,0 +1,51 @@
+"""What a storage format must do for one split, and the choice between the two."""
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from hypermagnetics.data.layout import ArrayName, Block, Shard, SplitLayout
+
+
+@dataclass(frozen=True)
+class SplitPlace:
+    """A split inside a dataset directory."""
+
+    directory: Path
+    split: str
+    layout: SplitLayout
+    columns: tuple[str, ...]
+    """Names of the columns of `sources`."""
+    column_units: tuple[str, ...]
+
+
+class ShardSink(Protocol):
+    """Takes the blocks of one shard in order."""
+
+    def append(self, block: Block) -> None:
+        """Write one block."""
+
+
+class SplitStorage(Protocol):
+    """Files of one split in one format. All paths are relative to the dataset."""
+
+    def metadata(self) -> dict[str, bytes]:
+        """Path to bytes of the files that hold no values."""
+
+    def metadata_paths(self) -> tuple[str, ...]:
+        """Paths of the files that hold no values."""
+
+    def check_metadata(self) -> None:
+        """Raise DatasetError if metadata says anything but what the manifest says."""
+
+    def shard_paths(self, shard: Shard) -> tuple[str, ...]:
+        """Paths of the files of one shard."""
+
+    def shard_sink(self, shard: Shard) -> AbstractContextManager[ShardSink]:
+        """Write one shard; its files take their names when the block ends without an error."""
+
+    def map_shard(self, shard: Shard) -> dict[ArrayName, np.ndarray]:
+        """Map one shard into memory, read-only; DatasetError if it is not as the format asks."""

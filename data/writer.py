@@ -1,0 +1,231 @@
+"""Writing a dataset: shard by shard, each whole or absent, and the manifest as the commit.
+
+A process killed at any moment leaves a directory without manifest.json; the same call goes on
+after the last finished shard and ends with the bytes of an undisturbed run.
+"""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import reduce
+from operator import add
+from pathlib import Path
+
+import numpy as np
+
+from hypermagnetics.data.card import dataset_card
+from hypermagnetics.data.formats import split_storage
+from hypermagnetics.data.journal import JOURNAL_NAME, Journal, ShardRecord, open_journal
+from hypermagnetics.data.layout import ARRAY_NAMES, ArrayName, Block, Shard, SplitLayout
+from hypermagnetics.data.manifest import (
+    CARD_NAME,
+    CHECKSUMS_NAME,
+    MANIFEST_NAME,
+    ArrayEntry,
+    FileEntry,
+    Identity,
+    Manifest,
+    SplitEntry,
+    checksums,
+)
+from hypermagnetics.data.statistics import Sums, block_sums
+from hypermagnetics.data.storage import ShardSink, SplitPlace, SplitStorage
+from hypermagnetics.errors import DatasetError, LabelError
+from hypermagnetics.files import sha256_of, write_text_atomically
+
+
+class ShardWriter:
+    """Checks blocks, gathers their sums and hands them to the storage."""
+
+    def __init__(self, sink: ShardSink, split: str, shard: Shard) -> None:
+        """Start before the first block of the shard."""
+        self._sink, self._split = sink, split
+        self._next_sample = shard.first_sample
+        self.sums: dict[ArrayName, Sums] = {}
+
+    def append(self, block: Block) -> None:
+        """Write one block.
+
+        Raises:
+            LabelError: If a value is not finite; the message names the sample.
+        """
+        _refuse_nonfinite(block, self._split, self._next_sample)
+        for name, part in block_sums(block).items():
+            self.sums[name] = self.sums[name] + part if name in self.sums else part
+        self._sink.append(block)
+        self._next_sample += len(block.potential)
+
+
+class DatasetWriter:
+    """Writes the shards of one dataset, in any order, and completes it."""
+
+    def __init__(self, directory: Path, identity: Identity, journal: Journal) -> None:
+        """Use `DatasetWriter.open`, which holds the lock."""
+        self._directory, self._identity, self._journal = directory, identity, journal
+
+    @classmethod
+    @contextmanager
+    def open(cls, directory: Path, identity: Identity) -> Iterator["DatasetWriter"]:
+        """Begin a dataset, or go on with an unfinished one of the same identity.
+
+        Args:
+            directory: Where the dataset is to be.
+            identity: What is to be made.
+
+        Yields:
+            The writer, the only one as long as the block lasts.
+
+        Raises:
+            DatasetError: If something else is there.
+        """
+        _refuse_foreign(directory)
+        with open_journal(directory, identity) as journal:
+            _refuse_foreign(directory)
+            yield cls(directory, identity, journal)
+
+    def has(self, split: str, shard: Shard) -> bool:
+        """Whether an earlier process finished this shard."""
+        return (split, shard.index) in self._journal.records
+
+    @contextmanager
+    def shard(self, split: str, shard: Shard) -> Iterator[ShardWriter]:
+        """Write one shard; it counts when the block ends without an error."""
+        storage = self._storage(split)
+        with storage.shard_sink(shard) as sink:
+            writer = ShardWriter(sink, split, shard)
+            yield writer
+        files = tuple(
+            _entry(self._directory, path, split, shard.first_sample, shard.num_samples)
+            for path in storage.shard_paths(shard)
+        )
+        self._journal.add(
+            ShardRecord(split=split, index=shard.index, files=files, sums=writer.sums)
+        )
+
+    def finish(self) -> Manifest:
+        """Write metadata, card and checksums, and last the manifest, which completes the dataset."""
+        files: list[FileEntry] = []
+        for split, layout in self._identity.splits.items():
+            for path, content in self._storage(split).metadata().items():
+                write_text_atomically(self._directory / path, content.decode())
+                files.append(_entry(self._directory, path, split, 0, 0))
+            for shard in layout.shards():
+                files.extend(self._journal.records[split, shard.index].files)
+        manifest = self._manifest(tuple(files))
+        text = manifest.to_json()
+        write_text_atomically(self._directory / CARD_NAME, dataset_card(manifest))
+        write_text_atomically(self._directory / CHECKSUMS_NAME, checksums(text, manifest.files))
+        write_text_atomically(self._directory / MANIFEST_NAME, text)
+        (self._directory / JOURNAL_NAME).unlink()
+        return manifest
+
+    def _storage(self, split: str) -> SplitStorage:
+        identity = self._identity
+        return split_storage(
+            identity.storage_format,
+            SplitPlace(
+                self._directory,
+                split,
+                identity.splits[split],
+                identity.columns,
+                identity.column_units,
+            ),
+        )
+
+    def _manifest(self, files: tuple[FileEntry, ...]) -> Manifest:
+        identity = self._identity
+        return Manifest(
+            title=identity.title,
+            body=identity.body,
+            radius=identity.radius,
+            columns=identity.columns,
+            column_units=identity.column_units,
+            seed=identity.seed,
+            storage_format=identity.storage_format,
+            recipe=identity.recipe,
+            software=identity.software,
+            splits={name: self._split(name, layout) for name, layout in identity.splits.items()},
+            files=files,
+        )
+
+    def _split(self, split: str, layout: SplitLayout) -> SplitEntry:
+        parts = [self._journal.records[split, shard.index].sums for shard in layout.shards()]
+        arrays = {}
+        for name in ARRAY_NAMES:
+            spec = layout.array(name)
+            arrays[name] = ArrayEntry(
+                dtype=spec.dtype.name,
+                shape=spec.shape,
+                dimensions=spec.dimensions,
+                unit=spec.unit,
+                statistics=reduce(add, (part[name] for part in parts)).statistics(),
+            )
+        return SplitEntry(layout=layout, arrays=arrays)
+
+
+def remove_dataset(directory: Path) -> None:
+    """Delete a dataset, finished or not.
+
+    Args:
+        directory: The dataset; nothing happens if it is absent.
+
+    Raises:
+        DatasetError: If the directory holds something else.
+    """
+    if not directory.exists() or (directory.is_dir() and not any(directory.iterdir())):
+        return
+    if not any((directory / name).is_file() for name in (MANIFEST_NAME, JOURNAL_NAME)):
+        raise DatasetError(
+            f"Only a dataset can be overwritten; got {str(directory)!r}, which holds neither "
+            f"{MANIFEST_NAME} nor {JOURNAL_NAME}. Choose another OUT."
+        )
+    # Without its manifest first, so that a reader never meets half a dataset.
+    (directory / MANIFEST_NAME).unlink(missing_ok=True)
+    shutil.rmtree(directory)
+
+
+def _refuse_foreign(directory: Path) -> None:
+    if directory.exists() and not directory.is_dir():
+        raise DatasetError(
+            f"OUT must be a directory; got {str(directory)!r}, which is a file. Choose another OUT."
+        )
+    if (directory / MANIFEST_NAME).exists():
+        raise DatasetError(
+            "OUT must not exist or be an unfinished run of the same recipe; got a finished dataset "
+            f"({directory}). Use it as it is, choose another OUT, or make it anew with --overwrite."
+        )
+    if (directory / JOURNAL_NAME).exists() or not directory.exists():
+        return
+    if any(directory.iterdir()):
+        raise DatasetError(
+            "OUT must not exist or be an unfinished run of the same recipe; got a directory with "
+            f"other files ({directory}). Choose another OUT."
+        )
+
+
+def _entry(directory: Path, path: str, split: str, first: int, count: int) -> FileEntry:
+    file = directory / path
+    return FileEntry(
+        path=path,
+        split=split,
+        first_sample=first,
+        num_samples=count,
+        bytes=file.stat().st_size,
+        sha256=sha256_of(file),
+    )
+
+
+def _refuse_nonfinite(block: Block, split: str, first_sample: int) -> None:
+    for name in ("sources", "grid", "potential", "field"):
+        values: np.ndarray = getattr(block, name)
+        # The sum is a fast first look: it is finite only if every value is (or values overflow).
+        with np.errstate(over="ignore", invalid="ignore"):
+            suspicious = not np.isfinite(values.sum())
+        if suspicious and not (finite := np.isfinite(values)).all():
+            index = int(np.argwhere(~finite)[0][0])
+            place = "grid" if name == "grid" else f"sample {first_sample + index}"
+            raise LabelError(
+                f"The {name} must be finite; got {values[~finite][0]} (split {split!r}, {place} "
+                f"of the block from sample {first_sample}). Change the recipe so that no point "
+                "meets a singularity and no value leaves the range of float32."
+            )

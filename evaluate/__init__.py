@@ -1,0 +1,1 @@
+"""hm-eval: from a run and a dataset to errors and pictures."""

@@ -1,0 +1,1 @@
+"""hm-generate: from a recipe to a dataset."""

@@ -1,0 +1,108 @@
+"""The command line of hm-generate."""
+
+import shutil
+import time
+from pathlib import Path
+
+import click
+import jax
+
+import hypermagnetics
+from hypermagnetics.config import load_recipe
+from hypermagnetics.data import StorageFormat, remove_dataset
+from hypermagnetics.generate.config import DatasetRecipe
+from hypermagnetics.generate.plan import Plan, make_plan
+from hypermagnetics.generate.run import generate
+from hypermagnetics.log import Progress, errors_in_one_line, in_bytes
+from hypermagnetics.recipes import describe_recipe, shipped_recipes
+
+_PAIRS_PER_SECOND = 5e8
+"""Pairs of source and point evaluated a second, for the estimate of a dry run; 2 cores."""
+
+_BYTES_PER_SECOND = 5e8
+"""Bytes written, synced and hashed a second, for the same."""
+
+
+def _list_recipes(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        for name in shipped_recipes("dataset"):
+            click.echo(f"{name:<20} {describe_recipe(name, 'dataset')}")
+        context.exit()
+
+
+@click.command(
+    epilog="Example:  hm-generate paper-discs-2d discs --set splits.train.num_samples=20000"
+)
+@click.argument("recipe")
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Override one key.")
+@click.option(
+    "--format",
+    "storage_format",
+    type=click.Choice(["zarr", "hdf5"]),
+    default="zarr",
+    show_default=True,
+    help="Format of the files.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be made, and write nothing.")
+@click.option("--overwrite", is_flag=True, help="Delete the dataset at OUT first.")
+@click.option(
+    "--list",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_list_recipes,
+    help="List the shipped recipes.",
+)
+@click.version_option(hypermagnetics.__version__, prog_name="hm-generate")
+def main(
+    recipe: str,
+    out: Path,
+    overrides: tuple[str, ...],
+    storage_format: StorageFormat,
+    dry_run: bool,
+    overwrite: bool,
+) -> None:
+    """Make the dataset OUT from RECIPE, a .toml or .json file or the name of a shipped recipe.
+
+    Killed at any moment, the same command goes on where it stopped.
+    """
+    with errors_in_one_line("hm-generate"):
+        parsed = load_recipe(DatasetRecipe, "dataset", recipe, overrides)
+        plan = make_plan(parsed, storage_format)
+        if dry_run:
+            click.echo(_describe(plan, out))
+            return
+        if overwrite:
+            remove_dataset(out)
+        _generate(plan, out)
+
+
+def _generate(plan: Plan, out: Path) -> None:
+    jax.config.update("jax_enable_x64", True)  # labels are summed in float64
+    start = time.monotonic()
+    with Progress("hm-generate", plan.num_samples, "samples") as progress:
+        generate(plan, out, progress.advance)
+    seconds = time.monotonic() - start
+    click.echo(
+        f"Wrote {out}: {plan.num_samples} samples, {in_bytes(plan.num_bytes)}, in {seconds:.1f} s "
+        f"({plan.num_samples / seconds:.0f} samples/s).\n"
+        f"Next: hm-train {out} RUN"
+    )
+
+
+def _describe(plan: Plan, out: Path) -> str:
+    lines = [f"{plan.identity.title} -> {out} ({plan.identity.storage_format})"]
+    for name, layout in plan.identity.splits.items():
+        lines.append(
+            f"  {name}: {layout.num_samples} samples of {layout.max_sources} sources at "
+            f"{layout.num_points} points, {layout.num_blocks} blocks, {layout.num_shards} shards, "
+            f"{in_bytes(layout.num_bytes)}"
+        )
+    seconds = plan.num_evaluations / _PAIRS_PER_SECOND + plan.num_bytes / _BYTES_PER_SECOND
+    existing = next(parent for parent in (out, *out.absolute().parents) if parent.exists())
+    lines.append(
+        f"  total: {plan.num_samples} samples, {in_bytes(plan.num_bytes)} "
+        f"({in_bytes(shutil.disk_usage(existing).free)} free), about {seconds + 2:.0f} s on 2 cores"
+    )
+    return "\n".join(lines)

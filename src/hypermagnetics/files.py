@@ -1,0 +1,95 @@
+"""Files that are either whole or absent, and directories with one writer at a time."""
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from hypermagnetics.errors import HypermagneticsError
+
+_CHUNK_BYTES = 1 << 22
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal sha256 of a file's bytes.
+
+    Args:
+        path: The file.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    digest = hashlib.sha256()
+    buffer = memoryview(bytearray(_CHUNK_BYTES))
+    with path.open("rb", buffering=0) as file:
+        while count := file.readinto(buffer):
+            digest.update(buffer[:count])
+    return digest.hexdigest()
+
+
+def sync_directory(directory: Path) -> None:
+    """Make renames inside `directory` survive a power cut."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file that takes its name only when it is written, flushed and synced.
+
+    Args:
+        path: The final name. Until the block ends without an error nothing, or the old file, is
+            there; a leftover of a killed process is `path` with `.part` behind it.
+
+    Yields:
+        The file, open for writing and reading in binary.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    try:
+        with part.open("w+b") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    part.replace(path)
+    sync_directory(path.parent)
+
+
+def write_text_atomically(path: Path, text: str) -> None:
+    """Write a UTF-8 text file, whole or not at all."""
+    with atomic_file(path) as file:
+        file.write(text.encode())
+
+
+@contextmanager
+def only_writer(path: Path, what: str) -> Iterator[IO[bytes]]:
+    """Hold the exclusive lock on a file, which dies with the process.
+
+    Args:
+        path: The file that carries the lock; made if absent, opened for appending.
+        what: What is being written, for the message.
+
+    Yields:
+        The locked file, open for reading and appending.
+
+    Raises:
+        HypermagneticsError: If another process holds the lock.
+    """
+    with path.open("a+b") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise HypermagneticsError(
+                f"{what} must have one writer; got a second (the lock on {path} is held). "
+                "Wait for the other process, or end it."
+            ) from error
+        yield file

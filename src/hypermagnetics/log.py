@@ -1,0 +1,115 @@
+"""What a program tells a person on stderr: progress, and errors in one line."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
+
+from tqdm import tqdm
+
+from hypermagnetics.errors import HypermagneticsError
+
+_SECONDS_BETWEEN_LINES = 5.0
+_REFUSED = 2
+
+
+def say(text: str) -> None:
+    """Write one line to stderr."""
+    tqdm.write(text, file=sys.stderr)
+
+
+@contextmanager
+def errors_in_one_line(program: str) -> Iterator[None]:
+    """Turn an error the user can mend into one line on stderr and exit code 2.
+
+    Args:
+        program: Name shown before the message.
+
+    Raises:
+        SystemExit: With code 2 in place of a HypermagneticsError or an OSError (no space, no
+            permission). Any other exception is a bug and passes with its traceback.
+    """
+    try:
+        yield
+    except HypermagneticsError as error:
+        say(f"{program}: {error}")
+        raise SystemExit(_REFUSED) from error
+    except OSError as error:
+        place = f" ({error.filename})" if error.filename else ""
+        say(
+            f"{program}: The file system must do what was asked; got {error.strerror}{place}. "
+            "Mend that and give the same command again; what was finished is kept."
+        )
+        raise SystemExit(_REFUSED) from error
+
+
+class Progress:
+    """Progress with rate and time left: a bar on a terminal, a line every few seconds elsewhere."""
+
+    def __init__(self, title: str, total: int, unit: str, *, done: int = 0) -> None:
+        """Start showing progress.
+
+        Args:
+            title: What is going on.
+            total: How many units make the whole.
+            unit: Name of the unit.
+            done: Units finished by an earlier run.
+        """
+        self._terminal = sys.stderr.isatty()
+        self._bar = tqdm(
+            total=total,
+            initial=done,
+            unit=unit,
+            desc=title,
+            unit_scale=total > 10_000,
+            file=sys.stderr,
+            disable=not self._terminal,
+        )
+        self._title, self._unit, self._total = title, unit, total
+        self._done, self._first = done, done
+        self._note = ""
+        self._start = self._last_line = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.close()
+        if not self._terminal and kind is None:
+            self._line()
+
+    def advance(self, count: int, note: str = "") -> None:
+        """Add finished units, and show `note` behind the rate."""
+        self._done += count
+        self._note = note
+        self._bar.set_postfix_str(note, refresh=False)
+        self._bar.update(count)
+        if not self._terminal and time.monotonic() - self._last_line > _SECONDS_BETWEEN_LINES:
+            self._line()
+
+    def _line(self) -> None:
+        self._last_line = time.monotonic()
+        elapsed = max(self._last_line - self._start, 1e-9)
+        rate = (self._done - self._first) / elapsed
+        left = f"{(self._total - self._done) / rate:.0f} s left" if rate > 0 else "-"
+        note = f", {self._note}" if self._note else ""
+        say(
+            f"{self._title}: {self._done}/{self._total} {self._unit}, "
+            f"{rate:.4g} {self._unit}/s, {left}{note}"
+        )
+
+
+def in_bytes(count: float) -> str:
+    """A number of bytes for people, as in 1.5 GB (powers of 1000)."""
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if count < 999.5 or unit == "TB":
+            break
+        count /= 1000
+    return f"{count:.3g} {unit}"

@@ -1,0 +1,1 @@
+"""Hypernetworks from a source table to the weights of a function of position."""

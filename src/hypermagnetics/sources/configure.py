@@ -1,0 +1,72 @@
+"""Random configurations in memory, through the interface of the published code."""
+
+from typing import TypedDict
+
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+from jaxtyping import Array, Float, Key, UInt32
+
+from hypermagnetics.grids import regular_grid
+from hypermagnetics.sources.bodies import DIM, BodyName, body_kernel
+from hypermagnetics.sources.sampling import Normal, sample_sources
+from hypermagnetics.sources.superposition import block_superposition
+
+
+class Configuration(TypedDict):
+    """Samples that share one grid."""
+
+    sources: Float[Array, "samples sources columns"]
+    """Rows [moment, position], in [A m] and [m]."""
+    grid: Float[Array, "points dim"]
+    """Points of evaluation [m]."""
+    potential: Float[Array, "samples points"]
+    """Potential [A]."""
+    field: Float[Array, "samples points dim"]
+    """Field [A/m]."""
+
+
+def configure(
+    N: int,
+    M: int,
+    lim: float,
+    res: int,
+    key: Key[Array, ""] | UInt32[Array, "2"],
+    *,
+    body: BodyName = "disc",
+    radius: float | None = 1.0,
+) -> Configuration:
+    """Draw samples and compute their exact potential and field on a regular grid.
+
+    Positions are N(0, (lim/3)²), moments N(0, 1).
+
+    Args:
+        N: Number of samples.
+        M: Number of sources in each.
+        lim: Half the side of the square that the grid covers [m].
+        res: Points per side of the grid.
+        key: Random key, new or old style.
+        body: Which body.
+        radius: Radius of a disc [m]; None for dipoles.
+
+    Returns:
+        Sources, grid, potential and field, in the default float type of JAX.
+
+    Raises:
+        RecipeError: If the radius does not go with the body.
+
+    Examples:
+        >>> import jax.random as jr
+        >>> configuration = configure(N=500, M=5, lim=3, res=32, key=jr.PRNGKey(40))
+        >>> configuration["field"].shape
+        (500, 1024, 2)
+    """
+    kernel = body_kernel(body, radius)
+    unit, spread = Normal(std=1.0), Normal(std=lim / 3)
+    sources = jax.vmap(lambda sample: sample_sources(sample, M, DIM, unit, spread))(
+        jr.split(key, N)
+    )
+    grid = regular_grid(lim, res, DIM)
+    sources = sources.astype(grid.dtype)
+    potential, field = block_superposition(kernel, sources, jnp.full(N, M), grid)
+    return Configuration(sources=sources, grid=grid, potential=potential, field=field)

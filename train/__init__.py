@@ -1,0 +1,1 @@
+"""hm-train: from a dataset to a run with a trained model."""
