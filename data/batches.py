@@ -11,6 +11,9 @@ import numpy as np
 from hypermagnetics.data.dataset import Split
 from hypermagnetics.data.layout import ArrayName
 
+_ORDER, _POINTS = 1, 2
+"""What a random stream serves, so that no two share their numbers."""
+
 
 @dataclass(frozen=True)
 class BatchSchedule:
@@ -24,6 +27,9 @@ class BatchSchedule:
     num_blocks: int
     blocks_per_batch: int
     seed: int
+    num_points: int
+    points_per_step: int | None = None
+    """Points of the grids that a step looks at; all if None."""
 
     def blocks(self, step: int) -> tuple[int, ...]:
         """The blocks of one step, counted from 0."""
@@ -35,11 +41,22 @@ class BatchSchedule:
             for within in (place % self.num_blocks,)
         )
 
+    def points(self, step: int) -> np.ndarray | None:
+        """The points of one step, ascending, drawn without replacement; None for all."""
+        if self.points_per_step is None or self.points_per_step >= self.num_points:
+            return None
+        generator = _generator(self.seed, _POINTS, step)
+        return np.sort(generator.choice(self.num_points, self.points_per_step, replace=False))
+
+
+def _generator(seed: int, purpose: int, index: int) -> np.random.Generator:
+    words = np.array([seed, purpose << 56 | index], np.uint64)
+    return np.random.Generator(np.random.Philox(key=words))
+
 
 @lru_cache(maxsize=4)
 def _epoch_order(seed: int, epoch: int, num_blocks: int) -> np.ndarray:
-    generator = np.random.Generator(np.random.Philox(key=np.array([seed, epoch], np.uint64)))
-    return generator.permutation(num_blocks)
+    return _generator(seed, _ORDER, epoch).permutation(num_blocks)
 
 
 @dataclass(frozen=True)
@@ -60,37 +77,50 @@ class Batch:
     field: np.ndarray
 
 
-def read_batch(split: Split, blocks: tuple[int, ...]) -> Batch:
+def read_batch(split: Split, blocks: tuple[int, ...], points: np.ndarray | None = None) -> Batch:
     """Gather blocks of a split.
 
     Args:
         split: Where from.
         blocks: Which blocks, in this order.
+        points: Which points of each grid; all if None.
 
     Returns:
-        The batch. One whole block is a view of the mapped files; more are copied once.
+        The batch. One whole block with all its points is a view of the mapped files; anything
+        else is copied once.
     """
     counts = np.array([len(split.layout.block_samples(block)) for block in blocks], np.int32)
     return Batch(
         sources=_gather(split, blocks, "sources"),
         num_sources=_gather(split, blocks, "num_sources"),
         num_samples=counts,
-        grid=_gather(split, blocks, "grid"),
-        potential=_gather(split, blocks, "potential"),
-        field=_gather(split, blocks, "field"),
+        grid=_gather(split, blocks, "grid", points, axis=0),
+        potential=_gather(split, blocks, "potential", points, axis=1),
+        field=_gather(split, blocks, "field", points, axis=1),
     )
 
 
-def _gather(split: Split, blocks: tuple[int, ...], name: ArrayName) -> np.ndarray:
-    layout = split.layout
-    spec = layout.array(name)
-    rows = layout.num_points if name == "grid" else layout.samples_per_grid
+def _gather(
+    split: Split,
+    blocks: tuple[int, ...],
+    name: ArrayName,
+    points: np.ndarray | None = None,
+    axis: int = 0,
+) -> np.ndarray:
     parts: list[np.ndarray] = [getattr(split.block(block), name) for block in blocks]
-    if len(parts) == 1 and len(parts[0]) == rows:
+    shape = list(parts[0].shape)
+    if name != "grid":
+        shape[0] = split.layout.samples_per_grid
+    if points is not None:
+        shape[axis] = len(points)
+    elif len(parts) == 1 and parts[0].shape[0] == shape[0]:
         return parts[0][None]
-    inner = spec.shape[2:] if name == "grid" else spec.shape[1:]
-    gathered = np.empty((len(parts), rows, *inner), spec.dtype)
+    gathered = np.empty((len(parts), *shape), parts[0].dtype)
     for target, part in zip(gathered, parts, strict=True):
-        target[: len(part)] = part
-        target[len(part) :] = 0
+        rows = target[: len(part)] if name != "grid" else target
+        if points is None:
+            rows[...] = part
+        else:
+            np.take(part, points, axis=axis, out=rows, mode="clip")
+        target[len(rows) :] = 0
     return gathered

@@ -30,7 +30,7 @@ def dataset_card(manifest: Manifest) -> str:
             f"| sources | sample, source, column | {', '.join(manifest.column_units)} | "
             f"columns {', '.join(manifest.columns)}; rows past num_sources are zero |",
             "| num_sources | sample | | rows of `sources` in use |",
-            "| grid | block, point, axis | m | points of evaluation, shared by a block of samples |",
+            "| grid | block, point, axis | m | points, shared by a block of samples |",
             "| potential | sample, point | A | magnetic scalar potential phi |",
             "| field | sample, point, axis | A/m | H = -grad phi |",
             "",

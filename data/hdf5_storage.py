@@ -55,7 +55,7 @@ class Hdf5Storage:
 
     def shard_paths(self, shard: Shard) -> tuple[str, ...]:
         """Path of the one file of a shard."""
-        return (f"{self._place.split}/shard-{shard.index:05d}.h5",)
+        return (f"{self._place.split}/shard-{shard.number:05d}.h5",)
 
     @contextmanager
     def shard_sink(self, shard: Shard) -> Iterator[Hdf5ShardSink]:

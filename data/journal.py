@@ -43,8 +43,7 @@ class Journal:
         self._file = file
         self.records: dict[tuple[str, int], ShardRecord] = {}
         file.seek(0)
-        lines = file.read().split(b"\n")
-        whole = [line for line in lines[:-1]]
+        *whole, _ = file.read().split(b"\n")
         if not whole:
             file.truncate(0)
             self._append(identity.model_dump_json())

@@ -37,7 +37,7 @@ class ArraySpec(NamedTuple):
 class Shard(NamedTuple):
     """Consecutive samples that are written together."""
 
-    index: int
+    number: int
     first_sample: int
     num_samples: int
     first_block: int
@@ -88,21 +88,21 @@ class SplitLayout(Config):
         """Number of shards."""
         return -(-self.num_samples // self.samples_per_shard)
 
-    def shard(self, index: int) -> Shard:
+    def shard(self, number: int) -> Shard:
         """The samples and blocks of one shard."""
-        first = index * self.samples_per_shard
+        first = number * self.samples_per_shard
         samples = min(self.samples_per_shard, self.num_samples - first)
         return Shard(
-            index,
+            number,
             first,
             samples,
-            index * self.blocks_per_shard,
+            number * self.blocks_per_shard,
             -(-samples // self.samples_per_grid),
         )
 
     def shards(self) -> Iterator[Shard]:
         """All shards in order."""
-        return (self.shard(index) for index in range(self.num_shards))
+        return (self.shard(number) for number in range(self.num_shards))
 
     def block_samples(self, block: int) -> range:
         """The samples of one block."""
@@ -144,7 +144,7 @@ class SplitLayout(Config):
         if name != "grid":
             return range(shard.first_sample, shard.first_sample + shard.num_samples)
         if self.shared_grid:
-            return range(0, 1) if shard.index == 0 else range(0)
+            return range(0, 1) if shard.number == 0 else range(0)
         return range(shard.first_block, shard.first_block + shard.num_blocks)
 
     @property

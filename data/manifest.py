@@ -12,10 +12,10 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, JsonValue, ValidationError, model_validator
 
 from hypermagnetics.config import Config
-from hypermagnetics.data.layout import ARRAY_NAMES, SplitLayout, StorageFormat
+from hypermagnetics.data.layout import ARRAY_NAMES, ArrayName, SplitLayout, StorageFormat
 from hypermagnetics.errors import DatasetError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION: Literal[1] = 1
 MANIFEST_NAME = "manifest.json"
 CHECKSUMS_NAME = "manifest-sha256.txt"
 CARD_NAME = "README.md"
@@ -70,7 +70,7 @@ class SplitEntry(Config):
     """One split."""
 
     layout: SplitLayout
-    arrays: dict[str, ArrayEntry]
+    arrays: dict[ArrayName, ArrayEntry]
 
     @model_validator(mode="after")
     def _arrays_follow_from_the_layout(self) -> Self:

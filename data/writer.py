@@ -85,7 +85,7 @@ class DatasetWriter:
 
     def has(self, split: str, shard: Shard) -> bool:
         """Whether an earlier process finished this shard."""
-        return (split, shard.index) in self._journal.records
+        return (split, shard.number) in self._journal.records
 
     @contextmanager
     def shard(self, split: str, shard: Shard) -> Iterator[ShardWriter]:
@@ -99,18 +99,18 @@ class DatasetWriter:
             for path in storage.shard_paths(shard)
         )
         self._journal.add(
-            ShardRecord(split=split, index=shard.index, files=files, sums=writer.sums)
+            ShardRecord(split=split, index=shard.number, files=files, sums=writer.sums)
         )
 
     def finish(self) -> Manifest:
-        """Write metadata, card and checksums, and last the manifest, which completes the dataset."""
+        """Write metadata, card and checksums, and last the manifest, which ends the work."""
         files: list[FileEntry] = []
         for split, layout in self._identity.splits.items():
             for path, content in self._storage(split).metadata().items():
                 write_text_atomically(self._directory / path, content.decode())
                 files.append(_entry(self._directory, path, split, 0, 0))
             for shard in layout.shards():
-                files.extend(self._journal.records[split, shard.index].files)
+                files.extend(self._journal.records[split, shard.number].files)
         manifest = self._manifest(tuple(files))
         text = manifest.to_json()
         write_text_atomically(self._directory / CARD_NAME, dataset_card(manifest))
@@ -149,8 +149,8 @@ class DatasetWriter:
         )
 
     def _split(self, split: str, layout: SplitLayout) -> SplitEntry:
-        parts = [self._journal.records[split, shard.index].sums for shard in layout.shards()]
-        arrays = {}
+        parts = [self._journal.records[split, shard.number].sums for shard in layout.shards()]
+        arrays: dict[ArrayName, ArrayEntry] = {}
         for name in ARRAY_NAMES:
             spec = layout.array(name)
             arrays[name] = ArrayEntry(

@@ -149,7 +149,7 @@ class ZarrStorage:
 
     def _shard_path(self, spec: ArraySpec, shard: Shard) -> str:
         inner = ["0"] * (len(spec.shape) - 1)
-        return "/".join((self._group, spec.name, "c", str(shard.index), *inner))
+        return "/".join((self._group, spec.name, "c", str(shard.number), *inner))
 
     def _map(self, spec: ArraySpec, shard: Shard) -> np.ndarray:
         path = self._place.directory / self._shard_path(spec, shard)

@@ -47,7 +47,8 @@ def labels(
     Returns:
         Potential [A] and field [A/m], float32.
     """
-    assert jax.config.jax_enable_x64, "labels need float64; the program enables it"
+    wide = jax.dtypes.canonicalize_dtype(jnp.float64)
+    assert wide == jnp.float64, "labels need float64; the program enables it"
     potential, field = block_superposition(
         kernel, sources.astype(jnp.float64), num_sources, grid.astype(jnp.float64)
     )

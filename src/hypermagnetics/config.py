@@ -9,7 +9,7 @@ import json
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from pydantic_core import ErrorDetails
@@ -26,6 +26,8 @@ class Config(BaseModel):
 
 _Config = TypeVar("_Config", bound=Config)
 _Table = dict[str, JsonValue]
+_Schema = dict[str, Any]
+"""A JSON schema, as pydantic writes it."""
 
 
 def load_recipe(
@@ -161,36 +163,30 @@ def _explain(errors: Sequence[ErrorDetails], schema: type[Config], where: str) -
     return f"{place!r} must be {rule}; got {first['input']!r} ({where}). Change it."
 
 
-def _known_keys(schema: type[Config], location: Sequence[int | str]) -> tuple[str, ...]:
+def _known_keys(schema: type[Config], location: Sequence[int | str]) -> list[str]:
     """The keys that the table at `location` may have, found by walking the JSON schema."""
-    root = schema.model_json_schema(by_alias=True)
-    node = root
+    root = schema.model_json_schema()
+    nodes = [root]
     for part in location[:-1]:
-        properties = _resolve(node, root).get("properties", {})
-        extra = _resolve(node, root).get("additionalProperties")
-        node = properties.get(part) or (extra if isinstance(extra, dict) else node)
-    keys: list[str] = []
-    for option in _options(_resolve(node, root)):
-        keys.extend(_resolve(option, root).get("properties", {}))
-    return tuple(keys)
+        children = []
+        for node in _tables(nodes, root):
+            if part in node.get("properties", {}):
+                children.append(node["properties"][part])
+            elif isinstance(node.get("additionalProperties"), dict):
+                children.append(node["additionalProperties"])
+        # The name of the chosen member of a union is part of the location, but no key.
+        nodes = children or nodes
+    return [key for node in _tables(nodes, root) for key in node.get("properties", {})]
 
 
-def _resolve(
-    node: Mapping[str, JsonValue], root: Mapping[str, JsonValue]
-) -> dict[str, "JsonValue"]:
-    reference = node.get("$ref")
-    if isinstance(reference, str):
-        definitions = root["$defs"]
-        assert isinstance(definitions, dict)
-        found = definitions[reference.rpartition("/")[2]]
-        assert isinstance(found, dict)
-        return found
-    return dict(node)
-
-
-def _options(node: Mapping[str, JsonValue]) -> list[Mapping[str, JsonValue]]:
-    for union in ("anyOf", "oneOf"):
-        options = node.get(union)
-        if isinstance(options, list):
-            return [option for option in options if isinstance(option, dict)]
-    return [node]
+def _tables(nodes: Iterable[_Schema], root: _Schema) -> list[_Schema]:
+    """Follow references and unions of a JSON schema to the tables they stand for."""
+    tables = []
+    for node in nodes:
+        if "$ref" in node:
+            tables += _tables([root["$defs"][node["$ref"].rpartition("/")[2]]], root)
+        elif options := node.get("anyOf", node.get("oneOf")):
+            tables += _tables(options, root)
+        else:
+            tables.append(node)
+    return tables

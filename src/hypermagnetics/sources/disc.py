@@ -1,4 +1,4 @@
-"""Uniformly magnetised disc: the infinite cylinder magnetised across its axis, in two dimensions."""
+"""Uniformly magnetised disc: the cross-section of a cylinder magnetised across its axis."""
 
 import math
 

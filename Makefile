@@ -1,0 +1,40 @@
+# Everything runs in .venv, made on the first call. `make demo` needs no extras.
+PYTHON ?= python3
+BIN := .venv/bin
+DEMO := demo
+
+.PHONY: demo test lint types bench clean
+
+$(BIN)/hm-train: setup.cfg pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(BIN)/pytest: $(BIN)/hm-train
+	$(BIN)/python -m pip install --quiet --editable '.[dev,peers]'
+	touch $@
+
+demo: $(BIN)/hm-train
+	$(BIN)/hm-generate demo $(DEMO)/data --overwrite
+	$(BIN)/hm-train $(DEMO)/data $(DEMO)/run --recipe demo --overwrite
+	$(BIN)/hm-eval $(DEMO)/run $(DEMO)/data --out $(DEMO)/report
+
+test: $(BIN)/pytest
+	$(BIN)/pytest -m "not slow and not gpu"
+
+lint: $(BIN)/pytest
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# mypy cannot follow the mapped folders of an editable install, so it reads a copy laid out as
+# installed.
+types: $(BIN)/pytest
+	rm -rf build/types
+	$(BIN)/python -W ignore -c "import setuptools; setuptools.setup()" --quiet build --build-lib build/types
+	$(BIN)/mypy
+
+bench: $(BIN)/pytest
+	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
+
+clean:
+	rm -rf build dist .venv $(DEMO) src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .coverage

@@ -1,0 +1,169 @@
+"""HyperLayer: trained features of position, with weights that the sources decide (FC+ILR)."""
+
+from typing import Annotated, Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+from pydantic import Field
+
+from hypermagnetics.config import Config
+from hypermagnetics.models.derivatives import value_and_gradient
+from hypermagnetics.models.mlp import AnyKey, FourierMLP
+from hypermagnetics.models.model import Model, ModelInputs
+from hypermagnetics.shapes import (
+    BlockField,
+    BlockPotential,
+    Points,
+    Potential,
+    SourceTable,
+    SourceTables,
+)
+from hypermagnetics.shapes import Field as FieldValues
+
+_Size = Annotated[int, Field(ge=1, le=2**14)]
+_Frequencies = Annotated[int, Field(ge=0, le=2**14)]
+_Positive = Annotated[float, Field(gt=0)]
+
+
+class HyperLayerConfig(Config):
+    """Settings of a HyperLayer; the defaults are the paper's sizes, linear in the moment."""
+
+    name: Literal["hyper_layer"] = "hyper_layer"
+    width: _Size = 400
+    """Number of features K, and size of the hidden layers of the trunk."""
+    depth: _Size = 3
+    """Hidden layers of the trunk."""
+    hwidth: _Positive = 1.5
+    """Hidden size of the hypernetwork, in units of the number of weights it makes."""
+    hdepth: _Size = 3
+    """Hidden layers of the hypernetwork."""
+    moment_as: Literal["factor", "input"] = "factor"
+    """"factor": the hypernetwork reads no moment and makes weights for each of its components,
+    which the moment multiplies, so that phi is exactly linear in it. "input": it reads the moment,
+    as the paper does."""
+    trunk_frequencies: _Frequencies = 0
+    """Random Fourier features of the trunk; 0 for bare coordinates."""
+    trunk_frequency_scale: _Positive = 1.0
+    """[rad per length scale]"""
+    source_frequencies: _Frequencies = 0
+    """Random Fourier features of the source positions."""
+    source_frequency_scale: _Positive = 1.0
+    """[rad per length scale]"""
+
+
+class HyperLayer(Model):
+    """phi(r) = sum_s w(s) . f(r) + b(s): additive over sources by construction.
+
+    The features f, an MLP of position, are shared by all configurations; the hypernetwork makes
+    w and b of each source. Potential and field of a whole block are then matrix products of the
+    weights with the features and their gradients, computed once for all its samples.
+
+    References:
+        James et al., arXiv 2405.05981, "FC+ILR".
+    """
+
+    trunk: FourierMLP
+    hypernetwork: FourierMLP
+    config: HyperLayerConfig = eqx.field(static=True)
+    inputs: ModelInputs = eqx.field(static=True)
+
+    def __init__(
+        self,
+        width: int = 400,
+        depth: int = 3,
+        hwidth: float = 1.5,
+        hdepth: int = 3,
+        *,
+        hyperkey: AnyKey,
+        mainkey: AnyKey,
+        config: HyperLayerConfig | None = None,
+        inputs: ModelInputs | None = None,
+    ) -> None:
+        """Draw the initial parameters.
+
+        Args:
+            width: Number of features K, and size of the hidden layers of the trunk.
+            depth: Hidden layers of the trunk.
+            hwidth: Hidden size of the hypernetwork, in units of the number of weights it makes.
+            hdepth: Hidden layers of the hypernetwork.
+            hyperkey: Random key of the hypernetwork.
+            mainkey: Random key of the trunk.
+            config: All settings; if given, the four above are not looked at.
+            inputs: Dimension, columns and scales; 2D rows [moment, position] if None.
+        """
+        self.config = config or HyperLayerConfig(
+            width=width, depth=depth, hwidth=hwidth, hdepth=hdepth
+        )
+        self.inputs = inputs or ModelInputs()
+        config, dim = self.config, self.inputs.dim
+        self.trunk = FourierMLP(
+            dim,
+            0,
+            config.width,
+            config.width,
+            config.depth,
+            config.trunk_frequencies,
+            config.trunk_frequency_scale,
+            mainkey,
+        )
+        vectors = dim if config.moment_as == "factor" else 1
+        num_weights = vectors * (config.width + 1)
+        size_rest = self.inputs.source_size - (vectors > 1) * dim - dim
+        self.hypernetwork = FourierMLP(
+            dim,
+            size_rest,
+            num_weights,
+            int(config.hwidth * num_weights),
+            config.hdepth,
+            config.source_frequencies,
+            config.source_frequency_scale,
+            hyperkey,
+        )
+
+    def __call__(self, sources: SourceTable, points: Points) -> Potential:
+        """Potential of one configuration; see `Model`."""
+        weights, bias = self.weights(sources)
+        return self.inputs.scales.potential * (self.features(points) @ weights + bias)
+
+    def field(self, sources: SourceTable, points: Points) -> FieldValues:
+        """Field of one configuration; see `Model`."""
+        weights, _ = self.weights(sources)
+        _, gradient = value_and_gradient(self.features, points)
+        return -self.inputs.scales.potential * (gradient @ weights).T
+
+    def block(self, sources: SourceTables, points: Points) -> tuple[BlockPotential, BlockField]:
+        """Potential and field of samples that share their points; see `Model`."""
+        weights, bias = jax.vmap(self.weights)(sources)
+        features, gradient = value_and_gradient(self.features, points)
+        scale = self.inputs.scales.potential
+        potential = scale * (weights @ features.T + bias[:, None])
+        # One product for all axes: (samples, K) @ (K, dim * points).
+        field = weights @ gradient.reshape(-1, gradient.shape[-1]).T
+        field = field.reshape(len(sources), *gradient.shape[:2])
+        return potential, -scale * jnp.moveaxis(field, 1, -1)
+
+    def features(self, points: Points) -> Float[Array, "points features"]:
+        """The features f(r)."""
+        return jax.nn.gelu(self.trunk(points / self.inputs.scales.length))
+
+    def weights(self, sources: SourceTable) -> tuple[Float[Array, " features"], Float[Array, ""]]:
+        """The weights w and the bias b of one configuration, summed over its sources."""
+        dim, scales = self.inputs.dim, self.inputs.scales
+        moment = sources[:, :dim] / scales.moment
+        position = sources[:, dim : 2 * dim] / scales.length
+        rest = sources[:, 2 * dim :] / scales.length
+        if self.config.moment_as == "factor":
+            made = self.hypernetwork(position, rest)
+            total = jnp.einsum("sc,sck->k", moment, made.reshape(*moment.shape, -1))
+        else:
+            made = self.hypernetwork(position, jnp.concatenate([moment, rest], axis=-1))
+            is_source = jnp.any(moment != 0, axis=-1, keepdims=True)
+            total = jnp.sum(jnp.where(is_source, made, 0), axis=0)
+        return total[:-1], total[-1]
+
+    @property
+    def rank(self) -> int | None:
+        """The number of features K."""
+        return self.config.width

@@ -1,0 +1,144 @@
+"""HyperMLP: the sources decide all weights of a small MLP of position (FC INR)."""
+
+from typing import Annotated, Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+from pydantic import Field
+
+from hypermagnetics.config import Config
+from hypermagnetics.models.derivatives import value_and_gradient
+from hypermagnetics.models.mlp import (
+    AnyKey,
+    Layer,
+    apply_layers,
+    count_parameters,
+    initial_layers,
+    join_layers,
+    mlp_sizes,
+    split_layers,
+)
+from hypermagnetics.models.model import Model, ModelInputs
+from hypermagnetics.shapes import (
+    BlockField,
+    BlockPotential,
+    Points,
+    Potential,
+    SourceTable,
+    SourceTables,
+)
+from hypermagnetics.shapes import Field as FieldValues
+
+_Size = Annotated[int, Field(ge=1, le=2**12)]
+
+
+class HyperMLPConfig(Config):
+    """Settings of a HyperMLP; the defaults are the paper's."""
+
+    name: Literal["hyper_mlp"] = "hyper_mlp"
+    width: _Size = 20
+    """Hidden size of the inference network."""
+    depth: _Size = 3
+    """Hidden layers of the inference network."""
+    hwidth: Annotated[float, Field(gt=0)] = 1.0
+    """Hidden size of the hypernetwork, in units of the number of weights it makes."""
+    hdepth: _Size = 2
+    """Hidden layers of the hypernetwork."""
+
+
+class HyperMLP(Model):
+    """phi(r) = MLP(r; sum_s h(s)): the hypernetwork's outputs, summed, are the MLP's weights.
+
+    Exact superposition is not built in: a model trained on one source knows no sum of two.
+
+    References:
+        James et al., arXiv 2405.05981, "FC INR".
+    """
+
+    hypernetwork: tuple[Layer, ...]
+    config: HyperMLPConfig = eqx.field(static=True)
+    inputs: ModelInputs = eqx.field(static=True)
+
+    def __init__(
+        self,
+        width: int = 20,
+        depth: int = 3,
+        hwidth: float = 1.0,
+        hdepth: int = 2,
+        *,
+        hyperkey: AnyKey,
+        mainkey: AnyKey,
+        inputs: ModelInputs | None = None,
+    ) -> None:
+        """Draw the initial parameters.
+
+        Args:
+            width: Hidden size of the inference network.
+            depth: Hidden layers of the inference network.
+            hwidth: Hidden size of the hypernetwork, in units of the number of weights it makes.
+            hdepth: Hidden layers of the hypernetwork.
+            hyperkey: Random key of the hypernetwork.
+            mainkey: Random key of the inference network that one source at first gets: its weights
+                are the initial bias of the hypernetwork's last layer.
+            inputs: Dimension, columns and scales; 2D rows [moment, position] if None.
+        """
+        self.config = HyperMLPConfig(width=width, depth=depth, hwidth=hwidth, hdepth=hdepth)
+        self.inputs = inputs or ModelInputs()
+        num_weights = count_parameters(self._sizes)
+        sizes = mlp_sizes(self.inputs.source_size, num_weights, int(hwidth * num_weights), hdepth)
+        *hidden, last = initial_layers(sizes, hyperkey)
+        template = join_layers(initial_layers(self._sizes, mainkey))
+        # Made weights must be as large as trained ones would be; the deviations from the template
+        # start smaller than it.
+        self.hypernetwork = (*hidden, Layer(last.weight * jnp.std(template), template))
+
+    def __call__(self, sources: SourceTable, points: Points) -> Potential:
+        """Potential of one configuration; see `Model`."""
+        return self._inference(self.weights(sources))(points)
+
+    def field(self, sources: SourceTable, points: Points) -> FieldValues:
+        """Field of one configuration; see `Model`."""
+        _, gradient = value_and_gradient(self._inference(self.weights(sources)), points)
+        return -gradient.T
+
+    def block(self, sources: SourceTables, points: Points) -> tuple[BlockPotential, BlockField]:
+        """Potential and field of samples that share their points; see `Model`."""
+
+        def sample(table: SourceTable) -> tuple[Potential, FieldValues]:
+            potential, gradient = value_and_gradient(self._inference(self.weights(table)), points)
+            return potential, -gradient.T
+
+        return jax.vmap(sample)(sources)
+
+    def weights(self, sources: SourceTable) -> Float[Array, " weights"]:
+        """All weights of the inference network for one configuration."""
+        dim, scales = self.inputs.dim, self.inputs.scales
+        moment = sources[:, :dim] / scales.moment
+        rows = jnp.concatenate([moment, sources[:, dim:] / scales.length], axis=-1)
+        is_source = jnp.any(moment != 0, axis=-1, keepdims=True)
+        return jnp.sum(jnp.where(is_source, apply_layers(self.hypernetwork, rows), 0), axis=0)
+
+    @property
+    def rank(self) -> int | None:
+        """None: the potential is not additive over sources."""
+        return None
+
+    @property
+    def _sizes(self) -> tuple[int, ...]:
+        return mlp_sizes(self.inputs.dim, 1, self.config.width, self.config.depth)
+
+    def _inference(self, weights: Float[Array, " weights"]) -> "_Inference":
+        return _Inference(split_layers(weights, self._sizes), self.inputs)
+
+
+class _Inference(eqx.Module):
+    """The inference network with its weights filled in."""
+
+    layers: tuple[Layer, ...]
+    inputs: ModelInputs = eqx.field(static=True)
+
+    def __call__(self, points: Points) -> Potential:
+        scales = self.inputs.scales
+        return scales.potential * apply_layers(self.layers, points / scales.length)[:, 0]

@@ -1,0 +1,38 @@
+"""The models by name."""
+
+from typing import Annotated
+
+import jax.random as jr
+from pydantic import Field
+
+from hypermagnetics.models.hyper_layer import HyperLayer, HyperLayerConfig
+from hypermagnetics.models.hyper_mlp import HyperMLP, HyperMLPConfig
+from hypermagnetics.models.mlp import AnyKey
+from hypermagnetics.models.model import Model, ModelInputs
+
+ModelConfig = Annotated[HyperLayerConfig | HyperMLPConfig, Field(discriminator="name")]
+
+
+def build_model(config: ModelConfig, inputs: ModelInputs, key: AnyKey) -> Model:
+    """Make a model with fresh parameters.
+
+    Args:
+        config: Its settings.
+        inputs: What it reads.
+        key: Random key of the parameters.
+
+    Returns:
+        The model.
+    """
+    hyperkey, mainkey = jr.split(key)
+    if isinstance(config, HyperLayerConfig):
+        return HyperLayer(config=config, inputs=inputs, hyperkey=hyperkey, mainkey=mainkey)
+    return HyperMLP(
+        config.width,
+        config.depth,
+        config.hwidth,
+        config.hdepth,
+        inputs=inputs,
+        hyperkey=hyperkey,
+        mainkey=mainkey,
+    )

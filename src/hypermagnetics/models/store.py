@@ -1,0 +1,170 @@
+"""Models in files: one JSON line, then the arrays. No pickle.
+
+The line holds everything needed to build the model again, and the sha256 of what follows it.
+Checkpoints of a training are the same kind of file with more arrays.
+"""
+
+import hashlib
+import io
+import json
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+import equinox as eqx
+import jax.random as jr
+from pydantic import Field, JsonValue, ValidationError
+
+from hypermagnetics.config import Config
+from hypermagnetics.errors import ModelFileError
+from hypermagnetics.files import atomic_file
+from hypermagnetics.models.model import Model, ModelInputs
+from hypermagnetics.models.registry import ModelConfig, build_model
+
+MODEL_FILE_VERSION: Literal[1] = 1
+_MAX_HEADER_BYTES = 1 << 20
+_Tree = TypeVar("_Tree")
+
+
+class Header(Config):
+    """The first line of a file."""
+
+    format: Literal["hypermagnetics model", "hypermagnetics checkpoint"]
+    version: Literal[1] = MODEL_FILE_VERSION
+    model: ModelConfig
+    inputs: ModelInputs
+    training: dict[str, JsonValue]
+    """Where the parameters come from: dataset, step, versions."""
+    bytes: Annotated[int, Field(ge=0)]
+    sha256: str
+
+
+def save_model(path: Path, model: Model, training: dict[str, JsonValue]) -> None:
+    """Write a model, whole or not at all.
+
+    Args:
+        path: The file.
+        model: The model.
+        training: Where its parameters come from; kept beside them.
+    """
+    write_tree(path, "hypermagnetics model", model, model, training)
+
+
+def load(path: str | Path) -> Model:
+    """Read a model.
+
+    Args:
+        path: A file written by hm-train, such as `run/model.hm`.
+
+    Returns:
+        The model, ready for `model(sources, points)` and `model.field(sources, points)`.
+
+    Raises:
+        ModelFileError: If the file is absent, damaged, of another version, or no model.
+    """
+    header, leaves = read_file(Path(path), "hypermagnetics model")
+    return read_leaves(leaves, model_template(header), Path(path))
+
+
+def write_tree(
+    path: Path,
+    kind: Literal["hypermagnetics model", "hypermagnetics checkpoint"],
+    model: Model,
+    tree: object,
+    training: dict[str, JsonValue],
+) -> None:
+    """Write the arrays of `tree` behind a header that describes `model`."""
+    buffer = io.BytesIO()
+    eqx.tree_serialise_leaves(buffer, tree)
+    leaves = buffer.getvalue()
+    header = Header.model_validate(
+        {
+            "format": kind,
+            "model": model.config,
+            "inputs": model.inputs,
+            "training": training,
+            "bytes": len(leaves),
+            "sha256": hashlib.sha256(leaves).hexdigest(),
+        }
+    )
+    with atomic_file(path) as file:
+        file.write(header.model_dump_json().encode() + b"\n")
+        file.write(leaves)
+
+
+def read_file(
+    path: Path, kind: Literal["hypermagnetics model", "hypermagnetics checkpoint"]
+) -> tuple[Header, bytes]:
+    """Read and check the header, and the bytes of the arrays.
+
+    Raises:
+        ModelFileError: If the file is absent, damaged, of another version or of another kind.
+    """
+    if not path.is_file():
+        raise ModelFileError(
+            f"A model file must exist; got {str(path)!r}, which does not. "
+            "Check the path, or train a model with hm-train."
+        )
+    with path.open("rb") as file:
+        line = file.readline(_MAX_HEADER_BYTES)
+        leaves = file.read()
+    header = _parse(line, path)
+    if header.format != kind:
+        raise ModelFileError(
+            f"The file must be a {kind}; got a {header.format} ({path}). Give the other file."
+        )
+    if len(leaves) != header.bytes or hashlib.sha256(leaves).hexdigest() != header.sha256:
+        raise ModelFileError(
+            f"A model file must hold the {header.bytes} bytes its first line promises; got "
+            f"{len(leaves)} bytes or other ones ({path}). Copy it from its source again."
+        )
+    return header, leaves
+
+
+def model_template(header: Header) -> Model:
+    """A model of the right structure whose arrays are only shapes."""
+    template: Model = eqx.filter_eval_shape(
+        lambda: build_model(header.model, header.inputs, jr.key(0))
+    )
+    return template
+
+
+def read_leaves(leaves: bytes, template: _Tree, path: Path) -> _Tree:
+    """Fill the arrays of a template.
+
+    Raises:
+        ModelFileError: If the arrays are not those of the template.
+    """
+    try:
+        tree: _Tree = eqx.tree_deserialise_leaves(io.BytesIO(leaves), template)
+    except (RuntimeError, ValueError, EOFError) as error:
+        raise ModelFileError(
+            f"The arrays of a model file must fit its settings; got: {error} ({path}). "
+            "Read it with the release of hypermagnetics that wrote it."
+        ) from error
+    return tree
+
+
+def _parse(line: bytes, path: Path) -> Header:
+    try:
+        content = json.loads(line)
+        version = content["version"]
+        content["format"].index("hypermagnetics")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ModelFileError(
+            f"A model file must begin with a JSON line; got other bytes ({path}). "
+            "Give a file written by hm-train."
+        ) from error
+    if version != MODEL_FILE_VERSION:
+        raise ModelFileError(
+            f"The version of a model file must be {MODEL_FILE_VERSION}; got {version!r} ({path}). "
+            "Read it with the release of hypermagnetics that wrote it."
+        )
+    try:
+        return Header.model_validate_json(line)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ModelFileError(
+            f"The first line of a model file must be as the format says: {place}: {first['msg']}; "
+            f"got {str(first['input'])[:80]!r} ({path}). Copy it from its source again."
+        ) from error

@@ -1,0 +1,115 @@
+"""The command line of hm-train."""
+
+import time
+from pathlib import Path
+
+import click
+
+import hypermagnetics
+from hypermagnetics.config import load_recipe
+from hypermagnetics.data import Dataset
+from hypermagnetics.errors import InterruptedRunError, RunError
+from hypermagnetics.log import Progress, errors_in_one_line, say
+from hypermagnetics.recipes import describe_recipe, shipped_recipes
+from hypermagnetics.train.checkpoint import RunFiles
+from hypermagnetics.train.config import TrainingRecipe
+from hypermagnetics.train.directory import IfExists, open_run, recipe_of
+from hypermagnetics.train.run import Outcome, train
+from hypermagnetics.train.setup import make_setup
+
+_TRY_AGAIN = 75
+"""Exit code of a run that a signal stopped: EX_TEMPFAIL of sysexits.h, so that a scheduler can
+queue the command again with --resume."""
+
+_DEFAULT_RECIPE = "demo"
+
+
+def _list_recipes(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        for name in shipped_recipes("training"):
+            click.echo(f"{name:<20} {describe_recipe(name, 'training')}")
+        context.exit()
+
+
+@click.command(epilog="Example:  hm-train discs run --recipe hyper-layer --set model.width=256")
+@click.argument("dataset", type=click.Path(path_type=Path))
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option(
+    "--recipe",
+    metavar="NAME|FILE",
+    help=f"A .toml or .json file or a shipped recipe.  [default: {_DEFAULT_RECIPE}]",
+)
+@click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Override one key.")
+@click.option("--resume", is_flag=True, help="Go on from the last checkpoint of RUN.")
+@click.option("--overwrite", is_flag=True, help="Delete the run at RUN first.")
+@click.option(
+    "--list",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_list_recipes,
+    help="List the shipped recipes.",
+)
+@click.version_option(hypermagnetics.__version__, prog_name="hm-train")
+def main(
+    dataset: Path,
+    run: Path,
+    recipe: str | None,
+    overrides: tuple[str, ...],
+    resume: bool,
+    overwrite: bool,
+) -> None:
+    """Train a model on DATASET and keep everything about it in the directory RUN.
+
+    SIGINT or SIGTERM finish the step, make a checkpoint and end with exit code 75.
+    """
+    with errors_in_one_line("hm-train"):
+        files = RunFiles(run)
+        if resume and overwrite:
+            raise RunError("A run is either resumed or overwritten; got both. Leave one out.")
+        if resume and recipe is None and not overrides:
+            parsed = recipe_of(files)
+        else:
+            name = recipe or _DEFAULT_RECIPE
+            parsed = load_recipe(TrainingRecipe, "training", name, overrides)
+        choice: IfExists = "resume" if resume else "overwrite" if overwrite else "refuse"
+        try:
+            _train(parsed, Dataset.open(dataset), files, choice)
+        except InterruptedRunError as error:
+            say(f"hm-train: {error}")
+            raise SystemExit(_TRY_AGAIN) from error
+
+
+def _train(recipe: TrainingRecipe, dataset: Dataset, files: RunFiles, choice: IfExists) -> None:
+    start = time.monotonic()
+    with open_run(files, recipe, dataset, choice) as provenance:
+        names = {recipe.data.train, recipe.data.valid} & set(dataset.splits)
+        total = sum(entry.bytes for name in names for entry in dataset.split(name).files())
+        with Progress("checking the dataset", total, "B") as progress:
+            setup = make_setup(recipe, dataset, progress.advance)
+        with Progress("hm-train", recipe.schedule.num_steps, "steps") as progress:
+            outcome = train(setup, files, provenance.for_model_file(), progress.advance)
+    click.echo(_summary(outcome, dataset, files, time.monotonic() - start))
+
+
+def _summary(outcome: Outcome, dataset: Dataset, files: RunFiles, seconds: float) -> str:
+    lines = [f"Wrote {files.model}: the best model, of step {outcome.progress.best_step}."]
+    found = outcome.validation
+    if found is not None:
+        potential, field = found.potential_median_relative_error, found.field_median_relative_error
+        lines.append(
+            f"Last validation, median relative error: potential {_per_cent(potential)}, "
+            f"field {_per_cent(field)}."
+        )
+        lines.append(
+            f"{seconds:.0f} s, {outcome.samples_per_second:.0f} samples/s, waiting for data "
+            f"{_per_cent(outcome.wait_share)} of the step time."
+        )
+    else:
+        lines.append("The run was finished already; no step was made.")
+    lines.append(f"Next: hm-eval {files.directory} {dataset.directory}")
+    return "\n".join(lines)
+
+
+def _per_cent(fraction: float | None) -> str:
+    return "undefined" if fraction is None else f"{100 * fraction:.3g} %"

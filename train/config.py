@@ -1,0 +1,113 @@
+"""What a training recipe may say."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from hypermagnetics.config import Config
+from hypermagnetics.models import ModelConfig
+
+_Positive = Annotated[float, Field(gt=0)]
+_NotNegative = Annotated[float, Field(ge=0)]
+_Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
+_Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class DataConfig(Config):
+    """What is read."""
+
+    train: str = "train"
+    """Split that is trained on."""
+    valid: str = "valid"
+    """Split that decides which parameters are the best."""
+    blocks_per_batch: Annotated[int, Field(ge=1, le=4096)] = 1
+    points_per_step: _Count | None = None
+    """Points of each grid that a step looks at, drawn anew each step; null for all. Points are
+    cheaper than samples: neighbours say nearly the same."""
+    check: Literal["all", "sizes"] = "all"
+    """"all": every byte is compared with its sha256 before the first step."""
+
+
+class ObjectiveConfig(Config):
+    """The loss: weighted terms of potential and field, each in units of its standard deviation."""
+
+    loss: Literal["huber", "mse"] = "huber"
+    delta: _Positive = 1.0
+    """Where Huber's loss turns from quadratic to linear [standard deviations]."""
+    potential: _NotNegative = 1.0
+    """Weight of the potential."""
+    field: _NotNegative = 1.0
+    """Weight of the field."""
+
+    @model_validator(mode="after")
+    def _something_to_minimise(self) -> Self:
+        if not self.potential + self.field > 0:
+            raise ValueError("given at least one positive weight, potential or field")
+        return self
+
+
+class OptimiserConfig(Config):
+    """Adam."""
+
+    name: Literal["adam"] = "adam"
+    b1: _Fraction = 0.9
+    b2: _Fraction = 0.999
+    clip_norm: _Positive | None = None
+    """Largest norm of the gradient; null for no clipping."""
+
+
+class PhaseConfig(Config):
+    """A stretch of the learning rate."""
+
+    steps: _Count
+    learning_rate: _Positive
+    """At the start of the phase."""
+    final_fraction: _Fraction = 1.0
+    """At its end, in units of the start, by a cosine."""
+
+
+class ScheduleConfig(Config):
+    """Steps and learning rate: warm-up and cosine decay, or a list of phases."""
+
+    max_steps: _Count | None = None
+    learning_rate: _Positive | None = None
+    """Peak, reached after the warm-up."""
+    warmup_steps: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    final_fraction: _Fraction = 0.0
+    """Learning rate at the end, in units of the peak."""
+    phases: tuple[PhaseConfig, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_of_two_forms(self) -> Self:
+        simple = self.max_steps is not None and self.learning_rate is not None
+        if simple == bool(self.phases) or (
+            self.phases and (self.max_steps, self.learning_rate) != (None, None)
+        ):
+            raise ValueError(
+                "given either with max_steps and learning_rate, or with phases, not both"
+            )
+        if self.max_steps is not None and self.warmup_steps >= self.max_steps:
+            raise ValueError("given with warmup_steps below max_steps")
+        return self
+
+    @property
+    def num_steps(self) -> int:
+        """Steps of the whole training."""
+        return self.max_steps or sum(phase.steps for phase in self.phases)
+
+
+class TrainingRecipe(Config):
+    """A whole training."""
+
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
+    model: ModelConfig
+    data: DataConfig = DataConfig()
+    objective: ObjectiveConfig = ObjectiveConfig()
+    optimiser: OptimiserConfig = OptimiserConfig()
+    schedule: ScheduleConfig
+    validate_every: _Count = 500
+    """Steps between validations; the last step always validates."""
+    checkpoint_every: _Count = 500
+    """Steps between checkpoints; the last step always makes one."""
+    log_every: _Count = 50
+    """Steps between lines of metrics.jsonl, and between looks at whether the loss is finite."""

@@ -1,0 +1,131 @@
+"""The run directory: who may write it, and what must agree to go on with it."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal
+
+from pydantic import JsonValue
+
+from hypermagnetics.config import Config, load_recipe
+from hypermagnetics.data import Dataset
+from hypermagnetics.errors import RunError
+from hypermagnetics.files import only_writer, write_text_atomically
+from hypermagnetics.train.checkpoint import RunFiles
+from hypermagnetics.train.config import TrainingRecipe
+
+IfExists = Literal["refuse", "resume", "overwrite"]
+
+
+class Provenance(Config):
+    """Where a run comes from."""
+
+    dataset: str
+    """Path as given to hm-train."""
+    dataset_title: str
+    dataset_sha256: str
+    """Of its manifest, which names every byte."""
+    seed: int
+    software: dict[str, str]
+
+    def for_model_file(self) -> dict[str, JsonValue]:
+        """The part that means something elsewhere."""
+        return self.model_dump(mode="json", exclude={"dataset"})
+
+
+def recipe_of(files: RunFiles) -> TrainingRecipe:
+    """The recipe of an existing run.
+
+    Raises:
+        RunError: If there is no run.
+    """
+    if not files.recipe.is_file():
+        raise RunError(
+            f"A run to be resumed must exist; got {str(files.directory)!r}, which holds no "
+            f"{files.recipe.name}. Check the path, or leave out --resume."
+        )
+    return load_recipe(TrainingRecipe, "training", str(files.recipe))
+
+
+@contextmanager
+def open_run(
+    files: RunFiles, recipe: TrainingRecipe, dataset: Dataset, if_exists: IfExists
+) -> Iterator[Provenance]:
+    """Begin a run or go on with one, as its only writer.
+
+    Args:
+        files: The run.
+        recipe: What it does.
+        dataset: What with.
+        if_exists: What to do with a run that is there.
+
+    Yields:
+        Where the run comes from.
+
+    Raises:
+        RunError: If something is there that must not be, or the run is another one.
+        HypermagneticsError: If another process writes the run.
+    """
+    provenance = Provenance(
+        dataset=str(dataset.directory),
+        dataset_title=dataset.manifest.title,
+        dataset_sha256=dataset.sha256,
+        seed=recipe.seed,
+        software={
+            name: version(name) for name in ("hypermagnetics", "jax", "jaxlib", "equinox", "optax")
+        },
+    )
+    if if_exists == "resume":
+        _refuse_another_run(files, recipe, provenance)
+    elif if_exists == "overwrite":
+        _remove_run(files)
+    elif files.directory.exists() and not _is_empty(files.directory):
+        raise RunError(
+            f"RUN must not exist; got {str(files.directory)!r}, which does. Go on with it by "
+            "--resume, start it anew with --overwrite, or choose another RUN."
+        )
+    files.directory.mkdir(parents=True, exist_ok=True)
+    with only_writer(files.directory / "lock", "A run"):
+        if if_exists != "resume":
+            write_text_atomically(files.recipe, recipe.model_dump_json(indent=1) + "\n")
+            write_text_atomically(files.provenance, provenance.model_dump_json(indent=1) + "\n")
+        yield provenance
+
+
+def _refuse_another_run(files: RunFiles, recipe: TrainingRecipe, now: Provenance) -> None:
+    if recipe_of(files) != recipe:
+        raise RunError(
+            f"A resumed run must keep its recipe; got another one than {files.recipe}. "
+            "Leave out --recipe and --set, or choose another RUN."
+        )
+    try:
+        before = json.loads(files.provenance.read_text(encoding="utf-8"))["dataset_sha256"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(
+            f"A run must say which dataset it is of; got an unreadable {files.provenance}. "
+            "Start it anew with --overwrite."
+        ) from error
+    if before != now.dataset_sha256:
+        raise RunError(
+            f"A resumed run must keep its dataset, sha256 {before[:12]}...; got "
+            f"{now.dataset_sha256[:12]}... ({now.dataset}). Give the dataset it was begun with."
+        )
+
+
+def _remove_run(files: RunFiles) -> None:
+    directory = files.directory
+    if not directory.exists() or _is_empty(directory):
+        return
+    if not files.recipe.is_file():
+        raise RunError(
+            f"Only a run can be overwritten; got {str(directory)!r}, which holds no "
+            f"{files.recipe.name}. Choose another RUN."
+        )
+    shutil.rmtree(directory)
+
+
+def _is_empty(path: Path) -> bool:
+    return path.is_dir() and not any(path.iterdir())

@@ -1,0 +1,90 @@
+"""The metrics of a run as JSON lines, and the losses of the steps between two lines."""
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+from pydantic import JsonValue
+
+from hypermagnetics.train.objective import Losses
+
+
+class MetricsLog:
+    """Appends JSON lines; after a resume, lines past the checkpoint are cut off."""
+
+    def __init__(self, path: Path, steps_done: int) -> None:
+        """Keep the lines of the first `steps_done` steps."""
+        kept = _lines_until(path, steps_done) if path.exists() else []
+        self._file = path.open("w", encoding="utf-8")
+        self._file.writelines(line + "\n" for line in kept)
+        self._file.flush()
+
+    def write(self, record: dict[str, JsonValue]) -> None:
+        """Append one line."""
+        self._file.write(json.dumps(record, allow_nan=False) + "\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+class Window:
+    """The steps since the last line: their losses, still on the device, and their time."""
+
+    def __init__(self, wait_seconds: float) -> None:
+        """Begin now.
+
+        Args:
+            wait_seconds: How long the loop has waited for the loader so far.
+        """
+        self._on_device: list[Losses] = []
+        self._losses = np.empty((0, 3))
+        self._start, self._wait_before = time.perf_counter(), wait_seconds
+        self.seconds, self.waited = 0.0, 0.0
+
+    def __len__(self) -> int:
+        """Number of steps."""
+        return len(self._on_device)
+
+    def add(self, losses: Losses) -> None:
+        """Remember the losses of a step without waiting for them."""
+        self._on_device.append(losses)
+
+    def close(self, wait_seconds: float) -> None:
+        """Wait for the device and stop the clock."""
+        self._losses = np.array(
+            [(loss.total, loss.potential, loss.field) for loss in self._on_device], np.float64
+        )
+        self.seconds = time.perf_counter() - self._start
+        self.waited = wait_seconds - self._wait_before
+
+    def first_nonfinite(self) -> int | None:
+        """How many steps came before the first non-finite loss; None if all are finite."""
+        bad = np.flatnonzero(~np.isfinite(self._losses[:, 0]))
+        return int(bad[0]) if bad.size else None
+
+    def record(self, samples_per_step: int) -> dict[str, JsonValue]:
+        """Mean losses and speed, for a line of the log."""
+        total, potential, field = (float(mean) for mean in self._losses.mean(axis=0))
+        return {
+            "loss": total,
+            "potential_loss": potential,
+            "field_loss": field,
+            "seconds_per_step": self.seconds / len(self),
+            "samples_per_second": len(self) * samples_per_step / self.seconds,
+            "wait_share": self.waited / self.seconds,
+        }
+
+
+def _lines_until(path: Path, steps_done: int) -> list[str]:
+    kept = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            step = json.loads(line)["step"]
+        except ValueError:
+            break  # torn by a kill; nothing follows it
+        if step <= steps_done:
+            kept.append(line)
+    return kept

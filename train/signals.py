@@ -1,0 +1,41 @@
+"""SIGINT and SIGTERM as a wish to stop after the current step."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class StopRequest:
+    """Whether a signal has asked to stop, and which."""
+
+    def __init__(self) -> None:
+        """No signal yet."""
+        self.signal: signal.Signals | None = None
+
+    def __bool__(self) -> bool:
+        """Whether to stop."""
+        return self.signal is not None
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[StopRequest]:
+    """Turn the first SIGINT or SIGTERM into a request; a second one acts as usual, at once."""
+    request = StopRequest()
+    names = (signal.SIGINT, signal.SIGTERM)
+    before = {name: signal.getsignal(name) for name in names}
+
+    def restore() -> None:
+        for name, handler in before.items():
+            signal.signal(name, handler)
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        request.signal = signal.Signals(number)
+        restore()
+
+    for name in names:
+        signal.signal(name, on_signal)
+    try:
+        yield request
+    finally:
+        restore()

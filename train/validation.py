@@ -1,0 +1,66 @@
+"""Errors on the validation split."""
+
+import equinox as eqx
+import jax
+import numpy as np
+
+from hypermagnetics.config import Config
+from hypermagnetics.data import Split, read_batch
+from hypermagnetics.metrics import measure
+from hypermagnetics.models import Model
+from hypermagnetics.train.feed import on_device
+from hypermagnetics.train.objective import DeviceBatch, Objective
+
+
+class Validation(Config):
+    """What one validation found. A non-finite prediction makes `loss` null, never a good number."""
+
+    loss: float | None
+    """The objective over the whole split."""
+    potential_median_relative_error: float | None
+    field_median_relative_error: float | None
+
+
+class Validator:
+    """Evaluates a model on one split, block by block."""
+
+    def __init__(self, split: Split, objective: Objective) -> None:
+        """Compile nothing yet; the first call does."""
+        self._split, self._objective = split, objective
+
+        @eqx.filter_jit
+        def evaluate(model: Model, batch: DeviceBatch) -> tuple[jax.Array, jax.Array, jax.Array]:
+            potential, field = model.block(batch.sources[0], batch.grid[0])
+            return objective(model, batch).total, potential, field
+
+        self._evaluate = evaluate
+
+    def __call__(self, model: Model) -> Validation:
+        """Loss and median relative errors over all points of all samples."""
+        losses, counts = [], []
+        errors: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
+        for index in range(self._split.layout.num_blocks):
+            batch = read_batch(self._split, (index,))
+            count = int(batch.num_samples[0])
+            loss, potential, field = self._evaluate(model, on_device(batch))
+            losses.append(float(loss))
+            counts.append(count)
+            block = self._split.block(index)
+            errors[0].append(measure(np.asarray(potential)[:count], block.potential).relative)
+            errors[1].append(measure(np.asarray(field)[:count], block.field).relative)
+        return Validation(
+            loss=_finite(np.average(losses, weights=counts)),
+            potential_median_relative_error=_median(errors[0]),
+            field_median_relative_error=_median(errors[1]),
+        )
+
+
+def _median(errors: list[np.ndarray]) -> float | None:
+    pooled = np.concatenate([part.ravel() for part in errors])
+    # NaN marks points of zero truth, which have no relative error.
+    known = pooled[~np.isnan(pooled)]
+    return _finite(np.median(known)) if known.size else None
+
+
+def _finite(value: np.floating) -> float | None:
+    return float(value) if np.isfinite(value) else None
