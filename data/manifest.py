@@ -7,7 +7,7 @@ same bytes.
 import hashlib
 import json
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, JsonValue, ValidationError, model_validator
 
@@ -73,7 +73,7 @@ class SplitEntry(Config):
     arrays: dict[ArrayName, ArrayEntry]
 
     @model_validator(mode="after")
-    def _arrays_follow_from_the_layout(self) -> Self:
+    def _arrays_follow_from_the_layout(self) -> "SplitEntry":
         if set(self.arrays) != set(ARRAY_NAMES):
             raise ValueError(f"the arrays {', '.join(ARRAY_NAMES)}")
         for spec in self.layout.arrays():

@@ -1,7 +1,6 @@
 """Moments of arrays, gathered block by block while a dataset is written."""
 
 import math
-from typing import Self
 
 import numpy as np
 
@@ -19,7 +18,7 @@ class Sums(Config):
     min: tuple[float, ...]
     max: tuple[float, ...]
 
-    def __add__(self, other: "Sums") -> Self:
+    def __add__(self, other: "Sums") -> "Sums":
         """The sums over both parts."""
         return type(self)(
             count=self.count + other.count,

@@ -3,7 +3,7 @@
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -22,6 +22,7 @@ class SplitPlace:
     column_units: tuple[str, ...]
 
 
+@runtime_checkable
 class ShardSink(Protocol):
     """Takes the blocks of one shard in order."""
 
@@ -29,6 +30,7 @@ class ShardSink(Protocol):
         """Write one block."""
 
 
+@runtime_checkable
 class SplitStorage(Protocol):
     """Files of one split in one format. All paths are relative to the dataset."""
 

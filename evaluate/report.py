@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from matplotlib.axes import Axes
@@ -21,6 +22,7 @@ _RESOLUTION = 128
 _COLOURS = "RdBu_r"  # diverging, and told apart by colour-blind readers
 _INK = "0.15"
 _DOTS_PER_INCH = 150
+_TINY = float(np.finfo(np.float32).tiny)
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ def draw_sample(model: FieldModel, kernel: Kernel, block: Block, radius: float |
     low, high = block.grid.min(axis=0), block.grid.max(axis=0)
     x, y = np.linspace(low, high, _RESOLUTION, dtype=np.float32).T
     points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-    true_potential, true_field = block_superposition(
+    true_potential, true_field = eqx.filter_jit(block_superposition)(
         kernel, jnp.asarray(block.sources), jnp.asarray(block.num_sources), jnp.asarray(points)
     )
     potential, field = predict(model, block.sources, points, num_samples=1)
@@ -93,7 +95,7 @@ def write_picture(path: Path, drawing: Drawing, title: str) -> None:
     _field_lines(axes, drawing, drawing.field)
     true_axes.set(title="True potential and field lines", ylabel="y [m]")
     axes.set(title="Predicted potential and field lines")
-    error_axes.set(title="Error of the potential (predicted - true)")
+    error_axes.set(title="Error: predicted minus true potential")
     for image, beside, label in (
         (shared, [true_axes, axes], "φ [A]"),
         (own, [error_axes], "error of φ [A]"),
@@ -125,25 +127,27 @@ def _map(axes: Axes, drawing: Drawing, values: np.ndarray, limit: float) -> Scal
         shading="gouraud",
         rasterized=True,
     )
-    for row in drawing.sources:
-        _body(axes, row, drawing)
+    _bodies(axes, drawing)
     axes.set(xlabel="x [m]", aspect="equal", xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
     return image
 
 
-def _body(axes: Axes, row: np.ndarray, drawing: Drawing) -> None:
-    """A circle, and an arrow of fixed length along the moment, both centred on the source."""
-    moment, position = row[:2], row[2:4]
+def _bodies(axes: Axes, drawing: Drawing) -> None:
+    """A circle for each body, and an arrow along its moment, centred on it.
+
+    The longest arrow is as long as a radius; the others are shorter as their moments are smaller.
+    """
+    moments, positions = drawing.sources[:, :2], drawing.sources[:, 2:4]
     x, _ = drawing.axes
-    size = drawing.radius or 0.05 * float(x[-1] - x[0])
-    if drawing.radius is not None:
-        axes.add_patch(
-            Circle((position[0], position[1]), drawing.radius, fill=False, ec=_INK, lw=1.3)
+    length = drawing.radius or 0.1 * float(x[-1] - x[0])
+    strongest = max(float(np.linalg.norm(moments, axis=1).max()), _TINY)
+    arrow = {"arrowstyle": "-|>", "color": _INK, "lw": 1.6, "shrinkA": 0, "shrinkB": 0}
+    for (px, py), (dx, dy) in zip(positions, moments * (length / 2 / strongest), strict=True):
+        if drawing.radius is not None:
+            axes.add_patch(Circle((px, py), drawing.radius, fill=False, ec=_INK, lw=1.3))
+        axes.annotate(
+            "", xy=(px + dx, py + dy), xytext=(px - dx, py - dy), arrowprops=arrow, clip_on=True
         )
-    direction = moment / max(float(np.linalg.norm(moment)), np.finfo(np.float32).tiny)
-    tail, head = position - 0.5 * size * direction, position + 0.5 * size * direction
-    arrow = {"arrowstyle": "-|>", "color": _INK, "lw": 1.8, "shrinkA": 0, "shrinkB": 0}
-    axes.annotate("", xy=tuple(head), xytext=tuple(tail), arrowprops=arrow, clip_on=True)
 
 
 def _field_lines(axes: Axes, drawing: Drawing, field: np.ndarray) -> None:

@@ -104,6 +104,6 @@ def _picture(subject: Subject, split: Split, measurement: Measurement, path: Pat
     write_picture(
         path,
         drawing,
-        f"{subject.run.resolve().name}, {split.name}, sample {sample}, the one of median error\n"
+        f"{subject.run.resolve().name}, {split.name}, sample {sample} (median error)\n"
         f"relative L2 error: potential {potential} %, field {field} %",
     )

@@ -1,6 +1,6 @@
 """What a dataset recipe may say."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -24,7 +24,7 @@ class SourcesConfig(Config):
     """Positions [m]."""
 
     @model_validator(mode="after")
-    def _radius_goes_with_the_body(self) -> Self:
+    def _radius_goes_with_the_body(self) -> "SourcesConfig":
         if (self.body == "disc") != (self.radius is not None):
             raise ValueError("given with a radius if the body is 'disc', and without one if not")
         return self

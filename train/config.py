@@ -1,6 +1,6 @@
 """What a training recipe may say."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -40,7 +40,7 @@ class ObjectiveConfig(Config):
     """Weight of the field."""
 
     @model_validator(mode="after")
-    def _something_to_minimise(self) -> Self:
+    def _something_to_minimise(self) -> "ObjectiveConfig":
         if not self.potential + self.field > 0:
             raise ValueError("given at least one positive weight, potential or field")
         return self
@@ -78,7 +78,7 @@ class ScheduleConfig(Config):
     phases: tuple[PhaseConfig, ...] = ()
 
     @model_validator(mode="after")
-    def _one_of_two_forms(self) -> Self:
+    def _one_of_two_forms(self) -> "ScheduleConfig":
         simple = self.max_steps is not None and self.learning_rate is not None
         if simple == bool(self.phases) or (
             self.phases and (self.max_steps, self.learning_rate) != (None, None)

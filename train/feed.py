@@ -4,7 +4,6 @@ import queue
 import threading
 import time
 from types import TracebackType
-from typing import Self
 
 import jax
 
@@ -35,7 +34,7 @@ class Feed:
         self._thread = threading.Thread(target=self._read, name="feed", daemon=True)
         self.wait_seconds = 0.0
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Feed":
         self._thread.start()
         return self
 

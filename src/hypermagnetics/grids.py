@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 import jax.random as jr
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float
 
-from hypermagnetics.shapes import Points
+from hypermagnetics.shapes import AnyKey, Points
 
 
-def regular_grid(half_width: float, resolution: int, dim: int) -> Points:
+def regular_grid(half_width: float | int, resolution: int, dim: int) -> Points:
     """Evenly spaced points including the faces of the box; the last coordinate varies fastest.
 
     Args:
@@ -26,7 +26,7 @@ def regular_grid(half_width: float, resolution: int, dim: int) -> Points:
 
 
 def random_grid(
-    key: Key[Array, ""], half_width: float, num_points: int, dim: int
+    key: AnyKey, half_width: float | int, num_points: int, dim: int
 ) -> Float[Array, "points dim"]:
     """Points drawn uniformly from the box, float32.
 

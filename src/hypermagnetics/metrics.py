@@ -7,7 +7,6 @@ points whose truth is exactly zero, which have no relative error, are counted.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 from jaxtyping import Float, Float32, Int
@@ -38,7 +37,7 @@ class Errors:
     """How many points of the prediction are not finite."""
 
     @classmethod
-    def join(cls, parts: Sequence["Errors"]) -> Self:
+    def join(cls, parts: Sequence["Errors"]) -> "Errors":
         """The errors of all samples of some parts, in order."""
         return cls(
             np.concatenate([part.relative for part in parts]),
@@ -225,7 +224,8 @@ def _squared_norm(values: Float[np.ndarray, "samples points *axis"]) -> np.ndarr
 def _root_of_ratio(squared_error: np.ndarray, squared_truth: np.ndarray) -> np.ndarray:
     ratio = np.full(np.shape(squared_error), np.nan)
     np.divide(squared_error, squared_truth, out=ratio, where=squared_truth > 0)
-    return np.sqrt(ratio, out=ratio)
+    root: np.ndarray = np.sqrt(ratio)
+    return root
 
 
 def _bin_edges(defined: Float[np.ndarray, " points"]) -> Float[np.ndarray, " bins"]:

@@ -4,7 +4,7 @@
 `samples` the samples of one block and `dim` the space dimension.
 """
 
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, Key, UInt32
 
 SourceTable = Float[Array, "sources columns"]
 SourceTables = Float[Array, "samples sources columns"]
@@ -14,3 +14,5 @@ Potential = Float[Array, " points"]
 Field = Float[Array, "points dim"]
 BlockPotential = Float[Array, "samples points"]
 BlockField = Float[Array, "samples points dim"]
+AnyKey = Key[Array, ""] | UInt32[Array, "2"]
+"""A random key of the new or the old style."""

@@ -10,9 +10,10 @@ from pydantic import Field
 
 from hypermagnetics.config import Config
 from hypermagnetics.models.derivatives import value_and_gradient
-from hypermagnetics.models.mlp import AnyKey, FourierMLP
+from hypermagnetics.models.mlp import FourierMLP
 from hypermagnetics.models.model import Model, ModelInputs
 from hypermagnetics.shapes import (
+    AnyKey,
     BlockField,
     BlockPotential,
     Points,

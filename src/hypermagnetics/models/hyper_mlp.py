@@ -11,7 +11,6 @@ from pydantic import Field
 from hypermagnetics.config import Config
 from hypermagnetics.models.derivatives import value_and_gradient
 from hypermagnetics.models.mlp import (
-    AnyKey,
     Layer,
     apply_layers,
     count_parameters,
@@ -22,6 +21,7 @@ from hypermagnetics.models.mlp import (
 )
 from hypermagnetics.models.model import Model, ModelInputs
 from hypermagnetics.shapes import (
+    AnyKey,
     BlockField,
     BlockPotential,
     Points,

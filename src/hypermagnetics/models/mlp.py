@@ -9,9 +9,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
-from jaxtyping import Array, Float, Key, UInt32
+from jaxtyping import Array, Float
 
-AnyKey = Key[Array, ""] | UInt32[Array, "2"]
+from hypermagnetics.shapes import AnyKey
 
 
 class Layer(NamedTuple):

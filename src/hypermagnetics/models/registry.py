@@ -7,8 +7,8 @@ from pydantic import Field
 
 from hypermagnetics.models.hyper_layer import HyperLayer, HyperLayerConfig
 from hypermagnetics.models.hyper_mlp import HyperMLP, HyperMLPConfig
-from hypermagnetics.models.mlp import AnyKey
 from hypermagnetics.models.model import Model, ModelInputs
+from hypermagnetics.shapes import AnyKey
 
 ModelConfig = Annotated[HyperLayerConfig | HyperMLPConfig, Field(discriminator="name")]
 

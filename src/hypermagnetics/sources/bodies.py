@@ -19,7 +19,7 @@ COLUMNS = ("moment_x", "moment_y", "position_x", "position_y")
 """Columns of a source table [A m, A m, m, m]."""
 
 
-def body_kernel(body: BodyName, radius: float | None) -> Kernel:
+def body_kernel(body: BodyName, radius: float | int | None) -> Kernel:
     """The closed form of a body.
 
     Args:

@@ -5,9 +5,10 @@ from typing import TypedDict
 import jax
 import jax.numpy as jnp
 import jax.random as jr
-from jaxtyping import Array, Float, Key, UInt32
+from jaxtyping import Array, Float
 
 from hypermagnetics.grids import regular_grid
+from hypermagnetics.shapes import AnyKey
 from hypermagnetics.sources.bodies import DIM, BodyName, body_kernel
 from hypermagnetics.sources.sampling import Normal, sample_sources
 from hypermagnetics.sources.superposition import block_superposition
@@ -29,12 +30,12 @@ class Configuration(TypedDict):
 def configure(
     N: int,
     M: int,
-    lim: float,
+    lim: float | int,
     res: int,
-    key: Key[Array, ""] | UInt32[Array, "2"],
+    key: AnyKey,
     *,
     body: BodyName = "disc",
-    radius: float | None = 1.0,
+    radius: float | int | None = 1.0,
 ) -> Configuration:
     """Draw samples and compute their exact potential and field on a regular grid.
 

@@ -9,7 +9,7 @@ from hypermagnetics.sources.dipole import Components, Values
 
 
 def disc(
-    moment: Components, displacement: Components, radius: Float[Array, "..."] | float
+    moment: Components, displacement: Components, radius: Float[Array, "..."] | float | int
 ) -> Values:
     """Potential and field of a disc.
 

@@ -9,6 +9,7 @@ from jaxtyping import Array, Float, Key
 from pydantic import Field
 
 from hypermagnetics.config import Config
+from hypermagnetics.shapes import AnyKey
 
 
 class Normal(Config):
@@ -18,13 +19,13 @@ class Normal(Config):
     std: Annotated[float, Field(gt=0)]
     """Standard deviation of each component, in the unit of the quantity."""
 
-    def draw(self, key: Key[Array, ""], shape: tuple[int, ...]) -> Float[Array, "*shape"]:
+    def draw(self, key: AnyKey, shape: tuple[int, ...]) -> Float[Array, "*shape"]:
         """Draw float32 numbers; the same key gives the same numbers."""
         return self.std * jr.normal(key, shape, dtype=jnp.float32)
 
 
 def sample_sources(
-    key: Key[Array, ""], num_sources: int, dim: int, moment: Normal, position: Normal
+    key: AnyKey, num_sources: int, dim: int, moment: Normal, position: Normal
 ) -> Float[Array, "sources columns"]:
     """Draw the source table of one configuration.
 

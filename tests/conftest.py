@@ -1,0 +1,53 @@
+"""Strict modes of JAX, and datasets that many tests share."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import pytest
+
+from hypermagnetics.config import load_recipe
+from hypermagnetics.data import Dataset, StorageFormat
+from hypermagnetics.generate.config import DatasetRecipe
+from hypermagnetics.generate.plan import make_plan
+from hypermagnetics.generate.run import generate
+
+jax.config.update("jax_enable_x64", True)
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+TINY = (
+    "grid.num_points=24",
+    "samples_per_grid=8",
+    "splits.train={num_samples=45, num_sources=1}",
+    "splits.valid={num_samples=11, num_sources=1}",
+    "splits.test-single={num_samples=9, num_sources=1}",
+    "splits.test-multi={num_samples=20, num_sources=4}",
+)
+"""A recipe whose splits end in the middle of a block."""
+
+MakeDataset = Callable[..., Dataset]
+
+
+@pytest.fixture(scope="session")
+def make_dataset() -> MakeDataset:
+    """A function that makes a small dataset in a directory."""
+
+    def make(directory: Path, *overrides: str, storage_format: StorageFormat = "zarr") -> Dataset:
+        recipe = load_recipe(DatasetRecipe, "dataset", "demo", (*TINY, *overrides))
+        generate(make_plan(recipe, storage_format), directory, lambda count: None)
+        return Dataset.open(directory)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory, make_dataset: MakeDataset) -> Dataset:
+    """A Zarr dataset of several shards; not to be changed."""
+    return make_dataset(tmp_path_factory.mktemp("tiny") / "data", "storage.shard_mb=0.005")
+
+
+@pytest.fixture(scope="session")
+def tiny_hdf5(tmp_path_factory: pytest.TempPathFactory, make_dataset: MakeDataset) -> Dataset:
+    """The same samples in HDF5; not to be changed."""
+    directory = tmp_path_factory.mktemp("tiny_hdf5") / "data"
+    return make_dataset(directory, "storage.shard_mb=0.005", storage_format="hdf5")

@@ -1,0 +1,115 @@
+"""The disk, setup.cfg and the layers agree."""
+
+import ast
+import subprocess
+import sys
+
+import pytest
+from helpers import ROOT, modules, setup_cfg
+
+PROGRAMS = ("generate", "train", "evaluate")
+LAYERS = (
+    {"errors", "shapes"},
+    {"recipes", "config", "files", "grids", "log"},
+    {"sources", "models", "metrics", "data"},
+    set(PROGRAMS),
+)
+WITHIN_LAYER = {("config", "recipes")}
+"""Imports inside a layer that are meant; everything else in one layer is apart."""
+
+ONLY_IN = {
+    "click": {f"{program}.cli" for program in PROGRAMS},
+    "tqdm": {"log"},
+    "matplotlib": {"evaluate.report"},
+}
+MAX_LINES = 300
+MAX_BODY_LINES = 40
+
+
+def short(name: str) -> str:
+    """`hypermagnetics.data.manifest` -> `data.manifest`."""
+    return name.removeprefix("hypermagnetics").lstrip(".")
+
+
+def imports(name: str) -> set[str]:
+    """Everything a module imports, by full name."""
+    found = set()
+    for node in ast.walk(ast.parse(modules()[name].read_text())):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name} imports relatively"
+            found.add(node.module or "")
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return found
+
+
+def layer(part: str) -> int:
+    """The layer of a top-level module or sub-package."""
+    (number,) = (i for i, parts in enumerate(LAYERS) if part in parts)
+    return number
+
+
+def test_every_package_is_listed() -> None:
+    """An unlisted package would be left out of the wheel without a word."""
+    on_disk = {name for name, file in modules().items() if file.name == "__init__.py"}
+    assert on_disk == set(setup_cfg()["options"]["packages"].split())
+
+
+def test_no_module_has_a_top_level_twin() -> None:
+    """`data.manifest` beside `hypermagnetics.data.manifest` would be two modules."""
+    assert not {"data", "evaluate", "generate", "train"} & set(sys.modules)
+
+
+@pytest.mark.parametrize("name", sorted(set(modules()) - {"hypermagnetics"}))
+def test_imports_go_down_the_layers(name: str) -> None:
+    """A module imports only from the layers below its own, or from its own package."""
+    own = short(name).partition(".")[0]
+    for imported in imports(name):
+        if not imported.startswith("hypermagnetics."):
+            continue
+        other = short(imported).partition(".")[0]
+        allowed = other == own or (own, other) in WITHIN_LAYER or layer(other) < layer(own)
+        assert allowed, f"{name} imports {imported}"
+
+
+@pytest.mark.parametrize("name", sorted(modules()))
+def test_a_cli_is_imported_by_nobody(name: str) -> None:
+    """The command lines are the top layer."""
+    assert not {imported for imported in imports(name) if imported.endswith(".cli")}
+
+
+@pytest.mark.parametrize("name", sorted(modules()))
+def test_libraries_of_the_edge_stay_there(name: str) -> None:
+    """Only a cli parses arguments, only log.py draws bars, only the report draws pictures."""
+    for library, places in ONLY_IN.items():
+        used = any(imported.split(".")[0] == library for imported in imports(name))
+        assert not used or short(name) in places
+
+
+def test_jax_is_configured_by_programs_only() -> None:
+    """Importing the library changes no global state of JAX."""
+    users = {short(name) for name, file in modules().items() if "jax.config" in file.read_text()}
+    assert users <= {f"{program}.cli" for program in PROGRAMS}
+
+
+@pytest.mark.parametrize(
+    "file", sorted(set(modules().values()) | set((ROOT / "tests").rglob("*.py")))
+)
+def test_files_and_functions_are_short(file) -> None:  # type: ignore[no-untyped-def]
+    """A longer one is a missing name."""
+    text = file.read_text()
+    assert text.count("\n") <= MAX_LINES
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            first = 1 if ast.get_docstring(node) and len(node.body) > 1 else 0
+            lines = (node.body[-1].end_lineno or 0) - node.body[first].lineno + 1
+            assert lines <= MAX_BODY_LINES, f"{file}: {node.name}"
+
+
+def test_reading_datasets_needs_no_jax() -> None:
+    """Reading and verifying start fast and need no accelerator."""
+    code = (
+        "import sys, hypermagnetics.data; print([m for m in ('jax', 'zarr') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
