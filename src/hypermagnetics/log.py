@@ -105,7 +105,7 @@ class Progress:
         )
 
 
-def in_bytes(count: float) -> str:
+def in_bytes(count: float | int) -> str:
     """A number of bytes for people, as in 1.5 GB (powers of 1000)."""
     for unit in ("B", "kB", "MB", "GB", "TB"):
         if count < 999.5 or unit == "TB":

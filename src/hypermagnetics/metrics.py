@@ -135,13 +135,15 @@ def scores(errors: Errors) -> Scores:
     defined = errors.relative[~np.isnan(errors.relative)]
     median, p90, p99 = quantiles(defined, (0.5, 0.9, 0.99))
     sample_l2 = errors.sample_relative_l2()
-    global_l2 = _root_of_ratio(errors.squared_error.sum(), errors.squared_truth.sum())
+    global_l2 = _root_of_ratio(
+        errors.squared_error.sum(keepdims=True), errors.squared_truth.sum(keepdims=True)
+    )
     return Scores(
         median_relative_error=float(median),
         p90_relative_error=float(p90),
         p99_relative_error=float(p99),
         median_sample_relative_l2=float(quantiles(sample_l2[~np.isnan(sample_l2)], (0.5,))[0]),
-        global_relative_l2=float(global_l2),
+        global_relative_l2=float(global_l2[0]),
         nonfinite_fraction=float(errors.nonfinite.sum() / errors.relative.size),
         ci95=median_interval(errors.relative),
         zero_truth_points=errors.relative.size - defined.size,
@@ -222,7 +224,7 @@ def _squared_norm(values: Float[np.ndarray, "samples points *axis"]) -> np.ndarr
 
 
 def _root_of_ratio(squared_error: np.ndarray, squared_truth: np.ndarray) -> np.ndarray:
-    ratio = np.full(np.shape(squared_error), np.nan)
+    ratio = np.full_like(squared_error, np.nan)
     np.divide(squared_error, squared_truth, out=ratio, where=squared_truth > 0)
     root: np.ndarray = np.sqrt(ratio)
     return root

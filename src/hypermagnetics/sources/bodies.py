@@ -1,7 +1,7 @@
 """Which bodies there are, and how a row of a source table describes one."""
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Literal
 
 from hypermagnetics.errors import RecipeError
@@ -19,6 +19,7 @@ COLUMNS = ("moment_x", "moment_y", "position_x", "position_y")
 """Columns of a source table [A m, A m, m, m]."""
 
 
+@cache
 def body_kernel(body: BodyName, radius: float | int | None) -> Kernel:
     """The closed form of a body.
 
@@ -27,7 +28,8 @@ def body_kernel(body: BodyName, radius: float | int | None) -> Kernel:
         radius: Radius of a disc [m]; None for a dipole, which has none.
 
     Returns:
-        The function of moment and displacement.
+        The function of moment and displacement; the same object for the same arguments, so that
+        functions compiled for it are found again.
 
     Raises:
         RecipeError: If the radius does not go with the body.

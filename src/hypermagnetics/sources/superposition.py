@@ -1,5 +1,7 @@
 """The exact potential and field of many sources: their sum, in bounded memory."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
@@ -24,6 +26,7 @@ unrolled loop makes 315 000 samples/s, a scan over single sources 140 000, and s
 (sources, points) 10 000."""
 
 
+@partial(jax.jit, static_argnames="kernel")
 def superposition(
     kernel: Kernel,
     sources: SourceTable,
@@ -61,6 +64,7 @@ def superposition(
     return potential, jnp.stack(field, axis=-1)
 
 
+@partial(jax.jit, static_argnames="kernel")
 def block_superposition(
     kernel: Kernel, sources: SourceTables, num_sources: NumSources, points: Points
 ) -> tuple[BlockPotential, BlockField]:

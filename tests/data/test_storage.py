@@ -1,0 +1,171 @@
+"""Both storage formats hold the same values, and other software reads them."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import xarray
+import zarr
+from conftest import TINY, MakeDataset
+
+from hypermagnetics.config import load_recipe
+from hypermagnetics.data import Dataset, DatasetWriter, read_batch
+from hypermagnetics.data.layout import ARRAY_NAMES
+from hypermagnetics.generate.config import DatasetRecipe
+from hypermagnetics.generate.plan import make_plan
+
+
+def whole(dataset: Dataset, split: str) -> dict[str, np.ndarray]:
+    """All values of a split, block by block."""
+    blocks = list(dataset.split(split).blocks())
+    arrays = {
+        name: np.concatenate([getattr(block, name) for block in blocks])
+        for name in ARRAY_NAMES
+        if name != "grid"
+    }
+    return arrays | {"grid": np.stack([block.grid for block in blocks])}
+
+
+def test_zarr_and_hdf5_give_equal_batches(tiny: Dataset, tiny_hdf5: Dataset) -> None:
+    """Every block and a gathered batch, bit for bit."""
+    for name in tiny.splits:
+        one, other = tiny.split(name), tiny_hdf5.split(name)
+        for a, b in zip(one.blocks(), other.blocks(), strict=True):
+            for array in ARRAY_NAMES:
+                np.testing.assert_array_equal(getattr(a, array), getattr(b, array))
+        blocks = tuple(reversed(range(one.layout.num_blocks)))
+        for points in (None, np.array([0, 5, 11])):
+            a, b = read_batch(one, blocks, points), read_batch(other, blocks, points)
+            for array in ARRAY_NAMES:
+                np.testing.assert_array_equal(getattr(a, array), getattr(b, array))
+
+
+def test_zarr_python_reads_what_we_map(tiny: Dataset) -> None:
+    """The files are plain sharded Zarr v3."""
+    for name in tiny.splits:
+        group = zarr.open_group(tiny.directory / f"{name}.zarr", mode="r")
+        for array, values in whole(tiny, name).items():
+            np.testing.assert_array_equal(group[array][:], values)
+
+
+def test_xarray_opens_labelled_dimensions_and_units(tiny: Dataset) -> None:
+    """`xarray.open_zarr` shows what the axes are."""
+    with xarray.open_zarr(tiny.directory / "train.zarr", consolidated=False) as opened:
+        assert opened["potential"].dims == ("sample", "point")
+        assert opened["field"].dims == ("sample", "point", "axis")
+        assert opened["grid"].dims == ("block", "point", "axis")
+        assert opened["sources"].dims == ("sample", "source", "column")
+        units = {name: opened[name].attrs["units"] for name in ("potential", "field", "grid")}
+        assert units == {"potential": "A", "field": "A/m", "grid": "m"}
+        assert opened["sources"].attrs["columns"][0] == "moment_x"
+        expected = whole(tiny, "train")["potential"]
+        np.testing.assert_array_equal(opened["potential"].values, expected)
+
+
+def test_h5py_reads_self_contained_files(tiny_hdf5: Dataset) -> None:
+    """Each file has its own grid, units and labels; together they are the split."""
+    values = whole(tiny_hdf5, "train")
+    files = sorted((tiny_hdf5.directory / "train").glob("*.h5"))
+    assert len(files) > 1
+    for path in files:
+        with h5py.File(path, "r") as file:
+            first, count = file.attrs["first_sample"], file.attrs["num_samples"]
+            np.testing.assert_array_equal(
+                file["potential"][:], values["potential"][first : first + count]
+            )
+            assert file["field"].attrs["units"] == "A/m"
+            assert [dim.label for dim in file["field"].dims] == ["sample", "point", "axis"]
+            assert list(file["field"].dims[2][0]) == [b"x", b"y"]
+            assert file["grid"].shape == (-(-count // 8), 24, 2)
+
+
+def test_shard_size_and_format_change_no_content(
+    tmp_path: Path, tiny: Dataset, make_dataset: MakeDataset
+) -> None:
+    """Two shard sizes, two formats: the same values."""
+    other = make_dataset(tmp_path / "one", "storage.shard_mb=100", storage_format="hdf5")
+    assert len(other.manifest.files) < len(tiny.manifest.files)
+    for name in tiny.splits:
+        for array, values in whole(tiny, name).items():
+            np.testing.assert_array_equal(whole(other, name)[array], values)
+
+
+def test_the_same_recipe_gives_the_same_bytes(
+    tmp_path: Path, tiny: Dataset, tiny_hdf5: Dataset, make_dataset: MakeDataset
+) -> None:
+    """Every file, manifest and checksum list included, in both formats."""
+    for dataset in (tiny, tiny_hdf5):
+        storage_format = dataset.manifest.storage_format
+        again = make_dataset(
+            tmp_path / storage_format, "storage.shard_mb=0.005", storage_format=storage_format
+        )
+        files = sorted(p.relative_to(dataset.directory) for p in dataset.directory.rglob("*"))
+        for file in files:
+            if (dataset.directory / file).is_file():
+                assert (again.directory / file).read_bytes() == (
+                    dataset.directory / file
+                ).read_bytes(), file
+
+
+def test_the_checksum_list_names_every_file(tiny: Dataset, tiny_hdf5: Dataset) -> None:
+    """`sha256sum -c manifest-sha256.txt` passes and forgets none but card and list."""
+    for dataset in (tiny, tiny_hdf5):
+        lines = (dataset.directory / "manifest-sha256.txt").read_text().splitlines()
+        listed = {line[66:]: line[:64] for line in lines}
+        on_disk = {
+            str(path.relative_to(dataset.directory))
+            for path in dataset.directory.rglob("*")
+            if path.is_file()
+        }
+        assert set(listed) == on_disk - {"README.md", "manifest-sha256.txt"}
+        for path, digest in listed.items():
+            assert hashlib.sha256((dataset.directory / path).read_bytes()).hexdigest() == digest
+
+
+def test_statistics_are_those_of_the_values(tiny: Dataset) -> None:
+    """Mean, standard deviation and range of each component, from the manifest."""
+    for name in tiny.splits:
+        for array, values in whole(tiny, name).items():
+            components = values.astype(np.float64)
+            if array in ("potential", "num_sources"):
+                components = components[..., None]
+            flat = components.reshape(-1, components.shape[-1])
+            found = tiny.split(name).statistics(array)  # type: ignore[arg-type]
+            np.testing.assert_allclose(found.mean, flat.mean(axis=0), rtol=1e-5, atol=1e-7)
+            np.testing.assert_allclose(found.std, flat.std(axis=0), rtol=1e-5, atol=1e-7)
+            assert found.min == tuple(flat.min(axis=0))
+            assert found.max == tuple(flat.max(axis=0))
+
+
+def test_the_manifest_recipe_makes_the_dataset_again(
+    tmp_path: Path, tiny: Dataset, make_dataset: MakeDataset
+) -> None:
+    """The resolved recipe in the manifest is itself a recipe."""
+    path = tmp_path / "recipe.json"
+    path.write_text(json.dumps(tiny.manifest.recipe))
+    identity = make_plan(load_recipe(DatasetRecipe, "dataset", str(path)), "zarr").identity
+    assert identity.recipe == tiny.manifest.recipe
+    assert {name: split.layout for name, split in tiny.manifest.splits.items()} == identity.splits
+
+
+def test_shards_written_in_any_order_make_the_same_dataset(tmp_path: Path, tiny: Dataset) -> None:
+    """The manifest depends on the shards, not on the history of their writing."""
+    recipe = load_recipe(DatasetRecipe, "dataset", "demo", (*TINY, "storage.shard_mb=0.005"))
+    plan = make_plan(recipe, "zarr")
+    with DatasetWriter.open(tmp_path / "again", plan.identity) as writer:
+        for split, shard in reversed(plan.shards()):
+            source = tiny.split(split)
+            with writer.shard(split, shard) as sink:
+                for index in range(shard.first_block, shard.first_block + shard.num_blocks):
+                    sink.append(source.block(index))
+        assert writer.finish() == tiny.manifest
+
+
+@pytest.mark.parametrize("index", [-1, 6])
+def test_a_block_that_does_not_exist_is_an_index_error(tiny: Dataset, index: int) -> None:
+    """The message says which there are."""
+    with pytest.raises(IndexError, match=rf"must be 0 to 5; got {index}"):
+        tiny.split("train").block(index)
