@@ -4,8 +4,6 @@ import json
 import math
 from dataclasses import asdict, dataclass
 
-from pydantic import JsonValue
-
 from hypermagnetics.evaluate.baselines import RankFloor
 from hypermagnetics.evaluate.regions import RegionName
 from hypermagnetics.metrics import Scores
@@ -177,7 +175,7 @@ def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
     ]
 
 
-def _plain(value: object) -> JsonValue:
+def _plain(value: object) -> object:
     if isinstance(value, dict):
         return {str(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

@@ -15,6 +15,7 @@ class MetricsLog:
 
     def __init__(self, path: Path, steps_done: int) -> None:
         """Keep the lines of the first `steps_done` steps."""
+        path.parent.mkdir(parents=True, exist_ok=True)
         kept = _lines_until(path, steps_done) if path.exists() else []
         self._file = path.open("w", encoding="utf-8")
         self._file.writelines(line + "\n" for line in kept)

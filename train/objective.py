@@ -45,7 +45,7 @@ class Objective:
         predicted = [model.block(*block) for block in zip(batch.sources, batch.grid, strict=True)]
         potential = jnp.stack([values for values, _ in predicted])
         field = jnp.stack([values for _, values in predicted])
-        valid = jnp.arange(batch.sources.shape[1]) < batch.num_samples[:, None]
+        valid = jnp.arange(batch.sources.shape[1])[None] < batch.num_samples[:, None]
         potential_error = ((potential - batch.potential) / self.potential_std)[..., None]
         field_error = (field - batch.field) / self.field_std
         terms = [_mean(_pointwise(self.config, e), valid) for e in (potential_error, field_error)]
@@ -73,8 +73,9 @@ def huber(squared: Float[Array, "*shape"], delta: float) -> Float[Array, "*shape
         The loss; its gradient is finite also at e = 0.
     """
     # The root is kept away from 0, where its gradient is infinite, also in the branch not taken.
-    norm = jnp.sqrt(jnp.maximum(squared, delta**2))
-    return jnp.where(squared < delta**2, squared / (2 * delta), norm - delta / 2)
+    small = squared < delta**2
+    norm = jnp.sqrt(jnp.where(small, delta**2, squared))
+    return jnp.where(small, squared / (2 * delta), norm - delta / 2)
 
 
 def _mean(values: Float[Array, "blocks samples points"], valid: Array) -> Float[Array, ""]:

@@ -139,9 +139,9 @@ def _override(table: _Table, text: str) -> None:
     inner[leaf] = _toml_value(value)
 
 
-def _toml_value(text: str) -> JsonValue:
+def _toml_value(text: str) -> Any:
     try:
-        value: JsonValue = tomllib.loads(f"value = {text}")["value"]
+        value = tomllib.loads(f"value = {text}")["value"]
         json.dumps(value)
     except (tomllib.TOMLDecodeError, TypeError):
         return text

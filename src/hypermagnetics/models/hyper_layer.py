@@ -1,5 +1,6 @@
 """HyperLayer: trained features of position, with weights that the sources decide (FC+ILR)."""
 
+import math
 from typing import Annotated, Literal
 
 import equinox as eqx
@@ -121,6 +122,8 @@ class HyperLayer(Model):
             config.source_frequencies,
             config.source_frequency_scale,
             hyperkey,
+            # a sum of K products of unit variance is then of unit variance
+            output_gain=1 / math.sqrt(config.width),
         )
 
     def __call__(self, sources: SourceTable, points: Points) -> Potential:

@@ -31,17 +31,26 @@ def count_parameters(sizes: Sequence[int]) -> int:
     return sum((a + 1) * b for a, b in pairwise(sizes))
 
 
-def initial_layers(sizes: Sequence[int], key: AnyKey) -> tuple[Layer, ...]:
+def initial_layers(
+    sizes: Sequence[int], key: AnyKey, output_gain: float = 1.0
+) -> tuple[Layer, ...]:
     """Normal weights that keep the variance through a rectifier-like activation, zero biases.
 
+    Args:
+        sizes: Sizes of the layers.
+        key: Random key.
+        output_gain: Factor of the weights of the last layer, which no activation follows.
+
+    Returns:
+        The layers.
+
     References:
-        He et al., Delving deep into rectifiers, arXiv 1502.01852; the last layer, which no
-        activation follows, has half the variance.
+        He et al., Delving deep into rectifiers, arXiv 1502.01852.
     """
     layers = []
     keys = jr.split(key, len(sizes) - 1)
     for i, (size_in, size_out) in enumerate(pairwise(sizes)):
-        gain = 1 if i == len(sizes) - 2 else math.sqrt(2)
+        gain = output_gain if i == len(sizes) - 2 else math.sqrt(2)
         weight = jr.normal(keys[i], (size_in, size_out), jnp.float32) * (gain / math.sqrt(size_in))
         layers.append(Layer(weight, jnp.zeros(size_out, jnp.float32)))
     return tuple(layers)
@@ -99,6 +108,8 @@ class FourierMLP(eqx.Module):
         num_frequencies: int,
         frequency_scale: float,
         key: AnyKey,
+        *,
+        output_gain: float = 1.0,
     ) -> None:
         """Draw the initial parameters.
 
@@ -111,6 +122,7 @@ class FourierMLP(eqx.Module):
             num_frequencies: Number of frequencies; 0 lets the position enter as it is.
             frequency_scale: Standard deviation of B, in radians per unit of the position.
             key: Random key.
+            output_gain: Factor of the initial weights of the last layer.
         """
         frequency_key, layer_key = jr.split(key)
         self.frequencies = None
@@ -118,7 +130,8 @@ class FourierMLP(eqx.Module):
             normal = jr.normal(frequency_key, (dim, num_frequencies), jnp.float32)
             self.frequencies = frequency_scale * normal
         size_in = (2 * num_frequencies or dim) + size_rest
-        self.layers = initial_layers(mlp_sizes(size_in, size_out, width, depth), layer_key)
+        sizes = mlp_sizes(size_in, size_out, width, depth)
+        self.layers = initial_layers(sizes, layer_key, output_gain)
 
     def __call__(
         self,

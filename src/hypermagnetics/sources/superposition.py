@@ -79,9 +79,10 @@ def block_superposition(
     Returns:
         Potential [A] of each sample at each point, and field [A/m].
     """
-    return jax.vmap(lambda table, count: superposition(kernel, table, points, count))(
-        sources, num_sources
-    )
+    total: tuple[BlockPotential, BlockField] = jax.vmap(
+        lambda table, count: superposition(kernel, table, points, count)
+    )(sources, num_sources)
+    return total
 
 
 def _zeros(where: Components) -> Values:

@@ -1,0 +1,175 @@
+"""What every model must do, and the sizes of the paper's."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+import pytest
+
+from hypermagnetics.models import HyperLayer, HyperMLP, Model, ModelInputs, Scales
+from hypermagnetics.models.hyper_layer import HyperLayerConfig
+
+_SCALES = Scales(length=2.0, moment=0.5, potential=0.1)
+
+
+def small_models() -> dict[str, Model]:
+    """One of each kind, small."""
+    hyperkey, mainkey = jr.split(jr.key(0))
+    keys = {"hyperkey": hyperkey, "mainkey": mainkey}
+    factor = HyperLayerConfig(
+        width=12, depth=2, hwidth=0.5, hdepth=1, trunk_frequencies=5, source_frequencies=3
+    )
+    read = HyperLayerConfig(width=12, depth=2, hwidth=0.5, hdepth=1, moment_as="input")
+    inputs = ModelInputs(scales=_SCALES)
+    return {
+        "hyper_mlp": HyperMLP(6, 2, 0.5, 1, inputs=inputs, **keys),
+        "hyper_layer factor": HyperLayer(config=factor, inputs=inputs, **keys),
+        "hyper_layer input": HyperLayer(config=read, inputs=inputs, **keys),
+    }
+
+
+_MODELS = small_models()
+_SOURCES = jr.normal(jr.key(1), (7, 3, 4), jnp.float32)
+_POINTS = jr.uniform(jr.key(2), (10, 2), jnp.float32, -3, 3)
+
+
+@pytest.fixture(params=_MODELS, ids=str)
+def model(request: pytest.FixtureRequest) -> Model:
+    """Each model in turn."""
+    return _MODELS[request.param]
+
+
+def close(actual: jax.Array, desired: jax.Array, tolerance: float = 1e-5) -> None:
+    """Equal to a tolerance relative to the largest value."""
+    scale = float(jnp.abs(desired).max())
+    np.testing.assert_allclose(actual, desired, rtol=0, atol=tolerance * scale)
+
+
+def test_a_block_is_its_samples(model: Model) -> None:
+    """The fast evaluation of a block gives what the model says of each sample."""
+    potential, field = model.block(_SOURCES, _POINTS)
+    close(potential, jax.vmap(model, in_axes=(0, None))(_SOURCES, _POINTS))
+    close(field, jax.vmap(model.field, in_axes=(0, None))(_SOURCES, _POINTS))
+
+
+def test_field_is_minus_the_gradient_of_the_potential(model: Model) -> None:
+    """By reverse mode, point by point, as the published code does it."""
+    gradient = jax.vmap(jax.grad(lambda point: model(_SOURCES[0], point[None])[0]))(_POINTS)
+    close(model.field(_SOURCES[0], _POINTS), -gradient)
+
+
+def test_order_of_sources_does_not_matter(model: Model) -> None:
+    """A permutation of the rows changes nothing but rounding."""
+    close(model(_SOURCES[0][::-1], _POINTS), model(_SOURCES[0], _POINTS))
+
+
+def test_padding_changes_nothing(model: Model) -> None:
+    """Rows of zeros behind the sources, as a dataset has them."""
+    padded = jnp.concatenate([_SOURCES[0], jnp.zeros((4, 4), jnp.float32)])
+    close(model(padded, _POINTS), model(_SOURCES[0], _POINTS), 1e-6)
+    close(model.field(padded, _POINTS), model.field(_SOURCES[0], _POINTS), 1e-6)
+
+
+def test_gradients_of_parameters_are_finite(model: Model) -> None:
+    """Also with padding rows, and at the origin."""
+    sources = _SOURCES.at[:, 1].set(0)
+    points = _POINTS.at[0].set(0)
+
+    def loss(parameters: Model) -> jax.Array:
+        potential, field = parameters.block(sources, points)
+        return jnp.sum(potential**2) + jnp.sum(field**2)
+
+    gradient = eqx.filter_grad(loss)(model)
+    leaves = jax.tree.leaves(eqx.filter(gradient, eqx.is_array))
+    assert all(bool(jnp.isfinite(leaf).all()) for leaf in leaves)
+
+
+def test_one_trace_serves_all_values(model: Model) -> None:
+    """New values of the same shape compile nothing."""
+
+    @jax.jit
+    @eqx.debug.assert_max_traces(max_traces=1)
+    def evaluate(sources: jax.Array, points: jax.Array) -> jax.Array:
+        return model(sources, points)
+
+    for table in _SOURCES:
+        evaluate(table, _POINTS)
+
+
+def test_additive_models_superpose() -> None:
+    """phi(A and B) = phi(A) + phi(B) for HyperLayer, by construction; not for HyperMLP."""
+    for name, model in _MODELS.items():
+        a, b = _SOURCES[0], _SOURCES[1]
+        both = model(jnp.concatenate([a, b]), _POINTS)
+        parts = model(a, _POINTS) + model(b, _POINTS)
+        if model.rank is None:
+            assert name == "hyper_mlp"
+            assert float(jnp.abs(both - parts).max()) > 1e-3 * float(jnp.abs(both).max())
+        else:
+            close(both, parts)
+
+
+def test_moment_as_a_factor_makes_the_potential_odd_and_linear() -> None:
+    """phi(-m) = -phi(m), phi(2 m) = 2 phi(m), exactly in floating point."""
+    model = _MODELS["hyper_layer factor"]
+    for factor in (-1.0, 2.0):
+        scaled = _SOURCES[0].at[:, :2].multiply(factor)
+        np.testing.assert_array_equal(model(scaled, _POINTS), factor * model(_SOURCES[0], _POINTS))
+
+
+def test_scales_change_units_and_nothing_else() -> None:
+    """A model in metres is the same network as one in millimetres, with scales to match."""
+    keys = dict(zip(("hyperkey", "mainkey"), jr.split(jr.key(5)), strict=True))
+    config = HyperLayerConfig(width=12, depth=2, hwidth=0.5, hdepth=1, trunk_frequencies=4)
+    metres = HyperLayer(config=config, inputs=ModelInputs(), **keys)
+    millimetres = HyperLayer(
+        config=config, inputs=ModelInputs(scales=Scales(length=1000.0)), **keys
+    )
+    larger = _SOURCES[0].at[:, 2:].multiply(1000)
+    close(millimetres(larger, 1000 * _POINTS), metres(_SOURCES[0], _POINTS))
+    close(
+        1000 * millimetres.field(larger, 1000 * _POINTS), metres.field(_SOURCES[0], _POINTS), 1e-4
+    )
+
+
+def test_sizes_are_the_papers() -> None:
+    """Numbers of parameters at the settings of arXiv 2405.05981, and of its code's example."""
+    keys = dict(zip(("hyperkey", "mainkey"), jr.split(jr.PRNGKey(42)), strict=True))
+    paper_layer = HyperLayerConfig(moment_as="input")
+
+    def count(make: object) -> int:
+        shapes = eqx.filter_eval_shape(make)
+        return sum(leaf.size for leaf in jax.tree.leaves(shapes) if hasattr(leaf, "size"))
+
+    assert count(lambda: HyperMLP(width=16, depth=3, hdepth=3, **keys)) == 1_117_515
+    assert count(lambda: HyperMLP(**keys)) == 1_702_929
+    assert count(lambda: HyperLayer(config=paper_layer, **keys)) == 1_450_411
+    inference = HyperMLP(width=16, depth=3, hdepth=3, **keys).weights(_SOURCES[0])
+    assert inference.shape == (609,)
+
+
+@pytest.mark.parametrize("name", _MODELS)
+def test_a_model_learns_one_sample(name: str) -> None:
+    """Two hundred steps of Adam bring the loss of one sample down a hundredfold."""
+    import optax
+
+    model = _MODELS[name]
+    truth = 0.1 * jnp.sin(_POINTS[:, 0])
+    optimiser = optax.adam(1e-2)
+
+    @eqx.filter_jit
+    def step(model: Model, state: optax.OptState) -> tuple[Model, optax.OptState, jax.Array]:
+        def loss(model: Model) -> jax.Array:
+            return jnp.mean((model(_SOURCES[0], _POINTS) - truth) ** 2)
+
+        value, gradient = eqx.filter_value_and_grad(loss)(model)
+        updates, state = optimiser.update(gradient, state)
+        return eqx.apply_updates(model, updates), state, value
+
+    state = optimiser.init(eqx.filter(model, eqx.is_array))
+    losses = []
+    for _ in range(200):
+        model, state, value = step(model, state)
+        losses.append(float(value))
+    assert losses[-1] < 0.01 * losses[0]

@@ -1,0 +1,152 @@
+"""Places that hm-generate cannot write to, and values that it must not write."""
+
+import fcntl
+import os
+from pathlib import Path
+
+import pytest
+from program_runs import (
+    DATASET_RECIPE,
+    FORMATS,
+    assert_refused,
+    copy_of,
+    finished_dataset,
+    invoke,
+    run_program,
+    settings,
+    snapshot,
+)
+
+from hypermagnetics.data import Dataset, StorageFormat
+
+SMALL = (
+    "demo",
+    *settings(
+        "grid.num_points=8",
+        "samples_per_grid=8",
+        "splits={train={num_samples=16, num_sources=1}}",
+    ),
+)
+"""One split, made in a second."""
+
+INFINITE = settings("sources.moment.std=1e38")
+"""Moments beyond the range of float32 in some samples."""
+
+
+def test_a_finished_dataset_is_never_modified(tmp_path: Path) -> None:
+    """Not by its own command either."""
+    out = copy_of(finished_dataset("zarr"), tmp_path / "data")
+    before = snapshot(out)
+    assert_refused(invoke("hm-generate", *DATASET_RECIPE, out), "finished dataset", "--overwrite")
+    assert snapshot(out) == before
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_directory_with_other_files_is_refused(tmp_path: Path, overwrite: bool) -> None:
+    """Also with --overwrite, which deletes datasets only."""
+    (tmp_path / "thesis.tex").write_text("years of work")
+    before = snapshot(tmp_path)
+    ran = invoke("hm-generate", *SMALL, tmp_path, *["--overwrite"] * overwrite)
+    assert_refused(ran, str(tmp_path), "Choose another OUT")
+    assert snapshot(tmp_path) == before
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_file_is_refused(tmp_path: Path, overwrite: bool) -> None:
+    """A dataset is a directory."""
+    (tmp_path / "out").write_text("years of work")
+    ran = invoke("hm-generate", *SMALL, tmp_path / "out", *["--overwrite"] * overwrite)
+    assert_refused(ran, str(tmp_path / "out"), "Choose another OUT")
+    assert (tmp_path / "out").read_text() == "years of work"
+
+
+def unwritable(directory: Path) -> list[Path]:
+    """Places in which nobody, or not this user, may make a directory."""
+    (directory / "file").touch()
+    (directory / "closed").mkdir(mode=0o555)
+    # root may write anywhere, but not below a file.
+    return [directory / "file" / "out", *[directory / "closed" / "out"] * (os.geteuid() != 0)]
+
+
+def test_a_place_without_permission_is_refused(tmp_path: Path) -> None:
+    """The message is that of the system, with the place."""
+    for out in unwritable(tmp_path):
+        ran = invoke("hm-generate", *SMALL, out)
+        assert_refused(ran, str(out), "give the same command again")
+
+
+def test_non_finite_values_are_refused_and_another_recipe_too(tmp_path: Path) -> None:
+    """The message names the sample; what is left is an unfinished dataset of that recipe."""
+    out = tmp_path / "out"
+    ran = invoke("hm-generate", *SMALL, *INFINITE, out)
+    assert_refused(ran, "sources must be finite; got", "split 'train', sample ", "recipe")
+    assert not (out / "manifest.json").exists()
+    before = snapshot(out)
+    ran = invoke("hm-generate", *SMALL, out)
+    assert_refused(ran, "unfinished run of another recipe", str(out), "--overwrite")
+    assert snapshot(out) == before
+    ran = invoke("hm-generate", *SMALL, out, "--overwrite")
+    assert (ran.code, ran.complaints) == (0, [])
+    assert Dataset.open(out).splits == ("train",)
+
+
+def test_overwriting_a_finished_dataset_makes_it_anew(tmp_path: Path) -> None:
+    """In the other format, so that nothing of the old one may be left."""
+    out = copy_of(finished_dataset("zarr"), tmp_path / "data")
+    ran = invoke("hm-generate", *SMALL, out, "--overwrite", "--format", "hdf5")
+    assert (ran.code, ran.complaints) == (0, [])
+    assert Dataset.open(out).manifest.storage_format == "hdf5"
+    assert sorted(path.name for path in out.iterdir()) == [
+        "README.md",
+        "manifest-sha256.txt",
+        "manifest.json",
+        "train",
+    ]
+
+
+def test_overwriting_through_a_link_loses_nothing(tmp_path: Path) -> None:
+    """Whether the link is refused or followed, there is a finished dataset afterwards."""
+    data, out = copy_of(finished_dataset("zarr"), tmp_path / "data"), tmp_path / "out"
+    out.symlink_to(data)
+    ran = invoke("hm-generate", *SMALL, out, "--overwrite")
+    assert "None" not in ran.stderr
+    if ran.code:
+        assert_refused(ran, str(out))
+    assert Dataset.open(out).splits[0] == "train"
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_second_writer_is_refused(tmp_path: Path, overwrite: bool) -> None:
+    """The first holds the lock on the journal and loses nothing, not even to --overwrite."""
+    out = tmp_path / "out"
+    out.mkdir()
+    with (out / "journal.jsonl").open("ab") as journal:
+        fcntl.flock(journal, fcntl.LOCK_EX)
+        ran = invoke("hm-generate", *SMALL, out, *["--overwrite"] * overwrite)
+        assert_refused(ran, "must have one writer; got a second", str(out))
+        assert os.fstat(journal.fileno()).st_nlink == 1
+
+
+def test_a_damaged_journal_is_refused(tmp_path: Path) -> None:
+    """A kill tears the last line at most, so this is another kind of damage."""
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "journal.jsonl").write_bytes(bytes(100) + b"\n")
+    before = snapshot(out)
+    assert_refused(invoke("hm-generate", *SMALL, out), "journal.jsonl", "--overwrite")
+    assert snapshot(out) == before
+
+
+@pytest.mark.parametrize("storage_format", FORMATS)
+def test_a_full_disk_is_reported_and_the_same_command_completes(
+    tmp_path: Path, storage_format: StorageFormat
+) -> None:
+    """A limit on the size of a file stands for the disk; a shard does not fit, the journal does."""
+    out = tmp_path / "out"
+    arguments = (*SMALL, *settings("grid.num_points=4096"), out, "--format", storage_format)
+    ran = run_program("hm-generate", *arguments, max_file_bytes=20_000)
+    assert_refused(ran, "File too large", "give the same command again")
+    assert sorted(path.name for path in out.rglob("*") if path.is_file()) == ["journal.jsonl"]
+    ran = run_program("hm-generate", *arguments)
+    assert (ran.code, ran.complaints) == (0, [])
+    assert len(Dataset.open(out).split("train")) == 16

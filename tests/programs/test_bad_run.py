@@ -1,0 +1,218 @@
+"""Runs that cannot begin, go on or be evaluated, through hm-train and hm-eval."""
+
+import fcntl
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import jax.random as jr
+import pytest
+from program_runs import (
+    TRAINING_RECIPE,
+    assert_refused,
+    copy_of,
+    finished_dataset,
+    finished_run,
+    invoke,
+    settings,
+    snapshot,
+)
+
+from hypermagnetics import models
+from hypermagnetics.models.hyper_layer import HyperLayerConfig
+
+SHORT = (
+    *TRAINING_RECIPE,
+    *settings(
+        "schedule.warmup_steps=0",
+        "schedule.max_steps=3",
+        "data.train=valid",
+        "data.check=sizes",
+        "checkpoint_every=1",
+    ),
+)
+"""A run of three steps."""
+
+REFUSED = {
+    "it exists": (TRAINING_RECIPE, ("RUN must not exist", "--resume", "--overwrite")),
+    "another recipe": (
+        (*TRAINING_RECIPE, *settings("seed=7"), "--resume"),
+        ("must keep its recipe", "recipe.json", "Leave out --recipe and --set"),
+    ),
+    "another shipped recipe": (("--recipe", "demo", "--resume"), ("must keep its recipe",)),
+    "both": (("--resume", "--overwrite"), ("resumed or overwritten; got both",)),
+    "an unknown split": (
+        (*TRAINING_RECIPE, *settings("data.valid=vlid"), "--overwrite"),
+        ("got 'vlid'", "Did you mean 'valid'?"),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_run_that_exists_is_kept(tmp_path: Path, case: str) -> None:
+    """Whatever is refused, nothing of the run changes."""
+    run = copy_of(finished_run("zarr"), tmp_path / "run")
+    before = snapshot(run)
+    options, fragments = REFUSED[case]
+    assert_refused(invoke("hm-train", finished_dataset("zarr").path, run, *options), *fragments)
+    assert snapshot(run) == before
+
+
+def test_a_run_is_not_resumed_on_another_dataset(tmp_path: Path) -> None:
+    """The same samples in the other format are other bytes."""
+    run = copy_of(finished_run("zarr"), tmp_path / "run")
+    before = snapshot(run)
+    other = finished_dataset("hdf5").path
+    ran = invoke("hm-train", other, run, "--resume")
+    assert_refused(ran, "must keep its dataset", str(other), "it was begun with")
+    assert snapshot(run) == before
+
+
+def test_a_run_that_is_not_there_is_not_resumed(tmp_path: Path) -> None:
+    """And nothing is made in its place."""
+    dataset = finished_dataset("zarr").path
+    for options in ((), TRAINING_RECIPE):
+        ran = invoke("hm-train", dataset, tmp_path / "run", "--resume", *options)
+        assert_refused(ran, "to be resumed must exist", str(tmp_path / "run"), "leave out --resume")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("option", ["--overwrite", "--resume", None])
+def test_a_directory_with_other_files_is_kept(tmp_path: Path, option: str | None) -> None:
+    """It is no run, so it is neither begun, continued nor deleted."""
+    (tmp_path / "thesis.tex").write_text("years of work")
+    before = snapshot(tmp_path)
+    options = [option] if option else []
+    ran = invoke("hm-train", finished_dataset("zarr").path, tmp_path, *options)
+    assert_refused(ran, str(tmp_path))
+    assert snapshot(tmp_path) == before
+
+
+@pytest.mark.parametrize("options", [("--resume",), (*TRAINING_RECIPE, "--overwrite")])
+def test_a_second_writer_is_refused(tmp_path: Path, options: tuple[str, ...]) -> None:
+    """The first holds the lock of the run and loses nothing, not even to --overwrite."""
+    run = copy_of(finished_run("zarr"), tmp_path / "run")
+    with (run / "lock").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        before = snapshot(run)
+        ran = invoke("hm-train", finished_dataset("zarr").path, run, *options)
+        assert_refused(ran, "must have one writer; got a second", str(run))
+        assert snapshot(run) == before
+
+
+def test_a_run_that_ended_before_its_recipe_was_written_can_begin(tmp_path: Path) -> None:
+    """A kill or a full disk right at the start must not make RUN unusable."""
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "lock").touch()
+    ran = invoke("hm-train", finished_dataset("zarr").path, run, *SHORT)
+    assert (ran.code, ran.complaints) == (0, [])
+    assert models.load(run / "model.hm").dim == 2
+
+
+def test_a_finished_run_is_resumed_without_a_step(tmp_path: Path) -> None:
+    """The model stays as it is."""
+    run = copy_of(finished_run("zarr"), tmp_path / "run")
+    model = (run / "model.hm").read_bytes()
+    ran = invoke("hm-train", finished_dataset("zarr").path, run, "--resume")
+    assert (ran.code, ran.complaints) == (0, [])
+    assert "finished already" in ran.stdout
+    assert (run / "model.hm").read_bytes() == model
+
+
+def test_a_cut_off_checkpoint_is_refused(tmp_path: Path) -> None:
+    """Its arrays are not those its first line promises."""
+    run = copy_of(finished_run("zarr"), tmp_path / "run")
+    file = run / "checkpoints" / "last.ckpt"
+    file.write_bytes(file.read_bytes()[:-1])
+    ran = invoke("hm-train", finished_dataset("zarr").path, run, "--resume")
+    assert_refused(ran, "last.ckpt", "bytes")
+
+
+@pytest.mark.parametrize("found_by", ["log_every", "validate_every"])
+def test_a_diverging_training_stops(tmp_path: Path, found_by: str) -> None:
+    """The message names the step, the checkpoint that is left and what to change."""
+    every = {"log_every": 1000, "validate_every": 1000, found_by: 1}
+    overrides = settings(
+        "schedule.learning_rate=1e30", *(f"{key}={value}" for key, value in every.items())
+    )
+    run = tmp_path / "run"
+    ran = invoke("hm-train", finished_dataset("zarr").path, run, *SHORT, *overrides)
+    assert_refused(ran, "loss must be finite", "step ", str(run), "schedule.learning_rate")
+    last = run / "checkpoints" / "last.ckpt"
+    kept = f"last good checkpoint is {last}" if last.exists() else "no checkpoint had been made"
+    assert kept in ran.stderr
+    assert last.exists() == (found_by == "log_every")
+    assert not (run / "model.hm").exists()
+
+
+def of_another_version(file: Path) -> None:
+    """A format of the future."""
+    line, leaves = file.read_bytes().split(b"\n", 1)
+    header = {**json.loads(line), "version": 2}
+    file.write_bytes(json.dumps(header).encode() + b"\n" + leaves)
+
+
+def of_another_width(file: Path) -> None:
+    """A first line that is not that of the arrays."""
+    line, leaves = file.read_bytes().split(b"\n", 1)
+    header = json.loads(line)
+    header["model"]["width"] += 1
+    file.write_bytes(json.dumps(header).encode() + b"\n" + leaves)
+
+
+def of_other_sources(file: Path) -> None:
+    """A model of bodies with one more column than those of the dataset."""
+    config = HyperLayerConfig(width=8, depth=1, hwidth=1.0, hdepth=1)
+    inputs = models.ModelInputs(dim=2, source_size=5)
+    models.save_model(file, models.build_model(config, inputs, jr.key(0)), {})
+
+
+def a_checkpoint(file: Path) -> None:
+    """The other kind of file in a run."""
+    file.write_bytes((file.parent / "checkpoints" / "last.ckpt").read_bytes())
+
+
+BAD_MODELS: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
+    "missing": (Path.unlink, ("must have a model.hm", "--resume completes it")),
+    "another version": (of_another_version, ("must be 1; got 2", "release")),
+    "another width": (of_another_width, ("must fit its settings", "release")),
+    "a checkpoint": (a_checkpoint, ("must be a hypermagnetics model; got a", "other file")),
+    "cut off": (
+        lambda file: file.write_bytes(file.read_bytes()[:-1]),
+        ("bytes its first line promises", "Copy it"),
+    ),
+    "garbage": (lambda file: file.write_bytes(b"\x80\x04\x95"), ("must begin with a JSON line",)),
+    "empty": (lambda file: file.write_bytes(b""), ("must begin with a JSON line",)),
+    "other sources": (of_other_sources, ("4 columns; got 2 and 5 columns", "trained on")),
+}
+
+
+@pytest.mark.parametrize("case", BAD_MODELS)
+def test_hm_eval_refuses_a_bad_model(tmp_path: Path, case: str) -> None:
+    """The message names the file or the run; no report is written."""
+    run = copy_of(finished_run("zarr"), tmp_path / "run")
+    apply, fragments = BAD_MODELS[case]
+    apply(run / "model.hm")
+    before = snapshot(run)
+    ran = invoke("hm-eval", run, finished_dataset("zarr").path)
+    assert_refused(ran, *fragments, str(run))
+    assert snapshot(run) == before
+
+
+def test_hm_eval_refuses_a_split_that_is_not_there(tmp_path: Path) -> None:
+    """The message lists those that are."""
+    run, dataset = finished_run("zarr").path, finished_dataset("zarr").path
+    ran = invoke("hm-eval", run, dataset, "--split", "tset-multi", "--out", tmp_path / "report")
+    assert_refused(
+        ran,
+        "must be one of train, valid, test-single, test-multi; got 'tset-multi'",
+        "Did you mean 'test-multi'?",
+    )
+    assert not list(tmp_path.iterdir())
+
+
+def test_hm_eval_refuses_a_run_that_is_not_there(tmp_path: Path) -> None:
+    """It says how to make one."""
+    ran = invoke("hm-eval", tmp_path / "run", finished_dataset("zarr").path)
+    assert_refused(ran, "must be the directory of a training", "train with hm-train")

@@ -1,0 +1,143 @@
+"""Programs that are killed or stopped in the middle, and go on as if nothing had happened."""
+
+import re
+import signal
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from program_runs import (
+    DATASET_RECIPE,
+    FORMATS,
+    TRAININGS,
+    Ran,
+    assert_refused,
+    finished_dataset,
+    finished_run,
+    invoke,
+    read_lines,
+    run_program,
+    signal_when,
+    start_program,
+)
+
+from hypermagnetics import models
+from hypermagnetics.data import StorageFormat
+from hypermagnetics.models.store import Header
+
+KILLED = -signal.SIGKILL
+TRY_AGAIN = 75
+
+
+def journal_lines(out: Path) -> int:
+    """Whole lines of the journal: one for the recipe and one for each finished shard."""
+    journal = out / "journal.jsonl"
+    return journal.read_bytes().count(b"\n") if journal.exists() else 0
+
+
+def kill_generation(out: Path, storage_format: StorageFormat, num_lines: int) -> None:
+    """Start or continue a dataset, and kill the process once its journal is that long."""
+    process = start_program("hm-generate", *DATASET_RECIPE, out, "--format", storage_format)
+    ran = signal_when(
+        process, signal.SIGKILL, lambda: journal_lines(out) >= num_lines, f"line {num_lines}"
+    )
+    assert ran.code == KILLED
+    assert not (out / "manifest.json").exists()
+
+
+@pytest.mark.parametrize("storage_format", FORMATS)
+def test_a_killed_generation_goes_on_to_the_same_bytes(
+    tmp_path: Path, storage_format: StorageFormat
+) -> None:
+    """Killed at the first shard and again later, with a torn line on top."""
+    out = tmp_path / "data"
+    kill_generation(out, storage_format, 2)
+    assert 2 <= journal_lines(out) < 20
+    kill_generation(out, storage_format, 14)
+    with (out / "journal.jsonl").open("ab") as journal:
+        journal.write(b'{"split": "train", "ind')
+    assert_refused(
+        invoke("hm-train", out, tmp_path / "run"), "manifest.json", "give its command again"
+    )
+    ran = run_program("hm-generate", *DATASET_RECIPE, out, "--format", storage_format)
+    assert ran.code == 0, ran
+    undisturbed = finished_dataset(storage_format).path
+    for name in ("manifest-sha256.txt", "README.md"):
+        assert (out / name).read_bytes() == (undisturbed / name).read_bytes()
+    paths = [sorted(p.relative_to(d) for p in d.rglob("*")) for d in (out, undisturbed)]
+    assert paths[0] == paths[1]
+
+
+def checkpoint_step(run: Path) -> int:
+    """Steps done at the newest checkpoint; 0 if there is none."""
+    file = run / "checkpoints" / "last.ckpt"
+    return int(header(file).training["step"]) if file.exists() else 0  # type: ignore[arg-type]
+
+
+def header(file: Path) -> Header:
+    """The first line of a model or checkpoint."""
+    with file.open("rb") as opened:
+        return Header.model_validate_json(opened.readline())
+
+
+def interrupt_training(
+    run: Path, storage_format: StorageFormat, number: signal.Signals, *resume: str
+) -> Ran:
+    """Start or continue a run, and send a signal once it has made a checkpoint."""
+    before = checkpoint_step(run)
+    dataset = finished_dataset(storage_format).path
+    process = start_program("hm-train", dataset, run, *TRAININGS[storage_format], *resume)
+    return signal_when(
+        process, number, lambda: checkpoint_step(run) > before, f"a checkpoint past {before}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("storage_format", "number"), [("zarr", signal.SIGTERM), ("hdf5", signal.SIGINT)]
+)
+def test_a_disturbed_training_ends_with_the_same_bits(
+    tmp_path: Path, storage_format: StorageFormat, number: signal.Signals
+) -> None:
+    """Killed, continued, stopped by a signal and continued, against an undisturbed run."""
+    run, dataset = tmp_path / "run", finished_dataset(storage_format).path
+    assert interrupt_training(run, storage_format, signal.SIGKILL).code == KILLED
+    assert checkpoint_step(run) % 10 == 0
+    assert not (run / "model.hm").exists()
+    assert_stopped(interrupt_training(run, storage_format, number, "--resume"), run, number)
+    ran = run_program("hm-train", dataset, run, "--resume")
+    assert (ran.code, ran.complaints) == (0, []), ran
+    assert_same_run(run, finished_run(storage_format).path)
+
+
+def assert_stopped(ran: Ran, run: Path, number: signal.Signals) -> None:
+    """One line that names the signal and the step, of which there is a checkpoint."""
+    assert (ran.code, ran.stdout) == (TRY_AGAIN, ""), ran
+    (line,) = ran.complaints
+    found = re.search(rf"got {number.name} after step (\d+) of 300", line)
+    assert found, line
+    assert "--resume" in line
+    assert checkpoint_step(run) == int(found[1])
+    assert not (run / "model.hm").exists()
+
+
+def assert_same_run(run: Path, undisturbed: Path) -> None:
+    """Parameters, the line before them and the losses of all steps are equal to the last bit."""
+    ours, theirs = (models.load(directory / "model.hm") for directory in (run, undisturbed))
+    leaves = [jax.tree.leaves(model) for model in (ours, theirs)]
+    assert len(leaves[0]) == len(leaves[1]) > 0
+    for a, b in zip(*leaves, strict=True):
+        assert np.asarray(a).tobytes() == np.asarray(b).tobytes()
+    assert header(run / "model.hm") == header(undisturbed / "model.hm")
+    last = [header(directory / "checkpoints" / "last.ckpt") for directory in (run, undisturbed)]
+    assert last[0] == last[1]
+    assert what_is_learned(run) == what_is_learned(undisturbed)
+
+
+def what_is_learned(run: Path) -> list[dict[str, object]]:
+    """The lines of metrics.jsonl without times."""
+    times = ("seconds_per_step", "samples_per_second", "wait_share")
+    return [
+        {key: value for key, value in record.items() if key not in times}
+        for record in read_lines(run / "metrics.jsonl")
+    ]

@@ -1,0 +1,174 @@
+"""Runs: resumed equals undisturbed, schedules, and what a divergence says."""
+
+import json
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from hypermagnetics.config import load_recipe
+from hypermagnetics.data import Dataset
+from hypermagnetics.errors import DivergenceError, RecipeError, RunError
+from hypermagnetics.models import load
+from hypermagnetics.train.checkpoint import RunFiles
+from hypermagnetics.train.config import PhaseConfig, ScheduleConfig, TrainingRecipe
+from hypermagnetics.train.directory import open_run
+from hypermagnetics.train.optimiser import learning_rate
+from hypermagnetics.train.run import Outcome, train
+from hypermagnetics.train.setup import make_setup
+
+SMALL = (
+    "model.width=8",
+    "model.hwidth=0.5",
+    "model.trunk_frequencies=6",
+    "model.source_frequencies=6",
+    "schedule.max_steps=20",
+    "schedule.warmup_steps=3",
+    "validate_every=5",
+    "checkpoint_every=10",
+    "log_every=4",
+    "data.points_per_step=7",
+    "data.blocks_per_batch=2",
+)
+
+
+class Killed(Exception):
+    """Stands for a process that ends without warning."""
+
+
+def small_recipe(*overrides: str) -> TrainingRecipe:
+    """The demo, made tiny."""
+    return load_recipe(TrainingRecipe, "training", "demo", (*SMALL, *overrides))
+
+
+def run(
+    recipe: TrainingRecipe, dataset: Dataset, directory: Path, kill_at: int | None = None
+) -> Outcome:
+    """Train, or go on; die without a word in step `kill_at`."""
+    steps = 0
+
+    def advance(count: int, note: str) -> None:
+        nonlocal steps
+        steps += count
+        if steps == kill_at:
+            raise Killed
+
+    setup = make_setup(recipe, dataset, lambda count: None)
+    return train(setup, RunFiles(directory), {"seed": 0}, advance)
+
+
+def metrics(directory: Path) -> list[dict[str, object]]:
+    """The lines of metrics.jsonl without times."""
+    timing = {"seconds_per_step", "samples_per_second", "wait_share"}
+    lines = (directory / "metrics.jsonl").read_text().splitlines()
+    return [{k: v for k, v in json.loads(line).items() if k not in timing} for line in lines]
+
+
+@pytest.mark.parametrize("overrides", [(), ("data.points_per_step=null", "objective.loss=mse")])
+def test_twenty_steps_are_ten_and_ten_resumed(
+    tmp_path: Path, tiny: Dataset, overrides: tuple[str, ...]
+) -> None:
+    """Bit for bit: parameters and every logged loss, killed three steps past the checkpoint."""
+    recipe = small_recipe(*(o.replace("null", "1000") for o in overrides))
+    run(recipe, tiny, tmp_path / "undisturbed")
+    with pytest.raises(Killed):
+        run(recipe, tiny, tmp_path / "killed", kill_at=13)
+    assert not (tmp_path / "killed" / "model.hm").exists()
+    run(recipe, tiny, tmp_path / "killed")
+    one, other = (tmp_path / name / "model.hm" for name in ("undisturbed", "killed"))
+    assert one.read_bytes() == other.read_bytes()
+    assert metrics(tmp_path / "undisturbed") == metrics(tmp_path / "killed")
+    for a, b in zip(*(jax.tree.leaves(load(path)) for path in (one, other)), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_zarr_and_hdf5_train_the_same_model(
+    tmp_path: Path, tiny: Dataset, tiny_hdf5: Dataset
+) -> None:
+    """The format of the files does not reach the parameters."""
+    for name, dataset in (("zarr", tiny), ("hdf5", tiny_hdf5)):
+        run(small_recipe(), dataset, tmp_path / name)
+    files = [(tmp_path / name / "model.hm").read_bytes() for name in ("zarr", "hdf5")]
+    assert files[0] == files[1]
+
+
+def test_training_lowers_the_loss(tmp_path: Path, tiny: Dataset) -> None:
+    """And the model file is the best model, not the last."""
+    outcome = run(
+        small_recipe("schedule.max_steps=150", "schedule.learning_rate=0.01"), tiny, tmp_path / "r"
+    )
+    found = [line["validation"] for line in metrics(tmp_path / "r") if "validation" in line]
+    losses = [v["loss"] for v in found]  # type: ignore[index]
+    assert losses[-1] < 0.8 * losses[0]
+    assert outcome.progress.best_loss == min(losses)
+
+
+def test_a_loss_that_diverges_names_step_and_checkpoint(tmp_path: Path, tiny: Dataset) -> None:
+    """Nothing non-finite is ever written."""
+    recipe = small_recipe("schedule.learning_rate=1e30", "checkpoint_every=1", "log_every=1")
+    with pytest.raises(DivergenceError, match=r"got a loss that is not at step \d+ .*last\.ckpt"):
+        run(recipe, tiny, tmp_path / "r")
+    assert all(np.isfinite(line.get("loss", 0.0)) for line in metrics(tmp_path / "r"))
+    assert not (tmp_path / "r" / "model.hm").exists()
+
+
+def test_schedules() -> None:
+    """Warm-up to the peak, cosine to the end; phases one after another."""
+    simple = learning_rate(
+        ScheduleConfig(max_steps=100, learning_rate=0.5, warmup_steps=10, final_fraction=0.1)
+    )
+    values = [float(simple(step)) for step in (0, 5, 10, 55, 100)]
+    np.testing.assert_allclose(values, [0, 0.25, 0.5, 0.275, 0.05], rtol=1e-6)
+    phases = ScheduleConfig(
+        phases=(
+            PhaseConfig(steps=10, learning_rate=1.0),
+            PhaseConfig(steps=20, learning_rate=0.5, final_fraction=0.0),
+        )
+    )
+    assert phases.num_steps == 30
+    rate = learning_rate(phases)
+    np.testing.assert_allclose(
+        [float(rate(step)) for step in (0, 9, 10, 20, 30)], [1, 1, 0.5, 0.25, 0], atol=1e-7
+    )
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("schedule.phases=[{steps=5, learning_rate=1.0}]", "not both"),
+        ("schedule.warmup_steps=20", "warmup_steps below max_steps"),
+        ("objective={potential=0.0, field=0.0}", "one positive weight"),
+        ("model.widht=3", "Did you mean 'width'"),
+        ("model.name='hyper_lyer'", "hyper_layer"),
+        ("optimizer.b1=0.5", "Did you mean 'optimiser'"),
+    ],
+)
+def test_recipes_that_make_no_sense_are_refused(override: str, message: str) -> None:
+    """With the rule, or with the nearest name."""
+    with pytest.raises(RecipeError, match=message):
+        small_recipe(override)
+
+
+def test_a_run_is_resumed_only_as_itself(tmp_path: Path, tiny: Dataset, tiny_hdf5: Dataset) -> None:
+    """The same recipe, the same dataset, one writer."""
+    files, recipe = RunFiles(tmp_path / "r"), small_recipe()
+    with open_run(files, recipe, tiny, "refuse"):
+        with (
+            pytest.raises(RunError, match="must not exist"),
+            open_run(files, recipe, tiny, "refuse"),
+        ):
+            pass
+        with (
+            pytest.raises(ValueError, match="must have one writer"),
+            open_run(files, recipe, tiny, "resume"),
+        ):
+            pass
+    with open_run(files, recipe, tiny, "resume"):
+        pass
+    with pytest.raises(RunError, match="keep its recipe"):
+        open_run(files, small_recipe("seed=5"), tiny, "resume").__enter__()
+    with pytest.raises(RunError, match="keep its dataset"):
+        open_run(files, recipe, tiny_hdf5, "resume").__enter__()
+    with pytest.raises(RunError, match="Only a run can be overwritten"):
+        open_run(RunFiles(tiny.directory), recipe, tiny, "overwrite").__enter__()
