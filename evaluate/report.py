@@ -151,7 +151,8 @@ def _bodies(axes: Axes, drawing: Drawing) -> None:
 
 
 def _field_lines(axes: Axes, drawing: Drawing, field: np.ndarray) -> None:
-    x, y = (np.linspace(axis[0], axis[-1], _RESOLUTION) for axis in drawing.axes)
+    # In float64, which the equal spacing that streamplot asks for survives.
+    x, y = (np.linspace(float(axis[0]), float(axis[-1]), _RESOLUTION) for axis in drawing.axes)
     u, v = np.ma.masked_invalid(np.moveaxis(field.astype(np.float64), -1, 0))
     axes.streamplot(
         x,
