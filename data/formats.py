@@ -1,6 +1,5 @@
 """The choice of the storage format."""
 
-from hypermagnetics.data.hdf5_storage import Hdf5Storage
 from hypermagnetics.data.layout import StorageFormat
 from hypermagnetics.data.storage import SplitPlace, SplitStorage
 from hypermagnetics.data.zarr_storage import ZarrStorage
@@ -16,4 +15,8 @@ def split_storage(storage_format: StorageFormat, place: SplitPlace) -> SplitStor
     Returns:
         Its reader and writer.
     """
-    return ZarrStorage(place) if storage_format == "zarr" else Hdf5Storage(place)
+    if storage_format == "zarr":
+        return ZarrStorage(place)
+    from hypermagnetics.data.hdf5_storage import Hdf5Storage  # h5py, which Zarr does without
+
+    return Hdf5Storage(place)

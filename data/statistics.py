@@ -28,6 +28,11 @@ class Sums(Config):
             max=tuple(map(max, self.max, other.max)),
         )
 
+    @property
+    def is_finite(self) -> bool:
+        """Whether every value was a finite number; NaN and infinity reach the range."""
+        return all(map(math.isfinite, (*self.min, *self.max)))
+
     def statistics(self) -> Statistics:
         """Mean, standard deviation and range of each component."""
         means = tuple(total / self.count for total in self.total)
@@ -59,7 +64,7 @@ def _sums(values: np.ndarray) -> Sums:
     # Summing rows of many components at once runs at memory speed; along a last axis of two
     # elements numpy is ten times slower. A row sum has few terms, so float32 will mostly do.
     rows = values.reshape(len(values), -1)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         total, squares = rows.sum(axis=0), np.square(rows).sum(axis=0)
         if not (np.isfinite(total).all() and np.isfinite(squares).all()):
             wide = rows.astype(np.float64)

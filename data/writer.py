@@ -6,7 +6,8 @@ after the last finished shard and ends with the bytes of an undisturbed run.
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from functools import reduce
 from operator import add
 from pathlib import Path
@@ -49,8 +50,10 @@ class ShardWriter:
         Raises:
             LabelError: If a value is not finite; the message names the sample.
         """
-        _refuse_nonfinite(block, self._split, self._next_sample)
-        for name, part in block_sums(block).items():
+        parts = block_sums(block)
+        if not all(part.is_finite for part in parts.values()):
+            _refuse_nonfinite(block, self._split, self._next_sample)
+        for name, part in parts.items():
             self.sums[name] = self.sums[name] + part if name in self.sums else part
         self._sink.append(block)
         self._next_sample += len(block.potential)
@@ -62,6 +65,8 @@ class DatasetWriter:
     def __init__(self, directory: Path, identity: Identity, journal: Journal) -> None:
         """Use `DatasetWriter.open`, which holds the lock."""
         self._directory, self._identity, self._journal = directory, identity, journal
+        self._completer = ThreadPoolExecutor(1, "completer")
+        self._completing: Future[None] | None = None
 
     @classmethod
     @contextmanager
@@ -81,7 +86,10 @@ class DatasetWriter:
         _refuse_foreign(directory)
         with open_journal(directory, identity) as journal:
             _refuse_foreign(directory)
-            yield cls(directory, identity, journal)
+            writer = cls(directory, identity, journal)
+            with writer._completer:
+                writer._completing = writer._completer.submit(writer._write_metadata)
+                yield writer
 
     def has(self, split: str, shard: Shard) -> bool:
         """Whether an earlier process finished this shard."""
@@ -89,25 +97,26 @@ class DatasetWriter:
 
     @contextmanager
     def shard(self, split: str, shard: Shard) -> Iterator[ShardWriter]:
-        """Write one shard; it counts when the block ends without an error."""
-        storage = self._storage(split)
-        with storage.shard_sink(shard) as sink:
+        """Write one shard; an error inside the block leaves no trace of it.
+
+        Syncing and hashing its files goes on in a thread while the next shard is written.
+        """
+        with ExitStack() as stack:
+            sink = stack.enter_context(self._storage(split).shard_sink(shard))
             writer = ShardWriter(sink, split, shard)
             yield writer
-        files = tuple(
-            _entry(self._directory, path, split, shard.first_sample, shard.num_samples)
-            for path in storage.shard_paths(shard)
-        )
-        self._journal.add(
-            ShardRecord(split=split, index=shard.number, files=files, sums=writer.sums)
-        )
+            self._settle()
+            files = stack.pop_all()
+            self._completing = self._completer.submit(
+                self._complete, files, split, shard, writer.sums
+            )
 
     def finish(self) -> Manifest:
-        """Write metadata, card and checksums, and last the manifest, which ends the work."""
+        """Write card and checksums, and last the manifest, which ends the work."""
+        self._settle()
         files: list[FileEntry] = []
         for split, layout in self._identity.splits.items():
-            for path, content in self._storage(split).metadata().items():
-                write_text_atomically(self._directory / path, content.decode())
+            for path in self._storage(split).metadata_paths():
                 files.append(_entry(self._directory, path, split, 0, 0))
             for shard in layout.shards():
                 files.extend(self._journal.records[split, shard.number].files)
@@ -118,6 +127,27 @@ class DatasetWriter:
         write_text_atomically(self._directory / MANIFEST_NAME, text)
         (self._directory / JOURNAL_NAME).unlink()
         return manifest
+
+    def _write_metadata(self) -> None:
+        for split in self._identity.splits:
+            for path, content in self._storage(split).metadata().items():
+                write_text_atomically(self._directory / path, content.decode())
+
+    def _complete(
+        self, files: ExitStack, split: str, shard: Shard, sums: dict[ArrayName, Sums]
+    ) -> None:
+        """Let the files of a shard take their names, and record it."""
+        files.close()
+        entries = tuple(
+            _entry(self._directory, path, split, shard.first_sample, shard.num_samples)
+            for path in self._storage(split).shard_paths(shard)
+        )
+        self._journal.add(ShardRecord(split=split, index=shard.number, files=entries, sums=sums))
+
+    def _settle(self) -> None:
+        """Wait for the shard that is being completed; its error, if any, is raised here."""
+        if self._completing is not None:
+            self._completing.result()
 
     def _storage(self, split: str) -> SplitStorage:
         identity = self._identity
@@ -218,10 +248,7 @@ def _entry(directory: Path, path: str, split: str, first: int, count: int) -> Fi
 def _refuse_nonfinite(block: Block, split: str, first_sample: int) -> None:
     for name in ("sources", "grid", "potential", "field"):
         values: np.ndarray = getattr(block, name)
-        # The sum is a fast first look: it is finite only if every value is (or values overflow).
-        with np.errstate(over="ignore", invalid="ignore"):
-            suspicious = not np.isfinite(values.sum())
-        if suspicious and not (finite := np.isfinite(values)).all():
+        if not (finite := np.isfinite(values)).all():
             index = int(np.argwhere(~finite)[0][0])
             place = "grid" if name == "grid" else f"sample {first_sample + index}"
             raise LabelError(

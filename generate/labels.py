@@ -1,14 +1,14 @@
 """Blocks with their labels: float32 inputs, exact sums in float64, float32 labels."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from functools import partial
 
 import jax
 import jax.numpy as jnp
-import jax.random as jr
-from jaxtyping import Array, Float, Int, Key
+import numpy as np
+from jaxtyping import Array, Float, Int
 
-from hypermagnetics.data import SplitLayout
+from hypermagnetics.data import Block, SplitLayout
 from hypermagnetics.generate.config import DatasetRecipe, RegularGrid
 from hypermagnetics.grids import random_grid, regular_grid
 from hypermagnetics.sources import (
@@ -17,19 +17,11 @@ from hypermagnetics.sources import (
     block_superposition,
     body_kernel,
     sample_sources,
+    uniforms,
 )
 
 
-class LabelledBlock(NamedTuple):
-    """One block on the device."""
-
-    sources: Float[Array, "samples sources columns"]
-    num_sources: Int[Array, " samples"]
-    grid: Float[Array, "points dim"]
-    potential: Float[Array, "samples points"]
-    field: Float[Array, "samples points dim"]
-
-
+@partial(jax.jit, static_argnames="kernel")
 def labels(
     kernel: Kernel,
     sources: Float[Array, "samples sources columns"],
@@ -55,44 +47,53 @@ def labels(
     return potential.astype(jnp.float32), field.astype(jnp.float32)
 
 
-BlockMaker = Callable[[Key[Array, ""], Key[Array, ""], Int[Array, ""]], LabelledBlock]
-
-
-def block_maker(recipe: DatasetRecipe, layout: SplitLayout) -> BlockMaker:
-    """The function that makes a block from the keys of its split and its number.
+def start_block(
+    recipe: DatasetRecipe, split: str, layout: SplitLayout, index: int
+) -> Callable[[], Block]:
+    """Draw the inputs of a block and start to compute its labels.
 
     Args:
         recipe: What is made.
-        layout: The sizes of the split; splits of equal block sizes can share the function.
+        split: Name of the split.
+        layout: Its sizes.
+        index: Number of the block.
 
     Returns:
-        A compiled function of (key of the samples, key of the grids, number of the block). Every
-        block has `samples_per_grid` samples; of the last one, those past the end of the split are
-        to be dropped.
+        A function that waits for the labels and returns the block. Calling it later lets the
+        device work meanwhile.
     """
+    samples = layout.block_samples(index)
+    # Every block is computed at full size, so that one compiled function serves them all.
+    rows = layout.samples_per_grid
+    uniform = uniforms(
+        recipe.seed, split, "sources", samples.start, rows, layout.max_sources * layout.source_size
+    )
+    sources = sample_sources(
+        uniform.reshape(rows, layout.max_sources, layout.source_size),
+        recipe.sources.moment,
+        recipe.sources.position,
+    )
+    counts = np.full(rows, layout.max_sources, np.int32)
+    grid = _grid(recipe, split, layout, index)
     kernel = body_kernel(recipe.sources.body, recipe.sources.radius)
-    moment, position = recipe.sources.moment, recipe.sources.position
-    num_samples, num_sources = layout.samples_per_grid, layout.max_sources
+    potential, field = labels(kernel, jnp.asarray(sources), jnp.asarray(counts), jnp.asarray(grid))
 
-    @jax.jit
-    def make(
-        sample_key: Key[Array, ""], grid_key: Key[Array, ""], block: Int[Array, ""]
-    ) -> LabelledBlock:
-        samples = block * num_samples + jnp.arange(num_samples)
-        sources = jax.vmap(
-            lambda sample: sample_sources(
-                jr.fold_in(sample_key, sample), num_sources, DIM, moment, position
-            )
-        )(samples)
-        counts = jnp.full(num_samples, num_sources, jnp.int32)
-        grid = _grid(recipe, jr.fold_in(grid_key, block))
-        return LabelledBlock(sources, counts, grid, *labels(kernel, sources, counts, grid))
+    def finish() -> Block:
+        kept = slice(0, len(samples))
+        return Block(
+            sources=sources[kept],
+            num_sources=counts[kept],
+            grid=grid,
+            potential=np.asarray(potential)[kept],
+            field=np.asarray(field)[kept],
+        )
 
-    return make
+    return finish
 
 
-def _grid(recipe: DatasetRecipe, key: Key[Array, ""]) -> Float[Array, "points dim"]:
+def _grid(recipe: DatasetRecipe, split: str, layout: SplitLayout, index: int) -> np.ndarray:
     grid = recipe.grid
     if isinstance(grid, RegularGrid):
-        return regular_grid(grid.half_width, grid.resolution, DIM).astype(jnp.float32)
-    return random_grid(key, grid.half_width, grid.num_points, DIM)
+        return np.asarray(regular_grid(grid.half_width, grid.resolution, DIM), np.float32)
+    (uniform,) = uniforms(recipe.seed, split, "grid", index, 1, layout.num_points * DIM)
+    return random_grid(uniform.reshape(layout.num_points, DIM), grid.half_width)

@@ -6,16 +6,11 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
-import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Key
-
 from hypermagnetics.data import Block, DatasetWriter, Manifest, Shard, SplitLayout
 from hypermagnetics.errors import HypermagneticsError
-from hypermagnetics.generate.labels import BlockMaker, LabelledBlock, block_maker
+from hypermagnetics.generate.labels import start_block
 from hypermagnetics.generate.plan import Plan
 from hypermagnetics.log import in_bytes
-from hypermagnetics.sources import split_keys
 
 _BLOCKS_AHEAD = 3
 """Blocks dispatched before the oldest is written: dispatch returns at once, so the device computes
@@ -45,12 +40,9 @@ def generate(plan: Plan, directory: Path, advance: Callable[[int], None]) -> Man
         missing = [(split, shard) for split, shard in plan.shards() if not writer.has(split, shard)]
         _refuse_too_little_space(plan, directory, missing)
         advance(plan.num_samples - sum(shard.num_samples for _, shard in missing))
-        makers: dict[tuple[int, int], BlockMaker] = {}
         for split, layout in plan.identity.splits.items():
             shards = [shard for name, shard in missing if name == split]
-            sizes = (layout.samples_per_grid, layout.max_sources)
-            make = makers.setdefault(sizes, block_maker(plan.recipe, layout))
-            blocks = _blocks_of(make, split_keys(plan.recipe.seed, split), layout, shards)
+            blocks = _blocks_of(plan, split, layout, shards)
             for shard in shards:
                 with writer.shard(split, shard) as sink:
                     for block in islice(blocks, shard.num_blocks):
@@ -59,32 +51,16 @@ def generate(plan: Plan, directory: Path, advance: Callable[[int], None]) -> Man
         return writer.finish()
 
 
-def _blocks_of(
-    make: BlockMaker,
-    keys: tuple[Key[Array, ""], Key[Array, ""]],
-    layout: SplitLayout,
-    shards: list[Shard],
-) -> Iterator[Block]:
+def _blocks_of(plan: Plan, split: str, layout: SplitLayout, shards: list[Shard]) -> Iterator[Block]:
     """The blocks of some shards in order, computed a few ahead of the reader."""
-    waiting: deque[tuple[int, LabelledBlock]] = deque()
+    started: deque[Callable[[], Block]] = deque()
     for shard in shards:
         for index in range(shard.first_block, shard.first_block + shard.num_blocks):
-            waiting.append((index, make(*keys, jnp.asarray(index))))
-            if len(waiting) > _BLOCKS_AHEAD:
-                yield _on_host(layout, *waiting.popleft())
-    while waiting:
-        yield _on_host(layout, *waiting.popleft())
-
-
-def _on_host(layout: SplitLayout, index: int, block: LabelledBlock) -> Block:
-    count = len(layout.block_samples(index))
-    return Block(
-        sources=np.asarray(block.sources)[:count],
-        num_sources=np.asarray(block.num_sources)[:count],
-        grid=np.asarray(block.grid),
-        potential=np.asarray(block.potential)[:count],
-        field=np.asarray(block.field)[:count],
-    )
+            started.append(start_block(plan.recipe, split, layout, index))
+            if len(started) > _BLOCKS_AHEAD:
+                yield started.popleft()()
+    while started:
+        yield started.popleft()()
 
 
 def _refuse_too_little_space(plan: Plan, directory: Path, missing: list[tuple[str, Shard]]) -> None:

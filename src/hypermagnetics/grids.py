@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
-import jax.random as jr
-from jaxtyping import Array, Float
+import numpy as np
+from jaxtyping import Array, Float, Float32
 
-from hypermagnetics.shapes import AnyKey, Points
+from hypermagnetics.shapes import Points
 
 
 def regular_grid(half_width: float | int, resolution: int, dim: int) -> Points:
@@ -26,22 +26,18 @@ def regular_grid(half_width: float | int, resolution: int, dim: int) -> Points:
 
 
 def random_grid(
-    key: AnyKey, half_width: float | int, num_points: int, dim: int
-) -> Float[Array, "points dim"]:
-    """Points drawn uniformly from the box, float32.
+    uniform: Float[np.ndarray, "points dim"], half_width: float | int
+) -> Float32[np.ndarray, "points dim"]:
+    """Points spread uniformly over the box.
 
     Args:
-        key: Random key; the same key gives the same points.
+        uniform: Uniform random numbers between 0 and 1.
         half_width: Half the side of the box [m].
-        num_points: How many points.
-        dim: Space dimension.
 
     Returns:
         Positions [m].
     """
-    return jr.uniform(
-        key, (num_points, dim), minval=-half_width, maxval=half_width, dtype=jnp.float32
-    )
+    return (half_width * (2 * uniform - 1)).astype(np.float32)
 
 
 def components(vectors: Float[Array, "*shape dim"]) -> Sequence[Float[Array, "*shape"]]:

@@ -100,6 +100,12 @@ def drop_a_statistic(manifest: Any) -> None:
     manifest["splits"]["train"]["arrays"]["field"]["statistics"]["mean"] = [0.0]
 
 
+def claim_zeros(manifest: Any) -> None:
+    """As if every moment had been too small for float32."""
+    arrays = manifest["splits"]["train"]["arrays"]
+    arrays["potential"]["statistics"].update(mean=[0.0], std=[0.0])
+
+
 def forget_the_files(manifest: Any) -> None:
     """No file at all."""
     manifest["files"] = []
@@ -118,6 +124,7 @@ DAMAGES = {
     "version": Damage(edited(change_version), ("format version", "must be 1; got 2", "release")),
     "path": Damage(edited(climb), ("files.0.path", "without '..'; got '../secret'")),
     "statistics": Damage(edited(drop_a_statistic), ("manifest", "field")),
+    "zeros": Damage(edited(claim_zeros), ("potential", "got zeros only", "'train'")),
     "no files": Damage(edited(forget_the_files), ("files of a manifest must follow",)),
     "garbage": Damage(
         lambda directory, file: (directory / "manifest.json").write_text('{"format_version": 1,'),

@@ -26,6 +26,11 @@ DATASET_OVERRIDES = {
     "unknown split": ("splits.trian.num_samples=5", "'splits.trian'", "Did you mean 'train'?"),
     "unknown table": ("sorces.radius=1", "'sorces'", "Did you mean 'sources'?"),
     "unknown choice": ("grid.kind=regulr", "'grid.kind' must be one of", "'regular'", "'regulr'"),
+    "another choice": (
+        "grid.kind=regular",
+        "'grid.num_points' must be a known key",
+        "Known: half_width, kind, resolution.",
+    ),
     "name of a split": ("splits.a b.num_samples=1", "'splits.a b'", "got 'splits.a b'"),
     "split with a bad name": (
         "splits.../x={num_samples=1, num_sources=1}",

@@ -24,6 +24,7 @@ from program_runs import (
 
 from hypermagnetics import models
 from hypermagnetics.data import StorageFormat
+from hypermagnetics.log import Progress
 from hypermagnetics.models.store import Header
 
 KILLED = -signal.SIGKILL
@@ -108,6 +109,23 @@ def test_a_disturbed_training_ends_with_the_same_bits(
     ran = run_program("hm-train", dataset, run, "--resume")
     assert (ran.code, ran.complaints) == (0, []), ran
     assert_same_run(run, finished_run(storage_format).path)
+
+
+def test_a_signal_at_the_end_of_a_step_is_obeyed_after_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The step that the message names has its checkpoint also if the signal comes after saving."""
+    advance, signals = Progress.advance, iter([signal.SIGTERM])
+
+    def advance_and_signal(self: Progress, count: int, note: str = "") -> None:
+        advance(self, count, note)
+        if "loss" in note and (number := next(signals, None)):
+            signal.raise_signal(number)
+
+    monkeypatch.setattr(Progress, "advance", advance_and_signal)
+    run = tmp_path / "run"
+    ran = invoke("hm-train", finished_dataset("zarr").path, run, *TRAININGS["zarr"])
+    assert_stopped(ran, run, signal.SIGTERM)
 
 
 def assert_stopped(ran: Ran, run: Path, number: signal.Signals) -> None:

@@ -1,9 +1,15 @@
 """Random configurations: what they depend on, and how they are distributed."""
 
+import zlib
+from typing import Literal
+
 import jax
 import jax.random as jr
 import numpy as np
 import pytest
+import scipy.stats
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hypermagnetics.errors import RecipeError
 from hypermagnetics.models import HyperMLP
@@ -12,8 +18,8 @@ from hypermagnetics.sources import (
     body_kernel,
     configure,
     sample_sources,
-    split_keys,
     superposition,
+    uniforms,
 )
 
 
@@ -48,22 +54,53 @@ def test_configure_labels_with_the_exact_sum() -> None:
 
 def test_samples_have_the_stated_distribution() -> None:
     """Zero mean, and the stated standard deviation of moments and positions."""
-    table = np.asarray(sample_sources(jr.key(1), 20_000, 2, Normal(std=1.5), Normal(std=0.25)))
+    uniform = uniforms(3, "train", "sources", 0, 20_000, 4)[:, None]
+    table = sample_sources(uniform, Normal(std=1.5), Normal(std=0.25))[:, 0]
     np.testing.assert_allclose(table.mean(axis=0), 0, atol=0.05)
     np.testing.assert_allclose(table.std(axis=0), [1.5, 1.5, 0.25, 0.25], rtol=0.03)
     assert table.dtype == np.float32
+    for column in (table / [1.5, 1.5, 0.25, 0.25]).T:
+        assert scipy.stats.kstest(column, "norm").pvalue > 1e-4
+    correlation = np.corrcoef(table.T) - np.eye(4)
+    assert np.abs(correlation).max() < 0.04
 
 
-def test_splits_and_seeds_draw_apart() -> None:
-    """Samples and grids of different splits, or of different seeds, share no numbers."""
-    keys = [
-        key
+@given(
+    first=st.integers(0, 1000),
+    count=st.integers(1, 30),
+    size=st.integers(1, 21),
+    before=st.integers(0, 30),
+)
+def test_an_item_owns_its_numbers(first: int, count: int, size: int, before: int) -> None:
+    """Drawn alone, or among others, from wherever the drawing starts."""
+    start = max(first - before, 0)
+    alone = uniforms(7, "valid", "grid", first, count, size)
+    among = uniforms(7, "valid", "grid", start, first - start + count + 3, size)
+    np.testing.assert_array_equal(among[first - start :][:count], alone)
+    assert len(np.unique(alone)) == count * size
+    assert alone.min() > 0
+    assert alone.max() < 1
+
+
+def test_splits_seeds_and_purposes_draw_apart() -> None:
+    """No two share a number."""
+    purposes: tuple[Literal["sources", "grid"], ...] = ("sources", "grid")
+    drawn = [
+        uniforms(seed, split, purpose, 0, 10, 8)
         for seed in (0, 1)
         for split in ("train", "valid", "test-multi")
-        for key in split_keys(seed, split)
+        for purpose in purposes
     ]
-    words = {tuple(np.asarray(jr.key_data(key)).tolist()) for key in keys}
-    assert len(words) == len(keys) == 12
+    assert len(np.unique(drawn)) == 12 * 80
+
+
+def test_the_numbers_of_a_recipe_never_change() -> None:
+    """Fixed for ever: words 4 to 7 of Philox with key (40, crc32("train") << 8)."""
+    words = np.random.Philox(key=[40, zlib.crc32(b"train") << 8]).random_raw(8)[4:]
+    expected = [((int(word) >> 11) + 0.5) / 2**53 for word in words]
+    np.testing.assert_array_equal(uniforms(40, "train", "sources", 1, 1, 4)[0], expected)
+    known = [0.9033464482851237, 0.3979472729256634, 0.30327808549657537, 0.38759357927639365]
+    np.testing.assert_array_equal(expected, known)
 
 
 @pytest.mark.parametrize(("body", "radius"), [("disc", None), ("disc", 0.0), ("dipole", 1.0)])

@@ -12,6 +12,6 @@ from hypermagnetics.sources.dipole import dipole as dipole
 from hypermagnetics.sources.disc import disc as disc
 from hypermagnetics.sources.sampling import Normal as Normal
 from hypermagnetics.sources.sampling import sample_sources as sample_sources
-from hypermagnetics.sources.sampling import split_keys as split_keys
+from hypermagnetics.sources.sampling import uniforms as uniforms
 from hypermagnetics.sources.superposition import block_superposition as block_superposition
 from hypermagnetics.sources.superposition import superposition as superposition

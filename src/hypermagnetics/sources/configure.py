@@ -2,9 +2,9 @@
 
 from typing import TypedDict
 
-import jax
 import jax.numpy as jnp
 import jax.random as jr
+import numpy as np
 from jaxtyping import Array, Float
 
 from hypermagnetics.grids import regular_grid
@@ -12,6 +12,9 @@ from hypermagnetics.shapes import AnyKey
 from hypermagnetics.sources.bodies import DIM, BodyName, body_kernel
 from hypermagnetics.sources.sampling import Normal, sample_sources
 from hypermagnetics.sources.superposition import block_superposition
+
+_SMALLEST = 2.0**-24
+"""Least probability drawn, so that no normal value is infinite."""
 
 
 class Configuration(TypedDict):
@@ -63,11 +66,9 @@ def configure(
         (500, 1024, 2)
     """
     kernel = body_kernel(body, radius)
-    unit, spread = Normal(std=1.0), Normal(std=lim / 3)
-    sources = jax.vmap(lambda sample: sample_sources(sample, M, DIM, unit, spread))(
-        jr.split(key, N)
-    )
+    uniform = jr.uniform(key, (N, M, 2 * DIM), minval=_SMALLEST, dtype=jnp.float32)
     grid = regular_grid(lim, res, DIM)
-    sources = sources.astype(grid.dtype)
+    table = sample_sources(np.asarray(uniform), Normal(std=1.0), Normal(std=lim / 3))
+    sources = jnp.asarray(table, grid.dtype)
     potential, field = block_superposition(kernel, sources, jnp.full(N, M), grid)
     return Configuration(sources=sources, grid=grid, potential=potential, field=field)

@@ -1,15 +1,23 @@
-"""Random configurations: every sample depends on its key alone."""
+"""Random configurations: every sample depends on (seed, split, index) alone.
+
+Random numbers come from Philox, whose output is specified, and become physical values by numpy in
+float64. So a recipe means the same sources and grids on every machine, whatever compiles the sums.
+"""
 
 import zlib
 from typing import Annotated, Literal
 
-import jax.numpy as jnp
-import jax.random as jr
-from jaxtyping import Array, Float, Key
+import numpy as np
+from jaxtyping import Float, Float32, Float64
 from pydantic import Field
+from scipy.special import ndtri
 
 from hypermagnetics.config import Config
-from hypermagnetics.shapes import AnyKey
+
+Purpose = Literal["sources", "grid"]
+_PURPOSES: tuple[Purpose, ...] = ("sources", "grid")
+_WORDS_PER_COUNT = 4
+"""Philox 4x64 makes four words of each value of its counter."""
 
 
 class Normal(Config):
@@ -19,46 +27,64 @@ class Normal(Config):
     std: Annotated[float, Field(gt=0)]
     """Standard deviation of each component, in the unit of the quantity."""
 
-    def draw(self, key: AnyKey, shape: tuple[int, ...]) -> Float[Array, "*shape"]:
-        """Draw float32 numbers; the same key gives the same numbers."""
-        return self.std * jr.normal(key, shape, dtype=jnp.float32)
+    def quantile(self, probability: Float[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]:
+        """The values below which the given shares of the distribution lie.
+
+        Args:
+            probability: Between 0 and 1, both excluded.
+
+        Returns:
+            Values in the unit of `std`; uniform probabilities make normal values.
+        """
+        values: np.ndarray = self.std * ndtri(np.asarray(probability, np.float64))
+        return values
 
 
-def sample_sources(
-    key: AnyKey, num_sources: int, dim: int, moment: Normal, position: Normal
-) -> Float[Array, "sources columns"]:
-    """Draw the source table of one configuration.
+def uniforms(
+    seed: int, split: str, purpose: Purpose, first: int, count: int, size: int
+) -> Float64[np.ndarray, "count size"]:
+    """Uniform random numbers that belong to consecutive samples, or grids, of a split.
 
-    Args:
-        key: Random key.
-        num_sources: How many sources.
-        dim: Space dimension.
-        moment: Distribution of the moments [A m].
-        position: Distribution of the positions [m].
-
-    Returns:
-        Rows [moment, position], float32.
-    """
-    moment_key, position_key = jr.split(key)
-    shape = (num_sources, dim)
-    return jnp.concatenate(
-        [moment.draw(moment_key, shape), position.draw(position_key, shape)], axis=-1
-    )
-
-
-def split_keys(seed: int, split: str) -> tuple[Key[Array, ""], Key[Array, ""]]:
-    """The keys from which all samples and all grids of a split are drawn.
-
-    Sample i takes `jax.random.fold_in(samples, i)`, grid b `fold_in(grids, b)`, so neither the
-    number of samples, nor shards, nor the order of work changes a draw.
+    Item i owns its own stretch of the stream of (seed, split, purpose), so neither the number of
+    items, nor shards, nor the order of work changes a number.
 
     Args:
         seed: Seed of the dataset.
         split: Name of the split.
+        purpose: What the numbers serve.
+        first: The first sample or grid.
+        count: How many samples or grids.
+        size: Numbers of each.
 
     Returns:
-        The keys (samples, grids).
+        Numbers between 0 and 1, both excluded.
+
+    References:
+        Salmon et al., Parallel random numbers: as easy as 1, 2, 3, SC'11.
     """
-    # The generator is named, so that a later default of jax does not change what a recipe means.
-    key = jr.fold_in(jr.key(seed, impl="threefry2x32"), zlib.crc32(split.encode()))
-    return jr.fold_in(key, 0), jr.fold_in(key, 1)
+    stream = zlib.crc32(split.encode()) << 8 | _PURPOSES.index(purpose)
+    generator = np.random.Philox(key=np.array([seed, stream], np.uint64))
+    counts = -(-size // _WORDS_PER_COUNT)
+    generator.advance(first * counts)
+    words = generator.random_raw((count, counts * _WORDS_PER_COUNT))[:, :size]
+    # The centres of 2^53 equal intervals: neither 0 nor 1, where quantiles are infinite.
+    return ((words >> np.uint64(11)) + 0.5) * 2.0**-53
+
+
+def sample_sources(
+    uniform: Float[np.ndarray, "samples sources columns"], moment: Normal, position: Normal
+) -> Float32[np.ndarray, "samples sources columns"]:
+    """Make source tables from uniform random numbers.
+
+    Args:
+        uniform: One number for each component of moment and position, between 0 and 1.
+        moment: Distribution of the moments [A m].
+        position: Distribution of the positions [m].
+
+    Returns:
+        Rows [moment, position].
+    """
+    dim = uniform.shape[-1] // 2
+    moments, positions = moment.quantile(uniform[..., :dim]), position.quantile(uniform[..., dim:])
+    with np.errstate(over="ignore"):  # the writer names the sample of a value that is infinite
+        return np.concatenate([moments, positions], axis=-1).astype(np.float32)
