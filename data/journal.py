@@ -48,15 +48,22 @@ class Journal:
             file.truncate(0)
             self._append(identity.model_dump_json())
             return
-        if json.loads(whole[0]) != json.loads(identity.model_dump_json()):
+        try:
+            begun = json.loads(whole[0])
+            records = [ShardRecord.model_validate_json(line) for line in whole[1:]]
+        except ValueError as error:
+            raise DatasetError(
+                f"The journal of an unfinished dataset must be JSON lines; got a damaged one "
+                f"({directory / JOURNAL_NAME}). Start again with --overwrite."
+            ) from error
+        if begun != json.loads(identity.model_dump_json()):
             raise DatasetError(
                 "OUT must not exist or be an unfinished run of the same recipe; got an unfinished "
                 f"run of another recipe, format or version ({directory}). "
                 "Choose another OUT, or start again with --overwrite."
             )
         file.truncate(sum(len(line) + 1 for line in whole))
-        for line in whole[1:]:
-            record = ShardRecord.model_validate_json(line)
+        for record in records:
             if all(_is_whole(directory, entry) for entry in record.files):
                 self.records[record.split, record.index] = record
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from hypermagnetics.config import Config
 
@@ -72,6 +72,12 @@ class SplitLayout(Config):
     source_size: _Size
     num_points: Annotated[int, Field(ge=1, le=2**32)]
     dim: Annotated[int, Field(ge=2, le=3)]
+
+    @model_validator(mode="after")
+    def _shards_are_whole_blocks(self) -> "SplitLayout":
+        if self.samples_per_shard % self.samples_per_grid:
+            raise ValueError("whole blocks in each shard")
+        return self
 
     @property
     def num_blocks(self) -> int:

@@ -83,6 +83,10 @@ class SplitEntry(Config):
                     f"consistent: {spec.name} of {spec.dtype.name} {list(spec.shape)} follows from "
                     f"the layout, not {entry.dtype} {list(entry.shape)}"
                 )
+            components = spec.shape[-1] if spec.name in ("sources", "grid", "field") else 1
+            moments = entry.statistics
+            if {len(values) for values in vars(moments).values()} != {components}:
+                raise ValueError(f"{components} components in the statistics of {spec.name}")
         return self
 
 

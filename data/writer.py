@@ -32,7 +32,7 @@ from hypermagnetics.data.manifest import (
 from hypermagnetics.data.statistics import Sums, block_sums
 from hypermagnetics.data.storage import ShardSink, SplitPlace, SplitStorage
 from hypermagnetics.errors import DatasetError, LabelError
-from hypermagnetics.files import sha256_of, write_text_atomically
+from hypermagnetics.files import only_writer, sha256_of, write_text_atomically
 
 
 class ShardWriter:
@@ -201,6 +201,7 @@ def remove_dataset(directory: Path) -> None:
 
     Raises:
         DatasetError: If the directory holds something else.
+        HypermagneticsError: If another process writes it.
     """
     if not directory.exists() or (directory.is_dir() and not any(directory.iterdir())):
         return
@@ -209,9 +210,17 @@ def remove_dataset(directory: Path) -> None:
             f"Only a dataset can be overwritten; got {str(directory)!r}, which holds neither "
             f"{MANIFEST_NAME} nor {JOURNAL_NAME}. Choose another OUT."
         )
-    # Without its manifest first, so that a reader never meets half a dataset.
-    (directory / MANIFEST_NAME).unlink(missing_ok=True)
-    shutil.rmtree(directory)
+    # The journal, made if absent, carries the lock and goes last: a process killed in between
+    # leaves an unfinished dataset. The manifest goes first, so that a reader never meets half of
+    # one. The directory itself stays: it may be a link or a mount point.
+    with only_writer(directory / JOURNAL_NAME, "A dataset"):
+        (directory / MANIFEST_NAME).unlink(missing_ok=True)
+        for path in directory.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            elif path.name != JOURNAL_NAME:
+                path.unlink()
+        (directory / JOURNAL_NAME).unlink()
 
 
 def _refuse_foreign(directory: Path) -> None:

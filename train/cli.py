@@ -13,7 +13,7 @@ from hypermagnetics.log import Progress, errors_in_one_line, say
 from hypermagnetics.recipes import describe_recipe, shipped_recipes
 from hypermagnetics.train.checkpoint import RunFiles
 from hypermagnetics.train.config import TrainingRecipe
-from hypermagnetics.train.directory import IfExists, open_run, recipe_of
+from hypermagnetics.train.directory import IfExists, check_run, open_run, recipe_of
 from hypermagnetics.train.run import Outcome, train
 from hypermagnetics.train.setup import make_setup
 
@@ -82,13 +82,20 @@ def main(
 
 def _train(recipe: TrainingRecipe, dataset: Dataset, files: RunFiles, choice: IfExists) -> None:
     start = time.monotonic()
-    with open_run(files, recipe, dataset, choice) as provenance:
-        names = {recipe.data.train, recipe.data.valid} & set(dataset.splits)
-        total = sum(entry.bytes for name in names for entry in dataset.split(name).files())
+    # What takes long comes before anything is written, and what is refused soon before that.
+    check_run(files, recipe, dataset, choice)
+    names = {recipe.data.train, recipe.data.valid}
+    total = sum(entry.bytes for name in names for entry in dataset.split(name).files())
+    if recipe.data.check == "all":
         with Progress("checking the dataset", total, "B") as progress:
             setup = make_setup(recipe, dataset, progress.advance)
-        with Progress("hm-train", recipe.schedule.num_steps, "steps") as progress:
-            outcome = train(setup, files, provenance.for_model_file(), progress.advance)
+    else:
+        setup = make_setup(recipe, dataset, lambda count: None)
+    with (
+        open_run(files, recipe, dataset, choice) as provenance,
+        Progress("hm-train", recipe.schedule.num_steps, "steps") as progress,
+    ):
+        outcome = train(setup, files, provenance.for_model_file(), progress.advance)
     click.echo(_summary(outcome, dataset, files, time.monotonic() - start))
 
 

@@ -17,6 +17,7 @@ from hypermagnetics.files import only_writer, write_text_atomically
 from hypermagnetics.train.checkpoint import RunFiles
 from hypermagnetics.train.config import TrainingRecipe
 
+_LOCK_NAME = "lock"
 IfExists = Literal["refuse", "resume", "overwrite"]
 
 
@@ -50,11 +51,10 @@ def recipe_of(files: RunFiles) -> TrainingRecipe:
     return load_recipe(TrainingRecipe, "training", str(files.recipe))
 
 
-@contextmanager
-def open_run(
+def check_run(
     files: RunFiles, recipe: TrainingRecipe, dataset: Dataset, if_exists: IfExists
-) -> Iterator[Provenance]:
-    """Begin a run or go on with one, as its only writer.
+) -> Provenance:
+    """See whether a run can begin or go on; nothing is changed.
 
     Args:
         files: The run.
@@ -62,12 +62,11 @@ def open_run(
         dataset: What with.
         if_exists: What to do with a run that is there.
 
-    Yields:
+    Returns:
         Where the run comes from.
 
     Raises:
         RunError: If something is there that must not be, or the run is another one.
-        HypermagneticsError: If another process writes the run.
     """
     provenance = Provenance(
         dataset=str(dataset.directory),
@@ -78,17 +77,42 @@ def open_run(
             name: version(name) for name in ("hypermagnetics", "jax", "jaxlib", "equinox", "optax")
         },
     )
+    directory = files.directory
     if if_exists == "resume":
         _refuse_another_run(files, recipe, provenance)
-    elif if_exists == "overwrite":
-        _remove_run(files)
-    elif files.directory.exists() and not _is_empty(files.directory):
+    elif not directory.exists() or _is_empty(directory):
+        return provenance
+    elif if_exists == "refuse":
         raise RunError(
-            f"RUN must not exist; got {str(files.directory)!r}, which does. Go on with it by "
+            f"RUN must not exist; got {str(directory)!r}, which does. Go on with it by "
             "--resume, start it anew with --overwrite, or choose another RUN."
         )
+    elif not files.recipe.is_file():
+        raise RunError(
+            f"Only a run can be overwritten; got {str(directory)!r}, which holds no "
+            f"{files.recipe.name}. Choose another RUN."
+        )
+    return provenance
+
+
+@contextmanager
+def open_run(
+    files: RunFiles, recipe: TrainingRecipe, dataset: Dataset, if_exists: IfExists
+) -> Iterator[Provenance]:
+    """Begin a run or go on with one, as its only writer; arguments and errors as `check_run`.
+
+    Yields:
+        Where the run comes from.
+
+    Raises:
+        HypermagneticsError: If another process writes the run.
+    """
+    check_run(files, recipe, dataset, if_exists)
     files.directory.mkdir(parents=True, exist_ok=True)
-    with only_writer(files.directory / "lock", "A run"):
+    with only_writer(files.directory / _LOCK_NAME, "A run"):
+        provenance = check_run(files, recipe, dataset, if_exists)
+        if if_exists == "overwrite":
+            _remove_run(files)
         if if_exists != "resume":
             write_text_atomically(files.recipe, recipe.model_dump_json(indent=1) + "\n")
             write_text_atomically(files.provenance, provenance.model_dump_json(indent=1) + "\n")
@@ -116,16 +140,15 @@ def _refuse_another_run(files: RunFiles, recipe: TrainingRecipe, now: Provenance
 
 
 def _remove_run(files: RunFiles) -> None:
-    directory = files.directory
-    if not directory.exists() or _is_empty(directory):
-        return
-    if not files.recipe.is_file():
-        raise RunError(
-            f"Only a run can be overwritten; got {str(directory)!r}, which holds no "
-            f"{files.recipe.name}. Choose another RUN."
-        )
-    shutil.rmtree(directory)
+    """Delete all but the lock, and the recipe last: until then it can be overwritten again."""
+    for path in files.directory.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.name not in (_LOCK_NAME, files.recipe.name):
+            path.unlink()
+    files.recipe.unlink(missing_ok=True)
 
 
 def _is_empty(path: Path) -> bool:
-    return path.is_dir() and not any(path.iterdir())
+    """Whether nothing is there but what a process leaves that ends before it wrote the recipe."""
+    return path.is_dir() and {p.name for p in path.iterdir()} <= {_LOCK_NAME, "recipe.json.part"}

@@ -97,7 +97,8 @@ class _Loop:
         for done in range(self.progress.step + 1, last + 1):
             self._state, losses = self._step(self._state, feed.next())
             window.add(losses)
-            ends = done == last or bool(stop)
+            stopped = stop.signal  # looked at once: a signal may come at any moment
+            ends = done == last or stopped is not None
             validates = done == last or done % recipe.validate_every == 0
             saves = ends or done % recipe.checkpoint_every == 0
             if validates or saves or done % recipe.log_every == 0:
@@ -109,9 +110,9 @@ class _Loop:
                     self._save()
                 window = Window(feed.wait_seconds)
             advance(1, self._note)
-            if stop.signal is not None and done < last:
+            if stopped is not None and done < last:
                 raise InterruptedRunError(
-                    f"A run must not be stopped to be finished; got {stop.signal.name} after step "
+                    f"A run must not be stopped to be finished; got {stopped.name} after step "
                     f"{done} of {last} ({self._files.directory}). A checkpoint of that step is "
                     "kept: give the same command with --resume."
                 )
@@ -133,14 +134,9 @@ class _Loop:
         good = window.first_nonfinite()
         if good is not None:
             step = self.progress.step + good + 1
-            kept = (
-                f"the last good checkpoint is {self._files.last}"
-                if self._files.last.exists()
-                else "no checkpoint had been made"
-            )
             raise DivergenceError(
                 f"The loss must be finite; got a loss that is not at step {step} "
-                f"({self._files.directory}; {kept}). Lower schedule.learning_rate, or set "
+                f"({self._files.directory}; {self._kept()}). Lower schedule.learning_rate, or set "
                 "optimiser.clip_norm."
             )
         self.progress = self.progress.model_copy(update={"step": done})
@@ -157,8 +153,8 @@ class _Loop:
         if found.loss is None:
             raise DivergenceError(
                 f"The validation loss must be finite; got one that is not after step "
-                f"{self.progress.step} ({self._files.directory}). Lower schedule.learning_rate, or "
-                "set optimiser.clip_norm."
+                f"{self.progress.step} ({self._files.directory}; {self._kept()}). Lower "
+                "schedule.learning_rate, or set optimiser.clip_norm."
             )
         best = self.progress.best_loss
         if best is None or found.loss < best:
@@ -166,6 +162,11 @@ class _Loop:
                 update={"best_step": self.progress.step, "best_loss": found.loss}
             )
             save_best(self._files, self._state.model, self.progress, self._provenance)
+
+    def _kept(self) -> str:
+        if self._files.last.exists():
+            return f"the last good checkpoint is {self._files.last}"
+        return "no checkpoint had been made"
 
     def _save(self) -> None:
         save_checkpoint(self._files, self._state, self.progress, self._provenance)

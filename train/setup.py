@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import jax.random as jr
 import optax
 
-from hypermagnetics.data import BatchSchedule, Dataset, Split, verify_split
+from hypermagnetics.data import ArrayName, BatchSchedule, Dataset, Split, verify_split
+from hypermagnetics.errors import DatasetError
 from hypermagnetics.models import Model, ModelInputs, Scales, build_model
 from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.objective import Objective
@@ -57,12 +58,15 @@ def make_setup(recipe: TrainingRecipe, dataset: Dataset, advance: Callable[[int]
         The parts.
 
     Raises:
-        DatasetError: If a split does not exist, or its bytes are not those that were written.
+        DatasetError: If a split does not exist, its bytes are not those that were written, or it
+            holds nothing but zeros.
     """
     train, valid = dataset.split(recipe.data.train), dataset.split(recipe.data.valid)
     if recipe.data.check == "all":
         for split in (train, valid):
             verify_split(split, advance)
+    for name in ("sources", "grid", "potential", "field"):
+        _refuse_nothing_but_zeros(train, name)
     field = train.statistics("field")
     potential = train.statistics("potential")
     rate = learning_rate(recipe.schedule)
@@ -84,6 +88,17 @@ def make_setup(recipe: TrainingRecipe, dataset: Dataset, advance: Callable[[int]
         learning_rate=rate,
         optimiser=make_optimiser(recipe.optimiser, rate),
     )
+
+
+def _refuse_nothing_but_zeros(split: Split, name: ArrayName) -> None:
+    found = split.statistics(name)
+    # The columns of the sources begin with the moments.
+    width = split.layout.dim if name == "sources" else len(found.mean)
+    if not _rms(found.mean[:width], found.std[:width]) > 0:
+        raise DatasetError(
+            f"{name} must differ from zero somewhere to be learned from; got zeros only (split "
+            f"{split.name!r} of {split.directory}). Train on another split or dataset."
+        )
 
 
 def _scales(split: Split) -> Scales:

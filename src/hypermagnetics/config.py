@@ -6,6 +6,7 @@ name, and `--set key=value` overrides any key before the check.
 
 import difflib
 import json
+import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -75,7 +76,7 @@ def checked(schema: type[_Config], table: Mapping[str, JsonValue], where: str) -
         RecipeError: With the first thing that does not fit.
     """
     try:
-        return schema.model_validate_json(json.dumps(table))
+        return schema.model_validate_json(json.dumps(table, default=str))
     except ValidationError as error:
         raise RecipeError(_explain(error.errors(), schema, where)) from error
 
@@ -105,7 +106,7 @@ def _read(kind: RecipeKind, recipe: str) -> _Table:
     try:
         text = path.read_text(encoding="utf-8")
         table = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except (UnicodeDecodeError, json.JSONDecodeError, tomllib.TOMLDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise RecipeError(
             f"The recipe must be valid {path.suffix[1:].upper()}; got: {error} ({recipe}). "
             "Mend the file at that place."
@@ -140,10 +141,12 @@ def _override(table: _Table, text: str) -> None:
 
 
 def _toml_value(text: str) -> Any:
+    if text == "null":  # which some keys may be, and TOML cannot say
+        return None
     try:
         value = tomllib.loads(f"value = {text}")["value"]
         json.dumps(value)
-    except (tomllib.TOMLDecodeError, TypeError):
+    except (ValueError, TypeError):
         return text
     return value
 
@@ -151,32 +154,57 @@ def _toml_value(text: str) -> Any:
 def _explain(errors: Sequence[ErrorDetails], schema: type[Config], where: str) -> str:
     # An unknown key says more than the missing one it was meant to be.
     first = min(errors, key=lambda error: error["type"] != "extra_forbidden")
-    place = ".".join(str(part) for part in first["loc"]) or "the recipe"
+    keys, tables = _follow(schema, first["loc"])
     if first["type"] == "extra_forbidden":
+        name = str(first["loc"][-1])
+        known = [key for table in tables for key in table.get("properties", {})]
         return (
-            f"{place!r} must be a known key; got {first['input']!r} ({where}). "
-            f"{nearest(str(first['loc'][-1]), _known_keys(schema, first['loc']))}"
+            f"{'.'.join((*keys, name))!r} must be a known key; got {first['input']!r} ({where}). "
+            f"{nearest(name, known)}"
         )
-    if first["type"] == "missing":
+    context, got = first.get("ctx", {}), first["input"]
+    match = re.fullmatch(r"\w+ should (.+)", first["msg"])
+    rule = match[1] if match else "be " + first["msg"].removeprefix("Value error, ")
+    if first["type"].startswith("union_tag"):
+        keys.append(context["discriminator"].strip("'"))
+        rule = f"be one of {context.get('expected_tags')}"
+        got = context.get("tag")
+    place = ".".join(keys) or "the recipe"
+    if first["type"] in ("missing", "union_tag_not_found"):
         return f"{place!r} must be given; it is absent ({where}). Add it to the recipe."
-    rule = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    return f"{place!r} must be {rule}; got {first['input']!r} ({where}). Change it."
+    return f"{place!r} must {rule}; got {got!r} ({where}). Change it."
 
 
-def _known_keys(schema: type[Config], location: Sequence[int | str]) -> list[str]:
-    """The keys that the table at `location` may have, found by walking the JSON schema."""
+def _follow(schema: type[Config], location: Sequence[int | str]) -> tuple[list[str], list[_Schema]]:
+    """Walk the JSON schema along a location.
+
+    Returns:
+        The keys of the location that exist (the name of a member of a union is part of it, but no
+        key), and the tables at the last of them.
+    """
     root = schema.model_json_schema()
-    nodes = [root]
-    for part in location[:-1]:
+    tables, keys = [root], []
+    for part in location:
         children = []
-        for node in _tables(nodes, root):
-            if part in node.get("properties", {}):
-                children.append(node["properties"][part])
-            elif isinstance(node.get("additionalProperties"), dict):
-                children.append(node["additionalProperties"])
-        # The name of the chosen member of a union is part of the location, but no key.
-        nodes = children or nodes
-    return [key for node in _tables(nodes, root) for key in node.get("properties", {})]
+        for table in tables:
+            if part in table.get("properties", {}):
+                children.append(table["properties"][part])
+            elif isinstance(part, str):
+                patterns = table.get("patternProperties", {})
+                children += [node for rule, node in patterns.items() if re.search(rule, part)]
+            elif "items" in table:
+                children.append(table["items"])
+        if children:
+            keys.append(str(part))
+            tables = _tables(children, root)
+        else:
+            tables = [table for table in tables if _is_member(table, part)] or tables
+    return keys, tables
+
+
+def _is_member(table: _Schema, name: int | str) -> bool:
+    """Whether a table is the member of a union that goes by this name."""
+    return any(node.get("const") == name for node in table.get("properties", {}).values())
 
 
 def _tables(nodes: Iterable[_Schema], root: _Schema) -> list[_Schema]:

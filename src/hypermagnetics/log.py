@@ -38,8 +38,9 @@ def errors_in_one_line(program: str) -> Iterator[None]:
     except OSError as error:
         place = f" ({error.filename})" if error.filename else ""
         say(
-            f"{program}: The file system must do what was asked; got {error.strerror}{place}. "
-            "Mend that and give the same command again; what was finished is kept."
+            f"{program}: The file system must do what was asked; got "
+            f"{error.strerror or error}{place}. Mend that and give the same command again; "
+            "what was finished is kept."
         )
         raise SystemExit(_REFUSED) from error
 
