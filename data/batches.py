@@ -9,7 +9,6 @@ from functools import lru_cache
 import numpy as np
 
 from hypermagnetics.data.dataset import Split
-from hypermagnetics.data.layout import ArrayName
 
 _ORDER, _POINTS = 1, 2
 """What a random stream serves, so that no two share their numbers."""
@@ -89,38 +88,33 @@ def read_batch(split: Split, blocks: tuple[int, ...], points: np.ndarray | None 
         The batch. One whole block with all its points is a view of the mapped files; anything
         else is copied once.
     """
-    counts = np.array([len(split.layout.block_samples(block)) for block in blocks], np.int32)
+    rows = split.layout.samples_per_grid
+    read = [split.block(block) for block in blocks]
     return Batch(
-        sources=_gather(split, blocks, "sources"),
-        num_sources=_gather(split, blocks, "num_sources"),
-        num_samples=counts,
-        grid=_gather(split, blocks, "grid", points, axis=0),
-        potential=_gather(split, blocks, "potential", points, axis=1),
-        field=_gather(split, blocks, "field", points, axis=1),
+        sources=_gather([block.sources for block in read], rows),
+        num_sources=_gather([block.num_sources for block in read], rows),
+        num_samples=np.array([len(block.potential) for block in read], np.int32),
+        grid=_gather([block.grid for block in read], split.layout.num_points, points, axis=0),
+        potential=_gather([block.potential for block in read], rows, points, axis=1),
+        field=_gather([block.field for block in read], rows, points, axis=1),
     )
 
 
 def _gather(
-    split: Split,
-    blocks: tuple[int, ...],
-    name: ArrayName,
-    points: np.ndarray | None = None,
-    axis: int = 0,
+    parts: list[np.ndarray], rows: int, points: np.ndarray | None = None, axis: int = 0
 ) -> np.ndarray:
-    parts: list[np.ndarray] = [getattr(split.block(block), name) for block in blocks]
-    shape = list(parts[0].shape)
-    if name != "grid":
-        shape[0] = split.layout.samples_per_grid
+    """Put arrays of up to `rows` rows behind each other, each filled up with zeros."""
+    shape = [rows, *parts[0].shape[1:]]
     if points is not None:
         shape[axis] = len(points)
-    elif len(parts) == 1 and parts[0].shape[0] == shape[0]:
+    elif len(parts) == 1 and len(parts[0]) == rows:
         return parts[0][None]
     gathered = np.empty((len(parts), *shape), parts[0].dtype)
     for target, part in zip(gathered, parts, strict=True):
-        rows = target[: len(part)] if name != "grid" else target
+        filled = target[: len(part)]
         if points is None:
-            rows[...] = part
+            filled[...] = part
         else:
-            np.take(part, points, axis=axis, out=rows, mode="clip")
-        target[len(rows) :] = 0
+            np.take(part, points, axis=axis, out=filled, mode="clip")
+        target[len(filled) :] = 0
     return gathered

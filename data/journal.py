@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,7 +41,7 @@ class Journal:
         Raises:
             DatasetError: If the file is the journal of another dataset.
         """
-        self._file = file
+        self._file, self._lock = file, threading.Lock()
         self.records: dict[tuple[str, int], ShardRecord] = {}
         file.seek(0)
         *whole, _ = file.read().split(b"\n")
@@ -68,9 +69,10 @@ class Journal:
                 self.records[record.split, record.index] = record
 
     def add(self, record: ShardRecord) -> None:
-        """Record a shard whose files have their names."""
-        self._append(record.model_dump_json())
-        self.records[record.split, record.index] = record
+        """Record a shard whose files have their names; any thread may."""
+        with self._lock:
+            self._append(record.model_dump_json())
+            self.records[record.split, record.index] = record
 
     def _append(self, line: str) -> None:
         self._file.write(line.encode() + b"\n")

@@ -4,10 +4,8 @@ A process killed at any moment leaves a directory without manifest.json; the sam
 after the last finished shard and ends with the bytes of an undisturbed run.
 """
 
-import shutil
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import reduce
 from operator import add
 from pathlib import Path
@@ -32,7 +30,7 @@ from hypermagnetics.data.manifest import (
 from hypermagnetics.data.statistics import Sums, block_sums
 from hypermagnetics.data.storage import ShardSink, SplitPlace, SplitStorage
 from hypermagnetics.errors import DatasetError, LabelError
-from hypermagnetics.files import only_writer, sha256_of, write_text_atomically
+from hypermagnetics.files import only_writer, remove_contents, sha256_of, write_text_atomically
 
 
 class ShardWriter:
@@ -65,8 +63,6 @@ class DatasetWriter:
     def __init__(self, directory: Path, identity: Identity, journal: Journal) -> None:
         """Use `DatasetWriter.open`, which holds the lock."""
         self._directory, self._identity, self._journal = directory, identity, journal
-        self._completer = ThreadPoolExecutor(1, "completer")
-        self._completing: Future[None] | None = None
 
     @classmethod
     @contextmanager
@@ -86,10 +82,7 @@ class DatasetWriter:
         _refuse_foreign(directory)
         with open_journal(directory, identity) as journal:
             _refuse_foreign(directory)
-            writer = cls(directory, identity, journal)
-            with writer._completer:
-                writer._completing = writer._completer.submit(writer._write_metadata)
-                yield writer
+            yield cls(directory, identity, journal)
 
     def has(self, split: str, shard: Shard) -> bool:
         """Whether an earlier process finished this shard."""
@@ -97,23 +90,30 @@ class DatasetWriter:
 
     @contextmanager
     def shard(self, split: str, shard: Shard) -> Iterator[ShardWriter]:
-        """Write one shard; an error inside the block leaves no trace of it.
+        """Write one shard; it counts when the block ends, and an error there leaves no trace of it.
 
-        Syncing and hashing its files goes on in a thread while the next shard is written.
+        Threads may write different shards at the same time.
         """
-        with ExitStack() as stack:
-            sink = stack.enter_context(self._storage(split).shard_sink(shard))
+        storage = self._storage(split)
+        with storage.shard_sink(shard) as sink:
             writer = ShardWriter(sink, split, shard)
             yield writer
-            self._settle()
-            files = stack.pop_all()
-            self._completing = self._completer.submit(
-                self._complete, files, split, shard, writer.sums
-            )
+        files = tuple(
+            _entry(self._directory, path, split, shard.first_sample, shard.num_samples)
+            for path in storage.shard_paths(shard)
+        )
+        self._journal.add(
+            ShardRecord(split=split, index=shard.number, files=files, sums=writer.sums)
+        )
+
+    def write_metadata(self) -> None:
+        """Write the files that hold no values; to be called once, at any time before `finish`."""
+        for split in self._identity.splits:
+            for path, content in self._storage(split).metadata().items():
+                write_text_atomically(self._directory / path, content.decode())
 
     def finish(self) -> Manifest:
         """Write card and checksums, and last the manifest, which ends the work."""
-        self._settle()
         files: list[FileEntry] = []
         for split, layout in self._identity.splits.items():
             for path in self._storage(split).metadata_paths():
@@ -127,27 +127,6 @@ class DatasetWriter:
         write_text_atomically(self._directory / MANIFEST_NAME, text)
         (self._directory / JOURNAL_NAME).unlink()
         return manifest
-
-    def _write_metadata(self) -> None:
-        for split in self._identity.splits:
-            for path, content in self._storage(split).metadata().items():
-                write_text_atomically(self._directory / path, content.decode())
-
-    def _complete(
-        self, files: ExitStack, split: str, shard: Shard, sums: dict[ArrayName, Sums]
-    ) -> None:
-        """Let the files of a shard take their names, and record it."""
-        files.close()
-        entries = tuple(
-            _entry(self._directory, path, split, shard.first_sample, shard.num_samples)
-            for path in self._storage(split).shard_paths(shard)
-        )
-        self._journal.add(ShardRecord(split=split, index=shard.number, files=entries, sums=sums))
-
-    def _settle(self) -> None:
-        """Wait for the shard that is being completed; its error, if any, is raised here."""
-        if self._completing is not None:
-            self._completing.result()
 
     def _storage(self, split: str) -> SplitStorage:
         identity = self._identity
@@ -215,11 +194,7 @@ def remove_dataset(directory: Path) -> None:
     # one. The directory itself stays: it may be a link or a mount point.
     with only_writer(directory / JOURNAL_NAME, "A dataset"):
         (directory / MANIFEST_NAME).unlink(missing_ok=True)
-        for path in directory.iterdir():
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            elif path.name != JOURNAL_NAME:
-                path.unlink()
+        remove_contents(directory, JOURNAL_NAME)
         (directory / JOURNAL_NAME).unlink()
 
 

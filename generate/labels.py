@@ -76,7 +76,7 @@ def start_block(
     counts = np.full(rows, layout.max_sources, np.int32)
     grid = _grid(recipe, split, layout, index)
     kernel = body_kernel(recipe.sources.body, recipe.sources.radius)
-    potential, field = labels(kernel, jnp.asarray(sources), jnp.asarray(counts), jnp.asarray(grid))
+    potential, field = labels(kernel, sources, counts, grid)
 
     def finish() -> Block:
         kept = slice(0, len(samples))

@@ -1,18 +1,23 @@
-"""Making a dataset: the device computes the next blocks while the one before is written."""
+"""Making a dataset: a few shards at a time, each computed some blocks ahead of its writing."""
 
 import shutil
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from itertools import islice
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-from hypermagnetics.data import Block, DatasetWriter, Manifest, Shard, SplitLayout
-from hypermagnetics.errors import HypermagneticsError
+from hypermagnetics.data import Block, DatasetWriter, Manifest, Shard
+from hypermagnetics.errors import HypermagneticsError, InterruptedRunError
 from hypermagnetics.generate.labels import start_block
 from hypermagnetics.generate.plan import Plan
 from hypermagnetics.log import in_bytes
 
-_BLOCKS_AHEAD = 3
+_SHARDS_AT_ONCE = 3
+"""Threads, each with a shard of its own. Computing, writing and hashing release the interpreter, so
+three keep two cores busy; more only take memory."""
+
+_BLOCKS_AHEAD = 2
 """Blocks dispatched before the oldest is written: dispatch returns at once, so the device computes
 while the host writes, and no more than these wait in memory."""
 
@@ -40,27 +45,48 @@ def generate(plan: Plan, directory: Path, advance: Callable[[int], None]) -> Man
         missing = [(split, shard) for split, shard in plan.shards() if not writer.has(split, shard)]
         _refuse_too_little_space(plan, directory, missing)
         advance(plan.num_samples - sum(shard.num_samples for _, shard in missing))
-        for split, layout in plan.identity.splits.items():
-            shards = [shard for name, shard in missing if name == split]
-            blocks = _blocks_of(plan, split, layout, shards)
-            for shard in shards:
-                with writer.shard(split, shard) as sink:
-                    for block in islice(blocks, shard.num_blocks):
-                        sink.append(block)
-                        advance(len(block.potential))
+        work = _Work(plan, writer, advance)
+        with ThreadPoolExecutor(_SHARDS_AT_ONCE, "shard") as pool:
+            tasks = [pool.submit(writer.write_metadata)]
+            tasks += [pool.submit(work.make_shard, split, shard) for split, shard in missing]
+            try:
+                for task in as_completed(tasks):
+                    task.result()
+            except BaseException:
+                work.stop.set()
+                pool.shutdown(cancel_futures=True)
+                raise
         return writer.finish()
 
 
-def _blocks_of(plan: Plan, split: str, layout: SplitLayout, shards: list[Shard]) -> Iterator[Block]:
-    """The blocks of some shards in order, computed a few ahead of the reader."""
-    started: deque[Callable[[], Block]] = deque()
-    for shard in shards:
+class _Work:
+    """Makes shards, several at a time."""
+
+    def __init__(self, plan: Plan, writer: DatasetWriter, advance: Callable[[int], None]) -> None:
+        self._plan, self._writer = plan, writer
+        self._advance, self._lock = advance, threading.Lock()
+        self.stop = threading.Event()
+
+    def make_shard(self, split: str, shard: Shard) -> None:
+        """Compute and write one shard, or leave no trace of it when `stop` is set meanwhile."""
+        with self._writer.shard(split, shard) as sink:
+            for block in self._blocks(split, shard):
+                sink.append(block)
+                if self.stop.is_set():
+                    raise InterruptedRunError(f"Shard {shard.number} of {split} was given up.")
+                with self._lock:
+                    self._advance(len(block.potential))
+
+    def _blocks(self, split: str, shard: Shard) -> Iterator[Block]:
+        """The blocks of a shard in order, computed a few ahead of the reader."""
+        layout = self._plan.identity.splits[split]
+        started: deque[Callable[[], Block]] = deque()
         for index in range(shard.first_block, shard.first_block + shard.num_blocks):
-            started.append(start_block(plan.recipe, split, layout, index))
+            started.append(start_block(self._plan.recipe, split, layout, index))
             if len(started) > _BLOCKS_AHEAD:
                 yield started.popleft()()
-    while started:
-        yield started.popleft()()
+        while started:
+            yield started.popleft()()
 
 
 def _refuse_too_little_space(plan: Plan, directory: Path, missing: list[tuple[str, Shard]]) -> None:

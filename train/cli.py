@@ -1,5 +1,6 @@
 """The command line of hm-train."""
 
+import shlex
 import time
 from pathlib import Path
 
@@ -114,7 +115,7 @@ def _summary(outcome: Outcome, dataset: Dataset, files: RunFiles, seconds: float
         )
     else:
         lines.append("The run was finished already; no step was made.")
-    lines.append(f"Next: hm-eval {files.directory} {dataset.directory}")
+    lines.append("Next: " + shlex.join(["hm-eval", str(files.directory), str(dataset.directory)]))
     return "\n".join(lines)
 
 

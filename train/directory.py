@@ -1,7 +1,6 @@
 """The run directory: who may write it, and what must agree to go on with it."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -13,7 +12,7 @@ from pydantic import JsonValue
 from hypermagnetics.config import Config, load_recipe
 from hypermagnetics.data import Dataset
 from hypermagnetics.errors import RunError
-from hypermagnetics.files import only_writer, write_text_atomically
+from hypermagnetics.files import only_writer, remove_contents, write_text_atomically
 from hypermagnetics.train.checkpoint import RunFiles
 from hypermagnetics.train.config import TrainingRecipe
 
@@ -141,11 +140,7 @@ def _refuse_another_run(files: RunFiles, recipe: TrainingRecipe, now: Provenance
 
 def _remove_run(files: RunFiles) -> None:
     """Delete all but the lock, and the recipe last: until then it can be overwritten again."""
-    for path in files.directory.iterdir():
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        elif path.name not in (_LOCK_NAME, files.recipe.name):
-            path.unlink()
+    remove_contents(files.directory, _LOCK_NAME, files.recipe.name)
     files.recipe.unlink(missing_ok=True)
 
 

@@ -89,3 +89,20 @@ def _lines_until(path: Path, steps_done: int) -> list[str]:
         if step <= steps_done:
             kept.append(line)
     return kept
+
+
+def wait_share(path: Path) -> float:
+    """Share of the time of the steps that a run waited for its loader.
+
+    Args:
+        path: The metrics.jsonl of the run. Its first line, whose steps were compiled, does not
+            count.
+
+    Returns:
+        A fraction.
+    """
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    windows = [line for line in lines if "wait_share" in line][1:]
+    seconds = np.array([line["seconds_per_step"] for line in windows])
+    shares = np.array([line["wait_share"] for line in windows])
+    return float((shares * seconds).sum() / seconds.sum())

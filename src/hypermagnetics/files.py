@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,6 +69,18 @@ def write_text_atomically(path: Path, text: str) -> None:
     """Write a UTF-8 text file, whole or not at all."""
     with atomic_file(path) as file:
         file.write(text.encode())
+
+
+def remove_contents(directory: Path, *kept: str) -> None:
+    """Delete everything inside a directory but the files of the given names.
+
+    The directory itself stays: it may be a link or a mount point.
+    """
+    for path in directory.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.name not in kept:
+            path.unlink()
 
 
 @contextmanager

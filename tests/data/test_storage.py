@@ -161,6 +161,7 @@ def test_shards_written_in_any_order_make_the_same_dataset(tmp_path: Path, tiny:
             with writer.shard(split, shard) as sink:
                 for index in range(shard.first_block, shard.first_block + shard.num_blocks):
                     sink.append(source.block(index))
+        writer.write_metadata()
         assert writer.finish() == tiny.manifest
 
 

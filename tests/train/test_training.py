@@ -94,14 +94,14 @@ def test_zarr_and_hdf5_train_the_same_model(
 
 
 def test_training_lowers_the_loss(tmp_path: Path, tiny: Dataset) -> None:
-    """And the model file is the best model, not the last."""
-    outcome = run(
-        small_recipe("schedule.max_steps=150", "schedule.learning_rate=0.01"), tiny, tmp_path / "r"
-    )
-    found = [line["validation"] for line in metrics(tmp_path / "r") if "validation" in line]
-    losses = [v["loss"] for v in found]  # type: ignore[index]
-    assert losses[-1] < 0.8 * losses[0]
-    assert outcome.progress.best_loss == min(losses)
+    """And the model file is the best model on the validation split, not the last."""
+    longer = small_recipe("schedule.max_steps=200", "schedule.learning_rate=0.01")
+    outcome = run(longer, tiny, tmp_path / "r")
+    lines = metrics(tmp_path / "r")
+    losses = [line["loss"] for line in lines if "loss" in line]
+    assert losses[-1] < 0.7 * losses[0]  # type: ignore[operator]
+    found = [line["validation"]["loss"] for line in lines if "validation" in line]  # type: ignore[index]
+    assert outcome.progress.best_loss == min(found)
 
 
 def test_a_loss_that_diverges_names_step_and_checkpoint(tmp_path: Path, tiny: Dataset) -> None:

@@ -115,7 +115,8 @@ def read_file(
     if len(leaves) != header.bytes or hashlib.sha256(leaves).hexdigest() != header.sha256:
         raise ModelFileError(
             f"A model file must hold the {header.bytes} bytes its first line promises; got "
-            f"{len(leaves)} bytes or other ones ({path}). Copy it from its source again."
+            f"{len(leaves)} bytes or other ones ({path}). Copy it from its source again, or train "
+            "anew with --overwrite."
         )
     return header, leaves
 
