@@ -48,15 +48,18 @@ def close(actual: jax.Array, desired: jax.Array, tolerance: float = 1e-5) -> Non
 
 def test_a_block_is_its_samples(model: Model) -> None:
     """The fast evaluation of a block gives what the model says of each sample."""
-    potential, field = model.block(_SOURCES, _POINTS)
-    close(potential, jax.vmap(model, in_axes=(0, None))(_SOURCES, _POINTS))
-    close(field, jax.vmap(model.field, in_axes=(0, None))(_SOURCES, _POINTS))
+    potential, field = eqx.filter_jit(model.block)(_SOURCES, _POINTS)
+    one_by_one = jax.jit(jax.vmap(model, in_axes=(0, None)))
+    close(potential, one_by_one(_SOURCES, _POINTS))
+    fields = jax.jit(jax.vmap(model.field, in_axes=(0, None)))
+    close(field, fields(_SOURCES, _POINTS))
 
 
 def test_field_is_minus_the_gradient_of_the_potential(model: Model) -> None:
     """By reverse mode, point by point, as the published code does it."""
-    gradient = jax.vmap(jax.grad(lambda point: model(_SOURCES[0], point[None])[0]))(_POINTS)
-    close(model.field(_SOURCES[0], _POINTS), -gradient)
+    at_point = jax.grad(lambda point: model(_SOURCES[0], point[None])[0])
+    gradient = jax.jit(jax.vmap(at_point))(_POINTS)
+    close(eqx.filter_jit(model.field)(_SOURCES[0], _POINTS), -gradient)
 
 
 def test_order_of_sources_does_not_matter(model: Model) -> None:
@@ -80,7 +83,7 @@ def test_gradients_of_parameters_are_finite(model: Model) -> None:
         potential, field = parameters.block(sources, points)
         return jnp.sum(potential**2) + jnp.sum(field**2)
 
-    gradient = eqx.filter_grad(loss)(model)
+    gradient = eqx.filter_jit(eqx.filter_grad(loss))(model)
     leaves = jax.tree.leaves(eqx.filter(gradient, eqx.is_array))
     assert all(bool(jnp.isfinite(leaf).all()) for leaf in leaves)
 
@@ -101,8 +104,9 @@ def test_additive_models_superpose() -> None:
     """phi(A and B) = phi(A) + phi(B) for HyperLayer, by construction; not for HyperMLP."""
     for name, model in _MODELS.items():
         a, b = _SOURCES[0], _SOURCES[1]
-        both = model(jnp.concatenate([a, b]), _POINTS)
-        parts = model(a, _POINTS) + model(b, _POINTS)
+        evaluate = eqx.filter_jit(model)
+        both = evaluate(jnp.concatenate([a, b]), _POINTS)
+        parts = evaluate(a, _POINTS) + evaluate(b, _POINTS)
         if model.rank is None:
             assert name == "hyper_mlp"
             assert float(jnp.abs(both - parts).max()) > 1e-3 * float(jnp.abs(both).max())

@@ -95,7 +95,8 @@ def test_zarr_and_hdf5_train_the_same_model(
 
 def test_training_lowers_the_loss(tmp_path: Path, tiny: Dataset) -> None:
     """And the model file is the best model on the validation split, not the last."""
-    longer = small_recipe("schedule.max_steps=200", "schedule.learning_rate=0.01")
+    larger = ("model.width=64", "model.hwidth=1.0", "schedule.learning_rate=0.01")
+    longer = small_recipe("schedule.max_steps=200", *larger)
     outcome = run(longer, tiny, tmp_path / "r")
     lines = metrics(tmp_path / "r")
     losses = [line["loss"] for line in lines if "loss" in line]
