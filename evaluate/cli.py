@@ -1,12 +1,13 @@
 """The command line of hm-eval."""
 
+import json
 import time
 from pathlib import Path
 
 import click
 
 import hypermagnetics
-from hypermagnetics.evaluate.config import open_subject
+from hypermagnetics.evaluate.config import MODEL_NAME, open_subject
 from hypermagnetics.evaluate.results import Results
 from hypermagnetics.evaluate.run import RESULTS_NAME, evaluate, picture_path
 from hypermagnetics.log import Progress, errors_in_one_line
@@ -43,6 +44,8 @@ def main(run: Path, dataset: Path, splits: tuple[str, ...], out: Path | None) ->
             results = evaluate(subject, out, progress.advance)
         click.echo(results.to_text())
         click.echo(_written(results, out, time.monotonic() - start))
+        model = json.dumps(str(run / MODEL_NAME))
+        click.echo(f"Next, in Python: hypermagnetics.models.load({model})(sources, points)")
 
 
 def _written(results: Results, out: Path, seconds: float) -> str:

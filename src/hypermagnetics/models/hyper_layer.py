@@ -53,6 +53,10 @@ class HyperLayerConfig(Config):
     """Random Fourier features of the source positions."""
     source_frequency_scale: _Positive = 1.0
     """[rad per length scale]"""
+    source_reach: _Positive | None = None
+    """If given, positions enter the hypernetwork as r / sqrt(1 + |r|² / reach²) [length scales].
+    Far sources, rare in training and alike in their fields, then lie close together, where the
+    network interpolates rather than extrapolates. null for positions as they are."""
 
 
 class HyperLayer(Model):
@@ -158,6 +162,9 @@ class HyperLayer(Model):
         moment = sources[:, :dim] / scales.moment
         position = sources[:, dim : 2 * dim] / scales.length
         rest = sources[:, 2 * dim :] / scales.length
+        if self.config.source_reach is not None:
+            distance2 = jnp.sum(position**2, axis=-1, keepdims=True)
+            position = position / jnp.sqrt(1 + distance2 / self.config.source_reach**2)
         if self.config.moment_as == "factor":
             made = self.hypernetwork(position, rest)
             total = jnp.einsum("sc,sck->k", moment, made.reshape(*moment.shape, -1))

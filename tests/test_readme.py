@@ -1,0 +1,45 @@
+"""What the pages show runs as it stands there."""
+
+import re
+from pathlib import Path
+
+import jax.random as jr
+import pytest
+from helpers import ROOT
+
+from hypermagnetics.models import HyperLayer, save_model
+
+_BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/metrics.md"])
+def test_python_blocks_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One after another, beside a run as `make demo` leaves it."""
+    model = HyperLayer(
+        width=8, depth=1, hwidth=0.5, hdepth=1, hyperkey=jr.key(0), mainkey=jr.key(1)
+    )
+    save_model(tmp_path / "demo" / "run" / "model.hm", model, {})
+    monkeypatch.chdir(tmp_path)
+    blocks = _BLOCK.findall((ROOT / page).read_text(encoding="utf-8"))
+    assert blocks
+    names: dict[str, object] = {}
+    for block in blocks:
+        exec(compile(block, page, "exec"), names)
+
+
+def test_links_lead_somewhere() -> None:
+    """Every relative link of the README names a file."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    links = re.findall(r"\]\((?!http)([^)#]+)\)", text)
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_make_targets_and_programs_exist() -> None:
+    """Every `make x` and `hm-x` the README types."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in set(re.findall(r"\bmake (\w+)\b", text)) - {"it"}:
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+    programs = set(re.findall(r"^\s+(hm-\w+)", text, re.MULTILINE))
+    assert programs == {"hm-generate", "hm-train", "hm-eval"}
