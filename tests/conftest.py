@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
 import jax
 import pytest
 
@@ -11,6 +12,9 @@ from hypermagnetics.data import Dataset, StorageFormat
 from hypermagnetics.generate.config import DatasetRecipe
 from hypermagnetics.generate.plan import make_plan
 from hypermagnetics.generate.run import generate
+
+hypothesis.settings.register_profile("machines are noisy", deadline=None)
+hypothesis.settings.load_profile("machines are noisy")
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")

@@ -12,6 +12,7 @@ from hypermagnetics.errors import HypermagneticsError
 
 _SECONDS_BETWEEN_LINES = 5.0
 _REFUSED = 2
+_INTERRUPTED = 130
 
 
 def say(text: str) -> None:
@@ -28,13 +29,17 @@ def errors_in_one_line(program: str) -> Iterator[None]:
 
     Raises:
         SystemExit: With code 2 in place of a HypermagneticsError or an OSError (no space, no
-            permission). Any other exception is a bug and passes with its traceback.
+            permission), with 130 after Ctrl-C. Any other exception is a bug and passes with its
+            traceback.
     """
     try:
         yield
     except HypermagneticsError as error:
         say(f"{program}: {error}")
         raise SystemExit(_REFUSED) from error
+    except KeyboardInterrupt as error:
+        say(f"{program}: interrupted; what was finished is kept, the same command goes on with it.")
+        raise SystemExit(_INTERRUPTED) from error
     except OSError as error:
         place = f" ({error.filename})" if error.filename else ""
         say(

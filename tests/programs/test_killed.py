@@ -70,6 +70,22 @@ def test_a_killed_generation_goes_on_to_the_same_bytes(
     assert paths[0] == paths[1]
 
 
+def test_ctrl_c_ends_a_generation_in_one_line(tmp_path: Path) -> None:
+    """Shards in the making leave no trace, finished ones stay, and the same command goes on."""
+    out = tmp_path / "data"
+    process = start_program("hm-generate", *DATASET_RECIPE, out)
+    ran = signal_when(process, signal.SIGINT, lambda: journal_lines(out) >= 3, "line 3")
+    assert ran.code == 130
+    assert len(ran.complaints) == 1
+    assert "what was finished is kept" in ran.complaints[0]
+    assert not (out / "manifest.json").exists()
+    assert not list(out.rglob("*.part"))
+    assert run_program("hm-generate", *DATASET_RECIPE, out).code == 0
+    undisturbed = finished_dataset("zarr").path
+    name = "manifest-sha256.txt"
+    assert (out / name).read_bytes() == (undisturbed / name).read_bytes()
+
+
 def checkpoint_step(run: Path) -> int:
     """Steps done at the newest checkpoint; 0 if there is none."""
     file = run / "checkpoints" / "last.ckpt"
