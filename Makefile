@@ -37,4 +37,4 @@ bench: $(BIN)/pytest
 	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
 
 clean:
-	rm -rf build dist .venv $(DEMO) src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .coverage
+	rm -rf build dist .venv $(DEMO) *.egg-info .hypothesis .mypy_cache .ruff_cache .pytest_cache .coverage

@@ -1,6 +1,7 @@
 """What all benchmarks share: repeated timing, and a line of result with its circumstances."""
 
 import json
+import os
 import platform
 import statistics
 import subprocess
@@ -36,7 +37,7 @@ def time_calls(call: Callable[[], object], repeats: int = REPEATS) -> Timing:
 def report(question: str, ratio: float, bound: float, **figures: float) -> None:
     """Print the ratio that was asked for beside the bound it should reach, and the figures."""
     commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"],
+        ["git", "describe", "--always", "--dirty"],
         cwd=Path(__file__).parent,
         capture_output=True,
         text=True,
@@ -51,9 +52,17 @@ def report(question: str, ratio: float, bound: float, **figures: float) -> None:
                 "bound": bound,
                 **figures,
                 "commit": commit,
-                "machine": f"{platform.machine()}, {platform.processor() or platform.system()}",
+                "machine": _machine(),
                 "python": platform.python_version(),
                 **{name: version(name) for name in ("jax", "numpy")},
             }
         )
     )
+
+
+def _machine() -> str:
+    """Processor and number of cores."""
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.exists() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return f"{models[0] if models else platform.machine()}, {os.cpu_count()} cores"

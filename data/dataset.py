@@ -138,6 +138,14 @@ class Dataset:
         )
 
     def _check_files(self) -> None:
+        # Before anything is counted one by one: each shard has a file at least.
+        num_shards = sum(split.layout.num_shards for split in self.manifest.splits.values())
+        if num_shards > len(self.manifest.files):
+            raise DatasetError(
+                f"The files of a manifest must follow from its splits; got {num_shards} shards and "
+                f"{len(self.manifest.files)} files ({self.directory}). Get manifest.json from the "
+                "dataset's source again."
+            )
         expected: list[str] = []
         for name, split in self.manifest.splits.items():
             storage = split_storage(self.manifest.storage_format, self._place(name))
@@ -162,7 +170,7 @@ def _check_file(root: Path, entry: FileEntry) -> None:
         found = path.lstat()
     except FileNotFoundError as error:
         raise DatasetError(
-            f"Every file of the manifest must exist; {entry.path} is missing ({root}). "
+            f"Every file of the manifest must exist; got none: {entry.path} is missing ({root}). "
             "Copy it from the dataset's source again."
         ) from error
     if not stat.S_ISREG(found.st_mode) or path.resolve() != path:

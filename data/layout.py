@@ -77,6 +77,8 @@ class SplitLayout(Config):
     def _shards_are_whole_blocks(self) -> "SplitLayout":
         if self.samples_per_shard % self.samples_per_grid:
             raise ValueError("whole blocks in each shard")
+        if self.samples_per_shard > self.num_blocks * self.samples_per_grid:
+            raise ValueError("shards no larger than the split")
         return self
 
     @property

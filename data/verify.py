@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from hypermagnetics.data.dataset import Split
+from hypermagnetics.data.padding import refuse_bad_padding
 from hypermagnetics.errors import DatasetError
 from hypermagnetics.files import sha256_of
 
@@ -30,6 +31,7 @@ def verify_split(split: Split, advance: Callable[[int], None] = lambda count: No
             )
         advance(entry.bytes)
     for index, block in enumerate(split.blocks()):
+        refuse_bad_padding(block, f"split {split.name!r}, block {index}, {split.directory}")
         for name in ("sources", "grid", "potential", "field"):
             values: np.ndarray = getattr(block, name)
             if not np.isfinite(values).all():

@@ -4,6 +4,7 @@ A process killed at any moment leaves a directory without manifest.json; the sam
 after the last finished shard and ends with the bytes of an undisturbed run.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import reduce
@@ -27,10 +28,29 @@ from hypermagnetics.data.manifest import (
     SplitEntry,
     checksums,
 )
+from hypermagnetics.data.padding import refuse_bad_padding
 from hypermagnetics.data.statistics import Sums, block_sums
 from hypermagnetics.data.storage import ShardSink, SplitPlace, SplitStorage
 from hypermagnetics.errors import DatasetError, LabelError
-from hypermagnetics.files import only_writer, remove_contents, sha256_of, write_text_atomically
+from hypermagnetics.files import (
+    first_foreign_file,
+    only_writer,
+    remove_contents,
+    sha256_of,
+    write_text_atomically,
+)
+
+_OURS = re.compile(
+    "|".join(
+        (
+            *map(re.escape, (MANIFEST_NAME, CHECKSUMS_NAME, CARD_NAME, JOURNAL_NAME)),
+            rf"[^/]+\.zarr/(({'|'.join(ARRAY_NAMES)})/)?zarr\.json",
+            rf"[^/]+\.zarr/({'|'.join(ARRAY_NAMES)})/c(/\d+)+",
+            r"[^/]+/shard-\d+\.h5",
+        )
+    )
+)
+"""Paths of the files that a dataset may hold."""
 
 
 class ShardWriter:
@@ -48,6 +68,7 @@ class ShardWriter:
         Raises:
             LabelError: If a value is not finite; the message names the sample.
         """
+        refuse_bad_padding(block, f"split {self._split!r}, block from sample {self._next_sample}")
         parts = block_sums(block)
         if not all(part.is_finite for part in parts.values()):
             _refuse_nonfinite(block, self._split, self._next_sample)
@@ -186,8 +207,13 @@ def remove_dataset(directory: Path) -> None:
         return
     if not any((directory / name).is_file() for name in (MANIFEST_NAME, JOURNAL_NAME)):
         raise DatasetError(
-            f"Only a dataset can be overwritten; got {str(directory)!r}, which holds neither "
+            f"What is overwritten must be a dataset; got {str(directory)!r}, which holds neither "
             f"{MANIFEST_NAME} nor {JOURNAL_NAME}. Choose another OUT."
+        )
+    if foreign := first_foreign_file(directory, _OURS):
+        raise DatasetError(
+            f"A dataset that is overwritten must hold nothing else; got {foreign!r} "
+            f"({directory}). Move it away, or choose another OUT."
         )
     # The journal, made if absent, carries the lock and goes last: a process killed in between
     # leaves an unfinished dataset. The manifest goes first, so that a reader never meets half of

@@ -1,4 +1,4 @@
-"""What a model could reach at best: the rank floor of additive models."""
+"""The rank-K fit: what K features can do in the least squares, whatever makes their weights."""
 
 from dataclasses import dataclass
 
@@ -32,14 +32,15 @@ class RankFloor:
 
 
 def rank_floor(kernel: Kernel, split: Split, rank: int) -> tuple[RankFloor, RankFloor]:
-    """The floor under every model that is additive over sources with K features.
+    """The least-squares floor under every model that is additive over sources with K features.
 
     Such a model, phi(r) = sum_s w(s).f(r) with f(r) of K components, is a rank-K approximation of
     the kernel (source, point) -> (phi, H). The best one in the least-squares sense is spanned by
     the K leading right singular vectors of the kernel matrix; the true labels of the first block
     are projected on them. Potential and field share one set of weights and are divided by their
     root mean squares first, so that both count. The features are fitted to the very points they
-    are tested on: this is a floor, not an estimate of what training reaches.
+    are tested on, so this estimates nothing; and a model trained on another loss than the mean
+    square may have a smaller median.
 
     Args:
         kernel: Closed form of the body.

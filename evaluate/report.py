@@ -54,6 +54,9 @@ def draw_sample(model: FieldModel, kernel: Kernel, block: Block, radius: float |
         The truth and the prediction.
     """
     low, high = block.grid.min(axis=0), block.grid.max(axis=0)
+    if (low == high).any():  # a grid without extent, as of a single point: show what is around it
+        margin = radius or 1.0
+        low, high = low - margin, high + margin
     x, y = np.linspace(low, high, _RESOLUTION, dtype=np.float32).T
     points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
     true_potential, true_field = eqx.filter_jit(block_superposition)(

@@ -37,6 +37,8 @@ def evaluate(subject: Subject, out: Path, advance: Callable[[int], None]) -> Res
     Raises:
         DatasetError: If the bytes of a split are not those its manifest promises.
     """
+    for name in subject.splits:  # all before the first file is written
+        verify_split(subject.dataset.split(name))
     results = Results(
         run=str(subject.run),
         dataset=str(subject.dataset.directory),
@@ -64,7 +66,6 @@ def _evaluate_split(
     start = time.perf_counter()
     split, model = subject.dataset.split(name), subject.model
     radius = subject.dataset.manifest.radius
-    verify_split(split)
     measurement = measure_split(model, split, radius, advance)
     floors = (None, None) if model.rank is None else rank_floor(subject.kernel, split, model.rank)
     potential = summarise(measurement, measurement.potential, floors[0])

@@ -87,11 +87,11 @@ def _generate(plan: Plan, out: Path) -> None:
     gc.freeze()
     start = time.monotonic()
     with Progress("hm-generate", plan.num_samples, "samples") as progress:
-        generate(plan, out, progress.advance)
+        _, num_made = generate(plan, out, progress.advance)
     seconds = time.monotonic() - start
     click.echo(
         f"Wrote {out}: {plan.num_samples} samples, {in_bytes(plan.num_bytes)}, in {seconds:.1f} s "
-        f"({plan.num_samples / seconds:.0f} samples/s).\n"
+        f"({num_made / seconds:.0f} samples/s).\n"
         f"Next: hm-train {shlex.quote(str(out))} RUN"
     )
 

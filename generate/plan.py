@@ -5,8 +5,16 @@ from importlib.metadata import version
 
 from hypermagnetics.data import Identity, Shard, SplitLayout, StorageFormat
 from hypermagnetics.data.layout import samples_per_shard
+from hypermagnetics.errors import RecipeError
 from hypermagnetics.generate.config import DatasetRecipe, RegularGrid, SplitConfig
+from hypermagnetics.log import in_bytes
 from hypermagnetics.sources import COLUMNS, DIM
+
+_SOFTWARE = ("hypermagnetics", "jax", "jaxlib", "numpy", "scipy", "zarr", "h5py")
+"""What decides the bytes."""
+
+_MAX_BLOCK_BYTES = 2e9
+"""Several blocks are in memory at a time, for a while in float64."""
 
 _COLUMN_UNITS = ("A m", "A m", "m", "m")
 
@@ -54,7 +62,13 @@ def make_plan(recipe: DatasetRecipe, storage_format: StorageFormat) -> Plan:
 
     Returns:
         The plan.
+
+    Raises:
+        RecipeError: If a block would not fit in memory.
     """
+    splits = {name: _layout(recipe, split) for name, split in recipe.splits.items()}
+    for name, layout in splits.items():
+        _refuse_large_blocks(name, layout)
     identity = Identity(
         title=recipe.title,
         body=recipe.sources.body,
@@ -64,12 +78,20 @@ def make_plan(recipe: DatasetRecipe, storage_format: StorageFormat) -> Plan:
         seed=recipe.seed,
         storage_format=storage_format,
         recipe=recipe.model_dump(mode="json"),
-        splits={name: _layout(recipe, split) for name, split in recipe.splits.items()},
-        software={
-            name: version(name) for name in ("hypermagnetics", "jax", "numpy", "zarr", "h5py")
-        },
+        splits=splits,
+        software={name: version(name) for name in _SOFTWARE},
     )
     return Plan(recipe, identity)
+
+
+def _refuse_large_blocks(split: str, layout: SplitLayout) -> None:
+    size = layout.num_bytes / layout.num_samples * layout.samples_per_grid
+    if size > _MAX_BLOCK_BYTES:
+        raise RecipeError(
+            f"A block must take at most {in_bytes(_MAX_BLOCK_BYTES)}; got {in_bytes(size)} (split "
+            f"{split!r}, {layout.samples_per_grid} samples at {layout.num_points} points). Lower "
+            "samples_per_grid, or the number of points."
+        )
 
 
 def _layout(recipe: DatasetRecipe, split: SplitConfig) -> SplitLayout:

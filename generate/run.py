@@ -22,10 +22,10 @@ _BLOCKS_AHEAD = 2
 while the host writes, and no more than these wait in memory."""
 
 _OVERHEAD = 1.02
-"""Files take this much more than their values: indices, padding of the last block, metadata."""
+"""Files take this much more than their values: indices, metadata."""
 
 
-def generate(plan: Plan, directory: Path, advance: Callable[[int], None]) -> Manifest:
+def generate(plan: Plan, directory: Path, advance: Callable[[int], None]) -> tuple[Manifest, int]:
     """Make a dataset, or complete an unfinished one.
 
     Args:
@@ -34,7 +34,7 @@ def generate(plan: Plan, directory: Path, advance: Callable[[int], None]) -> Man
         advance: Called with the number of samples of each block written, or found written.
 
     Returns:
-        The manifest of the finished dataset.
+        The manifest of the finished dataset, and how many samples this call made.
 
     Raises:
         DatasetError: If something else is at `directory`.
@@ -44,7 +44,8 @@ def generate(plan: Plan, directory: Path, advance: Callable[[int], None]) -> Man
     with DatasetWriter.open(directory, plan.identity) as writer:
         missing = [(split, shard) for split, shard in plan.shards() if not writer.has(split, shard)]
         _refuse_too_little_space(plan, directory, missing)
-        advance(plan.num_samples - sum(shard.num_samples for _, shard in missing))
+        num_made = sum(shard.num_samples for _, shard in missing)
+        advance(plan.num_samples - num_made)
         work = _Work(plan, writer, advance)
         with ThreadPoolExecutor(_SHARDS_AT_ONCE, "shard") as pool:
             tasks = [pool.submit(writer.write_metadata)]
@@ -56,7 +57,7 @@ def generate(plan: Plan, directory: Path, advance: Callable[[int], None]) -> Man
                 work.stop.set()
                 pool.shutdown(cancel_futures=True)
                 raise
-        return writer.finish()
+        return writer.finish(), num_made
 
 
 class _Work:
@@ -91,8 +92,12 @@ class _Work:
 
 def _refuse_too_little_space(plan: Plan, directory: Path, missing: list[tuple[str, Shard]]) -> None:
     layouts = plan.identity.splits
+    # The last block of a split is stored whole.
     needed = _OVERHEAD * sum(
-        layouts[split].num_bytes * shard.num_samples / layouts[split].num_samples
+        layouts[split].num_bytes
+        / layouts[split].num_samples
+        * layouts[split].samples_per_grid
+        * shard.num_blocks
         for split, shard in missing
     )
     free = shutil.disk_usage(directory).free

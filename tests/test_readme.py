@@ -5,7 +5,7 @@ from pathlib import Path
 
 import jax.random as jr
 import pytest
-from helpers import ROOT
+from packaging_facts import ROOT
 
 from hypermagnetics.models import HyperLayer, save_model
 
@@ -25,6 +25,12 @@ def test_python_blocks_run(page: str, tmp_path: Path, monkeypatch: pytest.Monkey
     names: dict[str, object] = {}
     for block in blocks:
         exec(compile(block, page, "exec"), names)
+
+
+def test_no_placeholder_is_left() -> None:
+    """A line that is one word in capitals stands for numbers to come."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\s*[A-Z]+\s*$", text, re.MULTILINE) == []
 
 
 def test_links_lead_somewhere() -> None:

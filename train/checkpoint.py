@@ -15,7 +15,7 @@ from hypermagnetics.models.store import model_template, read_file, read_leaves, 
 from hypermagnetics.train.step import State, initial_state
 
 
-class Progress(Config):
+class Reached(Config):
     """How far a run has come; with the recipe, all that a resumed run needs beside the arrays."""
 
     step: int = 0
@@ -63,7 +63,7 @@ class RunFiles:
 
 
 def save_checkpoint(
-    files: RunFiles, state: State, progress: Progress, provenance: dict[str, JsonValue]
+    files: RunFiles, state: State, progress: Reached, provenance: dict[str, JsonValue]
 ) -> None:
     """Write the newest checkpoint over the one before, whole or not at all."""
     write_tree(
@@ -76,7 +76,7 @@ def save_checkpoint(
 
 
 def save_best(
-    files: RunFiles, model: Model, progress: Progress, provenance: dict[str, JsonValue]
+    files: RunFiles, model: Model, progress: Reached, provenance: dict[str, JsonValue]
 ) -> None:
     """Write the best model over the one before, whole or not at all."""
     save_model(files.best, model, {**provenance, **progress.model_dump(mode="json")})
@@ -84,7 +84,7 @@ def save_best(
 
 def load_checkpoint(
     files: RunFiles, optimiser: optax.GradientTransformation
-) -> tuple[State, Progress]:
+) -> tuple[State, Reached]:
     """Read the newest checkpoint.
 
     Args:
@@ -102,13 +102,13 @@ def load_checkpoint(
         lambda: initial_state(_materialise(model_template(header)), optimiser)
     )
     state = read_leaves(leaves, template, files.last)
-    known = {key: header.training[key] for key in Progress.model_fields if key in header.training}
-    if len(known) != len(Progress.model_fields):
+    known = {key: header.training[key] for key in Reached.model_fields if key in header.training}
+    if len(known) != len(Reached.model_fields):
         raise ModelFileError(
             f"A checkpoint must say how far it is; got {sorted(header.training)} ({files.last}). "
             "Start the run again with --overwrite."
         )
-    return state, Progress.model_validate(known)
+    return state, Reached.model_validate(known)
 
 
 def _materialise(template: Model) -> Model:

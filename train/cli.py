@@ -67,7 +67,10 @@ def main(
     with errors_in_one_line("hm-train"):
         files = RunFiles(run)
         if resume and overwrite:
-            raise RunError("A run is either resumed or overwritten; got both. Leave one out.")
+            raise RunError(
+                "A run must be either resumed or overwritten; got both (--resume, --overwrite). "
+                "Leave one out."
+            )
         if resume and recipe is None and not overrides:
             parsed = recipe_of(files)
         else:

@@ -11,6 +11,7 @@ _Positive = Annotated[float, Field(gt=0)]
 _NotNegative = Annotated[float, Field(ge=0)]
 _Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
 _Fraction = Annotated[float, Field(ge=0, le=1)]
+_Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
 class DataConfig(Config):
@@ -29,11 +30,11 @@ class DataConfig(Config):
 
 
 class ObjectiveConfig(Config):
-    """The loss: weighted terms of potential and field, each in units of its standard deviation."""
+    """The loss: weighted terms of potential and field, each in units of its root mean square."""
 
     loss: Literal["huber", "mse"] = "huber"
     delta: _Positive = 1.0
-    """Where Huber's loss turns from quadratic to linear [standard deviations]."""
+    """Where Huber's loss turns from quadratic to linear [root mean squares]."""
     potential: _NotNegative = 1.0
     """Weight of the potential."""
     field: _NotNegative = 1.0
@@ -50,8 +51,8 @@ class OptimiserConfig(Config):
     """Adam."""
 
     name: Literal["adam"] = "adam"
-    b1: _Fraction = 0.9
-    b2: _Fraction = 0.999
+    b1: _Decay = 0.9
+    b2: _Decay = 0.999
     clip_norm: _Positive | None = None
     """Largest norm of the gradient; null for no clipping."""
 
@@ -72,7 +73,8 @@ class ScheduleConfig(Config):
     max_steps: _Count | None = None
     learning_rate: _Positive | None = None
     """Peak, reached after the warm-up."""
-    warmup_steps: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    warmup_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the steps in which the learning rate rises from 0 to its peak."""
     final_fraction: _Fraction = 0.0
     """Learning rate at the end, in units of the peak."""
     phases: tuple[PhaseConfig, ...] = ()
@@ -86,8 +88,11 @@ class ScheduleConfig(Config):
             raise ValueError(
                 "given either with max_steps and learning_rate, or with phases, not both"
             )
-        if self.max_steps is not None and self.warmup_steps >= self.max_steps:
-            raise ValueError("given with warmup_steps below max_steps")
+        if self.phases and (self.warmup_fraction or self.final_fraction):
+            raise ValueError(
+                "given without warmup_fraction and final_fraction beside phases, which have their "
+                "own final_fraction"
+            )
         return self
 
     @property

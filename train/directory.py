@@ -1,6 +1,7 @@
 """The run directory: who may write it, and what must agree to go on with it."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -12,11 +13,19 @@ from pydantic import JsonValue
 from hypermagnetics.config import Config, load_recipe
 from hypermagnetics.data import Dataset
 from hypermagnetics.errors import RunError
-from hypermagnetics.files import only_writer, remove_contents, write_text_atomically
+from hypermagnetics.files import (
+    first_foreign_file,
+    only_writer,
+    remove_contents,
+    write_text_atomically,
+)
 from hypermagnetics.train.checkpoint import RunFiles
 from hypermagnetics.train.config import TrainingRecipe
 
 _LOCK_NAME = "lock"
+_EVALUATION = r"eval/(results\.json|sample-[^/]+\.png)"
+"""What hm-eval writes into a run unless told otherwise."""
+
 IfExists = Literal["refuse", "resume", "overwrite"]
 
 
@@ -88,9 +97,11 @@ def check_run(
         )
     elif not files.recipe.is_file():
         raise RunError(
-            f"Only a run can be overwritten; got {str(directory)!r}, which holds no "
+            f"What is overwritten must be a run; got {str(directory)!r}, which holds no "
             f"{files.recipe.name}. Choose another RUN."
         )
+    else:
+        _refuse_foreign(files)
     return provenance
 
 
@@ -135,6 +146,18 @@ def _refuse_another_run(files: RunFiles, recipe: TrainingRecipe, now: Provenance
         raise RunError(
             f"A resumed run must keep its dataset, sha256 {before[:12]}...; got "
             f"{now.dataset_sha256[:12]}... ({now.dataset}). Give the dataset it was begun with."
+        )
+
+
+def _refuse_foreign(files: RunFiles) -> None:
+    """Refuse to overwrite a directory in which there is more than a run."""
+    written = (files.recipe, files.provenance, files.metrics, files.model, files.last, files.best)
+    names = [_LOCK_NAME, *(path.relative_to(files.directory).as_posix() for path in written)]
+    ours = re.compile("|".join((*map(re.escape, names), _EVALUATION)))
+    if foreign := first_foreign_file(files.directory, ours):
+        raise RunError(
+            f"A run that is overwritten must hold nothing else; got {foreign!r} "
+            f"({files.directory}). Move it away, or choose another RUN."
         )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import JsonValue
 
+from hypermagnetics.files import write_text_atomically
 from hypermagnetics.train.objective import Losses
 
 
@@ -15,11 +16,10 @@ class MetricsLog:
 
     def __init__(self, path: Path, steps_done: int) -> None:
         """Keep the lines of the first `steps_done` steps."""
-        path.parent.mkdir(parents=True, exist_ok=True)
         kept = _lines_until(path, steps_done) if path.exists() else []
-        self._file = path.open("w", encoding="utf-8")
-        self._file.writelines(line + "\n" for line in kept)
-        self._file.flush()
+        # Whole or not at all: a kill here must not lose the lines of many hours.
+        write_text_atomically(path, "".join(line + "\n" for line in kept))
+        self._file = path.open("a", encoding="utf-8")
 
     def write(self, record: dict[str, JsonValue]) -> None:
         """Append one line."""
@@ -66,13 +66,23 @@ class Window:
         bad = np.flatnonzero(~np.isfinite(self._losses[:, 0]))
         return int(bad[0]) if bad.size else None
 
-    def record(self, samples_per_step: int) -> dict[str, JsonValue]:
-        """Mean losses and speed, for a line of the log."""
+    def record(self, samples_per_step: int, *, compiles: bool) -> dict[str, JsonValue]:
+        """Mean losses and speed, for a line of the log.
+
+        Args:
+            samples_per_step: Samples of a batch.
+            compiles: Whether this is the first window of its process, in which it compiled.
+
+        Returns:
+            The fields of the line.
+        """
         total, potential, field = (float(mean) for mean in self._losses.mean(axis=0))
         return {
             "loss": total,
             "potential_loss": potential,
             "field_loss": field,
+            "steps": len(self),
+            "compiles": compiles,
             "seconds_per_step": self.seconds / len(self),
             "samples_per_second": len(self) * samples_per_step / self.seconds,
             "wait_share": self.waited / self.seconds,
@@ -81,13 +91,13 @@ class Window:
 
 def _lines_until(path: Path, steps_done: int) -> list[str]:
     kept = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_bytes().splitlines():
         try:
             step = json.loads(line)["step"]
-        except ValueError:
+            if step <= steps_done:
+                kept.append(line.decode())
+        except (ValueError, TypeError, KeyError, RecursionError):
             break  # torn by a kill; nothing follows it
-        if step <= steps_done:
-            kept.append(line)
     return kept
 
 
@@ -95,14 +105,15 @@ def wait_share(path: Path) -> float:
     """Share of the time of the steps that a run waited for its loader.
 
     Args:
-        path: The metrics.jsonl of the run. Its first line, whose steps were compiled, does not
-            count.
+        path: The metrics.jsonl of the run. Steps among which some were compiled do not count,
+            unless there are no others.
 
     Returns:
         A fraction.
     """
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    windows = [line for line in lines if "wait_share" in line][1:]
-    seconds = np.array([line["seconds_per_step"] for line in windows])
-    shares = np.array([line["wait_share"] for line in windows])
+    windows = [line for line in lines if "wait_share" in line]
+    warm = [line for line in windows if not line["compiles"]] or windows
+    seconds = np.array([line["seconds_per_step"] * line["steps"] for line in warm])
+    shares = np.array([line["wait_share"] for line in warm])
     return float((shares * seconds).sum() / seconds.sum())

@@ -30,12 +30,12 @@ class Losses(eqx.Module):
 
 @dataclass(frozen=True)
 class Objective:
-    """Mean over samples and points of a loss of the errors in units of the standard deviation."""
+    """Mean over samples and points of a loss of the errors in units of the root mean square."""
 
     config: ObjectiveConfig
-    potential_std: float
+    potential_rms: float
     """[A]"""
-    field_std: float
+    field_rms: float
     """Root mean square of the norm of the field [A/m]."""
 
     def __call__(self, model: Model, batch: DeviceBatch) -> Losses:
@@ -46,8 +46,8 @@ class Objective:
         potential = jnp.stack([values for values, _ in predicted])
         field = jnp.stack([values for _, values in predicted])
         valid = jnp.arange(batch.sources.shape[1])[None] < batch.num_samples[:, None]
-        potential_error = ((potential - batch.potential) / self.potential_std)[..., None]
-        field_error = (field - batch.field) / self.field_std
+        potential_error = ((potential - batch.potential) / self.potential_rms)[..., None]
+        field_error = (field - batch.field) / self.field_rms
         terms = [_mean(_pointwise(self.config, e), valid) for e in (potential_error, field_error)]
         total = self.config.potential * terms[0] + self.config.field * terms[1]
         return Losses(total, *terms)

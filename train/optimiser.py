@@ -27,10 +27,11 @@ def learning_rate(config: ScheduleConfig) -> optax.Schedule:
             boundaries,
         )
     assert config.learning_rate is not None, "the recipe gives one of the two forms"
+    warmup_steps = int(config.warmup_fraction * config.num_steps)
     return optax.warmup_cosine_decay_schedule(
-        init_value=0.0 if config.warmup_steps else config.learning_rate,
+        init_value=0.0 if warmup_steps else config.learning_rate,
         peak_value=config.learning_rate,
-        warmup_steps=config.warmup_steps,
+        warmup_steps=warmup_steps,
         decay_steps=config.num_steps,
         end_value=config.final_fraction * config.learning_rate,
     )

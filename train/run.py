@@ -1,14 +1,15 @@
 """A training from its start, or from its last checkpoint, to its model file."""
 
-import shutil
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from pydantic import JsonValue
 
 from hypermagnetics.errors import DivergenceError, InterruptedRunError
+from hypermagnetics.files import atomic_file
 from hypermagnetics.train.checkpoint import (
-    Progress,
+    Reached,
     RunFiles,
     load_checkpoint,
     save_best,
@@ -21,12 +22,14 @@ from hypermagnetics.train.signals import StopRequest, stop_on_signals
 from hypermagnetics.train.step import initial_state, make_step
 from hypermagnetics.train.validation import Validation, Validator
 
+_ADVICE = "Begin another run with a lower schedule.learning_rate, or with optimiser.clip_norm set."
+
 
 @dataclass(frozen=True)
 class Outcome:
     """What a process did for a run."""
 
-    progress: Progress
+    progress: Reached
     validation: Validation | None
     """The last one of this process; None if it made no step."""
     samples_per_second: float
@@ -67,9 +70,8 @@ def train(
             loop.run(feed, stop, advance)
     finally:
         loop.log.close()
-    part = files.model.with_suffix(".part")
-    shutil.copyfile(files.best, part)
-    part.replace(files.model)
+    with atomic_file(files.model) as model:
+        model.write(files.best.read_bytes())
     return loop.outcome()
 
 
@@ -82,7 +84,7 @@ class _Loop:
             self._state, self.progress = load_checkpoint(files, setup.optimiser)
         else:
             self._state = initial_state(setup.new_model(), setup.optimiser)
-            self.progress = Progress()
+            self.progress = Reached()
         self._step = make_step(setup.objective, setup.optimiser)
         self._validate = Validator(setup.valid, setup.objective)
         self._validation: Validation | None = None
@@ -112,9 +114,9 @@ class _Loop:
             advance(1, self._note)
             if stopped is not None and done < last:
                 raise InterruptedRunError(
-                    f"A run must not be stopped to be finished; got {stopped.name} after step "
-                    f"{done} of {last} ({self._files.directory}). A checkpoint of that step is "
-                    "kept: give the same command with --resume."
+                    f"A run must reach step {last} to be finished; got {stopped.name} after step "
+                    f"{done} ({self._files.directory}). A checkpoint of that step is kept: give "
+                    "the same command with --resume."
                 )
 
     def outcome(self) -> Outcome:
@@ -136,12 +138,11 @@ class _Loop:
             step = self.progress.step + good + 1
             raise DivergenceError(
                 f"The loss must be finite; got a loss that is not at step {step} "
-                f"({self._files.directory}; {self._kept()}). Lower schedule.learning_rate, or set "
-                "optimiser.clip_norm."
+                f"({self._files.directory}; {self._kept()}). {_ADVICE}"
             )
         self.progress = self.progress.model_copy(update={"step": done})
         rate = float(self._setup.learning_rate(done - 1))
-        record = window.record(self._setup.samples_per_step)
+        record = window.record(self._setup.samples_per_step, compiles=not self._windows)
         self.log.write({"step": done, "learning_rate": rate, **record})
         self._windows.append(window)
         self._note = f"loss {record['loss']:.3g}"
@@ -153,8 +154,7 @@ class _Loop:
         if found.loss is None:
             raise DivergenceError(
                 f"The validation loss must be finite; got one that is not after step "
-                f"{self.progress.step} ({self._files.directory}; {self._kept()}). Lower "
-                "schedule.learning_rate, or set optimiser.clip_norm."
+                f"{self.progress.step} ({self._files.directory}; {self._kept()}). {_ADVICE}"
             )
         best = self.progress.best_loss
         if best is None or found.loss < best:
@@ -169,4 +169,11 @@ class _Loop:
         return "no checkpoint had been made"
 
     def _save(self) -> None:
+        """Make a checkpoint, unless the last update has spoilt the parameters."""
+        if not math.isfinite(self._validate.first_loss(self._state.model)):
+            raise DivergenceError(
+                f"The loss of the parameters that are saved must be finite; got one that is not "
+                f"after step {self.progress.step} ({self._files.directory}; {self._kept()}). "
+                f"{_ADVICE}"
+            )
         save_checkpoint(self._files, self._state, self.progress, self._provenance)

@@ -13,10 +13,6 @@ class StopRequest:
         """No signal yet."""
         self.signal: signal.Signals | None = None
 
-    def __bool__(self) -> bool:
-        """Whether to stop."""
-        return self.signal is not None
-
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:

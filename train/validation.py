@@ -35,6 +35,11 @@ class Validator:
 
         self._evaluate = evaluate
 
+    def first_loss(self, model: Model) -> float:
+        """The objective on the first block; enough to see whether parameters are sound."""
+        loss, _, _ = self._evaluate(model, on_device(read_batch(self._split, (0,))))
+        return float(loss)
+
     def __call__(self, model: Model) -> Validation:
         """Loss and median relative errors over all points of all samples."""
         losses, counts = [], []

@@ -146,7 +146,7 @@ def _toml_value(text: str) -> Any:
     try:
         value = tomllib.loads(f"value = {text}")["value"]
         json.dumps(value)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return text
     return value
 
@@ -171,7 +171,7 @@ def _explain(errors: Sequence[ErrorDetails], schema: type[Config], where: str) -
         got = context.get("tag")
     place = ".".join(keys) or "the recipe"
     if first["type"] in ("missing", "union_tag_not_found"):
-        return f"{place!r} must be given; it is absent ({where}). Add it to the recipe."
+        return f"{place!r} must be given; got nothing ({where}). Add it to the recipe."
     return f"{place!r} must {rule}; got {got!r} ({where}). Change it."
 
 

@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,6 +72,25 @@ def write_text_atomically(path: Path, text: str) -> None:
         file.write(text.encode())
 
 
+def first_foreign_file(directory: Path, ours: re.Pattern[str]) -> str | None:
+    """The first file, in order of its name, that does not belong in a directory.
+
+    Args:
+        directory: Where to look, also in the directories below.
+        ours: What the whole path of a file, relative to `directory`, looks like if it belongs.
+
+    Returns:
+        The relative path, or None if all belong. What is written under another name first, with
+        `.part` behind it, belongs too.
+    """
+    for path in sorted(directory.rglob("*")):
+        name = path.relative_to(directory).as_posix()
+        is_file = path.is_symlink() or not path.is_dir()
+        if is_file and not ours.fullmatch(name.removesuffix(".part")):
+            return name
+    return None
+
+
 def remove_contents(directory: Path, *kept: str) -> None:
     """Delete everything inside a directory but the files of the given names.
 
@@ -97,12 +117,24 @@ def only_writer(path: Path, what: str) -> Iterator[IO[bytes]]:
     Raises:
         HypermagneticsError: If another process holds the lock.
     """
-    with path.open("a+b") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise HypermagneticsError(
-                f"{what} must have one writer; got a second (the lock on {path} is held). "
-                "Wait for the other process, or end it."
-            ) from error
-        yield file
+    while True:
+        with path.open("a+b") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise HypermagneticsError(
+                    f"{what} must have one writer; got a second (the lock on {path} is held). "
+                    "Wait for the other process, or end it."
+                ) from error
+            # Another process may have removed the file between opening and locking it; a lock on
+            # what has no name keeps nobody out.
+            if _is_named(file, path):
+                yield file
+                return
+
+
+def _is_named(file: IO[bytes], path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False

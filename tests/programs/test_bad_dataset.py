@@ -1,7 +1,5 @@
 """Datasets that are damaged or hostile, through hm-train and hm-eval."""
 
-import hashlib
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,6 +7,7 @@ from typing import Any, NamedTuple
 import h5py
 import numpy as np
 import pytest
+from mending import change_values, edit_manifest, mend_manifest
 from program_runs import (
     FORMATS,
     TRAINING_RECIPE,
@@ -17,7 +16,6 @@ from program_runs import (
     finished_dataset,
     finished_run,
     invoke,
-    read_json,
     run_program,
     settings,
     snapshot,
@@ -54,14 +52,6 @@ def link(directory: Path, file: Path) -> None:
     file.symlink_to(file.rename(directory.parent / "elsewhere"))
 
 
-def edit_manifest(directory: Path, edit: Callable[[Any], object]) -> None:
-    """Change the parsed manifest."""
-    path = directory / "manifest.json"
-    manifest = read_json(path)
-    edit(manifest)
-    path.write_text(json.dumps(manifest))
-
-
 def edited(edit: Callable[[Any], object]) -> Callable[[Path, Path], None]:
     """A damage of the manifest alone."""
     return lambda directory, file: edit_manifest(directory, edit)
@@ -75,14 +65,7 @@ def put_nan(directory: Path, file: Path) -> None:
     else:
         with file.open("r+b") as opened:
             opened.write(np.float32(np.nan).tobytes())
-
-    def agree(manifest: Any) -> None:
-        path = str(file.relative_to(directory))
-        (entry,) = (entry for entry in manifest["files"] if entry["path"] == path)
-        data = file.read_bytes()
-        entry.update(bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
-
-    edit_manifest(directory, agree)
+    mend_manifest(directory, file)
 
 
 def climb(manifest: Any) -> None:
@@ -111,6 +94,16 @@ def forget_the_files(manifest: Any) -> None:
     manifest["files"] = []
 
 
+def values_changed(array: str, *place: int, value: float) -> Callable[[Path, Path], None]:
+    """A damage of one value of the split of a file, of which the manifest knows."""
+
+    def apply(directory: Path, file: Path) -> None:
+        split = file.relative_to(directory).parts[0].removesuffix(".zarr")
+        change_values(directory, split, array, lambda values: values.__setitem__(place, value))
+
+    return apply
+
+
 DAMAGES = {
     "no manifest": Damage(
         lambda directory, file: (directory / "manifest.json").unlink(),
@@ -121,6 +114,12 @@ DAMAGES = {
     "missing": Damage(lambda directory, file: file.unlink(), ("{file} is missing",)),
     "link": Damage(link, ("must be a plain file", "{file}")),
     "NaN": Damage(put_nan, ("potential must be finite; got nan", "'train', block 1", "sample 8")),
+    "no source": Damage(
+        values_changed("num_sources", 3, value=0), ("num_sources must be 1 to ", "; got 0 (split ")
+    ),
+    "too many sources": Damage(
+        values_changed("num_sources", 3, value=9), ("num_sources must be 1 to ", "; got 9 (split ")
+    ),
     "version": Damage(edited(change_version), ("format version", "must be 1; got 2", "release")),
     "path": Damage(edited(climb), ("files.0.path", "without '..'; got '../secret'")),
     "statistics": Damage(edited(drop_a_statistic), ("manifest", "field")),
@@ -155,7 +154,18 @@ def test_hm_train_refuses_a_damaged_dataset(
     assert not (tmp_path / "run" / "recipe.json").exists()
 
 
-@pytest.mark.parametrize("case", ["no manifest", "one bit", "cut off"])
+def test_hm_eval_refuses_padding_that_is_not_zero(tmp_path: Path) -> None:
+    """Nobody knows whether it is a source."""
+    dataset = copy_of(finished_dataset("zarr"), tmp_path / "data")
+    file = dataset / POTENTIAL["zarr"].format(split="test-multi")
+    values_changed("num_sources", 3, value=2)(dataset, file)
+    options = ("--split", "test-multi", "--out", tmp_path / "report")
+    ran = invoke("hm-eval", finished_run("zarr").path, dataset, *options)
+    assert_refused(ran, "past num_sources must be zero; got ", "'test-multi', block 0", "anew")
+    assert not (tmp_path / "report").exists()
+
+
+@pytest.mark.parametrize("case", ["no manifest", "one bit", "cut off", "no source"])
 def test_hm_eval_refuses_a_damaged_dataset(tmp_path: Path, case: str) -> None:
     """The splits it evaluates are checked, and it writes nothing."""
     dataset = copy_of(finished_dataset("zarr"), tmp_path / "data")

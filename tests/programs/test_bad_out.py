@@ -2,7 +2,10 @@
 
 import fcntl
 import os
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
+from typing import NamedTuple
 
 import pytest
 from program_runs import (
@@ -18,6 +21,16 @@ from program_runs import (
 )
 
 from hypermagnetics.data import Dataset, StorageFormat
+from hypermagnetics.log import Progress
+
+
+class Space(NamedTuple):
+    """What shutil.disk_usage returns."""
+
+    total: int
+    used: int
+    free: int
+
 
 SMALL = (
     "demo",
@@ -125,6 +138,45 @@ def test_a_second_writer_is_refused(tmp_path: Path, overwrite: bool) -> None:
         ran = invoke("hm-generate", *SMALL, out, *["--overwrite"] * overwrite)
         assert_refused(ran, "must have one writer; got a second", str(out))
         assert os.fstat(journal.fileno()).st_nlink == 1
+
+
+def test_too_little_space_is_seen_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same command completes the dataset once there is more."""
+    out = tmp_path / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", lambda path: Space(total=10**9, used=10**9, free=999))
+        ran = invoke("hm-generate", *SMALL, out)
+    assert_refused(ran, "The disk must have ", " free; got 999 B", str(out))
+    assert {path.name for path in out.rglob("*")} <= {"journal.jsonl"}
+    ran = invoke("hm-generate", *SMALL, out)
+    assert (ran.code, ran.complaints) == (0, [])
+
+
+def test_the_rate_of_a_completed_dataset_is_that_of_what_was_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an earlier process made took this one no time."""
+    out, many = tmp_path / "out", settings("splits.train.num_samples=80", "storage.shard_mb=1e-6")
+    advance, counts = Progress.advance, []
+
+    def advance_and_interrupt(self: Progress, count: int, note: str = "") -> None:
+        advance(self, count, note)
+        counts.append(count)
+        if sum(counts) == 40:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Progress, "advance", advance_and_interrupt)
+        assert invoke("hm-generate", *SMALL, *many, out).code == 130
+    num_left = 80 - 8 * ((out / "journal.jsonl").read_bytes().count(b"\n") - 1)
+    assert 0 < num_left < 80
+    clock = SimpleNamespace(monotonic=iter([0.0, 0.5]).__next__)
+    monkeypatch.setattr("hypermagnetics.generate.cli.time", clock)
+    ran = invoke("hm-generate", *SMALL, *many, out)
+    assert ran.code == 0
+    assert f" in 0.5 s ({2 * num_left} samples/s)" in ran.stdout
 
 
 def test_a_damaged_journal_is_refused(tmp_path: Path) -> None:

@@ -85,7 +85,25 @@ TRAINING_OVERRIDES = {
         'objective={loss="mse", potential=0.0, field=0.0}',
         "'objective' must be given at least one positive weight",
     ),
-    "warm-up without end": ("schedule.warmup_steps=10000", "warmup_steps below max_steps"),
+    "warm-up without end": (
+        "schedule.warmup_fraction=1.0",
+        "'schedule.warmup_fraction' must be less than 1; got 1.0",
+    ),
+    "warm-up beside phases": (
+        "schedule={phases=[{steps=5, learning_rate=0.1}], warmup_fraction=0.1}",
+        "'schedule' must be given without warmup_fraction",
+        "phases",
+    ),
+    "end beside phases": (
+        "schedule={phases=[{steps=5, learning_rate=0.1}], final_fraction=0.1}",
+        "'schedule' must be given without",
+        "final_fraction beside phases",
+    ),
+    "no moving average": ("optimiser.b2=1.0", "'optimiser.b2' must be less than 1; got 1.0"),
+    "a model beyond every memory": (
+        "model.hwidth=1e300",
+        "'model.hwidth' must be less than or equal to 64; got 1e+300",
+    ),
 }
 
 

@@ -24,7 +24,7 @@ from hypermagnetics.models.hyper_layer import HyperLayerConfig
 SHORT = (
     *TRAINING_RECIPE,
     *settings(
-        "schedule.warmup_steps=0",
+        "schedule.warmup_fraction=0.0",
         "schedule.max_steps=3",
         "data.train=valid",
         "data.check=sizes",
@@ -121,6 +121,17 @@ def test_a_finished_run_is_resumed_without_a_step(tmp_path: Path) -> None:
     assert (run / "model.hm").read_bytes() == model
 
 
+@pytest.mark.parametrize("line", [b"3", b"\xff"])
+def test_unreadable_metrics_do_not_stop_a_resumed_run(tmp_path: Path, line: bytes) -> None:
+    """They end what is kept of the file; the run itself is in the checkpoint."""
+    run = copy_of(finished_run("zarr"), tmp_path / "run")
+    kept = (run / "metrics.jsonl").read_bytes().splitlines(keepends=True)[:7]
+    (run / "metrics.jsonl").write_bytes(b"".join([*kept, line, b"\n", *kept]))
+    ran = invoke("hm-train", finished_dataset("zarr").path, run, "--resume")
+    assert (ran.code, ran.complaints) == (0, [])
+    assert (run / "metrics.jsonl").read_bytes() == b"".join(kept)
+
+
 def test_a_cut_off_checkpoint_is_refused(tmp_path: Path) -> None:
     """Its arrays are not those its first line promises."""
     run = copy_of(finished_run("zarr"), tmp_path / "run")
@@ -130,20 +141,39 @@ def test_a_cut_off_checkpoint_is_refused(tmp_path: Path) -> None:
     assert_refused(ran, "last.ckpt", "bytes")
 
 
-@pytest.mark.parametrize("found_by", ["log_every", "validate_every"])
-def test_a_diverging_training_stops(tmp_path: Path, found_by: str) -> None:
+NONE_KEPT = "no checkpoint had been made"
+DIVERGENCES: dict[str, tuple[tuple[str, ...], str, str]] = {
+    "seen when logging": (
+        ("log_every=1", "checkpoint_every=1000"),
+        "The loss must be finite; got a loss that is not at step 2",
+        NONE_KEPT,
+    ),
+    "seen when validating": (
+        ("validate_every=1",),
+        "validation loss must be finite; got one that is not after step 1",
+        NONE_KEPT,
+    ),
+    # The first step of the warm-up changes nothing.
+    "after a good checkpoint": (
+        ("log_every=1", "schedule.warmup_fraction=0.5"),
+        "must be finite; got one that is not after step 2",
+        "the last good checkpoint is {last}",
+    ),
+}
+"""Overrides; what the message says; which checkpoint there is."""
+
+
+@pytest.mark.parametrize("case", DIVERGENCES)
+def test_a_diverging_training_stops(tmp_path: Path, case: str) -> None:
     """The message names the step, the checkpoint that is left and what to change."""
-    every = {"log_every": 1000, "validate_every": 1000, found_by: 1}
-    overrides = settings(
-        "schedule.learning_rate=1e30", *(f"{key}={value}" for key, value in every.items())
-    )
+    overrides, message, kept = DIVERGENCES[case]
     run = tmp_path / "run"
-    ran = invoke("hm-train", finished_dataset("zarr").path, run, *SHORT, *overrides)
-    assert_refused(ran, "loss must be finite", "step ", str(run), "schedule.learning_rate")
     last = run / "checkpoints" / "last.ckpt"
-    kept = f"last good checkpoint is {last}" if last.exists() else "no checkpoint had been made"
-    assert kept in ran.stderr
-    assert last.exists() == (found_by == "log_every")
+    far = ("schedule.learning_rate=1e30", "validate_every=1000", "log_every=1000")
+    options = (*SHORT, *settings(*far, *overrides))
+    ran = invoke("hm-train", finished_dataset("zarr").path, run, *options)
+    assert_refused(ran, message, kept.format(last=last), str(run), "schedule.learning_rate")
+    assert last.exists() == (kept != NONE_KEPT)
     assert not (run / "model.hm").exists()
 
 

@@ -48,8 +48,8 @@ def published_loss(model: Model, batch: DeviceBatch, objective: Objective) -> ja
     block = jax.vmap(jax.vmap(over_points, in_axes=(0, None)))
     block_gradient = jax.vmap(jax.vmap(gradient, in_axes=(0, None)))
     errors = (
-        (block(batch.sources, batch.grid) - batch.potential) / objective.potential_std,
-        (-block_gradient(batch.sources, batch.grid) - batch.field) / objective.field_std,
+        (block(batch.sources, batch.grid) - batch.potential) / objective.potential_rms,
+        (-block_gradient(batch.sources, batch.grid) - batch.field) / objective.field_rms,
     )
     return jnp.mean(errors[0] ** 2) + 3 * jnp.mean(jnp.sum(errors[1] ** 2, axis=-1))
 

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import equinox as eqx
 import jax
 import numpy as np
 import pytest
@@ -11,12 +12,13 @@ from hypermagnetics.config import load_recipe
 from hypermagnetics.data import Dataset
 from hypermagnetics.errors import DivergenceError, RecipeError, RunError
 from hypermagnetics.models import load
-from hypermagnetics.train.checkpoint import RunFiles
+from hypermagnetics.train.checkpoint import RunFiles, load_checkpoint
 from hypermagnetics.train.config import PhaseConfig, ScheduleConfig, TrainingRecipe
 from hypermagnetics.train.directory import open_run
 from hypermagnetics.train.optimiser import learning_rate
 from hypermagnetics.train.run import Outcome, train
 from hypermagnetics.train.setup import make_setup
+from hypermagnetics.train.validation import Validator
 
 SMALL = (
     "model.width=8",
@@ -24,7 +26,7 @@ SMALL = (
     "model.trunk_frequencies=6",
     "model.source_frequencies=6",
     "schedule.max_steps=20",
-    "schedule.warmup_steps=3",
+    "schedule.warmup_fraction=0.15",
     "validate_every=5",
     "checkpoint_every=10",
     "log_every=4",
@@ -59,8 +61,8 @@ def run(
 
 
 def metrics(directory: Path) -> list[dict[str, object]]:
-    """The lines of metrics.jsonl without times."""
-    timing = {"seconds_per_step", "samples_per_second", "wait_share"}
+    """The lines of metrics.jsonl without what belongs to a process: times and compiling."""
+    timing = {"seconds_per_step", "samples_per_second", "wait_share", "compiles"}
     lines = (directory / "metrics.jsonl").read_text().splitlines()
     return [{k: v for k, v in json.loads(line).items() if k not in timing} for line in lines]
 
@@ -70,7 +72,7 @@ def test_twenty_steps_are_ten_and_ten_resumed(
     tmp_path: Path, tiny: Dataset, overrides: tuple[str, ...]
 ) -> None:
     """Bit for bit: parameters and every logged loss, killed three steps past the checkpoint."""
-    recipe = small_recipe(*(o.replace("null", "1000") for o in overrides))
+    recipe = small_recipe(*overrides)
     run(recipe, tiny, tmp_path / "undisturbed")
     with pytest.raises(Killed):
         run(recipe, tiny, tmp_path / "killed", kill_at=13)
@@ -106,18 +108,40 @@ def test_training_lowers_the_loss(tmp_path: Path, tiny: Dataset) -> None:
 
 
 def test_a_loss_that_diverges_names_step_and_checkpoint(tmp_path: Path, tiny: Dataset) -> None:
-    """Nothing non-finite is ever written."""
+    """Nothing non-finite is ever written; the step that warms up from 0 is the last good one."""
     recipe = small_recipe("schedule.learning_rate=1e30", "checkpoint_every=1", "log_every=1")
-    with pytest.raises(DivergenceError, match=r"got a loss that is not at step \d+ .*last\.ckpt"):
+    with pytest.raises(DivergenceError, match=r"must be finite; got .* step \d+ .*last\.ckpt"):
         run(recipe, tiny, tmp_path / "r")
     assert all(np.isfinite(line.get("loss", 0.0)) for line in metrics(tmp_path / "r"))
     assert not (tmp_path / "r" / "model.hm").exists()
+    assert good_checkpoint(recipe, tiny, tmp_path / "r") == 1
+
+
+def good_checkpoint(recipe: TrainingRecipe, dataset: Dataset, directory: Path) -> int | None:
+    """The step of the checkpoint, whose parameters and loss must be finite; None without one."""
+    files, setup = RunFiles(directory), make_setup(recipe, dataset, lambda count: None)
+    if not files.last.exists():
+        return None
+    state, reached = load_checkpoint(files, setup.optimiser)
+    for leaf in jax.tree.leaves(eqx.filter(state, eqx.is_array)):
+        assert np.isfinite(leaf).all()
+    assert Validator(setup.valid, setup.objective)(state.model).loss is not None
+    return reached.step
+
+
+def test_no_checkpoint_is_of_spoilt_parameters(tmp_path: Path, tiny: Dataset) -> None:
+    """Without a warm-up the first update spoils everything already."""
+    far = ("schedule.learning_rate=1e30", "schedule.warmup_fraction=0.0", "checkpoint_every=1")
+    recipe = small_recipe(*far)
+    with pytest.raises(DivergenceError, match=r"after step 1 .*no checkpoint had been made"):
+        run(recipe, tiny, tmp_path / "r")
+    assert good_checkpoint(recipe, tiny, tmp_path / "r") is None
 
 
 def test_schedules() -> None:
     """Warm-up to the peak, cosine to the end; phases one after another."""
     simple = learning_rate(
-        ScheduleConfig(max_steps=100, learning_rate=0.5, warmup_steps=10, final_fraction=0.1)
+        ScheduleConfig(max_steps=100, learning_rate=0.5, warmup_fraction=0.1, final_fraction=0.1)
     )
     values = [float(simple(step)) for step in (0, 5, 10, 55, 100)]
     np.testing.assert_allclose(values, [0, 0.25, 0.5, 0.275, 0.05], rtol=1e-6)
@@ -138,7 +162,7 @@ def test_schedules() -> None:
     ("override", "message"),
     [
         ("schedule.phases=[{steps=5, learning_rate=1.0}]", "not both"),
-        ("schedule.warmup_steps=20", "warmup_steps below max_steps"),
+        ("schedule.warmup_fraction=1.0", "warmup_fraction' must be less than 1"),
         ("objective={potential=0.0, field=0.0}", "one positive weight"),
         ("model.widht=3", "Did you mean 'width'"),
         ("model.name='hyper_lyer'", "hyper_layer"),
@@ -171,5 +195,5 @@ def test_a_run_is_resumed_only_as_itself(tmp_path: Path, tiny: Dataset, tiny_hdf
         open_run(files, small_recipe("seed=5"), tiny, "resume").__enter__()
     with pytest.raises(RunError, match="keep its dataset"):
         open_run(files, recipe, tiny_hdf5, "resume").__enter__()
-    with pytest.raises(RunError, match="Only a run can be overwritten"):
+    with pytest.raises(RunError, match="overwritten must be a run"):
         open_run(RunFiles(tiny.directory), recipe, tiny, "overwrite").__enter__()

@@ -37,7 +37,7 @@ class HyperLayerConfig(Config):
     """Number of features K, and size of the hidden layers of the trunk."""
     depth: _Size = 3
     """Hidden layers of the trunk."""
-    hwidth: _Positive = 1.5
+    hwidth: Annotated[float, Field(gt=0, le=64)] = 1.5
     """Hidden size of the hypernetwork, in units of the number of weights it makes."""
     hdepth: _Size = 3
     """Hidden layers of the hypernetwork."""
@@ -121,7 +121,7 @@ class HyperLayer(Model):
             dim,
             size_rest,
             num_weights,
-            int(config.hwidth * num_weights),
+            max(int(config.hwidth * num_weights), 1),
             config.hdepth,
             config.source_frequencies,
             config.source_frequency_scale,

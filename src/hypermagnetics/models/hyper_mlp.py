@@ -42,7 +42,7 @@ class HyperMLPConfig(Config):
     """Hidden size of the inference network."""
     depth: _Size = 3
     """Hidden layers of the inference network."""
-    hwidth: Annotated[float, Field(gt=0)] = 1.0
+    hwidth: Annotated[float, Field(gt=0, le=64)] = 1.0
     """Hidden size of the hypernetwork, in units of the number of weights it makes."""
     hdepth: _Size = 2
     """Hidden layers of the hypernetwork."""
@@ -87,7 +87,8 @@ class HyperMLP(Model):
         self.config = HyperMLPConfig(width=width, depth=depth, hwidth=hwidth, hdepth=hdepth)
         self.inputs = inputs or ModelInputs()
         num_weights = count_parameters(self._sizes)
-        sizes = mlp_sizes(self.inputs.source_size, num_weights, int(hwidth * num_weights), hdepth)
+        hidden_size = max(int(hwidth * num_weights), 1)
+        sizes = mlp_sizes(self.inputs.source_size, num_weights, hidden_size, hdepth)
         *hidden, last = initial_layers(sizes, hyperkey)
         template = join_layers(initial_layers(self._sizes, mainkey))
         # Made weights must be as large as trained ones would be; the deviations from the template

@@ -1,0 +1,31 @@
+"""Padding: the rows of a source table past its number of sources."""
+
+import numpy as np
+
+from hypermagnetics.data.layout import Block
+from hypermagnetics.errors import DatasetError
+
+
+def refuse_bad_padding(block: Block, where: str) -> None:
+    """See that the numbers of sources fit the tables, and that padding rows are zero.
+
+    Args:
+        block: Some samples.
+        where: Which ones, for the message.
+
+    Raises:
+        DatasetError: If they are not.
+    """
+    rows, counts = block.sources.shape[1], block.num_sources
+    wrong = counts[(counts < 1) | (counts > rows)]
+    if wrong.size:
+        raise DatasetError(
+            f"num_sources must be 1 to {rows}; got {wrong[0]} ({where}). "
+            "The dataset is wrong at its source; make it anew."
+        )
+    padding = block.sources[np.arange(rows) >= counts[:, None]]
+    if padding.any():
+        raise DatasetError(
+            f"Rows of sources past num_sources must be zero; got {padding[padding != 0][0]} "
+            f"({where}). The dataset is wrong at its source; make it anew."
+        )

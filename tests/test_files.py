@@ -1,0 +1,87 @@
+"""One writer at a time, also when the file that carries the lock is replaced."""
+
+import fcntl
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from hypermagnetics.errors import HypermagneticsError
+from hypermagnetics.files import only_writer
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> list[int]:
+    """Act between the first opening and the first locking; the list gets a 1 for each locking."""
+    flock, calls = fcntl.flock, []
+
+    def act_and_lock(file: IO[bytes], operation: int) -> None:
+        calls.append(1)
+        if len(calls) == 1:
+            act()
+        flock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", act_and_lock)
+    return calls
+
+
+def assert_locked(path: Path) -> None:
+    """The file of that name cannot be locked again."""
+    with path.open("ab") as other, pytest.raises(BlockingIOError):
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+@pytest.mark.parametrize("made_again", [False, True])
+def test_a_lock_on_a_removed_file_does_not_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made_again: bool
+) -> None:
+    """Another process finished and removed it, and perhaps a third one has begun and ended."""
+    path = tmp_path / "lock"
+    path.touch()
+
+    def replace() -> None:
+        path.unlink()
+        if made_again:
+            path.write_bytes(b"newer")
+
+    calls = meanwhile(monkeypatch, replace)
+    with only_writer(path, "A dataset") as file:
+        assert os.path.samestat(os.fstat(file.fileno()), path.stat())
+        assert_locked(path)
+        file.seek(0)
+        assert file.read() == (b"newer" if made_again else b"")
+        file.write(b"!")
+    assert len(calls) >= 2
+    assert path.read_bytes().endswith(b"!")
+
+
+def test_the_lock_of_the_file_made_again_is_respected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The third process is still at work."""
+    path = tmp_path / "lock"
+    path.touch()
+    flock, held = fcntl.flock, []
+
+    def replace() -> None:
+        path.unlink()
+        held.append(path.open("ab"))
+        flock(held[0], fcntl.LOCK_EX)
+
+    meanwhile(monkeypatch, replace)
+    with (
+        pytest.raises(HypermagneticsError, match="must have one writer; got a second"),
+        only_writer(path, "A dataset"),
+    ):
+        pass
+    held[0].close()
+
+
+def test_the_lock_ends_with_the_block(tmp_path: Path) -> None:
+    """After an error too."""
+    path = tmp_path / "lock"
+    with pytest.raises(ZeroDivisionError), only_writer(path, "A run"):
+        _ = 1 / 0
+    with only_writer(path, "A run"):
+        assert_locked(path)
