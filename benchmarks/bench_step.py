@@ -20,7 +20,7 @@ from hypermagnetics.models.hyper_layer import HyperLayerConfig
 from hypermagnetics.sources import block_superposition, body_kernel
 from hypermagnetics.train.config import ObjectiveConfig
 from hypermagnetics.train.objective import DeviceBatch, Objective
-from hypermagnetics.train.step import initial_state, make_step
+from hypermagnetics.train.step import State, initial_state, make_step
 
 BOUND = 50.0
 SAMPLES, POINTS = 100, 1024
@@ -49,9 +49,9 @@ def published_step(
 
         at_points = jax.vmap(potential, in_axes=(None, 0))
         gradient = jax.vmap(jax.grad(potential, argnums=1), in_axes=(None, 0))
-        over = lambda f: jax.vmap(f, in_axes=(0, None))(data.sources[0], data.grid[0])  # noqa: E731
-        potential_error = over(at_points) - data.potential[0]
-        field_error = -over(gradient) - data.field[0]
+        over_samples = [jax.vmap(f, in_axes=(0, None)) for f in (at_points, gradient)]
+        values, slopes = (f(data.sources[0], data.grid[0]) for f in over_samples)
+        potential_error, field_error = values - data.potential[0], -slopes - data.field[0]
         return jnp.mean(potential_error**2) + jnp.mean(jnp.sum(field_error**2, axis=-1))
 
     @eqx.filter_jit
@@ -65,6 +65,12 @@ def published_step(
     return step
 
 
+def copy_of(state: State) -> State:
+    """The same state in memory of its own."""
+    copied: State = jax.tree.map(jnp.copy, state)
+    return copied
+
+
 def main() -> None:
     """Time both on the same model and data."""
     config = HyperLayerConfig(width=400, depth=3, hwidth=1.5, hdepth=3, moment_as="input")
@@ -74,13 +80,12 @@ def main() -> None:
     ours, state = make_step(objective, optimiser), initial_state(model, optimiser)
     theirs, their_state = published_step(optimiser), optimiser.init(eqx.filter(model, eqx.is_array))
     # Our step gives up the memory of the state that goes in, so each call gets a copy.
-    copy = lambda tree: jax.tree.map(jnp.copy, tree)  # noqa: E731
-    _, losses = ours(copy(state), data)
+    _, losses = ours(copy_of(state), data)
     _, _, their_loss = theirs(model, their_state, data)
     difference = abs(float(losses.total) / float(their_loss) - 1)
     if difference > 1e-5:
         raise SystemExit(f"The losses must agree to 1e-5; they differ by {difference:.1e}.")
-    fast = time_calls(lambda: jax.block_until_ready(ours(copy(state), data)))
+    fast = time_calls(lambda: jax.block_until_ready(ours(copy_of(state), data)))
     slow = time_calls(lambda: jax.block_until_ready(theirs(model, their_state, data)), repeats=3)
     report(
         "step of HyperLayer (400, 3, 1.5, 3) against the published formulation",

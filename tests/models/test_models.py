@@ -40,7 +40,7 @@ def model(request: pytest.FixtureRequest) -> Model:
     return _MODELS[request.param]
 
 
-def close(actual: jax.Array, desired: jax.Array, tolerance: float = 1e-5) -> None:
+def assert_close(actual: jax.Array, desired: jax.Array, tolerance: float = 1e-5) -> None:
     """Equal to a tolerance relative to the largest value."""
     scale = float(jnp.abs(desired).max())
     np.testing.assert_allclose(actual, desired, rtol=0, atol=tolerance * scale)
@@ -50,28 +50,28 @@ def test_a_block_is_its_samples(model: Model) -> None:
     """The fast evaluation of a block gives what the model says of each sample."""
     potential, field = eqx.filter_jit(model.block)(_SOURCES, _POINTS)
     one_by_one = jax.jit(jax.vmap(model, in_axes=(0, None)))
-    close(potential, one_by_one(_SOURCES, _POINTS))
+    assert_close(potential, one_by_one(_SOURCES, _POINTS))
     fields = jax.jit(jax.vmap(model.field, in_axes=(0, None)))
-    close(field, fields(_SOURCES, _POINTS))
+    assert_close(field, fields(_SOURCES, _POINTS))
 
 
 def test_field_is_minus_the_gradient_of_the_potential(model: Model) -> None:
     """By reverse mode, point by point, as the published code does it."""
     at_point = jax.grad(lambda point: model(_SOURCES[0], point[None])[0])
     gradient = jax.jit(jax.vmap(at_point))(_POINTS)
-    close(eqx.filter_jit(model.field)(_SOURCES[0], _POINTS), -gradient)
+    assert_close(eqx.filter_jit(model.field)(_SOURCES[0], _POINTS), -gradient)
 
 
 def test_order_of_sources_does_not_matter(model: Model) -> None:
     """A permutation of the rows changes nothing but rounding."""
-    close(model(_SOURCES[0][::-1], _POINTS), model(_SOURCES[0], _POINTS))
+    assert_close(model(_SOURCES[0][::-1], _POINTS), model(_SOURCES[0], _POINTS))
 
 
 def test_padding_changes_nothing(model: Model) -> None:
     """Rows of zeros behind the sources, as a dataset has them."""
     padded = jnp.concatenate([_SOURCES[0], jnp.zeros((4, 4), jnp.float32)])
-    close(model(padded, _POINTS), model(_SOURCES[0], _POINTS), 1e-6)
-    close(model.field(padded, _POINTS), model.field(_SOURCES[0], _POINTS), 1e-6)
+    assert_close(model(padded, _POINTS), model(_SOURCES[0], _POINTS), 1e-6)
+    assert_close(model.field(padded, _POINTS), model.field(_SOURCES[0], _POINTS), 1e-6)
 
 
 def test_gradients_of_parameters_are_finite(model: Model) -> None:
@@ -111,7 +111,7 @@ def test_additive_models_superpose() -> None:
             assert name == "hyper_mlp"
             assert float(jnp.abs(both - parts).max()) > 1e-3 * float(jnp.abs(both).max())
         else:
-            close(both, parts)
+            assert_close(both, parts)
 
 
 def test_moment_as_a_factor_makes_the_potential_odd_and_linear() -> None:
@@ -131,8 +131,8 @@ def test_scales_change_units_and_nothing_else() -> None:
         config=config, inputs=ModelInputs(scales=Scales(length=1000.0)), **keys
     )
     larger = _SOURCES[0].at[:, 2:].multiply(1000)
-    close(millimetres(larger, 1000 * _POINTS), metres(_SOURCES[0], _POINTS))
-    close(
+    assert_close(millimetres(larger, 1000 * _POINTS), metres(_SOURCES[0], _POINTS))
+    assert_close(
         1000 * millimetres.field(larger, 1000 * _POINTS), metres.field(_SOURCES[0], _POINTS), 1e-4
     )
 
