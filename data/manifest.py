@@ -90,9 +90,11 @@ class SplitEntry(Config):
         return self
 
 
-class Identity(Config):
-    """What two calls must share to work on the same dataset."""
+class Description(Config):
+    """What a dataset is, whether or not it is finished."""
 
+    format: Literal["hypermagnetics dataset"] = "hypermagnetics dataset"
+    format_version: Literal[1] = FORMAT_VERSION
     title: str
     body: str
     radius: float | None
@@ -104,25 +106,19 @@ class Identity(Config):
     storage_format: StorageFormat
     recipe: dict[str, JsonValue]
     """The recipe with every default filled in; itself a recipe that makes this dataset."""
-    splits: dict[SplitName, SplitLayout]
     software: dict[str, str]
     """Versions of what decides the values."""
 
 
-class Manifest(Config):
+class Identity(Description):
+    """What two calls must share to work on the same dataset."""
+
+    splits: dict[SplitName, SplitLayout]
+
+
+class Manifest(Description):
     """A complete dataset."""
 
-    format: Literal["hypermagnetics dataset"] = "hypermagnetics dataset"
-    format_version: Literal[1] = FORMAT_VERSION
-    title: str
-    body: str
-    radius: float | None
-    columns: tuple[str, ...]
-    column_units: tuple[str, ...]
-    seed: int
-    storage_format: StorageFormat
-    recipe: dict[str, JsonValue]
-    software: dict[str, str]
     splits: dict[SplitName, SplitEntry]
     files: tuple[FileEntry, ...]
 

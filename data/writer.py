@@ -163,20 +163,8 @@ class DatasetWriter:
         )
 
     def _manifest(self, files: tuple[FileEntry, ...]) -> Manifest:
-        identity = self._identity
-        return Manifest(
-            title=identity.title,
-            body=identity.body,
-            radius=identity.radius,
-            columns=identity.columns,
-            column_units=identity.column_units,
-            seed=identity.seed,
-            storage_format=identity.storage_format,
-            recipe=identity.recipe,
-            software=identity.software,
-            splits={name: self._split(name, layout) for name, layout in identity.splits.items()},
-            files=files,
-        )
+        splits = {name: self._split(name, layout) for name, layout in self._identity.splits.items()}
+        return Manifest.model_validate({**dict(self._identity), "splits": splits, "files": files})
 
     def _split(self, split: str, layout: SplitLayout) -> SplitEntry:
         parts = [self._journal.records[split, shard.number].sums for shard in layout.shards()]

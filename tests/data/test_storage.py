@@ -12,7 +12,13 @@ import zarr
 from conftest import TINY, MakeDataset
 
 from hypermagnetics.config import load_recipe
-from hypermagnetics.data import Dataset, DatasetWriter, read_batch
+from hypermagnetics.data import (
+    Dataset,
+    DatasetWriter,
+    StorageFormat,
+    read_batch,
+    verify_split,
+)
 from hypermagnetics.data.layout import ARRAY_NAMES
 from hypermagnetics.generate.config import DatasetRecipe
 from hypermagnetics.generate.plan import make_plan
@@ -170,3 +176,25 @@ def test_a_block_that_does_not_exist_is_an_index_error(tiny: Dataset, index: int
     """The message says which there are."""
     with pytest.raises(IndexError, match=rf"must be 0 to 5; got {index}"):
         tiny.split("train").block(index)
+
+
+def test_all_blocks_share_a_regular_grid(tmp_path: Path, make_dataset: MakeDataset) -> None:
+    """Stored once in Zarr and once in each HDF5 file, and seen by every block of every shard."""
+    grid = "grid={kind='regular', half_width=2.0, resolution=5}"
+    formats: tuple[StorageFormat, ...] = ("zarr", "hdf5")
+    made = [
+        make_dataset(tmp_path / name, grid, "storage.shard_mb=0.005", storage_format=name)
+        for name in formats
+    ]
+    for name in made[0].splits:
+        one, other = (dataset.split(name) for dataset in made)
+        verify_split(one)
+        verify_split(other)
+        for a, b in zip(one.blocks(), other.blocks(), strict=True):
+            for array in ARRAY_NAMES:
+                np.testing.assert_array_equal(getattr(a, array), getattr(b, array))
+            np.testing.assert_array_equal(np.unique(a.grid), [-2, -1, 0, 1, 2])
+    assert made[0].split("train").layout.num_shards > 1
+    group = zarr.open_group(made[0].directory / "train.zarr", mode="r")
+    assert group["grid"].shape == (1, 25, 2)
+    np.testing.assert_array_equal(group["grid"][0], made[0].split("train").block(5).grid)
