@@ -17,7 +17,7 @@ from measurement import report, time_calls
 
 from hypermagnetics.models import HyperLayer, Model
 from hypermagnetics.models.hyper_layer import HyperLayerConfig
-from hypermagnetics.sources import block_superposition, body_kernel
+from hypermagnetics.sources import SourceColumns, block_superposition
 from hypermagnetics.train.config import ObjectiveConfig
 from hypermagnetics.train.objective import DeviceBatch, Objective
 from hypermagnetics.train.step import State, initial_state, make_step
@@ -30,9 +30,8 @@ def batch() -> DeviceBatch:
     """One block of discs with their exact labels."""
     sources = jr.normal(jr.key(0), (SAMPLES, 1, 4))
     grid = jr.uniform(jr.key(1), (POINTS, 2), minval=-3.0, maxval=3.0)
-    labels = block_superposition(
-        body_kernel("disc", 1.0), sources, jnp.ones(SAMPLES, jnp.int32), grid
-    )
+    columns = SourceColumns.of("disc", constants={"radius": 1.0})
+    labels = block_superposition(columns, sources, jnp.ones(SAMPLES, jnp.int32), grid)
     return DeviceBatch(
         sources[None], jnp.array([SAMPLES]), grid[None], *(label[None] for label in labels)
     )

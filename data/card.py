@@ -28,7 +28,7 @@ def dataset_card(manifest: Manifest) -> str:
             "| array | dimensions | unit | meaning |",
             "|---|---|---|---|",
             f"| sources | sample, source, column | {', '.join(manifest.column_units)} | "
-            f"columns {', '.join(manifest.columns)}; rows past num_sources are zero |",
+            f"{_columns(manifest)} |",
             "| num_sources | sample | | rows of `sources` in use |",
             "| grid | block, point, axis | m | points, shared by a block of samples |",
             "| potential | sample, point | A | magnetic scalar potential phi |",
@@ -49,24 +49,35 @@ def dataset_card(manifest: Manifest) -> str:
 
 
 def _summary(manifest: Manifest) -> str:
-    radius = "" if manifest.radius is None else f" of radius {manifest.radius:g} m"
+    dim = next(iter(manifest.splits.values())).layout.dim
+    shared = "".join(f", {name} {value:g}" for name, value in manifest.constants.items())
     versions = ", ".join(f"{name} {version}" for name, version in manifest.software.items())
     return (
-        f"Magnetic sources ({manifest.body}{radius}), their scalar potential and field. "
-        f"Format version {FORMAT_VERSION}, seed {manifest.seed}, made by {versions}. "
-        "The full recipe is in manifest.json."
+        f"Magnetic sources in {dim} dimensions ({' and '.join(manifest.bodies)}{shared}), their "
+        f"scalar potential and field. Format version {FORMAT_VERSION}, seed {manifest.seed}, made "
+        f"by {versions}. The full recipe is in manifest.json."
     )
 
 
 def _split_rows(manifest: Manifest) -> list[str]:
     rows = []
     for name, split in manifest.splits.items():
-        layout = split.layout
+        layout, counts = split.layout, split.arrays["num_sources"].statistics
+        least, most = int(counts.min[0]), int(counts.max[0])
+        sources = f"{least}" if least == most else f"{least} to {most}"
         rows.append(
-            f"| {name} | {layout.num_samples} | {layout.max_sources} | {layout.num_points} | "
+            f"| {name} | {layout.num_samples} | {sources} | {layout.num_points} | "
             f"{layout.num_blocks} | {in_bytes(layout.num_bytes)} |"
         )
     return rows
+
+
+def _columns(manifest: Manifest) -> str:
+    text = f"columns {', '.join(manifest.columns)}; rows past num_sources are zero"
+    if "body" not in manifest.columns:
+        return text
+    codes = ", ".join(f"{code} {name}" for name, code in manifest.bodies.items())
+    return f"{text}; body: {codes}"
 
 
 def _reading(manifest: Manifest) -> tuple[str, ...]:

@@ -96,9 +96,11 @@ class Description(Config):
     format: Literal["hypermagnetics dataset"] = "hypermagnetics dataset"
     format_version: Literal[1] = FORMAT_VERSION
     title: str
-    body: str
-    radius: float | None
-    """Radius of every disc [m]; null for bodies without one."""
+    bodies: dict[str, int]
+    """Bodies that occur, with their codes in the column `body` of `sources`, which is there if they
+    are several."""
+    constants: dict[str, float]
+    """Sizes [m] and rotations that all sources share and that therefore have no column."""
     columns: tuple[str, ...]
     """What the columns of `sources` are."""
     column_units: tuple[str, ...]
@@ -121,6 +123,19 @@ class Manifest(Description):
 
     splits: dict[SplitName, SplitEntry]
     files: tuple[FileEntry, ...]
+
+    @model_validator(mode="after")
+    def _columns_are_those_of_every_split(self) -> "Manifest":
+        sizes = {split.layout.source_size for split in self.splits.values()}
+        if not sizes <= {len(self.columns)} or len(self.columns) != len(self.column_units):
+            raise ValueError(
+                f"a name and a unit for each column of sources, not {len(self.columns)} names and "
+                f"{len(self.column_units)} units for {sorted(sizes)} columns"
+            )
+        dims = {split.layout.dim for split in self.splits.values()}
+        if len(dims) > 1:
+            raise ValueError(f"one space dimension for all splits, not {sorted(dims)}")
+        return self
 
     def to_json(self) -> str:
         """The text of manifest.json."""

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
@@ -10,10 +9,14 @@ from jaxtyping import Float
 
 from hypermagnetics.data import Split
 from hypermagnetics.metrics import measure, quantiles
-from hypermagnetics.sources import Kernel, block_superposition
+from hypermagnetics.sources import SourceColumns, block_superposition
 
 _MAX_POINTS = 512
-_MAX_POSITIONS = 2048
+_MAX_SOURCES = 2048
+_SOURCES_PER_CALL = 128
+"""Sources whose kernels are computed at a time: the closed forms of boxes keep tens of arrays of
+(sources, points)."""
+
 _SEED = 0
 
 
@@ -27,11 +30,11 @@ class RankFloor:
     """Median over the points of the labels, as a fraction."""
     num_points: int
     """Points the features were fitted and tested on."""
-    num_positions: int
-    """Source positions the features were fitted to."""
+    num_sources: int
+    """Sources the features were fitted to, each with a unit moment along each axis."""
 
 
-def rank_floor(kernel: Kernel, split: Split, rank: int) -> tuple[RankFloor, RankFloor]:
+def rank_floor(columns: SourceColumns, split: Split, rank: int) -> tuple[RankFloor, RankFloor]:
     """The least-squares floor under every model that is additive over sources with K features.
 
     Such a model, phi(r) = sum_s w(s).f(r) with f(r) of K components, is a rank-K approximation of
@@ -43,9 +46,9 @@ def rank_floor(kernel: Kernel, split: Split, rank: int) -> tuple[RankFloor, Rank
     square may have a smaller median.
 
     Args:
-        kernel: Closed form of the body.
-        split: Whose points, source positions and labels are used: at most 512 points of the first
-            block, and the first 2048 positions.
+        columns: What the columns of the source tables are.
+        split: Whose points, sources and labels are used: at most 512 points of the first block, and
+            the first 2048 sources, with their positions, sizes and rotations.
         rank: K.
 
     Returns:
@@ -56,8 +59,8 @@ def rank_floor(kernel: Kernel, split: Split, rank: int) -> tuple[RankFloor, Rank
     """
     block = split.block(0)
     chosen = np.random.default_rng(_SEED).permutation(len(block.grid))[:_MAX_POINTS]
-    points, positions = block.grid[chosen], _positions(split)
-    potential, field = _unit_kernels(kernel, positions, points)
+    points, sources = block.grid[chosen], _sources(split)
+    potential, field = _unit_kernels(columns, sources, points)
     scales = np.sqrt(np.mean(np.square(potential))), np.sqrt(np.mean(np.square(field)))
     basis = _leading_right_vectors(_rows(potential, field, scales), rank)
     truth = block.potential[:, chosen], block.field[:, chosen]
@@ -68,35 +71,47 @@ def rank_floor(kernel: Kernel, split: Split, rank: int) -> tuple[RankFloor, Rank
         projected[:, num_points:].reshape(truth[1].shape) * scales[1],
     )
     potential_floor, field_floor = (
-        RankFloor(rank, _median_error(ours, true), num_points, len(positions))
+        RankFloor(rank, _median_error(ours, true), num_points, len(sources))
         for ours, true in zip(found, truth, strict=True)
     )
     return potential_floor, field_floor
 
 
-def _positions(split: Split) -> Float[np.ndarray, "positions dim"]:
-    dim = split.layout.dim
+def _sources(split: Split) -> Float[np.ndarray, "sources columns"]:
+    """The first sources of a split, without padding."""
     found: list[np.ndarray] = []
     for block in split.blocks():
         used = np.arange(block.sources.shape[1]) < block.num_sources[:, None]
-        found.append(block.sources[used][:, dim : 2 * dim])
-        if sum(map(len, found)) >= _MAX_POSITIONS:
+        found.append(block.sources[used])
+        if sum(map(len, found)) >= _MAX_SOURCES:
             break
-    return np.concatenate(found)[:_MAX_POSITIONS]
+    return np.concatenate(found)[:_MAX_SOURCES]
 
 
 def _unit_kernels(
-    kernel: Kernel, positions: Float[np.ndarray, "positions dim"], points: np.ndarray
+    columns: SourceColumns,
+    sources: Float[np.ndarray, "sources columns"],
+    points: Float[np.ndarray, "points dim"],
 ) -> tuple[Float[np.ndarray, "rows points"], Float[np.ndarray, "rows points dim"]]:
-    """Potential and field of a unit moment along each axis, at each position."""
-    dim = positions.shape[1]
-    moments = np.tile(np.eye(dim, dtype=positions.dtype), (len(positions), 1))
-    rows = np.concatenate([moments, np.repeat(positions, dim, axis=0)], axis=1)
-    single = jnp.asarray(rows[:, None, :])
-    potential, field = eqx.filter_jit(block_superposition)(
-        kernel, single, jnp.ones(len(rows), jnp.int32), jnp.asarray(points)
+    """Potential and field of a unit moment along each axis, in the place of each source."""
+    dim = columns.dim
+    rows = np.repeat(sources, dim, axis=0)
+    rows[:, :dim] = np.tile(np.eye(dim), (len(sources), 1))
+    step = dim * _SOURCES_PER_CALL
+    # Equal calls need one compilation: the last one is filled up with rows that are no source.
+    padded = np.zeros((-(-len(rows) // step), step, 1, rows.shape[1]), rows.dtype)
+    padded.reshape(-1, rows.shape[1])[: len(rows)] = rows
+    counts = (np.arange(padded.shape[0] * step) < len(rows)).astype(np.int32).reshape(-1, step)
+    where = jnp.asarray(points)
+    parts = [
+        block_superposition(columns, jnp.asarray(tables), jnp.asarray(count), where)
+        for tables, count in zip(padded, counts, strict=True)
+    ]
+    potential, field = (
+        np.concatenate([np.asarray(part, np.float64) for part in values])[: len(rows)]
+        for values in zip(*parts, strict=True)
     )
-    return np.asarray(potential, np.float64), np.asarray(field, np.float64)
+    return potential, field
 
 
 def _rows(

@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
 
 from hypermagnetics import models
 from hypermagnetics.data import Dataset, Manifest
-from hypermagnetics.errors import DatasetError, RunError
+from hypermagnetics.errors import DatasetError, RunError, SourceError
 from hypermagnetics.evaluate.predict import FieldModel
-from hypermagnetics.sources import BodyName, Kernel, body_kernel
+from hypermagnetics.sources import BODIES, SourceColumns
 
 MODEL_NAME = "model.hm"
 
@@ -21,8 +20,8 @@ class Subject:
     run: Path
     model: FieldModel
     dataset: Dataset
-    kernel: Kernel
-    """Closed form of the bodies of the dataset."""
+    columns: SourceColumns
+    """What the columns of the dataset's source tables are, and which bodies they describe."""
     splits: tuple[str, ...]
 
 
@@ -39,16 +38,56 @@ def open_subject(run: Path, dataset: Path, splits: Sequence[str] = ()) -> Subjec
         The subject.
 
     Raises:
-        DatasetError: If the dataset is damaged or has no such split.
+        DatasetError: If the dataset is damaged, has no such split, or is of unknown bodies.
         RunError: If the run has no model, or it is for other data.
         ModelFileError: If the model file is damaged.
     """
     opened = Dataset.open(dataset)
     chosen = _choose_splits(opened, splits)
+    columns = source_columns(opened.manifest, dataset)
     model = _read_model(run)
     for name in chosen:
-        _refuse_other_data(model, run, opened, name)
-    return Subject(run, model, opened, _kernel(opened.manifest, dataset), chosen)
+        _refuse_other_sizes(model, run, opened, name)
+    _refuse_other_columns(model, run, columns, dataset)
+    return Subject(run, model, opened, columns, chosen)
+
+
+def source_columns(manifest: Manifest, where: Path) -> SourceColumns:
+    """What a manifest says about the columns of its source tables.
+
+    Args:
+        manifest: Of the dataset.
+        where: Its directory.
+
+    Returns:
+        The columns.
+
+    Raises:
+        DatasetError: If this release does not know such sources.
+    """
+    repair = "Evaluate it with the release of hypermagnetics that wrote it."
+    known: dict[str, int] = {body: code for code, body in enumerate(BODIES)}
+    bodies = tuple(body for body in BODIES if manifest.bodies.get(body) == known[body])
+    if len(bodies) != len(manifest.bodies):
+        raise DatasetError(
+            f"The bodies of a dataset, with their codes, must be some of {_coded(known)}; got "
+            f"{_coded(manifest.bodies)} ({where}). {repair}"
+        )
+    sizes = {(split.layout.dim, split.layout.source_size) for split in manifest.splits.values()}
+    dim = min(sizes)[0]
+    if sizes != {(dim, len(manifest.columns))}:
+        raise DatasetError(
+            "All splits of a dataset must share one dimension and have the "
+            f"{len(manifest.columns)} columns of its manifest; got dimensions and columns "
+            f"{sorted(sizes)} ({where}). {repair}"
+        )
+    try:
+        return SourceColumns(dim, bodies, manifest.columns, tuple(manifest.constants.items()))
+    except SourceError as error:
+        raise DatasetError(
+            "The sources of a dataset must be ones that this release knows; got a manifest of "
+            f"which it says: {error} ({where}). {repair}"
+        ) from error
 
 
 def _choose_splits(dataset: Dataset, wanted: Sequence[str]) -> tuple[str, ...]:
@@ -79,7 +118,7 @@ def _read_model(run: Path) -> FieldModel:
     return models.load(path)
 
 
-def _refuse_other_data(model: FieldModel, run: Path, dataset: Dataset, split: str) -> None:
+def _refuse_other_sizes(model: FieldModel, run: Path, dataset: Dataset, split: str) -> None:
     layout = dataset.manifest.splits[split].layout
     reads, given = (model.dim, model.source_size), (layout.dim, layout.source_size)
     if reads != given:
@@ -90,12 +129,22 @@ def _refuse_other_data(model: FieldModel, run: Path, dataset: Dataset, split: st
         )
 
 
-def _kernel(manifest: Manifest, where: Path) -> Kernel:
-    names = get_args(BodyName)
-    for body in names:
-        if body == manifest.body:
-            return body_kernel(body, manifest.radius)
-    raise DatasetError(
-        f"The body of a dataset must be one of {', '.join(names)}; got {manifest.body!r} "
-        f"({where}). Evaluate it with the release of hypermagnetics that wrote it."
-    )
+def _refuse_other_columns(
+    model: FieldModel, run: Path, columns: SourceColumns, dataset: Path
+) -> None:
+    repair = "Evaluate it on a dataset like the one it was trained on."
+    if model.source_columns and model.source_columns != columns.names:
+        raise RunError(
+            f"The model must read the columns of the dataset, {', '.join(columns.names)}; got "
+            f"{', '.join(model.source_columns)} ({run}, {dataset}). {repair}"
+        )
+    unread = [body for body in columns.bodies if BODIES.index(body) not in model.codes]
+    if columns.has("body") and unread:
+        raise RunError(
+            f"The model must know all bodies of the dataset, {', '.join(columns.bodies)}; got one "
+            f"trained without {', '.join(unread)} ({run}, {dataset}). {repair}"
+        )
+
+
+def _coded(bodies: dict[str, int]) -> str:
+    return ", ".join(f"{body}={code}" for body, code in bodies.items())

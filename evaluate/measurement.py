@@ -13,6 +13,7 @@ from hypermagnetics.evaluate.predict import FieldModel, predict, samples_per_cal
 from hypermagnetics.evaluate.regions import REGIONS, regions
 from hypermagnetics.evaluate.results import QuantityResult, RegionScores
 from hypermagnetics.metrics import Errors, measure, quantiles, scores
+from hypermagnetics.sources import SourceColumns
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Measurement:
 
 
 def measure_split(
-    model: FieldModel, split: Split, radius: float | None, advance: Callable[[int], None]
+    model: FieldModel, split: Split, columns: SourceColumns, advance: Callable[[int], None]
 ) -> Measurement:
     """Predict every sample of a split and compare it with its labels.
 
@@ -39,7 +40,7 @@ def measure_split(
     Args:
         model: The model.
         split: The samples.
-        radius: Radius of the bodies [m]; None for dipoles.
+        columns: What the columns of the source tables are.
         advance: Called with the number of samples of each step.
 
     Returns:
@@ -58,7 +59,7 @@ def measure_split(
             (
                 measure(potential, block.potential),
                 measure(field, block.field),
-                regions(block.sources, block.num_sources, block.grid, radius),
+                regions(columns, block.sources, block.num_sources, block.grid),
                 block.num_sources,
             )
         )

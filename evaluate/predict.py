@@ -28,6 +28,16 @@ class FieldModel(Protocol):
         ...
 
     @property
+    def source_columns(self) -> tuple[str, ...]:
+        """Names of these columns; none if they are not known."""
+        ...
+
+    @property
+    def codes(self) -> tuple[int, ...]:
+        """Codes of the bodies it was trained on, if the source table has a column for them."""
+        ...
+
+    @property
     def rank(self) -> int | None:
         """K of a model phi(r) = sum_s w(s).f(r) with K features f; None if it is no such model."""
         ...

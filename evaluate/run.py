@@ -10,13 +10,14 @@ import jax
 from hypermagnetics.data import Block, Split, verify_split
 from hypermagnetics.evaluate.baselines import rank_floor
 from hypermagnetics.evaluate.config import MODEL_NAME, Subject
+from hypermagnetics.evaluate.drawing import draw_sample
 from hypermagnetics.evaluate.measurement import (
     Measurement,
     measure_split,
     middle_sample,
     summarise,
 )
-from hypermagnetics.evaluate.report import draw_sample, write_picture
+from hypermagnetics.evaluate.report import write_picture
 from hypermagnetics.evaluate.results import Results, SplitResult, per_cent
 from hypermagnetics.files import sha256_of, write_text_atomically
 
@@ -42,6 +43,7 @@ def evaluate(subject: Subject, out: Path, advance: Callable[[int], None]) -> Res
     results = Results(
         run=str(subject.run),
         dataset=str(subject.dataset.directory),
+        bodies=subject.columns.bodies,
         dataset_sha256=subject.dataset.sha256,
         model_sha256=sha256_of(subject.run / MODEL_NAME),
         software={name: version(name) for name in ("hypermagnetics", "jax", "numpy", "scipy")},
@@ -65,9 +67,9 @@ def _evaluate_split(
 ) -> SplitResult:
     start = time.perf_counter()
     split, model = subject.dataset.split(name), subject.model
-    radius = subject.dataset.manifest.radius
-    measurement = measure_split(model, split, radius, advance)
-    floors = (None, None) if model.rank is None else rank_floor(subject.kernel, split, model.rank)
+    columns, rank = subject.columns, model.rank
+    measurement = measure_split(model, split, columns, advance)
+    floors = (None, None) if rank is None else rank_floor(columns, split, rank)
     potential = summarise(measurement, measurement.potential, floors[0])
     field = summarise(measurement, measurement.field, floors[1])
     _picture(subject, split, measurement, picture)
@@ -88,7 +90,7 @@ def _picture(subject: Subject, split: Split, measurement: Measurement, path: Pat
     one = slice(within, within + 1)
     drawing = draw_sample(
         subject.model,
-        subject.kernel,
+        subject.columns,
         Block(
             sources=block.sources[one],
             num_sources=block.num_sources[one],
@@ -96,15 +98,15 @@ def _picture(subject: Subject, split: Split, measurement: Measurement, path: Pat
             potential=block.potential[one],
             field=block.field[one],
         ),
-        subject.dataset.manifest.radius,
     )
     potential, field = (
         per_cent(float(errors.sample_relative_l2()[sample]))
         for errors in (measurement.potential, measurement.field)
     )
+    plane = "" if drawing.height is None else f", plane z = {drawing.height:.3g} m"
     write_picture(
         path,
         drawing,
-        f"{subject.run.resolve().name}, {split.name}, sample {sample} (median error)\n"
+        f"{subject.run.resolve().name}, {split.name}, sample {sample} (median error){plane}\n"
         f"relative L2 error: potential {potential} %, field {field} %",
     )

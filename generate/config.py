@@ -2,65 +2,111 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from hypermagnetics.config import Config
 from hypermagnetics.data.manifest import SplitName
-from hypermagnetics.sources import BodyName, Normal
+from hypermagnetics.generate.bodies import BodyConfig
+from hypermagnetics.sources.distributions import Moment, Position, Positive
 
-_Positive = Annotated[float, Field(gt=0)]
+MAX_POINTS = 2**24
+"""Points of a grid."""
+
 _Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
+_NumSources = Annotated[int, Field(ge=1, le=100_000)]
+_NumPoints = Annotated[int, Field(ge=1, le=MAX_POINTS)]
+
+
+def _in_order(ends: tuple[int, ...]) -> tuple[int, ...]:
+    if ends[0] > ends[1]:
+        raise ValueError("a range [least, most] with least not above most")
+    return ends
+
+
+_Range = Annotated[
+    tuple[_NumSources, ...], Field(min_length=2, max_length=2), AfterValidator(_in_order)
+]
 
 
 class SourcesConfig(Config):
     """Which bodies, and how they are drawn."""
 
-    body: BodyName
-    radius: _Positive | None = None
-    """Radius of every disc [m]."""
-    moment: Normal
-    """Moments [A m]."""
-    position: Normal
+    body: BodyConfig
+    """What the sources are, with their sizes and rotations."""
+    moment: Moment
+    """Moments [A m²], in two dimensions [A m]."""
+    position: Position
     """Positions [m]."""
-
-    @model_validator(mode="after")
-    def _radius_goes_with_the_body(self) -> "SourcesConfig":
-        if (self.body == "disc") != (self.radius is not None):
-            raise ValueError("given with a radius if the body is 'disc', and without one if not")
-        return self
 
 
 class RandomGrid(Config):
     """Points drawn uniformly from the box, anew for each block of samples."""
 
     kind: Literal["random"]
-    half_width: _Positive
+    half_width: Positive
     """Half the side of the box around the origin [m]."""
-    num_points: Annotated[int, Field(ge=1, le=2**24)]
+    num_points: _NumPoints
 
 
 class RegularGrid(Config):
     """Evenly spaced points of the box, faces included, the same for all samples."""
 
     kind: Literal["regular"]
-    half_width: _Positive
+    half_width: Positive
     """Half the side of the box around the origin [m]."""
     resolution: Annotated[int, Field(ge=2, le=4096)]
     """Points per side."""
+
+
+class SurfaceGrid(Config):
+    """Points of which a share is drawn near the surfaces of the sources, the rest uniformly."""
+
+    kind: Literal["surface"]
+    half_width: Positive
+    """Half the side of the box around the origin [m]; a surface may lie outside of it."""
+    num_points: _NumPoints
+    share: Annotated[float, Field(gt=0, le=1)]
+    """Share of the points that are drawn near surfaces; they come first, and of the others some
+    lie there by chance."""
+    distance: Positive
+    """Largest distance of those from the surface of a source of the sample, on either side [m]."""
+
+
+class FileGrid(Config):
+    """The points of a file, the same for all samples."""
+
+    kind: Literal["file"]
+    path: Annotated[str, Field(min_length=1)]
+    """A .npy, .csv or .txt file with the coordinates of a point in each row [m]."""
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    """Of the file; if not given, that of the file as it is."""
 
 
 class SplitConfig(Config):
     """One split."""
 
     num_samples: _Count
-    num_sources: Annotated[int, Field(ge=1, le=100_000)]
-    """Sources of each sample."""
+    num_sources: Annotated[
+        Annotated[_NumSources, Tag("number")] | Annotated[_Range, Tag("range")],
+        Discriminator(lambda value: "range" if isinstance(value, list | tuple) else "number"),
+    ]
+    """Sources of each sample: a number, or [least, most], both included, all equally probable."""
+
+    @property
+    def least_sources(self) -> int:
+        """Sources that each sample has at least."""
+        return self.num_sources if isinstance(self.num_sources, int) else self.num_sources[0]
+
+    @property
+    def max_sources(self) -> int:
+        """Sources that each sample has at most."""
+        return self.num_sources if isinstance(self.num_sources, int) else self.num_sources[1]
 
 
 class StorageConfig(Config):
     """How the arrays lie in files; it does not change a value."""
 
-    shard_mb: _Positive = 256.0
+    shard_mb: Positive = 256.0
     """Size of a shard aimed at, all arrays together [10^6 bytes]; at least one block."""
 
 
@@ -69,9 +115,10 @@ class DatasetRecipe(Config):
 
     title: Annotated[str, Field(min_length=1, max_length=200)]
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)]
-    samples_per_grid: Annotated[int, Field(ge=1, le=2**20)] = 256
-    """Consecutive samples that share one grid: a block, the unit of reading."""
+    samples_per_grid: Annotated[int, Field(ge=1, le=2**20)] | None = None
+    """Consecutive samples that share one grid: a block, the unit of reading. If not given, 256, or
+    what fits into 64 MB; 1 where the grid follows the sources."""
     sources: SourcesConfig
-    grid: Annotated[RandomGrid | RegularGrid, Field(discriminator="kind")]
+    grid: Annotated[RandomGrid | RegularGrid | SurfaceGrid | FileGrid, Field(discriminator="kind")]
     storage: StorageConfig = StorageConfig()
     splits: Annotated[dict[SplitName, SplitConfig], Field(min_length=1)]

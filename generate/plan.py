@@ -2,21 +2,35 @@
 
 from dataclasses import dataclass
 from importlib.metadata import version
+from typing import NamedTuple
 
 from hypermagnetics.data import Identity, Shard, SplitLayout, StorageFormat
 from hypermagnetics.data.layout import samples_per_shard
 from hypermagnetics.errors import RecipeError
-from hypermagnetics.generate.config import DatasetRecipe, RegularGrid, SplitConfig
+from hypermagnetics.generate.bodies import source_columns
+from hypermagnetics.generate.config import (
+    DatasetRecipe,
+    FileGrid,
+    RegularGrid,
+    SplitConfig,
+    SurfaceGrid,
+)
+from hypermagnetics.generate.feasibility import refuse_contradictions, refuse_unpackable
+from hypermagnetics.generate.point_file import read_points
 from hypermagnetics.log import in_bytes
-from hypermagnetics.sources import COLUMNS, DIM
+from hypermagnetics.sources import BODIES, SourceColumns
 
 _SOFTWARE = ("hypermagnetics", "jax", "jaxlib", "numpy", "scipy", "zarr", "h5py")
 """What decides the bytes."""
 
-_MAX_BLOCK_BYTES = 2e9
-"""Several blocks are in memory at a time, for a while in float64."""
+_SAMPLES_PER_GRID = 256
+"""Unless the recipe says otherwise, or the blocks would be too large."""
 
-_COLUMN_UNITS = ("A m", "A m", "m", "m")
+_BLOCK_BYTES = 64e6
+"""Largest block where the recipe leaves its size open. Several blocks are in memory at a time."""
+
+_MAX_BLOCK_BYTES = 256e6
+"""Largest block that a recipe can ask for."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +38,8 @@ class Plan:
     """All that decides the bytes of a dataset."""
 
     recipe: DatasetRecipe
+    """With everything filled in that it left open."""
+    columns: SourceColumns
     identity: Identity
 
     @property
@@ -64,56 +80,116 @@ def make_plan(recipe: DatasetRecipe, storage_format: StorageFormat) -> Plan:
         The plan.
 
     Raises:
-        RecipeError: If a block would not fit in memory.
+        RecipeError: If the parts of the recipe contradict each other, its sources do not fit into
+            their box, its points cannot be read, or a block would not fit in memory.
     """
-    splits = {name: _layout(recipe, split) for name, split in recipe.splits.items()}
-    for name, layout in splits.items():
-        _refuse_large_blocks(name, layout)
+    columns = source_columns(recipe.sources.body)
+    refuse_contradictions(recipe, columns)
+    recipe, num_points = _with_points(recipe, columns.dim)
+    sizes = {
+        name: _Sizes(split, num_points, columns.dim, columns.size, _shares_grid(recipe))
+        for name, split in recipe.splits.items()
+    }
+    recipe = _with_block_size(recipe, list(sizes.values()))
+    splits = {name: _layout(recipe, size) for name, size in sizes.items()}
+    for name, size in sizes.items():
+        _refuse_large_blocks(name, size, splits[name].samples_per_grid)
+    refuse_unpackable(recipe, columns, splits)
     identity = Identity(
         title=recipe.title,
-        body=recipe.sources.body,
-        radius=recipe.sources.radius,
-        columns=COLUMNS,
-        column_units=_COLUMN_UNITS,
+        bodies={body: BODIES.index(body) for body in columns.bodies},
+        constants=dict(columns.constants),
+        columns=columns.names,
+        column_units=columns.units,
         seed=recipe.seed,
         storage_format=storage_format,
         recipe=recipe.model_dump(mode="json"),
         splits=splits,
         software={name: version(name) for name in _SOFTWARE},
     )
-    return Plan(recipe, identity)
+    return Plan(recipe, columns, identity)
 
 
-def _refuse_large_blocks(split: str, layout: SplitLayout) -> None:
-    size = layout.num_bytes / layout.num_samples * layout.samples_per_grid
-    if size > _MAX_BLOCK_BYTES:
+class _Sizes(NamedTuple):
+    """What the bytes of a split follow from."""
+
+    split: SplitConfig
+    num_points: int
+    dim: int
+    source_size: int
+    shared_grid: bool
+
+    @property
+    def sample_bytes(self) -> int:
+        """Bytes of one sample, without its grid."""
+        columns = self.split.max_sources * self.source_size
+        return 4 * (self.num_points * (1 + self.dim) + columns + 1)
+
+    @property
+    def grid_bytes(self) -> int:
+        """Bytes of one grid."""
+        return 4 * self.num_points * self.dim
+
+    def block_bytes(self, samples: int) -> int:
+        """Bytes of a block."""
+        return samples * self.sample_bytes + self.grid_bytes
+
+
+def _shares_grid(recipe: DatasetRecipe) -> bool:
+    return isinstance(recipe.grid, RegularGrid | FileGrid)
+
+
+def _with_points(recipe: DatasetRecipe, dim: int) -> tuple[DatasetRecipe, int]:
+    """The recipe with the sha256 of its points, and their number."""
+    grid = recipe.grid
+    if isinstance(grid, RegularGrid):
+        return recipe, grid.resolution**dim
+    if not isinstance(grid, FileGrid):
+        return recipe, grid.num_points
+    points, digest = read_points(grid, dim)
+    known = grid.model_copy(update={"sha256": digest})
+    return recipe.model_copy(update={"grid": known}), len(points)
+
+
+def _with_block_size(recipe: DatasetRecipe, sizes: list[_Sizes]) -> DatasetRecipe:
+    """The recipe with the number of samples of a block: a power of 2, as batches like it."""
+    samples = recipe.samples_per_grid
+    if samples is None:
+        samples = 1 if isinstance(recipe.grid, SurfaceGrid) else _SAMPLES_PER_GRID
+        while samples > 1 and max(size.block_bytes(samples) for size in sizes) > _BLOCK_BYTES:
+            samples //= 2
+    return recipe.model_copy(update={"samples_per_grid": samples})
+
+
+def _refuse_large_blocks(split: str, size: _Sizes, samples: int) -> None:
+    found = size.block_bytes(samples)
+    if found > _MAX_BLOCK_BYTES:
+        samples_too = "samples_per_grid, or " if samples > 1 else ""
         raise RecipeError(
-            f"A block must take at most {in_bytes(_MAX_BLOCK_BYTES)}; got {in_bytes(size)} (split "
-            f"{split!r}, {layout.samples_per_grid} samples at {layout.num_points} points). Lower "
-            "samples_per_grid, or the number of points."
+            f"A block must take at most {in_bytes(_MAX_BLOCK_BYTES)}; got {in_bytes(found)} (split "
+            f"{split!r}, samples_per_grid {samples}, {size.num_points} points, "
+            f"{size.split.max_sources} sources). Lower {samples_too}the number of points "
+            "or sources."
         )
 
 
-def _layout(recipe: DatasetRecipe, split: SplitConfig) -> SplitLayout:
-    grid = recipe.grid
-    shared = isinstance(grid, RegularGrid)
-    num_points = grid.resolution**DIM if isinstance(grid, RegularGrid) else grid.num_points
-    columns = len(COLUMNS)
-    sample_floats = num_points * (1 + DIM) + split.num_sources * columns + 1
+def _layout(recipe: DatasetRecipe, size: _Sizes) -> SplitLayout:
+    split = size.split
+    assert recipe.samples_per_grid is not None, "filled in above"
     per_grid = min(recipe.samples_per_grid, split.num_samples)
-    grid_floats = 0 if shared else num_points * DIM / per_grid
+    grid_bytes = 0 if size.shared_grid else size.grid_bytes / per_grid
     return SplitLayout(
         num_samples=split.num_samples,
         samples_per_grid=per_grid,
-        shared_grid=shared,
+        shared_grid=size.shared_grid,
         samples_per_shard=samples_per_shard(
             split.num_samples,
             per_grid,
-            int(4 * (sample_floats + grid_floats)),
+            int(size.sample_bytes + grid_bytes),
             recipe.storage.shard_mb * 1e6,
         ),
-        max_sources=split.num_sources,
-        source_size=columns,
-        num_points=num_points,
-        dim=DIM,
+        max_sources=split.max_sources,
+        source_size=size.source_size,
+        num_points=size.num_points,
+        dim=size.dim,
     )

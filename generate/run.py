@@ -21,6 +21,9 @@ _BLOCKS_AHEAD = 2
 """Blocks dispatched before the oldest is written: dispatch returns at once, so the device computes
 while the host writes, and no more than these wait in memory."""
 
+_MEMORY = 6e8
+"""Bytes of all blocks that are being made or written; large blocks are made fewer at a time."""
+
 _OVERHEAD = 1.02
 """Files take this much more than their values: indices, metadata."""
 
@@ -47,7 +50,7 @@ def generate(plan: Plan, directory: Path, advance: Callable[[int], None]) -> tup
         num_made = sum(shard.num_samples for _, shard in missing)
         advance(plan.num_samples - num_made)
         work = _Work(plan, writer, advance)
-        with ThreadPoolExecutor(_SHARDS_AT_ONCE, "shard") as pool:
+        with ThreadPoolExecutor(work.shards_at_once, "shard") as pool:
             tasks = [pool.submit(writer.write_metadata)]
             tasks += [pool.submit(work.make_shard, split, shard) for split, shard in missing]
             try:
@@ -67,6 +70,13 @@ class _Work:
         self._plan, self._writer = plan, writer
         self._advance, self._lock = advance, threading.Lock()
         self.stop = threading.Event()
+        largest = max(
+            layout.num_bytes / layout.num_samples * layout.samples_per_grid
+            for layout in plan.identity.splits.values()
+        )
+        blocks = max(int(_MEMORY / largest), 1)
+        self.shards_at_once = min(_SHARDS_AT_ONCE, blocks)
+        self._blocks_ahead = min(_BLOCKS_AHEAD, blocks // self.shards_at_once - 1)
 
     def make_shard(self, split: str, shard: Shard) -> None:
         """Compute and write one shard, or leave no trace of it when `stop` is set meanwhile."""
@@ -80,11 +90,10 @@ class _Work:
 
     def _blocks(self, split: str, shard: Shard) -> Iterator[Block]:
         """The blocks of a shard in order, computed a few ahead of the reader."""
-        layout = self._plan.identity.splits[split]
         started: deque[Callable[[], Block]] = deque()
         for index in range(shard.first_block, shard.first_block + shard.num_blocks):
-            started.append(start_block(self._plan.recipe, split, layout, index))
-            if len(started) > _BLOCKS_AHEAD:
+            started.append(start_block(self._plan, split, index))
+            if len(started) > self._blocks_ahead:
                 yield started.popleft()()
         while started:
             yield started.popleft()()

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import jax.random as jr
 import optax
+from pydantic import ValidationError
 
-from hypermagnetics.data import ArrayName, BatchSchedule, Dataset, Split, verify_split
+from hypermagnetics.data import ArrayName, BatchSchedule, Dataset, Manifest, Split, verify_split
 from hypermagnetics.errors import DatasetError
-from hypermagnetics.models import Model, ModelInputs, Scales, build_model
+from hypermagnetics.models import READABLE, Model, ModelInputs, Scales, build_model
 from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.objective import Objective
 from hypermagnetics.train.optimiser import learning_rate, make_optimiser
@@ -23,6 +24,7 @@ class Setup:
     dataset: Dataset
     train: Split
     valid: Split
+    inputs: ModelInputs
     schedule: BatchSchedule
     objective: Objective
     learning_rate: optax.Schedule
@@ -30,15 +32,7 @@ class Setup:
 
     def new_model(self) -> Model:
         """The model with its initial parameters."""
-        return build_model(
-            self.recipe.model,
-            ModelInputs(
-                dim=self.train.layout.dim,
-                source_size=self.train.layout.source_size,
-                scales=_scales(self.train),
-            ),
-            jr.key(self.recipe.seed),
-        )
+        return build_model(self.recipe.model, self.inputs, jr.key(self.recipe.seed))
 
     @property
     def samples_per_step(self) -> int:
@@ -59,7 +53,7 @@ def make_setup(recipe: TrainingRecipe, dataset: Dataset, advance: Callable[[int]
 
     Raises:
         DatasetError: If a split does not exist, its bytes are not those that were written, or it
-            holds nothing but zeros.
+            holds nothing but zeros, or its sources have columns that no model can read.
     """
     train, valid = dataset.split(recipe.data.train), dataset.split(recipe.data.valid)
     if recipe.data.check == "all":
@@ -75,6 +69,7 @@ def make_setup(recipe: TrainingRecipe, dataset: Dataset, advance: Callable[[int]
         dataset=dataset,
         train=train,
         valid=valid,
+        inputs=_inputs(dataset.manifest, train),
         schedule=BatchSchedule(
             num_blocks=train.layout.num_blocks,
             blocks_per_batch=recipe.data.blocks_per_batch,
@@ -99,6 +94,24 @@ def _refuse_nothing_but_zeros(split: Split, name: ArrayName) -> None:
             f"{name} must differ from zero somewhere to be learned from; got zeros only (split "
             f"{split.name!r} of {split.directory}). Train on another split or dataset."
         )
+
+
+def _inputs(manifest: Manifest, split: Split) -> ModelInputs:
+    """What a model reads of the sources of a dataset."""
+    try:
+        return ModelInputs(
+            dim=split.layout.dim,
+            source_size=split.layout.source_size,
+            columns=manifest.columns,
+            codes=tuple(manifest.bodies.values()) if "body" in manifest.columns else (),
+            scales=_scales(split),
+        )
+    except ValidationError as error:
+        raise DatasetError(
+            f"The columns of the sources must be moment and position, then some of "
+            f"{', '.join(READABLE)}, for a model to read them; got {', '.join(manifest.columns)} "
+            f"({split.directory}). Train with a release of hypermagnetics that knows them."
+        ) from error
 
 
 def _scales(split: Split) -> Scales:

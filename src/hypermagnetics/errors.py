@@ -13,6 +13,10 @@ class RecipeError(HypermagneticsError):
     """A recipe, or an override of one of its keys, is wrong."""
 
 
+class SourceError(HypermagneticsError):
+    """A source, or a point of evaluation, is none: not finite, without size, of the wrong shape."""
+
+
 class DatasetError(HypermagneticsError):
     """A dataset is missing, incomplete, damaged or of another format."""
 

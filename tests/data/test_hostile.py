@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -96,3 +97,20 @@ def test_absurd_sizes_are_refused_at_once(copy: Path, sizes: dict[str, int]) -> 
     with pytest.raises(DatasetError, match="files of a manifest must follow from its splits"):
         Dataset.open(copy)
     assert time.monotonic() - start < SECONDS
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda manifest: manifest["columns"].append("radius"), "a name and a unit for each"),
+        (lambda manifest: manifest["column_units"].pop(), "a name and a unit for each"),
+    ],
+    ids=["columns", "units"],
+)
+def test_columns_must_be_those_of_the_splits(
+    copy: Path, edit: Callable[[Any], None], message: str
+) -> None:
+    """A row would otherwise be read wrongly."""
+    edit_manifest(copy, edit)
+    with pytest.raises(DatasetError, match=message):
+        Dataset.open(copy)

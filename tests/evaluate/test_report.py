@@ -5,29 +5,37 @@ import pytest
 from matplotlib.image import imread
 
 from hypermagnetics.data import Block
-from hypermagnetics.evaluate.report import draw_sample, write_picture
-from hypermagnetics.sources import body_kernel
+from hypermagnetics.evaluate.drawing import draw_sample
+from hypermagnetics.evaluate.report import write_picture
+from hypermagnetics.sources import SourceColumns, Sphere, source_table
+
+DISCS = SourceColumns.of("disc", constants={"radius": 1.0})
 
 
 @pytest.fixture
 def block(tiny) -> Block:
     """A block of one sample with four sources."""
-    block = tiny.split("test-multi").block(1)
+    return _sample(tiny.split("test-multi").block(1), 2)
+
+
+def _sample(block: Block, sample: int) -> Block:
+    one = slice(sample, sample + 1)
     return Block(
-        sources=block.sources[2:3],
-        num_sources=block.num_sources[2:3],
+        sources=block.sources[one],
+        num_sources=block.num_sources[one],
         grid=block.grid,
-        potential=block.potential[2:3],
-        field=block.field[2:3],
+        potential=block.potential[one],
+        field=block.field[one],
     )
 
 
 def test_a_drawing_covers_the_grid_and_its_field_is_minus_the_gradient(block, oracle):
-    drawing = draw_sample(oracle(), body_kernel("disc", 1.0), block, 1.0)
+    drawing = draw_sample(oracle(), DISCS, block)
     x, y = drawing.axes
     assert (x[0], x[-1]) == (block.grid[:, 0].min(), block.grid[:, 0].max())
     assert (y[0], y[-1]) == (block.grid[:, 1].min(), block.grid[:, 1].max())
-    assert drawing.sources.shape == (4, 4)
+    assert drawing.height is None
+    assert len(drawing.outlines) == len(drawing.arrows) == 4
     np.testing.assert_allclose(drawing.potential, drawing.true_potential, atol=1e-6)
     # Rows are y and columns x: the other way round the gradient would not fit.
     down, right = np.gradient(drawing.true_potential, y, x)
@@ -36,24 +44,44 @@ def test_a_drawing_covers_the_grid_and_its_field_is_minus_the_gradient(block, or
 
 
 @pytest.mark.parametrize(
-    "settings", [{}, {"factor": 0.0}, {"factor": 1.2, "blind_below": 0.0}, {"factor": np.nan}]
+    "settings", [{"factor": 0.0}, {"factor": 1.2, "blind_below": 0.0}, {"factor": np.nan}]
 )
 def test_every_prediction_can_be_drawn(block, oracle, tmp_path, settings):
-    drawing = draw_sample(oracle(**settings), body_kernel("disc", 1.0), block, 1.0)
+    drawing = draw_sample(oracle(**settings), DISCS, block)
     write_picture(tmp_path / "sample.png", drawing, "a title")
     height, width, _ = imread(tmp_path / "sample.png").shape
     assert width > 2 * height > 1000
 
 
 def test_a_dipole_is_drawn(block, oracle, tmp_path):
-    drawing = draw_sample(oracle(), body_kernel("dipole", None), block, None)
+    drawing = draw_sample(oracle(), SourceColumns.of("dipole", dim=2), block)
     write_picture(tmp_path / "sample.png", drawing, "dipoles")
     assert (tmp_path / "sample.png").is_file()
 
 
-def test_equal_drawings_are_equal_files(block, oracle, tmp_path):
-    drawing = draw_sample(oracle(factor=0.8), body_kernel("disc", 1.0), block, 1.0)
-    first, second = tmp_path / "a.png", tmp_path / "b.png"
-    write_picture(first, drawing, "once")
-    write_picture(second, drawing, "once")
-    assert first.read_bytes() == second.read_bytes()
+@pytest.mark.parametrize("mixture", [3], indirect=True, ids=["3D"])
+def test_a_slice_is_drawn(mixture, oracle):
+    block = _sample(mixture.dataset.split("test").block(0), 3)
+    drawing = draw_sample(oracle(mixture.columns, rank=9), mixture.columns, block)
+    low, high = block.grid[:, 2].min(), block.grid[:, 2].max()
+    assert drawing.height is not None
+    assert low <= drawing.height <= high
+    x, y = drawing.axes
+    down, right = np.gradient(drawing.true_potential, y, x)
+    difference = np.abs(np.stack([right, down], axis=-1) + drawing.true_field)
+    assert np.median(difference) < 0.02 * np.quantile(np.abs(drawing.true_field), 0.99)
+
+
+@pytest.mark.parametrize(("depth", "height"), [(3.0, 0.5), (0.2, 0.2), (0.0, 0.0)])
+def test_the_plane_passes_through_the_middle_source_or_near_it(oracle, depth, height):
+    bodies = [Sphere([1.0, 0.0, 0.0], [0.0, 0.0, z], 1.0) for z in (0.1, 0.5, 2.0)]
+    columns, table = source_table(bodies)
+    grid = np.array([[-3, -3, -depth], [3, 3, depth]], np.float32)
+    nothing = np.zeros((1, 2), np.float32)
+    sources = np.asarray(table, np.float32)[None]
+    block = Block(sources, np.array([3], np.int32), grid, nothing, np.zeros((1, 2, 3)))
+    drawing = draw_sample(oracle(columns), columns, block)
+    assert drawing.height == pytest.approx(height)
+    assert len(drawing.outlines) == 2
+    assert (drawing.axes[0][0], drawing.axes[0][-1]) == (-3, 3)
+    np.testing.assert_allclose(drawing.potential, drawing.true_potential, atol=1e-6)

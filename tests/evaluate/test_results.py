@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -26,12 +27,22 @@ def _quantity(floor: RankFloor | None) -> QuantityResult:
 def results() -> Results:
     """Results with every kind of odd number in them."""
     split = SplitResult(_quantity(RankFloor(400, 0.0123, 512, 1000)), _quantity(None), 7, 2.0, 0.5)
-    return Results("run", "discs", "ab" * 32, "cd" * 32, {"jax": "1"}, "cpu", {"test-multi": split})
+    return Results(
+        run="run",
+        dataset="discs",
+        bodies=("disc",),
+        dataset_sha256="ab" * 32,
+        model_sha256="cd" * 32,
+        software={"jax": "1"},
+        device="cpu",
+        splits={"test-multi": split},
+    )
 
 
 def test_numbers_that_are_not_finite_are_null_in_json(results):
     read = json.loads(results.to_json(), parse_constant=pytest.fail)
     assert read["schema"] == 1
+    assert read["bodies"] == ["disc"]
     assert read["dataset_sha256"] == "ab" * 32
     potential = read["splits"]["test-multi"]["potential"]
     assert potential["median_relative_error"] == 0.0441
@@ -56,6 +67,8 @@ def test_the_table_is_in_per_cent_with_the_published_figures(results):
     )
     assert any("one source: 4.4" in line for line in lines)
     assert any("four sources: 4.8" in line for line in lines)
+    of_others = replace(results, bodies=("disc", "dipole"))
+    assert "Published" not in of_others.to_text()
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,14 @@ import pytest
 
 from hypermagnetics.data import Dataset
 from hypermagnetics.errors import DatasetError, RunError
+from hypermagnetics.evaluate import baselines
 from hypermagnetics.evaluate.config import Subject, open_subject
 from hypermagnetics.evaluate.measurement import measure_split, middle_sample
 from hypermagnetics.evaluate.run import evaluate, picture_path
 from hypermagnetics.metrics import scores
-from hypermagnetics.sources import body_kernel
+from hypermagnetics.sources import SourceColumns
+
+DISCS = SourceColumns.of("disc", constants={"radius": 1.0})
 
 
 def _nothing(count: int) -> None:
@@ -25,7 +28,7 @@ def subject(tiny, tmp_path):
     (tmp_path / "run" / "model.hm").write_bytes(b"stands for a model")
 
     def make(model, *splits: str) -> Subject:
-        return Subject(tmp_path / "run", model, tiny, body_kernel("disc", 1.0), splits)
+        return Subject(tmp_path / "run", model, tiny, DISCS, splits)
 
     return make
 
@@ -98,15 +101,16 @@ def test_two_evaluations_are_identical_apart_from_times(subject, oracle, tmp_pat
         "sample-test-single.png",
         "sample-test-multi.png",
     }
-    picture = picture_path(tmp_path / "a", "test-multi").read_bytes()
-    assert picture.startswith(b"\x89PNG")
+    pictures = [picture_path(tmp_path / out, "test-multi").read_bytes() for out in "ab"]
+    assert pictures[0].startswith(b"\x89PNG")
+    assert pictures[0] == pictures[1]
 
 
 def test_blocks_of_any_size_compile_once_and_match_the_labels(tiny, oracle):
     model = oracle(factor=1.5)
     split = tiny.split("test-multi")
     seen: list[int] = []
-    measured = measure_split(model, split, 1.0, seen.append)
+    measured = measure_split(model, split, DISCS, seen.append)
     assert model.shapes == [(8, 4, 4)]
     assert seen == [8, 8, 4]
     assert measured.regions.shape == (20, split.layout.num_points)
@@ -115,17 +119,17 @@ def test_blocks_of_any_size_compile_once_and_match_the_labels(tiny, oracle):
 
 def test_large_grids_are_predicted_in_pieces(tiny, oracle, monkeypatch):
     split = tiny.split("test-multi")
-    whole = measure_split(oracle(factor=1.1), split, 1.0, _nothing)
+    whole = measure_split(oracle(factor=1.1), split, DISCS, _nothing)
     monkeypatch.setattr("hypermagnetics.evaluate.predict._VALUES_PER_CALL", 24 * 3)
     model = oracle(factor=1.1)
-    pieces = measure_split(model, split, 1.0, _nothing)
+    pieces = measure_split(model, split, DISCS, _nothing)
     assert model.shapes == [(3, 4, 4)]
     np.testing.assert_allclose(pieces.potential.relative, whole.potential.relative, rtol=1e-5)
     np.testing.assert_array_equal(pieces.regions, whole.regions)
 
 
 def test_the_pictured_sample_has_the_middle_error(tiny, oracle):
-    measured = measure_split(oracle(factor=1.5), tiny.split("test-single"), 1.0, _nothing)
+    measured = measure_split(oracle(factor=1.5), tiny.split("test-single"), DISCS, _nothing)
     errors = measured.potential.sample_relative_l2()
     assert errors[middle_sample(measured)] == np.median(errors)
 
@@ -140,7 +144,7 @@ def test_damaged_data_is_refused(make_dataset, subject, oracle, tmp_path):
         subject(oracle()).run,
         oracle(),
         Dataset.open(tmp_path / "data"),
-        body_kernel("disc", 1.0),
+        DISCS,
         ("test-multi",),
     )
     with pytest.raises(DatasetError, match="sha256"):
@@ -167,8 +171,18 @@ def test_splits_are_chosen(subject, oracle, loads, make_dataset, tmp_path):
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ({"source_size": 5}, "2 and 4 columns; got 2 and 5 columns"),
-        ({"dim": 3}, "2 and 4 columns; got 3 and 4 columns"),
+        (
+            {"columns": SourceColumns.of("disc", varying=["radius"])},
+            "2 and 4 columns; got 2 and 5 columns",
+        ),
+        (
+            {"columns": SourceColumns.of("dipole", dim=3)},
+            "2 and 4 columns; got 3 and 6 columns",
+        ),
+        (
+            {"source_columns": ("moment_x", "moment_y", "radius", "angle")},
+            "moment_x, moment_y, position_x, position_y; got moment_x, moment_y, radius, angle",
+        ),
     ],
 )
 def test_a_model_of_other_data_is_refused(subject, oracle, loads, model, message):
@@ -205,9 +219,53 @@ def test_without_test_splits_all_but_train_are_taken(subject, oracle, loads, mon
     assert open_subject(known.run, known.dataset.directory, ("train",)).splits == ("train",)
 
 
-def test_an_unknown_body_is_refused(subject, oracle, loads, monkeypatch):
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"bodies": {"torus": 7}}, "some of dipole=0, .*cuboid=4; got torus=7 "),
+        ({"bodies": {"disc": 2}}, "got disc=2 "),
+        ({"bodies": {"sphere": 3}}, "must exist in 2 dimensions; got 'sphere'"),
+        ({"constants": {}}, "must be radius, each once; got none"),
+        ({"constants": {"radius": 1.0, "weight": 2.0}}, "got radius, weight"),
+        ({"constants": {"radius": -1.0}}, "greater than 0; got -1"),
+        ({"columns": ("moment_x", "moment_y", "position_x", "phase")}, "must begin with moment_x"),
+        ({"columns": ("moment_x",)}, "have the 1 columns of its manifest; got .*2, 4"),
+    ],
+)
+def test_sources_that_nobody_knows_are_refused(
+    subject, oracle, loads, monkeypatch, changes, message
+):
     loads(oracle())
     known = subject(oracle())
-    _changed(monkeypatch, known.dataset, body="torus")
-    with pytest.raises(DatasetError, match="one of disc, dipole; got 'torus'"):
+    _changed(monkeypatch, known.dataset, **changes)
+    with pytest.raises(DatasetError, match=message) as refused:
         open_subject(known.run, known.dataset.directory)
+    assert str(known.dataset.directory) in str(refused.value)
+    assert str(refused.value).endswith("the release of hypermagnetics that wrote it.")
+
+
+@pytest.mark.parametrize("mixture", [3], indirect=True, ids=["3D"])
+def test_mixtures_are_evaluated(mixture, oracle, tmp_path, monkeypatch):
+    monkeypatch.setattr(baselines, "_SOURCES_PER_CALL", 8)
+    (tmp_path / "model.hm").write_bytes(b"stands for a model")
+    model = oracle(mixture.columns, rank=9)
+    subject = Subject(tmp_path, model, mixture.dataset, mixture.columns, ("test",))
+    found = _evaluated(subject, tmp_path / "out")["splits"]["test"]
+    for quantity in ("potential", "field"):
+        assert found[quantity]["median_relative_error"] < 1e-5
+        assert found[quantity]["nonfinite_fraction"] == 0
+        assert list(found[quantity]["by_num_sources"]) == ["1", "2", "3", "4"]
+        assert found[quantity]["rank_floor"]["num_sources"] == 20
+        assert min(part["share_of_points"] for part in found[quantity]["regions"].values()) > 0.02
+    assert picture_path(tmp_path / "out", "test").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_model_reads_the_columns_and_bodies_of_its_dataset(mixture, oracle, loads, tmp_path):
+    (tmp_path / "model.hm").write_bytes(b"stands for a model")
+    columns, directory = mixture.columns, mixture.dataset.directory
+    codes = tuple(mixture.dataset.manifest.bodies.values())
+    loads(oracle(columns, columns.names, codes))
+    assert open_subject(tmp_path, directory).columns == columns
+    loads(oracle(columns, columns.names, codes[1:]))
+    with pytest.raises(RunError, match=f"trained without {columns.bodies[0]}"):
+        open_subject(tmp_path, directory)

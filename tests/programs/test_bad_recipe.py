@@ -8,8 +8,8 @@ from program_runs import assert_refused, invoke, run_program, settings
 DATASET_OVERRIDES = {
     "unknown key": ("sed=7", "'sed' must be a known key; got 7", "Did you mean 'seed'?"),
     "unknown key in a table": (
-        "sources.radios=2",
-        "'sources.radios' must be a known key",
+        "sources.body.radios=2",
+        "'sources.body.radios' must be a known key",
         "Did you mean 'radius'?",
     ),
     # The kind of a grid is no part of the name of a key.
@@ -24,7 +24,7 @@ DATASET_OVERRIDES = {
         "Did you mean 'num_samples'?",
     ),
     "unknown split": ("splits.trian.num_samples=5", "'splits.trian'", "Did you mean 'train'?"),
-    "unknown table": ("sorces.radius=1", "'sorces'", "Did you mean 'sources'?"),
+    "unknown table": ("sorces.moment=1", "'sorces'", "Did you mean 'sources'?"),
     "unknown choice": ("grid.kind=regulr", "'grid.kind' must be one of", "'regular'", "'regulr'"),
     "another choice": (
         "grid.kind=regular",
@@ -38,7 +38,7 @@ DATASET_OVERRIDES = {
         "--set",
     ),
     "too small": ("grid.num_points=0", "'grid.num_points' must be greater than or equal to 1"),
-    "negative": ("sources.radius=-1", "'sources.radius' must be greater than 0; got -1"),
+    "negative": ("sources.body.radius=-1", "'sources.body.radius' must be greater than 0; got -1"),
     "infinite": ("sources.moment.std=inf", "'sources.moment.std' must be a finite number"),
     "not a number": ("sources.moment.std=nan", "'sources.moment.std' must be a finite number"),
     "text for a number": ("seed=forty", "'seed' must be a valid integer; got 'forty'"),
@@ -46,7 +46,37 @@ DATASET_OVERRIDES = {
     "number for a table": ("splits.train=5", "'splits.train' must be an object; got 5"),
     "empty title": ("title=''", "'title' must have at least 1 character; got ''"),
     "no splits": ("splits={}", "'splits' must have at least 1 item"),
-    "radius of a dipole": ("sources.body=dipole", "'sources' must be given", "without one if not"),
+    "zero size": ("sources.body.radius=0", "'sources.body.radius' must be greater than 0; got 0"),
+    "unknown body": (
+        "sources.body.kind=disk",
+        "'sources.body.kind' must be one of",
+        "'disc'",
+        "got 'disk'",
+    ),
+    "radius of a dipole": (
+        "sources.body.kind=dipole",
+        "'sources.body.radius' must be a known key; got 1.0",
+        "Known: dim, kind, share.",
+    ),
+    "no unit quaternion": (
+        "sources.body={kind='cuboid', dimension=[1.0, 1.0, 1.0], rotation=[1.0, 1.0, 1.0, 1.0]}",
+        "'sources.body.rotation' must be a quaternion of norm 1, not of norm 2",
+    ),
+    "moment of the wrong length": (
+        "sources.moment={distribution='aligned', direction=[0.0, 0.0, 1.0], magnitude=1.0}",
+        "must have 2 components",
+        "got [0.0, 0.0, 1.0] (sources.moment.direction)",
+    ),
+    "more sources than sites": (
+        "sources.position={distribution='lattice', spacing=1.0, sites_per_side=1}",
+        "got 1 sites for 4 sources (split 'test-multi'",
+    ),
+    "an impossible density": (
+        "sources.position={distribution='packed', half_width=2.1}",
+        "must fit into the box without overlap; got",
+        "of 4 placed, density 0.",
+        "of the box (split 'test-multi', sample ",
+    ),
     "no equals sign": ("seed", "must read key=value; got 'seed'", "--set seed=7"),
     "no key": ("=7", "must read key=value; got '=7'"),
     "no value": ("seed=", "'seed' must be a valid integer; got ''"),
@@ -120,7 +150,7 @@ def test_a_wrong_override_of_a_training_is_refused(tmp_path: Path, case: str) ->
 def test_null_can_be_set(tmp_path: Path, program: str) -> None:
     """Some keys mean something by null, which TOML cannot write; --set must be able to."""
     if program == "hm-generate":
-        overrides = settings("sources.body=dipole", "sources.radius=null")
+        overrides = settings("samples_per_grid=null")
         ran = invoke(program, "demo", tmp_path / "out", *overrides, "--dry-run")
         assert (ran.code, ran.stderr) == (0, "")
     else:
@@ -129,7 +159,9 @@ def test_null_can_be_set(tmp_path: Path, program: str) -> None:
 
 
 SOURCES = (
-    "[sources]\nbody = 'disc'\nradius = 1.0\nmoment = { std = 1.0 }\nposition = { std = 1.0 }\n"
+    "[sources]\nbody = { kind = 'disc', radius = 1.0 }\n"
+    "moment = { distribution = 'normal', std = 1.0 }\n"
+    "position = { distribution = 'normal', std = 1.0 }\n"
 )
 GRID = "[grid]\nkind = 'random'\nhalf_width = 3.0\nnum_points = 8\n"
 SPLITS = "[splits]\ntrain = { num_samples = 8, num_sources = 1 }\n"
@@ -176,7 +208,7 @@ def test_a_wrong_recipe_file_is_refused(tmp_path: Path, case: str) -> None:
 def test_a_recipe_file_that_is_absent_is_refused(tmp_path: Path) -> None:
     """The message lists what could be taken instead."""
     ran = invoke("hm-generate", tmp_path / "a.toml", tmp_path / "out")
-    assert_refused(ran, "must exist", "a.toml", "demo, paper-discs-2d")
+    assert_refused(ran, "must exist", "a.toml", "demo, discs-2d-packed, ")
 
 
 def test_an_unknown_recipe_is_refused_by_a_real_process(tmp_path: Path) -> None:

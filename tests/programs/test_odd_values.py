@@ -75,7 +75,7 @@ def test_a_block_beyond_the_memory_is_refused(
     if "num_sources" in overrides[0]:
         overrides = (*overrides, "splits.test-multi.num_samples=65536")
     ran = invoke("hm-generate", "demo", tmp_path / "out", *settings(*overrides), *option)
-    assert_refused(ran, "must take at most 2 GB", "samples_per_grid")
+    assert_refused(ran, "must take at most 256 MB", "samples_per_grid")
     assert not list(tmp_path.iterdir())
 
 

@@ -1,139 +1,188 @@
-"""Laws of magnetostatics that every body in two dimensions obeys."""
+"""Laws of magnetostatics off the surfaces, for every body."""
 
-import jax
-import jax.numpy as jnp
-import jax.random as jr
 import numpy as np
 import pytest
+from magnets import (
+    DIPOLES,
+    EXTENDED,
+    KINDS,
+    around,
+    each,
+    error_of,
+    half_sides,
+    jacobians,
+    part,
+    placed,
+    random_rows,
+    rows_of,
+    volumes,
+    within,
+)
 
-from hypermagnetics.sources import Kernel, body_kernel, disc, superposition
+from hypermagnetics.sources import SourceColumns
 
-_RADIUS = 0.7
-_KERNELS = {"disc": body_kernel("disc", _RADIUS), "dipole": body_kernel("dipole", None)}
-_SOURCE = jnp.array([[0.4, -1.3, 0.2, -0.5]])
-
-
-@pytest.fixture(params=_KERNELS, ids=str)
-def kernel(request: pytest.FixtureRequest) -> Kernel:
-    """Each body in turn."""
-    return _KERNELS[request.param]
-
-
-@pytest.fixture(params=["inside", "outside"])
-def points(request: pytest.FixtureRequest) -> jax.Array:
-    """Points on either side of the surface, none on it."""
-    distance = jnp.array([0.1, 0.5, 0.99] if request.param == "inside" else [1.01, 2.0, 30.0])
-    angle = jnp.linspace(0.3, 5.9, 7)
-    around = jnp.stack([jnp.cos(angle), jnp.sin(angle)], axis=-1)
-    return _SOURCE[:, 2:] + _RADIUS * (distance[:, None, None] * around[None]).reshape(-1, 2)
-
-
-def potential_at(kernel: Kernel, point: jax.Array, source: jax.Array = _SOURCE) -> jax.Array:
-    """Potential at one point."""
-    return superposition(kernel, source, point[None])[0][0]
+_MAGNETS = 20
+_EVERY_KIND = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 
 
-def test_field_is_minus_the_gradient(kernel: Kernel, points: jax.Array) -> None:
-    """H = -grad phi."""
-    gradient = jax.vmap(jax.grad(lambda point: potential_at(kernel, point)))(points)
-    _, field = superposition(kernel, _SOURCE, points)
-    np.testing.assert_allclose(field, -gradient, rtol=1e-12)
+def magnets_and_points(kind: SourceColumns) -> tuple[np.ndarray, np.ndarray]:
+    """Random magnets, and points inside (but of dipoles), near and far."""
+    random = np.random.default_rng(61)
+    rows = random_rows(kind, random, _MAGNETS)
+    reach = 10 ** random.uniform(-2, 5, (_MAGNETS, 30))
+    local = around(kind, rows, random, reach)
+    if kind in EXTENDED.values():
+        local = np.concatenate([local, within(kind, rows, random, 30)], axis=1)
+    return rows, placed(kind, rows, local)
 
 
-def test_field_has_no_sources_off_the_surface(kernel: Kernel, points: jax.Array) -> None:
-    """Laplace's equation: div H = 0 inside and outside."""
-
-    def divergence(point: jax.Array) -> jax.Array:
-        jacobian = jax.jacfwd(lambda r: superposition(kernel, _SOURCE, r[None])[1][0])(point)
-        return jnp.trace(jacobian)
-
-    _, field = superposition(kernel, _SOURCE, points)
-    scale = jnp.linalg.norm(field, axis=-1) / _RADIUS
-    np.testing.assert_array_less(jnp.abs(jax.vmap(divergence)(points)), 1e-10 + 1e-8 * scale)
+@_EVERY_KIND
+def test_the_field_is_minus_the_gradient_of_the_potential(kind: SourceColumns) -> None:
+    rows, points = magnets_and_points(kind)
+    _, field = each(kind, rows[:, None], points)
+    assert error_of(-jacobians(kind, rows, points)[:, :, 0], field).max() < 1e-13
 
 
-def test_potential_and_field_are_homogeneous_in_the_moment(
-    kernel: Kernel, points: jax.Array
-) -> None:
-    """A moment c times as large makes c times the values; a power of two rounds nothing."""
-    potential, field = superposition(kernel, _SOURCE, points)
-    for factor, tolerance in ((-1.0, 0), (4.0, 0), (3.7, 1e-12)):
-        scaled = _SOURCE.at[:, :2].multiply(factor)
-        other_potential, other_field = superposition(kernel, scaled, points)
-        np.testing.assert_allclose(other_potential, factor * potential, rtol=tolerance)
-        np.testing.assert_allclose(other_field, factor * field, rtol=tolerance)
+@_EVERY_KIND
+def test_the_field_has_neither_sources_nor_curls(kind: SourceColumns) -> None:
+    """Div H = 0, so Laplace's equation holds, and curl H = 0: inside and outside."""
+    rows, points = magnets_and_points(kind)
+    jacobian = jacobians(kind, rows, points)[:, :, 1:]
+    _, field = each(kind, rows[:, None], points)
+    away = np.linalg.norm(points - part(kind, rows, "position")[:, None], axis=-1)
+    scale = np.linalg.norm(jacobian, axis=(-1, -2)) + 1e-3 * np.linalg.norm(field, axis=-1) / away
+    assert (np.abs(np.trace(jacobian, axis1=-2, axis2=-1)) / scale).max() < 1e-12
+    curl = np.linalg.norm(jacobian - jacobian.swapaxes(-1, -2), axis=(-1, -2))
+    assert (curl / scale).max() < 1e-12
 
 
-def test_rotating_everything_rotates_the_field(kernel: Kernel, points: jax.Array) -> None:
-    """Phi is a scalar and H a vector under rotations and reflections."""
-    angle = 0.83
-    rotation = jnp.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    potential, field = superposition(kernel, _SOURCE, points)
-    for matrix in (rotation, rotation @ jnp.diag(jnp.array([1.0, -1.0]))):
-        turned = (_SOURCE.reshape(1, 2, 2) @ matrix.T).reshape(1, 4)
-        turned_potential, turned_field = superposition(kernel, turned, points @ matrix.T)
-        np.testing.assert_allclose(turned_potential, potential, rtol=1e-12)
-        np.testing.assert_allclose(turned_field, field @ matrix.T, rtol=1e-11, atol=1e-14)
+@_EVERY_KIND
+def test_values_are_linear_in_the_moment(kind: SourceColumns) -> None:
+    """Powers of two and signs round nothing."""
+    rows, points = magnets_and_points(kind)
+    moments = slice(0, kind.dim)
+    values = each(kind, rows[:, None], points)
+    for factor in (-1, 4, 2**-30):
+        larger = rows.copy()
+        larger[:, moments] *= factor
+        for one, other in zip(each(kind, larger[:, None], points), values, strict=True):
+            np.testing.assert_array_equal(one, factor * other)
+    other, both = rows.copy(), rows.copy()
+    other[:, moments] = rows[::-1, moments]
+    both[:, moments] += 3 * other[:, moments]
+    found, added = (each(kind, table[:, None], points)[1] for table in (both, other))
+    scale = np.linalg.norm(values[1], axis=-1) + 3 * np.linalg.norm(added, axis=-1)
+    gap = np.linalg.norm(found - values[1] - 3 * added, axis=-1)
+    assert (gap / scale).max() < 1e-14
 
 
-def test_a_disc_is_its_dipole_outside() -> None:
-    """The trap of a wrong prefactor: the far field fixes it."""
-    far = _SOURCE[:, 2:] + jnp.array([[30.0, -4.0], [700.0, 900.0], [-1e6, 2e5]])
-    body, dipole = (superposition(_KERNELS[name], _SOURCE, far) for name in ("disc", "dipole"))
-    np.testing.assert_allclose(body[0], dipole[0], rtol=1e-14)
-    np.testing.assert_allclose(body[1], dipole[1], rtol=1e-14)
+@_EVERY_KIND
+def test_no_moment_gives_nothing(kind: SourceColumns) -> None:
+    rows, points = magnets_and_points(kind)
+    rows[:, : kind.dim] = 0
+    for values in each(kind, rows[:, None], points):
+        np.testing.assert_array_equal(values, 0)
 
 
-def test_a_disc_of_vanishing_radius_is_a_dipole(points: jax.Array) -> None:
-    """The limit R -> 0 at fixed moment."""
-    tiny = superposition(body_kernel("disc", 1e-9), _SOURCE, points)
-    dipole = superposition(_KERNELS["dipole"], _SOURCE, points)
-    np.testing.assert_allclose(tiny[1], dipole[1], rtol=1e-14)
-
-
-def test_normal_b_and_tangential_h_are_continuous_at_the_surface() -> None:
-    """B = mu0 (H + M): its normal part passes, H's tangential part passes, phi passes."""
-    angle = jnp.linspace(0, 6.2, 50)
-    normal = jnp.stack([jnp.cos(angle), jnp.sin(angle)], axis=-1)
-    tangent = jnp.stack([-normal[:, 1], normal[:, 0]], axis=-1)
-    sides = [_SOURCE[:, 2:] + _RADIUS * (1 + e) * normal for e in (-1e-12, 1e-12)]
-    (phi_in, h_in), (phi_out, h_out) = (
-        superposition(_KERNELS["disc"], _SOURCE, side) for side in sides
+@_EVERY_KIND
+def test_the_potential_is_odd_and_the_field_even_about_the_centre(kind: SourceColumns) -> None:
+    """To the last bit, as only signs change."""
+    rows, points = magnets_and_points(kind)
+    points -= part(kind, rows, "position")[:, None]
+    rows[:, kind.dim : 2 * kind.dim] = 0
+    (phi, h), (other_phi, other_h) = (
+        each(kind, rows[:, None], sign * points) for sign in (1.0, -1.0)
     )
-    magnetisation = _SOURCE[:, :2] / (np.pi * _RADIUS**2)
-    np.testing.assert_allclose(phi_in, phi_out, atol=1e-10)
-    np.testing.assert_allclose((h_in * tangent).sum(-1), (h_out * tangent).sum(-1), atol=1e-10)
-    b_in = ((h_in + magnetisation) * normal).sum(-1)
-    np.testing.assert_allclose(b_in, (h_out * normal).sum(-1), atol=1e-10)
+    np.testing.assert_array_equal(other_phi, -phi)
+    np.testing.assert_array_equal(other_h, h)
 
 
-def test_a_point_on_the_surface_belongs_to_the_inside() -> None:
-    """The stated rule: d = R is inside."""
-    source = jnp.array([[1.0, 0.0, 0.0, 0.0]])
-    _, field = superposition(body_kernel("disc", 1.0), source, jnp.array([[1.0, 0.0], [0.0, 0.0]]))
-    np.testing.assert_array_equal(field[0], field[1])
-
-
-def test_gradients_are_finite_everywhere() -> None:
-    """Also at the centre, on the surface, and through the branch that is not taken."""
-    moment, radius = tuple(_SOURCE[0, :2]), 0.7
-    components = [((0.0, 0.0), radius), ((radius, 0.0), radius), ((1e6, 1e6), radius)]
-    components += [((1e-3, 0.0), 1e-3), ((0.0, 0.0), 1e-3)]
-
-    def potential(displacement: jax.Array, size: jax.Array) -> jax.Array:
-        return disc(moment, tuple(displacement), size).potential
-
-    for displacement, size in components:
-        gradients = jax.grad(potential, argnums=(0, 1))(jnp.array(displacement), size)
-        assert all(bool(jnp.isfinite(gradient).all()) for gradient in gradients)
-
-
-def test_reciprocity_of_dipoles() -> None:
+@pytest.mark.parametrize("kind", DIPOLES.values(), ids=DIPOLES)
+def test_dipoles_are_reciprocal(kind: SourceColumns) -> None:
     """m1 . H2(r1) = m2 . H1(r2)."""
-    tables = jr.normal(jr.key(3), (2, 4))
-    fields = [
-        superposition(_KERNELS["dipole"], tables[i : i + 1], tables[1 - i : 2 - i, 2:])[1][0]
-        for i in (0, 1)
+    random = np.random.default_rng(62)
+    one, other = random_rows(kind, random, 100), random_rows(kind, random, 100)
+    energies = [
+        (part(kind, a, "moment") * each(kind, b, part(kind, a, "position"))[1]).sum(-1)
+        for a, b in ((one, other), (other, one))
     ]
-    energies = [jnp.dot(tables[1 - i, :2], fields[i]) for i in (0, 1)]
-    assert float(energies[0]) == pytest.approx(float(energies[1]), rel=1e-12)
+    np.testing.assert_allclose(*energies, rtol=1e-11)
+
+
+@pytest.mark.parametrize("kind", EXTENDED.values(), ids=EXTENDED)
+def test_magnets_are_reciprocal(kind: SourceColumns) -> None:
+    """m1 . <H2> over body 1 = m2 . <H1> over body 2, for bodies that are apart."""
+    random = np.random.default_rng(63)
+    one, other = random_rows(kind, random, 10), random_rows(kind, random, 10)
+    other[:, kind.dim : 2 * kind.dim] += 5
+    energies = [
+        (part(kind, a, "moment") * mean_field(kind, b, a)).sum(-1)
+        for a, b in ((one, other), (other, one))
+    ]
+    np.testing.assert_allclose(*energies, rtol=1e-9)
+
+
+def mean_field(kind: SourceColumns, rows: np.ndarray, over: np.ndarray) -> np.ndarray:
+    """The mean of the field of each magnet over another one.
+
+    Over a ball it is the field in the centre: outside its sources H is harmonic.
+    """
+    if kind.has("radius"):
+        return each(kind, rows, part(kind, over, "position"))[1]
+    nodes, weights = np.polynomial.legendre.leggauss(12)
+    grid = np.stack(np.meshgrid(*[nodes] * kind.dim), -1).reshape(-1, kind.dim)
+    weight = np.prod(np.stack(np.meshgrid(*[weights / 2] * kind.dim), -1), -1).ravel()
+    points = placed(kind, over, grid * half_sides(kind, over)[:, None])
+    return np.einsum("p,spi->si", weight, each(kind, rows[:, None], points)[1])
+
+
+@pytest.mark.parametrize("kind", EXTENDED.values(), ids=EXTENDED)
+def test_demagnetising_factors_add_up_to_one_inside_and_to_nothing_outside(
+    kind: SourceColumns,
+) -> None:
+    """Maxwell: N_xx + N_yy + N_zz, the field of -M along each axis, is 1 or 0 at every point."""
+    random = np.random.default_rng(64)
+    rows = random_rows(kind, random, _MAGNETS)
+    reach = 10 ** random.uniform(-4, 1, (_MAGNETS, 50))
+    places = [(within(kind, rows, random, 50), 1), (around(kind, rows, random, reach), 0)]
+    for local, expected in places:
+        points = placed(kind, rows, local)
+        trace = np.zeros(points.shape[:2])
+        for i, axis in enumerate(np.eye(kind.dim)):
+            rows[:, : kind.dim] = -axis * volumes(kind, rows)[:, None]
+            trace += each(kind, rows[:, None], points)[1][..., i]
+        np.testing.assert_allclose(trace, expected, atol=1e-13)
+
+
+def test_the_field_in_the_centre_of_a_box_is_known() -> None:
+    """The solid angle of the faces: N_x = 2 / pi atan(b c / (a sqrt(a² + b² + c²))).
+
+    In two dimensions it is 2 / pi atan(b / a).
+    """
+    kind, random = KINDS["cuboid in 3D"], np.random.default_rng(65)
+    sides = 10 ** random.uniform(-1, 1, (50, 3))
+    rows = rows_of(kind, moment=np.prod(sides, -1)[:, None] * [1, 0, 0], dimension=sides)
+    a, b, c = sides.T
+    factor = 2 / np.pi * np.arctan(b * c / (a * np.sqrt(a * a + b * b + c * c)))
+    field = each(kind, rows, np.zeros(3))[1]
+    np.testing.assert_allclose(-field, factor[:, None] * [1, 0, 0], rtol=1e-13, atol=1e-16)
+    kind = KINDS["rectangle in 2D"]
+    rows = rows_of(kind, moment=(a * b)[:, None] * [1, 0], dimension=sides[:, :2])
+    field = each(kind, rows, np.zeros(2))[1]
+    factor = 2 / np.pi * np.arctan(b / a)
+    np.testing.assert_allclose(-field, factor[:, None] * [1, 0], rtol=1e-13, atol=1e-16)
+
+
+@pytest.mark.parametrize("kind", EXTENDED.values(), ids=EXTENDED)
+def test_the_field_in_the_centre_of_an_equal_sided_magnet_is_minus_m_over_dim(
+    kind: SourceColumns,
+) -> None:
+    """Of balls everywhere inside."""
+    random = np.random.default_rng(66)
+    rows = random_rows(kind, random, _MAGNETS, ratio=1)
+    points = part(kind, rows, "position")[:, None]
+    if kind.has("radius"):
+        points = placed(kind, rows, within(kind, rows, random, 20))
+    expected = -part(kind, rows, "moment") / volumes(kind, rows)[:, None] / kind.dim
+    _, field = each(kind, rows[:, None], points)
+    assert error_of(field, expected[:, None]).max() < 1e-14

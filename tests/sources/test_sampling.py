@@ -1,26 +1,19 @@
-"""Random configurations: what they depend on, and how they are distributed."""
+"""Random configurations: what they depend on, and what the published interface draws."""
 
 import zlib
-from typing import Literal
+from typing import get_args
 
 import jax
 import jax.random as jr
 import numpy as np
 import pytest
-import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hypermagnetics.errors import RecipeError
+from hypermagnetics.errors import SourceError
 from hypermagnetics.models import HyperMLP
-from hypermagnetics.sources import (
-    Normal,
-    body_kernel,
-    configure,
-    sample_sources,
-    superposition,
-    uniforms,
-)
+from hypermagnetics.sources import SourceColumns, configure, superposition, uniforms
+from hypermagnetics.sources.sampling import Purpose, whole_numbers
 
 
 def test_the_published_interface_runs() -> None:
@@ -46,23 +39,30 @@ def test_the_published_interface_runs() -> None:
 def test_configure_labels_with_the_exact_sum() -> None:
     """Each sample's potential and field are those of its own sources."""
     made = configure(N=4, M=3, lim=2.0, res=5, key=jr.key(0))
+    columns = SourceColumns.of("disc", constants={"radius": 1.0})
     for i in range(4):
-        potential, field = superposition(body_kernel("disc", 1.0), made["sources"][i], made["grid"])
+        potential, field = superposition(columns, made["sources"][i], made["grid"])
         np.testing.assert_allclose(made["potential"][i], potential, rtol=1e-12)
         np.testing.assert_allclose(made["field"][i], field, rtol=1e-12)
 
 
-def test_samples_have_the_stated_distribution() -> None:
-    """Zero mean, and the stated standard deviation of moments and positions."""
-    uniform = uniforms(3, "train", "sources", 0, 20_000, 4)[:, None]
-    table = sample_sources(uniform, Normal(std=1.5), Normal(std=0.25))[:, 0]
-    np.testing.assert_allclose(table.mean(axis=0), 0, atol=0.05)
-    np.testing.assert_allclose(table.std(axis=0), [1.5, 1.5, 0.25, 0.25], rtol=0.03)
-    assert table.dtype == np.float32
-    for column in (table / [1.5, 1.5, 0.25, 0.25]).T:
-        assert scipy.stats.kstest(column, "norm").pvalue > 1e-4
-    correlation = np.corrcoef(table.T) - np.eye(4)
-    assert np.abs(correlation).max() < 0.04
+def test_configure_draws_as_stated() -> None:
+    """Moments N(0, 1) and positions N(0, (lim/3)²), in float32."""
+    table = np.asarray(configure(N=4000, M=2, lim=6.0, res=1, key=jr.key(1))["sources"])
+    np.testing.assert_array_equal(table, table.astype(np.float32))
+    np.testing.assert_allclose(table.reshape(-1, 4).mean(axis=0), 0, atol=0.1)
+    np.testing.assert_allclose(table.reshape(-1, 4).std(axis=0), [1, 1, 2, 2], rtol=0.03)
+
+
+@pytest.mark.parametrize(
+    ("body", "radius", "got"),
+    [("disc", None, "got none"), ("disc", 0.0, "got 0.0"), ("dipole", 1.0, "got radius")],
+)
+def test_a_radius_must_go_with_the_body(body: str, radius: float | None, got: str) -> None:
+    """Or nothing is drawn."""
+    with pytest.raises(SourceError, match=f"must be .*; {got}") as caught:
+        configure(1, 1, 3.0, 2, jr.key(0), body=body, radius=radius)  # type: ignore[arg-type]
+    assert "radius" in str(caught.value)
 
 
 @given(
@@ -84,14 +84,13 @@ def test_an_item_owns_its_numbers(first: int, count: int, size: int, before: int
 
 def test_splits_seeds_and_purposes_draw_apart() -> None:
     """No two share a number."""
-    purposes: tuple[Literal["sources", "grid"], ...] = ("sources", "grid")
     drawn = [
         uniforms(seed, split, purpose, 0, 10, 8)
         for seed in (0, 1)
         for split in ("train", "valid", "test-multi")
-        for purpose in purposes
+        for purpose in get_args(Purpose)
     ]
-    assert len(np.unique(drawn)) == 12 * 80
+    assert len(np.unique(drawn)) == 6 * len(get_args(Purpose)) * 80
 
 
 def test_the_numbers_of_a_recipe_never_change() -> None:
@@ -103,8 +102,22 @@ def test_the_numbers_of_a_recipe_never_change() -> None:
     np.testing.assert_array_equal(expected, known)
 
 
-@pytest.mark.parametrize(("body", "radius"), [("disc", None), ("disc", 0.0), ("dipole", 1.0)])
-def test_a_radius_must_go_with_the_body(body: str, radius: float | None) -> None:
-    """The message shows the value and says what to do."""
-    with pytest.raises(RecipeError, match=rf"radius.* got {radius!r} \(sources.radius\)"):
-        body_kernel(body, radius)  # type: ignore[arg-type]
+def test_the_streams_of_purposes_never_change() -> None:
+    """Their places in the key: a new one is appended."""
+    for place, purpose in enumerate(
+        ("sources", "grid", "num_sources", "shapes", "lattice", "packing", "surface")
+    ):
+        (word,) = np.random.Philox(key=[3, zlib.crc32(b"a") << 8 | place]).random_raw(1)
+        (((number,),)) = uniforms(3, "a", purpose, 0, 1, 1).tolist()  # type: ignore[arg-type]
+        assert number == ((int(word) >> 11) + 0.5) / 2**53
+
+
+def test_whole_numbers_stay_below_their_bound() -> None:
+    """Also for the largest number below 1, and each is equally probable."""
+    numbers = uniforms(0, "a", "sources", 0, 1, 60_000)[0]
+    counts = np.bincount(whole_numbers(numbers, 6), minlength=6)
+    assert len(counts) == 6
+    np.testing.assert_allclose(counts, 10_000, rtol=0.05)
+    last = np.array([np.nextafter(1, 0)])
+    for bound in (1, 3, 7, 2**20, 10**9):
+        assert whole_numbers(last, bound) == bound - 1

@@ -2,9 +2,10 @@
 
 from hypermagnetics.models.hyper_layer import HyperLayer as HyperLayer
 from hypermagnetics.models.hyper_mlp import HyperMLP as HyperMLP
+from hypermagnetics.models.inputs import READABLE as READABLE
+from hypermagnetics.models.inputs import ModelInputs as ModelInputs
+from hypermagnetics.models.inputs import Scales as Scales
 from hypermagnetics.models.model import Model as Model
-from hypermagnetics.models.model import ModelInputs as ModelInputs
-from hypermagnetics.models.model import Scales as Scales
 from hypermagnetics.models.registry import ModelConfig as ModelConfig
 from hypermagnetics.models.registry import build_model as build_model
 from hypermagnetics.models.store import load as load

@@ -11,8 +11,9 @@ from pydantic import Field
 
 from hypermagnetics.config import Config
 from hypermagnetics.models.derivatives import value_and_gradient
+from hypermagnetics.models.inputs import ModelInputs, read_rows
 from hypermagnetics.models.mlp import FourierMLP
-from hypermagnetics.models.model import Model, ModelInputs
+from hypermagnetics.models.model import Model
 from hypermagnetics.shapes import (
     AnyKey,
     BlockField,
@@ -114,12 +115,12 @@ class HyperLayer(Model):
             config.trunk_frequency_scale,
             mainkey,
         )
-        vectors = dim if config.moment_as == "factor" else 1
+        # The moment is a factor, for whose components weights are made, or it is read.
+        vectors, moment_size = (dim, 0) if config.moment_as == "factor" else (1, dim)
         num_weights = vectors * (config.width + 1)
-        size_rest = self.inputs.source_size - (vectors > 1) * dim - dim
         self.hypernetwork = FourierMLP(
             dim,
-            size_rest,
+            moment_size + self.inputs.shape_size,
             num_weights,
             max(int(config.hwidth * num_weights), 1),
             config.hdepth,
@@ -158,18 +159,15 @@ class HyperLayer(Model):
 
     def weights(self, sources: SourceTable) -> tuple[Float[Array, " features"], Float[Array, ""]]:
         """The weights w and the bias b of one configuration, summed over its sources."""
-        dim, scales = self.inputs.dim, self.inputs.scales
-        moment = sources[:, :dim] / scales.moment
-        position = sources[:, dim : 2 * dim] / scales.length
-        rest = sources[:, 2 * dim :] / scales.length
+        moment, position, shape = read_rows(self.inputs, sources)
         if self.config.source_reach is not None:
             distance2 = jnp.sum(position**2, axis=-1, keepdims=True)
             position = position / jnp.sqrt(1 + distance2 / self.config.source_reach**2)
         if self.config.moment_as == "factor":
-            made = self.hypernetwork(position, rest)
+            made = self.hypernetwork(position, shape)
             total = jnp.einsum("sc,sck->k", moment, made.reshape(*moment.shape, -1))
         else:
-            made = self.hypernetwork(position, jnp.concatenate([moment, rest], axis=-1))
+            made = self.hypernetwork(position, jnp.concatenate([moment, shape], axis=-1))
             is_source = jnp.any(moment != 0, axis=-1, keepdims=True)
             total = jnp.sum(jnp.where(is_source, made, 0), axis=0)
         return total[:-1], total[-1]

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from hypermagnetics.config import Config
 from hypermagnetics.models.derivatives import value_and_gradient
+from hypermagnetics.models.inputs import ModelInputs, read_rows
 from hypermagnetics.models.mlp import (
     Layer,
     apply_layers,
@@ -19,7 +20,7 @@ from hypermagnetics.models.mlp import (
     mlp_sizes,
     split_layers,
 )
-from hypermagnetics.models.model import Model, ModelInputs
+from hypermagnetics.models.model import Model
 from hypermagnetics.shapes import (
     AnyKey,
     BlockField,
@@ -88,7 +89,8 @@ class HyperMLP(Model):
         self.inputs = inputs or ModelInputs()
         num_weights = count_parameters(self._sizes)
         hidden_size = max(int(hwidth * num_weights), 1)
-        sizes = mlp_sizes(self.inputs.source_size, num_weights, hidden_size, hdepth)
+        size_in = 2 * self.inputs.dim + self.inputs.shape_size
+        sizes = mlp_sizes(size_in, num_weights, hidden_size, hdepth)
         *hidden, last = initial_layers(sizes, hyperkey)
         template = join_layers(initial_layers(self._sizes, mainkey))
         # Made weights must be as large as trained ones would be; the deviations from the template
@@ -115,10 +117,9 @@ class HyperMLP(Model):
 
     def weights(self, sources: SourceTable) -> Float[Array, " weights"]:
         """All weights of the inference network for one configuration."""
-        dim, scales = self.inputs.dim, self.inputs.scales
-        moment = sources[:, :dim] / scales.moment
-        rows = jnp.concatenate([moment, sources[:, dim:] / scales.length], axis=-1)
-        is_source = jnp.any(moment != 0, axis=-1, keepdims=True)
+        read = read_rows(self.inputs, sources)
+        rows = jnp.concatenate(read, axis=-1)
+        is_source = jnp.any(read.moment != 0, axis=-1, keepdims=True)
         return jnp.sum(jnp.where(is_source, apply_layers(self.hypernetwork, rows), 0), axis=0)
 
     @property

@@ -1,12 +1,11 @@
 """What every model is: a function of a source table and points."""
 
 import abc
-from typing import Annotated
 
 import equinox as eqx
-from pydantic import Field
 
 from hypermagnetics.config import Config
+from hypermagnetics.models.inputs import ModelInputs
 from hypermagnetics.shapes import (
     BlockField,
     BlockPotential,
@@ -16,28 +15,6 @@ from hypermagnetics.shapes import (
     SourceTables,
 )
 from hypermagnetics.shapes import Field as FieldValues
-
-_Positive = Annotated[float, Field(gt=0)]
-
-
-class Scales(Config):
-    """Physical values that are 1 inside a network, so that it works at any scale of length."""
-
-    length: _Positive = 1.0
-    """[m]"""
-    moment: _Positive = 1.0
-    """[A m] in two dimensions."""
-    potential: _Positive = 1.0
-    """[A]"""
-
-
-class ModelInputs(Config):
-    """What a model reads, fixed by its dataset."""
-
-    dim: Annotated[int, Field(ge=2, le=3)] = 2
-    source_size: Annotated[int, Field(ge=4)] = 4
-    """Columns of the source table: moment, position, then anything else."""
-    scales: Scales = Scales()
 
 
 class Model(eqx.Module):
@@ -55,7 +32,8 @@ class Model(eqx.Module):
         """Potential of one configuration.
 
         Args:
-            sources: Rows [moment, position, ...] in [A m] and [m].
+            sources: Rows [moment, position, ...] with the columns of `inputs`, in [A m²], in two
+                dimensions [A m], and [m].
             points: Points of evaluation [m].
 
         Returns:
@@ -68,7 +46,8 @@ class Model(eqx.Module):
         """Field H = -grad phi of one configuration, the exact gradient of the model's potential.
 
         Args:
-            sources: Rows [moment, position, ...] in [A m] and [m].
+            sources: Rows [moment, position, ...] with the columns of `inputs`, in [A m²], in two
+                dimensions [A m], and [m].
             points: Points of evaluation [m].
 
         Returns:
@@ -104,3 +83,13 @@ class Model(eqx.Module):
     def source_size(self) -> int:
         """Columns of the source table."""
         return self.inputs.source_size
+
+    @property
+    def source_columns(self) -> tuple[str, ...]:
+        """Names of these columns; none if they are not known."""
+        return self.inputs.columns
+
+    @property
+    def codes(self) -> tuple[int, ...]:
+        """Codes of the bodies it was trained on, if the source table has a column for them."""
+        return self.inputs.codes

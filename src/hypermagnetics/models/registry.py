@@ -7,7 +7,8 @@ from pydantic import Field
 
 from hypermagnetics.models.hyper_layer import HyperLayer, HyperLayerConfig
 from hypermagnetics.models.hyper_mlp import HyperMLP, HyperMLPConfig
-from hypermagnetics.models.model import Model, ModelInputs
+from hypermagnetics.models.inputs import ModelInputs
+from hypermagnetics.models.model import Model
 from hypermagnetics.shapes import AnyKey
 
 ModelConfig = Annotated[HyperLayerConfig | HyperMLPConfig, Field(discriminator="name")]

@@ -17,7 +17,8 @@ from pydantic import Field, JsonValue, ValidationError
 from hypermagnetics.config import Config
 from hypermagnetics.errors import ModelFileError
 from hypermagnetics.files import atomic_file
-from hypermagnetics.models.model import Model, ModelInputs
+from hypermagnetics.models.inputs import ModelInputs
+from hypermagnetics.models.model import Model
 from hypermagnetics.models.registry import ModelConfig, build_model
 
 MODEL_FILE_VERSION: Literal[1] = 1

@@ -1,48 +1,238 @@
-"""Which bodies there are, and how a row of a source table describes one."""
+"""The bodies of a notebook: one magnet each, with its potential and its field."""
 
-from collections.abc import Callable
-from functools import cache, partial
-from typing import Literal
+import abc
+from collections.abc import Sequence
+from typing import ClassVar
 
-from hypermagnetics.errors import RecipeError
-from hypermagnetics.sources.dipole import Components, Values, dipole
-from hypermagnetics.sources.disc import disc
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Float
 
-BodyName = Literal["disc", "dipole"]
-Kernel = Callable[[Components, Components], Values]
-"""Moment and displacement to potential and field, by components."""
+from hypermagnetics.errors import SourceError
+from hypermagnetics.shapes import Field, Points, Potential, SourceTable
+from hypermagnetics.sources.checks import refuse_bad_rows
+from hypermagnetics.sources.columns import BODIES, DIMENSIONS, SHAPES, BodyName, SourceColumns
+from hypermagnetics.sources.superposition import superposition
 
-DIM = 2
-"""Space dimension of the bodies."""
-
-COLUMNS = ("moment_x", "moment_y", "position_x", "position_y")
-"""Columns of a source table [A m, A m, m, m]."""
+Numbers = ArrayLike | Sequence[float | int]
+"""A number, or one for each component."""
 
 
-@cache
-def body_kernel(body: BodyName, radius: float | int | None) -> Kernel:
-    """The closed form of a body.
+def _reals(*values: Numbers) -> tuple[Float[Array, "..."], ...]:
+    """The values as arrays of one float type: that of the arrays among them, or the default."""
+    types = [value.dtype for value in values if hasattr(value, "dtype")]
+    dtype = jnp.result_type(*types) if types else jnp.result_type(float)
+    if not jnp.issubdtype(dtype, jnp.floating):
+        dtype = jnp.result_type(float)
+    return tuple(jnp.asarray(value, dtype) for value in values)
+
+
+class Body(eqx.Module):
+    """A uniformly magnetised body: the same sums as of a source table with this one row.
+
+    A body is a pytree: `jax.grad` of a function of it gives the derivatives with respect to
+    moment, position, size and rotation.
+    """
+
+    name: eqx.AbstractClassVar[BodyName]
+    moment: eqx.AbstractVar[Float[Array, " dim"]]
+    """Magnetisation times volume [A m²], in two dimensions magnetisation times area [A m]."""
+    position: eqx.AbstractVar[Float[Array, " dim"]]
+    """Centre [m]."""
+
+    @abc.abstractmethod
+    def shape(self) -> tuple[Float[Array, "..."], ...]:
+        """Sizes and rotation, in the order of the columns of a source table."""
+
+    def __check_init__(self) -> None:
+        shapes = [(dim,) for dim in DIMENSIONS[self.name]]
+        for what, value in (("moment", self.moment), ("position", self.position)):
+            if value.shape not in shapes:
+                wanted = " or ".join(str(dim) for dim in DIMENSIONS[self.name])
+                raise SourceError(
+                    f"The {what} of a {self.name} must have {wanted} components; got shape "
+                    f"{value.shape}. Give one number for each axis."
+                )
+        if self.moment.shape != self.position.shape:
+            raise SourceError(
+                f"The moment of a {self.name} must have as many components as its position; got "
+                f"{self.moment.size} and {self.position.size}. Give one number for each axis."
+            )
+        wanted_size = len(SHAPES[self.name])
+        got = sum(part.size for part in self.shape())
+        if got != wanted_size:
+            raise SourceError(
+                f"A {self.name} must be given by {', '.join(SHAPES[self.name])}; got {got} "
+                "numbers. Give one number for each."
+            )
+        refuse_bad_rows(self.columns, self.row[None])
+
+    @property
+    def columns(self) -> SourceColumns:
+        """What the numbers of `row` are."""
+        return SourceColumns.of(self.name, dim=self.position.shape[0], varying=SHAPES[self.name])
+
+    @property
+    def row(self) -> Float[Array, " columns"]:
+        """The body as the row of a source table."""
+        parts = (self.moment, self.position, *self.shape())
+        return jnp.concatenate([jnp.ravel(part) for part in parts])
+
+    def potential(self, points: Points | ArrayLike) -> Potential:
+        """Magnetic scalar potential.
+
+        Args:
+            points: Points of evaluation (num_points, dim) [m].
+
+        Returns:
+            Potential [A] at each point.
+
+        Raises:
+            SourceError: If the points are of another dimension.
+        """
+        return superposition(self.columns, self.row[None], *_reals(points))[0]
+
+    def field(self, points: Points | ArrayLike) -> Field:
+        """Field H = -grad phi; inside the body the demagnetising field.
+
+        Args:
+            points: Points of evaluation (num_points, dim) [m].
+
+        Returns:
+            Field [A/m] at each point.
+
+        Raises:
+            SourceError: If the points are of another dimension.
+        """
+        return superposition(self.columns, self.row[None], *_reals(points))[1]
+
+
+class Dipole(Body):
+    """Point dipole, in two or three dimensions."""
+
+    name: ClassVar[BodyName] = "dipole"
+    moment: Float[Array, " dim"]
+    position: Float[Array, " dim"]
+
+    def __init__(self, moment: Numbers, position: Numbers) -> None:
+        """Take moment [A m²], in two dimensions [A m], and position [m]."""
+        self.moment, self.position = _reals(moment, position)
+
+    def shape(self) -> tuple[Float[Array, "..."], ...]:
+        """A point has none."""
+        return ()
+
+
+class Disc(Body):
+    """Disc: the cross-section of a long cylinder magnetised across its axis."""
+
+    name: ClassVar[BodyName] = "disc"
+    moment: Float[Array, " dim"]
+    position: Float[Array, " dim"]
+    radius: Float[Array, ""]
+
+    def __init__(self, moment: Numbers, position: Numbers, radius: Numbers) -> None:
+        """Take moment [A m], position [m] and radius [m]."""
+        self.moment, self.position, self.radius = _reals(moment, position, radius)
+
+    def shape(self) -> tuple[Float[Array, "..."], ...]:
+        """Radius."""
+        return (self.radius,)
+
+
+class Sphere(Body):
+    """Sphere."""
+
+    name: ClassVar[BodyName] = "sphere"
+    moment: Float[Array, " dim"]
+    position: Float[Array, " dim"]
+    radius: Float[Array, ""]
+
+    def __init__(self, moment: Numbers, position: Numbers, radius: Numbers) -> None:
+        """Take moment [A m²], position [m] and radius [m]."""
+        self.moment, self.position, self.radius = _reals(moment, position, radius)
+
+    def shape(self) -> tuple[Float[Array, "..."], ...]:
+        """Radius."""
+        return (self.radius,)
+
+
+class Rectangle(Body):
+    """Rectangle: the cross-section of a long bar magnetised across its axis."""
+
+    name: ClassVar[BodyName] = "rectangle"
+    moment: Float[Array, " dim"]
+    position: Float[Array, " dim"]
+    dimension: Float[Array, " dim"]
+    angle: Float[Array, ""]
+
+    def __init__(
+        self, moment: Numbers, position: Numbers, dimension: Numbers, angle: Numbers = 0.0
+    ) -> None:
+        """Take moment [A m], position [m], full sides [m] and counterclockwise rotation [rad]."""
+        values = _reals(moment, position, dimension, angle)
+        self.moment, self.position, self.dimension, self.angle = values
+
+    def shape(self) -> tuple[Float[Array, "..."], ...]:
+        """Sides and angle."""
+        return (self.dimension, self.angle)
+
+
+class Cuboid(Body):
+    """Cuboid."""
+
+    name: ClassVar[BodyName] = "cuboid"
+    moment: Float[Array, " dim"]
+    position: Float[Array, " dim"]
+    dimension: Float[Array, " dim"]
+    rotation: Float[Array, " 4"]
+
+    def __init__(
+        self,
+        moment: Numbers,
+        position: Numbers,
+        dimension: Numbers,
+        rotation: Numbers = (1.0, 0.0, 0.0, 0.0),
+    ) -> None:
+        """Take moment [A m²], position [m], full sides [m] and unit quaternion (w, x, y, z)."""
+        values = _reals(moment, position, dimension, rotation)
+        self.moment, self.position, self.dimension, self.rotation = values
+
+    def shape(self) -> tuple[Float[Array, "..."], ...]:
+        """Sides and quaternion."""
+        return (self.dimension, self.rotation)
+
+
+def source_table(bodies: Sequence[Body]) -> tuple[SourceColumns, SourceTable]:
+    """Put bodies, also of several kinds, into one source table.
 
     Args:
-        body: "disc" or "dipole".
-        radius: Radius of a disc [m]; None for a dipole, which has none.
+        bodies: At least one, all in the same number of dimensions.
 
     Returns:
-        The function of moment and displacement; the same object for the same arguments, so that
-        functions compiled for it are found again.
+        The columns, and a row for each body, for `superposition` or a model.
 
     Raises:
-        RecipeError: If the radius does not go with the body.
+        SourceError: If there is none, or their dimensions differ.
+
+    Examples:
+        >>> magnets = [Disc([1.0, 0.0], [0.0, 0.0], 0.5), Dipole([0.0, 1.0], [2.0, 0.0])]
+        >>> columns, table = source_table(magnets)
+        >>> columns.names[4:]
+        ('radius', 'body')
     """
-    if body == "dipole":
-        if radius is not None:
-            raise RecipeError(
-                f"A dipole must have no radius; got {radius!r} (sources.radius). Remove it."
-            )
-        return dipole
-    if radius is None or not radius > 0:
-        raise RecipeError(
-            f"The radius of a disc must be greater than 0; got {radius!r} (sources.radius). "
-            "Give it in metres."
+    dims = {body.position.shape[0] for body in bodies}
+    if len(dims) != 1:
+        raise SourceError(
+            f"The bodies of a source table must share one space dimension; got {sorted(dims)}. "
+            "Give at least one body, and put those of other dimensions into other tables."
         )
-    return partial(disc, radius=radius)
+    names = tuple(name for name in BODIES if any(body.name == name for body in bodies))
+    varying = {shape for name in names for shape in SHAPES[name]}
+    columns = SourceColumns.of(*names, dim=dims.pop(), varying=varying)
+    rows = []
+    for body in bodies:
+        found = dict(zip(body.columns.names, body.row, strict=True))
+        found["body"] = jnp.asarray(float(BODIES.index(body.name)))
+        rows.append(jnp.stack([jnp.asarray(found.get(name, 0.0)) for name in columns.names]))
+    return columns, jnp.stack(rows)

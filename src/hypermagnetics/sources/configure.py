@@ -1,6 +1,6 @@
 """Random configurations in memory, through the interface of the published code."""
 
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 import jax.numpy as jnp
 import jax.random as jr
@@ -9,8 +9,8 @@ from jaxtyping import Array, Float
 
 from hypermagnetics.grids import regular_grid
 from hypermagnetics.shapes import AnyKey
-from hypermagnetics.sources.bodies import DIM, BodyName, body_kernel
-from hypermagnetics.sources.sampling import Normal, sample_sources
+from hypermagnetics.sources.columns import SourceColumns
+from hypermagnetics.sources.distributions import Normal
 from hypermagnetics.sources.superposition import block_superposition
 
 _SMALLEST = 2.0**-24
@@ -37,7 +37,7 @@ def configure(
     res: int,
     key: AnyKey,
     *,
-    body: BodyName = "disc",
+    body: Literal["disc", "dipole"] = "disc",
     radius: float | int | None = 1.0,
 ) -> Configuration:
     """Draw samples and compute their exact potential and field on a regular grid.
@@ -57,7 +57,7 @@ def configure(
         Sources, grid, potential and field, in the default float type of JAX.
 
     Raises:
-        RecipeError: If the radius does not go with the body.
+        SourceError: If the radius does not go with the body.
 
     Examples:
         >>> import jax.random as jr
@@ -65,10 +65,12 @@ def configure(
         >>> configuration["field"].shape
         (500, 1024, 2)
     """
-    kernel = body_kernel(body, radius)
-    uniform = jr.uniform(key, (N, M, 2 * DIM), minval=_SMALLEST, dtype=jnp.float32)
-    grid = regular_grid(lim, res, DIM)
-    table = sample_sources(np.asarray(uniform), Normal(std=1.0), Normal(std=lim / 3))
+    columns = SourceColumns.of(body, dim=2, constants={} if radius is None else {"radius": radius})
+    uniform = jr.uniform(key, (N, M, 4), minval=_SMALLEST, dtype=jnp.float32)
+    grid = regular_grid(lim, res, 2)
+    moments, positions = np.split(np.asarray(uniform), 2, axis=-1)
+    parts = [Normal(std=1.0).from_uniform(moments), Normal(std=lim / 3).from_uniform(positions)]
+    table = np.concatenate(parts, axis=-1).astype(np.float32)
     sources = jnp.asarray(table, grid.dtype)
-    potential, field = block_superposition(kernel, sources, jnp.full(N, M), grid)
+    potential, field = block_superposition(columns, sources, jnp.full(N, M), grid)
     return Configuration(sources=sources, grid=grid, potential=potential, field=field)

@@ -1,41 +1,32 @@
-"""Point dipole in two dimensions: the field of every body, far away."""
+"""Point dipole: the field of every body, far away."""
 
-import math
-from collections.abc import Sequence
-from typing import NamedTuple
+import jax.numpy as jnp
 
-from jaxtyping import Array, Float
-
-Components = Sequence[Float[Array, "..."]]
-
-
-class Values(NamedTuple):
-    """Potential [A] and the components of the field H [A/m], as separate arrays."""
-
-    potential: Float[Array, "..."]
-    field: Components
+from hypermagnetics.sources.values import Components, Values, dot, full_angle
 
 
 def dipole(moment: Components, displacement: Components) -> Values:
-    """Potential and field of a point dipole.
+    """Potential and field of a point dipole in n = 2 or 3 dimensions.
 
-    phi = m.d / (2 pi d²), H = -grad phi = (2 (m.d) d / d² - m) / (2 pi d²).
+    phi = m.d / (A d^n), H = -grad phi = (n (m.d) d / d² - m) / (A d^n), with A = 2 pi or 4 pi.
 
     Args:
-        moment: Components of m, dipole moment per length [A m].
+        moment: Components of the dipole moment m [A m²]; in two dimensions per length [A m].
         displacement: Components of d, point minus position [m]; shapes broadcast with `moment`.
 
     Returns:
         Potential [A] and field [A/m]. Both are singular, and NaN or infinite, at d = 0.
 
     References:
-        Jackson, Classical Electrodynamics, 3rd ed., section 4.1, in two dimensions.
+        Jackson, Classical Electrodynamics, 3rd ed., section 5.6; in two dimensions section 4.1.
     """
-    (mx, my), (dx, dy) = moment, displacement
-    inverse = 1 / (dx * dx + dy * dy)
-    projection = (mx * dx + my * dy) * inverse
-    scale = inverse / (2 * math.pi)
+    dim = len(displacement)
+    inverse2 = jnp.reciprocal(dot(displacement, displacement))
+    scale = inverse2 if dim == 2 else inverse2 * inverse2**0.5
+    scale = scale / full_angle(dim)
+    along = jnp.asarray(dot(moment, displacement))
+    radial = dim * along * inverse2
     return Values(
-        (mx * dx + my * dy) * scale,
-        ((2 * projection * dx - mx) * scale, (2 * projection * dy - my) * scale),
+        along * scale,
+        tuple((radial * d - m) * scale for m, d in zip(moment, displacement, strict=True)),
     )

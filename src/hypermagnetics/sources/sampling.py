@@ -1,43 +1,25 @@
-"""Random configurations: every sample depends on (seed, split, index) alone.
+"""Uniform random numbers: those of a sample depend on (seed, split, index) alone.
 
-Random numbers come from Philox, whose output is specified, and become physical values by numpy in
-float64. So a recipe means the same sources and grids on every machine, whatever compiles the sums.
+They come from Philox, whose output is specified, and become physical values by numpy in float64
+(`distributions`). So a recipe means the same sources and grids on every machine, whatever compiles
+the sums.
 """
 
 import zlib
-from typing import Annotated, Literal
+from typing import Literal, get_args
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64
-from pydantic import Field
-from scipy.special import ndtri
+from jaxtyping import Float64
 
-from hypermagnetics.config import Config
+Purpose = Literal["sources", "grid", "num_sources", "shapes", "lattice", "packing", "surface"]
+_PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
+"""The place of a purpose is part of the key of its stream: append, never reorder."""
 
-Purpose = Literal["sources", "grid"]
-_PURPOSES: tuple[Purpose, ...] = ("sources", "grid")
 _WORDS_PER_COUNT = 4
 """Philox 4x64 makes four words of each value of its counter."""
 
-
-class Normal(Config):
-    """Independent normal components of zero mean."""
-
-    distribution: Literal["normal"] = "normal"
-    std: Annotated[float, Field(gt=0)]
-    """Standard deviation of each component, in the unit of the quantity."""
-
-    def quantile(self, probability: Float[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]:
-        """The values below which the given shares of the distribution lie.
-
-        Args:
-            probability: Between 0 and 1, both excluded.
-
-        Returns:
-            Values in the unit of `std`; uniform probabilities make normal values.
-        """
-        values: np.ndarray = self.std * ndtri(np.asarray(probability, np.float64))
-        return values
+_LARGEST = 1 - 2.0**-53
+"""Largest number below 1. The centre of the last interval would be rounded up to 1."""
 
 
 def uniforms(
@@ -68,23 +50,21 @@ def uniforms(
     generator.advance(first * counts)
     words = generator.random_raw((count, counts * _WORDS_PER_COUNT))[:, :size]
     # The centres of 2^53 equal intervals: neither 0 nor 1, where quantiles are infinite.
-    return ((words >> np.uint64(11)) + 0.5) * 2.0**-53
+    numbers = (words >> np.uint64(11)).astype(np.float64)
+    numbers += 0.5
+    numbers *= 2.0**-53
+    return np.minimum(numbers, _LARGEST, out=numbers)
 
 
-def sample_sources(
-    uniform: Float[np.ndarray, "samples sources columns"], moment: Normal, position: Normal
-) -> Float32[np.ndarray, "samples sources columns"]:
-    """Make source tables from uniform random numbers.
+def whole_numbers(uniform: Float64[np.ndarray, "..."], below: int) -> np.ndarray:
+    """Whole numbers 0, 1, ... below a bound, all equally probable.
 
     Args:
-        uniform: One number for each component of moment and position, between 0 and 1.
-        moment: Distribution of the moments [A m].
-        position: Distribution of the positions [m].
+        uniform: Uniform random numbers between 0 and 1.
+        below: The bound, small against 2^53.
 
     Returns:
-        Rows [moment, position].
+        One whole number for each.
     """
-    dim = uniform.shape[-1] // 2
-    moments, positions = moment.quantile(uniform[..., :dim]), position.quantile(uniform[..., dim:])
-    with np.errstate(over="ignore"):  # the writer names the sample of a value that is infinite
-        return np.concatenate([moments, positions], axis=-1).astype(np.float32)
+    # A number close to 1 times the bound may be rounded to the bound.
+    return np.minimum((uniform * below).astype(np.int64), below - 1)

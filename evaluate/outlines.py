@@ -1,0 +1,105 @@
+"""Bodies as lines in a plane: outlines or cuts, and arrows for the moments."""
+
+import numpy as np
+from jaxtyping import Bool, Float, Float64
+
+from hypermagnetics.sources import SourceColumns, body_size, box_vertices
+
+_LONGEST, _SHORTEST = 1.4, 0.6
+"""Lengths of the arrows of moments, in sizes of the bodies."""
+
+_CORNERS = 128
+"""Of the polygon that stands for a circle."""
+
+
+def bodies_in_plane(
+    columns: SourceColumns,
+    sources: Float[np.ndarray, "sources columns"],
+    height: float | None,
+    dipole_size: float,
+) -> tuple[tuple[np.ndarray, ...], Float64[np.ndarray, "bodies 2 2"]]:
+    """Outlines of bodies, and an arrow along the moment in the middle of each.
+
+    Args:
+        columns: What the columns of `sources` are.
+        sources: Rows of the bodies.
+        height: The plane is z = height [m], and bodies that it does not cut are left out; None in
+            two dimensions.
+        dipole_size: Size that dipoles are drawn with, and how near to the plane they must be [m].
+
+    Returns:
+        Polygons (corners, 2), and tails and heads of the arrows [m].
+    """
+    sizes = body_size(columns, sources)
+    drawn_sizes = np.where(sizes > 0, sizes, dipole_size)
+    halves = _half_arrows(sources[:, : columns.dim].astype(np.float64), drawn_sizes, sizes > 0)
+    outlines, arrows = [], []
+    for row, half, size in zip(sources, halves, sizes, strict=True):
+        position = row[columns.dim : 2 * columns.dim].astype(np.float64)
+        outline = _outline(columns, row, height) if size else None
+        if outline is not None:
+            outlines.append(outline)
+            position = outline.mean(axis=0)
+        elif size or (height is not None and abs(position[2] - height) > dipole_size):
+            continue
+        arrows.append((position[:2] - half, position[:2] + half))
+    return tuple(outlines), np.array(arrows).reshape(-1, 2, 2)
+
+
+def _half_arrows(
+    moments: Float64[np.ndarray, "bodies dim"],
+    sizes: Float64[np.ndarray, " bodies"],
+    extended: Bool[np.ndarray, " bodies"],
+) -> Float64[np.ndarray, "bodies 2"]:
+    """Halves of the arrows, of which the plane sees the components in it.
+
+    The arrow of the strongest body, by its moment for its size, is the longest for that size;
+    others are shorter as they are weaker, but not so short that nobody sees where they point.
+    """
+    norms = np.maximum(np.linalg.norm(moments, axis=1), np.finfo(np.float32).tiny)
+    strength = norms / sizes ** moments.shape[1]
+    for kind in (extended, ~extended):  # a dipole is not weaker or stronger than a body
+        strength[kind] /= strength[kind].max(initial=0.0) or 1.0
+    length = sizes * np.maximum(_LONGEST * strength, _SHORTEST)
+    halves: np.ndarray = (moments * (length / norms / 2)[:, None])[:, :2]
+    return halves
+
+
+def _outline(
+    columns: SourceColumns, row: Float[np.ndarray, " columns"], height: float | None
+) -> Float64[np.ndarray, "corners 2"] | None:
+    """The polygon that the plane cuts from a body; None if it cuts none."""
+    corners = box_vertices(columns, row)
+    if corners is not None:
+        return _convex_polygon(corners if height is None else _cut(corners, height))
+    radius, dim = float(body_size(columns, row[None])[0]), columns.dim
+    centre = row[dim : 2 * dim].astype(np.float64)
+    above = 0.0 if height is None else centre[2] - height
+    if abs(above) >= radius:
+        return None
+    angle = np.linspace(0, 2 * np.pi, _CORNERS, endpoint=False)
+    circle = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+    outline: np.ndarray = centre[:2] + np.sqrt(radius**2 - above**2) * circle
+    return outline
+
+
+def _cut(corners: Float64[np.ndarray, "8 3"], height: float) -> Float64[np.ndarray, "points 2"]:
+    """Where the edges of a cuboid cross the plane z = height."""
+    ends = [(i, i | bit) for i in range(8) for bit in (1, 2, 4) if not i & bit]
+    start, end = (corners[list(indices)] for indices in zip(*ends, strict=True))
+    first, last = start[:, 2] - height, end[:, 2] - height
+    crosses = (first > 0) != (last > 0)
+    share = (first[crosses] / (first - last)[crosses])[:, None]
+    found: np.ndarray = ((1 - share) * start[crosses] + share * end[crosses])[:, :2]
+    return found
+
+
+def _convex_polygon(
+    points: Float64[np.ndarray, "points 2"],
+) -> Float64[np.ndarray, "points 2"] | None:
+    """The corners of a convex polygon in their order around it; None if there are not three."""
+    if len(points) < 3:
+        return None
+    away = points - points.mean(axis=0)
+    ordered: np.ndarray = points[np.argsort(np.arctan2(away[:, 1], away[:, 0]))]
+    return ordered

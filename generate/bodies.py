@@ -1,0 +1,219 @@
+"""What a recipe may say about bodies, and how their sizes and rotations are drawn."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal, NamedTuple
+
+import numpy as np
+from jaxtyping import Float32, Float64
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
+
+from hypermagnetics.config import Config
+from hypermagnetics.sources import BODIES, SourceColumns
+from hypermagnetics.sources.columns import DIMENSIONS, SHAPES, UNIT_TOLERANCE
+from hypermagnetics.sources.distributions import Length, Sizes, UniformAngle, UniformRotation
+
+
+def _unit(quaternion: tuple[float, ...]) -> tuple[float, ...]:
+    norm = float(np.linalg.norm(quaternion))
+    if not abs(norm - 1) <= UNIT_TOLERANCE:
+        raise ValueError(f"a quaternion of norm 1, not of norm {norm:.6g}")
+    return quaternion
+
+
+# A number or a list is the same for all bodies; a table says how to draw one for each.
+_ONE_OR_DRAWN = Discriminator(
+    lambda value: "drawn" if isinstance(value, Mapping | Config) else "one for all"
+)
+_One, _Drawn = Tag("one for all"), Tag("drawn")
+_Sizes = Annotated[Sizes, _Drawn]
+_Pair = Annotated[tuple[Length, ...], Field(min_length=2, max_length=2)]
+_Triple = Annotated[tuple[Length, ...], Field(min_length=3, max_length=3)]
+_Quaternion = Annotated[tuple[float, ...], Field(min_length=4, max_length=4), AfterValidator(_unit)]
+_Share = Annotated[float, Field(gt=0, lt=1)] | None
+"""Share of the sources that are this body; only in a mix, where null stands for equal shares."""
+
+
+class DipoleConfig(Config):
+    """Point dipoles."""
+
+    kind: Literal["dipole"]
+    dim: Literal[2, 3] = 2
+    """Space dimension."""
+    share: _Share = None
+
+
+class DiscConfig(Config):
+    """Discs, in two dimensions."""
+
+    kind: Literal["disc"]
+    radius: Annotated[Annotated[Length, _One] | _Sizes, _ONE_OR_DRAWN]
+    """[m]"""
+    share: _Share = None
+
+
+class SphereConfig(Config):
+    """Spheres."""
+
+    kind: Literal["sphere"]
+    radius: Annotated[Annotated[Length, _One] | _Sizes, _ONE_OR_DRAWN]
+    """[m]"""
+    share: _Share = None
+
+
+class RectangleConfig(Config):
+    """Rectangles, in two dimensions."""
+
+    kind: Literal["rectangle"]
+    dimension: Annotated[Annotated[_Pair, _One] | _Sizes, _ONE_OR_DRAWN]
+    """Full sides [m]; each is drawn on its own."""
+    angle: Annotated[Annotated[float, _One] | Annotated[UniformAngle, _Drawn], _ONE_OR_DRAWN] = 0.0
+    """Rotation, counterclockwise [rad]."""
+    share: _Share = None
+
+
+class CuboidConfig(Config):
+    """Cuboids."""
+
+    kind: Literal["cuboid"]
+    dimension: Annotated[Annotated[_Triple, _One] | _Sizes, _ONE_OR_DRAWN]
+    """Full sides [m]; each is drawn on its own."""
+    rotation: Annotated[
+        Annotated[_Quaternion, _One] | Annotated[UniformRotation, _Drawn], _ONE_OR_DRAWN
+    ] = (1.0, 0.0, 0.0, 0.0)
+    """Unit quaternion (w, x, y, z)."""
+    share: _Share = None
+
+
+SingleConfig = DipoleConfig | DiscConfig | SphereConfig | RectangleConfig | CuboidConfig
+
+
+class MixedConfig(Config):
+    """Several bodies in one sample; each source is one of them by chance."""
+
+    kind: Literal["mixed"]
+    of: Annotated[
+        tuple[Annotated[SingleConfig, Field(discriminator="kind")], ...], Field(min_length=2)
+    ]
+    """The bodies, each once. All their sizes and rotations have columns, varying or not."""
+
+    @model_validator(mode="after")
+    def _go_together(self) -> "MixedConfig":
+        if len({body.kind for body in self.of}) != len(self.of):
+            raise ValueError("a mix of different bodies, each named once")
+        if len({space_dimension(body) for body in self.of}) > 1:
+            raise ValueError("a mix of bodies of one space dimension (that of dipoles is dim)")
+        shares = [body.share for body in self.of if body.share is not None]
+        if shares and (len(shares) != len(self.of) or abs(sum(shares) - 1) > 1e-9):
+            raise ValueError("a mix in which no body has a share, or all have and they sum to 1")
+        return self
+
+
+BodyConfig = Annotated[SingleConfig | MixedConfig, Field(discriminator="kind")]
+
+
+class _Quantity(NamedTuple):
+    """Sizes or rotation of a body: the same for all, or drawn for each."""
+
+    names: tuple[str, ...]
+    """Names of the columns."""
+    value: Sequence[float] | Sizes | UniformAngle | UniformRotation
+    numbers: int
+    """Uniform random numbers that one body takes."""
+
+    def values(self, uniform: np.ndarray) -> Mapping[str, np.ndarray]:
+        """The value of each column; `uniform` has the numbers of a body as last axis."""
+        if isinstance(self.value, Sizes | UniformAngle | UniformRotation):
+            parts = self.value.from_uniform(uniform)
+        else:
+            parts = np.asarray(self.value)
+        return {name: np.asarray(parts[..., i]) for i, name in enumerate(self.names)}
+
+
+def members(body: SingleConfig | MixedConfig) -> tuple[SingleConfig, ...]:
+    """The bodies of a mix, or the single body."""
+    return body.of if isinstance(body, MixedConfig) else (body,)
+
+
+def space_dimension(body: SingleConfig | MixedConfig) -> int:
+    """Number of space dimensions."""
+    first = members(body)[0]
+    return first.dim if isinstance(first, DipoleConfig) else DIMENSIONS[first.kind][0]
+
+
+def source_columns(body: SingleConfig | MixedConfig) -> SourceColumns:
+    """The columns of the source table: what varies from source to source, and all of a mix."""
+    quantities = [quantity for member in members(body) for quantity in _quantities(member)]
+    mixed = isinstance(body, MixedConfig)
+    varying = {name for part in quantities if part.numbers or mixed for name in part.names}
+    constants = {
+        name: float(value)
+        for part in quantities
+        if not (part.numbers or mixed)
+        for name, value in part.values(np.empty(0)).items()
+    }
+    kinds = {member.kind for member in members(body)}
+    names = tuple(name for name in BODIES if name in kinds)
+    return SourceColumns.of(*names, dim=space_dimension(body), varying=varying, constants=constants)
+
+
+def numbers_per_source(body: SingleConfig | MixedConfig) -> int:
+    """Uniform random numbers that decide which body a source is, and its sizes and rotation."""
+    choice = int(isinstance(body, MixedConfig))
+    return choice + sum(part.numbers for member in members(body) for part in _quantities(member))
+
+
+def fill_shapes(
+    body: SingleConfig | MixedConfig,
+    columns: SourceColumns,
+    uniform: Float64[np.ndarray, "samples sources numbers"],
+    table: Float32[np.ndarray, "samples sources columns"],
+) -> None:
+    """Write sizes, rotation and body into source tables that are zero there.
+
+    Args:
+        body: What the sources are.
+        columns: Its columns.
+        uniform: `numbers_per_source(body)` for each source.
+        table: Source tables; columns other than these are left as they are.
+    """
+    chosen = np.zeros(table.shape[:2], np.int64)
+    used = 0
+    if isinstance(body, MixedConfig):
+        shares = [member.share or 1 / len(body.of) for member in body.of]
+        chosen = np.searchsorted(np.cumsum(shares)[:-1], uniform[..., 0], side="right")
+        used = 1
+    for number, member in enumerate(members(body)):
+        rows = chosen == number
+        for part in _quantities(member):
+            values = part.values(uniform[..., used : used + part.numbers])
+            used += part.numbers
+            for name in filter(columns.has, part.names):
+                np.copyto(table[..., columns.index(name)], values[name], "same_kind", where=rows)
+        if columns.has("body"):
+            table[rows, columns.index("body")] = BODIES.index(member.kind)
+
+
+def _quantities(body: SingleConfig) -> tuple[_Quantity, ...]:
+    names = SHAPES[body.kind]
+    match body:
+        case DipoleConfig():
+            return ()
+        case DiscConfig() | SphereConfig():
+            return (_sizes(names, body.radius),)
+        case RectangleConfig():
+            turned = isinstance(body.angle, UniformAngle)
+            angle = body.angle if isinstance(body.angle, UniformAngle) else (body.angle,)
+            return _sizes(names[:2], body.dimension), _Quantity(names[2:], angle, int(turned))
+        case CuboidConfig():
+            if isinstance(body.rotation, UniformRotation):
+                rotation = _Quantity(names[3:], body.rotation, 3)
+            else:
+                unit = np.asarray(body.rotation) / np.linalg.norm(body.rotation)
+                rotation = _Quantity(names[3:], unit.tolist(), 0)
+            return _sizes(names[:3], body.dimension), rotation
+
+
+def _sizes(names: tuple[str, ...], value: float | tuple[float, ...] | Sizes) -> _Quantity:
+    if isinstance(value, Sizes):
+        return _Quantity(names, value, len(names))
+    return _Quantity(names, value if isinstance(value, tuple) else (value,), 0)

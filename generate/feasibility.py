@@ -1,0 +1,155 @@
+"""What a recipe asks for must exist: refused before anything is made."""
+
+import numpy as np
+
+from hypermagnetics.data import SplitLayout
+from hypermagnetics.errors import RecipeError
+from hypermagnetics.generate.bodies import (
+    MixedConfig,
+    SingleConfig,
+    fill_shapes,
+    members,
+    numbers_per_source,
+    source_columns,
+)
+from hypermagnetics.generate.config import MAX_POINTS, DatasetRecipe, RegularGrid, SurfaceGrid
+from hypermagnetics.generate.draw import draw_sources
+from hypermagnetics.sources import SourceColumns, uniforms
+from hypermagnetics.sources.distributions import Aligned, Lattice, Packed
+from hypermagnetics.sources.extents import outer_radii, volumes
+from hypermagnetics.sources.packing import ROUNDING
+
+_MAX_SITES = 1 << 20
+"""Sites of a lattice; they are all held in memory."""
+
+_DRAWN_BODIES = 4096
+"""Bodies drawn to see how large they are on average, and how many are packed for a trial."""
+
+
+def refuse_contradictions(recipe: DatasetRecipe, columns: SourceColumns) -> None:
+    """See that the parts of a recipe go together.
+
+    Args:
+        recipe: What to make.
+        columns: What the columns of its source tables are.
+
+    Raises:
+        RecipeError: If a sample would need more sites, room or points than there are, or a vector
+            has another number of components than space has dimensions.
+    """
+    _refuse_wrong_moment(recipe, columns.dim)
+    _refuse_wrong_grid(recipe, columns.dim)
+    position, body = recipe.sources.position, recipe.sources.body
+    if not isinstance(body, MixedConfig) and body.share is not None:
+        raise RecipeError(
+            f"The share of a body must be given in a mix only; got {body.share} "
+            "(sources.body.share). Leave it out."
+        )
+    if isinstance(position, Lattice):
+        _refuse_small_lattice(recipe, position, columns.dim)
+    if isinstance(position, Packed):
+        _refuse_small_box(recipe, position, columns)
+
+
+def refuse_unpackable(
+    recipe: DatasetRecipe, columns: SourceColumns, splits: dict[str, SplitLayout]
+) -> None:
+    """Pack the first samples of each split for a trial.
+
+    Args:
+        recipe: What to make.
+        columns: What the columns of its source tables are.
+        splits: The sizes of the splits.
+
+    Raises:
+        RecipeError: If one cannot be packed.
+    """
+    if not isinstance(recipe.sources.position, Packed):
+        return
+    for name, layout in splits.items():
+        count = min(_DRAWN_BODIES // layout.max_sources, layout.samples_per_grid)
+        if count:
+            draw_sources(recipe, columns, name, range(count))
+
+
+def _refuse_wrong_moment(recipe: DatasetRecipe, dim: int) -> None:
+    moment = recipe.sources.moment
+    if isinstance(moment, Aligned) and len(moment.direction) != dim:
+        raise RecipeError(
+            f"The direction of the moments must have {dim} components, as the sources are in {dim} "
+            f"dimensions; got {list(moment.direction)} (sources.moment.direction). Give one number "
+            "for each axis."
+        )
+
+
+def _refuse_wrong_grid(recipe: DatasetRecipe, dim: int) -> None:
+    grid = recipe.grid
+    if isinstance(grid, RegularGrid) and grid.resolution**dim > MAX_POINTS:
+        raise RecipeError(
+            f"A grid must have at most {MAX_POINTS} points; got {grid.resolution**dim} "
+            f"(grid.resolution {grid.resolution} in {dim} dimensions). Lower grid.resolution."
+        )
+    if isinstance(grid, SurfaceGrid) and recipe.samples_per_grid not in (None, 1):
+        raise RecipeError(
+            "samples_per_grid must be 1 where the grid follows the surfaces of a sample's own "
+            f"sources; got {recipe.samples_per_grid} (grid.kind 'surface'). Leave it out, or "
+            "choose another grid."
+        )
+
+
+def _refuse_small_lattice(recipe: DatasetRecipe, lattice: Lattice, dim: int) -> None:
+    sites = lattice.sites_per_side**dim
+    if sites > _MAX_SITES:
+        raise RecipeError(
+            f"A lattice must have at most {_MAX_SITES} sites; got {sites} "
+            f"(sources.position.sites_per_side {lattice.sites_per_side} in {dim} dimensions). "
+            "Lower it."
+        )
+    for name, split in recipe.splits.items():
+        if split.max_sources > sites:
+            raise RecipeError(
+                f"A lattice must have a site for each source; got {sites} sites for "
+                f"{split.max_sources} sources (split {name!r}, sites_per_side "
+                f"{lattice.sites_per_side}). Raise sources.position.sites_per_side, or lower "
+                "num_sources."
+            )
+
+
+def _refuse_small_box(recipe: DatasetRecipe, packed: Packed, columns: SourceColumns) -> None:
+    radius, kind = _largest_radius(recipe.sources.body)
+    if not radius < packed.half_width * (1 - 2 * ROUNDING):
+        raise RecipeError(
+            f"Every body must fit into the box; got a {kind} of radius up to {radius:.6g}, corners "
+            f"included, in a box of half width {packed.half_width:g} (sources.position). Lower "
+            "the size, or raise half_width."
+        )
+    mean = _mean_volume(recipe, columns)
+    for name, split in recipe.splits.items():
+        density = split.max_sources * mean / (2 * packed.half_width) ** columns.dim
+        if density > 1:
+            raise RecipeError(
+                "The bodies of a sample must fit into the box without overlap; got "
+                f"{split.max_sources} of density {density:.3g} of the box, on average (split "
+                f"{name!r}). Lower num_sources or sizes, or raise sources.position.half_width."
+            )
+
+
+def _mean_volume(recipe: DatasetRecipe, columns: SourceColumns) -> float:
+    body = recipe.sources.body
+    numbers = numbers_per_source(body)
+    uniform = uniforms(recipe.seed, "", "shapes", 0, 1, _DRAWN_BODIES * max(numbers, 1))
+    table = np.zeros((1, _DRAWN_BODIES, columns.size), np.float32)
+    fill_shapes(body, columns, uniform.reshape(1, _DRAWN_BODIES, -1), table)
+    return float(volumes(columns, table[0]).mean())
+
+
+def _largest_radius(body: SingleConfig | MixedConfig) -> tuple[float, str]:
+    """Radius of the smallest circle or sphere around the largest body [m], and its kind."""
+    found = []
+    for member in members(body):
+        columns = source_columns(member)
+        table = np.zeros((1, 1, columns.size), np.float32)
+        # A number of 1 stands for the upper end of a range.
+        fill_shapes(member, columns, np.ones((1, 1, numbers_per_source(member))), table)
+        found.append((float(outer_radii(columns, table[0])[0]), member.kind))
+    return max(found)

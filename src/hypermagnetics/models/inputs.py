@@ -1,0 +1,123 @@
+"""What a network reads of a source table: numbers of order 1 that say the same in any unit."""
+
+from typing import Annotated, NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+from pydantic import Field, model_validator
+
+from hypermagnetics.config import Config
+from hypermagnetics.shapes import SourceTable
+
+_LENGTHS = ("radius", "dimension_x", "dimension_y", "dimension_z")
+_QUATERNION = ("rotation_w", "rotation_x", "rotation_y", "rotation_z")
+READABLE = (*_LENGTHS, "angle", *_QUATERNION, "body")
+"""Names of the columns that a model can read behind moment and position."""
+
+_Column = Float[Array, "sources 1"]
+_Positive = Annotated[float, Field(gt=0)]
+
+
+class Scales(Config):
+    """Physical values that are 1 inside a network, so that it works at any scale of length."""
+
+    length: _Positive = 1.0
+    """[m]"""
+    moment: _Positive = 1.0
+    """[A m²]; in two dimensions [A m]."""
+    potential: _Positive = 1.0
+    """[A]"""
+
+
+class ModelInputs(Config):
+    """What a model reads, fixed by its dataset."""
+
+    dim: Annotated[int, Field(ge=2, le=3)] = 2
+    source_size: Annotated[int, Field(ge=4)] = 4
+    """Columns of the source table: moment, position, then anything else."""
+    columns: tuple[str, ...] = ()
+    """Their names. Without them, as in older files, all behind the position are lengths."""
+    codes: tuple[int, ...] = ()
+    """Codes of the bodies in the column `body`, if there is one."""
+    scales: Scales = Scales()
+
+    @model_validator(mode="after")
+    def _the_columns_can_be_read(self) -> "ModelInputs":
+        if self.source_size < 2 * self.dim:
+            raise ValueError(f"for at least {2 * self.dim} columns, of moment and position")
+        if self.columns and len(self.columns) != self.source_size:
+            raise ValueError(f"given {self.source_size} names of columns, or none")
+        names = self.shape_columns
+        if not set(names) <= set(READABLE) or len(set(names)) < len(names):
+            raise ValueError(f"for columns among {', '.join(READABLE)}, each once")
+        if len(set(names) & set(_QUATERNION)) not in (0, len(_QUATERNION)):
+            raise ValueError(f"given a rotation by all of {', '.join(_QUATERNION)}")
+        if ("body" in names) != bool(self.codes):
+            raise ValueError("given codes of bodies if there is a column 'body', and only then")
+        return self
+
+    @property
+    def shape_columns(self) -> tuple[str, ...]:
+        """Names of the columns behind moment and position; none if they are not known."""
+        return self.columns[2 * self.dim :]
+
+    @property
+    def shape_size(self) -> int:
+        """Number of features in `Rows.shape`."""
+        width = {"angle": 2, _QUATERNION[0]: 9, "body": len(self.codes)}
+        width |= dict.fromkeys(_QUATERNION[1:], 0)
+        known = sum(width.get(name, 1) for name in self.shape_columns)
+        return known if self.columns else self.source_size - 2 * self.dim
+
+
+class Rows(NamedTuple):
+    """The sources of one configuration, as a network reads them."""
+
+    moment: Float[Array, "sources dim"]
+    position: Float[Array, "sources dim"]
+    shape: Float[Array, "sources features"]
+    """Sizes, rotation and kind of body."""
+
+
+def read_rows(inputs: ModelInputs, sources: SourceTable) -> Rows:
+    """Bring the columns of a source table to a form that a network can read.
+
+    Moments and lengths are divided by their scales. A rectangle is the same after half a turn, so
+    its angle a is read as cos 2a and sin 2a. The quaternions q and -q are one rotation, so the
+    entries of its matrix, quadratic in q, are read. The code of a body is read as one number for
+    each body: 1 for its own, 0 for the others. All are finite for a padding row.
+
+    Args:
+        inputs: What the columns are, and the scales.
+        sources: Rows in physical units.
+
+    Returns:
+        The features.
+    """
+    dim, scales = inputs.dim, inputs.scales
+    rest = sources[:, 2 * dim :]
+    column = {name: rest[:, i : i + 1] for i, name in enumerate(inputs.shape_columns)}
+    lengths = [column[name] for name in _LENGTHS if name in column] if inputs.columns else [rest]
+    features = [sources[:, :0], *(length / scales.length for length in lengths)]
+    if "angle" in column:
+        features += [jnp.cos(2 * column["angle"]), jnp.sin(2 * column["angle"])]
+    if _QUATERNION[0] in column:
+        features.append(_rotation_matrix(*(column[name] for name in _QUATERNION)))
+    if "body" in column:
+        codes = jnp.asarray(inputs.codes, sources.dtype)[None]
+        features.append((column["body"] == codes).astype(sources.dtype))
+    return Rows(
+        sources[:, :dim] / scales.moment,
+        sources[:, dim : 2 * dim] / scales.length,
+        jnp.concatenate(features, axis=-1),
+    )
+
+
+def _rotation_matrix(w: _Column, x: _Column, y: _Column, z: _Column) -> Float[Array, "sources 9"]:
+    """The matrix row by row, without a division: zeros for a row that has no rotation."""
+    entries = (
+        *(w * w + x * x - y * y - z * z, 2 * (x * y - w * z), 2 * (x * z + w * y)),
+        *(2 * (x * y + w * z), w * w - x * x + y * y - z * z, 2 * (y * z - w * x)),
+        *(2 * (x * z - w * y), 2 * (y * z + w * x), w * w - x * x - y * y + z * z),
+    )
+    return jnp.concatenate(entries, axis=-1)

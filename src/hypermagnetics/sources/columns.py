@@ -1,0 +1,202 @@
+"""What a row of a source table says, whatever the bodies are."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+
+from hypermagnetics.errors import SourceError
+
+BodyName = Literal["dipole", "disc", "rectangle", "sphere", "cuboid"]
+BODIES: tuple[BodyName, ...] = get_args(BodyName)
+"""All bodies; the position of a name is its code in a `body` column."""
+
+DIMENSIONS: dict[BodyName, tuple[int, ...]] = {
+    "dipole": (2, 3),
+    "disc": (2,),
+    "rectangle": (2,),
+    "sphere": (3,),
+    "cuboid": (3,),
+}
+"""Space dimensions in which each body exists."""
+
+_SIDES = ("dimension_x", "dimension_y", "dimension_z")
+QUATERNION = ("rotation_w", "rotation_x", "rotation_y", "rotation_z")
+
+SHAPES: dict[BodyName, tuple[str, ...]] = {
+    "dipole": (),
+    "disc": ("radius",),
+    "rectangle": (*_SIDES[:2], "angle"),
+    "sphere": ("radius",),
+    "cuboid": (*_SIDES, *QUATERNION),
+}
+"""What each body needs beside moment and position."""
+
+SIZES = ("radius", *_SIDES)
+"""Lengths that must be greater than zero [m]."""
+
+UNIT_TOLERANCE = 1e-5
+"""How far the norm of a quaternion may be from 1; float32 leaves 1e-7."""
+
+_ORDER = ("radius", *_SIDES, "angle", *QUATERNION, "body")
+_UNTURNED = {"angle": 0.0, **dict(zip(QUATERNION, (1.0, 0.0, 0.0, 0.0), strict=True))}
+
+
+@dataclass(frozen=True)
+class SourceColumns:
+    """How to read a source table: which bodies, what each column is, and what all rows share.
+
+    The columns are the components of moment and position, then the sizes, the rotation and the
+    code of the body, as far as they differ from row to row. What a row's body has no use for is
+    zero.
+    """
+
+    dim: int
+    """Space dimension."""
+    bodies: tuple[BodyName, ...]
+    """Bodies that occur; with more than one, the column `body` tells which a row is."""
+    names: tuple[str, ...]
+    constants: tuple[tuple[str, float], ...] = ()
+    """Sizes and rotation that all rows share, by name."""
+
+    def __post_init__(self) -> None:
+        _check_bodies(self.dim, self.bodies)
+        if len(set(self.names)) != len(self.names) or self.names[: 2 * self.dim] != vectors(
+            self.dim
+        ):
+            raise SourceError(
+                f"The columns of a source table must begin with {', '.join(vectors(self.dim))}, "
+                f"each once; got {', '.join(self.names)}. Name them so."
+            )
+        needed = {name for body in self.bodies for name in SHAPES[body]}
+        needed |= {"body"} if len(self.bodies) > 1 else set()
+        given = [*self.names[2 * self.dim :], *(name for name, _ in self.constants)]
+        if sorted(given) != sorted(needed):
+            raise SourceError(
+                f"The columns and constants of {', '.join(self.bodies)} must be "
+                f"{_listed(needed)}, each once; got {_listed(given)}. Give what is missing, and "
+                "nothing else."
+            )
+        _check_constants(dict(self.constants))
+
+    @classmethod
+    def of(
+        cls,
+        *bodies: BodyName,
+        dim: int | None = None,
+        varying: Iterable[str] = (),
+        constants: Mapping[str, float | int] | None = None,
+    ) -> "SourceColumns":
+        """Put the columns in their order.
+
+        Args:
+            bodies: One or more names of bodies.
+            dim: Space dimension; may be left out unless all bodies are dipoles.
+            varying: Names of sizes and rotation that have a column.
+            constants: Values of those that all rows share; rotation is none if not given.
+
+        Returns:
+            The columns.
+
+        Raises:
+            SourceError: If the bodies do not exist together, or a size is missing.
+
+        Examples:
+            >>> SourceColumns.of("disc", constants={"radius": 1.0}).names
+            ('moment_x', 'moment_y', 'position_x', 'position_y')
+            >>> SourceColumns.of("disc", varying=["radius"]).names[4:]
+            ('radius',)
+        """
+        if dim is None:
+            known = [DIMENSIONS[body] for body in bodies if body in DIMENSIONS]
+            single = [dims[0] for dims in known if len(dims) == 1]
+            dim = single[0] if single else 2
+        _check_bodies(dim, bodies)
+        wanted = set(varying) | ({"body"} if len(bodies) > 1 else set())
+        fixed = {name: float(value) for name, value in (constants or {}).items()}
+        for body in bodies:
+            for name in SHAPES[body]:
+                if name in _UNTURNED and name not in wanted:
+                    fixed.setdefault(name, _UNTURNED[name])
+        unknown = sorted((wanted | set(fixed)) - set(_ORDER))
+        names = [name for name in _ORDER if name in wanted] + unknown
+        ordered = tuple((name, fixed[name]) for name in _ORDER if name in fixed)
+        return cls(dim, tuple(bodies), (*vectors(dim), *names), ordered)
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """Unit of each column."""
+        moment = "A m" if self.dim == 2 else "A m^2"
+        return tuple(
+            moment
+            if name.startswith("moment")
+            else "rad"
+            if name == "angle"
+            else "1"
+            if name == "body" or name in QUATERNION
+            else "m"
+            for name in self.names
+        )
+
+    @property
+    def size(self) -> int:
+        """Number of columns."""
+        return len(self.names)
+
+    def index(self, name: str) -> int:
+        """The position of a column."""
+        return self.names.index(name)
+
+    def has(self, name: str) -> bool:
+        """Whether there is such a column."""
+        return name in self.names
+
+    def constant(self, name: str) -> float:
+        """The value of a size or a rotation that all rows share."""
+        return dict(self.constants)[name]
+
+
+def vectors(dim: int) -> tuple[str, ...]:
+    """The columns that every source table begins with."""
+    return tuple(f"{name}_{axis}" for name in ("moment", "position") for axis in "xyz"[:dim])
+
+
+def _check_bodies(dim: int, bodies: tuple[BodyName, ...]) -> None:
+    unknown = [body for body in bodies if body not in BODIES]
+    if unknown or not bodies or len(set(bodies)) != len(bodies):
+        raise SourceError(
+            f"The bodies of a source table must be some of {', '.join(BODIES)}, each once; got "
+            f"{', '.join(map(repr, bodies)) or 'none'}. Choose from these."
+        )
+    for body in bodies:
+        if dim not in DIMENSIONS[body]:
+            raise SourceError(
+                f"All bodies of a source table must exist in {dim} dimensions; got {body!r}. "
+                "Mix discs with rectangles, or spheres with cuboids, and dipoles with either."
+            )
+
+
+def _check_constants(constants: Mapping[str, float]) -> None:
+    for name, value in constants.items():
+        if not np.isfinite(value) or (name in SIZES and not value > 0):
+            raise SourceError(
+                f"{name} must be finite{' and greater than 0' if name in SIZES else ''}; got "
+                f"{value} (a constant of the source table). Give it in metres or radians."
+            )
+    shared = [name for name in QUATERNION if name in constants]
+    if shared and len(shared) < len(QUATERNION):
+        raise SourceError(
+            f"The components of a quaternion must all be columns, or all be constants; got "
+            f"{', '.join(shared)} as constants alone. Give all four alike."
+        )
+    norm = float(np.linalg.norm([constants[name] for name in shared]))
+    if shared and not abs(norm - 1) <= UNIT_TOLERANCE:
+        raise SourceError(
+            f"A rotation must be a quaternion of norm 1; got norm {norm:.6g} (a constant of the "
+            "source table). Divide it by its norm."
+        )
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names)) or "none"

@@ -1,0 +1,232 @@
+"""How the moments, positions, sizes and rotations of a dataset may be distributed.
+
+A distribution turns uniform random numbers into physical values, in float64.
+"""
+
+from typing import Annotated, Literal
+
+import numpy as np
+from jaxtyping import Float, Float64, Int64
+from pydantic import AfterValidator, Field, model_validator
+from scipy.special import ndtri
+
+from hypermagnetics.config import Config
+from hypermagnetics.sources.sampling import whole_numbers
+
+_LEAST, _MOST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
+
+
+def _in_float32(size: float) -> float:
+    if not _LEAST <= size <= _MOST:
+        raise ValueError(f"between {_LEAST:.3g} and {_MOST:.3g}, the range of float32")
+    return size
+
+
+Positive = Annotated[float, Field(gt=0)]
+Length = Annotated[float, Field(gt=0), AfterValidator(_in_float32)]
+"""A size [m]; rounded to float32 it is still greater than 0, and finite."""
+
+_SITES_AT_ONCE = 1 << 22
+"""Sites of all lattices held in memory at a time."""
+
+_NotNegative = Annotated[float, Field(ge=0)]
+_Uniform = Float[np.ndarray, "*shape numbers"]
+_Vectors = Float64[np.ndarray, "*shape dim"]
+
+
+class Normal(Config):
+    """Independent normal components of zero mean."""
+
+    distribution: Literal["normal"] = "normal"
+    std: Positive
+    """Standard deviation of each component, in the unit of the quantity."""
+
+    def from_uniform(self, uniform: Float[np.ndarray, "*shape"]) -> Float64[np.ndarray, "*shape"]:
+        """Normal values from uniform numbers between 0 and 1, both excluded: their quantiles."""
+        values: np.ndarray = self.std * ndtri(np.asarray(uniform, np.float64))
+        return values
+
+
+def directions(uniform: _Uniform) -> _Vectors:
+    """Unit vectors, all directions equally probable: normal vectors, divided by their norm."""
+    normal = ndtri(np.asarray(uniform, np.float64))
+    unit: np.ndarray = normal / np.linalg.norm(normal, axis=-1, keepdims=True)
+    return unit
+
+
+class OnSphere(Config):
+    """Vectors of one magnitude, all directions equally probable."""
+
+    distribution: Literal["sphere"]
+    magnitude: Positive
+    """[A m²], in two dimensions [A m]."""
+
+    def from_uniform(self, uniform: _Uniform) -> _Vectors:
+        """Vectors from a uniform number for each component."""
+        return self.magnitude * directions(uniform)
+
+
+class Aligned(Config):
+    """Vectors about one direction: magnitude (unit vector + spread times a normal vector)."""
+
+    distribution: Literal["aligned"]
+    direction: Annotated[tuple[float, ...], Field(min_length=2, max_length=3)]
+    """One component for each dimension, of any norm but 0."""
+    magnitude: Positive
+    """[A m²], in two dimensions [A m]."""
+    spread: _NotNegative = 0.0
+    """Standard deviation of each component, in units of the magnitude."""
+
+    @model_validator(mode="after")
+    def _points_somewhere(self) -> "Aligned":
+        if not any(self.direction):
+            raise ValueError("given a direction with a component other than 0")
+        return self
+
+    def from_uniform(self, uniform: _Uniform) -> _Vectors:
+        """Vectors from a uniform number for each component."""
+        # Divided by the largest component first, so that no square over- or underflows.
+        direction = np.asarray(self.direction) / np.abs(self.direction).max()
+        spread = self.spread * ndtri(np.asarray(uniform, np.float64))
+        vectors: np.ndarray = self.magnitude * (direction / np.linalg.norm(direction) + spread)
+        return vectors
+
+
+class InBox(Config):
+    """Uniform in the box around the origin."""
+
+    distribution: Literal["uniform"]
+    half_width: Positive
+    """Half the side of the box [m]."""
+
+    def from_uniform(self, uniform: Float[np.ndarray, "*shape"]) -> Float64[np.ndarray, "*shape"]:
+        """Coordinates from a uniform number for each."""
+        return self.half_width * (2 * np.asarray(uniform, np.float64) - 1)
+
+
+class Lattice(Config):
+    """Distinct sites of a square or cubic lattice around the origin, each moved a little."""
+
+    distribution: Literal["lattice"]
+    spacing: Positive
+    """Distance between neighbouring sites [m]."""
+    jitter: _NotNegative = 0.0
+    """Largest displacement along each axis [m], uniform; less than half the spacing."""
+    sites_per_side: Annotated[int, Field(ge=1, le=2**10)]
+
+    @model_validator(mode="after")
+    def _cells_are_apart(self) -> "Lattice":
+        if not self.jitter < 0.5 * self.spacing:
+            raise ValueError(
+                "given a jitter below half the spacing, so that no two sources come together"
+            )
+        return self
+
+    def from_uniform(
+        self,
+        choice: Float64[np.ndarray, "samples sources"],
+        jitter: Float64[np.ndarray, "samples sources dim"],
+    ) -> Float64[np.ndarray, "samples sources dim"]:
+        """Positions from a uniform number for the site of each source, and for each displacement.
+
+        Args:
+            choice: Decides the sites of a sample, no two of which are the same.
+            jitter: Decides the displacement along each axis.
+
+        Returns:
+            Positions [m].
+        """
+        dim = jitter.shape[-1]
+        sites = _distinct(choice, self.sites_per_side**dim)
+        along = np.stack(np.unravel_index(sites, (self.sites_per_side,) * dim), axis=-1)
+        centred = self.spacing * (along - 0.5 * (self.sites_per_side - 1))
+        positions: np.ndarray = centred + self.jitter * (2 * jitter - 1)
+        return positions
+
+
+class Packed(Config):
+    """Uniform in the box, whole bodies inside of it, none overlapping another."""
+
+    distribution: Literal["packed"]
+    half_width: Length
+    """Half the side of the box [m]."""
+    min_gap: _NotNegative = 0.0
+    """Least distance between two bodies [m]; of boxes, between the circles or spheres around
+    them."""
+    attempts: Annotated[int, Field(ge=1, le=10**6)] = 20
+    """How many times a sample is begun, if a body finds no place, before the recipe is refused."""
+
+
+class Sizes(Config):
+    """Lengths in a range; all equally probable, or all of their logarithms."""
+
+    distribution: Literal["uniform", "log-uniform"]
+    low: Length
+    """[m]"""
+    high: Length
+    """[m]"""
+
+    @model_validator(mode="after")
+    def _range(self) -> "Sizes":
+        if not self.low < self.high:
+            raise ValueError("given with low below high")
+        return self
+
+    def from_uniform(self, uniform: Float[np.ndarray, "*shape"]) -> Float64[np.ndarray, "*shape"]:
+        """A length [m] from each number."""
+        share = np.asarray(uniform, np.float64)
+        if self.distribution == "uniform":
+            return self.low + (self.high - self.low) * share
+        sizes: np.ndarray = self.low * (self.high / self.low) ** share
+        return sizes
+
+
+class UniformAngle(Config):
+    """Any angle of the whole turn."""
+
+    distribution: Literal["uniform"]
+
+    def from_uniform(self, uniform: Float[np.ndarray, "*shape"]) -> Float64[np.ndarray, "*shape"]:
+        """An angle [rad] from each number."""
+        return 2 * np.pi * np.asarray(uniform, np.float64)
+
+
+class UniformRotation(Config):
+    """Any rotation, none more probable than another."""
+
+    distribution: Literal["uniform"]
+
+    def from_uniform(
+        self, uniform: Float[np.ndarray, "*shape 3"]
+    ) -> Float64[np.ndarray, "*shape 4"]:
+        """Unit quaternions (w, x, y, z) from three numbers for each.
+
+        References:
+            Shoemake, Uniform random rotations, Graphics Gems III (1992), III.6.
+        """
+        share, *turns = np.moveaxis(np.asarray(uniform, np.float64), -1, 0)
+        (a, b), (c, d) = ((np.sin(angle), np.cos(angle)) for angle in 2 * np.pi * np.stack(turns))
+        small, large = np.sqrt(1 - share), np.sqrt(share)
+        return np.stack([large * d, small * a, small * b, large * c], axis=-1)
+
+
+Moment = Annotated[Normal | OnSphere | Aligned, Field(discriminator="distribution")]
+Position = Annotated[Normal | InBox | Lattice | Packed, Field(discriminator="distribution")]
+
+
+def _distinct(
+    uniform: Float64[np.ndarray, "samples sources"], num_sites: int
+) -> Int64[np.ndarray, "samples sources"]:
+    """For each sample a random choice of different sites, in random order (Fisher and Yates)."""
+    num_samples, num_sources = uniform.shape
+    chosen = np.empty(uniform.shape, np.int64)
+    step = max(_SITES_AT_ONCE // num_sites, 1)
+    for first in range(0, num_samples, step):
+        part = uniform[first : first + step]
+        rows = np.arange(len(part))
+        sites = np.tile(np.arange(num_sites, dtype=np.int32), (len(part), 1))
+        for source in range(num_sources):
+            other = source + whole_numbers(part[:, source], num_sites - source)
+            chosen[first : first + step, source] = sites[rows, other]
+            sites[rows, other] = sites[:, source]
+    return chosen

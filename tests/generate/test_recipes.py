@@ -1,0 +1,53 @@
+"""The shipped recipes of datasets."""
+
+import re
+
+import numpy as np
+import pytest
+
+from hypermagnetics.config import load_recipe
+from hypermagnetics.generate.config import DatasetRecipe
+from hypermagnetics.generate.draw import draw_sources
+from hypermagnetics.generate.plan import make_plan
+from hypermagnetics.recipes import describe_recipe, shipped_recipe_text, shipped_recipes
+from hypermagnetics.sources.checks import refuse_bad_rows
+
+NAMES = shipped_recipes("dataset")
+
+
+def test_recipes_for_every_body_are_shipped() -> None:
+    """In two and three dimensions, alone and mixed."""
+    made = [load_recipe(DatasetRecipe, "dataset", name).sources.body.kind for name in NAMES]
+    assert {"disc", "rectangle", "sphere", "cuboid", "mixed"} <= set(made)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_recipe_says_what_it_makes(name: str) -> None:
+    """In the first lines: what, how large, how long, and the command."""
+    text = shipped_recipe_text(name, "dataset")
+    plan = make_plan(load_recipe(DatasetRecipe, "dataset", name), "zarr")
+    found = re.search(r"\((\d+) MB, .*(seconds?|minutes?)\)", describe_recipe(name, "dataset"))
+    assert found
+    assert float(found[1]) == pytest.approx(plan.num_bytes / 1e6, rel=0.1)
+    assert f"#     hm-generate {name} " in text.split("\n\n")[0]
+    assert list(plan.identity.splits) == ["train", "valid", "test-single", "test-multi"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_sources_of_a_recipe_are_sources(name: str) -> None:
+    """Of every split; the single ones are single."""
+    plan = make_plan(load_recipe(DatasetRecipe, "dataset", name), "zarr")
+    for split in plan.identity.splits:
+        table, counts = draw_sources(plan.recipe, plan.columns, split, range(100, 130))
+        for rows, count in zip(table, counts, strict=True):
+            refuse_bad_rows(plan.columns, rows, int(count))
+        if split == "test-single":
+            np.testing.assert_array_equal(counts, 1)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_resolved_recipe_is_a_recipe(name: str) -> None:
+    """That makes the same dataset."""
+    plan = make_plan(load_recipe(DatasetRecipe, "dataset", name), "zarr")
+    resolved = DatasetRecipe.model_validate_json(plan.recipe.model_dump_json())
+    assert make_plan(resolved, "zarr") == plan

@@ -1,0 +1,121 @@
+"""Where the closed form of a box gives way to its multipole series, nothing shows."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from charge_integrals import box_values
+from magnets import BOXES, directions, each, error_of, half_sides, part, random_rows, rows_of
+
+from hypermagnetics.sources import SourceColumns
+from hypermagnetics.sources.box import FAR
+from hypermagnetics.sources.cuboid import closed_form as closed_cuboid
+from hypermagnetics.sources.multipole import multipole
+from hypermagnetics.sources.rectangle import closed_form as closed_rectangle
+
+_CLOSED = {2: closed_rectangle, 3: closed_cuboid}
+_JUMP = 1e-13
+_EVERY_BOX = pytest.mark.parametrize("kind", BOXES.values(), ids=BOXES)
+
+
+Components = tuple[jax.Array, ...]
+
+
+def closed(moment: Components, point: Components, half: Components) -> Components:
+    """Potential and components of the field by the closed form."""
+    values = _CLOSED[len(point)](moment, point, half)
+    return (values.potential, *values.field)
+
+
+def series(moment: Components, point: Components, half: Components) -> Components:
+    """The same by the series."""
+    values = multipole(moment, point, tuple(2 * side for side in half))
+    return (values.potential, *values.field)
+
+
+_NEAR, _FAR = jax.jit(closed), jax.jit(series)
+_COUNT = 300
+
+
+def scaled(vector: Components, factor: float) -> Components:
+    """A vector times a number."""
+    return tuple(factor * component for component in vector)
+
+
+def boxes(dim: int, count: int = _COUNT) -> tuple[Components, Components, Components]:
+    """Moments, directions and half sides, as closed forms want them.
+
+    The longest side comes first, half the diagonal is 1, and no coordinate is negative.
+    """
+    random = np.random.default_rng(51)
+    half = np.sort(4 ** random.uniform(-0.5, 0.5, (count, dim)))[:, ::-1]
+    half /= np.linalg.norm(half, axis=-1, keepdims=True)
+    moments, towards = random.normal(size=(count, dim)), np.abs(directions(random, count, dim))
+    return tuple(tuple(jnp.asarray(vectors.T)) for vectors in (moments, towards, half))
+
+
+def natural_scale(values: np.ndarray, distance: float) -> np.ndarray:
+    """Magnitude of the potential and of each component of the field, by the length of H."""
+    length = np.linalg.norm(values[1:], axis=0)
+    return np.stack([length * distance] + [length] * (len(values) - 1))
+
+
+@_EVERY_BOX
+def test_closed_form_and_series_agree_where_they_meet(kind: SourceColumns) -> None:
+    """Also a factor of two before and after."""
+    moment, towards, half = boxes(kind.dim)
+    for distance in (FAR / 2, FAR, 2 * FAR):
+        at = scaled(towards, distance)
+        near, far = (np.stack(values(moment, at, half)) for values in (_NEAR, _FAR))
+        scale = natural_scale(far, distance)
+        assert (np.abs(near - far) / scale).max() < _JUMP
+
+
+@_EVERY_BOX
+def test_derivatives_of_closed_form_and_series_agree_where_they_meet(kind: SourceColumns) -> None:
+    """When moment, point or sides change by a part of themselves."""
+    moment, towards, half = boxes(kind.dim)
+    where = (moment, scaled(towards, FAR), half)
+    slopes = [jax.jit(lambda at, step, f=f: jax.jvp(f, at, step)) for f in (closed, series)]
+    random = np.random.default_rng(52)
+    for changed in range(3):
+        step = tuple(
+            tuple(x * float(random.normal() * (i == changed)) for x in vector)
+            for i, vector in enumerate(where)
+        )
+        (_, near), (values, far) = (slope(where, step) for slope in slopes)
+        scale = natural_scale(np.stack(values), FAR)
+        assert (np.abs(np.stack(near) - np.stack(far)) / scale).max() < _JUMP
+
+
+@_EVERY_BOX
+def test_values_are_right_through_the_seam(kind: SourceColumns) -> None:
+    """Against integration over the volume, which knows of no seam."""
+    random = np.random.default_rng(53)
+    rows = random_rows(kind, random, 4)
+    rows = rows_of(kind, moment=part(kind, rows, "moment"), dimension=part(kind, rows, "dimension"))
+    distance = FAR * np.array([0.3, 0.7, 1 - 1e-9, 1 + 1e-9, 1.4, 3])
+    towards = directions(random, 4, 6, kind.dim)
+    half_diagonal = np.linalg.norm(half_sides(kind, rows), axis=-1)
+    points = towards * distance[:, None] * half_diagonal[:, None, None]
+    potential, field = each(kind, rows[:, None], points)
+    for row, at, phi, h in zip(rows, points, potential, field, strict=True):
+        for point, got_phi, got_h in zip(at, phi, h, strict=True):
+            truth, vector = box_values(
+                part(kind, row, "moment"), point, part(kind, row, "dimension")
+            )
+            assert abs(got_phi - truth) < _JUMP * np.linalg.norm(vector) * np.linalg.norm(point)
+            assert error_of(got_h, vector) < _JUMP
+
+
+@_EVERY_BOX
+def test_the_error_of_the_series_is_of_fourth_order(kind: SourceColumns) -> None:
+    moment, towards, half = boxes(kind.dim)
+    distances = np.array([8.0, 16.0, 32.0, 64.0])
+    errors = []
+    for distance in distances:
+        at = scaled(towards, distance)
+        exact, found = (np.stack(values(moment, at, half)) for values in (_NEAR, _FAR))
+        errors.append(np.sqrt(np.mean(((found - exact) / natural_scale(exact, distance)) ** 2)))
+    order = -np.polyfit(np.log(distances), np.log(errors), 1)[0]
+    assert order == pytest.approx(4, abs=0.2)

@@ -1,0 +1,40 @@
+"""What a model is told about the sources of a dataset."""
+
+import pytest
+
+from hypermagnetics.config import load_recipe
+from hypermagnetics.data import Dataset
+from hypermagnetics.errors import DatasetError
+from hypermagnetics.train.config import TrainingRecipe
+from hypermagnetics.train.setup import Setup, make_setup
+
+
+def setup_of(dataset: Dataset) -> Setup:
+    """The demo on a dataset."""
+    return make_setup(load_recipe(TrainingRecipe, "training", "demo"), dataset, lambda count: None)
+
+
+def with_manifest(dataset: Dataset, **changes: object) -> Dataset:
+    """The same files under another manifest."""
+    manifest = dataset.manifest.model_copy(update=changes)
+    return Dataset(dataset.directory, manifest, dataset.sha256)
+
+
+def test_a_model_knows_the_columns_of_its_dataset(tiny: Dataset) -> None:
+    """And the codes of the bodies only if there is a column of them."""
+    inputs = setup_of(tiny).inputs
+    assert inputs.columns == tiny.manifest.columns
+    assert (inputs.dim, inputs.source_size, inputs.codes) == (2, 4, ())
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        ("moment_x", "moment_y", "position_x"),
+        ("moment_x", "moment_y", "position_x", "position_y", "phase"),
+    ],
+)
+def test_columns_that_no_model_reads_are_refused(tiny: Dataset, columns: tuple[str, ...]) -> None:
+    """With those that one can read."""
+    with pytest.raises(DatasetError, match=r"some of radius, .*, body, .*; got moment_x, .*\. "):
+        setup_of(with_manifest(tiny, columns=columns))
