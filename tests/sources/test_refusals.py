@@ -66,7 +66,7 @@ _BAD_BODIES: dict[str, tuple[Callable[[], Any], str]] = {
     "a moment of three in the plane": (lambda: Disc(_ALONG, _HERE[:2], 1.0), r"2.*\(3,\)"),
     "a moment of another length than the position": (
         lambda: Dipole(_ALONG, _HERE[:2]),
-        "moment.*position",
+        "moment.*got 3 and 2",
     ),
     "a moment that is a number": (lambda: Sphere(1.0, _HERE, 1.0), r"moment.*\(\)"),
     "a position of two components in space": (lambda: Sphere(_ALONG, [0.0, 0.0], 1.0), r"\(2,\)"),

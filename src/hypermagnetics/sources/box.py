@@ -54,36 +54,46 @@ def box(
     # Nothing depends on the unit of length, so no gradient need pass through it; and with a power
     # of two nothing is rounded, so that a point on an edge stays there.
     sides = [jax.lax.stop_gradient(side) for side in dimension]
-    inverse = 1 / power_of_two_above(0.5 * jnp.sqrt(dot(sides, sides)))
+    unit = power_of_two_above(0.5 * jnp.sqrt(dot(sides, sides)))
+    inverse = 1 / unit
     half = [0.5 * side * inverse for side in dimension]
     along = [dot(axis, displacement) * inverse for axis in axes]
     signs = [jnp.where(x < 0, -1.0, 1.0).astype(x.dtype) for x in along]
     point = [sign * x for sign, x in zip(signs, along, strict=True)]
     turned = [sign * dot(axis, moment) for sign, axis in zip(signs, axes, strict=True)]
-    potential, folded = _near_or_far(closed_form, turned, point, half)
+    potential, folded = _near_or_far(closed_form, turned, point, half, unit)
     field = [sign * component for sign, component in zip(signs, folded, strict=True)]
-    scale = inverse ** (dim - 1)
     return Values(
-        potential * scale,
-        tuple(
-            dot(field, [axis[i] for axis in axes]) * scale * inverse  # back from the edges
-            for i in range(dim)
-        ),
+        potential,
+        tuple(dot(field, [axis[i] for axis in axes]) for i in range(dim)),  # back from the edges
     )
 
 
 def _near_or_far(
-    closed_form: ClosedForm, moment: Coordinates, point: Coordinates, half: Coordinates
+    closed_form: ClosedForm,
+    moment: Coordinates,
+    point: Coordinates,
+    half: Coordinates,
+    unit: Float[Array, "..."],
 ) -> Values:
     # Each branch gets points it is made for, so that the one not taken is finite, gradients too.
     # They overlap: XLA may round the distance differently in each place that compares it.
     distance2 = dot(point, point)
     is_far, beyond_twice, beyond_half = (distance2 > bound**2 for bound in (FAR, 2 * FAR, FAR / 2))
     near = closed_form(moment, [jnp.where(beyond_twice, 1, x) for x in point], half)
-    far = multipole(moment, [jnp.where(beyond_half, x, FAR) for x in point], [2 * a for a in half])
+    # In metres: in units of a body that shrinks to nothing, distances would leave their float type.
+    far = multipole(
+        moment,
+        [jnp.where(beyond_half, x, FAR) * unit for x in point],
+        [2 * a * unit for a in half],
+    )
+    scale = unit ** (1 - len(point))
     return Values(
-        jnp.where(is_far, far.potential, near.potential),
-        tuple(jnp.where(is_far, a, b) for a, b in zip(far.field, near.field, strict=True)),
+        jnp.where(is_far, far.potential, near.potential * scale),
+        tuple(
+            jnp.where(is_far, a, b * (scale / unit))
+            for a, b in zip(far.field, near.field, strict=True)
+        ),
     )
 
 

@@ -1,16 +1,10 @@
 """How far points are from the surfaces of bodies; by numpy, in float64."""
 
-from collections.abc import Mapping
-
 import numpy as np
-from jaxtyping import Bool, Float, Float64
+from jaxtyping import Float, Float64
 
-from hypermagnetics.sources.columns import BODIES, QUATERNION, BodyName, SourceColumns
-
-Rows = Float[np.ndarray, "rows columns"]
-"""Rows of a source table, of one sample or of several; no padding."""
-
-_Shape = Mapping[str, Float64[np.ndarray, " rows"]]
+from hypermagnetics.sources.columns import SourceColumns
+from hypermagnetics.sources.extents import Rows, axes, by_body, shape_of, sides
 
 
 def signed_distance(
@@ -38,17 +32,17 @@ def signed_distance(
     """
     distance = np.empty((len(rows), len(points)))
     where = points.astype(np.float64).T[:, None]
-    for body, own in _by_body(columns, rows):
+    for body, own in by_body(columns, rows):
         centres = rows[own, columns.dim : 2 * columns.dim].astype(np.float64).T[:, :, None]
         offset = where - centres  # (dim, rows, points)
-        shape = _shape(columns, rows[own])
+        shape = shape_of(columns, rows[own])
         match body:
             case "dipole":
                 distance[own] = _norm(offset)
             case "disc" | "sphere":
                 distance[own] = _norm(offset) - shape["radius"][:, None]
             case "rectangle" | "cuboid":
-                distance[own] = _box_distance(offset, _sides(shape), _axes(body, shape))
+                distance[own] = _box_distance(offset, sides(shape), axes(body, shape))
     return distance
 
 
@@ -63,12 +57,12 @@ def body_size(columns: SourceColumns, rows: Rows) -> Float64[np.ndarray, " rows"
         Sizes [m], the radii of the largest balls inside the bodies.
     """
     size = np.zeros(len(rows))
-    for body, own in _by_body(columns, rows):
-        shape = _shape(columns, rows[own])
+    for body, own in by_body(columns, rows):
+        shape = shape_of(columns, rows[own])
         if body in ("disc", "sphere"):
             size[own] = shape["radius"]
         elif body != "dipole":
-            size[own] = _sides(shape).min(axis=-1) / 2
+            size[own] = sides(shape).min(axis=-1) / 2
     return size
 
 
@@ -84,50 +78,14 @@ def box_vertices(
     Returns:
         The corners [m]; that of lower coordinates along the edges first, and the last edge fastest.
     """
-    for body, own in _by_body(columns, row[None]):
+    for body, own in by_body(columns, row[None]):
         if own.any() and body in ("rectangle", "cuboid"):
-            dim, shape = columns.dim, _shape(columns, row[None])
+            dim, shape = columns.dim, shape_of(columns, row[None])
             signs = np.stack(np.meshgrid(*[(-0.5, 0.5)] * dim, indexing="ij"), -1).reshape(-1, dim)
-            edges = (_axes(body, shape) * _sides(shape)[:, :, None])[0]
+            edges = (axes(body, shape) * sides(shape)[:, :, None])[0]
             corners: np.ndarray = signs @ edges + row[dim : 2 * dim].astype(np.float64)
             return corners
     return None
-
-
-def _by_body(
-    columns: SourceColumns, rows: Rows
-) -> list[tuple[BodyName, Bool[np.ndarray, " rows"]]]:
-    """Each body that occurs, and which rows are one."""
-    if not columns.has("body"):
-        return [(columns.bodies[0], np.ones(len(rows), bool))]
-    codes = rows[:, columns.index("body")]
-    return [(body, codes == BODIES.index(body)) for body in columns.bodies]
-
-
-def _shape(columns: SourceColumns, rows: Rows) -> _Shape:
-    """Sizes and rotation of each row, whether they have a column or are shared by all rows."""
-    shared = {name: np.full(len(rows), value) for name, value in columns.constants}
-    first = 2 * columns.dim
-    own = dict(zip(columns.names[first:], rows[:, first:].astype(np.float64).T, strict=True))
-    return shared | own
-
-
-def _sides(shape: _Shape) -> Float64[np.ndarray, "rows dim"]:
-    names = ("dimension_x", "dimension_y", "dimension_z")
-    return np.stack([shape[name] for name in names if name in shape], axis=-1)
-
-
-def _axes(body: BodyName, shape: _Shape) -> Float64[np.ndarray, "rows edges dim"]:
-    """Unit vectors along the edges, as in `hypermagnetics.sources.box`."""
-    if body == "rectangle":
-        cosine, sine = np.cos(shape["angle"]), np.sin(shape["angle"])
-        return np.stack([np.stack([cosine, sine], -1), np.stack([-sine, cosine], -1)], -2)
-    quaternion = np.stack([shape[name] for name in QUATERNION])
-    w, x, y, z = quaternion / _norm(quaternion)
-    along_x = (1 - 2 * (y * y + z * z), 2 * (x * y + w * z), 2 * (x * z - w * y))
-    along_y = (2 * (x * y - w * z), 1 - 2 * (x * x + z * z), 2 * (y * z + w * x))
-    along_z = (2 * (x * z + w * y), 2 * (y * z - w * x), 1 - 2 * (x * x + y * y))
-    return np.stack([np.stack(axis, -1) for axis in (along_x, along_y, along_z)], -2)
 
 
 def _box_distance(
