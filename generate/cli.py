@@ -18,8 +18,18 @@ from hypermagnetics.generate.run import generate
 from hypermagnetics.log import Progress, errors_in_one_line, in_bytes
 from hypermagnetics.recipes import describe_recipe, shipped_recipes
 
-_PAIRS_PER_SECOND = 5e8
-"""Pairs of source and point evaluated a second, for the estimate of a dry run; 2 cores."""
+_SECONDS_PER_PAIR = {
+    "dipole": 1e-9,
+    "disc": 1e-9,
+    "sphere": 2e-9,
+    "rectangle": 9e-9,
+    "cuboid": 3e-8,
+}
+"""Time of a pair of source and point, for the estimate of a dry run; 2 cores. In a mix, each source
+is evaluated as each of the bodies."""
+
+_SECONDS_TO_START = 3
+"""Imports and compilation."""
 
 _BYTES_PER_SECOND = 5e8
 """Bytes written, synced and hashed a second, for the same."""
@@ -99,15 +109,20 @@ def _generate(plan: Plan, out: Path) -> None:
 def _describe(plan: Plan, out: Path) -> str:
     lines = [f"{plan.identity.title} -> {out} ({plan.identity.storage_format})"]
     for name, layout in plan.identity.splits.items():
+        split = plan.recipe.splits[name]
+        least, most = split.least_sources, split.max_sources
+        sources = f"{most}" if least == most else f"{least} to {most}"
         lines.append(
-            f"  {name}: {layout.num_samples} samples of {layout.max_sources} sources at "
+            f"  {name}: {layout.num_samples} samples of {sources} sources at "
             f"{layout.num_points} points, {layout.num_blocks} blocks, {layout.num_shards} shards, "
             f"{in_bytes(layout.num_bytes)}"
         )
-    seconds = plan.num_evaluations / _PAIRS_PER_SECOND + plan.num_bytes / _BYTES_PER_SECOND
+    per_pair = sum(_SECONDS_PER_PAIR[body] for body in plan.columns.bodies)
+    seconds = plan.num_evaluations * per_pair + plan.num_bytes / _BYTES_PER_SECOND
+    seconds += _SECONDS_TO_START
     existing = next(parent for parent in (out, *out.absolute().parents) if parent.exists())
     lines.append(
         f"  total: {plan.num_samples} samples, {in_bytes(plan.num_bytes)} "
-        f"({in_bytes(shutil.disk_usage(existing).free)} free), about {seconds + 2:.0f} s on 2 cores"
+        f"({in_bytes(shutil.disk_usage(existing).free)} free), about {seconds:.0f} s on 2 cores"
     )
     return "\n".join(lines)

@@ -1,5 +1,8 @@
 """Where the closed form of a box gives way to its multipole series, nothing shows."""
 
+from collections.abc import Callable
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,7 +20,6 @@ _CLOSED = {2: closed_rectangle, 3: closed_cuboid}
 _JUMP = 1e-13
 _EVERY_BOX = pytest.mark.parametrize("kind", BOXES.values(), ids=BOXES)
 
-
 Components = tuple[jax.Array, ...]
 
 
@@ -33,8 +35,21 @@ def series(moment: Components, point: Components, half: Components) -> Component
     return (values.potential, *values.field)
 
 
-_NEAR, _FAR = jax.jit(closed), jax.jit(series)
-_COUNT = 300
+Box = tuple[Components, Components, Components]
+"""Moment, point and half sides."""
+
+
+@partial(jax.jit, static_argnums=0)
+def derivative(
+    form: Callable[..., Components], where: Box, step: Box
+) -> tuple[Components, Components]:
+    """Values of a form, and how they change along a step."""
+    return jax.jvp(form, where, step)
+
+
+def values_of(form: Callable[..., Components], where: Box) -> np.ndarray:
+    """Potential and field, (1 + dim, count); without compiling again."""
+    return np.stack(derivative(form, where, where)[0])
 
 
 def scaled(vector: Components, factor: float) -> Components:
@@ -42,7 +57,7 @@ def scaled(vector: Components, factor: float) -> Components:
     return tuple(factor * component for component in vector)
 
 
-def boxes(dim: int, count: int = _COUNT) -> tuple[Components, Components, Components]:
+def boxes(dim: int, count: int = 300) -> Box:
     """Moments, directions and half sides, as closed forms want them.
 
     The longest side comes first, half the diagonal is 1, and no coordinate is negative.
@@ -65,8 +80,8 @@ def test_closed_form_and_series_agree_where_they_meet(kind: SourceColumns) -> No
     """Also a factor of two before and after."""
     moment, towards, half = boxes(kind.dim)
     for distance in (FAR / 2, FAR, 2 * FAR):
-        at = scaled(towards, distance)
-        near, far = (np.stack(values(moment, at, half)) for values in (_NEAR, _FAR))
+        where = (moment, scaled(towards, distance), half)
+        near, far = (values_of(form, where) for form in (closed, series))
         scale = natural_scale(far, distance)
         assert (np.abs(near - far) / scale).max() < _JUMP
 
@@ -76,14 +91,13 @@ def test_derivatives_of_closed_form_and_series_agree_where_they_meet(kind: Sourc
     """When moment, point or sides change by a part of themselves."""
     moment, towards, half = boxes(kind.dim)
     where = (moment, scaled(towards, FAR), half)
-    slopes = [jax.jit(lambda at, step, f=f: jax.jvp(f, at, step)) for f in (closed, series)]
     random = np.random.default_rng(52)
     for changed in range(3):
         step = tuple(
             tuple(x * float(random.normal() * (i == changed)) for x in vector)
             for i, vector in enumerate(where)
         )
-        (_, near), (values, far) = (slope(where, step) for slope in slopes)
+        (_, near), (values, far) = (derivative(form, where, step) for form in (closed, series))
         scale = natural_scale(np.stack(values), FAR)
         assert (np.abs(np.stack(near) - np.stack(far)) / scale).max() < _JUMP
 
@@ -114,8 +128,8 @@ def test_the_error_of_the_series_is_of_fourth_order(kind: SourceColumns) -> None
     distances = np.array([8.0, 16.0, 32.0, 64.0])
     errors = []
     for distance in distances:
-        at = scaled(towards, distance)
-        exact, found = (np.stack(values(moment, at, half)) for values in (_NEAR, _FAR))
+        where = (moment, scaled(towards, distance), half)
+        exact, found = (values_of(form, where) for form in (closed, series))
         errors.append(np.sqrt(np.mean(((found - exact) / natural_scale(exact, distance)) ** 2)))
     order = -np.polyfit(np.log(distances), np.log(errors), 1)[0]
     assert order == pytest.approx(4, abs=0.2)

@@ -89,7 +89,7 @@ def test_magnets_add_up_and_padding_changes_nothing(kind: SourceColumns) -> None
     rows = random_rows(kind, random, 3)
     points = np.concatenate([np.zeros((1, kind.dim)), random.normal(size=(20, kind.dim))])
     expected = sum_of_each(kind, rows, points)
-    padded = np.zeros((9, kind.size))
+    padded = np.zeros((8, kind.size))
     padded[:3] = rows
     junk = padded.copy()
     junk[3:] = 7e3
@@ -160,11 +160,11 @@ def test_a_rotation_that_is_not_given_is_none() -> None:
 @pytest.mark.parametrize("num_sources", [1, 9])
 def test_float_types_may_be_mixed(num_sources: int) -> None:
     """The wider one decides, as everywhere in JAX; as when data are float32 and a body is not."""
-    rows = jnp.asarray(random_rows(RECTANGLE, np.random.default_rng(121), num_sources))
+    rows = jnp.asarray(random_rows(_DISC, np.random.default_rng(121), num_sources))
     points = jnp.ones((3, 2), jnp.float32)
-    for values in superposition(RECTANGLE, rows, points):
+    for values in superposition(_DISC, rows, points):
         assert values.dtype == jnp.float64
-    for values in superposition(RECTANGLE, rows.astype(jnp.float32), points.astype(jnp.float64)):
+    for values in superposition(_DISC, rows.astype(jnp.float32), points.astype(jnp.float64)):
         assert values.dtype == jnp.float64
 
 
