@@ -20,8 +20,8 @@ from measurement import report
 from scipy.spatial.transform import Rotation
 
 BOUND = 20.0
-NUM_SAMPLES, NUM_SOURCES, NUM_POINTS = 40_000, 5, 1024
-ROUNDS = 5
+NUM_SAMPLES, NUM_SOURCES, NUM_POINTS = 100_000, 5, 1024
+ROUNDS = 3
 PEER_SAMPLES = 100
 
 

@@ -67,10 +67,9 @@ def difference_quotients(values: list[np.ndarray], step: float) -> np.ndarray:
     return (8 * (c - b) - (d - a)) / (12 * step)
 
 
-@pytest.mark.parametrize("name", ["disc in 2D", "sphere in 3D"])
-def test_forward_and_reverse_mode_agree(name: str) -> None:
+def test_forward_and_reverse_mode_agree() -> None:
     """Also under `vmap` over points and magnets."""
-    kind, random = KINDS[name], np.random.default_rng(102)
+    kind, random = KINDS["sphere in 3D"], np.random.default_rng(102)
     rows = random_rows(kind, random, 3)
     points = np.stack([regular_points(kind, row)[:20] for row in rows])
 

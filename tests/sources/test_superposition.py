@@ -46,8 +46,8 @@ def assert_sums(values: tuple, expected: tuple) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "num_sources"),
-    [(_DISC, 1), (_DISC, 4), (_DISC, 7), (_DISC, 35), (_SPHERE, 9)],
-    ids=["1 disc", "4 discs", "7 discs", "35 discs", "9 spheres"],
+    [(_DISC, 1), (_DISC, 4), (_DISC, 11), (_SPHERE, 9)],
+    ids=["1 disc", "4 discs", "11 discs", "9 spheres"],
 )
 def test_a_sum_equals_the_obvious_one(kind: SourceColumns, num_sources: int) -> None:
     """Below, at and above the number of sources that are summed in one loop."""
@@ -59,7 +59,7 @@ def test_a_sum_equals_the_obvious_one(kind: SourceColumns, num_sources: int) -> 
 
 def test_the_order_of_sources_does_not_matter() -> None:
     random = np.random.default_rng(112)
-    rows, points = random_rows(_DISC, random, 11), jnp.asarray(random.normal(size=(30, 2)))
+    rows, points = random_rows(_DISC, random, 11), jnp.asarray(random.normal(size=(40, 2)))
     one, other = (superposition(_DISC, jnp.asarray(table), points) for table in (rows, rows[::-1]))
     assert_sums(one, other)
 
@@ -74,12 +74,11 @@ def test_many_points_are_as_good_as_few() -> None:
     assert_sums((values[0][ends], values[1][ends]), obvious_sum(_DISC, rows, points[ends]))
 
 
-@pytest.mark.parametrize("num_points", [0, 1])
-def test_hardly_any_points_are_points(num_points: int) -> None:
+def test_no_points_have_no_values() -> None:
     rows = random_rows(_DISC, np.random.default_rng(114), 2)
-    potential, field = superposition(_DISC, jnp.asarray(rows), jnp.ones((num_points, 2)))
-    assert potential.shape == (num_points,)
-    assert field.shape == (num_points, 2)
+    potential, field = superposition(_DISC, jnp.asarray(rows), jnp.ones((0, 2)))
+    assert potential.shape == (0,)
+    assert field.shape == (0, 2)
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
