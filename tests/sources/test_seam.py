@@ -103,6 +103,24 @@ def test_derivatives_of_closed_form_and_series_agree_where_they_meet(kind: Sourc
 
 
 @_EVERY_BOX
+def test_gradients_of_closed_forms_in_single_precision_have_its_digits(kind: SourceColumns) -> None:
+    """In reverse mode, from the box to beyond the seam: no product of lengths is too large."""
+    moment, towards, half = boxes(kind.dim)
+    distance = np.geomspace(2, 2 * FAR, len(half[0]))
+    where = (moment, tuple(distance * x for x in towards), half)
+    single = jax.tree.map(lambda array: array.astype(jnp.float32), where)
+    exact = jax.tree.map(lambda array: array.astype(jnp.float64), single)
+
+    @jax.jit
+    def gradient(moment: Components, point: Components, half: Components) -> Components:
+        return jax.grad(lambda point: closed(moment, point, half)[0].sum())(point)
+
+    error = error_of(-np.stack(gradient(*single), -1), values_of(closed, exact)[1:].T)
+    assert np.median(error) < 1e-6
+    assert error.max() < 1e-4
+
+
+@_EVERY_BOX
 def test_values_are_right_through_the_seam(kind: SourceColumns) -> None:
     """Against integration over the volume, which knows of no seam."""
     random = np.random.default_rng(53)

@@ -1,7 +1,5 @@
 """Point dipole: the field of every body, far away."""
 
-import jax.numpy as jnp
-
 from hypermagnetics.sources.values import Components, Values, dot, full_angle
 
 
@@ -21,10 +19,10 @@ def dipole(moment: Components, displacement: Components) -> Values:
         Jackson, Classical Electrodynamics, 3rd ed., section 5.6; in two dimensions section 4.1.
     """
     dim = len(displacement)
-    inverse2 = jnp.reciprocal(dot(displacement, displacement))
+    inverse2 = 1 / dot(displacement, displacement)
     scale = inverse2 if dim == 2 else inverse2 * inverse2**0.5
     scale = scale / full_angle(dim)
-    along = jnp.asarray(dot(moment, displacement))
+    along = dot(moment, displacement)
     radial = dim * along * inverse2
     return Values(
         along * scale,

@@ -1,7 +1,5 @@
 """The field of a box far away: its dipole and the first correction to it."""
 
-import jax.numpy as jnp
-
 from hypermagnetics.sources.values import Components, Values, dot, full_angle
 
 
@@ -30,13 +28,13 @@ def multipole(moment: Components, displacement: Components, dimension: Component
         is elementary.
     """
     dim = len(displacement)
-    inverse2 = jnp.reciprocal(dot(displacement, displacement))
+    inverse2 = 1 / dot(displacement, displacement)
     scale = inverse2 if dim == 2 else inverse2 * inverse2**0.5
     scale = scale / full_angle(dim)
     # q_i / d², and everything made of it, is small and without unit.
     q = [side * side * inverse2 / 24 for side in dimension]
     total = sum(q[1:], q[0])
-    along = jnp.asarray(dot(moment, displacement))
+    along = dot(moment, displacement)
     weighted = [a * m for a, m in zip(q, moment, strict=True)]
     second = 2 * dot(weighted, displacement) + total * along
     spread = dot([a * d for a, d in zip(q, displacement, strict=True)], displacement) * inverse2

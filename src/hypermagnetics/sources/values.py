@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 Scalars = Float[Array, "..."] | float | int
@@ -26,9 +27,9 @@ def full_angle(dim: int) -> float:
     return 2 * math.pi * (dim - 1)
 
 
-def dot(first: Components, second: Components) -> Scalars:
+def dot(first: Components, second: Components) -> Float[Array, "..."]:
     """The scalar product of two vectors."""
     total = first[0] * second[0]
     for a, b in zip(first[1:], second[1:], strict=True):
         total = total + a * b
-    return total
+    return jnp.asarray(total)
