@@ -11,7 +11,7 @@ from charge_integrals import box_values
 from magnets import BOXES, directions, each, error_of, half_sides, part, random_rows, rows_of
 
 from hypermagnetics.sources import SourceColumns
-from hypermagnetics.sources.box import FAR
+from hypermagnetics.sources.box import FAR, far_from
 from hypermagnetics.sources.cuboid import closed_form as closed_cuboid
 from hypermagnetics.sources.multipole import multipole
 from hypermagnetics.sources.rectangle import closed_form as closed_rectangle
@@ -87,6 +87,19 @@ def test_closed_form_and_series_agree_where_they_meet(kind: SourceColumns) -> No
 
 
 @_EVERY_BOX
+def test_in_single_precision_the_series_begins_where_its_error_is_rounding(
+    kind: SourceColumns,
+) -> None:
+    moment, towards, half = boxes(kind.dim)
+    distance = far_from(jnp.dtype("float32"))
+    assert distance < FAR == far_from(jnp.dtype("float64"))
+    where = (moment, scaled(towards, distance), half)
+    near, far = (values_of(form, where) for form in (closed, series))
+    jump = np.abs(near - far) / natural_scale(far, distance)
+    assert jump.max() < np.finfo(np.float32).eps / 4
+
+
+@_EVERY_BOX
 def test_derivatives_of_closed_form_and_series_agree_where_they_meet(kind: SourceColumns) -> None:
     """When moment, point or sides change by a part of themselves."""
     moment, towards, half = boxes(kind.dim)
@@ -106,7 +119,7 @@ def test_derivatives_of_closed_form_and_series_agree_where_they_meet(kind: Sourc
 def test_gradients_of_closed_forms_in_single_precision_have_its_digits(kind: SourceColumns) -> None:
     """In reverse mode, from the box to beyond the seam: no product of lengths is too large."""
     moment, towards, half = boxes(kind.dim)
-    distance = np.geomspace(2, 2 * FAR, len(half[0]))
+    distance = np.geomspace(2, 2 * far_from(jnp.dtype(jnp.float32)), len(half[0]))
     where = (moment, tuple(distance * x for x in towards), half)
     single = jax.tree.map(lambda array: array.astype(jnp.float32), where)
     exact = jax.tree.map(lambda array: array.astype(jnp.float64), single)

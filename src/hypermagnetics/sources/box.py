@@ -4,6 +4,7 @@ A closed form is written for a body whose edges lie along the axes, longest firs
 half its diagonal, and for points whose coordinates are not negative: the rest is symmetry.
 """
 
+import math
 from collections.abc import Callable, Sequence
 
 import jax
@@ -28,6 +29,22 @@ FAR = 1e4
 """Distance, in the unit of length, beyond which the multipole series is taken. There its error,
 of fourth order, is below 1e-15 and the closed form still has all its digits: the seam does not
 show. The series is what remains defined as the sides go to zero."""
+
+
+def far_from(dtype: jnp.dtype) -> float:
+    """`FAR`, or nearer by in a shorter float type, whose rounding unit the series reaches earlier.
+
+    In float32 the derivatives of the closed form need products that leave its range at 1e4.
+
+    Args:
+        dtype: Float type of the coordinates.
+
+    Returns:
+        Distance, in the unit of length, where the error of the series is a sixteenth of the
+        rounding unit, but at most `FAR`: 108 in float32.
+    """
+    unit = float(np.finfo(dtype).eps)
+    return min(FAR, 2 / math.sqrt(math.sqrt(unit)))
 
 
 def box(
@@ -79,12 +96,15 @@ def _near_or_far(
     # Each branch gets points it is made for, so that the one not taken is finite, gradients too.
     # They overlap: XLA may round the distance differently in each place that compares it.
     distance2 = dot(point, point)
-    is_far, beyond_twice, beyond_half = (distance2 > bound**2 for bound in (FAR, 2 * FAR, FAR / 2))
+    bound = far_from(distance2.dtype)
+    is_far, beyond_twice, beyond_half = (
+        distance2 > (share * bound) ** 2 for share in (1.0, 2.0, 0.5)
+    )
     near = closed_form(moment, [jnp.where(beyond_twice, 1, x) for x in point], half)
     # In metres: in units of a body that shrinks to nothing, distances would leave their float type.
     far = multipole(
         moment,
-        [jnp.where(beyond_half, x, FAR) * unit for x in point],
+        [jnp.where(beyond_half, x, bound) * unit for x in point],
         [2 * a * unit for a in half],
     )
     scale = unit ** (1 - len(point))
