@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from hypermagnetics.data.dataset import Split
+from hypermagnetics.data.split import Split
 
 _ORDER, _POINTS = 1, 2
 """What a random stream serves, so that no two share their numbers."""

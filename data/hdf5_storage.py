@@ -1,38 +1,61 @@
-"""HDF5 storage: one self-contained file per shard, contiguous datasets mapped into memory."""
+"""HDF5 storage: one self-contained file per shard, its datasets mapped into memory.
+
+Uncompressed datasets are contiguous. Compressed ones have a chunk per block, each a zstd frame: the
+registered filter 32015, which other software reads with the plugin of that name. Frames are written
+and read past HDF5, which needs no plugin and decodes in several threads.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import h5py
 import numpy as np
 
 from hypermagnetics.data.layout import ArrayName, ArraySpec, Block, Shard, SplitLayout
+from hypermagnetics.data.rows import (
+    ZSTD_LEVEL,
+    CompressedRows,
+    ContiguousRows,
+    Rows,
+    encode,
+    map_file,
+)
 from hypermagnetics.data.storage import SplitPlace
 from hypermagnetics.errors import DatasetError
 from hypermagnetics.files import atomic_file
 
 _AXES = ("x", "y", "z")
 _ALIGNMENT = 4096
+_ZSTD_FILTER = 32015
+"""https://github.com/HDFGroup/hdf5_plugins/blob/master/docs/RegisteredFilterPlugins.md"""
 
 
 class Hdf5ShardSink:
     """Writes blocks into the datasets of one shard."""
 
-    def __init__(self, file: h5py.File, layout: SplitLayout, shard: Shard) -> None:
+    def __init__(self, file: h5py.File, place: SplitPlace, shard: Shard) -> None:
         """Start with the datasets made and empty."""
-        self._file, self._layout, self._shard = file, layout, shard
+        self._file, self._layout, self._shard = file, place.layout, shard
+        self._compressed = place.compression == "zstd"
         self._blocks = 0
 
     def append(self, block: Block) -> None:
         """Write one block behind those already written."""
-        first = self._blocks * self._layout.samples_per_grid
-        rows = slice(first, first + len(block.potential))
         for name in ("sources", "num_sources", "potential", "field"):
-            self._file[name][rows] = getattr(block, name)
+            self._write(name, getattr(block, name), self._blocks * self._layout.samples_per_grid)
         if self._blocks < len(_grid_rows(self._layout, self._shard)):
-            self._file["grid"][self._blocks] = block.grid
+            self._write("grid", block.grid[None], self._blocks)
         self._blocks += 1
+
+    def _write(self, name: ArrayName, values: np.ndarray, first: int) -> None:
+        spec, dataset = self._layout.array(name), self._file[name]
+        if not self._compressed:
+            dataset[first : first + len(values)] = values
+            return
+        frame = encode(np.asarray(values, spec.dtype), dataset.chunks[0])
+        dataset.id.write_direct_chunk((first, *[0] * (values.ndim - 1)), frame)
 
 
 class Hdf5Storage:
@@ -72,34 +95,36 @@ class Hdf5Storage:
                 num_samples=shard.num_samples,
             )
             for spec in self._layout.arrays():
-                _create(file, spec, self._layout, shard)
+                _create(file, spec, self._place, shard)
             _label(file, self._place)
-            yield Hdf5ShardSink(file, self._layout, shard)
+            yield Hdf5ShardSink(file, self._place, shard)
 
-    def map_shard(self, shard: Shard) -> dict[ArrayName, np.ndarray]:
-        """Views of one shard's file, one per array.
+    def map_shard(self, shard: Shard) -> dict[ArrayName, Rows]:
+        """The rows in one shard's file, for each array.
 
         Raises:
-            DatasetError: If a dataset is absent, elsewhere, or not contiguous as format version 1
-                asks.
+            DatasetError: If a dataset is absent, elsewhere, or not stored as format version 1 asks.
         """
         path = self._path(shard)
-        shapes = {spec.name: _shape(spec, self._layout, shard) for spec in self._layout.arrays()}
         try:
             with h5py.File(path, "r") as file:
-                offsets = {
-                    spec.name: _offset(file, path, spec, shapes[spec.name])
-                    for spec in self._layout.arrays()
+                return {
+                    spec.name: self._map(file, path, spec, shard) for spec in self._layout.arrays()
                 }
         except OSError as error:
             raise DatasetError(
-                f"A shard must be an HDF5 file; got: {error} ({path}). "
+                f"A shard must be an HDF5 file; got: {error} ({path}; rule H1). "
                 "Get the file from the dataset's source again."
             ) from error
-        return {
-            spec.name: np.memmap(path, spec.dtype, "r", offsets[spec.name], shapes[spec.name])
-            for spec in self._layout.arrays()
-        }
+
+    def _map(self, file: h5py.File, path: Path, spec: ArraySpec, shard: Shard) -> Rows:
+        shape = _shape(spec, self._layout, shard)
+        dataset = _own_dataset(file, path, spec, shape)
+        if self._place.compression == "none":
+            offset = _offset(dataset, path, spec)
+            return ContiguousRows.map(path, offset, spec.dtype, shape)
+        places = _frames(dataset, path, spec)
+        return CompressedRows(path, map_file(path), spec, shape[0], dataset.chunks[0], places)
 
     def _path(self, shard: Shard) -> Path:
         (path,) = self.shard_paths(shard)
@@ -116,13 +141,34 @@ def _shape(spec: ArraySpec, layout: SplitLayout, shard: Shard) -> tuple[int, ...
     return (len(rows), *spec.shape[1:])
 
 
-def _create(file: h5py.File, spec: ArraySpec, layout: SplitLayout, shard: Shard) -> None:
-    dataset = file.create_dataset(
-        spec.name, _shape(spec, layout, shard), spec.dtype, track_times=False, fill_time="never"
-    )
+def _create(file: h5py.File, spec: ArraySpec, place: SplitPlace, shard: Shard) -> None:
+    shape = _shape(spec, place.layout, shard)
+    if place.compression == "none":
+        dataset = file.create_dataset(
+            spec.name, shape, spec.dtype, track_times=False, fill_time="never"
+        )
+    else:
+        dataset = _create_chunked(file, spec, shape)
     dataset.attrs["units"] = spec.unit
     for axis, label in enumerate(spec.dimensions):
         dataset.dims[axis].label = label
+
+
+def _create_chunked(file: h5py.File, spec: ArraySpec, shape: tuple[int, ...]) -> h5py.Dataset:
+    # The low-level calls name a filter that this process need not have: nothing runs it here.
+    properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    properties.set_obj_track_times(False)
+    properties.set_chunk(_chunk_shape(spec, shape))
+    properties.set_filter(_ZSTD_FILTER, h5py.h5z.FLAG_OPTIONAL, (ZSTD_LEVEL,))
+    space = h5py.h5s.create_simple(shape)
+    kind = h5py.h5t.py_create(spec.dtype)
+    made = h5py.h5d.create(file.id, spec.name.encode(), kind, space, properties)
+    return h5py.Dataset(made)
+
+
+def _chunk_shape(spec: ArraySpec, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """One block, or what the file has of it: HDF5 wants no chunk larger than the dataset."""
+    return (min(spec.rows_per_block, shape[0]), *shape[1:])
 
 
 def _label(file: h5py.File, place: SplitPlace) -> None:
@@ -137,27 +183,62 @@ def _label(file: h5py.File, place: SplitPlace) -> None:
     file["field"].dims[2].attach_scale(file["axis"])
 
 
-def _offset(file: h5py.File, path: Path, spec: ArraySpec, shape: tuple[int, ...]) -> int:
+def _own_dataset(
+    file: h5py.File, path: Path, spec: ArraySpec, shape: tuple[int, ...]
+) -> h5py.Dataset:
     # The link is looked at before the object: following an external one would open another file.
     link = file.get(spec.name, getlink=True)
     dataset = file[spec.name] if type(link) is h5py.HardLink else None
     if not isinstance(dataset, h5py.Dataset):
         raise DatasetError(
             f"A shard must hold the dataset {spec.name!r} itself; got "
-            f"{'nothing' if link is None else type(link).__name__} ({path}). "
+            f"{'nothing' if link is None else type(link).__name__} ({path}; rule H2). "
             "Get the file from the dataset's source again."
         )
     if (dataset.dtype, dataset.shape) != (spec.dtype, shape):
         raise DatasetError(
             f"{spec.name!r} must be {spec.dtype.name} {list(shape)}, as the manifest says; got "
-            f"{dataset.dtype} {list(dataset.shape)} ({path}). "
+            f"{dataset.dtype} {list(dataset.shape)} ({path}; rule H3). "
             "Get the file from the dataset's source again."
         )
+    if dataset.is_virtual or dataset.external is not None:
+        _refuse_storage(path, spec, "virtual or external storage")
+    return dataset
+
+
+def _offset(dataset: h5py.Dataset, path: Path, spec: ArraySpec) -> int:
     offset = dataset.id.get_offset()
-    plain = dataset.chunks is None and not dataset.is_virtual and dataset.external is None
-    if not plain or offset is None or offset + dataset.nbytes > path.stat().st_size:
-        raise DatasetError(
-            f"{spec.name!r} must lie contiguous in its own file; got chunked, virtual, external or "
-            f"cut-off storage ({path}). Get the file from the dataset's source again."
-        )
+    if dataset.chunks is not None or offset is None:
+        _refuse_storage(path, spec, "chunked or absent storage")
+    if offset + dataset.nbytes > path.stat().st_size:
+        _refuse_storage(path, spec, "values beyond the end of the file")
     return int(offset)
+
+
+def _frames(dataset: h5py.Dataset, path: Path, spec: ArraySpec) -> tuple[tuple[int, int], ...]:
+    """Offset and length of each chunk in the file."""
+    chunk, size = _chunk_shape(spec, dataset.shape), path.stat().st_size
+    properties = dataset.id.get_create_plist()
+    filters = [properties.get_filter(i)[0] for i in range(properties.get_nfilters())]
+    if dataset.chunks != chunk or filters != [_ZSTD_FILTER]:
+        _refuse_storage(path, spec, f"chunks {dataset.chunks} with filters {filters}")
+    found: dict[int, tuple[int, int]] = {}
+
+    def note(info: h5py.h5d.StoreInfo) -> None:
+        if info.filter_mask or info.byte_offset is None or info.byte_offset + info.size > size:
+            _refuse_storage(path, spec, "a chunk unfiltered or beyond the end of the file")
+        found[info.chunk_offset[0] // chunk[0]] = info.byte_offset, info.size
+
+    dataset.id.chunk_iter(note)
+    wanted = range(-(-dataset.shape[0] // chunk[0]))
+    if sorted(found) != list(wanted):
+        _refuse_storage(path, spec, f"{len(found)} of {len(wanted)} chunks")
+    return tuple(found[number] for number in wanted)
+
+
+def _refuse_storage(path: Path, spec: ArraySpec, got: str) -> NoReturn:
+    raise DatasetError(
+        f"{spec.name!r} must lie contiguous in its own file, or in zstd chunks of a block each if "
+        f"the manifest says so; got {got} ({path}; rule H4). Get the file from the dataset's "
+        "source again."
+    )

@@ -68,6 +68,11 @@ class Journal:
             if all(_is_whole(directory, entry) for entry in record.files):
                 self.records[record.split, record.index] = record
 
+    @property
+    def lock(self) -> int:
+        """Descriptor of the file, which carries the lock."""
+        return self._file.fileno()
+
     def add(self, record: ShardRecord) -> None:
         """Record a shard whose files have their names; any thread may."""
         with self._lock:

@@ -11,6 +11,7 @@ from hypermagnetics.config import Config
 
 ArrayName = Literal["sources", "num_sources", "grid", "potential", "field"]
 StorageFormat = Literal["zarr", "hdf5"]
+Compression = Literal["none", "zstd"]
 ARRAY_NAMES: tuple[ArrayName, ...] = ("sources", "num_sources", "grid", "potential", "field")
 
 _Count = Annotated[int, Field(ge=1, le=2**40)]
@@ -59,6 +60,26 @@ class Block:
     field: np.ndarray
 
 
+class Lattice(Config):
+    """A regular grid: the same number of points along each axis, the last varying fastest."""
+
+    points_per_side: Annotated[int, Field(ge=2, le=4096)]
+    """With the halo."""
+    halo: Annotated[int, Field(ge=0)] = 0
+    """Points at each end of each axis that surround the box: exact values for padding."""
+
+    @model_validator(mode="after")
+    def _has_an_interior(self) -> "Lattice":
+        if self.resolution < 1:
+            raise ValueError("more points per side than its two halos take")
+        return self
+
+    @property
+    def resolution(self) -> int:
+        """Points per side without the halo."""
+        return self.points_per_side - 2 * self.halo
+
+
 class SplitLayout(Config):
     """Sizes of one split, from which every array shape and file name follows."""
 
@@ -67,6 +88,8 @@ class SplitLayout(Config):
     """Samples of a block; the last block may have fewer."""
     shared_grid: bool
     """Whether all blocks share one grid, as regular grids do."""
+    lattice: Lattice | None = None
+    """What the shared grid looks like if it is regular."""
     samples_per_shard: _Count
     max_sources: _Size
     source_size: _Size
@@ -79,6 +102,15 @@ class SplitLayout(Config):
             raise ValueError("whole blocks in each shard")
         if self.samples_per_shard > self.num_blocks * self.samples_per_grid:
             raise ValueError("shards no larger than the split")
+        return self
+
+    @model_validator(mode="after")
+    def _lattice_fits(self) -> "SplitLayout":
+        if self.lattice is not None:
+            if not self.shared_grid:
+                raise ValueError("a lattice only where all blocks share it")
+            if self.lattice.points_per_side**self.dim != self.num_points:
+                raise ValueError("num_points that fill the lattice")
         return self
 
     @property
@@ -111,6 +143,10 @@ class SplitLayout(Config):
     def shards(self) -> Iterator[Shard]:
         """All shards in order."""
         return (self.shard(number) for number in range(self.num_shards))
+
+    def shard_of_block(self, block: int) -> tuple[int, int]:
+        """The shard that holds a block, and the place of the block in it."""
+        return divmod(block, self.blocks_per_shard)
 
     def block_samples(self, block: int) -> range:
         """The samples of one block."""

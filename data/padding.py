@@ -20,12 +20,12 @@ def refuse_bad_padding(block: Block, where: str) -> None:
     wrong = counts[(counts < 1) | (counts > rows)]
     if wrong.size:
         raise DatasetError(
-            f"num_sources must be 1 to {rows}; got {wrong[0]} ({where}). "
+            f"num_sources must be 1 to {rows}; got {wrong[0]} ({where}; rule V2). "
             "The dataset is wrong at its source; make it anew."
         )
     padding = block.sources[np.arange(rows) >= counts[:, None]]
     if padding.any():
         raise DatasetError(
             f"Rows of sources past num_sources must be zero; got {padding[padding != 0][0]} "
-            f"({where}). The dataset is wrong at its source; make it anew."
+            f"({where}; rule V3). The dataset is wrong at its source; make it anew."
         )

@@ -1,6 +1,12 @@
-"""Moments of arrays, gathered block by block while a dataset is written."""
+"""Moments of arrays, gathered block by block while a dataset is written.
+
+Sums are kept exactly, as floating-point parts that do not overlap (Shewchuk, "Adaptive precision
+floating-point arithmetic", 1997). So the statistics of a dataset do not depend on how its blocks
+were put together: not on the size of shards, nor on which process wrote them.
+"""
 
 import math
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -8,75 +14,176 @@ from hypermagnetics.config import Config
 from hypermagnetics.data.layout import ArrayName, Block
 from hypermagnetics.data.manifest import Statistics
 
+_BINS = 1 << 12
+"""Of a histogram of absolute values: 8 bits of exponent, 4 of mantissa."""
+_SHIFT = 19
+"""The other bits of the mantissa of a float32."""
+
+_Exact = tuple[float, ...]
+"""Parts whose exact sum is meant."""
+
 
 class Sums(Config):
     """What the moments are made of, for each component (column, axis) of an array."""
 
     count: int
-    total: tuple[float, ...]
-    squares: tuple[float, ...]
+    total: tuple[_Exact, ...]
+    squares: tuple[_Exact, ...]
     min: tuple[float, ...]
     max: tuple[float, ...]
-
-    def __add__(self, other: "Sums") -> "Sums":
-        """The sums over both parts."""
-        return type(self)(
-            count=self.count + other.count,
-            total=tuple(a + b for a, b in zip(self.total, other.total, strict=True)),
-            squares=tuple(a + b for a, b in zip(self.squares, other.squares, strict=True)),
-            min=tuple(map(min, self.min, other.min)),
-            max=tuple(map(max, self.max, other.max)),
-        )
+    magnitudes: tuple[tuple[tuple[int, int], ...], ...]
+    """Number of the bin of the absolute values, and how many lie there."""
 
     @property
     def is_finite(self) -> bool:
         """Whether every value was a finite number; NaN and infinity reach the range."""
         return all(map(math.isfinite, (*self.min, *self.max)))
 
-    def statistics(self) -> Statistics:
-        """Mean, standard deviation and range of each component."""
-        means = tuple(total / self.count for total in self.total)
-        return Statistics(
-            mean=means,
-            std=tuple(
-                math.sqrt(max(squares / self.count - mean**2, 0))
-                for squares, mean in zip(self.squares, means, strict=True)
-            ),
-            min=self.min,
-            max=self.max,
-        )
+
+class Gatherer:
+    """Gathers the sums of one shard."""
+
+    def __init__(self) -> None:
+        """Start with no values."""
+        self._parts: dict[ArrayName, _Running] = {}
+
+    def add(self, block: Block) -> bool:
+        """Add one block; padding rows of the source tables do not count.
+
+        Returns:
+            Whether all its values are finite.
+        """
+        is_source = np.arange(block.sources.shape[1]) < block.num_sources[:, None]
+        values: dict[ArrayName, np.ndarray] = {
+            "sources": block.sources[is_source],
+            "num_sources": block.num_sources[:, None].astype(np.float32),
+            "grid": block.grid,
+            "potential": block.potential[..., None],
+            "field": block.field,
+        }
+        return all(self._add(name, array) for name, array in values.items())
+
+    def sums(self) -> dict[ArrayName, Sums]:
+        """The sums so far."""
+        return {name: part.sums() for name, part in self._parts.items()}
+
+    def _add(self, name: ArrayName, values: np.ndarray) -> bool:
+        if name not in self._parts:
+            self._parts[name] = _Running(values.shape[-1])
+        return self._parts[name].add(values)
 
 
-def block_sums(block: Block) -> dict[ArrayName, Sums]:
-    """Sums over the values of one block; padding rows of the source tables do not count."""
-    is_source = np.arange(block.sources.shape[1]) < block.num_sources[:, None]
-    return {
-        "sources": _sums(block.sources[is_source]),
-        "num_sources": _sums(block.num_sources[:, None].astype(np.float32)),
-        "grid": _sums(block.grid),
-        "potential": _sums(block.potential[..., None]),
-        "field": _sums(block.field),
-    }
+class _Running:
+    """Sums over one array, for each component."""
 
+    def __init__(self, size: int) -> None:
+        self._count = 0
+        self._total: list[_Exact] = [()] * size
+        self._squares: list[_Exact] = [()] * size
+        self._min, self._max = np.full(size, np.inf), np.full(size, -np.inf)
+        self._magnitudes = np.zeros((size, _BINS), np.int64)
 
-def _sums(values: np.ndarray) -> Sums:
-    size = values.shape[-1]
-    # Summing rows of many components at once runs at memory speed; along a last axis of two
-    # elements numpy is ten times slower. A row sum has few terms, so float32 will mostly do.
-    rows = values.reshape(len(values), -1)
-    with np.errstate(over="ignore", invalid="ignore"):
-        total, squares = rows.sum(axis=0), np.square(rows).sum(axis=0)
+    def add(self, values: np.ndarray) -> bool:
+        """Add values with the components as last axis; says whether all are finite."""
+        size = values.shape[-1]
+        # Summing rows of many components at once runs at memory speed; along a last axis of two
+        # elements numpy is ten times slower. A row sum has few terms, so float32 will mostly do.
+        rows = values.reshape(len(values), -1)
+        low = rows.min(axis=0).reshape(-1, size).min(axis=0)
+        high = rows.max(axis=0).reshape(-1, size).max(axis=0)
+        self._min, self._max = np.minimum(self._min, low), np.maximum(self._max, high)
+        if not (np.isfinite(low).all() and np.isfinite(high).all()):
+            return False
+        self._count += rows.size // size
+        with np.errstate(over="ignore"):
+            total, squares = rows.sum(axis=0), np.square(rows).sum(axis=0)
         if not (np.isfinite(total).all() and np.isfinite(squares).all()):
             wide = rows.astype(np.float64)
             total, squares = wide.sum(axis=0), np.square(wide).sum(axis=0)
-    return Sums.model_construct(
-        count=rows.size // size,
-        total=_floats(total.reshape(-1, size).sum(axis=0, dtype=np.float64)),
-        squares=_floats(squares.reshape(-1, size).sum(axis=0, dtype=np.float64)),
-        min=_floats(rows.min(axis=0).reshape(-1, size).min(axis=0)),
-        max=_floats(rows.max(axis=0).reshape(-1, size).max(axis=0)),
+        for exact, new in ((self._total, total), (self._squares, squares)):
+            sums = new.reshape(-1, size).sum(axis=0, dtype=np.float64)
+            exact[:] = [_plus(parts, float(x)) for parts, x in zip(exact, sums, strict=True)]
+        self._count_magnitudes(rows.reshape(-1, size))
+        return True
+
+    def sums(self) -> Sums:
+        """As a record."""
+        magnitudes = []
+        for histogram in self._magnitudes:
+            bins = np.flatnonzero(histogram)
+            magnitudes.append(tuple(zip(bins.tolist(), histogram[bins].tolist(), strict=True)))
+        return Sums(
+            count=self._count,
+            total=tuple(self._total),
+            squares=tuple(self._squares),
+            min=tuple(self._min.tolist()),
+            max=tuple(self._max.tolist()),
+            magnitudes=tuple(magnitudes),
+        )
+
+    def _count_magnitudes(self, values: np.ndarray) -> None:
+        # The bits of a positive float32, read as a number, grow with its value. The upper half
+        # of them is enough for the bins.
+        upper = np.ascontiguousarray(values, np.dtype("<f4")).view(np.dtype("<u2"))[:, 1::2]
+        for component, histogram in enumerate(self._magnitudes):
+            bins = (upper[:, component] >> (_SHIFT - 16)) & (_BINS - 1)
+            histogram += np.bincount(bins, minlength=_BINS)
+
+
+def statistics_of(parts: Sequence[Sums]) -> Statistics:
+    """Mean, standard deviation, median of the absolute value and range over all parts.
+
+    Args:
+        parts: Sums over the shards of one array, in any order.
+
+    Returns:
+        The statistics; they do not depend on how the values were divided into parts.
+    """
+    count = sum(part.count for part in parts)
+    means = [total / count for total in _totals(part.total for part in parts)]
+    squares = [total / count for total in _totals(part.squares for part in parts)]
+    components = range(len(means))
+    return Statistics(
+        mean=tuple(means),
+        std=tuple(
+            math.sqrt(max(square - mean**2, 0.0))
+            for square, mean in zip(squares, means, strict=True)
+        ),
+        median_abs=tuple(_median([part.magnitudes[i] for part in parts]) for i in components),
+        min=tuple(min(part.min[i] for part in parts) for i in components),
+        max=tuple(max(part.max[i] for part in parts) for i in components),
     )
 
 
-def _floats(values: np.ndarray) -> tuple[float, ...]:
-    return tuple(float(value) for value in values)
+def _totals(parts: Iterable[tuple[_Exact, ...]]) -> list[float]:
+    columns = zip(*parts, strict=True)
+    return [math.fsum(x for exact in column for x in exact) for column in columns]
+
+
+def _median(histograms: Sequence[tuple[tuple[int, int], ...]]) -> float:
+    counts = np.zeros(_BINS, np.int64)
+    for histogram in histograms:
+        bins, numbers = np.array(histogram, np.int64).reshape(-1, 2).T
+        counts[bins] += numbers
+    upto = np.cumsum(counts)
+    half = upto[-1] / 2
+    found = int(np.searchsorted(upto, half))
+    low, high = (np.array([found, found + 1], np.uint32) << _SHIFT).view(np.float32).tolist()
+    if found == 0:  # zeros, and what is too small for a float32 in full precision
+        return float(low)
+    high = min(high, float(np.finfo(np.float32).max))
+    share = (half - upto[found] + counts[found]) / counts[found]
+    return float(low + share * (high - low))
+
+
+def _plus(parts: _Exact, x: float) -> _Exact:
+    """The exact sum of `parts` and `x`, as parts that do not overlap."""
+    kept = []
+    for y in parts:
+        if abs(x) < abs(y):
+            x, y = y, x
+        high = x + y
+        if low := y - (high - x):
+            kept.append(low)
+        x = high
+    return (*kept, x)

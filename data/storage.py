@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-import numpy as np
-
-from hypermagnetics.data.layout import ArrayName, Block, Shard, SplitLayout
+from hypermagnetics.data.layout import ArrayName, Block, Compression, Shard, SplitLayout
+from hypermagnetics.data.rows import Rows
 
 
 @dataclass(frozen=True)
@@ -17,6 +16,7 @@ class SplitPlace:
     directory: Path
     split: str
     layout: SplitLayout
+    compression: Compression
     columns: tuple[str, ...]
     """Names of the columns of `sources`."""
     column_units: tuple[str, ...]
@@ -49,5 +49,5 @@ class SplitStorage(Protocol):
     def shard_sink(self, shard: Shard) -> AbstractContextManager[ShardSink]:
         """Write one shard; its files take their names when the block ends without an error."""
 
-    def map_shard(self, shard: Shard) -> dict[ArrayName, np.ndarray]:
+    def map_shard(self, shard: Shard) -> dict[ArrayName, Rows]:
         """Map one shard into memory, read-only; DatasetError if it is not as the format asks."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from hypermagnetics.data.dataset import Split
+from hypermagnetics.data.split import Split
 from hypermagnetics.data.padding import refuse_bad_padding
 from hypermagnetics.errors import DatasetError
 from hypermagnetics.files import sha256_of

@@ -7,16 +7,11 @@ after the last finished shard and ends with the bytes of an undisturbed run.
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import reduce
-from operator import add
 from pathlib import Path
 
-import numpy as np
-
 from hypermagnetics.data.card import dataset_card
-from hypermagnetics.data.formats import split_storage
 from hypermagnetics.data.journal import JOURNAL_NAME, Journal, ShardRecord, open_journal
-from hypermagnetics.data.layout import ARRAY_NAMES, ArrayName, Block, Shard, SplitLayout
+from hypermagnetics.data.layout import ARRAY_NAMES, ArrayName, Shard, SplitLayout
 from hypermagnetics.data.manifest import (
     CARD_NAME,
     CHECKSUMS_NAME,
@@ -28,15 +23,14 @@ from hypermagnetics.data.manifest import (
     SplitEntry,
     checksums,
 )
-from hypermagnetics.data.padding import refuse_bad_padding
-from hypermagnetics.data.statistics import Sums, block_sums
-from hypermagnetics.data.storage import ShardSink, SplitPlace, SplitStorage
-from hypermagnetics.errors import DatasetError, LabelError
+from hypermagnetics.data.shard_writer import ShardWriter, file_entry, shard_storage, write_shard
+from hypermagnetics.data.statistics import statistics_of
+from hypermagnetics.data.storage import SplitStorage
+from hypermagnetics.errors import DatasetError
 from hypermagnetics.files import (
     first_foreign_file,
     only_writer,
     remove_contents,
-    sha256_of,
     write_text_atomically,
 )
 
@@ -51,31 +45,6 @@ _OURS = re.compile(
     )
 )
 """Paths of the files that a dataset may hold."""
-
-
-class ShardWriter:
-    """Checks blocks, gathers their sums and hands them to the storage."""
-
-    def __init__(self, sink: ShardSink, split: str, shard: Shard) -> None:
-        """Start before the first block of the shard."""
-        self._sink, self._split = sink, split
-        self._next_sample = shard.first_sample
-        self.sums: dict[ArrayName, Sums] = {}
-
-    def append(self, block: Block) -> None:
-        """Write one block.
-
-        Raises:
-            LabelError: If a value is not finite; the message names the sample.
-        """
-        refuse_bad_padding(block, f"split {self._split!r}, block from sample {self._next_sample}")
-        parts = block_sums(block)
-        if not all(part.is_finite for part in parts.values()):
-            _refuse_nonfinite(block, self._split, self._next_sample)
-        for name, part in parts.items():
-            self.sums[name] = self.sums[name] + part if name in self.sums else part
-        self._sink.append(block)
-        self._next_sample += len(block.potential)
 
 
 class DatasetWriter:
@@ -115,17 +84,18 @@ class DatasetWriter:
 
         Threads may write different shards at the same time.
         """
-        storage = self._storage(split)
-        with storage.shard_sink(shard) as sink:
-            writer = ShardWriter(sink, split, shard)
+        with write_shard(self._directory, self._identity, split, shard) as writer:
             yield writer
-        files = tuple(
-            _entry(self._directory, path, split, shard.first_sample, shard.num_samples)
-            for path in storage.shard_paths(shard)
-        )
-        self._journal.add(
-            ShardRecord(split=split, index=shard.number, files=files, sums=writer.sums)
-        )
+        self.add(writer.record)
+
+    def add(self, record: ShardRecord) -> None:
+        """Count a shard that `write_shard` has written, perhaps in another process."""
+        self._journal.add(record)
+
+    @property
+    def lock(self) -> int:
+        """Descriptor of the file that carries the lock, for processes that write shards."""
+        return self._journal.lock
 
     def write_metadata(self) -> None:
         """Write the files that hold no values; to be called once, at any time before `finish`."""
@@ -138,7 +108,7 @@ class DatasetWriter:
         files: list[FileEntry] = []
         for split, layout in self._identity.splits.items():
             for path in self._storage(split).metadata_paths():
-                files.append(_entry(self._directory, path, split, 0, 0))
+                files.append(file_entry(self._directory, path, split, 0, 0))
             for shard in layout.shards():
                 files.extend(self._journal.records[split, shard.number].files)
         manifest = self._manifest(tuple(files))
@@ -150,17 +120,7 @@ class DatasetWriter:
         return manifest
 
     def _storage(self, split: str) -> SplitStorage:
-        identity = self._identity
-        return split_storage(
-            identity.storage_format,
-            SplitPlace(
-                self._directory,
-                split,
-                identity.splits[split],
-                identity.columns,
-                identity.column_units,
-            ),
-        )
+        return shard_storage(self._directory, self._identity, split)
 
     def _manifest(self, files: tuple[FileEntry, ...]) -> Manifest:
         splits = {name: self._split(name, layout) for name, layout in self._identity.splits.items()}
@@ -176,7 +136,7 @@ class DatasetWriter:
                 shape=spec.shape,
                 dimensions=spec.dimensions,
                 unit=spec.unit,
-                statistics=reduce(add, (part[name] for part in parts)).statistics(),
+                statistics=statistics_of([part[name] for part in parts]),
             )
         return SplitEntry(layout=layout, arrays=arrays)
 
@@ -229,28 +189,3 @@ def _refuse_foreign(directory: Path) -> None:
             "OUT must not exist or be an unfinished run of the same recipe; got a directory with "
             f"other files ({directory}). Choose another OUT."
         )
-
-
-def _entry(directory: Path, path: str, split: str, first: int, count: int) -> FileEntry:
-    file = directory / path
-    return FileEntry(
-        path=path,
-        split=split,
-        first_sample=first,
-        num_samples=count,
-        bytes=file.stat().st_size,
-        sha256=sha256_of(file),
-    )
-
-
-def _refuse_nonfinite(block: Block, split: str, first_sample: int) -> None:
-    for name in ("sources", "grid", "potential", "field"):
-        values: np.ndarray = getattr(block, name)
-        if not (finite := np.isfinite(values)).all():
-            index = int(np.argwhere(~finite)[0][0])
-            place = "grid" if name == "grid" else f"sample {first_sample + index}"
-            raise LabelError(
-                f"The {name} must be finite; got {values[~finite][0]} (split {split!r}, {place} "
-                f"of the block from sample {first_sample}). Change the recipe so that no point "
-                "meets a singularity and no value leaves the range of float32."
-            )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import NamedTuple
 
-from hypermagnetics.data import Identity, Shard, SplitLayout, StorageFormat
+from hypermagnetics.data import Compression, Identity, Shard, SplitLayout, StorageFormat
 from hypermagnetics.data.layout import samples_per_shard
 from hypermagnetics.errors import RecipeError
 from hypermagnetics.generate.bodies import source_columns
@@ -69,12 +69,15 @@ class Plan:
         ]
 
 
-def make_plan(recipe: DatasetRecipe, storage_format: StorageFormat) -> Plan:
+def make_plan(
+    recipe: DatasetRecipe, storage_format: StorageFormat, compression: Compression = "none"
+) -> Plan:
     """Work out every size.
 
     Args:
         recipe: What to make.
         storage_format: In which format.
+        compression: And how its bytes are packed.
 
     Returns:
         The plan.
@@ -103,6 +106,7 @@ def make_plan(recipe: DatasetRecipe, storage_format: StorageFormat) -> Plan:
         column_units=columns.units,
         seed=recipe.seed,
         storage_format=storage_format,
+        compression=compression,
         recipe=recipe.model_dump(mode="json"),
         splits=splits,
         software={name: version(name) for name in _SOFTWARE},

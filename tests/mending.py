@@ -27,9 +27,9 @@ def mend_manifest(directory: Path, file: Path) -> None:
 
     def agree(manifest: Any) -> None:
         path = str(file.relative_to(directory))
-        (entry,) = (entry for entry in manifest["files"] if entry["path"] == path)
+        (entry,) = (entry for entry in manifest["files"] if entry[0] == path)
         data = file.read_bytes()
-        entry.update(bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+        entry[4:] = [len(data), hashlib.sha256(data).hexdigest()]
 
     edit_manifest(directory, agree)
 

@@ -56,11 +56,11 @@ WHEN_OPENED: dict[str, tuple[Damage, str]] = {
     ),
     "unknown key": (lambda d: edit_manifest(d, "run", value="rm"), "Extra inputs"),
     "path upwards": (
-        lambda d: edit_manifest(d, "files", 3, "path", value="../../etc/passwd"),
+        lambda d: edit_manifest(d, "files", 3, 0, value="../../etc/passwd"),
         "relative path without",
     ),
     "absolute path": (
-        lambda d: edit_manifest(d, "files", 3, "path", value="/etc/passwd"),
+        lambda d: edit_manifest(d, "files", 3, 0, value="/etc/passwd"),
         "relative path without",
     ),
     "absurd size": (
@@ -169,7 +169,7 @@ def test_hdf5_that_reads_elsewhere_is_refused(
     index = [entry.path for entry in Dataset.open(tiny_hdf5.directory).manifest.files].index(
         "train/shard-00000.h5"
     )
-    edit_manifest(copy, "files", index, "bytes", value=path.stat().st_size)
+    edit_manifest(copy, "files", index, 4, value=path.stat().st_size)
     with pytest.raises(DatasetError, match=r"must (hold the dataset|lie contiguous|be float32)"):
         Dataset.open(copy).split("train").block(0)
     assert not list(tmp_path.rglob("other*"))

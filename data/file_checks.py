@@ -1,0 +1,108 @@
+"""The files of a dataset against its manifest: names, kinds and sizes, quickly for very many."""
+
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from itertools import zip_longest
+from pathlib import Path
+
+from hypermagnetics.data.formats import split_storage
+from hypermagnetics.data.manifest import FileEntry, Manifest
+from hypermagnetics.data.storage import SplitPlace
+from hypermagnetics.errors import DatasetError
+
+_SHARED_DIRECTORIES = 3
+"""SPLIT.zarr/ARRAY/c, below which each shard has directories of its own."""
+
+
+def check_files(directory: Path, manifest: Manifest, places: Mapping[str, SplitPlace]) -> None:
+    """See that the manifest lists the files that follow from its splits, and that they are there.
+
+    Args:
+        directory: The dataset.
+        manifest: Its manifest.
+        places: Where the splits are.
+
+    Raises:
+        DatasetError: With the first file that is missing, of another size, or no plain file. A
+            link among the directories of a single shard is seen when that is mapped.
+    """
+    # Before anything is counted one by one: each shard has a file at least.
+    num_shards = sum(split.layout.num_shards for split in manifest.splits.values())
+    if num_shards > len(manifest.files):
+        raise DatasetError(
+            f"The files of a manifest must follow from its splits; got {num_shards} shards and "
+            f"{len(manifest.files)} files ({directory}; rule M5). Get manifest.json from the "
+            "dataset's source again."
+        )
+    expected = _expected(manifest, places)
+    for entry, wanted in zip_longest(manifest.files, expected):
+        found = entry and (entry.path, entry.split, entry.first_sample, entry.num_samples)
+        if found != wanted:
+            raise DatasetError(
+                f"The files of a manifest must follow from its splits; got {found} where {wanted} "
+                f"(path, split, first sample, samples) belongs ({directory}; rule M5). Get "
+                "manifest.json from the dataset's source again."
+            )
+    root = str(directory.resolve())
+    _refuse_linked_directories(root, manifest.files)
+    for entry in manifest.files:
+        check_file(root, entry)
+
+
+def check_file(root: str, entry: FileEntry) -> None:
+    """See that one file is there with the size that it must have.
+
+    Args:
+        root: The dataset.
+        entry: The file.
+
+    Raises:
+        DatasetError: If it is missing, of another size, or no plain file.
+    """
+    path = f"{root}/{entry.path}"
+    try:
+        found = os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise DatasetError(
+            f"Every file of the manifest must exist; got none: {entry.path} is missing ({root}; "
+            "rule D3). Copy it from the dataset's source again."
+        ) from error
+    if not stat.S_ISREG(found.st_mode):
+        raise DatasetError(
+            f"A file of a dataset must be a plain file inside it; got a link or special file "
+            f"({path}; rule D2). Copy the real file there."
+        )
+    if found.st_size != entry.bytes:
+        raise DatasetError(
+            f"{entry.path} must have {entry.bytes} bytes; got {found.st_size} ({root}; rule D4). "
+            "The file was cut off or changed; copy it from the dataset's source again."
+        )
+
+
+def _refuse_linked_directories(root: str, files: tuple[FileEntry, ...]) -> None:
+    """Look at each directory that several shards share."""
+    seen = set()
+    for entry in files:
+        *directories, _ = entry.path.split("/", _SHARED_DIRECTORIES)
+        for depth in range(1, len(directories) + 1):
+            seen.add("/".join(directories[:depth]))
+    for directory in sorted(seen):
+        if os.path.islink(f"{root}/{directory}"):  # noqa: PTH114  (50 000 paths as objects)
+            raise DatasetError(
+                f"A directory of a dataset must be inside it; got a link ({root}/{directory}; "
+                "rule D2). Copy the real directory there."
+            )
+
+
+def _expected(
+    manifest: Manifest, places: Mapping[str, SplitPlace]
+) -> Iterator[tuple[str, str, int, int]]:
+    """Path, split, first sample and number of samples of each file, in order."""
+    for name, place in places.items():
+        storage = split_storage(manifest.storage_format, place)
+        for path in storage.metadata_paths():
+            yield path, name, 0, 0
+        for shard in place.layout.shards():
+            for path in storage.shard_paths(shard):
+                yield path, name, shard.first_sample, shard.num_samples

@@ -1,0 +1,73 @@
+"""A split as a labelled dataset of xarray."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import xarray
+from xarray.backends import BackendArray
+from xarray.core import indexing
+
+from hypermagnetics.data.layout import ArrayName, ArraySpec, SplitLayout
+
+_AXES = ("x", "y", "z")
+
+
+class _Entries(Protocol):
+    """What is read from: a split."""
+
+    layout: SplitLayout
+
+    def entries(self, name: ArrayName, numbers: range | np.ndarray) -> np.ndarray:
+        """Entries of the first axis of one array."""
+
+
+class _LazyArray(BackendArray):
+    """Reads entries of the first axis when xarray asks for values."""
+
+    def __init__(self, split: _Entries, spec: ArraySpec) -> None:
+        self._split, self._spec = split, spec
+        self.shape, self.dtype = spec.shape, spec.dtype
+
+    def __getitem__(self, key: Any) -> Any:
+        support = indexing.IndexingSupport.OUTER
+        return indexing.explicit_indexing_adapter(key, self.shape, support, self._read)
+
+    def _read(self, key: tuple[Any, ...]) -> np.ndarray:
+        first, length = key[0], self.shape[0]
+        if isinstance(first, slice):
+            numbers: range | np.ndarray = range(*first.indices(length))
+            if first.step not in (None, 1) or not numbers:
+                numbers = np.array(numbers, np.int64)
+        elif isinstance(first, np.ndarray):
+            numbers = first % length
+        else:
+            numbers = range(int(first) % length, int(first) % length + 1)
+        values = self._split.entries(self._spec.name, numbers)
+        # From the last axis on, as a number takes its axis away.
+        for axis in reversed(range(1, len(key))):
+            values = values[(slice(None),) * axis + (key[axis],)]
+        return values if isinstance(first, slice | np.ndarray) else values[0]
+
+
+def labelled(split: _Entries, columns: Sequence[str], units: Sequence[str]) -> xarray.Dataset:
+    """A split with named dimensions, names of columns and axes, and units.
+
+    Args:
+        split: What is read.
+        columns: Names of the columns of `sources`.
+        units: Their units.
+
+    Returns:
+        A dataset that reads when values are asked for.
+    """
+    variables = {}
+    for spec in split.layout.arrays():
+        data = indexing.LazilyIndexedArray(_LazyArray(split, spec))
+        variables[spec.name] = xarray.Variable(spec.dimensions, data, {"units": spec.unit})
+    coordinates = {
+        "column": ("column", list(columns)),
+        "column_unit": ("column", list(units)),
+        "axis": ("axis", list(_AXES[: split.layout.dim])),
+    }
+    return xarray.Dataset(variables, coordinates)

@@ -1,0 +1,40 @@
+"""The shards of a split that are mapped into memory."""
+
+import threading
+from collections import OrderedDict
+
+from hypermagnetics.data.layout import ArrayName, SplitLayout
+from hypermagnetics.data.rows import Rows
+from hypermagnetics.data.storage import SplitStorage
+
+_OPEN_FILES = 400
+"""A mapping keeps its file open, and a process may open 1024 by default."""
+
+
+class MappedShards:
+    """Maps shards when they are first read, and lets go of those not read for longest.
+
+    Any thread may read. Arrays that were returned stay valid: they hold their mapping.
+    """
+
+    def __init__(self, storage: SplitStorage, layout: SplitLayout) -> None:
+        """Map nothing yet."""
+        self._storage, self._layout = storage, layout
+        self._lock = threading.Lock()
+        self._mapped: OrderedDict[int, dict[ArrayName, Rows]] = OrderedDict()
+        files = len(storage.shard_paths(layout.shard(0)))
+        self._at_most = max(_OPEN_FILES // files, 1)
+
+    def rows(self, number: int) -> dict[ArrayName, Rows]:
+        """The rows of each array in a shard.
+
+        Raises:
+            DatasetError: If its files are not as the format asks.
+        """
+        with self._lock:
+            if number not in self._mapped:
+                self._mapped[number] = self._storage.map_shard(self._layout.shard(number))
+                while len(self._mapped) > self._at_most:
+                    self._mapped.popitem(last=False)
+            self._mapped.move_to_end(number)
+            return self._mapped[number]

@@ -1,0 +1,121 @@
+"""Writing one shard: blocks are checked, counted and stored; the files appear when all is done."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from hypermagnetics.data.formats import split_storage
+from hypermagnetics.data.journal import ShardRecord
+from hypermagnetics.data.layout import Block, Shard
+from hypermagnetics.data.manifest import FileEntry, Identity
+from hypermagnetics.data.padding import refuse_bad_padding
+from hypermagnetics.data.statistics import Gatherer
+from hypermagnetics.data.storage import ShardSink, SplitPlace, SplitStorage
+from hypermagnetics.errors import DatasetError, LabelError
+from hypermagnetics.files import sha256_of
+
+
+class ShardWriter:
+    """Checks blocks, gathers their statistics and hands them to the storage."""
+
+    record: ShardRecord
+    """What the journal says of the shard; there once it is written."""
+
+    def __init__(self, sink: ShardSink, split: str, shard: Shard) -> None:
+        """Start before the first block of the shard."""
+        self._sink, self._split = sink, split
+        self._next_sample = shard.first_sample
+        self._end = shard.first_sample + shard.num_samples
+        self.statistics = Gatherer()
+
+    def append(self, block: Block) -> None:
+        """Write one block.
+
+        Raises:
+            LabelError: If a value is not finite; the message names the sample.
+            DatasetError: If padding is wrong.
+        """
+        refuse_bad_padding(block, f"split {self._split!r}, block from sample {self._next_sample}")
+        if not self.statistics.add(block):
+            _refuse_nonfinite(block, self._split, self._next_sample)
+        self._sink.append(block)
+        self._next_sample += len(block.potential)
+
+    def refuse_unfinished(self) -> None:
+        """See that all samples of the shard were written.
+
+        Raises:
+            DatasetError: If there were fewer or more.
+        """
+        if self._next_sample != self._end:
+            raise DatasetError(
+                f"A shard must get all its samples; got samples up to {self._next_sample} of "
+                f"{self._end} (split {self._split!r}). Append all its blocks."
+            )
+
+
+@contextmanager
+def write_shard(
+    directory: Path, identity: Identity, split: str, shard: Shard
+) -> Iterator[ShardWriter]:
+    """Write the files of one shard; any process that the lock of the dataset covers may.
+
+    Args:
+        directory: The dataset.
+        identity: What is made.
+        split: Name of the split.
+        shard: Which shard.
+
+    Yields:
+        The writer. When the block ends, its `record` is there; an error leaves no trace.
+    """
+    storage = shard_storage(directory, identity, split)
+    with storage.shard_sink(shard) as sink:
+        writer = ShardWriter(sink, split, shard)
+        yield writer
+        writer.refuse_unfinished()
+    writer.record = ShardRecord(
+        split=split,
+        index=shard.number,
+        files=tuple(
+            file_entry(directory, path, split, shard.first_sample, shard.num_samples)
+            for path in storage.shard_paths(shard)
+        ),
+        sums=writer.statistics.sums(),
+    )
+
+
+def shard_storage(directory: Path, identity: Identity, split: str) -> SplitStorage:
+    """The storage of a split that is being made."""
+    return split_storage(
+        identity.storage_format,
+        SplitPlace(
+            directory,
+            split,
+            identity.splits[split],
+            identity.compression,
+            identity.columns,
+            identity.column_units,
+        ),
+    )
+
+
+def file_entry(directory: Path, path: str, split: str, first: int, count: int) -> FileEntry:
+    """The manifest's line about a file that is written."""
+    file = directory / path
+    return FileEntry(path, split, first, count, file.stat().st_size, sha256_of(file))
+
+
+def _refuse_nonfinite(block: Block, split: str, first_sample: int) -> None:
+    for name in ("sources", "grid", "potential", "field"):
+        values: np.ndarray = getattr(block, name)
+        if not (finite := np.isfinite(values)).all():
+            index = int(np.argwhere(~finite)[0][0])
+            place = "grid" if name == "grid" else f"sample {first_sample + index}"
+            raise LabelError(
+                f"The {name} must be finite; got {values[~finite][0]} (split {split!r}, {place} "
+                f"of the block from sample {first_sample}; rule V1). Change the recipe so that no "
+                "point meets a singularity and no value leaves the range of float32."
+            )
