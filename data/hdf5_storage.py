@@ -5,6 +5,7 @@ registered filter 32015, which other software reads with the plugin of that name
 and read past HDF5, which needs no plugin and decodes in several threads.
 """
 
+import mmap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -106,10 +107,12 @@ class Hdf5Storage:
             DatasetError: If a dataset is absent, elsewhere, or not stored as format version 1 asks.
         """
         path = self._path(shard)
+        mapping = map_file(path)
         try:
             with h5py.File(path, "r") as file:
                 return {
-                    spec.name: self._map(file, path, spec, shard) for spec in self._layout.arrays()
+                    spec.name: self._rows(file, path, mapping, spec, shard)
+                    for spec in self._layout.arrays()
                 }
         except OSError as error:
             raise DatasetError(
@@ -117,14 +120,16 @@ class Hdf5Storage:
                 "Get the file from the dataset's source again."
             ) from error
 
-    def _map(self, file: h5py.File, path: Path, spec: ArraySpec, shard: Shard) -> Rows:
+    def _rows(
+        self, file: h5py.File, path: Path, mapping: mmap.mmap, spec: ArraySpec, shard: Shard
+    ) -> Rows:
         shape = _shape(spec, self._layout, shard)
         dataset = _own_dataset(file, path, spec, shape)
         if self._place.compression == "none":
             offset = _offset(dataset, path, spec)
-            return ContiguousRows.map(path, offset, spec.dtype, shape)
+            return ContiguousRows.of(mapping, offset, spec.dtype, shape)
         places = _frames(dataset, path, spec)
-        return CompressedRows(path, map_file(path), spec, shape[0], dataset.chunks[0], places)
+        return CompressedRows(path, mapping, spec, shape[0], dataset.chunks[0], places)
 
     def _path(self, shard: Shard) -> Path:
         (path,) = self.shard_paths(shard)

@@ -60,23 +60,27 @@ class Block:
     field: np.ndarray
 
 
-class Lattice(Config):
-    """A regular grid: the same number of points along each axis, the last varying fastest."""
+class GridShape(Config):
+    """The points of a regular grid: those of the box, and a halo of further ones around it.
 
-    points_per_side: Annotated[int, Field(ge=2, le=4096)]
-    """With the halo."""
-    halo: Annotated[int, Field(ge=0)] = 0
-    """Points at each end of each axis that surround the box: exact values for padding."""
+    Points are stored flat, the last coordinate fastest. Values in the halo follow from the same
+    physics as all others.
+    """
+
+    points_per_side: Annotated[int, Field(ge=2, le=2**16)]
+    """Stored along each axis, the halo included."""
+    halo: Annotated[int, Field(ge=0, le=2**16)]
+    """Points of the halo at each end of each axis."""
 
     @model_validator(mode="after")
-    def _has_an_interior(self) -> "Lattice":
-        if self.resolution < 1:
-            raise ValueError("more points per side than its two halos take")
+    def _has_an_interior(self) -> "GridShape":
+        if 2 * self.halo >= self.points_per_side:
+            raise ValueError("a grid with points between its halos, 2 halo < points_per_side")
         return self
 
     @property
     def resolution(self) -> int:
-        """Points per side without the halo."""
+        """Points per side of the interior, which is the grid without its halo."""
         return self.points_per_side - 2 * self.halo
 
 
@@ -88,8 +92,8 @@ class SplitLayout(Config):
     """Samples of a block; the last block may have fewer."""
     shared_grid: bool
     """Whether all blocks share one grid, as regular grids do."""
-    lattice: Lattice | None = None
-    """What the shared grid looks like if it is regular."""
+    grid_shape: GridShape | None = None
+    """Of the shared grid, if it is regular."""
     samples_per_shard: _Count
     max_sources: _Size
     source_size: _Size
@@ -105,12 +109,12 @@ class SplitLayout(Config):
         return self
 
     @model_validator(mode="after")
-    def _lattice_fits(self) -> "SplitLayout":
-        if self.lattice is not None:
+    def _grid_shape_fits(self) -> "SplitLayout":
+        if self.grid_shape is not None:
             if not self.shared_grid:
-                raise ValueError("a lattice only where all blocks share it")
-            if self.lattice.points_per_side**self.dim != self.num_points:
-                raise ValueError("num_points that fill the lattice")
+                raise ValueError("a grid_shape only where all blocks share the grid")
+            if self.grid_shape.points_per_side**self.dim != self.num_points:
+                raise ValueError("the num_points of its grid_shape")
         return self
 
     @property

@@ -39,11 +39,10 @@ class ContiguousRows:
     values: np.ndarray
 
     @classmethod
-    def map(
-        cls, path: Path, offset: int, dtype: np.dtype[np.generic], shape: tuple[int, ...]
+    def of(
+        cls, mapping: mmap.mmap, offset: int, dtype: np.dtype[np.generic], shape: tuple[int, ...]
     ) -> "ContiguousRows":
-        """Map part of a file; the caller has checked that the file is long enough."""
-        mapping = map_file(path)
+        """Part of a mapped file; the caller has checked that the file is long enough."""
         count = int(np.prod(shape, dtype=object))
         values = np.frombuffer(mapping, dtype, count, offset).reshape(shape)
         return cls(mapping, offset, values)

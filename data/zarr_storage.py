@@ -143,7 +143,7 @@ class ZarrStorage:
             or _lengths(path, used, total) != [chunk_bytes] * used
         ):
             raise _other_index(path)
-        return ContiguousRows.map(path, 0, spec.dtype, (rows, *spec.shape[1:]))
+        return ContiguousRows.of(map_file(path), 0, spec.dtype, (rows, *spec.shape[1:]))
 
 
 def _index_bytes(total: int) -> int:

@@ -11,10 +11,10 @@ import jax
 
 import hypermagnetics
 from hypermagnetics.config import load_recipe
-from hypermagnetics.data import StorageFormat, remove_dataset
+from hypermagnetics.data import Compression, StorageFormat, remove_dataset
 from hypermagnetics.generate.config import DatasetRecipe
 from hypermagnetics.generate.plan import Plan, make_plan
-from hypermagnetics.generate.run import generate
+from hypermagnetics.generate.run import Processes, generate
 from hypermagnetics.log import Progress, errors_in_one_line, in_bytes
 from hypermagnetics.recipes import describe_recipe, shipped_recipes
 
@@ -56,6 +56,21 @@ def _list_recipes(context: click.Context, _: click.Parameter, wanted: bool) -> N
     show_default=True,
     help="Format of the files.",
 )
+@click.option(
+    "--compress",
+    "compression",
+    type=click.Choice(["none", "zstd"]),
+    default="none",
+    show_default=True,
+    help="Packing of the files; none can be mapped into memory.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 512),
+    default=1,
+    show_default=True,
+    help="Processes that make shards; 1 is this one, with threads.",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be made, and write nothing.")
 @click.option("--overwrite", is_flag=True, help="Delete the dataset at OUT first.")
 @click.option(
@@ -72,6 +87,8 @@ def main(
     out: Path,
     overrides: tuple[str, ...],
     storage_format: StorageFormat,
+    compression: Compression,
+    workers: int,
     dry_run: bool,
     overwrite: bool,
 ) -> None:
@@ -81,23 +98,28 @@ def main(
     """
     with errors_in_one_line("hm-generate"):
         parsed = load_recipe(DatasetRecipe, "dataset", recipe, overrides)
-        plan = make_plan(parsed, storage_format)
+        plan = make_plan(parsed, storage_format, compression)
         if dry_run:
             click.echo(_describe(plan, out))
             return
         if overwrite:
             remove_dataset(out)
-        _generate(plan, out)
+        _generate(plan, out, Processes(workers, _prepare) if workers > 1 else None)
 
 
-def _generate(plan: Plan, out: Path) -> None:
+def _prepare() -> None:
+    """What a process that makes shards needs."""
     jax.config.update("jax_enable_x64", True)  # labels are summed in float64
     # What the imports made never becomes garbage; looking for it again and again holds up all
     # threads, 5 % of the time of a large dataset.
     gc.freeze()
+
+
+def _generate(plan: Plan, out: Path, processes: Processes | None) -> None:
+    _prepare()
     start = time.monotonic()
     with Progress("hm-generate", plan.num_samples, "samples") as progress:
-        _, num_made = generate(plan, out, progress.advance)
+        _, num_made = generate(plan, out, progress.advance, processes)
     seconds = time.monotonic() - start
     click.echo(
         f"Wrote {out}: {plan.num_samples} samples, {in_bytes(plan.num_bytes)}, in {seconds:.1f} s "

@@ -56,6 +56,14 @@ class RegularGrid(Config):
     """Half the side of the box around the origin [m]."""
     resolution: Annotated[int, Field(ge=2, le=4096)]
     """Points per side."""
+    halo: Annotated[int, Field(ge=0, le=1024)] = 0
+    """Further points at each end of each axis, outside the box: exact values for the padding of
+    crops at its edge."""
+
+    @property
+    def points_per_side(self) -> int:
+        """Points along each axis, with the halo."""
+        return self.resolution + 2 * self.halo
 
 
 class SurfaceGrid(Config):

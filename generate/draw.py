@@ -200,7 +200,7 @@ def num_points_near_surfaces(grid: SurfaceGrid) -> int:
 
 @lru_cache(maxsize=1)
 def _regular_grid(grid: RegularGrid, dim: int) -> np.ndarray:
-    points = np.asarray(regular_grid(grid.half_width, grid.resolution, dim), np.float32)
+    points = np.asarray(regular_grid(grid.half_width, grid.resolution, dim, grid.halo), np.float32)
     points.setflags(write=False)
     return points
 

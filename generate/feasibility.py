@@ -84,10 +84,11 @@ def _refuse_wrong_moment(recipe: DatasetRecipe, dim: int) -> None:
 
 def _refuse_wrong_grid(recipe: DatasetRecipe, dim: int) -> None:
     grid = recipe.grid
-    if isinstance(grid, RegularGrid) and grid.resolution**dim > MAX_POINTS:
+    if isinstance(grid, RegularGrid) and grid.points_per_side**dim > MAX_POINTS:
         raise RecipeError(
-            f"A grid must have at most {MAX_POINTS} points; got {grid.resolution**dim} "
-            f"(grid.resolution {grid.resolution} in {dim} dimensions). Lower grid.resolution."
+            f"A grid must have at most {MAX_POINTS} points; got {grid.points_per_side**dim} "
+            f"(grid.resolution {grid.resolution}, grid.halo {grid.halo} in {dim} dimensions). "
+            "Lower them."
         )
     if isinstance(grid, SurfaceGrid) and recipe.samples_per_grid not in (None, 1):
         raise RecipeError(

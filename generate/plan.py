@@ -4,7 +4,14 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import NamedTuple
 
-from hypermagnetics.data import Compression, Identity, Shard, SplitLayout, StorageFormat
+from hypermagnetics.data import (
+    Compression,
+    GridShape,
+    Identity,
+    Shard,
+    SplitLayout,
+    StorageFormat,
+)
 from hypermagnetics.data.layout import samples_per_shard
 from hypermagnetics.errors import RecipeError
 from hypermagnetics.generate.bodies import source_columns
@@ -147,7 +154,7 @@ def _with_points(recipe: DatasetRecipe, dim: int) -> tuple[DatasetRecipe, int]:
     """The recipe with the sha256 of its points, and their number."""
     grid = recipe.grid
     if isinstance(grid, RegularGrid):
-        return recipe, grid.resolution**dim
+        return recipe, grid.points_per_side**dim
     if not isinstance(grid, FileGrid):
         return recipe, grid.num_points
     points, digest = read_points(grid, dim)
@@ -186,6 +193,11 @@ def _layout(recipe: DatasetRecipe, size: _Sizes) -> SplitLayout:
         num_samples=split.num_samples,
         samples_per_grid=per_grid,
         shared_grid=size.shared_grid,
+        grid_shape=(
+            GridShape(points_per_side=recipe.grid.points_per_side, halo=recipe.grid.halo)
+            if isinstance(recipe.grid, RegularGrid)
+            else None
+        ),
         samples_per_shard=samples_per_shard(
             split.num_samples,
             per_grid,

@@ -1,40 +1,47 @@
-"""Making a dataset: a few shards at a time, each computed some blocks ahead of its writing."""
+"""Making a dataset: several shards at a time, by threads of this process or by worker processes."""
 
 import shutil
 import threading
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
-from hypermagnetics.data import Block, DatasetWriter, Manifest, Shard
+from hypermagnetics.data import DatasetWriter, Manifest, Shard, ShardRecord
 from hypermagnetics.errors import HypermagneticsError, InterruptedRunError
-from hypermagnetics.generate.labels import start_block
 from hypermagnetics.generate.plan import Plan
+from hypermagnetics.generate.shards import make_shard, pace
+from hypermagnetics.generate.workers import start_workers
 from hypermagnetics.log import in_bytes
 
-_SHARDS_AT_ONCE = 3
+_THREADS = 3
 """Threads, each with a shard of its own. Computing, writing and hashing release the interpreter, so
 three keep two cores busy; more only take memory."""
-
-_BLOCKS_AHEAD = 2
-"""Blocks dispatched before the oldest is written: dispatch returns at once, so the device computes
-while the host writes, and no more than these wait in memory."""
-
-_MEMORY = 6e8
-"""Bytes of all blocks that are being made or written; large blocks are made fewer at a time."""
 
 _OVERHEAD = 1.02
 """Files take this much more than their values: indices, metadata."""
 
 
-def generate(plan: Plan, directory: Path, advance: Callable[[int], None]) -> tuple[Manifest, int]:
+@dataclass(frozen=True)
+class Processes:
+    """Worker processes instead of threads."""
+
+    count: int
+    prepare: Callable[[], None]
+    """Called in each of them first; must be importable by name."""
+
+
+def generate(
+    plan: Plan, directory: Path, advance: Callable[[int], None], processes: Processes | None = None
+) -> tuple[Manifest, int]:
     """Make a dataset, or complete an unfinished one.
 
     Args:
         plan: What to make.
         directory: Where.
         advance: Called with the number of samples of each block written, or found written.
+        processes: Who makes the shards; None for threads of this process.
 
     Returns:
         The manifest of the finished dataset, and how many samples this call made.
@@ -42,61 +49,66 @@ def generate(plan: Plan, directory: Path, advance: Callable[[int], None]) -> tup
     Raises:
         DatasetError: If something else is at `directory`.
         LabelError: If a label is not finite.
-        HypermagneticsError: If the disk has no room for it.
+        HypermagneticsError: If the disk has no room for it, or a worker process died.
     """
     with DatasetWriter.open(directory, plan.identity) as writer:
         missing = [(split, shard) for split, shard in plan.shards() if not writer.has(split, shard)]
         _refuse_too_little_space(plan, directory, missing)
         num_made = sum(shard.num_samples for _, shard in missing)
         advance(plan.num_samples - num_made)
-        work = _Work(plan, writer, advance)
-        with ThreadPoolExecutor(work.shards_at_once, "shard") as pool:
-            tasks = [pool.submit(writer.write_metadata)]
-            tasks += [pool.submit(work.make_shard, split, shard) for split, shard in missing]
-            try:
-                for task in as_completed(tasks):
-                    task.result()
-            except BaseException:
-                work.stop.set()
-                pool.shutdown(cancel_futures=True)
-                raise
+        _make(plan, directory, writer, missing, advance, processes)
         return writer.finish(), num_made
 
 
-class _Work:
-    """Makes shards, several at a time."""
+_Make = Callable[[str, Shard], ShardRecord]
 
-    def __init__(self, plan: Plan, writer: DatasetWriter, advance: Callable[[int], None]) -> None:
-        self._plan, self._writer = plan, writer
-        self._advance, self._lock = advance, threading.Lock()
-        self.stop = threading.Event()
-        largest = max(
-            layout.num_bytes / layout.num_samples * layout.samples_per_grid
-            for layout in plan.identity.splits.values()
-        )
-        blocks = max(int(_MEMORY / largest), 1)
-        self.shards_at_once = min(_SHARDS_AT_ONCE, blocks)
-        self._blocks_ahead = min(_BLOCKS_AHEAD, blocks // self.shards_at_once - 1)
 
-    def make_shard(self, split: str, shard: Shard) -> None:
-        """Compute and write one shard, or leave no trace of it when `stop` is set meanwhile."""
-        with self._writer.shard(split, shard) as sink:
-            for block in self._blocks(split, shard):
-                sink.append(block)
-                if self.stop.is_set():
-                    raise InterruptedRunError(f"Shard {shard.number} of {split} was given up.")
-                with self._lock:
-                    self._advance(len(block.potential))
+def _make(
+    plan: Plan,
+    directory: Path,
+    writer: DatasetWriter,
+    missing: list[tuple[str, Shard]],
+    advance: Callable[[int], None],
+    processes: Processes | None,
+) -> None:
+    """Make and record all shards that are missing."""
+    hands = max(min(processes.count if processes else _THREADS, len(missing)), 1)
+    at_once, ahead = pace(plan, hands)
+    stop, lock = threading.Event(), threading.Lock()
 
-    def _blocks(self, split: str, shard: Shard) -> Iterator[Block]:
-        """The blocks of a shard in order, computed a few ahead of the reader."""
-        started: deque[Callable[[], Block]] = deque()
-        for index in range(shard.first_block, shard.first_block + shard.num_blocks):
-            started.append(start_block(self._plan, split, index))
-            if len(started) > self._blocks_ahead:
-                yield started.popleft()()
-        while started:
-            yield started.popleft()()
+    def written(count: int) -> None:
+        if stop.is_set():
+            raise InterruptedRunError("The shard was given up, as another one failed.")
+        with lock:
+            advance(count)
+
+    def make_here(split: str, shard: Shard) -> ShardRecord:
+        return make_shard(plan, directory, split, shard, ahead, written)
+
+    with ExitStack() as stack:
+        make: _Make = make_here
+        give_up = [stop.set]
+        if processes:
+            workers = stack.enter_context(
+                start_workers(plan, directory, at_once, ahead, writer.lock, processes.prepare)
+            )
+            make = lambda split, shard: workers.make_shard(split, shard, written)  # noqa: E731
+            give_up.append(workers.give_up)
+
+        def record(split: str, shard: Shard) -> None:
+            writer.add(make(split, shard))
+
+        pool = stack.enter_context(ThreadPoolExecutor(at_once, "shard"))
+        tasks = [pool.submit(writer.write_metadata)]
+        tasks += [pool.submit(record, split, shard) for split, shard in missing]
+        try:
+            for task in as_completed(tasks):
+                task.result()
+        except BaseException:
+            for call in give_up:
+                call()
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def _refuse_too_little_space(plan: Plan, directory: Path, missing: list[tuple[str, Shard]]) -> None:

@@ -5,6 +5,7 @@ import hashlib
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import IO
 from hypermagnetics.errors import HypermagneticsError
 
 _CHUNK_BYTES = 1 << 22
+_SECONDS_TO_WAIT = 2.0
 
 
 def sha256_of(path: Path) -> str:
@@ -117,11 +119,16 @@ def only_writer(path: Path, what: str) -> Iterator[IO[bytes]]:
     Raises:
         HypermagneticsError: If another process holds the lock.
     """
+    start = time.monotonic()
     while True:
         with path.open("a+b") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
+                # The workers of a program that was killed need a moment to see it and to end.
+                if time.monotonic() - start < _SECONDS_TO_WAIT:
+                    time.sleep(0.05)
+                    continue
                 raise HypermagneticsError(
                     f"{what} must have one writer; got a second (the lock on {path} is held). "
                     "Wait for the other process, or end it."

@@ -10,18 +10,22 @@ from jaxtyping import Array, Float, Float32
 from hypermagnetics.shapes import Points
 
 
-def regular_grid(half_width: float | int, resolution: int, dim: int) -> Points:
+def regular_grid(half_width: float | int, resolution: int, dim: int, halo: int = 0) -> Points:
     """Evenly spaced points including the faces of the box; the last coordinate varies fastest.
 
     Args:
         half_width: Half the side of the box [m].
         resolution: Points per side.
         dim: Space dimension.
+        halo: Further points at each end of each axis, outside the box and as far apart.
 
     Returns:
-        Positions [m], `resolution ** dim` of them.
+        Positions [m], `(resolution + 2 halo) ** dim` of them. The halo does not move the others.
     """
     side = jnp.linspace(-half_width, half_width, resolution)
+    if halo:
+        beyond = half_width + 2 * half_width / (resolution - 1) * jnp.arange(1, halo + 1)
+        side = jnp.concatenate([-beyond[::-1], side, beyond])
     return jnp.stack(jnp.meshgrid(*[side] * dim, indexing="ij"), axis=-1).reshape(-1, dim)
 
 

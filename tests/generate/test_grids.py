@@ -44,6 +44,23 @@ def test_a_regular_grid_has_dim_dimensions(dim: int) -> None:
     np.testing.assert_array_equal(grid(plan), expected)
 
 
+@pytest.mark.parametrize("dim", [2, 3])
+def test_a_halo_surrounds_a_regular_grid_and_moves_no_point_of_it(dim: int) -> None:
+    """Outside the box, as far apart as the points inside."""
+    regular = {"kind": "regular", "half_width": 1.0, "resolution": 5}
+    plans = [
+        plan_of(body={"kind": "dipole", "dim": dim}, grid=regular | {"halo": halo})
+        for halo in (0, 2)
+    ]
+    layout = plans[1].identity.splits["train"]
+    assert layout.grid_shape is not None
+    assert (layout.grid_shape.points_per_side, layout.grid_shape.halo) == (9, 2)
+    wide = grid(plans[1]).reshape(*[9] * dim, dim)
+    inner = wide[(slice(2, -2),) * dim].reshape(-1, dim)
+    np.testing.assert_array_equal(inner, grid(plans[0]))
+    np.testing.assert_array_equal(np.unique(wide), np.arange(-4, 5) / 2)
+
+
 @pytest.mark.parametrize("share", [0.3, 0.0013, 1.0])
 def test_the_stated_share_of_points_is_near_surfaces(share: float) -> None:
     """Exactly; they come first, and the others are uniform."""

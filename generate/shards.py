@@ -1,0 +1,83 @@
+"""Making one shard: its blocks are computed a few ahead of their writing."""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from hypermagnetics.data import Block, Shard, ShardRecord, write_shard
+from hypermagnetics.generate.labels import start_block
+from hypermagnetics.generate.plan import Plan
+
+_BLOCKS_AHEAD = 2
+"""Blocks dispatched before the oldest is written: dispatch returns at once, so the device computes
+while the host writes, and no more than these wait in memory."""
+
+_MEMORY = 6e8
+"""Bytes of all blocks that are being made or written; large blocks are made fewer at a time."""
+
+
+class Pace(NamedTuple):
+    """How much is made at the same time."""
+
+    shards_at_once: int
+    blocks_ahead: int
+
+
+def pace(plan: Plan, wanted: int) -> Pace:
+    """How many shards, and blocks of each, are made at once so that memory stays bounded.
+
+    Args:
+        plan: What is made.
+        wanted: How many shards there are hands for.
+
+    Returns:
+        At most that many shards, at least one.
+    """
+    largest = max(
+        layout.num_bytes / layout.num_samples * layout.samples_per_grid
+        for layout in plan.identity.splits.values()
+    )
+    blocks = max(int(_MEMORY / largest), 1)
+    shards = min(wanted, blocks)
+    return Pace(shards, min(_BLOCKS_AHEAD, blocks // shards - 1))
+
+
+def make_shard(
+    plan: Plan,
+    directory: Path,
+    split: str,
+    shard: Shard,
+    blocks_ahead: int,
+    written: Callable[[int], None],
+) -> ShardRecord:
+    """Compute and write one shard.
+
+    Args:
+        plan: What is made.
+        directory: The dataset.
+        split: Name of the split.
+        shard: Which shard.
+        blocks_ahead: Blocks computed before the oldest is written.
+        written: Called with the number of samples of each block written. If it raises, no trace of
+            the shard is left.
+
+    Returns:
+        What the journal says of the shard.
+    """
+    with write_shard(directory, plan.identity, split, shard) as sink:
+        for block in _blocks(plan, split, shard, blocks_ahead):
+            sink.append(block)
+            written(len(block.potential))
+    return sink.record
+
+
+def _blocks(plan: Plan, split: str, shard: Shard, ahead: int) -> Iterator[Block]:
+    """The blocks of a shard in order, computed a few ahead of the reader."""
+    started: deque[Callable[[], Block]] = deque()
+    for index in range(shard.first_block, shard.first_block + shard.num_blocks):
+        started.append(start_block(plan, split, index))
+        if len(started) > ahead:
+            yield started.popleft()()
+    while started:
+        yield started.popleft()()

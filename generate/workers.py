@@ -1,0 +1,200 @@
+"""Processes that make shards, each with an interpreter and a device of its own.
+
+A worker holds the lock of the dataset too, so that what it writes is never written by another
+program: if the main process is killed, its workers end, and only then is the lock free.
+"""
+
+import multiprocessing
+import os
+import queue
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing import connection, reduction
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hypermagnetics.data import Shard, ShardRecord
+from hypermagnetics.errors import HypermagneticsError, InterruptedRunError
+from hypermagnetics.generate.plan import Plan
+from hypermagnetics.generate.shards import make_shard
+
+_SECONDS_TO_END = 30.0
+_LOST = 70
+"""Exit code of a worker whose main process is gone."""
+
+
+class _Worker(NamedTuple):
+    process: multiprocessing.process.BaseProcess
+    pipe: connection.Connection
+    """Takes (split, number of the shard), or None; gives numbers of samples, then the result."""
+
+
+class _Lock(NamedTuple):
+    """A descriptor that a spawned process gets a duplicate of."""
+
+    descriptor: int
+
+    def __reduce__(self) -> tuple[Callable[..., int], tuple[object]]:
+        return _adopt, (reduction.DupFd(self.descriptor),)
+
+
+class Workers:
+    """Some processes, each of which makes one shard at a time."""
+
+    def __init__(self, workers: list[_Worker], plan: Plan) -> None:
+        """Use `start_workers`."""
+        self._workers, self._plan = workers, plan
+        self._idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
+        for worker in workers:
+            self._idle.put(worker)
+        self._given_up = threading.Event()
+
+    def make_shard(self, split: str, shard: Shard, written: Callable[[int], None]) -> ShardRecord:
+        """Have an idle worker make a shard; to be called by as many threads as there are workers.
+
+        Args:
+            split: Name of the split.
+            shard: Which shard.
+            written: Called with the number of samples of each block written.
+
+        Returns:
+            What the journal says of the shard.
+
+        Raises:
+            HypermagneticsError: If the worker died; the message has its exit code.
+        """
+        worker = self._idle.get()
+        try:
+            worker.pipe.send((split, shard.number))
+            while isinstance(answer := worker.pipe.recv(), int):
+                written(answer)
+        except (EOFError, BrokenPipeError, ConnectionResetError) as error:
+            if self._given_up.is_set():
+                raise InterruptedRunError(f"Shard {shard.number} of {split} given up.") from error
+            raise HypermagneticsError(
+                f"A worker must live until its shard is made; got {_exit(worker.process)} (shard "
+                f"{shard.number} of split {split!r}). If memory ran out, lower --workers. Give the "
+                "same command again: what was finished is kept."
+            ) from error
+        finally:
+            self._idle.put(worker)  # a dead one too, or the next thread would wait for ever
+        if isinstance(answer, Exception):
+            raise answer
+        assert isinstance(answer, ShardRecord), "workers send nothing else"
+        return answer
+
+    def finish(self) -> None:
+        """Let the workers end, which have nothing to do, and look at their exit codes.
+
+        Raises:
+            HypermagneticsError: If one did not end as it should.
+        """
+        for worker in self._workers:
+            worker.pipe.send(None)
+        for worker in self._workers:
+            worker.process.join(_SECONDS_TO_END)
+            if worker.process.exitcode != 0:
+                raise HypermagneticsError(
+                    f"A worker must end with exit code 0; got {_exit(worker.process)}. Give the "
+                    "same command again: what was finished is kept."
+                )
+
+    def give_up(self) -> None:
+        """End the workers at once; shards they were making leave no trace that counts."""
+        self._given_up.set()
+        for worker in self._workers:
+            worker.process.kill()
+
+
+@contextmanager
+def start_workers(
+    plan: Plan,
+    directory: Path,
+    count: int,
+    blocks_ahead: int,
+    lock: int,
+    prepare: Callable[[], None],
+) -> Iterator[Workers]:
+    """Start processes, and end them when the block ends.
+
+    Args:
+        plan: What is made.
+        directory: The dataset.
+        count: How many processes.
+        blocks_ahead: Blocks of a shard computed before the oldest is written.
+        lock: Descriptor of the file that carries the lock of the dataset.
+        prepare: Called in each process first; must be importable by name.
+
+    Yields:
+        The workers.
+    """
+    context = multiprocessing.get_context("spawn")
+    started: list[_Worker] = []
+    workers = None
+    try:
+        for number in range(count):
+            ours, theirs = context.Pipe()
+            arguments = (theirs, plan, directory, blocks_ahead, _Lock(lock), prepare)
+            process = context.Process(target=_serve, args=arguments, name=f"worker {number}")
+            process.start()
+            theirs.close()  # so that its end is seen when the worker dies
+            started.append(_Worker(process, ours))
+        workers = Workers(started, plan)
+        yield workers
+        workers.finish()
+    finally:
+        for worker in started:
+            if worker.process.is_alive():
+                worker.process.kill()
+            worker.process.join()
+            worker.pipe.close()
+
+
+def _serve(
+    pipe: connection.Connection,
+    plan: Plan,
+    directory: Path,
+    blocks_ahead: int,
+    lock: int,
+    prepare: Callable[[], None],
+) -> None:
+    """What a worker does: make the shards it is asked for until there are none."""
+    # Ctrl-C reaches all processes of a terminal; the main one decides what becomes of it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    os.set_inheritable(lock, False)
+    prepare()
+    while (task := pipe.recv()) is not None:
+        split, number = task
+        shard = plan.identity.splits[split].shard(number)
+        try:
+            answer: ShardRecord | Exception = make_shard(
+                plan, directory, split, shard, blocks_ahead, pipe.send
+            )
+        except (HypermagneticsError, OSError) as error:
+            answer = error
+        pipe.send(answer)
+
+
+def _end_with_parent() -> None:
+    """A worker without its main process would hold the lock and make what nobody records."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "only runs in a worker"
+    parent.join()
+    os._exit(_LOST)
+
+
+def _adopt(duplicate: Any) -> int:
+    descriptor: int = duplicate.detach()
+    return descriptor
+
+
+def _exit(process: multiprocessing.process.BaseProcess) -> str:
+    """How a process ended, for people."""
+    process.join(_SECONDS_TO_END)
+    code = process.exitcode
+    if code is None:
+        return "one that does not answer"
+    return f"exit code {code}" + (f" ({signal.Signals(-code).name})" if code < 0 else "")
