@@ -1,5 +1,7 @@
 """The dataset card: what a person finds in the README.md of a dataset."""
 
+import json
+
 from hypermagnetics.data.manifest import FORMAT_VERSION, Manifest
 from hypermagnetics.log import in_bytes
 
@@ -21,7 +23,7 @@ def dataset_card(manifest: Manifest) -> str:
             "",
             "| split | samples | sources each | points | blocks | bytes |",
             "|---|--:|--:|--:|--:|--:|",
-            *_split_rows(manifest),
+            *(f"| {' | '.join(row)} |" for row in split_rows(manifest)),
             "",
             "## Arrays of each split",
             "",
@@ -34,7 +36,7 @@ def dataset_card(manifest: Manifest) -> str:
             "| potential | sample, point | A | magnetic scalar potential phi |",
             "| field | sample, point, axis | A/m | H = -grad phi |",
             "",
-            "Labels were computed in float64 from the stored float32 sources and grid.",
+            _labels(manifest),
             "",
             "## Reading and checking",
             "",
@@ -48,6 +50,18 @@ def dataset_card(manifest: Manifest) -> str:
     )
 
 
+def split_rows(manifest: Manifest) -> list[list[str]]:
+    """Name, samples, sources each, points, blocks and bytes of each split, for a table."""
+    rows = []
+    for name, split in manifest.splits.items():
+        layout, counts = split.layout, split.arrays["num_sources"].statistics
+        least, most = int(counts.min[0]), int(counts.max[0])
+        sources = f"{least}" if least == most else f"{least} to {most}"
+        numbers = (layout.num_samples, sources, layout.num_points, layout.num_blocks)
+        rows.append([name, *map(str, numbers), in_bytes(layout.num_bytes)])
+    return rows
+
+
 def _summary(manifest: Manifest) -> str:
     dim = next(iter(manifest.splits.values())).layout.dim
     shared = "".join(f", {name} {value:g}" for name, value in manifest.constants.items())
@@ -59,17 +73,13 @@ def _summary(manifest: Manifest) -> str:
     )
 
 
-def _split_rows(manifest: Manifest) -> list[str]:
-    rows = []
-    for name, split in manifest.splits.items():
-        layout, counts = split.layout, split.arrays["num_sources"].statistics
-        least, most = int(counts.min[0]), int(counts.max[0])
-        sources = f"{least}" if least == most else f"{least} to {most}"
-        rows.append(
-            f"| {name} | {layout.num_samples} | {sources} | {layout.num_points} | "
-            f"{layout.num_blocks} | {in_bytes(layout.num_bytes)} |"
+def _labels(manifest: Manifest) -> str:
+    if isinstance(origin := manifest.recipe.get("imported"), dict):
+        return (
+            f"Sources, points and labels were imported from {json.dumps(origin.get('file'))} and "
+            "rounded to float32. `hm-data verify --recompute 0.01` says whether they agree."
         )
-    return rows
+    return "Labels were computed in float64 from the stored float32 sources and grid."
 
 
 def _columns(manifest: Manifest) -> str:
@@ -88,4 +98,5 @@ def _reading(manifest: Manifest) -> tuple[str, ...]:
     )
     if manifest.storage_format == "zarr":
         return (*ours, "", "import xarray", f'xarray.open_zarr("{split}.zarr", consolidated=False)')
-    return (*ours, "", "import h5py", f'h5py.File("{split}/shard-00000.h5")["potential"]')
+    plugin = ("import hdf5plugin",) if manifest.compression == "zstd" else ()
+    return (*ours, "", "import h5py", *plugin, f'h5py.File("{split}/shard-00000.h5")["potential"]')

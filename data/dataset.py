@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from hypermagnetics.config import nearest
-from hypermagnetics.data.file_checks import check_files
+from hypermagnetics.data.file_checks import check_files, check_names
 from hypermagnetics.data.manifest import Manifest, read_manifest
 from hypermagnetics.data.split import Split
 from hypermagnetics.data.storage import SplitPlace
@@ -34,7 +34,8 @@ class Dataset:
         directory = Path(path)
         manifest, sha256 = read_manifest(directory)
         dataset = cls(directory, manifest, sha256)
-        check_files(directory, manifest, {name: dataset._place(name) for name in dataset.splits})
+        check_names(directory, manifest, dataset.places())
+        check_files(directory, manifest, sha256)
         return dataset
 
     @property
@@ -53,15 +54,19 @@ class Dataset:
                 f"A split of {self.directory} must be one of {', '.join(self.splits)}; "
                 f"got {name!r}. {nearest(name, self.splits)}"
             )
-        return Split(self.manifest, self._place(name))
+        return Split(self.manifest, self.places()[name])
 
-    def _place(self, name: str) -> SplitPlace:
-        manifest = self.manifest
-        return SplitPlace(
-            self.directory.resolve(),
-            name,
-            manifest.splits[name].layout,
-            manifest.compression,
-            manifest.columns,
-            manifest.column_units,
-        )
+    def places(self) -> dict[str, SplitPlace]:
+        """Where the splits are, by name."""
+        manifest, directory = self.manifest, self.directory.resolve()
+        return {
+            name: SplitPlace(
+                directory,
+                name,
+                split.layout,
+                manifest.compression,
+                manifest.columns,
+                manifest.column_units,
+            )
+            for name, split in manifest.splits.items()
+        }

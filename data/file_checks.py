@@ -7,7 +7,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from hypermagnetics.data.formats import split_storage
-from hypermagnetics.data.manifest import FileEntry, Manifest
+from hypermagnetics.data.manifest import CHECKSUMS_NAME, MANIFEST_NAME, FileEntry, Manifest
 from hypermagnetics.data.storage import SplitPlace
 from hypermagnetics.errors import DatasetError
 
@@ -15,8 +15,8 @@ _SHARED_DIRECTORIES = 3
 """SPLIT.zarr/ARRAY/c, below which each shard has directories of its own."""
 
 
-def check_files(directory: Path, manifest: Manifest, places: Mapping[str, SplitPlace]) -> None:
-    """See that the manifest lists the files that follow from its splits, and that they are there.
+def check_names(directory: Path, manifest: Manifest, places: Mapping[str, SplitPlace]) -> None:
+    """See that the manifest lists the files that follow from its splits.
 
     Args:
         directory: The dataset.
@@ -24,8 +24,7 @@ def check_files(directory: Path, manifest: Manifest, places: Mapping[str, SplitP
         places: Where the splits are.
 
     Raises:
-        DatasetError: With the first file that is missing, of another size, or no plain file. A
-            link among the directories of a single shard is seen when that is mapped.
+        DatasetError: With the first difference.
     """
     # Before anything is counted one by one: each shard has a file at least.
     num_shards = sum(split.layout.num_shards for split in manifest.splits.values())
@@ -44,10 +43,51 @@ def check_files(directory: Path, manifest: Manifest, places: Mapping[str, SplitP
                 f"(path, split, first sample, samples) belongs ({directory}; rule M5). Get "
                 "manifest.json from the dataset's source again."
             )
+
+
+def check_files(directory: Path, manifest: Manifest, sha256: str) -> None:
+    """See that all files are there with the sizes they must have.
+
+    Args:
+        directory: The dataset.
+        manifest: Its manifest.
+        sha256: Of the manifest.
+
+    Raises:
+        DatasetError: With the first file that is missing, of another size, or no plain file. A
+            link among the directories of a single shard is seen when that is mapped.
+    """
     root = str(directory.resolve())
-    _refuse_linked_directories(root, manifest.files)
     for entry in manifest.files:
         check_file(root, entry)
+    check_directory(directory, manifest, sha256)
+
+
+def check_directory(directory: Path, manifest: Manifest, sha256: str) -> None:
+    """See that no directory is a link, and that the list of checksums has that of the manifest.
+
+    Args:
+        directory: The dataset.
+        manifest: Its manifest.
+        sha256: Of the manifest.
+
+    Raises:
+        DatasetError: If not.
+    """
+    _refuse_linked_directories(str(directory.resolve()), manifest.files)
+    path = directory / CHECKSUMS_NAME
+    expected = f"{sha256}  {MANIFEST_NAME}\n".encode()
+    found = b""
+    if path.is_file() and not path.is_symlink():
+        with path.open("rb") as file:
+            file.seek(max(path.stat().st_size - len(expected), 0))
+            found = file.read(len(expected))
+    if found != expected:
+        raise DatasetError(
+            f"{CHECKSUMS_NAME} must end with the sha256 of {MANIFEST_NAME}, {sha256[:12]}...; got "
+            f"{found.decode(errors='replace')[:12]!r} ({directory}; rule D6). One of them was "
+            "edited; get both from the dataset's source again."
+        )
 
 
 def check_file(root: str, entry: FileEntry) -> None:

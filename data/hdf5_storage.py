@@ -107,14 +107,16 @@ class Hdf5Storage:
             DatasetError: If a dataset is absent, elsewhere, or not stored as format version 1 asks.
         """
         path = self._path(shard)
-        mapping = map_file(path)
         try:
+            mapping = map_file(path)
             with h5py.File(path, "r") as file:
                 return {
                     spec.name: self._rows(file, path, mapping, spec, shard)
                     for spec in self._layout.arrays()
                 }
-        except OSError as error:
+        except DatasetError:
+            raise
+        except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:  # all of HDF5's
             raise DatasetError(
                 f"A shard must be an HDF5 file; got: {error} ({path}; rule H1). "
                 "Get the file from the dataset's source again."

@@ -9,6 +9,7 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from hypermagnetics.data.layout import ArrayName, ArraySpec, SplitLayout
+from hypermagnetics.data.samples import resolve
 
 _AXES = ("x", "y", "z")
 
@@ -35,19 +36,14 @@ class _LazyArray(BackendArray):
 
     def _read(self, key: tuple[Any, ...]) -> np.ndarray:
         first, length = key[0], self.shape[0]
-        if isinstance(first, slice):
-            numbers: range | np.ndarray = range(*first.indices(length))
-            if first.step not in (None, 1) or not numbers:
-                numbers = np.array(numbers, np.int64)
-        elif isinstance(first, np.ndarray):
-            numbers = first % length
-        else:
-            numbers = range(int(first) % length, int(first) % length + 1)
+        # Checked here: xarray hands on numbers past the end as they are.
+        several = isinstance(first, slice | np.ndarray)
+        numbers = resolve(first if several else (int(first),), length)
         values = self._split.entries(self._spec.name, numbers)
         # From the last axis on, as a number takes its axis away.
         for axis in reversed(range(1, len(key))):
             values = values[(slice(None),) * axis + (key[axis],)]
-        return values if isinstance(first, slice | np.ndarray) else values[0]
+        return values if several else values[0]
 
 
 def labelled(split: _Entries, columns: Sequence[str], units: Sequence[str]) -> xarray.Dataset:

@@ -132,6 +132,16 @@ class SplitLayout(Config):
         """Number of shards."""
         return -(-self.num_samples // self.samples_per_shard)
 
+    def with_shards_of(self, shard_bytes: float) -> "SplitLayout":
+        """The same split in shards of about that many bytes before compression."""
+        of_grid = 0 if self.shared_grid else self.num_points * self.dim / self.samples_per_grid
+        of_sample = self.num_points * (1 + self.dim) + self.max_sources * self.source_size + 1
+        sample_bytes = int(4 * (of_sample + of_grid))
+        samples = samples_per_shard(
+            self.num_samples, self.samples_per_grid, sample_bytes, shard_bytes
+        )
+        return self.model_copy(update={"samples_per_shard": samples})
+
     def shard(self, number: int) -> Shard:
         """The samples and blocks of one shard."""
         first = number * self.samples_per_shard

@@ -116,7 +116,8 @@ class Description(Config):
     storage_format: StorageFormat
     compression: Compression
     recipe: dict[str, JsonValue]
-    """The recipe with every default filled in; itself a recipe that makes this dataset."""
+    """The recipe with every default filled in, itself a recipe that makes this dataset; or, under
+    `imported`, the file that it was made from and how that was read."""
     software: dict[str, str]
     """Versions of what decides the values."""
 

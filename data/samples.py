@@ -62,10 +62,10 @@ def resolve(index: Index, length: int) -> range | np.ndarray:
             return range(0)
         return picked if picked.step == 1 else np.array(picked)
     array = np.asarray(index)
-    if not array.size:
-        return range(0)
     if array.dtype == np.bool_ and array.shape == (length,):
         array = np.flatnonzero(array)
+    if not array.size:
+        return range(0)
     if array.dtype.kind not in "iu" or array.ndim != 1:
         raise IndexError(
             f"An index of samples must be a number, a slice, numbers in one dimension or a mask of "

@@ -1,14 +1,15 @@
 """Reading one split: blocks and samples, as views of mapped files or decoded in threads."""
 
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
+from functools import cache
 from typing import TYPE_CHECKING, overload
 
 import numpy as np
 
 from hypermagnetics.data.formats import split_storage
-from hypermagnetics.data.layout import ARRAY_NAMES, ArrayName, Block
+from hypermagnetics.data.layout import ARRAY_NAMES, ArrayName, Block, Shard
 from hypermagnetics.data.manifest import FileEntry, Manifest, Statistics
 from hypermagnetics.data.mapped_shards import MappedShards
 from hypermagnetics.data.samples import Index, Sample, Samples, resolve
@@ -28,9 +29,9 @@ class Split:
         self._manifest = manifest
         self.directory, self.name, self.layout = place.directory, place.split, place.layout
         self._compressed = place.compression != "none"
-        storage = split_storage(manifest.storage_format, place)
-        storage.check_metadata()
-        self._shards = MappedShards(storage, place.layout)
+        self._storage = split_storage(manifest.storage_format, place)
+        self._storage.check_metadata()
+        self._shards = MappedShards(self._storage, place.layout)
 
     def __len__(self) -> int:
         """Number of samples."""
@@ -73,9 +74,9 @@ class Split:
                 )
         if not self._compressed:
             return [Block(*(self._part(block, name) for name in ARRAY_NAMES)) for block in blocks]
+        decoders = _decoders(os.getpid())
         tasks = [
-            [self._decoders.submit(self._part, block, name) for name in ARRAY_NAMES]
-            for block in blocks
+            [decoders.submit(self._part, block, name) for name in ARRAY_NAMES] for block in blocks
         ]
         return [Block(*(task.result() for task in row)) for row in tasks]
 
@@ -163,9 +164,9 @@ class Split:
         """The files of this split."""
         return tuple(entry for entry in self._manifest.files if entry.split == self.name)
 
-    @cached_property
-    def _decoders(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(_DECODING_THREADS, "decode")
+    def shard_paths(self, shard: Shard) -> tuple[str, ...]:
+        """Paths of the files of one shard, relative to the dataset."""
+        return self._storage.shard_paths(shard)
 
     def _part(self, block: int, name: ArrayName) -> np.ndarray:
         """What one array holds of a block."""
@@ -200,3 +201,9 @@ class Split:
             return self.entries("grid", range(first, stop)), blocks - first
         distinct, grid_of = np.unique(blocks, return_inverse=True)
         return self.entries("grid", distinct), grid_of
+
+
+@cache
+def _decoders(process: int) -> ThreadPoolExecutor:
+    """The threads of one process: a fork has none of its parent's."""
+    return ThreadPoolExecutor(_DECODING_THREADS, "decode")

@@ -143,15 +143,22 @@ def statistics_of(parts: Sequence[Sums]) -> Statistics:
     means = [total / count for total in _totals(part.total for part in parts)]
     squares = [total / count for total in _totals(part.squares for part in parts)]
     components = range(len(means))
+    low = [min(part.min[i] for part in parts) for i in components]
+    high = [max(part.max[i] for part in parts) for i in components]
+    largest = [max(-low[i], high[i]) for i in components]
     return Statistics(
         mean=tuple(means),
         std=tuple(
             math.sqrt(max(square - mean**2, 0.0))
             for square, mean in zip(squares, means, strict=True)
         ),
-        median_abs=tuple(_median([part.magnitudes[i] for part in parts]) for i in components),
-        min=tuple(min(part.min[i] for part in parts) for i in components),
-        max=tuple(max(part.max[i] for part in parts) for i in components),
+        median_abs=tuple(
+            # The range may say more than the bin: all of it if all values are equal.
+            min(max(_median([part.magnitudes[i] for part in parts]), low[i], -high[i]), largest[i])
+            for i in components
+        ),
+        min=tuple(low),
+        max=tuple(high),
     )
 
 

@@ -1,17 +1,30 @@
-"""Checking every byte and every value of a split."""
+"""Checking every file and every value of a dataset, and labels against their sources."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from math import ceil
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from hypermagnetics.data.split import Split
+from hypermagnetics.data.dataset import Dataset
+from hypermagnetics.data.file_checks import check_directory, check_file, check_names
+from hypermagnetics.data.layout import Shard
+from hypermagnetics.data.manifest import FileEntry, read_manifest
 from hypermagnetics.data.padding import refuse_bad_padding
+from hypermagnetics.data.split import Split
 from hypermagnetics.errors import DatasetError
 from hypermagnetics.files import sha256_of
 
+_SAMPLES_AT_ONCE = 32
 
-def verify_split(split: Split, advance: Callable[[int], None] = lambda count: None) -> None:
-    """Compare every file of a split with its sha256, and see that every value is finite.
+Advance = Callable[[int], None]
+Compute = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""Potential and field from sources, num_sources and grid."""
+
+
+def verify_split(split: Split, advance: Advance = lambda count: None) -> None:
+    """Compare every file of a split with its sha256, and see that every value is allowed.
 
     Args:
         split: The split.
@@ -22,26 +35,173 @@ def verify_split(split: Split, advance: Callable[[int], None] = lambda count: No
             that is not finite.
     """
     for entry in split.files():
-        found = sha256_of(split.directory / entry.path)
-        if found != entry.sha256:
-            raise DatasetError(
-                f"{entry.path} must have sha256 {entry.sha256[:12]}...; got {found[:12]}... "
-                f"({split.directory}). The file changed after it was written; copy it from the "
-                "dataset's source again."
-            )
+        _check_sha256(split.directory, entry)
         advance(entry.bytes)
-    for index, block in enumerate(split.blocks()):
+    for shard in split.layout.shards():
+        _check_values(split, shard)
+
+
+def find_problems(directory: Path, advance: Advance = lambda count: None) -> Iterator[DatasetError]:
+    """Look at everything, and go on after a problem where that makes sense.
+
+    Args:
+        directory: The dataset.
+        advance: Called with the bytes of each file when it is done.
+
+    Yields:
+        Every problem: files by size and sha256, then the values of shards whose files are sound.
+
+    Raises:
+        DatasetError: If the manifest is unusable, so that nothing can be compared with it.
+    """
+    manifest, sha256 = read_manifest(directory)
+    dataset = Dataset(directory, manifest, sha256)
+    check_names(directory, manifest, dataset.places())
+    yield from _problem(lambda: check_directory(directory, manifest, sha256))
+    unsound = set()
+    root = directory.resolve()
+    for entry in manifest.files:
+        found = list(_problem(lambda entry=entry: _check_file(root, entry)))  # type: ignore[misc]
+        yield from found
+        unsound |= {entry.path} if found else set()
+        advance(entry.bytes)
+    for name in dataset.splits:
+        try:
+            split = dataset.split(name)
+        except (DatasetError, OSError) as error:
+            if not unsound & {entry.path for entry in manifest.files if entry.num_samples == 0}:
+                yield _as_problem(error)
+            continue
+        for shard in split.layout.shards():
+            if not unsound & set(split.shard_paths(shard)):
+                yield from _problem(lambda s=split, n=shard: _check_values(s, n))  # type: ignore[misc]
+
+
+class Recomputation(NamedTuple):
+    """How labels that were computed again compare with those stored."""
+
+    num_samples: int
+    worst: float
+    """Largest difference, in units of the larger of |value| and the sample's median |value|."""
+
+
+def recompute_labels(
+    split: Split,
+    compute: Compute,
+    fraction: float,
+    tolerance: float,
+    generator: np.random.Generator,
+    advance: Advance = lambda count: None,
+) -> Recomputation:
+    """Compute the labels of a random fraction of the samples from the stored sources and grid.
+
+    Args:
+        split: The split.
+        compute: Potential (samples, points) and field (samples, points, dim) of sources.
+        fraction: Of the samples; at least one is chosen.
+        tolerance: Allowed difference, in units of the larger of |value| and the median |value|
+            of the sample.
+        generator: Chooses the samples.
+        advance: Called with numbers of samples that are done.
+
+    Returns:
+        The comparison.
+
+    Raises:
+        DatasetError: With the first sample whose labels differ by more.
+    """
+    count = min(max(ceil(fraction * len(split)), 1), len(split))
+    chosen = np.sort(generator.choice(len(split), count, replace=False))
+    worst = 0.0
+    for block in np.unique(chosen // split.layout.samples_per_grid).tolist():
+        samples = chosen[chosen // split.layout.samples_per_grid == block]
+        for first in range(0, len(samples), _SAMPLES_AT_ONCE):
+            part = samples[first : first + _SAMPLES_AT_ONCE]
+            worst = max(worst, _compare(split, part, compute, tolerance))
+            advance(len(part))
+    return Recomputation(count, worst)
+
+
+def _compare(split: Split, samples: np.ndarray, compute: Compute, tolerance: float) -> float:
+    """The largest difference of the labels of some samples of one block."""
+    size = min(_SAMPLES_AT_ONCE, split.layout.samples_per_grid)
+    # Always as many, so that one compiled function serves all.
+    stored = split[np.pad(samples, (0, size - len(samples)), mode="edge")]
+    found = compute(stored.sources, stored.num_sources, stored.grids[0])
+    worst = 0.0
+    for name, new, old in zip(
+        ("potential", "field"), found, (stored.potential, stored.field), strict=True
+    ):
+        vectors = (len(old), split.layout.num_points, -1)
+        old64, new64 = (np.asarray(a, np.float64).reshape(vectors) for a in (old, new))
+        length = np.linalg.norm(old64, axis=-1)
+        scale = np.maximum(length, np.median(length, axis=1, keepdims=True))
+        difference = np.linalg.norm(new64 - old64, axis=-1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            relative = np.where(difference == 0, 0.0, difference / scale)
+        place = divmod(int(np.argmax(relative)), relative.shape[1])
+        if not relative[place] <= tolerance:
+            raise DatasetError(
+                f"The {name} must follow from the stored sources and grid to {tolerance:g}; got "
+                f"{old64[place].tolist()} where {new64[place].tolist()} belongs (split "
+                f"{split.name!r}, sample {samples[min(place[0], len(samples) - 1)]}, point "
+                f"{place[1]}, {split.directory}; rule V4). The labels are wrong at their source, "
+                "or were rounded otherwise; do not train on them before that is clear."
+            )
+        worst = max(worst, float(relative[place]))
+    return worst
+
+
+def _check_file(root: Path, entry: FileEntry) -> None:
+    check_file(str(root), entry)
+    _check_sha256(root, entry)
+
+
+def _check_sha256(directory: Path, entry: FileEntry) -> None:
+    path = directory / entry.path
+    if path.resolve() != directory.resolve() / entry.path:
+        raise DatasetError(
+            f"A file of a dataset must be a plain file inside it; got a link on the way ({path}; "
+            "rule D2). Copy the real files there."
+        )
+    found = sha256_of(path)
+    if found != entry.sha256:
+        raise DatasetError(
+            f"{entry.path} must have sha256 {entry.sha256[:12]}...; got {found[:12]}... "
+            f"({directory}; rule D5). The file changed after it was written; copy it from the "
+            "dataset's source again."
+        )
+
+
+def _check_values(split: Split, shard: Shard) -> None:
+    layout = split.layout
+    for index in range(shard.first_block, shard.first_block + shard.num_blocks):
+        block = split.block(index)
         refuse_bad_padding(block, f"split {split.name!r}, block {index}, {split.directory}")
         for name in ("sources", "grid", "potential", "field"):
             values: np.ndarray = getattr(block, name)
-            if not np.isfinite(values).all():
-                sample = index * split.layout.samples_per_grid + _first_nonfinite(values)
+            if not (finite := np.isfinite(values)).all():
+                place = int(np.argwhere(~finite)[0][0])
+                what = "point" if name == "grid" else "sample"
+                number = place if name == "grid" else index * layout.samples_per_grid + place
                 raise DatasetError(
-                    f"{name} must be finite; got {values[~np.isfinite(values)][0]} (split "
-                    f"{split.name!r}, block {index}, at or after sample {sample}, "
-                    f"{split.directory}). The dataset is wrong at its source; make it anew."
+                    f"{name} must be finite; got {values[~finite][0]} (split {split.name!r}, block "
+                    f"{index}, {what} {number}, {split.directory}; rule V1). The dataset is wrong "
+                    "at its source; make it anew."
                 )
 
 
-def _first_nonfinite(values: np.ndarray) -> int:
-    return int(np.argwhere(~np.isfinite(values))[0][0])
+def _problem(check: Callable[[], None]) -> Iterator[DatasetError]:
+    try:
+        check()
+    except (DatasetError, OSError) as error:
+        yield _as_problem(error)
+
+
+def _as_problem(error: DatasetError | OSError) -> DatasetError:
+    if isinstance(error, DatasetError):
+        return error
+    return DatasetError(
+        f"A file of a dataset must be readable; got {error.strerror or error} ({error.filename}; "
+        "rule D3). Mend its permissions, or copy it from the dataset's source again."
+    )

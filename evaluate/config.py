@@ -65,28 +65,16 @@ def source_columns(manifest: Manifest, where: Path) -> SourceColumns:
     Raises:
         DatasetError: If this release does not know such sources.
     """
-    repair = "Evaluate it with the release of hypermagnetics that wrote it."
-    known: dict[str, int] = {body: code for code, body in enumerate(BODIES)}
-    bodies = tuple(body for body in BODIES if manifest.bodies.get(body) == known[body])
-    if len(bodies) != len(manifest.bodies):
-        raise DatasetError(
-            f"The bodies of a dataset, with their codes, must be some of {_coded(known)}; got "
-            f"{_coded(manifest.bodies)} ({where}). {repair}"
-        )
-    sizes = {(split.layout.dim, split.layout.source_size) for split in manifest.splits.values()}
-    dim = min(sizes)[0]
-    if sizes != {(dim, len(manifest.columns))}:
-        raise DatasetError(
-            "All splits of a dataset must share one dimension and have the "
-            f"{len(manifest.columns)} columns of its manifest; got dimensions and columns "
-            f"{sorted(sizes)} ({where}). {repair}"
-        )
+    dims = {split.layout.dim for split in manifest.splits.values()}
     try:
-        return SourceColumns(dim, bodies, manifest.columns, tuple(manifest.constants.items()))
+        return SourceColumns.described(
+            min(dims), manifest.bodies, manifest.columns, manifest.constants
+        )
     except SourceError as error:
         raise DatasetError(
             "The sources of a dataset must be ones that this release knows; got a manifest of "
-            f"which it says: {error} ({where}). {repair}"
+            f"which it says: {error} ({where}). Evaluate it with the release of hypermagnetics "
+            "that wrote it."
         ) from error
 
 
@@ -144,7 +132,3 @@ def _refuse_other_columns(
             f"The model must know all bodies of the dataset, {', '.join(columns.bodies)}; got one "
             f"trained without {', '.join(unread)} ({run}, {dataset}). {repair}"
         )
-
-
-def _coded(bodies: dict[str, int]) -> str:
-    return ", ".join(f"{body}={code}" for body, code in bodies.items())

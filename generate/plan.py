@@ -12,7 +12,6 @@ from hypermagnetics.data import (
     SplitLayout,
     StorageFormat,
 )
-from hypermagnetics.data.layout import samples_per_shard
 from hypermagnetics.errors import RecipeError
 from hypermagnetics.generate.bodies import source_columns
 from hypermagnetics.generate.config import (
@@ -188,7 +187,6 @@ def _layout(recipe: DatasetRecipe, size: _Sizes) -> SplitLayout:
     split = size.split
     assert recipe.samples_per_grid is not None, "filled in above"
     per_grid = min(recipe.samples_per_grid, split.num_samples)
-    grid_bytes = 0 if size.shared_grid else size.grid_bytes / per_grid
     return SplitLayout(
         num_samples=split.num_samples,
         samples_per_grid=per_grid,
@@ -198,14 +196,9 @@ def _layout(recipe: DatasetRecipe, size: _Sizes) -> SplitLayout:
             if isinstance(recipe.grid, RegularGrid)
             else None
         ),
-        samples_per_shard=samples_per_shard(
-            split.num_samples,
-            per_grid,
-            int(size.sample_bytes + grid_bytes),
-            recipe.storage.shard_mb * 1e6,
-        ),
+        samples_per_shard=per_grid,
         max_sources=split.max_sources,
         source_size=size.source_size,
         num_points=size.num_points,
         dim=size.dim,
-    )
+    ).with_shards_of(recipe.storage.shard_mb * 1e6)

@@ -27,12 +27,14 @@ import click
 import pytest
 
 from hypermagnetics.data import StorageFormat
+from hypermagnetics.data.cli import main as hm_data
 from hypermagnetics.evaluate.cli import main as hm_eval
 from hypermagnetics.generate.cli import main as hm_generate
 from hypermagnetics.train.cli import main as hm_train
 
 FORMATS: tuple[StorageFormat, ...] = ("zarr", "hdf5")
 COMMANDS: dict[str, click.Command] = {
+    "hm-data": hm_data,
     "hm-generate": hm_generate,
     "hm-train": hm_train,
     "hm-eval": hm_eval,

@@ -58,9 +58,7 @@ def unflattened(crops: Crops, values: np.ndarray) -> np.ndarray:
 
 def interior(crops: Crops, values: np.ndarray) -> np.ndarray:
     halo = crops.grid.halo
-    return unflattened(crops, values)[
-        :, *[slice(halo, halo + crops.grid.resolution)] * crops.dim
-    ]
+    return unflattened(crops, values)[:, *[slice(halo, halo + crops.grid.resolution)] * crops.dim]
 
 
 def cores(crops: Crops, values: np.ndarray) -> Iterator[np.ndarray]:

@@ -1,11 +1,12 @@
 """Nobody reads wrong bytes without being told: the library's side of it."""
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import h5py
+import mending
 import numpy as np
 import pytest
 
@@ -16,13 +17,15 @@ Damage = Callable[[Path], None]
 
 
 def edit_manifest(directory: Path, *keys: str | int, value: object) -> None:
-    """Set one value of the manifest."""
-    path = directory / "manifest.json"
-    manifest = inner = json.loads(path.read_text())
-    for key in keys[:-1]:
-        inner = inner[key]
-    inner[keys[-1]] = value
-    path.write_text(json.dumps(manifest))
+    """Set one value of the manifest, and mend the list of checksums."""
+
+    def put(manifest: Any) -> None:
+        inner = manifest
+        for key in keys[:-1]:
+            inner = inner[key]
+        inner[keys[-1]] = value
+
+    mending.edit_manifest(directory, put)
 
 
 def flip_bit(path: Path, offset: int = -9) -> None:

@@ -131,6 +131,7 @@ def _written(directory: Path, columns: SourceColumns, block: Block) -> Dataset:
         column_units=columns.units,
         seed=0,
         storage_format="zarr",
+        compression="none",
         recipe={},
         software={},
         splits={"test": layout},

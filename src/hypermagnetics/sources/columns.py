@@ -81,6 +81,37 @@ class SourceColumns:
         _check_constants(dict(self.constants))
 
     @classmethod
+    def described(
+        cls,
+        dim: int,
+        bodies: Mapping[str, int],
+        names: tuple[str, ...],
+        constants: Mapping[str, float],
+    ) -> "SourceColumns":
+        """The columns that a dataset describes.
+
+        Args:
+            dim: Space dimension.
+            bodies: Names of the bodies that occur, with their codes in the column `body`.
+            names: Names of the columns.
+            constants: Sizes and rotation that all rows share.
+
+        Returns:
+            The columns.
+
+        Raises:
+            SourceError: If this release does not know such sources.
+        """
+        known: dict[str, int] = {body: code for code, body in enumerate(BODIES)}
+        found = tuple(body for body in BODIES if bodies.get(body) == known[body])
+        if len(found) != len(bodies):
+            raise SourceError(
+                f"The bodies of a dataset, with their codes, must be some of {_coded(known)}; got "
+                f"{_coded(bodies)}. Read it with the release of hypermagnetics that wrote it."
+            )
+        return cls(dim, found, names, tuple(constants.items()))
+
+    @classmethod
     def of(
         cls,
         *bodies: BodyName,
@@ -200,3 +231,7 @@ def _check_constants(constants: Mapping[str, float]) -> None:
 
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(sorted(names)) or "none"
+
+
+def _coded(bodies: Mapping[str, int]) -> str:
+    return ", ".join(f"{body}={code}" for body, code in bodies.items())

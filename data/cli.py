@@ -1,0 +1,244 @@
+"""The command line of hm-data."""
+
+import shlex
+import sys
+import time
+from pathlib import Path
+
+import click
+import numpy as np
+
+import hypermagnetics
+from hypermagnetics.data import Compression, Dataset, Split, StorageFormat
+from hypermagnetics.data.convert import convert
+from hypermagnetics.data.importing import MomentKind, Units, import_team_file, missing_units
+from hypermagnetics.data.manifest import Manifest, read_manifest
+from hypermagnetics.data.summary import describe, first_samples
+from hypermagnetics.data.team_file import read_team_file
+from hypermagnetics.data.verify import Compute, find_problems, recompute_labels
+from hypermagnetics.errors import DatasetError, SourceError
+from hypermagnetics.log import Progress, errors_in_one_line, in_bytes, say
+
+_TOLERANCE = 1e-5
+_REFUSED = 2
+
+_DIR = click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+_OUT = click.argument("out", type=click.Path(path_type=Path))
+_SHARD_MB = click.option(
+    "--shard-mb",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Size of a shard before compression [10^6 bytes].  [default: as it is, or 256]",
+)
+
+
+@click.group(epilog="Example:  hm-data verify discs --recompute 0.01")
+@click.version_option(hypermagnetics.__version__, prog_name="hm-data")
+def main() -> None:
+    """Look at datasets, check, convert and import them."""
+
+
+@main.command()
+@_DIR
+def info(directory: Path) -> None:
+    """Say what DIR is: size, units, statistics, recipe, health."""
+    with errors_in_one_line("hm-data"):
+        click.echo(describe(Dataset.open(directory)))
+
+
+@main.command()
+@_DIR
+@click.option("--split", "name", metavar="NAME", help="Of this split.  [default: the first]")
+@click.option("--samples", type=click.IntRange(1, 1000), default=2, show_default=True)
+def head(directory: Path, name: str | None, samples: int) -> None:
+    """Show the first samples of DIR as tables."""
+    with errors_in_one_line("hm-data"):
+        dataset = Dataset.open(directory)
+        split = dataset.split(dataset.splits[0] if name is None else name)
+        click.echo(first_samples(split, dataset.manifest.columns, samples))
+
+
+@main.command()
+@_DIR
+@click.option(
+    "--recompute",
+    "fraction",
+    metavar="FRACTION",
+    type=click.FloatRange(0, 1, min_open=True),
+    help="Compute the labels of this fraction of the samples again.",
+)
+@click.option("--tolerance", type=click.FloatRange(0), default=_TOLERANCE, show_default=True)
+@click.option("--seed", type=click.IntRange(0), help="Chooses the samples.  [default: by chance]")
+def verify(directory: Path, fraction: float | None, tolerance: float, seed: int | None) -> None:
+    """Check every file and value of DIR; exit with 2 if anything is wrong.
+
+    Compares sizes and sha256 of all files, shapes, types and codecs, and looks for values that are
+    not finite. Messages cite the rules of docs/format.md.
+    """
+    with errors_in_one_line("hm-data"):
+        start = time.monotonic()
+        total = _bytes_of(directory)
+        problems = 0
+        with Progress("hm-data", total, "bytes") as progress:
+            for problem in find_problems(directory, progress.advance):
+                say(f"hm-data: {problem}")
+                problems += 1
+        if problems:
+            click.echo(f"{directory}: {problems} problem{'s' * (problems > 1)}. Do not use it.")
+            sys.exit(_REFUSED)
+        seconds = time.monotonic() - start
+        click.echo(f"{directory}: {in_bytes(total)} in all files are sound ({seconds:.1f} s).")
+        if fraction is not None:
+            _recompute(Dataset.open(directory), fraction, tolerance, seed)
+
+
+@main.command(name="convert")
+@_DIR
+@_OUT
+@click.option("--format", "storage_format", type=click.Choice(["zarr", "hdf5"]))
+@click.option("--compress", "compression", type=click.Choice(["none", "zstd"]))
+@_SHARD_MB
+def convert_command(
+    directory: Path,
+    out: Path,
+    storage_format: StorageFormat | None,
+    compression: Compression | None,
+    shard_mb: float | None,
+) -> None:
+    """Write the dataset DIR anew as OUT, in another format, compression or size of shards.
+
+    What is not given stays as it is. Interrupted, the same command goes on.
+    """
+    with errors_in_one_line("hm-data"):
+        dataset = Dataset.open(directory)
+        shard_bytes = None if shard_mb is None else shard_mb * 1e6
+        total = 2 * sum(split.layout.num_samples for split in dataset.manifest.splits.values())
+        with Progress("hm-data", total, "samples") as progress:
+            made = convert(dataset, out, storage_format, compression, shard_bytes, progress.advance)
+        _wrote(out, made)
+
+
+@main.command(name="import")
+@click.argument("file", type=click.Path(path_type=Path))
+@_OUT
+@click.option("--length-unit", type=click.Choice(["m", "cm", "mm", "um", "nm"]))
+@click.option("--field-unit", type=click.Choice(["A/m", "kA/m", "T", "mT"]), help="T means mu0 H.")
+@click.option(
+    "--m-is",
+    type=click.Choice(["moment", "magnetisation"]),
+    help="What `m` is.  [default: by its unit, or the magnetisation of prisms and the moment of "
+    "spheres]",
+)
+@click.option("--format", "storage_format", type=click.Choice(["zarr", "hdf5"]), default="zarr")
+@click.option("--compress", "compression", type=click.Choice(["none", "zstd"]), default="none")
+@_SHARD_MB
+def import_command(
+    file: Path,
+    out: Path,
+    length_unit: str | None,
+    field_unit: str | None,
+    m_is: MomentKind | None,
+    storage_format: StorageFormat,
+    compression: Compression,
+    shard_mb: float | None,
+) -> None:
+    """Make the dataset OUT of FILE, one HDF5 file per configuration as the published code writes.
+
+    Half sides become full sides, the magnetisation of prisms their moment, and all becomes SI.
+    """
+    with errors_in_one_line("hm-data"):
+        total = read_team_file(file).total_samples
+        units = _asked_for(file, length_unit, field_unit)
+        with Progress("hm-data", total, "samples") as progress:
+            made = import_team_file(
+                file,
+                out,
+                units=units,
+                m_is=m_is,
+                storage_format=storage_format,
+                compression=compression,
+                shard_bytes=256e6 if shard_mb is None else shard_mb * 1e6,
+                advance=progress.advance,
+            )
+        _wrote(out, made)
+        click.echo(
+            "Such labels are as good as the code that made them: hm-data verify "
+            f"{shlex.quote(str(out))} --recompute 0.01 says whether they agree."
+        )
+
+
+def _asked_for(file: Path, length: str | None, field: str | None) -> Units:
+    """The units given, and on a terminal those that the file leaves open, asked for."""
+    given = {"length": length, "field": field}
+    for name in missing_units(file):
+        if given[name] is None and sys.stdin.isatty():
+            choices = {"length": ("m", "cm", "mm", "um", "nm"), "field": ("A/m", "kA/m", "T", "mT")}
+            given[name] = click.prompt(
+                f"{file} does not say the unit of {name}. It is", type=click.Choice(choices[name])
+            )
+        if given[name] is None:
+            raise DatasetError(
+                f"The unit of {name} must be stated by the file or given; got none ({file}). Give "
+                f"--{name}-unit."
+            )
+    return Units(length=given["length"], field=given["field"])  # type: ignore[arg-type]
+
+
+def _recompute(dataset: Dataset, fraction: float, tolerance: float, seed: int | None) -> None:
+    seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
+    compute = _labels_of(dataset)
+    generator = np.random.default_rng(seed)
+    total = sum(
+        min(max(int(np.ceil(fraction * len(dataset.split(name)))), 1), len(dataset.split(name)))
+        for name in dataset.splits
+    )
+    with Progress("hm-data", total, "samples") as progress:
+        for name in dataset.splits:
+            split: Split = dataset.split(name)
+            found = recompute_labels(
+                split, compute, fraction, tolerance, generator, progress.advance
+            )
+            click.echo(
+                f"{name}: labels of {found.num_samples} samples follow from their sources; largest "
+                f"difference {found.worst:.2g} (--seed {seed})."
+            )
+
+
+def _labels_of(dataset: Dataset) -> Compute:
+    """What computes labels of this dataset's sources, in float64."""
+    import jax  # seconds that only this needs
+
+    from hypermagnetics.sources import SourceColumns, labels
+
+    jax.config.update("jax_enable_x64", True)
+    manifest = dataset.manifest
+    dim = next(iter(manifest.splits.values())).layout.dim
+    try:
+        columns = SourceColumns.described(
+            dim, manifest.bodies, manifest.columns, manifest.constants
+        )
+    except SourceError as error:
+        raise DatasetError(
+            f"The sources of a dataset must be ones that this release knows; got: {error} "
+            f"({dataset.directory}). Verify without --recompute."
+        ) from error
+
+    def compute(
+        sources: np.ndarray, num_sources: np.ndarray, grid: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        potential, field = labels(columns, sources, num_sources, grid)
+        return np.asarray(potential), np.asarray(field)
+
+    return compute
+
+
+def _bytes_of(directory: Path) -> int:
+    return sum(entry.bytes for entry in read_manifest(directory)[0].files)
+
+
+def _wrote(out: Path, manifest: Manifest) -> None:
+    size = sum(entry.bytes for entry in manifest.files)
+    samples = sum(split.layout.num_samples for split in manifest.splits.values())
+    click.echo(
+        f"Wrote {out}: {samples} samples, {in_bytes(size)}, {manifest.storage_format}, compression "
+        f"{manifest.compression}."
+    )

@@ -1,0 +1,95 @@
+"""The same values in files of another format, compression or size."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from hypermagnetics.data.dataset import Dataset
+from hypermagnetics.data.layout import Compression, Shard, StorageFormat
+from hypermagnetics.data.manifest import Identity, Manifest
+from hypermagnetics.data.verify import verify_split
+from hypermagnetics.data.writer import DatasetWriter
+
+_THREADS = 3
+"""Shards written at a time: copying, packing and hashing release the interpreter."""
+
+
+def convert(
+    dataset: Dataset,
+    out: Path,
+    storage_format: StorageFormat | None = None,
+    compression: Compression | None = None,
+    shard_bytes: float | None = None,
+    advance: Callable[[int], None] = lambda count: None,
+) -> Manifest:
+    """Write a dataset anew; every value stays what it is. Interrupted, the same call goes on.
+
+    Args:
+        dataset: What is converted; all its bytes are checked first, so that no damage is passed
+            on under new checksums.
+        out: Where the other dataset is to be.
+        storage_format: Of its files; as it was if not given.
+        compression: Likewise.
+        shard_bytes: Bytes of a shard before compression; as it was if not given.
+        advance: Called with numbers of samples: each is checked once and written once.
+
+    Returns:
+        The manifest of the other dataset, the one that hm-generate would have written in that
+        form.
+
+    Raises:
+        DatasetError: If the dataset is damaged, or something else is at `out`.
+    """
+    identity = _identity(dataset.manifest, storage_format, compression, shard_bytes)
+    with DatasetWriter.open(out, identity) as writer:
+        for name in dataset.splits:
+            split = dataset.split(name)
+            verify_split(split)
+            advance(len(split))
+
+        def write(name: str, shard: Shard) -> None:
+            if not writer.has(name, shard):
+                source = dataset.split(name)
+                with writer.shard(name, shard) as sink:
+                    for index in range(shard.first_block, shard.first_block + shard.num_blocks):
+                        sink.append(source.block(index))
+
+        with ThreadPoolExecutor(_THREADS, "shard") as pool:
+            tasks = {pool.submit(writer.write_metadata): 0}
+            for name, layout in identity.splits.items():
+                for shard in layout.shards():
+                    tasks[pool.submit(write, name, shard)] = shard.num_samples
+            try:
+                for task in as_completed(tasks):
+                    task.result()
+                    advance(tasks[task])
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+        return writer.finish()
+
+
+def _identity(
+    manifest: Manifest,
+    storage_format: StorageFormat | None,
+    compression: Compression | None,
+    shard_bytes: float | None,
+) -> Identity:
+    layouts = {name: split.layout for name, split in manifest.splits.items()}
+    recipe = dict(manifest.recipe)
+    if shard_bytes is not None:
+        layouts = {name: layout.with_shards_of(shard_bytes) for name, layout in layouts.items()}
+        storage = recipe.get("storage")
+        if isinstance(storage, dict):  # recipes of imported data have none
+            changed: dict[str, JsonValue] = {**storage, "shard_mb": shard_bytes / 1e6}
+            recipe["storage"] = changed
+    described = manifest.model_dump(
+        include=set(Identity.model_fields) - {"splits", "recipe"}, mode="python"
+    )
+    described |= {
+        "storage_format": storage_format or manifest.storage_format,
+        "compression": compression or manifest.compression,
+    }
+    return Identity(**described, recipe=recipe, splits=layouts)

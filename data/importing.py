@@ -1,0 +1,299 @@
+"""From a team file to a dataset: the same labels, in SI units and in our conventions."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal, cast
+
+import numpy as np
+from pydantic import JsonValue
+
+from hypermagnetics.data.layout import Block, Compression, Shard, SplitLayout, StorageFormat
+from hypermagnetics.data.layout import samples_per_shard as shard_size
+from hypermagnetics.data.manifest import Identity, Manifest
+from hypermagnetics.data.team_file import TeamFile, TeamReader, read_team_file, refusal, si_unit
+from hypermagnetics.data.writer import DatasetWriter
+from hypermagnetics.files import sha256_of
+
+MomentKind = Literal["moment", "magnetisation"]
+LengthUnit = Literal["m", "cm", "mm", "um", "nm"]
+FieldUnit = Literal["A/m", "kA/m", "T", "mT"]
+
+BODIES = {
+    "sphere": {2: ("disc", 1), 3: ("sphere", 3)},
+    "prism": {2: ("rectangle", 2), 3: ("cuboid", 4)},
+}
+"""Our name and code of what a team file calls a sphere or a prism in 2 or 3 dimensions."""
+
+_UNTURNED = {2: {"angle": 0.0}, 3: {f"rotation_{part}": float(part == "w") for part in "wxyz"}}
+"""Rotation of prisms in 2 and 3 dimensions, which all lie along the axes."""
+_LENGTHS = frozenset(("r0", "size", "r", "grid"))
+_READ_BYTES, _SAMPLES_PER_GRID = 64e6, 256  # at once; unless a block would take more
+
+
+@dataclass(frozen=True)
+class Units:
+    """Units of what a team file does not state itself.
+
+    The published code knows no units, so its numbers are coherent: once lengths and fields (H and
+    magnetisation) have units, phi is in field * length and a moment in field * length^dim, unless
+    said otherwise: `potential` as "mA", `m` as "A m^2" for moments or "kA/m" for magnetisations.
+    Tesla are those of mu0 H and mu0 M; inside a body B = mu0 (H + M) is another field.
+    """
+
+    length: LengthUnit | None = None
+    field: FieldUnit | None = None
+    potential: str | None = None
+    m: str | None = None
+
+
+@dataclass(frozen=True)
+class _Convention:
+    """How the numbers of a team file become ours."""
+
+    team: TeamFile
+    m_is: MomentKind
+    units: dict[str, str]
+    """Of each dataset."""
+    constants: dict[str, float] = field(default_factory=dict)
+    """Sizes [m] and rotation that all sources share."""
+
+    @property
+    def size_names(self) -> tuple[str, ...]:
+        sides = tuple(f"dimension_{axis}" for axis in "xyz"[: self.team.dim])
+        return ("radius",) if self.team.shape == "sphere" else sides
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        axes = "xyz"[: self.team.dim]
+        vectors = [f"{name}_{axis}" for name in ("moment", "position") for axis in axes]
+        return (*vectors, *(name for name in self.size_names if name not in self.constants))
+
+    def values(self, reader: TeamReader, name: str, rows: range | None = None) -> np.ndarray:
+        """Values of a dataset in SI units, as float64."""
+        return reader.rows(name, rows) * si_unit(self.units[name])[0]
+
+    def rounded(self, values: np.ndarray, name: str, rows: range | None = None) -> np.ndarray:
+        """The values as float32, refused where they leave its range."""
+        with np.errstate(over="ignore"):  # the next lines name the value
+            single = values.astype(np.float32)
+        for index in np.argwhere(~np.isfinite(single))[:1]:
+            where = f"row {int(index[0]) + (rows.start if rows else 0)}, {self.team.path}"
+            rule, repair = f"{name!r} must be in the range of float32 in SI", "Check its unit."
+            raise refusal(rule, values[tuple(index)], where, repair)
+        return single
+
+    def sizes(self, reader: TeamReader, rows: range) -> np.ndarray:
+        """Radii or full sides (samples, sources, sizes) [m], as float64."""
+        found = self.values(reader, "size", rows)
+        wrong = ~(self.rounded(found, "size", rows) > 0)
+        if self.team.shape == "sphere":
+            wrong |= found != found[..., :1]
+        for index in np.argwhere(wrong)[:1]:
+            rule = "'size' must be greater than 0, and the radius of a sphere on each axis"
+            where = f"sample {rows.start + int(index[0])}, {self.team.path}"
+            repair = "If the file was never filled to its end, cut it off there."
+            raise refusal(rule, found[tuple(index)], where, repair)
+        return found[..., :1] if self.team.shape == "sphere" else 2 * found
+
+    def sources(self, reader: TeamReader, rows: range) -> np.ndarray:
+        """Source tables (samples, sources, columns), as float32."""
+        moment, sizes = self.values(reader, "m", rows), self.sizes(reader, rows)
+        if self.m_is == "magnetisation":
+            volume = sizes.prod(-1, keepdims=True)
+            if self.team.shape == "sphere":
+                volume = np.pi * sizes**2 if self.team.dim == 2 else 4 / 3 * np.pi * sizes**3
+            moment = moment * volume
+        kept = [i for i, name in enumerate(self.size_names) if name not in self.constants]
+        parts = [moment, self.values(reader, "r0", rows), sizes[..., kept]]
+        return self.rounded(np.concatenate(parts, -1), "sources", rows)
+
+
+def missing_units(path: Path) -> tuple[str, ...]:
+    """Which units a team file leaves open.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Names of the fields of `Units` that must be given to import it.
+
+    Raises:
+        DatasetError: If it is no team file.
+    """
+    team = read_team_file(path)
+    silent = set(team.datasets) - set(team.units)
+    missing = {"length": silent & _LENGTHS, "field": silent - _LENGTHS}
+    return tuple(name for name, datasets in missing.items() if datasets)
+
+
+def import_team_file(
+    path: Path,
+    out: Path,
+    *,
+    units: Units | None = None,
+    m_is: MomentKind | None = None,
+    storage_format: StorageFormat = "zarr",
+    compression: Compression = "none",
+    shard_bytes: float = 256e6,
+    advance: Callable[[int], None] = lambda count: None,
+) -> Manifest:
+    """Make a dataset of a team file, or complete an unfinished one.
+
+    Args:
+        path: The team file.
+        out: Where the dataset is to be.
+        units: Units that the file does not state.
+        m_is: What `m` is; if None, its unit tells, or else the shape: a magnetisation of prisms.
+        storage_format: Format of the dataset.
+        compression: Of its files.
+        shard_bytes: Size of a shard that is aimed at.
+        advance: Called with the number of samples of each block written, or found written.
+
+    Returns:
+        The manifest of the finished dataset.
+
+    Raises:
+        DatasetError: If the file or its units are not sound, or something else is at `out`.
+    """
+    team = read_team_file(path)
+    with team.open() as reader:
+        convention = _convention(team, reader, units or Units(), m_is)
+        splits = {split: _layout(convention, split, shard_bytes) for split in team.splits}
+        identity = _identity(convention, splits, storage_format, compression)
+        with DatasetWriter.open(out, identity) as writer:
+            writer.write_metadata()
+            for split, shard in ((name, one) for name in splits for one in splits[name].shards()):
+                if writer.has(split, shard):
+                    advance(shard.num_samples)
+                    continue
+                with writer.shard(split, shard) as sink:
+                    for block in _blocks(convention, reader, split, splits[split], shard):
+                        sink.append(block)
+                        advance(len(block.potential))
+            return writer.finish()
+
+
+def _convention(
+    team: TeamFile, reader: TeamReader, given: Units, m_is: MomentKind | None
+) -> _Convention:
+    """All that is needed to read values; that takes a look at every size."""
+    if m_is is None:
+        unit = team.units.get("m", given.m)
+        by_volume = team.shape == "prism" if unit is None else si_unit(unit)[1] == (-1, 1)
+        m_is = "magnetisation" if by_volume else "moment"
+    units = {name: _unit(team, given, m_is, name) for name in team.datasets}
+    convention = _Convention(team, m_is, units)
+    cuts = _strides(range(team.num_samples), team.num_sources * team.dim)
+    parts = (convention.sizes(reader, rows) for rows in cuts)
+    ends = np.array([(part.min((0, 1)), part.max((0, 1))) for part in parts])
+    ranges = zip(convention.size_names, ends[:, 0].min(0), ends[:, 1].max(0), strict=True)
+    constants = {name: float(low) for name, low, high in ranges if low == high}
+    unturned = _UNTURNED[team.dim] if team.shape == "prism" else {}
+    return replace(convention, constants=constants | unturned)
+
+
+def _unit(team: TeamFile, given: Units, m_is: MomentKind, name: str) -> str:
+    """The unit of a dataset: stated, given, or coherent with those of length and field."""
+    label = "field" if name.startswith("field") else "potential"
+    kind = {"m": m_is, **dict.fromkeys(_LENGTHS, "length")}.get(name, label)
+    powers = {"length": (1, 0), "moment": (team.dim - 1, 1), "potential": (0, 1)}
+    wanted = powers.get(kind, (-1, 1))
+    own = {"length": given.length, "field": given.field, m_is: given.m}.get(kind, given.potential)
+    stated, length = team.units.get(name), given.length or team.units.get("r0")
+    found = stated or own
+    if found is None and kind != "length" and given.field and length:
+        found = given.field + f" {length}" * (wanted[0] + 1)
+    if found is None:
+        rule = f"The unit of {name!r} must be stated by the file or given"
+        raise refusal(rule, "none", team.path, "Give the units of length and of field.")
+    if si_unit(found)[1] != wanted or (stated and own and si_unit(stated) != si_unit(own)):
+        rule = f"The unit of {name!r} must be that of a {kind}, and given as the file states it"
+        got = " and ".join(repr(unit) for unit in (stated, own) if unit)
+        raise refusal(rule, got, team.path, "Mend it in the file, or give another.")
+    return found
+
+
+def _strides(rows: range, values_each: int, whole: int = 1) -> Iterator[range]:
+    """Cut samples into ranges whose values are read at once: a multiple of `whole` each."""
+    step = max(int(_READ_BYTES // (4 * values_each)) // whole, 1) * whole
+    return (rows[first : first + step] for first in range(0, len(rows), step))
+
+
+def _values_each(convention: _Convention, split: str) -> int:
+    """Values of one sample."""
+    team, part = convention.team, convention.team.splits[split]
+    each = 1 + team.dim + team.dim * part.per_sample
+    return part.num_points * each + team.num_sources * len(convention.columns) + 1
+
+
+def _layout(convention: _Convention, split: str, shard_bytes: float) -> SplitLayout:
+    team, part = convention.team, convention.team.splits[split]
+    per_grid = 1 if part.per_sample else min(_SAMPLES_PER_GRID, team.num_samples)
+    each = 4 * _values_each(convention, split)
+    while per_grid > 1 and per_grid * each > _READ_BYTES:
+        per_grid = -(-per_grid // 2)
+    return SplitLayout(
+        num_samples=team.num_samples,
+        samples_per_grid=per_grid,
+        shared_grid=not part.per_sample,
+        samples_per_shard=shard_size(team.num_samples, per_grid, each, shard_bytes),
+        max_sources=team.num_sources,
+        source_size=len(convention.columns),
+        num_points=part.num_points,
+        dim=team.dim,
+    )
+
+
+def _identity(
+    convention: _Convention,
+    splits: dict[str, SplitLayout],
+    storage_format: StorageFormat,
+    compression: Compression,
+) -> Identity:
+    team = convention.team
+    body, code = BODIES[team.shape][team.dim]
+    moment = "A m" if team.dim == 2 else "A m^2"
+    units = (moment if name.startswith("moment") else "m" for name in convention.columns)
+    origin = {"file": team.path.name, "sha256": sha256_of(team.path), "m_is": convention.m_is}
+    imported = {**origin, "units": convention.units, "attributes": team.attributes}
+    return Identity(
+        title=f"Imported from {team.path.name}",
+        bodies={body: code},
+        constants=convention.constants,
+        columns=convention.columns,
+        column_units=tuple(units),
+        seed=seed if type(seed := team.attributes.get("seed")) is int else 0,
+        storage_format=storage_format,
+        compression=compression,
+        recipe={"imported": cast(JsonValue, imported)},
+        splits=splits,
+        software={name: version(name) for name in ("hypermagnetics", "numpy", "zarr", "h5py")},
+    )
+
+
+def _blocks(
+    convention: _Convention, reader: TeamReader, split: str, layout: SplitLayout, shard: Shard
+) -> Iterator[Block]:
+    """The blocks of a shard in order; samples with points of their own are read many at once."""
+    part, per_grid = convention.team.splits[split], layout.samples_per_grid
+
+    def read(name: str, rows: range | None = None) -> np.ndarray:
+        return convention.rounded(convention.values(reader, name, rows), name, rows)
+
+    shared = np.empty(0) if part.per_sample else read(part.points)
+    samples = range(shard.first_sample, shard.first_sample + shard.num_samples)
+    for rows in _strides(samples, _values_each(convention, split), per_grid):
+        sources = convention.sources(reader, rows)
+        potential, field_values = read(part.potential, rows), read(part.field, rows)
+        grids = read(part.points, rows) if part.per_sample else shared[None]
+        for first in range(0, len(rows), per_grid):
+            at = slice(first, min(first + per_grid, len(rows)))
+            yield Block(
+                sources=sources[at],
+                num_sources=np.full(at.stop - first, layout.max_sources, np.int32),
+                grid=grids[first if part.per_sample else 0],
+                potential=potential[at],
+                field=field_values[at],
+            )

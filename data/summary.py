@@ -1,0 +1,122 @@
+"""What a dataset is, in words and tables for a terminal."""
+
+import json
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from hypermagnetics.data.card import split_rows
+from hypermagnetics.data.dataset import Dataset
+from hypermagnetics.data.manifest import ArrayEntry, Manifest
+from hypermagnetics.data.split import Split
+from hypermagnetics.log import in_bytes
+
+_POINTS_SHOWN = 5
+
+
+def describe(dataset: Dataset) -> str:
+    """What, how big, units, statistics, recipe and health.
+
+    Args:
+        dataset: An opened dataset.
+
+    Returns:
+        Lines of text.
+    """
+    manifest = dataset.manifest
+    size = sum(entry.bytes for entry in manifest.files)
+    values = sum(split.layout.num_bytes for split in manifest.splits.values())
+    bodies = ", ".join(manifest.bodies)
+    shared = "".join(f", {name} {value:g}" for name, value in manifest.constants.items())
+    versions = ", ".join(f"{name} {version}" for name, version in manifest.software.items())
+    lines = [
+        manifest.title,
+        f"{manifest.storage_format}, compression {manifest.compression}, format version "
+        f"{manifest.format_version}, seed {manifest.seed}",
+        f"sources: {bodies}{shared}",
+        f"columns: {', '.join(_with_units(manifest))}",
+        f"{len(manifest.files)} files, {in_bytes(size)} ({in_bytes(values)} of values)",
+        "",
+        *_table(["split", "samples", "sources", "points", "blocks", "bytes"], split_rows(manifest)),
+    ]
+    for name, split in manifest.splits.items():
+        lines += ["", f"statistics of {name}:"]
+        header = ["array", "component", "unit", "mean", "std", "median |x|", "min", "max"]
+        rows = [
+            row
+            for array, entry in split.arrays.items()
+            for row in _statistics(manifest, array, entry)
+        ]
+        lines += _table(header, rows)
+    lines += [
+        "",
+        "recipe: " + json.dumps(manifest.recipe),
+        f"made by: {versions}",
+        "health: complete, and all files have the sizes they must have. hm-data verify compares "
+        "every byte.",
+    ]
+    return "\n".join(lines)
+
+
+def first_samples(split: Split, columns: Sequence[str], count: int) -> str:
+    """The first samples of a split as tables: their sources, and values at the first points.
+
+    Args:
+        split: The split.
+        columns: Names of the columns of its sources.
+        count: How many samples.
+
+    Returns:
+        Lines of text.
+    """
+    axes = ("x", "y", "z")[: split.layout.dim]
+    header = [*(f"{axis} [m]" for axis in axes), "phi [A]", *(f"H_{axis} [A/m]" for axis in axes)]
+    lines = []
+    for number in range(min(count, len(split))):
+        sample = split[number]
+        lines += [f"{split.name}, sample {number}: {len(sample.sources)} sources"]
+        lines += _table(columns, [[f"{x:.6g}" for x in row] for row in sample.sources])
+        points = slice(0, _POINTS_SHOWN)
+        values = np.column_stack(
+            [sample.grid[points], sample.potential[points], sample.field[points]]
+        )
+        lines += _table(header, [[f"{x:.6g}" for x in row] for row in values])
+        more = len(sample.grid) - _POINTS_SHOWN
+        lines += [f"... and {more} points more" if more > 0 else "", ""]
+    return "\n".join(lines).rstrip()
+
+
+def _with_units(manifest: Manifest) -> Iterator[str]:
+    for name, unit in zip(manifest.columns, manifest.column_units, strict=True):
+        yield f"{name} [{unit}]" if unit not in ("", "1") else name
+
+
+def _statistics(manifest: Manifest, array: str, entry: ArrayEntry) -> Iterator[list[str]]:
+    found = entry.statistics
+    names: Sequence[str] = ("",)
+    units: Sequence[str] = (entry.unit,)
+    if array == "sources":
+        names, units = manifest.columns, manifest.column_units
+    elif len(found.mean) > 1:
+        names, units = ("x", "y", "z")[: len(found.mean)], (entry.unit,) * len(found.mean)
+    for i, (name, unit) in enumerate(zip(names, units, strict=True)):
+        numbers = (found.mean, found.std, found.median_abs, found.min, found.max)
+        yield [array, name, unit, *(f"{values[i]:.4g}" for values in numbers)]
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Columns as wide as their widest entry; numbers to the right."""
+    cells = [list(header), *map(list, rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
+    lines = []
+    for row in cells:
+        entries = [
+            cell.ljust(width) if _is_word(column, rows) else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  " + "  ".join(entries).rstrip())
+    return lines
+
+
+def _is_word(column: int, rows: Sequence[Sequence[str]]) -> bool:
+    return any(row[column][:1].isalpha() for row in rows)
