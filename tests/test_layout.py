@@ -21,7 +21,7 @@ ONLY_IN = {
     "click": {f"{program}.cli" for program in (*PROGRAMS, "data")},
     "tqdm": {"log"},
     "matplotlib": {"evaluate.report"},
-    "xarray": {"data.labelled"},
+    "xarray": {"data.labelled", "data.split"},
 }
 MAX_LINES = 300
 MAX_BODY_LINES = 40
