@@ -1,7 +1,6 @@
 """The dataset format, version 1: writing, reading and checking, without JAX."""
 
 from hypermagnetics.data.batches import Batch as Batch
-from hypermagnetics.data.batches import BatchSchedule as BatchSchedule
 from hypermagnetics.data.batches import read_batch as read_batch
 from hypermagnetics.data.crops import CropConfig as CropConfig
 from hypermagnetics.data.crops import Crops as Crops
@@ -19,6 +18,9 @@ from hypermagnetics.data.manifest import Identity as Identity
 from hypermagnetics.data.manifest import Manifest as Manifest
 from hypermagnetics.data.samples import Sample as Sample
 from hypermagnetics.data.samples import Samples as Samples
+from hypermagnetics.data.schedule import BatchSchedule as BatchSchedule
+from hypermagnetics.data.schedule import Division as Division
+from hypermagnetics.data.schedule import Share as Share
 from hypermagnetics.data.shard_writer import write_shard as write_shard
 from hypermagnetics.data.split import Split as Split
 from hypermagnetics.data.verify import verify_split as verify_split

@@ -1,61 +1,12 @@
-"""Batches of whole blocks: which blocks belong to a step, and their values in one piece.
+"""Batches: some blocks in one piece."""
 
-A batch is a pure function of (seed, step), so a training resumes from one integer.
-"""
-
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
+from hypermagnetics.data.layout import Block
 from hypermagnetics.data.split import Split
-
-_ORDER, _POINTS = 1, 2
-"""What a random stream serves, so that no two share their numbers."""
-
-
-@dataclass(frozen=True)
-class BatchSchedule:
-    """Which blocks each step reads.
-
-    The blocks of each epoch come in an order of their own, and the epochs follow each other
-    without a gap: step s reads places s n to (s + 1) n - 1 of that endless sequence. Every block,
-    and so every sample, comes exactly once an epoch, and no tail is left over.
-    """
-
-    num_blocks: int
-    blocks_per_batch: int
-    seed: int
-    num_points: int
-    points_per_step: int | None = None
-    """Points of the grids that a step looks at; all if None."""
-
-    def blocks(self, step: int) -> tuple[int, ...]:
-        """The blocks of one step, counted from 0."""
-        first = step * self.blocks_per_batch
-        places = range(first, first + self.blocks_per_batch)
-        return tuple(
-            int(_epoch_order(self.seed, place // self.num_blocks, self.num_blocks)[within])
-            for place in places
-            for within in (place % self.num_blocks,)
-        )
-
-    def points(self, step: int) -> np.ndarray | None:
-        """The points of one step, ascending, drawn without replacement; None for all."""
-        if self.points_per_step is None or self.points_per_step >= self.num_points:
-            return None
-        generator = _generator(self.seed, _POINTS, step)
-        return np.sort(generator.choice(self.num_points, self.points_per_step, replace=False))
-
-
-def _generator(seed: int, purpose: int, index: int) -> np.random.Generator:
-    words = np.array([seed, purpose << 56 | index], np.uint64)
-    return np.random.Generator(np.random.Philox(key=words))
-
-
-@lru_cache(maxsize=4)
-def _epoch_order(seed: int, epoch: int, num_blocks: int) -> np.ndarray:
-    return _generator(seed, _ORDER, epoch).permutation(num_blocks)
 
 
 @dataclass(frozen=True)
@@ -76,45 +27,68 @@ class Batch:
     field: np.ndarray
 
 
-def read_batch(split: Split, blocks: tuple[int, ...], points: np.ndarray | None = None) -> Batch:
+def read_batch(
+    split: Split, blocks: Sequence[int | None], points: np.ndarray | None = None
+) -> Batch:
     """Gather blocks of a split.
 
     Args:
         split: Where from.
-        blocks: Which blocks, in this order.
-        points: Which points of each grid; all if None.
+        blocks: Which blocks, in this order; None for an empty one.
+        points: Which points of each grid, (points,) or (blocks, points); all if None.
 
     Returns:
         The batch. One whole block with all its points is a view of the mapped files; anything
         else is copied once.
     """
-    rows = split.layout.samples_per_grid
-    read = [split.block(block) for block in blocks]
+    read = iter(split.read([block for block in blocks if block is not None]))
+    found = [_EMPTY if block is None else next(read) for block in blocks]
+    each: list[np.ndarray] | None = None
+    if points is not None:
+        each = list(points) if points.ndim == 2 else [points] * len(blocks)
+    layout = split.layout
+    samples, total = layout.samples_per_grid, layout.num_points
+    tables = (samples, layout.max_sources, layout.source_size)
     return Batch(
-        sources=_gather([block.sources for block in read], rows),
-        num_sources=_gather([block.num_sources for block in read], rows),
-        num_samples=np.array([len(block.potential) for block in read], np.int32),
-        grid=_gather([block.grid for block in read], split.layout.num_points, points, axis=0),
-        potential=_gather([block.potential for block in read], rows, points, axis=1),
-        field=_gather([block.field for block in read], rows, points, axis=1),
+        sources=_gather([block.sources for block in found], tables),
+        num_sources=_gather([block.num_sources for block in found], (samples,), np.int32),
+        num_samples=np.array([len(block.num_sources) for block in found], np.int32),
+        grid=_gather_points([block.grid for block in found], (total, layout.dim), each, 0),
+        potential=_gather_points([block.potential for block in found], (samples, total), each, 1),
+        field=_gather_points(
+            [block.field for block in found], (samples, total, layout.dim), each, 1
+        ),
     )
 
 
+_EMPTY = Block(*(np.empty(0, np.float32) for _ in range(5)))
+
+
 def _gather(
-    parts: list[np.ndarray], rows: int, points: np.ndarray | None = None, axis: int = 0
+    parts: list[np.ndarray], shape: tuple[int, ...], dtype: type[np.generic] = np.float32
 ) -> np.ndarray:
-    """Put arrays of up to `rows` rows behind each other, each filled up with zeros."""
-    shape = [rows, *parts[0].shape[1:]]
-    if points is not None:
-        shape[axis] = len(points)
-    elif len(parts) == 1 and len(parts[0]) == rows:
+    """Put arrays behind each other, each filled up with zeros to a shape."""
+    if len(parts) == 1 and parts[0].shape == shape:
         return parts[0][None]
-    gathered = np.empty((len(parts), *shape), parts[0].dtype)
+    gathered = np.empty((len(parts), *shape), dtype)
     for target, part in zip(gathered, parts, strict=True):
-        filled = target[: len(part)]
-        if points is None:
-            filled[...] = part
-        else:
-            np.take(part, points, axis=axis, out=filled, mode="clip")
-        target[len(filled) :] = 0
+        if len(part):
+            target[: len(part)] = part
+        target[len(part) :] = 0
+    return gathered
+
+
+def _gather_points(
+    parts: list[np.ndarray], shape: tuple[int, ...], points: list[np.ndarray] | None, axis: int
+) -> np.ndarray:
+    """The same of some points of each array; they lie along the axis."""
+    if points is None:
+        return _gather(parts, shape)
+    shape = (*shape[:axis], len(points[0]), *shape[axis + 1 :])
+    gathered = np.empty((len(parts), *shape), np.float32)
+    for target, part, chosen in zip(gathered, parts, points, strict=True):
+        count = shape[0] if axis == 0 and len(part) else len(part)
+        if count:
+            np.take(part, chosen, axis=axis, out=target[:count], mode="clip")
+        target[count:] = 0
     return gathered

@@ -41,6 +41,20 @@ def _list_recipes(context: click.Context, _: click.Parameter, wanted: bool) -> N
     help=f"A .toml or .json file or a shipped recipe.  [default: {_DEFAULT_RECIPE}]",
 )
 @click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Override one key.")
+@click.option(
+    "--mode",
+    type=click.Choice(["auto", "device", "stream"]),
+    help="Where the training split lies: on the device, or in mapped files (data.mode).",
+)
+@click.option("--points", type=click.IntRange(1), help="Points of each grid in a step, drawn anew.")
+@click.option(
+    "--div-data", is_flag=True, help="Read shards nearly in order: for data larger than the memory."
+)
+@click.option(
+    "--div-shuffle-dist",
+    type=click.IntRange(0),
+    help="With --div-data: by how many shards a block may be displaced.",
+)
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint of RUN.")
 @click.option("--overwrite", is_flag=True, help="Delete the run at RUN first.")
 @click.option(
@@ -57,6 +71,10 @@ def main(
     run: Path,
     recipe: str | None,
     overrides: tuple[str, ...],
+    mode: str | None,
+    points: int | None,
+    div_data: bool,
+    div_shuffle_dist: int | None,
     resume: bool,
     overwrite: bool,
 ) -> None:
@@ -66,6 +84,15 @@ def main(
     """
     with errors_in_one_line("hm-train"):
         files = RunFiles(run)
+        given = {
+            "mode": mode,
+            "points_per_step": points,
+            "div_data": "true" if div_data else None,
+            "div_shuffle_dist": None if div_shuffle_dist is None else str(div_shuffle_dist),
+        }
+        overrides += tuple(
+            f"data.{key}={value}" for key, value in given.items() if value is not None
+        )
         if resume and overwrite:
             raise RunError(
                 "A run must be either resumed or overwritten; got both (--resume, --overwrite). "
@@ -114,7 +141,7 @@ def _summary(outcome: Outcome, dataset: Dataset, files: RunFiles, seconds: float
         )
         lines.append(
             f"{seconds:.0f} s, {outcome.samples_per_second:.0f} samples/s, waiting for data "
-            f"{_per_cent(outcome.wait_share)} of the step time."
+            f"{_per_cent(outcome.wait_share)} of the step time ({outcome.placement})."
         )
     else:
         lines.append("The run was finished already; no step was made.")

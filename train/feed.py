@@ -1,23 +1,53 @@
-"""Batches on the device, read ahead by a thread."""
+"""Batches on the device: read ahead from files by a thread, or cut from a split that is there.
+
+Both give the same values for the same step.
+"""
 
 import queue
 import threading
 import time
+from functools import partial
 from types import TracebackType
+from typing import Protocol, runtime_checkable
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 
 from hypermagnetics.data import Batch, BatchSchedule, Split, read_batch
 from hypermagnetics.train.objective import DeviceBatch
 
 _BATCHES_AHEAD = 2
+"""Batches that are on the device or on their way to it while a step runs."""
+
+_HINT_STEPS = 8
+"""How many steps ahead the operating system is told what will be read."""
 
 
-class Feed:
+@runtime_checkable
+class Feed(Protocol):
+    """The batches of consecutive steps, in order."""
+
+    wait_seconds: float
+    """How long `next` has waited: time in which the device may have idled."""
+
+    def __enter__(self) -> "Feed": ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+    def next(self) -> DeviceBatch:
+        """The next batch."""
+
+
+class StreamFeed:
     """The batches of consecutive steps, in order.
 
     A thread reads the mapped files and hands the arrays to the device while the step before runs.
-    `wait_seconds` is how long `next` has waited for it: time in which the device may have idled.
     """
 
     def __init__(self, split: Split, schedule: BatchSchedule, first_step: int) -> None:
@@ -34,7 +64,7 @@ class Feed:
         self._thread = threading.Thread(target=self._read, name="feed", daemon=True)
         self.wait_seconds = 0.0
 
-    def __enter__(self) -> "Feed":
+    def __enter__(self) -> "StreamFeed":
         self._thread.start()
         return self
 
@@ -69,8 +99,95 @@ class Feed:
             self._ready.put(error)
 
     def _device_batch(self, step: int) -> DeviceBatch:
+        later = self._schedule.blocks(step + _HINT_STEPS)
+        self._split.will_need([block for block in later if block is not None])
         batch = read_batch(self._split, self._schedule.blocks(step), self._schedule.points(step))
         return on_device(batch)
+
+
+class DeviceFeed:
+    """The batches of consecutive steps, cut by the device from a split that it holds."""
+
+    def __init__(self, split: Split, schedule: BatchSchedule, first_step: int) -> None:
+        """Copy the split to the device when the `with` block is entered.
+
+        Args:
+            split: Where from.
+            schedule: Which blocks and points belong to a step.
+            first_step: The step that `next` returns first.
+        """
+        self._split, self._schedule, self._step = split, schedule, first_step
+        self._held: DeviceBatch | None = None
+        self.wait_seconds = 0.0
+
+    def __enter__(self) -> "DeviceFeed":
+        blocks = self._split.layout.num_blocks
+        # One more, which stays zero: an empty block.
+        first = on_device(read_batch(self._split, (0,)))
+        held = jax.tree.map(
+            lambda part: jnp.zeros((blocks + 1, *part.shape[1:]), part.dtype), first
+        )
+        for block in range(blocks):
+            held = _put(held, on_device(read_batch(self._split, (block,))), jnp.asarray(block))
+        self._held = jax.block_until_ready(held)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._held = None
+
+    def next(self) -> DeviceBatch:
+        """The next batch."""
+        start = time.perf_counter()
+        assert self._held is not None, "inside a `with` block"
+        empty = self._split.layout.num_blocks
+        blocks = [empty if b is None else b for b in self._schedule.blocks(self._step)]
+        points = self._schedule.points(self._step)
+        chosen = np.array(blocks, np.int32)
+        batch: DeviceBatch = (
+            _cut(self._held, chosen)
+            if points is None
+            else _cut_points(self._held, chosen, points.astype(np.int32))
+        )
+        self._step += 1
+        self.wait_seconds += time.perf_counter() - start
+        return batch
+
+
+def _zeros(like: DeviceBatch, blocks: int) -> DeviceBatch:
+    zeros: DeviceBatch = jax.tree.map(
+        lambda part: jnp.zeros((blocks, *part.shape[1:]), part.dtype), like
+    )
+    return zeros
+
+
+@partial(jax.jit, donate_argnums=0)
+def _put(held: DeviceBatch, batch: DeviceBatch, block: jax.Array) -> DeviceBatch:
+    put: DeviceBatch = jax.tree.map(lambda whole, part: whole.at[block].set(part[0]), held, batch)
+    return put
+
+
+@jax.jit
+def _cut(held: DeviceBatch, blocks: jax.Array) -> DeviceBatch:
+    cut: DeviceBatch = jax.tree.map(lambda whole: whole[blocks], held)
+    return cut
+
+
+@jax.jit
+def _cut_points(held: DeviceBatch, blocks: jax.Array, points: jax.Array) -> DeviceBatch:
+    cut = _cut(held, blocks)
+    each = jnp.broadcast_to(points, (len(blocks), points.shape[-1]))
+    return DeviceBatch(
+        cut.sources,
+        cut.num_samples,
+        jax.vmap(lambda grid, chosen: grid[chosen])(cut.grid, each),
+        jax.vmap(lambda values, chosen: values[:, chosen])(cut.potential, each),
+        jax.vmap(lambda values, chosen: values[:, chosen])(cut.field, each),
+    )
 
 
 def on_device(batch: Batch) -> DeviceBatch:

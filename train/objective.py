@@ -80,4 +80,6 @@ def huber(squared: Float[Array, "*shape"], delta: float) -> Float[Array, "*shape
 
 def _mean(values: Float[Array, "blocks samples points"], valid: Array) -> Float[Array, ""]:
     kept = jnp.where(valid[..., None], values, 0)
-    return jnp.sum(kept) / (jnp.sum(valid) * values.shape[-1]).astype(values.dtype)
+    # A batch of empty blocks alone has no error.
+    count = jnp.maximum(jnp.sum(valid), 1) * values.shape[-1]
+    return jnp.sum(kept) / count.astype(values.dtype)

@@ -17,6 +17,7 @@ from hypermagnetics.train.checkpoint import (
 )
 from hypermagnetics.train.feed import Feed
 from hypermagnetics.train.log import MetricsLog, Window
+from hypermagnetics.train.placement import Placement, open_feed
 from hypermagnetics.train.setup import Setup
 from hypermagnetics.train.signals import StopRequest, stop_on_signals
 from hypermagnetics.train.step import initial_state, make_step
@@ -35,6 +36,8 @@ class Outcome:
     samples_per_second: float
     wait_share: float
     """Share of the time of the steps in which the loop waited for the loader."""
+    placement: Placement
+    """Where the training split lay."""
 
 
 Advance = Callable[[int, str], None]
@@ -65,7 +68,7 @@ def train(
     try:
         with (
             stop_on_signals() as stop,
-            Feed(setup.train, setup.schedule, loop.progress.step) as feed,
+            open_feed(setup.placement, setup.train, setup.schedule, loop.progress.step) as feed,
         ):
             loop.run(feed, stop, advance)
     finally:
@@ -129,6 +132,7 @@ class _Loop:
             self._validation,
             steps * self._setup.samples_per_step / seconds if seconds else 0.0,
             sum(window.waited for window in windows) / seconds if seconds else 0.0,
+            self._setup.placement,
         )
 
     def _finish_window(self, window: Window, done: int) -> None:

@@ -8,12 +8,22 @@ import jax.random as jr
 import optax
 from pydantic import ValidationError
 
-from hypermagnetics.data import ArrayName, BatchSchedule, Dataset, Manifest, Split, verify_split
-from hypermagnetics.errors import DatasetError
+from hypermagnetics.data import (
+    ArrayName,
+    BatchSchedule,
+    Crops,
+    Dataset,
+    Division,
+    Manifest,
+    Split,
+    verify_split,
+)
+from hypermagnetics.errors import DatasetError, RecipeError
 from hypermagnetics.models import READABLE, Model, ModelInputs, Scales, build_model
 from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.objective import Objective
 from hypermagnetics.train.optimiser import learning_rate, make_optimiser
+from hypermagnetics.train.placement import Placement, choose_placement
 
 
 @dataclass(frozen=True)
@@ -26,6 +36,7 @@ class Setup:
     valid: Split
     inputs: ModelInputs
     schedule: BatchSchedule
+    placement: Placement
     objective: Objective
     learning_rate: optax.Schedule
     optimiser: optax.GradientTransformation
@@ -54,6 +65,8 @@ def make_setup(recipe: TrainingRecipe, dataset: Dataset, advance: Callable[[int]
     Raises:
         DatasetError: If a split does not exist, its bytes are not those that were written, or it
             holds nothing but zeros, or its sources have columns that no model can read.
+        RecipeError: If crops are asked for that the grid has not.
+        RunError: If the split is to lie on the device and does not fit.
     """
     train, valid = dataset.split(recipe.data.train), dataset.split(recipe.data.valid)
     if recipe.data.check == "all":
@@ -70,18 +83,36 @@ def make_setup(recipe: TrainingRecipe, dataset: Dataset, advance: Callable[[int]
         train=train,
         valid=valid,
         inputs=_inputs(dataset.manifest, train),
-        schedule=BatchSchedule(
-            num_blocks=train.layout.num_blocks,
-            blocks_per_batch=recipe.data.blocks_per_batch,
-            seed=recipe.seed,
-            num_points=train.layout.num_points,
-            points_per_step=recipe.data.points_per_step,
-        ),
+        schedule=_schedule(recipe, train),
+        placement=choose_placement(recipe.data, train),
         objective=Objective(
             recipe.objective, _rms(potential.mean, potential.std), _rms(field.mean, field.std)
         ),
         learning_rate=rate,
         optimiser=make_optimiser(recipe.optimiser, rate),
+    )
+
+
+def _schedule(recipe: TrainingRecipe, train: Split) -> BatchSchedule:
+    config, layout = recipe.data, train.layout
+    crops = None
+    if config.crop is not None:
+        if layout.grid_shape is None:
+            raise RecipeError(
+                "data.crop must only be given for a split on a regular grid; got points of another "
+                f"kind (split {train.name!r} of {train.directory}). Leave it out, or take "
+                "data.points_per_step."
+            )
+        crops = Crops(layout.grid_shape, config.crop, layout.dim)
+    division = Division(layout.blocks_per_shard, config.div_shuffle_dist)
+    return BatchSchedule(
+        num_blocks=layout.num_blocks,
+        blocks_per_batch=config.blocks_per_batch,
+        seed=recipe.seed,
+        num_points=layout.num_points,
+        points_per_step=config.points_per_step,
+        crops=crops,
+        division=division if config.div_data else None,
     )
 
 
