@@ -1,7 +1,7 @@
 """A split as a labelled dataset of xarray."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import xarray
@@ -14,6 +14,7 @@ from hypermagnetics.data.samples import resolve
 _AXES = ("x", "y", "z")
 
 
+@runtime_checkable
 class _Entries(Protocol):
     """What is read from: a split."""
 
@@ -43,7 +44,7 @@ class _LazyArray(BackendArray):
         # From the last axis on, as a number takes its axis away.
         for axis in reversed(range(1, len(key))):
             values = values[(slice(None),) * axis + (key[axis],)]
-        return values if several else values[0]
+        return values if several else values[0, ...]
 
 
 def labelled(split: _Entries, columns: Sequence[str], units: Sequence[str]) -> xarray.Dataset:

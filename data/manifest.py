@@ -208,11 +208,12 @@ def _parse(text: bytes, path: Path) -> Manifest:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         shown, rule = str(first["input"])[:80], first["msg"]
+        cited = "rule M4" if first["type"] == "value_error" else "rule M3"
         if place.startswith("files") and first["type"].startswith("string_pattern"):
             rule = "a relative path without '..', or 64 hexadecimal digits"
         raise DatasetError(
             f"The manifest's {place or 'content'} must be as the format says: {rule}; "
-            f"got {shown!r} ({path}; rule M3). {_REPAIR}"
+            f"got {shown!r} ({path}; {cited}). {_REPAIR}"
         ) from error
 
 

@@ -2,13 +2,22 @@
 
 import threading
 from collections import OrderedDict
+from typing import NamedTuple
 
-from hypermagnetics.data.layout import ArrayName, SplitLayout
+from hypermagnetics.data.layout import ArrayName, Block, SplitLayout
 from hypermagnetics.data.rows import Rows
 from hypermagnetics.data.storage import SplitStorage
 
 _OPEN_FILES = 400
 """A mapping keeps its file open, and a process may open 1024 by default."""
+
+
+class MappedShard(NamedTuple):
+    """One shard."""
+
+    rows: dict[ArrayName, Rows]
+    blocks: dict[int, Block]
+    """Views made already, by place in the shard: making them takes longer than finding them."""
 
 
 class MappedShards:
@@ -21,19 +30,24 @@ class MappedShards:
         """Map nothing yet."""
         self._storage, self._layout = storage, layout
         self._lock = threading.Lock()
-        self._mapped: OrderedDict[int, dict[ArrayName, Rows]] = OrderedDict()
+        self._mapped: OrderedDict[int, MappedShard] = OrderedDict()
         files = len(storage.shard_paths(layout.shard(0)))
         self._at_most = max(_OPEN_FILES // files, 1)
 
     def rows(self, number: int) -> dict[ArrayName, Rows]:
-        """The rows of each array in a shard.
+        """The rows of each array in a shard; errors as `shard`."""
+        return self.shard(number).rows
+
+    def shard(self, number: int) -> MappedShard:
+        """A shard, mapped.
 
         Raises:
             DatasetError: If its files are not as the format asks.
         """
         with self._lock:
             if number not in self._mapped:
-                self._mapped[number] = self._storage.map_shard(self._layout.shard(number))
+                rows = self._storage.map_shard(self._layout.shard(number))
+                self._mapped[number] = MappedShard(rows, {})
                 while len(self._mapped) > self._at_most:
                     self._mapped.popitem(last=False)
             self._mapped.move_to_end(number)

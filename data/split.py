@@ -1,9 +1,9 @@
 """Reading one split: blocks and samples, as views of mapped files or decoded in threads."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, overload
 
 import numpy as np
@@ -12,6 +12,7 @@ from hypermagnetics.data.formats import split_storage
 from hypermagnetics.data.layout import ARRAY_NAMES, ArrayName, Block, Shard
 from hypermagnetics.data.manifest import FileEntry, Manifest, Statistics
 from hypermagnetics.data.mapped_shards import MappedShards
+from hypermagnetics.data.rows import Rows
 from hypermagnetics.data.samples import Index, Sample, Samples, resolve
 from hypermagnetics.data.storage import SplitPlace
 
@@ -73,11 +74,9 @@ class Split:
                     f"got {index}. The split has no more blocks."
                 )
         if not self._compressed:
-            return [Block(*(self._part(block, name) for name in ARRAY_NAMES)) for block in blocks]
+            return [self._mapped(block) for block in blocks]
         decoders = _decoders(os.getpid())
-        tasks = [
-            [decoders.submit(self._part, block, name) for name in ARRAY_NAMES] for block in blocks
-        ]
+        tasks = [[decoders.submit(part) for part in self._parts(block)] for block in blocks]
         return [Block(*(task.result() for task in row)) for row in tasks]
 
     def will_need(self, blocks: Sequence[int]) -> None:
@@ -168,16 +167,33 @@ class Split:
         """Paths of the files of one shard, relative to the dataset."""
         return self._storage.shard_paths(shard)
 
-    def _part(self, block: int, name: ArrayName) -> np.ndarray:
-        """What one array holds of a block."""
+    def _mapped(self, block: int) -> Block:
+        """A block of views."""
+        number, inner = self.layout.shard_of_block(block)
+        known = self._shards.shard(number).blocks
+        found = known.get(inner)
+        if found is None:
+            found = known[inner] = Block(*(part() for part in self._parts(block)))
+        return found
+
+    def _parts(self, block: int) -> Iterator[Callable[[], np.ndarray]]:
+        """What makes each array of a block, in the order of `Block`."""
         shard, inner = self.layout.shard_of_block(block)
-        if name == "grid":
-            shard, inner = (0, 0) if self.layout.shared_grid else (shard, inner)
-            grid: np.ndarray = self._shards.rows(shard)["grid"].part(inner, inner + 1)[0]
-            return grid
+        rows = self._shards.rows(shard)
         first = inner * self.layout.samples_per_grid
-        count = len(self.layout.block_samples(block))
-        return self._shards.rows(shard)[name].part(first, first + count)
+        stop = first + len(self.layout.block_samples(block))
+        for name in ARRAY_NAMES:
+            if name != "grid":
+                yield partial(rows[name].part, first, stop)
+            elif self.layout.shared_grid:
+                yield partial(self._grid, self._shards.rows(0)["grid"], 0)
+            else:
+                yield partial(self._grid, rows["grid"], inner)
+
+    @staticmethod
+    def _grid(rows: Rows, number: int) -> np.ndarray:
+        grid: np.ndarray = rows.part(number, number + 1)[0]
+        return grid
 
     def _samples(self, numbers: range | np.ndarray) -> Samples:
         grids, grid_of = self._grids(numbers)
