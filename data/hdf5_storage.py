@@ -25,7 +25,7 @@ from hypermagnetics.data.rows import (
 )
 from hypermagnetics.data.storage import SplitPlace
 from hypermagnetics.errors import DatasetError
-from hypermagnetics.files import atomic_file
+from hypermagnetics.files import whole_file
 
 _AXES = ("x", "y", "z")
 _ALIGNMENT = 4096
@@ -85,7 +85,7 @@ class Hdf5Storage:
     def shard_sink(self, shard: Shard) -> Iterator[Hdf5ShardSink]:
         """Write one shard; its file takes its name when the block ends without an error."""
         with (
-            atomic_file(self._path(shard)) as raw,
+            whole_file(self._path(shard)) as raw,
             h5py.File(
                 raw, "w", alignment_threshold=_ALIGNMENT, alignment_interval=_ALIGNMENT
             ) as file,

@@ -14,6 +14,9 @@ StorageFormat = Literal["zarr", "hdf5"]
 Compression = Literal["none", "zstd"]
 ARRAY_NAMES: tuple[ArrayName, ...] = ("sources", "num_sources", "grid", "potential", "field")
 
+_MAX_BLOCK_BYTES = 1 << 30
+"""Blocks are read whole, so a manifest must not ask for more than a small machine has."""
+
 _Count = Annotated[int, Field(ge=1, le=2**40)]
 _Size = Annotated[int, Field(ge=1, le=2**24)]
 
@@ -106,6 +109,13 @@ class SplitLayout(Config):
             raise ValueError("whole blocks in each shard")
         if self.samples_per_shard > self.num_blocks * self.samples_per_grid:
             raise ValueError("shards no larger than the split")
+        return self
+
+    @model_validator(mode="after")
+    def _blocks_fit_in_memory(self) -> "SplitLayout":
+        block = sum(spec.rows_per_block * spec.row_bytes for spec in self.arrays())
+        if block > _MAX_BLOCK_BYTES:
+            raise ValueError(f"blocks of at most {_MAX_BLOCK_BYTES} bytes, not {block}")
         return self
 
     @model_validator(mode="after")

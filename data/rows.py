@@ -110,17 +110,21 @@ class CompressedRows:
         from numcodecs import zstd  # only compressed datasets wait for it
 
         offset, length = self.places[number]
-        values = np.empty((self.chunk_rows, *self.spec.shape[1:]), self.spec.dtype)
+        wanted = self.chunk_rows * self.spec.row_bytes
         with memoryview(self.mapping) as whole, whole[offset : offset + length] as frame:
             try:
-                size = _content_size(frame)
-                if size != values.nbytes:
-                    raise ValueError(f"a frame of {size} bytes")
+                size, end = _measure(frame)
+                if (size, end) != (wanted, length):
+                    raise ValueError(f"a frame of {size} bytes, packed in {end} of {length}")
+                values = np.empty((self.chunk_rows, *self.spec.shape[1:]), self.spec.dtype)
                 # It decodes into memory that is there already, and nothing more.
                 zstd.decompress(frame, values)
-            except (ValueError, RuntimeError) as error:
+                missing = values[self.num_rows - number * self.chunk_rows :]
+                if missing.any():
+                    raise ValueError("missing rows that are not zero")
+            except (ValueError, RuntimeError, MemoryError) as error:
                 raise DatasetError(
-                    f"A chunk must decode to {values.nbytes} bytes; got: {error} (chunk {number} "
+                    f"A chunk must decode to {wanted} bytes; got: {error} (chunk {number} "
                     f"of {self.spec.name}, {self.path}; rule C1). Get the file from the dataset's "
                     "source again."
                 ) from error
@@ -170,15 +174,23 @@ def _advise(mapping: mmap.mmap, start: int, length: int) -> None:
     mapping.madvise(mmap.MADV_WILLNEED, begin, start + length - begin)
 
 
-def _content_size(frame: memoryview) -> int:
-    """Size that the header of a zstd frame promises (RFC 8878, section 3.1.1.1)."""
+def _measure(frame: memoryview) -> tuple[int, int]:
+    """Size of what a zstd frame says it holds, and its own length (RFC 8878, section 3.1.1)."""
     if bytes(frame[:4]) != b"\x28\xb5\x2f\xfd" or len(frame) < 6:
         raise ValueError("no zstd frame")
     descriptor = frame[4]
-    is_single, dictionary = descriptor >> 5 & 1, (0, 1, 2, 4)[descriptor & 3]
-    size = (1 if is_single else 0, 2, 4, 8)[descriptor >> 6]
-    if not size or dictionary:
+    is_single, has_checksum = descriptor >> 5 & 1, descriptor >> 2 & 1
+    bytes_of_size = (1 if is_single else 0, 2, 4, 8)[descriptor >> 6]
+    if not bytes_of_size or descriptor & 3:
         raise ValueError("a zstd frame without its size, or with a dictionary")
-    start = 5 + (not is_single)
-    content = int.from_bytes(frame[start : start + size], "little")
-    return content + 256 if size == 2 else content
+    place = 5 + (not is_single)
+    size = int.from_bytes(frame[place : place + bytes_of_size], "little")
+    size += 256 if bytes_of_size == 2 else 0
+    place += bytes_of_size
+    is_last = False
+    while not is_last and place < len(frame):
+        block = int.from_bytes(frame[place : place + 3], "little")
+        is_last = bool(block & 1)
+        repeats_one_byte = block >> 1 & 3 == 1
+        place += 3 + (1 if repeats_one_byte else block >> 3)
+    return size, place + 4 * has_checksum

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, SupportsIndex, overload
 
 import numpy as np
 
@@ -90,12 +90,12 @@ class Split:
                     rows.will_need(first, stop)
 
     @overload
-    def __getitem__(self, index: int) -> Sample: ...
+    def __getitem__(self, index: SupportsIndex) -> Sample: ...  # type: ignore[overload-overlap]
 
     @overload
     def __getitem__(self, index: Index) -> Samples: ...
 
-    def __getitem__(self, index: int | Index) -> Sample | Samples:
+    def __getitem__(self, index: SupportsIndex | Index) -> Sample | Samples:
         """Samples by number, slice, array of numbers or mask, by numpy's rules.
 
         Args:
@@ -111,7 +111,7 @@ class Split:
         """
         if isinstance(index, slice | Sequence | np.ndarray):
             return self._samples(resolve(index, len(self)))
-        one = self._samples(resolve((index,), len(self)))
+        one = self._samples(resolve((int(index),), len(self)))
         return Sample(
             one.sources[0, : one.num_sources[0]], one.grids[0], one.potential[0], one.field[0]
         )

@@ -19,6 +19,12 @@ _BINS = 1 << 12
 _SHIFT = 19
 """The other bits of the mantissa of a float32."""
 
+_ALL_COUNT = 1 << 15
+"""Values of a component in a block, up to which all go into the histogram."""
+_ROWS_AT_ONCE = 64
+"""Rows that are widened to float64 at a time."""
+_STRIDES = (11, 13, 17, 19, 23)
+
 _Exact = tuple[float, ...]
 """Parts whose exact sum is meant."""
 
@@ -86,8 +92,8 @@ class _Running:
     def add(self, values: np.ndarray) -> bool:
         """Add values with the components as last axis; says whether all are finite."""
         size = values.shape[-1]
-        # Summing rows of many components at once runs at memory speed; along a last axis of two
-        # elements numpy is ten times slower. A row sum has few terms, so float32 will mostly do.
+        # Along rows of many components numpy runs at memory speed; along a last axis of two
+        # elements it is ten times slower.
         rows = values.reshape(len(values), -1)
         low = rows.min(axis=0).reshape(-1, size).min(axis=0)
         high = rows.max(axis=0).reshape(-1, size).max(axis=0)
@@ -95,15 +101,11 @@ class _Running:
         if not (np.isfinite(low).all() and np.isfinite(high).all()):
             return False
         self._count += rows.size // size
-        with np.errstate(over="ignore"):
-            total, squares = rows.sum(axis=0), np.square(rows).sum(axis=0)
-        if not (np.isfinite(total).all() and np.isfinite(squares).all()):
-            wide = rows.astype(np.float64)
-            total, squares = wide.sum(axis=0), np.square(wide).sum(axis=0)
-        for exact, new in ((self._total, total), (self._squares, squares)):
-            sums = new.reshape(-1, size).sum(axis=0, dtype=np.float64)
-            exact[:] = [_plus(parts, float(x)) for parts, x in zip(exact, sums, strict=True)]
-        self._count_magnitudes(rows.reshape(-1, size))
+        for first in range(0, len(rows), _ROWS_AT_ONCE):
+            wide = rows[first : first + _ROWS_AT_ONCE].astype(np.float64)
+            self._total = _plus_sums(self._total, wide)
+            self._squares = _plus_sums(self._squares, np.square(wide, out=wide))
+        self._count_magnitudes(rows)
         return True
 
     def sums(self) -> Sums:
@@ -121,7 +123,13 @@ class _Running:
             magnitudes=tuple(magnitudes),
         )
 
-    def _count_magnitudes(self, values: np.ndarray) -> None:
+    def _count_magnitudes(self, rows: np.ndarray) -> None:
+        values = rows.reshape(-1, len(self._magnitudes))
+        # Counting takes ten times as long as summing, so of large blocks only some values count,
+        # at a stride that does not fall in step with the points of a row.
+        if len(values) > _ALL_COUNT:
+            points = len(values) // len(rows)
+            values = values[:: next((stride for stride in _STRIDES if points % stride), 1)]
         # The bits of a positive float32, read as a number, grow with its value. The upper half
         # of them is enough for the bins.
         upper = np.ascontiguousarray(values, np.dtype("<f4")).view(np.dtype("<u2"))[:, 1::2]
@@ -181,6 +189,12 @@ def _median(histograms: Sequence[tuple[tuple[int, int], ...]]) -> float:
     high = min(high, float(np.finfo(np.float32).max))
     share = (half - upto[found] + counts[found]) / counts[found]
     return float(low + share * (high - low))
+
+
+def _plus_sums(exact: list[_Exact], wide: np.ndarray) -> list[_Exact]:
+    """The sums over some more rows."""
+    sums = wide.sum(axis=0).reshape(-1, len(exact)).sum(axis=0)
+    return [_plus(parts, float(x)) for parts, x in zip(exact, sums, strict=True)]
 
 
 def _plus(parts: _Exact, x: float) -> _Exact:

@@ -10,7 +10,13 @@ import numpy as np
 from hypermagnetics.data.dataset import Dataset
 from hypermagnetics.data.file_checks import check_directory, check_file, check_names
 from hypermagnetics.data.layout import Shard
-from hypermagnetics.data.manifest import FileEntry, read_manifest
+from hypermagnetics.data.manifest import (
+    CHECKSUMS_NAME,
+    MANIFEST_NAME,
+    FileEntry,
+    Manifest,
+    read_manifest,
+)
 from hypermagnetics.data.padding import refuse_bad_padding
 from hypermagnetics.data.split import Split
 from hypermagnetics.errors import DatasetError
@@ -57,7 +63,8 @@ def find_problems(directory: Path, advance: Advance = lambda count: None) -> Ite
     manifest, sha256 = read_manifest(directory)
     dataset = Dataset(directory, manifest, sha256)
     check_names(directory, manifest, dataset.places())
-    yield from _problem(lambda: check_directory(directory, manifest, sha256))
+    listed = list(_problem(lambda: check_directory(directory, manifest, sha256)))
+    yield from listed or _problem(lambda: _check_list(directory, manifest, sha256))
     unsound = set()
     root = directory.resolve()
     for entry in manifest.files:
@@ -150,6 +157,17 @@ def _compare(split: Split, samples: np.ndarray, compute: Compute, tolerance: flo
             )
         worst = max(worst, float(relative[place]))
     return worst
+
+
+def _check_list(directory: Path, manifest: Manifest, sha256: str) -> None:
+    lines = [f"{entry.sha256}  {entry.path}\n" for entry in manifest.files]
+    expected = "".join([*lines, f"{sha256}  {MANIFEST_NAME}\n"]).encode()
+    path = directory / CHECKSUMS_NAME
+    if path.stat().st_size != len(expected) or path.read_bytes() != expected:
+        raise DatasetError(
+            f"{CHECKSUMS_NAME} must list the sha256 of every file as {MANIFEST_NAME} has it; got "
+            f"another list ({directory}; rule D6). Get the file from the dataset's source again."
+        )
 
 
 def _check_file(root: Path, entry: FileEntry) -> None:

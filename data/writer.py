@@ -31,6 +31,7 @@ from hypermagnetics.files import (
     first_foreign_file,
     only_writer,
     remove_contents,
+    sync_directories,
     write_text_atomically,
 )
 
@@ -105,6 +106,7 @@ class DatasetWriter:
 
     def finish(self) -> Manifest:
         """Write card and checksums, and last the manifest, which ends the work."""
+        sync_directories(self._directory)
         files: list[FileEntry] = []
         for split, layout in self._identity.splits.items():
             for path in self._storage(split).metadata_paths():

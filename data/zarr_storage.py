@@ -23,7 +23,7 @@ from hypermagnetics.data.zarr_metadata import (
     zarr_metadata,
 )
 from hypermagnetics.errors import DatasetError
-from hypermagnetics.files import atomic_file
+from hypermagnetics.files import whole_file
 
 _NO_CHUNK = 2**64 - 1
 _CRC_BYTES = 4
@@ -105,7 +105,7 @@ class ZarrStorage:
         with ExitStack() as stack:
             files = {
                 spec.name: stack.enter_context(
-                    atomic_file(self._place.directory / self._shard_path(spec, shard))
+                    whole_file(self._place.directory / self._shard_path(spec, shard))
                 )
                 for spec in self._specs(shard)
             }

@@ -16,7 +16,7 @@ import sys
 import sysconfig
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from functools import cache
@@ -26,7 +26,7 @@ from typing import Any
 import click
 import pytest
 
-from hypermagnetics.data import StorageFormat
+from hypermagnetics.data import Compression, StorageFormat
 from hypermagnetics.data.cli import main as hm_data
 from hypermagnetics.evaluate.cli import main as hm_eval
 from hypermagnetics.generate.cli import main as hm_generate
@@ -42,9 +42,9 @@ COMMANDS: dict[str, click.Command] = {
 TIMEOUT = 300.0
 """Seconds after which a process hangs for sure, on a slow machine with other work too."""
 
-_LIMIT_FILES = (
-    "import os, resource, sys; size = int(sys.argv[1]); "
-    "resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)); os.execv(sys.argv[2], sys.argv[2:])"
+_LIMIT = (
+    "import os, resource, sys; kind, size = getattr(resource, sys.argv[1]), int(sys.argv[2]); "
+    "resource.setrlimit(kind, (size, size)); os.execv(sys.argv[3], sys.argv[3:])"
 )
 _PROGRESS = re.compile(r"(hm-\w+|checking the dataset): \d+/\d+ \w+, .*")
 
@@ -67,6 +67,17 @@ DATASET_RECIPE = (
     ),
 )
 """One block a shard, so that there are many shards; the last blocks are not full."""
+
+ONE_SPLIT_RECIPE = (
+    "demo",
+    *settings(
+        "grid.num_points=16",
+        "samples_per_grid=8",
+        "splits={train={num_samples=235, num_sources=1}}",
+        "storage.shard_mb=0.001",
+    ),
+)
+"""Thirty shards that a process compiles for once, so that it begins to write soon."""
 
 TRAINING_RECIPE = settings(
     "model.width=8",
@@ -112,25 +123,38 @@ class Made:
 
 
 def start_program(
-    name: str, *arguments: str | Path, max_file_bytes: int | None = None
+    name: str,
+    *arguments: str | Path,
+    max_file_bytes: int | None = None,
+    max_memory_bytes: int | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[str]:
-    """Start an installed program.
+    """Start an installed program as the leader of a process group of its own.
 
     Args:
         name: As typed.
         arguments: As typed.
         max_file_bytes: Size beyond which writing to a file fails, as on a full disk.
+        max_memory_bytes: Size beyond which the process gets no address space.
+        variables: Environment variables besides those of this process.
 
     Returns:
         The process.
     """
     command = [str(Path(sysconfig.get_path("scripts")) / name), *map(str, arguments)]
-    if max_file_bytes is not None:
-        command = [sys.executable, "-c", _LIMIT_FILES, str(max_file_bytes), *command]
-    # Bits are promised on CPU.
-    environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment)
+    for kind, limit in (("RLIMIT_FSIZE", max_file_bytes), ("RLIMIT_AS", max_memory_bytes)):
+        if limit is not None:
+            command = [sys.executable, "-c", _LIMIT, kind, str(limit), *command]
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Bits are promised on CPU.
+        env={**os.environ, "JAX_PLATFORMS": "cpu", **(variables or {})},
+        process_group=0,
+    )
 
 
 def finish(process: subprocess.Popen[str]) -> Ran:
@@ -142,22 +166,33 @@ def finish(process: subprocess.Popen[str]) -> Ran:
     return Ran(process.returncode, stdout, stderr)
 
 
-def run_program(name: str, *arguments: str | Path, max_file_bytes: int | None = None) -> Ran:
-    """Run an installed program to its end."""
-    return finish(start_program(name, *arguments, max_file_bytes=max_file_bytes))
+def run_program(name: str, *arguments: str | Path, **options: Any) -> Ran:
+    """Run an installed program to its end; options as for `start_program`."""
+    return finish(start_program(name, *arguments, **options))
+
+
+def wait_until(process: subprocess.Popen[str], ready: Callable[[], bool], what: str) -> None:
+    """Wait for a condition that must hold before the process ends."""
+    start = time.monotonic()
+    while not ready():
+        if process.poll() is not None or time.monotonic() - start > TIMEOUT:
+            raise AssertionError(f"{what} did not come: {finish(process)}")
+        time.sleep(0.002)
 
 
 def signal_when(
     process: subprocess.Popen[str], number: int, ready: Callable[[], bool], what: str
 ) -> Ran:
     """Send a signal as soon as a condition holds, and wait for the end of the process."""
-    start = time.monotonic()
-    while not ready():
-        if process.poll() is not None or time.monotonic() - start > TIMEOUT:
-            raise AssertionError(f"{what} did not come: {finish(process)}")
-        time.sleep(0.002)
+    wait_until(process, ready, what)
     process.send_signal(number)
     return finish(process)
+
+
+def journal_lines(out: Path) -> int:
+    """Whole lines of the journal: one for the recipe and one for each finished shard."""
+    journal = out / "journal.jsonl"
+    return journal.read_bytes().count(b"\n") if journal.exists() else 0
 
 
 def invoke(name: str, *arguments: str | Path) -> Ran:
@@ -190,6 +225,12 @@ def snapshot(directory: Path) -> dict[str, tuple[int, str]]:
     }
 
 
+def contents(directory: Path) -> dict[str, str]:
+    """Path -> sha256 of every file below a directory."""
+    found = snapshot(directory).items()
+    return {path: digest for path, (_, digest) in found if digest}
+
+
 def read_json(path: Path) -> Any:
     """A JSON file."""
     return json.loads(path.read_text(encoding="utf-8"))
@@ -215,6 +256,26 @@ def finished_dataset(storage_format: StorageFormat) -> Made:
     ran = run_program("hm-generate", *DATASET_RECIPE, out, "--format", storage_format)
     assert ran.code == 0, ran
     return Made(out, ran)
+
+
+@cache
+def dataset_in(storage_format: StorageFormat, compression: Compression, shard_mb: float) -> Path:
+    """The same samples as hm-generate writes them with these options; not to be changed."""
+    out = _directory() / f"data-{storage_format}-{compression}-{shard_mb}"
+    options = ("--format", storage_format, "--compress", compression)
+    size = settings(f"storage.shard_mb={shard_mb}")
+    ran = invoke("hm-generate", *DATASET_RECIPE, *size, out, *options)
+    assert ran.code == 0, ran
+    return out
+
+
+@cache
+def one_split(storage_format: StorageFormat) -> Path:
+    """A dataset of ONE_SPLIT_RECIPE made without disturbance; not to be changed."""
+    out = _directory() / f"one-split-{storage_format}"
+    ran = invoke("hm-generate", *ONE_SPLIT_RECIPE, out, "--format", storage_format)
+    assert ran.code == 0, ran
+    return out
 
 
 @cache

@@ -43,9 +43,19 @@ def sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
+def sync_directories(root: Path) -> None:
+    """Make all names below a directory, and its own, survive a power cut."""
+    for directory, _, _ in os.walk(root):
+        sync_directory(Path(directory))
+    sync_directory(root.absolute().parent)
+
+
 @contextmanager
-def atomic_file(path: Path) -> Iterator[IO[bytes]]:
+def whole_file(path: Path) -> Iterator[IO[bytes]]:
     """Open a file that takes its name only when it is written, flushed and synced.
+
+    Its bytes survive a power cut, its name perhaps not: `sync_directories` sees to all names at
+    once, which is much faster than one by one.
 
     Args:
         path: The final name. Until the block ends without an error nothing, or the old file, is
@@ -65,6 +75,13 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
         part.unlink(missing_ok=True)
         raise
     part.replace(path)
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[IO[bytes]]:
+    """A `whole_file` whose name survives a power cut, too."""
+    with whole_file(path) as file:
+        yield file
     sync_directory(path.parent)
 
 
