@@ -1,20 +1,25 @@
 """What the pages show runs as it stands there."""
 
 import re
+import shutil
 from pathlib import Path
 
 import jax.random as jr
 import pytest
 from packaging_facts import ROOT
 
+from hypermagnetics.data import Dataset
 from hypermagnetics.models import HyperLayer, save_model
 
 _BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/metrics.md"])
-def test_python_blocks_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One after another, beside a run as `make demo` leaves it."""
+@pytest.mark.parametrize("page", ["README.md", "docs/format.md", "docs/metrics.md"])
+def test_python_blocks_run(
+    page: str, tmp_path: Path, tiny: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One after another, beside a run as `make demo` leaves it, and a dataset."""
+    shutil.copytree(tiny.directory, tmp_path / "discs")
     model = HyperLayer(
         width=8, depth=1, hwidth=0.5, hdepth=1, hyperkey=jr.key(0), mainkey=jr.key(1)
     )
@@ -50,4 +55,4 @@ def test_make_targets_and_programs_exist() -> None:
     for target in targets:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
     programs = set(re.findall(r"^\s+(hm-\w+)", text, re.MULTILINE))
-    assert programs == {"hm-generate", "hm-train", "hm-eval"}
+    assert programs == {"hm-data", "hm-generate", "hm-train", "hm-eval"}
