@@ -22,7 +22,9 @@ _SHIFT = 19
 _ALL_COUNT = 1 << 15
 """Values of a component in a block, up to which all go into the histogram."""
 _ROWS_AT_ONCE = 64
-"""Rows that are widened to float64 at a time."""
+"""Rows whose deviations are added in float32."""
+_SMALLEST, _LARGEST = 1e-14, 1e14
+"""Spreads whose squares, and those of a ten-thousandth, are far within the range of float32."""
 _STRIDES = (11, 13, 17, 19, 23)
 
 _Exact = tuple[float, ...]
@@ -61,9 +63,9 @@ class Gatherer:
         """
         is_source = np.arange(block.sources.shape[1]) < block.num_sources[:, None]
         values: dict[ArrayName, np.ndarray] = {
-            "sources": block.sources[is_source],
-            "num_sources": block.num_sources[:, None].astype(np.float32),
-            "grid": block.grid,
+            "sources": block.sources[is_source][None],
+            "num_sources": block.num_sources[None, :, None].astype(np.float32),
+            "grid": block.grid[None],
             "potential": block.potential[..., None],
             "field": block.field,
         }
@@ -100,11 +102,12 @@ class _Running:
         self._min, self._max = np.minimum(self._min, low), np.maximum(self._max, high)
         if not (np.isfinite(low).all() and np.isfinite(high).all()):
             return False
-        self._count += rows.size // size
-        for first in range(0, len(rows), _ROWS_AT_ONCE):
-            wide = rows[first : first + _ROWS_AT_ONCE].astype(np.float64)
-            self._total = _plus_sums(self._total, wide)
-            self._squares = _plus_sums(self._squares, np.square(wide, out=wide))
+        count = rows.size // size
+        self._count += count
+        middle = (low.astype(np.float64) + high) / 2
+        total, squares = _deviations(rows, middle, float((high - low.astype(np.float64)).max()))
+        _add_to(self._total, total + count * middle)
+        _add_to(self._squares, squares + middle * (2 * total + count * middle))
         self._count_magnitudes(rows)
         return True
 
@@ -124,18 +127,18 @@ class _Running:
         )
 
     def _count_magnitudes(self, rows: np.ndarray) -> None:
-        values = rows.reshape(-1, len(self._magnitudes))
+        size, points = len(self._magnitudes), rows.shape[1] // len(self._magnitudes)
         # Counting takes ten times as long as summing, so of large blocks only some values count,
         # at a stride that does not fall in step with the points of a row.
-        if len(values) > _ALL_COUNT:
-            points = len(values) // len(rows)
-            values = values[:: next((stride for stride in _STRIDES if points % stride), 1)]
+        stride = 1
+        if len(rows) * points > _ALL_COUNT:
+            stride = next((stride for stride in _STRIDES if points % stride), 1)
         # The bits of a positive float32, read as a number, grow with its value. The upper half
         # of them is enough for the bins.
-        upper = np.ascontiguousarray(values, np.dtype("<f4")).view(np.dtype("<u2"))[:, 1::2]
+        upper = np.ascontiguousarray(rows, np.dtype("<f4")).reshape(-1).view(np.dtype("<u2"))
         for component, histogram in enumerate(self._magnitudes):
-            bins = (upper[:, component] >> (_SHIFT - 16)) & (_BINS - 1)
-            histogram += np.bincount(bins, minlength=_BINS)
+            found = upper[2 * component + 1 :: 2 * size * stride] >> (_SHIFT - 16)
+            histogram += np.bincount(found & (_BINS - 1), minlength=_BINS)
 
 
 def statistics_of(parts: Sequence[Sums]) -> Statistics:
@@ -191,10 +194,30 @@ def _median(histograms: Sequence[tuple[tuple[int, int], ...]]) -> float:
     return float(low + share * (high - low))
 
 
-def _plus_sums(exact: list[_Exact], wide: np.ndarray) -> list[_Exact]:
-    """The sums over some more rows."""
-    sums = wide.sum(axis=0).reshape(-1, len(exact)).sum(axis=0)
-    return [_plus(parts, float(x)) for parts, x in zip(exact, sums, strict=True)]
+def _deviations(
+    rows: np.ndarray, middle: np.ndarray, spread: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sums of the deviations of each component from its middle, and of their squares.
+
+    Deviations have the precision of the values, however far these are from zero, so that float32
+    will do for some rows, unless squares would leave its range.
+    """
+    wanted = np.float32 if _SMALLEST < spread < _LARGEST else np.float64
+    shift = np.tile(middle, rows.shape[1] // len(middle)).astype(wanted)
+    total, squares = np.zeros(rows.shape[1]), np.zeros(rows.shape[1])
+    for first in range(0, len(rows), _ROWS_AT_ONCE):
+        part = rows[first : first + _ROWS_AT_ONCE] - shift
+        total += part.sum(axis=0)
+        squares += np.einsum("ij,ij->j", part, part)
+    # What rounding the middle to float32 has moved.
+    moved = shift[: len(middle)].astype(np.float64) - middle
+    count = rows.size // len(middle)
+    total, squares = (sums.reshape(-1, len(middle)).sum(axis=0) for sums in (total, squares))
+    return total + count * moved, squares + moved * (2 * total + count * moved)
+
+
+def _add_to(exact: list[_Exact], sums: np.ndarray) -> None:
+    exact[:] = [_plus(parts, float(x)) for parts, x in zip(exact, sums, strict=True)]
 
 
 def _plus(parts: _Exact, x: float) -> _Exact:

@@ -70,7 +70,7 @@ def put_nan(directory: Path, file: Path) -> None:
 
 def climb(manifest: Any) -> None:
     """Name a file outside."""
-    manifest["files"][0]["path"] = "../secret"
+    manifest["files"][0][0] = "../secret"
 
 
 def change_version(manifest: Any) -> None:
