@@ -20,7 +20,7 @@ demo: $(BIN)/hm-train
 	$(BIN)/hm-eval $(DEMO)/run $(DEMO)/data --out $(DEMO)/report
 
 test: $(BIN)/pytest
-	$(BIN)/pytest -m "not slow and not gpu"
+	$(BIN)/pytest -m "not slow and not gpu" --numprocesses auto --dist loadfile
 
 lint: $(BIN)/pytest
 	$(BIN)/ruff check .

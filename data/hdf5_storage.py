@@ -14,6 +14,7 @@ from typing import NoReturn
 import h5py
 import numpy as np
 
+from hypermagnetics.data.hdf5_filter import ZSTD_FILTER, unknown_filter
 from hypermagnetics.data.layout import ArrayName, ArraySpec, Block, Shard, SplitLayout
 from hypermagnetics.data.rows import (
     ZSTD_LEVEL,
@@ -29,8 +30,6 @@ from hypermagnetics.files import whole_file
 
 _AXES = ("x", "y", "z")
 _ALIGNMENT = 4096
-_ZSTD_FILTER = 32015
-"""https://github.com/HDFGroup/hdf5_plugins/blob/master/docs/RegisteredFilterPlugins.md"""
 
 
 class Hdf5ShardSink:
@@ -162,14 +161,16 @@ def _create(file: h5py.File, spec: ArraySpec, place: SplitPlace, shard: Shard) -
 
 
 def _create_chunked(file: h5py.File, spec: ArraySpec, shape: tuple[int, ...]) -> h5py.Dataset:
-    # The low-level calls name a filter that this process need not have: nothing runs it here.
     properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     properties.set_obj_track_times(False)
     properties.set_chunk(_chunk_shape(spec, shape))
-    properties.set_filter(_ZSTD_FILTER, h5py.h5z.FLAG_OPTIONAL, (ZSTD_LEVEL,))
     space = h5py.h5s.create_simple(shape)
     kind = h5py.h5t.py_create(spec.dtype)
-    made = h5py.h5d.create(file.id, spec.name.encode(), kind, space, properties)
+    # The low-level calls take the number of a filter that this process need not have.
+    with unknown_filter():
+        properties.set_filter(ZSTD_FILTER, h5py.h5z.FLAG_OPTIONAL, (ZSTD_LEVEL,))
+        made = h5py.h5d.create(file.id, spec.name.encode(), kind, space, properties)
+        file.flush()  # or the name would be looked up later
     return h5py.Dataset(made)
 
 
@@ -227,7 +228,7 @@ def _frames(dataset: h5py.Dataset, path: Path, spec: ArraySpec) -> tuple[tuple[i
     chunk, size = _chunk_shape(spec, dataset.shape), path.stat().st_size
     properties = dataset.id.get_create_plist()
     filters = [properties.get_filter(i)[0] for i in range(properties.get_nfilters())]
-    if dataset.chunks != chunk or filters != [_ZSTD_FILTER]:
+    if dataset.chunks != chunk or filters != [ZSTD_FILTER]:
         _refuse_storage(path, spec, f"chunks {dataset.chunks} with filters {filters}")
     found: dict[int, tuple[int, int]] = {}
 

@@ -206,11 +206,14 @@ def _parse(text: bytes, path: Path) -> Manifest:
         # that has other keys: large manifests are read once.
         _refuse_other_versions(text, path)
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
+        keys = list(first["loc"])
+        if keys[:1] == ["files"] and len(keys) == 3:  # a row, whose entries have names
+            keys[2] = FileEntry._fields[int(keys[2])]
+        place = ".".join(map(str, keys))
         shown, rule = str(first["input"])[:80], first["msg"]
         cited = "rule M4" if first["type"] == "value_error" else "rule M3"
-        if place.startswith("files") and first["type"].startswith("string_pattern"):
-            rule = "a relative path without '..', or 64 hexadecimal digits"
+        if place.startswith("files") and place.endswith("path"):
+            rule = "a relative path without '..'"
         raise DatasetError(
             f"The manifest's {place or 'content'} must be as the format says: {rule}; "
             f"got {shown!r} ({path}; {cited}). {_REPAIR}"

@@ -100,9 +100,9 @@ def make_plan(
         for name, split in recipe.splits.items()
     }
     recipe = _with_block_size(recipe, list(sizes.values()))
-    splits = {name: _layout(recipe, size) for name, size in sizes.items()}
     for name, size in sizes.items():
-        _refuse_large_blocks(name, size, splits[name].samples_per_grid)
+        _refuse_large_blocks(name, size, _samples_per_grid(recipe, size))
+    splits = {name: _layout(recipe, size) for name, size in sizes.items()}
     refuse_unpackable(recipe, columns, splits)
     identity = Identity(
         title=recipe.title,
@@ -171,6 +171,11 @@ def _with_block_size(recipe: DatasetRecipe, sizes: list[_Sizes]) -> DatasetRecip
     return recipe.model_copy(update={"samples_per_grid": samples})
 
 
+def _samples_per_grid(recipe: DatasetRecipe, size: _Sizes) -> int:
+    assert recipe.samples_per_grid is not None, "filled in above"
+    return min(recipe.samples_per_grid, size.split.num_samples)
+
+
 def _refuse_large_blocks(split: str, size: _Sizes, samples: int) -> None:
     found = size.block_bytes(samples)
     if found > _MAX_BLOCK_BYTES:
@@ -184,9 +189,7 @@ def _refuse_large_blocks(split: str, size: _Sizes, samples: int) -> None:
 
 
 def _layout(recipe: DatasetRecipe, size: _Sizes) -> SplitLayout:
-    split = size.split
-    assert recipe.samples_per_grid is not None, "filled in above"
-    per_grid = min(recipe.samples_per_grid, split.num_samples)
+    split, per_grid = size.split, _samples_per_grid(recipe, size)
     return SplitLayout(
         num_samples=split.num_samples,
         samples_per_grid=per_grid,

@@ -29,7 +29,7 @@ DATASET_OVERRIDES = {
     "another choice": (
         "grid.kind=regular",
         "'grid.num_points' must be a known key",
-        "Known: half_width, kind, resolution.",
+        "Known: half_width, halo, kind, resolution.",
     ),
     "name of a split": ("splits.a b.num_samples=1", "'splits.a b'", "got 'splits.a b'"),
     "split with a bad name": (
