@@ -7,7 +7,7 @@ and read past HDF5, which needs no plugin and decodes in several threads.
 
 import mmap
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import NoReturn
 
@@ -84,6 +84,7 @@ class Hdf5Storage:
     def shard_sink(self, shard: Shard) -> Iterator[Hdf5ShardSink]:
         """Write one shard; its file takes its name when the block ends without an error."""
         with (
+            unknown_filter() if self._place.compression == "zstd" else nullcontext(),
             whole_file(self._path(shard)) as raw,
             h5py.File(
                 raw, "w", alignment_threshold=_ALIGNMENT, alignment_interval=_ALIGNMENT
@@ -166,11 +167,9 @@ def _create_chunked(file: h5py.File, spec: ArraySpec, shape: tuple[int, ...]) ->
     properties.set_chunk(_chunk_shape(spec, shape))
     space = h5py.h5s.create_simple(shape)
     kind = h5py.h5t.py_create(spec.dtype)
-    # The low-level calls take the number of a filter that this process need not have.
-    with unknown_filter():
-        properties.set_filter(ZSTD_FILTER, h5py.h5z.FLAG_OPTIONAL, (ZSTD_LEVEL,))
-        made = h5py.h5d.create(file.id, spec.name.encode(), kind, space, properties)
-        file.flush()  # or the name would be looked up later
+    # The low-level calls take the number of a filter that HDF5 does not know.
+    properties.set_filter(ZSTD_FILTER, h5py.h5z.FLAG_OPTIONAL, (ZSTD_LEVEL,))
+    made = h5py.h5d.create(file.id, spec.name.encode(), kind, space, properties)
     return h5py.Dataset(made)
 
 

@@ -4,11 +4,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import h5py
+import hdf5plugin  # noqa: F401  (h5py reads zstd with it)
 import numpy as np
 import pytest
 
 from hypermagnetics.data import Dataset
+from hypermagnetics.data.convert import convert
 from hypermagnetics.data.verify import find_problems, recompute_labels
+from hypermagnetics.errors import DatasetError
 from hypermagnetics.sources import SourceColumns, labels
 
 KEPT = Path(__file__).parents[1] / "reference" / "format-1"
@@ -66,7 +70,7 @@ def test_bytes_do_not_depend_on_the_plugins_of_hdf5(tmp_path: Path) -> None:
     code = (
         "import sys, importlib; from pathlib import Path; importlib.import_module(sys.argv[1]); "
         "from hypermagnetics.data import Dataset; from hypermagnetics.data.convert import convert; "
-        "convert(Dataset.open(sys.argv[2]), Path(sys.argv[3]), 'hdf5', 'zstd', 1e6); "
+        "convert(Dataset.open(sys.argv[2]), Path(sys.argv[3]), 'hdf5', 'zstd', 200.0); "
         "import h5py; print(h5py.h5z.filter_avail(32015))"
     )
     known = {}
@@ -77,3 +81,21 @@ def test_bytes_do_not_depend_on_the_plugins_of_hdf5(tmp_path: Path) -> None:
     assert known == {"json": "False", "hdf5plugin": "True"}
     one, other = (tmp_path / name / "manifest.json" for name in known)
     assert one.read_bytes() == other.read_bytes()
+
+
+def test_a_file_that_is_read_by_the_filter_is_not_spoilt(tmp_path: Path) -> None:
+    """HDF5 cannot forget the filter then; closed, it can, and knows it again afterwards."""
+    source = Dataset.open(KEPT / "zarr-none")
+    file = KEPT / "hdf5-zstd" / "train" / "shard-00000.h5"
+    with h5py.File(file) as opened:
+        dataset = opened["potential"]
+        values = dataset[:]
+        with pytest.raises(DatasetError, match="Close the files that this process reads with h5py"):
+            convert(source, tmp_path / "data", "hdf5", "zstd")
+    convert(source, tmp_path / "data", "hdf5", "zstd")
+    with h5py.File(file) as opened:
+        np.testing.assert_array_equal(opened["potential"][:], values)
+    kept, made = (
+        directory / "manifest.json" for directory in (KEPT / "hdf5-zstd", tmp_path / "data")
+    )
+    assert kept.read_bytes() == made.read_bytes()
