@@ -20,7 +20,7 @@ MANIFESTS = {
     "zarr-none": "f4ae21b6b7b1fe1c7d7f2dcb0483e022c52395ec7c5b4b170b514ef89bdaa489",
     "zarr-zstd": "438c89ed9613a3d45e81581b0d1c665091dd53037d760a76db6d42ee39b82624",
     "hdf5-none": "2ed5a6e8a590efd88ea94d312565642ea9d3d6050aefa9d0a659aeda6c45aadd",
-    "hdf5-zstd": "2dfa86424ba03a9565a9facca377b36d3bbf293624f770f58ff2f871c5d9f0b8",
+    "hdf5-zstd": "e4ad90ea1a164c0306c9422a54e2e9a5835133ec4df4c8d5c8b1e2440614ea04",
 }
 
 
