@@ -9,7 +9,7 @@ from measurement import report
 
 from hypermagnetics.train.log import wait_share
 
-BOUND = 0.03
+BOUND = 0.01
 STEPS = 1000
 
 
