@@ -4,23 +4,32 @@ import shlex
 import sys
 import time
 from pathlib import Path
+from typing import get_args
 
 import click
 import numpy as np
 
 import hypermagnetics
-from hypermagnetics.data import Compression, Dataset, Split, StorageFormat
+from hypermagnetics.data import Compression, Dataset, StorageFormat
 from hypermagnetics.data.convert import convert
-from hypermagnetics.data.importing import MomentKind, Units, import_team_file, missing_units
+from hypermagnetics.data.importing import (
+    FieldUnit,
+    LengthUnit,
+    MomentKind,
+    Units,
+    import_team_file,
+    missing_units,
+)
 from hypermagnetics.data.manifest import Manifest, read_manifest
 from hypermagnetics.data.summary import describe, first_samples
 from hypermagnetics.data.team_file import read_team_file
-from hypermagnetics.data.verify import Compute, find_problems, recompute_labels
+from hypermagnetics.data.verify import Compute, find_problems, num_recomputed, recompute_labels
 from hypermagnetics.errors import DatasetError, SourceError
 from hypermagnetics.log import Progress, errors_in_one_line, in_bytes, say
 
 _TOLERANCE = 1e-5
 _REFUSED = 2
+_UNITS: dict[str, tuple[str, ...]] = {"length": get_args(LengthUnit), "field": get_args(FieldUnit)}
 
 _DIR = click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 _OUT = click.argument("out", type=click.Path(path_type=Path))
@@ -120,8 +129,8 @@ def convert_command(
 @main.command(name="import")
 @click.argument("file", type=click.Path(path_type=Path))
 @_OUT
-@click.option("--length-unit", type=click.Choice(["m", "cm", "mm", "um", "nm"]))
-@click.option("--field-unit", type=click.Choice(["A/m", "kA/m", "T", "mT"]), help="T means mu0 H.")
+@click.option("--length-unit", type=click.Choice(_UNITS["length"]))
+@click.option("--field-unit", type=click.Choice(_UNITS["field"]), help="T means mu0 H.")
 @click.option(
     "--m-is",
     type=click.Choice(["moment", "magnetisation"]),
@@ -171,9 +180,8 @@ def _asked_for(file: Path, length: str | None, field: str | None) -> Units:
     given = {"length": length, "field": field}
     for name in missing_units(file):
         if given[name] is None and sys.stdin.isatty():
-            choices = {"length": ("m", "cm", "mm", "um", "nm"), "field": ("A/m", "kA/m", "T", "mT")}
             given[name] = click.prompt(
-                f"{file} does not say the unit of {name}. It is", type=click.Choice(choices[name])
+                f"{file} does not say the unit of {name}. It is", type=click.Choice(_UNITS[name])
             )
         if given[name] is None:
             raise DatasetError(
@@ -187,19 +195,16 @@ def _recompute(dataset: Dataset, fraction: float, tolerance: float, seed: int | 
     seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
     compute = _labels_of(dataset)
     generator = np.random.default_rng(seed)
-    total = sum(
-        min(max(int(np.ceil(fraction * len(dataset.split(name)))), 1), len(dataset.split(name)))
-        for name in dataset.splits
-    )
+    splits = [dataset.split(name) for name in dataset.splits]
+    total = sum(num_recomputed(split, fraction) for split in splits)
     with Progress("hm-data", total, "samples") as progress:
-        for name in dataset.splits:
-            split: Split = dataset.split(name)
+        for split in splits:
             found = recompute_labels(
                 split, compute, fraction, tolerance, generator, progress.advance
             )
             click.echo(
-                f"{name}: labels of {found.num_samples} samples follow from their sources; largest "
-                f"difference {found.worst:.2g} (--seed {seed})."
+                f"{split.name}: labels of {found.num_samples} samples follow from their sources; "
+                f"largest difference {found.worst:.2g} (--seed {seed})."
             )
 
 

@@ -44,17 +44,16 @@ def convert(
     """
     identity = _identity(dataset.manifest, storage_format, compression, shard_bytes)
     with DatasetWriter.open(out, identity) as writer:
-        for name in dataset.splits:
-            split = dataset.split(name)
+        splits = {name: dataset.split(name) for name in dataset.splits}
+        for split in splits.values():
             verify_split(split)
             advance(len(split))
 
         def write(name: str, shard: Shard) -> None:
             if not writer.has(name, shard):
-                source = dataset.split(name)
                 with writer.shard(name, shard) as sink:
                     for index in range(shard.first_block, shard.first_block + shard.num_blocks):
-                        sink.append(source.block(index))
+                        sink.append(splits[name].block(index))
 
         with ThreadPoolExecutor(_THREADS, "shard") as pool:
             tasks = {pool.submit(writer.write_metadata): 0}

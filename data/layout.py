@@ -113,9 +113,8 @@ class SplitLayout(Config):
 
     @model_validator(mode="after")
     def _blocks_fit_in_memory(self) -> "SplitLayout":
-        block = sum(spec.rows_per_block * spec.row_bytes for spec in self.arrays())
-        if block > _MAX_BLOCK_BYTES:
-            raise ValueError(f"blocks of at most {_MAX_BLOCK_BYTES} bytes, not {block}")
+        if self.block_bytes > _MAX_BLOCK_BYTES:
+            raise ValueError(f"blocks of at most {_MAX_BLOCK_BYTES} bytes, not {self.block_bytes}")
         return self
 
     @model_validator(mode="after")
@@ -214,6 +213,11 @@ class SplitLayout(Config):
         if self.shared_grid:
             return range(0, 1) if shard.number == 0 else range(0)
         return range(shard.first_block, shard.first_block + shard.num_blocks)
+
+    @property
+    def block_bytes(self) -> int:
+        """Bytes of the values of a full block, with its grid."""
+        return sum(spec.rows_per_block * spec.row_bytes for spec in self.arrays())
 
     @property
     def num_bytes(self) -> int:

@@ -18,6 +18,7 @@ from hypermagnetics.data.manifest import (
     read_manifest,
 )
 from hypermagnetics.data.padding import refuse_bad_padding
+from hypermagnetics.data.rows import refuse_links
 from hypermagnetics.data.split import Split
 from hypermagnetics.errors import DatasetError
 from hypermagnetics.files import sha256_of
@@ -92,6 +93,11 @@ class Recomputation(NamedTuple):
     """Largest difference, in units of the larger of |value| and the sample's median |value|."""
 
 
+def num_recomputed(split: Split, fraction: float) -> int:
+    """Samples in a fraction of a split, at least one."""
+    return min(max(ceil(fraction * len(split)), 1), len(split))
+
+
 def recompute_labels(
     split: Split,
     compute: Compute,
@@ -117,7 +123,7 @@ def recompute_labels(
     Raises:
         DatasetError: With the first sample whose labels differ by more.
     """
-    count = min(max(ceil(fraction * len(split)), 1), len(split))
+    count = num_recomputed(split, fraction)
     chosen = np.sort(generator.choice(len(split), count, replace=False))
     worst = 0.0
     for block in np.unique(chosen // split.layout.samples_per_grid).tolist():
@@ -177,11 +183,7 @@ def _check_file(root: Path, entry: FileEntry) -> None:
 
 def _check_sha256(directory: Path, entry: FileEntry) -> None:
     path = directory / entry.path
-    if path.resolve() != directory.resolve() / entry.path:
-        raise DatasetError(
-            f"A file of a dataset must be a plain file inside it; got a link on the way ({path}; "
-            "rule D2). Copy the real files there."
-        )
+    refuse_links(path)
     found = sha256_of(path)
     if found != entry.sha256:
         raise DatasetError(

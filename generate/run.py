@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from hypermagnetics.data import DatasetWriter, Manifest, Shard, ShardRecord
@@ -92,7 +93,7 @@ def _make(
             workers = stack.enter_context(
                 start_workers(plan, directory, at_once, ahead, writer.lock, processes.prepare)
             )
-            make = lambda split, shard: workers.make_shard(split, shard, written)  # noqa: E731
+            make = partial(workers.make_shard, written=written)
             give_up.append(workers.give_up)
 
         def record(split: str, shard: Shard) -> None:
@@ -115,11 +116,7 @@ def _refuse_too_little_space(plan: Plan, directory: Path, missing: list[tuple[st
     layouts = plan.identity.splits
     # The last block of a split is stored whole.
     needed = _OVERHEAD * sum(
-        layouts[split].num_bytes
-        / layouts[split].num_samples
-        * layouts[split].samples_per_grid
-        * shard.num_blocks
-        for split, shard in missing
+        layouts[split].block_bytes * shard.num_blocks for split, shard in missing
     )
     free = shutil.disk_usage(directory).free
     if needed > free:

@@ -34,10 +34,7 @@ def pace(plan: Plan, wanted: int) -> Pace:
     Returns:
         At most that many shards, at least one.
     """
-    largest = max(
-        layout.num_bytes / layout.num_samples * layout.samples_per_grid
-        for layout in plan.identity.splits.values()
-    )
+    largest = max(layout.block_bytes for layout in plan.identity.splits.values())
     blocks = max(int(_MEMORY / largest), 1)
     shards = min(wanted, blocks)
     return Pace(shards, min(_BLOCKS_AHEAD, blocks // shards - 1))

@@ -43,9 +43,9 @@ class _Lock(NamedTuple):
 class Workers:
     """Some processes, each of which makes one shard at a time."""
 
-    def __init__(self, workers: list[_Worker], plan: Plan) -> None:
+    def __init__(self, workers: list[_Worker]) -> None:
         """Use `start_workers`."""
-        self._workers, self._plan = workers, plan
+        self._workers = workers
         self._idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
         for worker in workers:
             self._idle.put(worker)
@@ -132,7 +132,6 @@ def start_workers(
     """
     context = multiprocessing.get_context("spawn")
     started: list[_Worker] = []
-    workers = None
     try:
         for number in range(count):
             ours, theirs = context.Pipe()
@@ -141,7 +140,7 @@ def start_workers(
             process.start()
             theirs.close()  # so that its end is seen when the worker dies
             started.append(_Worker(process, ours))
-        workers = Workers(started, plan)
+        workers = Workers(started)
         yield workers
         workers.finish()
     finally:

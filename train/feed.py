@@ -123,10 +123,7 @@ class DeviceFeed:
     def __enter__(self) -> "DeviceFeed":
         blocks = self._split.layout.num_blocks
         # One more, which stays zero: an empty block.
-        first = on_device(read_batch(self._split, (0,)))
-        held = jax.tree.map(
-            lambda part: jnp.zeros((blocks + 1, *part.shape[1:]), part.dtype), first
-        )
+        held = _zeros(on_device(read_batch(self._split, (0,))), blocks + 1)
         for block in range(blocks):
             held = _put(held, on_device(read_batch(self._split, (block,))), jnp.asarray(block))
         self._held = jax.block_until_ready(held)

@@ -64,10 +64,7 @@ def open_feed(placement: Placement, split: Split, schedule: BatchSchedule, first
 
 def _bytes_on_device(split: Split) -> int:
     """Every block takes the room of a whole one with a grid of its own, and there is one more."""
-    layout = split.layout
-    points = layout.num_points * (1 + layout.dim)
-    block = layout.samples_per_grid * (points + layout.max_sources * layout.source_size)
-    return 4 * (block + layout.num_points * layout.dim) * (layout.num_blocks + 1)
+    return split.layout.block_bytes * (split.layout.num_blocks + 1)
 
 
 def _memory(device: jax.Device) -> int:
