@@ -14,7 +14,7 @@ LAYERS = (
     {"sources", "models", "metrics", "data"},
     set(PROGRAMS),
 )
-WITHIN_LAYER = {("config", "recipes")}
+WITHIN_LAYER = {("config", "recipes"), ("models", "sources")}
 """Imports inside a layer that are meant; everything else in one layer is apart."""
 
 ONLY_IN = {

@@ -4,7 +4,9 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import jax.numpy as jnp
 import jax.random as jr
+import numpy as np
 import optax
 from pydantic import ValidationError
 
@@ -19,11 +21,16 @@ from hypermagnetics.data import (
     verify_split,
 )
 from hypermagnetics.errors import DatasetError, RecipeError
-from hypermagnetics.models import READABLE, Model, ModelInputs, Scales, build_model
+from hypermagnetics.models import READABLE, Model, ModelInputs, Scales, TrainedRange, build_model
+from hypermagnetics.shapes import Points, SourceTable
+from hypermagnetics.sources import BODIES
 from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.objective import Objective
 from hypermagnetics.train.optimiser import learning_rate, make_optimiser
 from hypermagnetics.train.placement import Placement, choose_placement
+
+_EXAMPLES = 1 << 16
+"""Sources and points that a model may look at before the first step."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,9 @@ class Setup:
 
     def new_model(self) -> Model:
         """The model with its initial parameters."""
-        return build_model(self.recipe.model, self.inputs, jr.key(self.recipe.seed))
+        key = jr.key(self.recipe.seed)
+        model = build_model(self.recipe.model, self.inputs, key)
+        return model.fitted(*_examples(self.train), jr.fold_in(key, 1))
 
     @property
     def samples_per_step(self) -> int:
@@ -134,7 +143,9 @@ def _inputs(manifest: Manifest, split: Split) -> ModelInputs:
             dim=split.layout.dim,
             source_size=split.layout.source_size,
             columns=manifest.columns,
-            codes=tuple(manifest.bodies.values()) if "body" in manifest.columns else (),
+            bodies=tuple(body for body in BODIES if body in manifest.bodies),
+            constants=tuple(manifest.constants.items()),
+            trained=_trained(split),
             scales=_scales(split),
         )
     except ValidationError as error:
@@ -143,6 +154,28 @@ def _inputs(manifest: Manifest, split: Split) -> ModelInputs:
             f"{', '.join(READABLE)}, for a model to read them; got {', '.join(manifest.columns)} "
             f"({split.directory}). Train with a release of hypermagnetics that knows them."
         ) from error
+
+
+def _trained(split: Split) -> TrainedRange:
+    """What the training split holds."""
+    sources, grid = split.statistics("sources"), split.statistics("grid")
+    return TrainedRange(
+        sources=tuple(zip(sources.min, sources.max, strict=True)),
+        points=tuple(zip(grid.min, grid.max, strict=True)),
+    )
+
+
+def _examples(split: Split) -> tuple[SourceTable, Points]:
+    """Sources, one a row, and points, from the first blocks of a split."""
+    blocks, sources, points = split.layout.num_blocks, [], []
+    for index in range(blocks):
+        block = split.block(index)
+        used = np.arange(block.sources.shape[1]) < block.num_sources[:, None]
+        sources.append(block.sources[used])
+        points.append(block.grid)
+        if min(sum(map(len, sources)), sum(map(len, points))) >= _EXAMPLES:
+            break
+    return jnp.asarray(np.concatenate(sources)), jnp.asarray(np.concatenate(points))
 
 
 def _scales(split: Split) -> Scales:

@@ -40,12 +40,12 @@ _TABLES = {"2D": (_PLANE, _IN_PLANE), "3D": (_SPACE, _IN_SPACE)}
 
 def inputs_of(columns: SourceColumns, scales: Scales | None = None) -> ModelInputs:
     """What hm-train makes of a manifest."""
-    codes = ("dipole", "disc", "rectangle", "sphere", "cuboid")
     return ModelInputs(
         dim=columns.dim,
         source_size=columns.size,
         columns=columns.names,
-        codes=tuple(codes.index(body) for body in columns.bodies),
+        bodies=columns.bodies,
+        constants=columns.constants,
         scales=scales or Scales(),
     )
 
@@ -144,8 +144,7 @@ def test_the_order_of_the_columns_does_not_matter() -> None:
     """Each is found by its name."""
     order = [0, 1, 2, 3, 8, 5, 7, 4, 6]
     names = tuple(_PLANE.names[i] for i in order)
-    codes = inputs_of(_PLANE).codes
-    inputs = ModelInputs(source_size=9, columns=names, codes=codes)
+    inputs = ModelInputs(source_size=9, columns=names, bodies=_PLANE.bodies)
     np.testing.assert_array_equal(
         read_rows(inputs, _IN_PLANE[:, jnp.array(order)]).shape,
         read_rows(inputs_of(_PLANE), _IN_PLANE).shape,
@@ -159,7 +158,7 @@ def test_a_file_that_names_no_columns_reads_lengths(tmp_path: Path) -> None:
     save_model(tmp_path / "model.hm", model, {})
     line, leaves = (tmp_path / "model.hm").read_bytes().split(b"\n", 1)
     header = json.loads(line)
-    del header["inputs"]["columns"], header["inputs"]["codes"]
+    del header["inputs"]["columns"], header["inputs"]["bodies"], header["inputs"]["trained"]
     (tmp_path / "model.hm").write_bytes(json.dumps(header).encode() + b"\n" + leaves)
     old = load(tmp_path / "model.hm")
     assert old.source_columns == ()
@@ -174,8 +173,7 @@ def test_a_file_that_names_no_columns_reads_lengths(tmp_path: Path) -> None:
     [
         ({"columns": ("a", "b", "c", "d", "phase")}, "among radius, .*, body, each once"),
         ({"columns": ("a", "b", "c", "d", "rotation_w")}, "a rotation by all of rotation_w, "),
-        ({"columns": ("a", "b", "c", "d", "body")}, "codes of bodies if"),
-        ({"codes": (1, 2)}, "codes of bodies if"),
+        ({"columns": ("a", "b", "c", "d", "body")}, "the bodies if there is"),
         ({"columns": ("a", "b", "c", "d")}, "5 names of columns, or none"),
         ({"dim": 3}, "at least 6 columns"),
     ],

@@ -5,8 +5,11 @@ from hypermagnetics.models.hyper_mlp import HyperMLP as HyperMLP
 from hypermagnetics.models.inputs import READABLE as READABLE
 from hypermagnetics.models.inputs import ModelInputs as ModelInputs
 from hypermagnetics.models.inputs import Scales as Scales
+from hypermagnetics.models.inputs import TrainedRange as TrainedRange
 from hypermagnetics.models.model import Model as Model
+from hypermagnetics.models.ranges import OutOfRangeWarning as OutOfRangeWarning
 from hypermagnetics.models.registry import ModelConfig as ModelConfig
 from hypermagnetics.models.registry import build_model as build_model
+from hypermagnetics.models.split import Split as Split
 from hypermagnetics.models.store import load as load
 from hypermagnetics.models.store import save_model as save_model

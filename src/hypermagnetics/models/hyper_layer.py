@@ -1,7 +1,7 @@
 """HyperLayer: trained features of position, with weights that the sources decide (FC+ILR)."""
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import equinox as eqx
 import jax
@@ -58,6 +58,13 @@ class HyperLayerConfig(Config):
     """If given, positions enter the hypernetwork as r / sqrt(1 + |r|² / reach²) [length scales].
     Far sources, rare in training and alike in their fields, then lie close together, where the
     network interpolates rather than extrapolates. null for positions as they are."""
+
+
+class LayerWeights(NamedTuple):
+    """The last layer of a configuration."""
+
+    weights: Float[Array, " features"]
+    bias: Float[Array, ""]
 
 
 class HyperLayer(Model):
@@ -131,25 +138,21 @@ class HyperLayer(Model):
             output_gain=1 / math.sqrt(config.width),
         )
 
-    def __call__(self, sources: SourceTable, points: Points) -> Potential:
-        """Potential of one configuration; see `Model`."""
-        weights, bias = self.weights(sources)
-        return self.inputs.scales.potential * (self.features(points) @ weights + bias)
-
-    def field(self, sources: SourceTable, points: Points) -> FieldValues:
-        """Field of one configuration; see `Model`."""
-        weights, _ = self.weights(sources)
-        _, gradient = value_and_gradient(self.features, points)
-        return -self.inputs.scales.potential * (gradient @ weights).T
+    def evaluate(self, weights: LayerWeights, points: Points) -> tuple[Potential, FieldValues]:
+        """Potential and field for given weights; see `Model`."""
+        scale = self.inputs.scales.potential
+        features, gradient = value_and_gradient(self.features, points)
+        potential = scale * (features @ weights.weights + weights.bias)
+        return potential, -scale * (gradient @ weights.weights).T
 
     def block(self, sources: SourceTables, points: Points) -> tuple[BlockPotential, BlockField]:
         """Potential and field of samples that share their points; see `Model`."""
-        weights, bias = jax.vmap(self.weights)(sources)
+        made = jax.vmap(self.weights)(sources)
         features, gradient = value_and_gradient(self.features, points)
         scale = self.inputs.scales.potential
-        potential = scale * (weights @ features.T + bias[:, None])
+        potential = scale * (made.weights @ features.T + made.bias[:, None])
         # One product for all axes: (samples, K) @ (K, dim * points).
-        field = weights @ gradient.reshape(-1, gradient.shape[-1]).T
+        field = made.weights @ gradient.reshape(-1, gradient.shape[-1]).T
         field = field.reshape(len(sources), *gradient.shape[:2])
         return potential, -scale * jnp.moveaxis(field, 1, -1)
 
@@ -157,7 +160,7 @@ class HyperLayer(Model):
         """The features f(r)."""
         return jax.nn.gelu(self.trunk(points / self.inputs.scales.length))
 
-    def weights(self, sources: SourceTable) -> tuple[Float[Array, " features"], Float[Array, ""]]:
+    def weights(self, sources: SourceTable) -> LayerWeights:
         """The weights w and the bias b of one configuration, summed over its sources."""
         moment, position, shape = read_rows(self.inputs, sources)
         if self.config.source_reach is not None:
@@ -170,7 +173,7 @@ class HyperLayer(Model):
             made = self.hypernetwork(position, jnp.concatenate([moment, shape], axis=-1))
             is_source = jnp.any(moment != 0, axis=-1, keepdims=True)
             total = jnp.sum(jnp.where(is_source, made, 0), axis=0)
-        return total[:-1], total[-1]
+        return LayerWeights(total[:-1], total[-1])
 
     @property
     def rank(self) -> int | None:

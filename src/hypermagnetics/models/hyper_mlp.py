@@ -3,7 +3,6 @@
 from typing import Annotated, Literal
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 from pydantic import Field
@@ -23,12 +22,9 @@ from hypermagnetics.models.mlp import (
 from hypermagnetics.models.model import Model
 from hypermagnetics.shapes import (
     AnyKey,
-    BlockField,
-    BlockPotential,
     Points,
     Potential,
     SourceTable,
-    SourceTables,
 )
 from hypermagnetics.shapes import Field as FieldValues
 
@@ -97,23 +93,12 @@ class HyperMLP(Model):
         # start smaller than it.
         self.hypernetwork = (*hidden, Layer(last.weight * jnp.std(template), template))
 
-    def __call__(self, sources: SourceTable, points: Points) -> Potential:
-        """Potential of one configuration; see `Model`."""
-        return self._inference(self.weights(sources))(points)
-
-    def field(self, sources: SourceTable, points: Points) -> FieldValues:
-        """Field of one configuration; see `Model`."""
-        _, gradient = value_and_gradient(self._inference(self.weights(sources)), points)
-        return -gradient.T
-
-    def block(self, sources: SourceTables, points: Points) -> tuple[BlockPotential, BlockField]:
-        """Potential and field of samples that share their points; see `Model`."""
-
-        def sample(table: SourceTable) -> tuple[Potential, FieldValues]:
-            potential, gradient = value_and_gradient(self._inference(self.weights(table)), points)
-            return potential, -gradient.T
-
-        return jax.vmap(sample)(sources)
+    def evaluate(
+        self, weights: Float[Array, " weights"], points: Points
+    ) -> tuple[Potential, FieldValues]:
+        """Potential and field for given weights; see `Model`."""
+        potential, gradient = value_and_gradient(self._inference(weights), points)
+        return potential, -gradient.T
 
     def weights(self, sources: SourceTable) -> Float[Array, " weights"]:
         """All weights of the inference network for one configuration."""

@@ -7,11 +7,15 @@ from jaxtyping import Array, Float
 from pydantic import Field, model_validator
 
 from hypermagnetics.config import Config
+from hypermagnetics.errors import SourceError
 from hypermagnetics.shapes import SourceTable
+from hypermagnetics.sources import BODIES, BodyName, SourceColumns
 
-_LENGTHS = ("radius", "dimension_x", "dimension_y", "dimension_z")
+_SIZES = ("radius", "dimension_x", "dimension_y", "dimension_z")
+LENGTHS = ("position_x", "position_y", "position_z", *_SIZES)
+"""Names of the columns that are lengths [m]."""
 _QUATERNION = ("rotation_w", "rotation_x", "rotation_y", "rotation_z")
-READABLE = (*_LENGTHS, "angle", *_QUATERNION, "body")
+READABLE = (*_SIZES, "angle", *_QUATERNION, "body")
 """Names of the columns that a model can read behind moment and position."""
 
 _Column = Float[Array, "sources 1"]
@@ -29,6 +33,15 @@ class Scales(Config):
     """[A]"""
 
 
+class TrainedRange(Config):
+    """The values that a model has seen in training."""
+
+    sources: tuple[tuple[float, float], ...]
+    """Least and largest value of each column of the source table."""
+    points: tuple[tuple[float, float], ...]
+    """Least and largest coordinate of the points along each axis [m]."""
+
+
 class ModelInputs(Config):
     """What a model reads, fixed by its dataset."""
 
@@ -37,8 +50,12 @@ class ModelInputs(Config):
     """Columns of the source table: moment, position, then anything else."""
     columns: tuple[str, ...] = ()
     """Their names. Without them, as in older files, all behind the position are lengths."""
-    codes: tuple[int, ...] = ()
-    """Codes of the bodies in the column `body`, if there is one."""
+    bodies: tuple[BodyName, ...] = ()
+    """Bodies that the rows may be. Not known in older files."""
+    constants: tuple[tuple[str, float], ...] = ()
+    """Sizes and rotation that all rows share, by name."""
+    trained: TrainedRange | None = None
+    """What has been seen in training, if known."""
     scales: Scales = Scales()
 
     @model_validator(mode="after")
@@ -52,14 +69,33 @@ class ModelInputs(Config):
             raise ValueError(f"for columns among {', '.join(READABLE)}, each once")
         if len(set(names) & set(_QUATERNION)) not in (0, len(_QUATERNION)):
             raise ValueError(f"given a rotation by all of {', '.join(_QUATERNION)}")
-        if ("body" in names) != bool(self.codes):
-            raise ValueError("given codes of bodies if there is a column 'body', and only then")
+        if "body" in names and not self.bodies:
+            raise ValueError("given the bodies if there is a column 'body'")
         return self
 
     @property
     def shape_columns(self) -> tuple[str, ...]:
         """Names of the columns behind moment and position; none if they are not known."""
         return self.columns[2 * self.dim :]
+
+    @property
+    def codes(self) -> tuple[int, ...]:
+        """Codes of the bodies in the column `body`, if there is one."""
+        return tuple(map(BODIES.index, self.bodies)) if "body" in self.columns else ()
+
+    @property
+    def described(self) -> SourceColumns:
+        """The columns with their bodies, for exact values.
+
+        Raises:
+            SourceError: If the bodies are not known.
+        """
+        if not self.bodies:
+            raise SourceError(
+                "The bodies of the sources must be known for exact values; got a model that does "
+                "not say them. Train it again on a dataset of the present format."
+            )
+        return SourceColumns(self.dim, self.bodies, self.columns, self.constants)
 
     @property
     def shape_size(self) -> int:
@@ -97,7 +133,7 @@ def read_rows(inputs: ModelInputs, sources: SourceTable) -> Rows:
     dim, scales = inputs.dim, inputs.scales
     rest = sources[:, 2 * dim :]
     column = {name: rest[:, i : i + 1] for i, name in enumerate(inputs.shape_columns)}
-    lengths = [column[name] for name in _LENGTHS if name in column] if inputs.columns else [rest]
+    lengths = [column[name] for name in _SIZES if name in column] if inputs.columns else [rest]
     features = [sources[:, :0], *(length / scales.length for length in lengths)]
     if "angle" in column:
         features += [jnp.cos(2 * column["angle"]), jnp.sin(2 * column["angle"])]

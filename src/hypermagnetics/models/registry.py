@@ -9,9 +9,12 @@ from hypermagnetics.models.hyper_layer import HyperLayer, HyperLayerConfig
 from hypermagnetics.models.hyper_mlp import HyperMLP, HyperMLPConfig
 from hypermagnetics.models.inputs import ModelInputs
 from hypermagnetics.models.model import Model
+from hypermagnetics.models.split import Split, SplitConfig
 from hypermagnetics.shapes import AnyKey
 
-ModelConfig = Annotated[HyperLayerConfig | HyperMLPConfig, Field(discriminator="name")]
+ModelConfig = Annotated[
+    HyperLayerConfig | HyperMLPConfig | SplitConfig, Field(discriminator="name")
+]
 
 
 def build_model(config: ModelConfig, inputs: ModelInputs, key: AnyKey) -> Model:
@@ -25,6 +28,8 @@ def build_model(config: ModelConfig, inputs: ModelInputs, key: AnyKey) -> Model:
     Returns:
         The model.
     """
+    if isinstance(config, SplitConfig):
+        return Split(config, inputs, key)
     hyperkey, mainkey = jr.split(key)
     if isinstance(config, HyperLayerConfig):
         return HyperLayer(config=config, inputs=inputs, hyperkey=hyperkey, mainkey=mainkey)

@@ -19,6 +19,7 @@ from hypermagnetics.sources.distributions import Normal as Normal
 from hypermagnetics.sources.interoperation import from_magpylib as from_magpylib
 from hypermagnetics.sources.interoperation import to_magpylib as to_magpylib
 from hypermagnetics.sources.labels import labels as labels
+from hypermagnetics.sources.magnetisation import magnetisation as magnetisation
 from hypermagnetics.sources.rectangle import rectangle as rectangle
 from hypermagnetics.sources.sampling import uniforms as uniforms
 from hypermagnetics.sources.superposition import block_superposition as block_superposition

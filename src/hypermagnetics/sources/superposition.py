@@ -176,7 +176,7 @@ def _add(
 ) -> Values:
     """Add the rows of `sources` to the sum; unrolled, so that XLA fuses them into one loop."""
     for row, is_source in zip(sources, valid, strict=True):
-        for potential, field in _row_values(columns, row, is_source, where):
+        for potential, field in row_values(columns, row, is_source, where):
             total = Values(
                 total.potential + potential,
                 tuple(a + b for a, b in zip(total.field, field, strict=True)),
@@ -184,13 +184,24 @@ def _add(
     return total
 
 
-def _row_values(
+def row_values(
     columns: SourceColumns,
-    row: Float[Array, " columns"],
-    is_source: Bool[Array, ""],
+    row: Float[Array, "columns ..."],
+    is_source: Bool[Array, "..."],
     where: Components,
 ) -> Iterator[Values]:
-    """What a row gives as each of the bodies that occur: all zero but for its own."""
+    """What a row gives as each of the bodies that occur: all zero but for its own.
+
+    Args:
+        columns: What the columns are.
+        row: The row. Its columns may be arrays of one value for each point, for a row of its own
+            at each point.
+        is_source: Whether it counts, likewise.
+        where: Components of the points [m].
+
+    Yields:
+        Potential and field as each body.
+    """
     dim = columns.dim
     for body in columns.bodies:
         is_body = is_source

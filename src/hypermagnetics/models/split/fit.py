@@ -1,0 +1,182 @@
+"""Factors from a singular value decomposition: where the training of a Split begins.
+
+For given plane waves, features and weights are linear in what has to be found, so the best rank-K
+factors of the smooth kernel are a matter of linear algebra, of seconds, and to machine precision.
+"""
+
+from typing import Annotated, Literal, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.linalg
+from jaxtyping import Array, Float, Float64
+from pydantic import Field
+
+from hypermagnetics.config import Config
+from hypermagnetics.grids import components
+from hypermagnetics.models.split.factors import Factors
+from hypermagnetics.models.split.kernel import smooth_dipole
+from hypermagnetics.models.split.waves import PlaneWaves
+from hypermagnetics.shapes import AnyKey, Points
+
+_Count = Annotated[int, Field(ge=1, le=2**16)]
+_Matrix = Float64[np.ndarray, "rows columns"]
+
+
+class FitConfig(Config):
+    """How the factors are fitted."""
+
+    method: Literal["svd", "none"] = "svd"
+    """"none" leaves the factors as they are drawn, for gradients alone."""
+    num_sources: _Count = 4000
+    num_points: _Count = 2000
+    spread_share: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Share of the positions that are drawn evenly over the box around all positions, so that rare
+    far sources are met."""
+    margin: Annotated[float, Field(ge=0, le=4)] = 0.1
+    """By how much this box is larger, in its sides."""
+    ridge: Annotated[float, Field(gt=0, lt=1)] = 1e-12
+    """Combinations of waves with less than this share of the largest mean square are left out."""
+
+
+class Kernel(NamedTuple):
+    """The smooth kernel, lengths in length scales."""
+
+    cutoff: float
+    smoothness: int
+    unit: float
+    """What moment over length^(n-1) is in units of the potential's scale."""
+
+
+def fit(
+    config: FitConfig,
+    factors: Factors,
+    kernel: Kernel,
+    positions: Float[Array, "sources dim"],
+    points: Points,
+    key: AnyKey,
+) -> Factors:
+    """The best factors of rank K in the least squares, potential and field alike.
+
+    With orthonormal bases of what the waves can say at the positions (left) and at the points
+    (right), the kernel between both is a small matrix whose K leading singular vectors are the
+    factors. Potential and field are divided by their root mean squares.
+
+    Args:
+        config: Settings.
+        factors: Whose waves are taken.
+        kernel: The kernel.
+        positions: Positions of dipoles [length scales]; some are drawn.
+        points: Points [length scales]; some are drawn.
+        key: Random key.
+
+    Returns:
+        Factors with the same waves.
+
+    References:
+        Eckart, Young, The approximation of one matrix by another of lower rank (1936).
+    """
+    where = _positions(config, positions, key)
+    at = _drawn(points, config.num_points, jax.random.fold_in(key, 1))
+    potential, field = _kernel_values(kernel, where, at)
+    scales = np.sqrt(np.mean(potential**2)), np.sqrt(np.mean(np.sum(field**2, axis=-1)))
+    wanted = np.concatenate([potential[..., None] / scales[0], field / scales[1]], axis=-1)
+    dim, num_sources = wanted.shape[:2]
+    right = _right_matrix(factors.trunk, at, scales)
+    left = np.cos(_angles(factors.hypernetwork, where))
+    to_right, to_left = _orthonormal(right, config.ridge), _orthonormal(left, config.ridge)
+    flat = wanted.reshape(dim * num_sources, -1) @ (right @ to_right)
+    core = (left @ to_left).T @ flat.reshape(dim, num_sources, -1)
+    u, singular, vt = scipy.linalg.svd(
+        core.reshape(-1, core.shape[-1]), full_matrices=False, check_finite=False
+    )
+    rank = factors.mixing.shape[1]
+    # Either factor takes the root of the singular values; unused features are zero.
+    root = np.sqrt(singular[:rank])
+    mixing = to_right @ (vt[:rank].T * root)
+    making = to_left @ (u[:, :rank] * root).reshape(dim, -1, len(root))
+    spare = ((0, 0), (0, rank - len(root)))
+    fitted: Factors = eqx.tree_at(
+        lambda f: (f.mixing, f.making),
+        factors,
+        (
+            jnp.asarray(np.pad(mixing, spare), jnp.float32),
+            jnp.asarray(np.pad(making, ((0, 0), *spare)), jnp.float32),
+        ),
+    )
+    return fitted
+
+
+def _positions(
+    config: FitConfig, positions: Float[Array, "sources dim"], key: AnyKey
+) -> Float[Array, "some dim"]:
+    """Some of the positions, and some drawn evenly from the box around all."""
+    drawn = _drawn(positions, config.num_sources, key)
+    low, high = jnp.min(positions, axis=0), jnp.max(positions, axis=0)
+    slack = 0.5 * config.margin * (high - low)
+    share = jax.random.uniform(jax.random.fold_in(key, 2), drawn.shape, drawn.dtype)
+    spread = (low - slack)[None] + share * (high - low + 2 * slack)[None]
+    is_spread = jnp.arange(len(drawn))[:, None] < config.spread_share * len(drawn)
+    return jnp.where(is_spread, spread, drawn)
+
+
+def _drawn(rows: Float[Array, "rows dim"], most: int, key: AnyKey) -> Float[Array, "some dim"]:
+    order = jax.random.permutation(key, len(rows))
+    return rows[order[:most]]
+
+
+@jax.jit(static_argnames="kernel")
+def _unit_values(
+    kernel: Kernel, positions: Float[Array, "sources dim"], points: Points
+) -> tuple[Float[Array, "dim sources points"], Float[Array, "dim sources points dim"]]:
+    """Potential and field of unit moments along each axis."""
+    dim = points.shape[1]
+    axes = zip(components(points), components(positions), strict=True)
+    offset = [point[None] - position[:, None] for point, position in axes]
+    found = [
+        smooth_dipole(
+            [kernel.unit * float(i == j) for j in range(dim)],
+            offset,
+            kernel.cutoff,
+            kernel.smoothness,
+        )
+        for i in range(dim)
+    ]
+    return (
+        jnp.stack([values.potential for values in found]),
+        jnp.stack([jnp.stack(values.field, axis=-1) for values in found]),
+    )
+
+
+def _kernel_values(
+    kernel: Kernel, positions: Float[Array, "sources dim"], points: Points
+) -> tuple[np.ndarray, np.ndarray]:
+    potential, field = _unit_values(kernel, positions, points)
+    return np.asarray(potential, np.float64), np.asarray(field, np.float64)
+
+
+def _angles(waves: PlaneWaves, positions: Float[Array, "rows dim"]) -> _Matrix:
+    """Phases in float64, so that a fit of many waves does not stop at their rounding."""
+    wide = [np.asarray(part, np.float64) for part in (positions, waves.wave_vectors, waves.phases)]
+    angles: np.ndarray = wide[0] @ wide[1] + wide[2]
+    return angles
+
+
+def _right_matrix(
+    waves: PlaneWaves, points: Points, scales: tuple[np.floating, np.floating]
+) -> _Matrix:
+    """Potential and field of each wave at the points, in units of the root mean squares."""
+    angles = _angles(waves, points)
+    along = np.asarray(waves.wave_vectors, np.float64)
+    parts = [np.cos(angles) / scales[0], *(np.sin(angles) * q / scales[1] for q in along)]
+    return np.stack(parts, axis=1).reshape(-1, angles.shape[1])
+
+
+def _orthonormal(matrix: _Matrix, ridge: float) -> _Matrix:
+    """What a matrix is multiplied with to have orthonormal columns that span nearly the same."""
+    squares, vectors = scipy.linalg.eigh(matrix.T @ matrix, check_finite=False)
+    kept = squares > ridge * squares[-1]
+    scaled: np.ndarray = vectors[:, kept] / np.sqrt(squares[kept])
+    return scaled

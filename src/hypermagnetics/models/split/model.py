@@ -1,0 +1,205 @@
+"""Split: a network learns the smooth part of every source, the rest is exact and local."""
+
+from typing import Annotated, Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+from pydantic import Field
+
+from hypermagnetics.config import Config
+from hypermagnetics.models.inputs import ModelInputs
+from hypermagnetics.models.model import Model
+from hypermagnetics.models.split.dipoles import smooth_dipoles
+from hypermagnetics.models.split.factors import Factors
+from hypermagnetics.models.split.fit import FitConfig, Kernel, fit
+from hypermagnetics.models.split.near import (
+    Smoothing,
+    count_candidates,
+    near_by_cells,
+    near_superposition,
+    smooth_superposition,
+)
+from hypermagnetics.shapes import (
+    AnyKey,
+    BlockField,
+    BlockPotential,
+    Points,
+    Potential,
+    SourceTable,
+    SourceTables,
+)
+from hypermagnetics.shapes import Field as FieldValues
+
+_Size = Annotated[int, Field(ge=1, le=2**14)]
+_Positive = Annotated[float, Field(gt=0)]
+
+_CUTOFF = {2: 1.155, 3: 1.732}
+_BANDWIDTH = {2: 14.0, 3: 9.0}
+_MANY_PAIRS = 1 << 20
+
+
+class SplitConfig(Config):
+    """Settings of a Split."""
+
+    name: Literal["split"] = "split"
+    rank: _Size = 256
+    """Number of features K."""
+    waves: _Size = 1024
+    """Plane waves of which the features, and the weights, are sums."""
+    cutoff: _Positive | None = None
+    """Radius of the ball that a dipole is spread over [length scales]; null for 1.155 in two and
+    1.732 in three dimensions, 2 and 3 m for points between -3 and 3 m."""
+    smoothness: Annotated[int, Field(ge=1, le=12)] = 4
+    """p of the density (1 - s²/R²)^p of that ball."""
+    bandwidth: _Positive | None = None
+    """Largest wave number [rad per cutoff]; null for 14 in two and 9 in three dimensions."""
+    nodes: Annotated[int, Field(ge=1, le=8)] = 3
+    """Dipoles along each edge of a box that stand for it in the smooth part."""
+    capacity: _Size | None = None
+    """Most sources around a point under `jax.jit`, where they cannot be counted; null to let every
+    source meet every point there."""
+    fit: FitConfig = FitConfig()
+    """The least squares that training begins with."""
+
+
+class Split(Model):
+    """phi(r) = sum_s w(s).f(r) + near part, with f and w sums of plane waves.
+
+    Every source is smoothed: a dipole is spread over a ball of radius R, which beyond R nobody
+    notices. What is learned is the smooth potential alone, for which K features are enough; within
+    R of a source the difference to the exact closed form is added, for neighbours only. The
+    hypernetwork reads positions of dipoles alone. Sizes, rotations and kinds of bodies enter
+    through the dipoles that stand for them and through the near part, so one model serves any.
+
+    phi is linear in the moments, odd, and additive over sources by construction.
+    """
+
+    factors: Factors
+    config: SplitConfig = eqx.field(static=True)
+    inputs: ModelInputs = eqx.field(static=True)
+
+    def __init__(self, config: SplitConfig, inputs: ModelInputs, key: AnyKey) -> None:
+        """Draw the initial parameters.
+
+        Args:
+            config: Settings.
+            inputs: Dimension, columns, bodies and scales.
+            key: Random key.
+
+        Raises:
+            SourceError: If the inputs do not say what the bodies are.
+        """
+        self.config, self.inputs = config, inputs
+        dim = inputs.described.dim
+        largest = (config.bandwidth or _BANDWIDTH[dim]) / (config.cutoff or _CUTOFF[dim])
+        self.factors = Factors(dim, config.waves, config.rank, largest, key)
+
+    @property
+    def smoothing(self) -> Smoothing:
+        """How sources are smoothed [m]."""
+        cutoff = self.config.cutoff or _CUTOFF[self.inputs.dim]
+        return Smoothing(
+            cutoff * self.inputs.scales.length, self.config.smoothness, self.config.nodes
+        )
+
+    def weights(self, sources: SourceTable) -> Float[Array, " features"]:
+        """The weights of the features; see `Model`."""
+        scales, dim = self.inputs.scales, self.inputs.dim
+        dipoles = smooth_dipoles(self.inputs.described, sources, self.config.nodes)
+        moments, positions = (part.reshape(-1, dim) for part in dipoles)
+        return self.factors.weights(moments / scales.moment, positions / scales.length)
+
+    def evaluate(
+        self, weights: Float[Array, " features"], points: Points
+    ) -> tuple[Potential, FieldValues]:
+        """The smooth part for given weights; see `Model`."""
+        # With the amplitudes of the waves a point costs its waves, not waves times features.
+        amplitudes = self.factors.mixing @ weights[:, None]
+        scales = self.inputs.scales
+        values, gradient = self.factors.trunk.sums(points / scales.length, amplitudes)
+        field = -scales.potential / scales.length * gradient[..., 0].T
+        return scales.potential * values[:, 0], field
+
+    def block(self, sources: SourceTables, points: Points) -> tuple[BlockPotential, BlockField]:
+        """Potential and field of samples that share their points; see `Model`."""
+        potential, field = self.smooth_block(sources, points)
+        columns, smoothing = self.inputs.described, self.smoothing
+        near = jax.lax.map(
+            lambda table: near_superposition(columns, smoothing, table, points), sources
+        )
+        return potential + near[0], field + near[1]
+
+    def smooth_block(
+        self, sources: SourceTables, points: Points
+    ) -> tuple[BlockPotential, BlockField]:
+        """What the network makes of samples that share their points.
+
+        Args:
+            sources: Source tables of the samples.
+            points: Points of evaluation [m].
+
+        Returns:
+            Smooth potential [A] and field [A/m].
+        """
+        weights, scales = jax.vmap(self.weights)(sources), self.inputs.scales
+        features, gradient = self.factors.trunk.sums(points / scales.length, self.factors.mixing)
+        # One product for all axes: (samples, K) @ (K, dim * points).
+        field = weights @ gradient.reshape(-1, self.config.rank).T
+        field = field.reshape(len(sources), *gradient.shape[:2])
+        potential = scales.potential * (weights @ features.T)
+        return potential, -scales.potential / scales.length * jnp.moveaxis(field, 1, -1)
+
+    def errors(
+        self,
+        sources: SourceTables,
+        points: Points,
+        potential: BlockPotential,
+        field: BlockField,
+    ) -> tuple[BlockPotential, BlockField]:
+        """Errors of the smooth part, whose truth follows from the sources; see `Model`."""
+        columns, smoothing = self.inputs.described, self.smoothing
+        learned = self.smooth_block(sources, points)
+        true = jax.vmap(lambda table: smooth_superposition(columns, smoothing, table, points))(
+            sources
+        )
+        return learned[0] - true[0], learned[1] - true[1]
+
+    def fitted(self, sources: SourceTable, points: Points, key: AnyKey) -> "Split":
+        """The least-squares fit of mixing and making for the drawn waves; see `Model`."""
+        if self.config.fit.method == "none":
+            return self
+        scales, dim = self.inputs.scales, self.inputs.dim
+        _, positions = smooth_dipoles(self.inputs.described, sources, self.config.nodes)
+        positions = positions.reshape(-1, dim) / scales.length
+        kernel = Kernel(
+            self.smoothing.cutoff / scales.length,
+            self.smoothing.smoothness,
+            scales.moment / (scales.length ** (dim - 1) * scales.potential),
+        )
+        factors = fit(self.config.fit, self.factors, kernel, positions, points / scales.length, key)
+        fitted: Split = eqx.tree_at(lambda model: model.factors, self, factors)
+        return fitted
+
+    def near(
+        self, sources: SourceTable, points: Points, capacity: int | None
+    ) -> tuple[Potential, FieldValues]:
+        """Exact minus smooth values, for neighbours; see `Model`."""
+        columns, smoothing = self.inputs.described, self.smoothing
+        if capacity is None:
+            return near_superposition(columns, smoothing, sources, points)
+        return near_by_cells(columns, smoothing, sources, points, capacity)
+
+    def count_near(self, sources: SourceTable, points: Points) -> int | None:
+        """Counts candidates where there are many pairs; see `Model`."""
+        if isinstance(sources, jax.core.Tracer) or isinstance(points, jax.core.Tracer):
+            return self.config.capacity
+        if len(sources) * len(points) < _MANY_PAIRS:
+            return None
+        return count_candidates(self.inputs.described, self.smoothing, sources, points)
+
+    @property
+    def rank(self) -> int | None:
+        """None: K features make the smooth part alone, so K bounds no error of the whole."""
+        return None

@@ -1,0 +1,200 @@
+"""The near part: what the smooth part lacks of the exact values, within reach of each source."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from hypermagnetics.grids import components
+from hypermagnetics.models.split.dipoles import outer_radius, smooth_dipoles
+from hypermagnetics.models.split.kernel import smooth_dipole
+from hypermagnetics.models.split.neighbours import candidates, cell_list, sum_over_candidates
+from hypermagnetics.models.steps import over_points
+from hypermagnetics.shapes import Field, Points, Potential, SourceTable
+from hypermagnetics.sources import SourceColumns, Values
+from hypermagnetics.sources.superposition import row_values
+from hypermagnetics.sources.values import dot
+
+
+class Smoothing(NamedTuple):
+    """How sources are smoothed."""
+
+    cutoff: float
+    """Radius R of the ball that a dipole is spread over [m]."""
+    smoothness: int
+    """p of its density (1 - s²/R²)^p."""
+    nodes: int
+    """Dipoles along each edge of a box."""
+
+
+def reach(
+    columns: SourceColumns, smoothing: Smoothing, sources: SourceTable
+) -> Float[Array, " sources"]:
+    """Distance beyond which smooth and exact values agree [m].
+
+    A ball's own radius or R, whichever is larger; for a box half its diagonal and R, where what is
+    left is the error of its nodes alone.
+    """
+    around = outer_radius(columns, sources)
+    has_boxes = {"rectangle", "cuboid"} & set(columns.bodies)
+    far = smoothing.cutoff + around if has_boxes else jnp.maximum(smoothing.cutoff, around)
+    return jax.lax.stop_gradient(far)
+
+
+def near_values(
+    columns: SourceColumns,
+    smoothing: Smoothing,
+    rows: Float[Array, "#points columns"],
+    is_source: Bool[Array, "#points"],
+    points: Points,
+) -> Values:
+    """Exact minus smooth values of one source at each point; zero out of reach.
+
+    Args:
+        columns: What the columns of `rows` are.
+        smoothing: How sources are smoothed.
+        rows: The source, or one for each point.
+        is_source: Whether it counts.
+        points: Points of evaluation [m].
+
+    Returns:
+        Potential [A] and field [A/m].
+    """
+    dim, where = columns.dim, components(points)
+    offset = [axis - rows[:, dim + i] for i, axis in enumerate(where)]
+    is_near = is_source & (dot(offset, offset) < reach(columns, smoothing, rows) ** 2)
+    smooth = smooth_values(columns, smoothing, rows, points)
+    total: Values = jax.tree.map(lambda value: jnp.where(is_near, -value, 0), smooth)
+    for exact in row_values(columns, rows.T, is_near, where):
+        total = jax.tree.map(jnp.add, total, Values(exact.potential, tuple(exact.field)))
+    return total
+
+
+def smooth_values(
+    columns: SourceColumns,
+    smoothing: Smoothing,
+    rows: Float[Array, "#points columns"],
+    points: Points,
+) -> Values:
+    """Smooth values of one source, or of one for each point, at points."""
+    where = components(points)
+    moments, positions = smooth_dipoles(columns, rows, smoothing.nodes)
+
+    def of(moment: Float[Array, "#points dim"], position: Float[Array, "#points dim"]) -> Values:
+        offset = [axis - position[:, i] for i, axis in enumerate(where)]
+        spread = smooth_dipole(components(moment), offset, smoothing.cutoff, smoothing.smoothness)
+        return Values(spread.potential, tuple(spread.field))
+
+    # Unrolled: XLA fuses the dipoles of a source into one loop over the points.
+    total = of(moments[:, 0], positions[:, 0])
+    for i in range(1, moments.shape[1]):
+        total = jax.tree.map(jnp.add, total, of(moments[:, i], positions[:, i]))
+    return total
+
+
+def smooth_superposition(
+    columns: SourceColumns, smoothing: Smoothing, sources: SourceTable, points: Points
+) -> tuple[Potential, Field]:
+    """The smooth part of a configuration, source by source: what the network learns.
+
+    Args:
+        columns: What the columns of `sources` are.
+        smoothing: How sources are smoothed.
+        sources: Source table.
+        points: Points of evaluation [m].
+
+    Returns:
+        Potential [A] and field [A/m].
+    """
+    return _summed(lambda row, _: smooth_values(columns, smoothing, row, points), sources, points)
+
+
+def near_superposition(
+    columns: SourceColumns, smoothing: Smoothing, sources: SourceTable, points: Points
+) -> tuple[Potential, Field]:
+    """The near part of a configuration, each source against each point.
+
+    Args:
+        columns: What the columns of `sources` are.
+        smoothing: How sources are smoothed.
+        sources: Source table.
+        points: Points of evaluation [m].
+
+    Returns:
+        Potential [A] and field [A/m].
+    """
+    return _summed(
+        lambda row, counts: near_values(columns, smoothing, row, counts, points), sources, points
+    )
+
+
+def count_candidates(
+    columns: SourceColumns, smoothing: Smoothing, sources: SourceTable, points: Points
+) -> int:
+    """The most sources in the cells around a point, rounded up to a power of two.
+
+    Rounded, so that other values of the same shape mostly need no other compilation.
+    """
+    most = int(_most_candidates(columns, smoothing, sources, points))
+    return 1 << max(most - 1, 0).bit_length()
+
+
+@partial(jax.jit, static_argnames=("columns", "smoothing"))
+def _most_candidates(
+    columns: SourceColumns, smoothing: Smoothing, sources: SourceTable, points: Points
+) -> Int[Array, ""]:
+    cells = cell_list(columns.dim, sources, reach(columns, smoothing, sources))
+    return jnp.max(over_points(lambda some: candidates(cells, some).ends[-1], points))
+
+
+def near_by_cells(
+    columns: SourceColumns,
+    smoothing: Smoothing,
+    sources: SourceTable,
+    points: Points,
+    capacity: int,
+) -> tuple[Potential, Field]:
+    """The near part of a configuration, each point against the sources around it.
+
+    Args:
+        columns: What the columns of `sources` are.
+        smoothing: How sources are smoothed.
+        sources: Source table.
+        points: Points of evaluation [m].
+        capacity: The most sources in the cells around a point.
+
+    Returns:
+        Potential [A] and field [A/m].
+
+    Raises:
+        RuntimeError: If there are more, when the values are known.
+    """
+    cells = cell_list(columns.dim, sources, reach(columns, smoothing, sources))
+    total = over_points(
+        lambda some: sum_over_candidates(
+            partial(near_values, columns, smoothing), cells, some, capacity
+        ),
+        points,
+    )
+    return total.potential, jnp.stack(total.field, axis=-1)
+
+
+def _summed(
+    one_source: Callable[[Float[Array, "1 columns"], Bool[Array, "1"]], Values],
+    sources: SourceTable,
+    points: Points,
+) -> tuple[Potential, Field]:
+    """The sum over sources of their values at all points."""
+    dim = points.shape[1]
+    is_source = jnp.any(sources[:, :dim] != 0, axis=-1)
+    zero = jnp.zeros(len(points), jnp.result_type(sources, points))
+
+    def add(total: Values, row: tuple[Array, Array]) -> tuple[Values, None]:
+        values = one_source(row[0][None], row[1][None])
+        return jax.tree.map(jnp.add, total, values), None
+
+    total, _ = jax.lax.scan(add, Values(zero, (zero,) * dim), (sources, is_source))
+    return total.potential, jnp.stack(total.field, axis=-1)

@@ -1,0 +1,141 @@
+"""Neighbours by cell lists: the sources near each point, in linear time and bounded memory."""
+
+import itertools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from hypermagnetics.shapes import Points, SourceTable
+from hypermagnetics.sources import Values
+
+_CELLS_PER_AXIS = {2: 1 << 15, 3: 1 << 10}
+"""So that the number of a cell fits into 32 bits. Beyond the last cell of an axis everything counts
+to it: more candidates, none lost."""
+
+_NOWHERE = 2**31 - 1
+"""The cell of rows that are no source."""
+
+Pair = Callable[[Float[Array, "points columns"], Bool[Array, " points"], Points], Values]
+"""Values of one source for each point, zero where it does not count."""
+
+
+class CellList(NamedTuple):
+    """Sources in the order of their cells, cubes whose side is the largest reach.
+
+    Numbers of cells rise along the last axis first, so that three neighbours along it are one range
+    of rows.
+    """
+
+    rows: Float[Array, "sources columns"]
+    cells: Int[Array, " sources"]
+    lowest: Float[Array, " dim"]
+    """A corner of the first cell [m]."""
+    side: Float[Array, ""]
+    """[m]"""
+
+
+class Candidates(NamedTuple):
+    """Sources in the cells around each point, as ranges of rows of a `CellList`."""
+
+    starts: Int[Array, "ranges points"]
+    ends: Int[Array, "ranges points"]
+    """How many candidates there are up to the end of each range."""
+
+
+def cell_list(dim: int, sources: SourceTable, reach: Float[Array, " sources"]) -> CellList:
+    """Sort sources by cells.
+
+    Args:
+        dim: Space dimension.
+        sources: Source table [moment, position, ...]; rows of no moment are left out.
+        reach: How far each acts [m].
+
+    Returns:
+        The list.
+    """
+    fixed = jax.lax.stop_gradient(sources)
+    position = fixed[:, dim : 2 * dim]
+    is_source = jnp.any(fixed[:, :dim] != 0, axis=-1)
+    side = jnp.max(jnp.where(is_source, reach, 0), initial=float(np.finfo(reach.dtype).tiny))
+    lowest = jnp.min(jnp.where(is_source[:, None], position, jnp.inf), axis=0, initial=jnp.inf)
+    found = CellList(sources, jnp.zeros(len(sources), jnp.int32), lowest, side)
+    numbers = _number(jnp.clip(_cell(found, position), 1, _CELLS_PER_AXIS[dim] - 2))
+    numbers = jnp.where(is_source, numbers, _NOWHERE)
+    order = jnp.argsort(numbers)
+    return found._replace(rows=sources[order], cells=numbers[order])
+
+
+def candidates(cells: CellList, points: Points) -> Candidates:
+    """The sources in the cells around each point: all that reach it, and some more."""
+    dim = points.shape[1]
+    points = jax.lax.stop_gradient(points)
+    cell = jnp.clip(_cell(cells, points), 0, _CELLS_PER_AXIS[dim] - 1)
+    starts, counts = [], []
+    for around in itertools.product((-1, 0, 1), repeat=dim - 1):
+        middle = _number(cell + jnp.array([*around, 0], jnp.int32)[None])
+        start = jnp.searchsorted(cells.cells, middle - 1, side="left")
+        starts.append(start)
+        counts.append(jnp.searchsorted(cells.cells, middle + 1, side="right") - start)
+    ends = jnp.cumsum(jnp.stack(counts), axis=0)
+    return Candidates(jnp.stack(starts).astype(jnp.int32), ends.astype(jnp.int32))
+
+
+def sum_over_candidates(pair: Pair, cells: CellList, points: Points, capacity: int) -> Values:
+    """Sum values over the sources around each point.
+
+    Args:
+        pair: Values of one source for each point, zero out of reach.
+        cells: The sources.
+        points: Points of evaluation [m].
+        capacity: The most candidates that a point may have.
+
+    Returns:
+        The sums.
+
+    Raises:
+        RuntimeError: If a point has more candidates; when the values are known.
+    """
+    around = candidates(cells, points)
+    points = eqx.error_if(
+        points,
+        jnp.any(around.ends[-1] > capacity),
+        f"The sources around a point must be at most the capacity; got more than {capacity}. "
+        "Set a larger capacity, or call the model outside of jit, where it is counted.",
+    )
+
+    def add(total: Values, slot: Int[Array, ""]) -> tuple[Values, None]:
+        passed = slot >= around.ends  # whole ranges before this slot
+        which = jnp.sum(passed, axis=0)
+        before = jnp.max(jnp.where(passed, around.ends, 0), axis=0)
+        start = jnp.take_along_axis(
+            around.starts, jnp.minimum(which, len(around.starts) - 1)[None], axis=0
+        )[0]
+        index = jnp.minimum(start + slot - before, len(cells.rows) - 1)
+        values = pair(cells.rows[index], slot < around.ends[-1], points)
+        return jax.tree.map(jnp.add, total, values), None
+
+    zero = jnp.zeros(len(points), jnp.result_type(cells.rows, points))
+    total, _ = jax.lax.scan(
+        add, Values(zero, (zero,) * points.shape[1]), jnp.arange(capacity, dtype=jnp.int32)
+    )
+    return total
+
+
+def _cell(cells: CellList, positions: Points) -> Int[Array, "points dim"]:
+    """Cell along each axis; the first that holds a source is 1."""
+    steps = (positions - cells.lowest[None]) / cells.side
+    most = float(_CELLS_PER_AXIS[positions.shape[1]])
+    return jnp.floor(jnp.clip(steps, -most, most)).astype(jnp.int32) + 1
+
+
+def _number(cell: Int[Array, "points dim"]) -> Int[Array, " points"]:
+    per_axis = _CELLS_PER_AXIS[cell.shape[1]]
+    number = cell[:, 0]
+    for axis in range(1, cell.shape[1]):
+        number = number * per_axis + cell[:, axis]
+    return number
