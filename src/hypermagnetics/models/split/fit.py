@@ -22,6 +22,9 @@ from hypermagnetics.models.split.waves import PlaneWaves
 from hypermagnetics.shapes import AnyKey, Points
 
 _Count = Annotated[int, Field(ge=1, le=2**16)]
+_AT_ONCE = 500
+"""Positions whose values are held at a time: some 100 MB."""
+
 _Matrix = Float64[np.ndarray, "rows columns"]
 
 
@@ -35,9 +38,9 @@ class FitConfig(Config):
     spread_share: Annotated[float, Field(ge=0, le=1)] = 0.5
     """Share of the positions that are drawn evenly over the box around all positions, so that rare
     far sources are met."""
-    margin: Annotated[float, Field(ge=0, le=4)] = 0.1
+    margin: Annotated[float, Field(ge=0, le=4)] = 0.3
     """By how much this box is larger, in its sides."""
-    ridge: Annotated[float, Field(gt=0, lt=1)] = 1e-12
+    ridge: Annotated[float, Field(gt=0, lt=1)] = 1e-11
     """Combinations of waves with less than this share of the largest mean square are left out."""
 
 
@@ -80,15 +83,12 @@ def fit(
     """
     where = _positions(config, positions, key)
     at = _drawn(points, config.num_points, jax.random.fold_in(key, 1))
-    potential, field = _kernel_values(kernel, where, at)
-    scales = np.sqrt(np.mean(potential**2)), np.sqrt(np.mean(np.sum(field**2, axis=-1)))
-    wanted = np.concatenate([potential[..., None] / scales[0], field / scales[1]], axis=-1)
-    dim, num_sources = wanted.shape[:2]
+    scales = _root_mean_squares(kernel, where[:_AT_ONCE], at)
     right = _right_matrix(factors.trunk, at, scales)
     left = np.cos(_angles(factors.hypernetwork, where))
     to_right, to_left = _orthonormal(right, config.ridge), _orthonormal(left, config.ridge)
-    flat = wanted.reshape(dim * num_sources, -1) @ (right @ to_right)
-    core = (left @ to_left).T @ flat.reshape(dim, num_sources, -1)
+    projected = _projected(kernel, where, at, scales, right @ to_right)
+    core = (left @ to_left).T @ projected
     u, singular, vt = scipy.linalg.svd(
         core.reshape(-1, core.shape[-1]), full_matrices=False, check_finite=False
     )
@@ -96,7 +96,7 @@ def fit(
     # Either factor takes the root of the singular values; unused features are zero.
     root = np.sqrt(singular[:rank])
     mixing = to_right @ (vt[:rank].T * root)
-    making = to_left @ (u[:, :rank] * root).reshape(dim, -1, len(root))
+    making = to_left @ (u[:, :rank] * root).reshape(len(core), -1, len(root))
     spare = ((0, 0), (0, rank - len(root)))
     fitted: Factors = eqx.tree_at(
         lambda f: (f.mixing, f.making),
@@ -150,11 +150,32 @@ def _unit_values(
     )
 
 
-def _kernel_values(
+def _root_mean_squares(
     kernel: Kernel, positions: Float[Array, "sources dim"], points: Points
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[float, float]:
+    """Of potential and field."""
     potential, field = _unit_values(kernel, positions, points)
-    return np.asarray(potential, np.float64), np.asarray(field, np.float64)
+    squares = jnp.mean(potential**2), jnp.mean(jnp.sum(field**2, axis=-1))
+    return float(jnp.sqrt(squares[0])), float(jnp.sqrt(squares[1]))
+
+
+def _projected(
+    kernel: Kernel,
+    positions: Float[Array, "sources dim"],
+    points: Points,
+    scales: tuple[float, float],
+    basis: _Matrix,
+) -> Float64[np.ndarray, "dim sources basis"]:
+    """Potential and field of each position in the basis; a few positions at a time."""
+    parts = []
+    for first in range(0, len(positions), _AT_ONCE):
+        some = positions[first : first + _AT_ONCE]
+        potential, field = (
+            np.asarray(values, np.float64) for values in _unit_values(kernel, some, points)
+        )
+        wanted = np.concatenate([potential[..., None] / scales[0], field / scales[1]], axis=-1)
+        parts.append(wanted.reshape(*wanted.shape[:2], -1) @ basis)
+    return np.concatenate(parts, axis=1)
 
 
 def _angles(waves: PlaneWaves, positions: Float[Array, "rows dim"]) -> _Matrix:
@@ -164,9 +185,7 @@ def _angles(waves: PlaneWaves, positions: Float[Array, "rows dim"]) -> _Matrix:
     return angles
 
 
-def _right_matrix(
-    waves: PlaneWaves, points: Points, scales: tuple[np.floating, np.floating]
-) -> _Matrix:
+def _right_matrix(waves: PlaneWaves, points: Points, scales: tuple[float, float]) -> _Matrix:
     """Potential and field of each wave at the points, in units of the root mean squares."""
     angles = _angles(waves, points)
     along = np.asarray(waves.wave_vectors, np.float64)

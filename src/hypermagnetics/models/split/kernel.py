@@ -16,7 +16,7 @@ def smooth_dipole(
     By the shell theorem phi = m.d v / (A d^n), where v is the share of the density within d, A is
     2 pi or 4 pi, and n the dimension: beyond R exactly the dipole. Inside, v = (d/R)^n P(u) with
     u = 1 - d²/R² and a polynomial P of degree p without negative coefficients, so that nothing
-    cancels; at R, p + 1 derivatives are continuous.
+    cancels; at R, p derivatives are continuous.
 
     Args:
         moment: Components of m [A m²]; in two dimensions [A m].

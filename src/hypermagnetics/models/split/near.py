@@ -88,10 +88,12 @@ def smooth_values(
         spread = smooth_dipole(components(moment), offset, smoothing.cutoff, smoothing.smoothness)
         return Values(spread.potential, tuple(spread.field))
 
-    # Unrolled: XLA fuses the dipoles of a source into one loop over the points.
-    total = of(moments[:, 0], positions[:, 0])
-    for i in range(1, moments.shape[1]):
-        total = jax.tree.map(jnp.add, total, of(moments[:, i], positions[:, i]))
+    def add(total: Values, dipole: tuple[Array, Array]) -> tuple[Values, None]:
+        return jax.tree.map(jnp.add, total, of(*dipole)), None
+
+    # A few in one fused loop over the points; all of them would take long to compile.
+    rest = (jnp.moveaxis(moments[:, 1:], 1, 0), jnp.moveaxis(positions[:, 1:], 1, 0))
+    total, _ = jax.lax.scan(add, of(moments[:, 0], positions[:, 0]), rest, unroll=2)
     return total
 
 
