@@ -11,9 +11,21 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from hypermagnetics.models import HyperLayer, HyperMLP, Model, ModelInputs, Scales, load, save_model
+from hypermagnetics.models import (
+    FourierSeries,
+    HyperLayer,
+    HyperMLP,
+    Linear,
+    Model,
+    ModelInputs,
+    Scales,
+    load,
+    save_model,
+)
+from hypermagnetics.models.fourier import FourierSeriesConfig
 from hypermagnetics.models.hyper_layer import HyperLayerConfig
 from hypermagnetics.models.inputs import read_rows
+from hypermagnetics.models.linear import LinearConfig
 from hypermagnetics.sources import Cuboid, Dipole, Disc, Rectangle, SourceColumns, Sphere
 from hypermagnetics.sources import source_table as table_of
 from hypermagnetics.sources.box import axes_of_quaternion
@@ -54,7 +66,11 @@ def small_models(inputs: ModelInputs) -> dict[str, Model]:
     """One of each kind."""
     factor = HyperLayerConfig(width=8, depth=1, hwidth=0.5, hdepth=1, source_frequencies=3)
     read = HyperLayerConfig(width=8, depth=1, hwidth=0.5, hdepth=1, moment_as="input")
+    series = FourierSeriesConfig(order=2, hwidth=0.25, hdepth=1)
+    hyperkey = _KEYS["hyperkey"]
     return {
+        "fourier": FourierSeries(series, inputs=inputs, hyperkey=hyperkey),
+        "linear": Linear(LinearConfig(width=8, depth=1), inputs=inputs, **_KEYS),
         "hyper_mlp": HyperMLP(4, 1, 0.5, 1, inputs=inputs, **_KEYS),
         "hyper_layer factor": HyperLayer(config=factor, inputs=inputs, **_KEYS),
         "hyper_layer input": HyperLayer(config=read, inputs=inputs, **_KEYS),
@@ -88,7 +104,15 @@ def test_a_unit_of_length_changes_lengths_alone(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("2D", "hyper_mlp"), ("2D", "hyper_layer input"), ("3D", "hyper_layer factor")],
+    [
+        ("2D", "hyper_mlp"),
+        ("2D", "hyper_layer input"),
+        ("3D", "hyper_layer factor"),
+        ("2D", "linear"),
+        ("3D", "linear"),
+        ("2D", "fourier"),
+        ("3D", "fourier"),
+    ],
 )
 def test_padding_contributes_nothing(name: str, kind: str) -> None:
     """Nor does a body of no moment, and the gradients with respect to all parameters are finite."""

@@ -7,8 +7,23 @@ import jax.random as jr
 import numpy as np
 import pytest
 
-from hypermagnetics.models import HyperLayer, HyperMLP, Model, ModelInputs, Scales
+from hypermagnetics.models import (
+    FourierSeries,
+    HyperLayer,
+    HyperMLP,
+    Linear,
+    Model,
+    ModelConfig,
+    ModelInputs,
+    Scales,
+    Split,
+    build_model,
+)
+from hypermagnetics.models.fourier import FourierSeriesConfig
 from hypermagnetics.models.hyper_layer import HyperLayerConfig
+from hypermagnetics.models.linear import LinearConfig
+from hypermagnetics.models.split import SplitConfig
+from hypermagnetics.sources import SourceColumns
 
 _SCALES = Scales(length=2.0, moment=0.5, potential=0.1)
 
@@ -21,8 +36,17 @@ def small_models() -> dict[str, Model]:
         width=12, depth=2, hwidth=0.5, hdepth=1, trunk_frequencies=5, source_frequencies=3
     )
     read = HyperLayerConfig(width=12, depth=2, hwidth=0.5, hdepth=1, moment_as="input")
-    inputs = ModelInputs(scales=_SCALES)
+    series = FourierSeriesConfig(order=4, hwidth=0.25, hdepth=1)
+    series_factor = series.model_copy(update={"moment_as": "factor"})
+    discs = SourceColumns.of("disc", constants={"radius": 1.0})
+    inputs = ModelInputs(
+        columns=discs.names, bodies=discs.bodies, constants=discs.constants, scales=_SCALES
+    )
     return {
+        "split": Split(SplitConfig(rank=12, waves=40), inputs, hyperkey),
+        "fourier input": FourierSeries(series, inputs=inputs, hyperkey=hyperkey),
+        "fourier factor": FourierSeries(series_factor, inputs=inputs, hyperkey=hyperkey),
+        "linear": Linear(LinearConfig(width=12, depth=2), inputs=inputs, **keys),
         "hyper_mlp": HyperMLP(6, 2, 0.5, 1, inputs=inputs, **keys),
         "hyper_layer factor": HyperLayer(config=factor, inputs=inputs, **keys),
         "hyper_layer input": HyperLayer(config=read, inputs=inputs, **keys),
@@ -101,35 +125,41 @@ def test_one_trace_serves_all_values(model: Model) -> None:
 
 
 def test_additive_models_superpose() -> None:
-    """phi(A and B) = phi(A) + phi(B) for HyperLayer, by construction; not for HyperMLP."""
+    """phi(A and B) = phi(A) + phi(B) by construction for all but HyperMLP."""
     for name, model in _MODELS.items():
         a, b = _SOURCES[0], _SOURCES[1]
         evaluate = eqx.filter_jit(model)
         both = evaluate(jnp.concatenate([a, b]), _POINTS)
         parts = evaluate(a, _POINTS) + evaluate(b, _POINTS)
-        if model.rank is None:
-            assert name == "hyper_mlp"
+        if name == "hyper_mlp":
+            assert model.rank is None
             assert float(jnp.abs(both - parts).max()) > 1e-3 * float(jnp.abs(both).max())
         else:
             assert_close(both, parts)
 
 
-def test_moment_as_a_factor_makes_the_potential_odd_and_linear() -> None:
+@pytest.mark.parametrize("name", ["hyper_layer factor", "fourier factor"])
+def test_moment_as_a_factor_makes_the_potential_odd_and_linear(name: str) -> None:
     """phi(-m) = -phi(m), phi(2 m) = 2 phi(m), exactly in floating point."""
-    model = _MODELS["hyper_layer factor"]
+    model = _MODELS[name]
     for factor in (-1.0, 2.0):
         scaled = _SOURCES[0].at[:, :2].multiply(factor)
         np.testing.assert_array_equal(model(scaled, _POINTS), factor * model(_SOURCES[0], _POINTS))
 
 
-def test_scales_change_units_and_nothing_else() -> None:
+@pytest.mark.parametrize(
+    "config",
+    [
+        HyperLayerConfig(width=12, depth=2, hwidth=0.5, hdepth=1, trunk_frequencies=4),
+        FourierSeriesConfig(order=4, hwidth=0.25, hdepth=1),
+        LinearConfig(width=12, depth=2),
+    ],
+    ids=lambda config: str(config.name),
+)
+def test_scales_change_units_and_nothing_else(config: ModelConfig) -> None:
     """A model in metres is the same network as one in millimetres, with scales to match."""
-    keys = dict(zip(("hyperkey", "mainkey"), jr.split(jr.key(5)), strict=True))
-    config = HyperLayerConfig(width=12, depth=2, hwidth=0.5, hdepth=1, trunk_frequencies=4)
-    metres = HyperLayer(config=config, inputs=ModelInputs(), **keys)
-    millimetres = HyperLayer(
-        config=config, inputs=ModelInputs(scales=Scales(length=1000.0)), **keys
-    )
+    metres = build_model(config, ModelInputs(), jr.key(5))
+    millimetres = build_model(config, ModelInputs(scales=Scales(length=1000.0)), jr.key(5))
     larger = _SOURCES[0].at[:, 2:].multiply(1000)
     assert_close(millimetres(larger, 1000 * _POINTS), metres(_SOURCES[0], _POINTS))
     assert_close(
@@ -149,6 +179,9 @@ def test_sizes_are_the_papers() -> None:
     assert count(lambda: HyperMLP(width=16, depth=3, hdepth=3, **keys)) == 1_117_515
     assert count(lambda: HyperMLP(**keys)) == 1_702_929
     assert count(lambda: HyperLayer(config=paper_layer, **keys)) == 1_450_411
+    assert count(lambda: FourierSeries(hyperkey=keys["hyperkey"])) == 6_302_722
+    # The trunk of HyperLayer, and 401 affine functions of moment and position.
+    assert count(lambda: Linear(**keys)) == 482_400 + 401 * 5
     inference = HyperMLP(width=16, depth=3, hdepth=3, **keys).weights(_SOURCES[0])
     assert inference.shape == (609,)
 

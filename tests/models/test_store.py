@@ -11,8 +11,19 @@ import numpy as np
 import pytest
 
 from hypermagnetics.errors import ModelFileError
-from hypermagnetics.models import HyperLayer, Model, load, save_model
+from hypermagnetics.models import (
+    HyperLayer,
+    Model,
+    ModelConfig,
+    ModelInputs,
+    build_model,
+    load,
+    save_model,
+)
+from hypermagnetics.models.fourier import FourierSeriesConfig
 from hypermagnetics.models.hyper_layer import HyperLayerConfig
+from hypermagnetics.models.hyper_mlp import HyperMLPConfig
+from hypermagnetics.models.linear import LinearConfig
 from hypermagnetics.models.store import write_tree
 
 
@@ -31,9 +42,21 @@ def file(tmp_path: Path, model: Model) -> Path:
     return path
 
 
-def test_loaded_equals_saved(model: Model, file: Path) -> None:
+@pytest.mark.parametrize(
+    "config",
+    [
+        HyperLayerConfig(width=8, depth=1, hwidth=0.5, hdepth=1, source_frequencies=3),
+        HyperMLPConfig(width=4, depth=1, hwidth=0.5, hdepth=1),
+        FourierSeriesConfig(order=2, hdepth=1),
+        LinearConfig(width=8, depth=1),
+    ],
+    ids=lambda config: str(config.name),
+)
+def test_loaded_equals_saved(config: ModelConfig, tmp_path: Path) -> None:
     """Every leaf, bit for bit, and the settings."""
-    again = load(file)
+    model = build_model(config, ModelInputs(), jr.key(2))
+    save_model(tmp_path / "saved.hm", model, {})
+    again = load(tmp_path / "saved.hm")
     assert (again.config, again.inputs) == (model.config, model.inputs)
     for one, other in zip(jax.tree.leaves(model), jax.tree.leaves(again), strict=True):
         np.testing.assert_array_equal(one, other)

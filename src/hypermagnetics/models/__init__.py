@@ -1,11 +1,13 @@
 """Hypernetworks: from a source table to the weights of a function of position."""
 
+from hypermagnetics.models.fourier import FourierSeries as FourierSeries
 from hypermagnetics.models.hyper_layer import HyperLayer as HyperLayer
 from hypermagnetics.models.hyper_mlp import HyperMLP as HyperMLP
 from hypermagnetics.models.inputs import READABLE as READABLE
 from hypermagnetics.models.inputs import ModelInputs as ModelInputs
 from hypermagnetics.models.inputs import Scales as Scales
 from hypermagnetics.models.inputs import TrainedRange as TrainedRange
+from hypermagnetics.models.linear import Linear as Linear
 from hypermagnetics.models.model import Model as Model
 from hypermagnetics.models.ranges import OutOfRangeWarning as OutOfRangeWarning
 from hypermagnetics.models.registry import ModelConfig as ModelConfig

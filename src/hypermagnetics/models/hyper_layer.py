@@ -1,7 +1,7 @@
 """HyperLayer: trained features of position, with weights that the sources decide (FC+ILR)."""
 
 import math
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal
 
 import equinox as eqx
 import jax
@@ -10,20 +10,15 @@ from jaxtyping import Array, Float
 from pydantic import Field
 
 from hypermagnetics.config import Config
-from hypermagnetics.models.derivatives import value_and_gradient
+from hypermagnetics.models.additive import (
+    AdditiveModel,
+    MomentAs,
+    network_inputs,
+    sum_over_sources,
+)
 from hypermagnetics.models.inputs import ModelInputs, read_rows
 from hypermagnetics.models.mlp import FourierMLP
-from hypermagnetics.models.model import Model
-from hypermagnetics.shapes import (
-    AnyKey,
-    BlockField,
-    BlockPotential,
-    Points,
-    Potential,
-    SourceTable,
-    SourceTables,
-)
-from hypermagnetics.shapes import Field as FieldValues
+from hypermagnetics.shapes import AnyKey, Points, SourceTable
 
 _Size = Annotated[int, Field(ge=1, le=2**14)]
 _Frequencies = Annotated[int, Field(ge=0, le=2**14)]
@@ -42,7 +37,7 @@ class HyperLayerConfig(Config):
     """Hidden size of the hypernetwork, in units of the number of weights it makes."""
     hdepth: _Size = 3
     """Hidden layers of the hypernetwork."""
-    moment_as: Literal["factor", "input"] = "factor"
+    moment_as: MomentAs = "factor"
     """"factor": the hypernetwork reads no moment and makes weights for each of its components,
     which the moment multiplies, so that phi is exactly linear in it. "input": it reads the moment,
     as the paper does."""
@@ -60,19 +55,10 @@ class HyperLayerConfig(Config):
     network interpolates rather than extrapolates. null for positions as they are."""
 
 
-class LayerWeights(NamedTuple):
-    """The last layer of a configuration."""
-
-    weights: Float[Array, " features"]
-    bias: Float[Array, ""]
-
-
-class HyperLayer(Model):
+class HyperLayer(AdditiveModel):
     """phi(r) = sum_s w(s) . f(r) + b(s): additive over sources by construction.
 
-    The features f, an MLP of position, are shared by all configurations; the hypernetwork makes
-    w and b of each source. Potential and field of a whole block are then matrix products of the
-    weights with the features and their gradients, computed once for all its samples.
+    The features f are a trained MLP of position; the hypernetwork makes w and b of each source.
 
     References:
         James et al., arXiv 2405.05981, "FC+ILR".
@@ -122,12 +108,11 @@ class HyperLayer(Model):
             config.trunk_frequency_scale,
             mainkey,
         )
-        # The moment is a factor, for whose components weights are made, or it is read.
-        vectors, moment_size = (dim, 0) if config.moment_as == "factor" else (1, dim)
+        vectors, size_read = network_inputs(dim, self.inputs.shape_size, config.moment_as)
         num_weights = vectors * (config.width + 1)
         self.hypernetwork = FourierMLP(
             dim,
-            moment_size + self.inputs.shape_size,
+            size_read,
             num_weights,
             max(int(config.hwidth * num_weights), 1),
             config.hdepth,
@@ -138,42 +123,19 @@ class HyperLayer(Model):
             output_gain=1 / math.sqrt(config.width),
         )
 
-    def evaluate(self, weights: LayerWeights, points: Points) -> tuple[Potential, FieldValues]:
-        """Potential and field for given weights; see `Model`."""
-        scale = self.inputs.scales.potential
-        features, gradient = value_and_gradient(self.features, points)
-        potential = scale * (features @ weights.weights + weights.bias)
-        return potential, -scale * (gradient @ weights.weights).T
-
-    def block(self, sources: SourceTables, points: Points) -> tuple[BlockPotential, BlockField]:
-        """Potential and field of samples that share their points; see `Model`."""
-        made = jax.vmap(self.weights)(sources)
-        features, gradient = value_and_gradient(self.features, points)
-        scale = self.inputs.scales.potential
-        potential = scale * (made.weights @ features.T + made.bias[:, None])
-        # One product for all axes: (samples, K) @ (K, dim * points).
-        field = made.weights @ gradient.reshape(-1, gradient.shape[-1]).T
-        field = field.reshape(len(sources), *gradient.shape[:2])
-        return potential, -scale * jnp.moveaxis(field, 1, -1)
-
     def features(self, points: Points) -> Float[Array, "points features"]:
         """The features f(r)."""
         return jax.nn.gelu(self.trunk(points / self.inputs.scales.length))
 
-    def weights(self, sources: SourceTable) -> LayerWeights:
+    def weights(self, sources: SourceTable) -> tuple[Float[Array, " features"], Float[Array, ""]]:
         """The weights w and the bias b of one configuration, summed over its sources."""
-        moment, position, shape = read_rows(self.inputs, sources)
+        rows = read_rows(self.inputs, sources)
         if self.config.source_reach is not None:
-            distance2 = jnp.sum(position**2, axis=-1, keepdims=True)
-            position = position / jnp.sqrt(1 + distance2 / self.config.source_reach**2)
-        if self.config.moment_as == "factor":
-            made = self.hypernetwork(position, shape)
-            total = jnp.einsum("sc,sck->k", moment, made.reshape(*moment.shape, -1))
-        else:
-            made = self.hypernetwork(position, jnp.concatenate([moment, shape], axis=-1))
-            is_source = jnp.any(moment != 0, axis=-1, keepdims=True)
-            total = jnp.sum(jnp.where(is_source, made, 0), axis=0)
-        return LayerWeights(total[:-1], total[-1])
+            distance2 = jnp.sum(rows.position**2, axis=-1, keepdims=True)
+            near = rows.position / jnp.sqrt(1 + distance2 / self.config.source_reach**2)
+            rows = rows._replace(position=near)
+        total = sum_over_sources(rows, self.hypernetwork, self.config.moment_as)
+        return total[:-1], total[-1]
 
     @property
     def rank(self) -> int | None:

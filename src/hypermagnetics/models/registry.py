@@ -5,15 +5,18 @@ from typing import Annotated
 import jax.random as jr
 from pydantic import Field
 
+from hypermagnetics.models.fourier import FourierSeries, FourierSeriesConfig
 from hypermagnetics.models.hyper_layer import HyperLayer, HyperLayerConfig
 from hypermagnetics.models.hyper_mlp import HyperMLP, HyperMLPConfig
 from hypermagnetics.models.inputs import ModelInputs
+from hypermagnetics.models.linear import Linear, LinearConfig
 from hypermagnetics.models.model import Model
 from hypermagnetics.models.split import Split, SplitConfig
 from hypermagnetics.shapes import AnyKey
 
 ModelConfig = Annotated[
-    HyperLayerConfig | HyperMLPConfig | SplitConfig, Field(discriminator="name")
+    HyperLayerConfig | HyperMLPConfig | FourierSeriesConfig | LinearConfig | SplitConfig,
+    Field(discriminator="name"),
 ]
 
 
@@ -33,6 +36,10 @@ def build_model(config: ModelConfig, inputs: ModelInputs, key: AnyKey) -> Model:
     hyperkey, mainkey = jr.split(key)
     if isinstance(config, HyperLayerConfig):
         return HyperLayer(config=config, inputs=inputs, hyperkey=hyperkey, mainkey=mainkey)
+    if isinstance(config, FourierSeriesConfig):
+        return FourierSeries(config, inputs=inputs, hyperkey=hyperkey)
+    if isinstance(config, LinearConfig):
+        return Linear(config, inputs=inputs, hyperkey=hyperkey, mainkey=mainkey)
     return HyperMLP(
         config.width,
         config.depth,

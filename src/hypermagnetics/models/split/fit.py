@@ -40,7 +40,7 @@ class FitConfig(Config):
     far sources are met."""
     margin: Annotated[float, Field(ge=0, le=4)] = 0.3
     """By how much this box is larger, in its sides."""
-    ridge: Annotated[float, Field(gt=0, lt=1)] = 1e-11
+    ridge: Annotated[float, Field(gt=0, lt=1)] = 1e-9
     """Combinations of waves with less than this share of the largest mean square are left out."""
 
 
@@ -193,7 +193,7 @@ def _right_matrix(waves: PlaneWaves, points: Points, scales: tuple[float, float]
     return np.stack(parts, axis=1).reshape(-1, angles.shape[1])
 
 
-def _orthonormal(matrix: _Matrix, ridge: float) -> _Matrix:
+def _orthonormal(matrix: _Matrix, ridge: float) -> Float64[np.ndarray, "columns kept"]:
     """What a matrix is multiplied with to have orthonormal columns that span nearly the same."""
     squares, vectors = scipy.linalg.eigh(matrix.T @ matrix, check_finite=False)
     kept = squares > ridge * squares[-1]
