@@ -90,6 +90,18 @@ CHANGES = {
         ("    @property", "    def block(self, sources, points): return 1.0\n\n    @property"),
         ("block of", "of shapes ((2, 5), (2, 5, 2)) in floats; got 1.0"),
     ),
+    "weights of rows that are no sources": (
+        ("axis=0) @ self.rates", "axis=0) @ self.rates + 1"),
+        ("makes of rows of zeros must be 0; got values up to 1 (", "rows fill up the tables"),
+    ),
+    "weights that divide by the moment": (
+        ("jnp.sum(sources", "jnp.linalg.norm(sources) ** -1 * jnp.sum(sources"),
+        ("makes of rows of zeros must be 0; got values up to nan (",),
+    ),
+    "a field of the wrong sign": (
+        ("-(jnp.cos", "(jnp.cos"),
+        ("must be the negative gradient of its potential", "; got one that differs by"),
+    ),
     "nothing to train": (
         ("(inputs.dim, width), jnp.float32)", "(inputs.dim, width)).astype(int)"),
         ("must have arrays of floats to be trained", "with 1 arrays and none of floats"),

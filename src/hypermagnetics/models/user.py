@@ -13,13 +13,15 @@ from hypermagnetics.config import Config
 from hypermagnetics.errors import ExtensionError
 from hypermagnetics.models.inputs import ModelInputs
 from hypermagnetics.models.model import Model
-from hypermagnetics.shapes import AnyKey
+from hypermagnetics.shapes import AnyKey, Points, SourceTable
 from hypermagnetics.user_code import UserName, checked_user_name, import_user_code, must
 
 _MEMBERS = ("config", "inputs", "weights", "evaluate", "rank")
 """What a class must define."""
 _SAMPLES, _SOURCES, _POINTS = 2, 3, 5
 """Sizes of the tables that a model is tried on: different, so that none is taken for another."""
+_TOLERANCE = 1e-2
+"""Of a field against the gradient, in units of the largest gradient: rounding stays far below."""
 
 
 class UserModelConfig(Config):
@@ -97,7 +99,7 @@ def build_user_model(
 
 
 def check_user_model(user_model: type[Model], config: UserModelConfig, inputs: ModelInputs) -> None:
-    """See that a model keeps the rules of `Model` that can be seen without a value.
+    """See that a model keeps the rules of `Model`, as far as shapes and a few values show it.
 
     Args:
         user_model: The class.
@@ -106,8 +108,9 @@ def check_user_model(user_model: type[Model], config: UserModelConfig, inputs: M
 
     Raises:
         ExtensionError: If it cannot be built, or built again from its own `config`; if it has other
-            `inputs`, nothing to train, or another `rank` than Model allows; or if potential and
-            field are not arrays of the right shapes.
+            `inputs`, nothing to train, or another `rank` than Model allows; if potential and field
+            are not arrays of the right shapes; or, with fresh parameters, rows of zeros add to the
+            weights or the field is not the negative gradient of the potential.
     """
     class_name(user_model)
     model = _shapes_of(user_model, config, inputs)
@@ -126,7 +129,9 @@ def check_user_model(user_model: type[Model], config: UserModelConfig, inputs: M
             f"A model must have arrays of floats to be trained; got {config.name} with "
             f"{len(arrays)} arrays and none of floats (model.name). Make its parameters jax arrays."
         )
-    _check_values(user_model, model, config.name)
+    _check_shapes(user_model, model, config.name)
+    _check_padding(user_model, config, inputs)
+    _check_field(user_model, config, inputs)
 
 
 def _check_attributes(model: Model, name: str, inputs: ModelInputs) -> None:
@@ -150,7 +155,7 @@ def _check_attributes(model: Model, name: str, inputs: ModelInputs) -> None:
         )
 
 
-def _check_values(user_model: type[Model], model: Model, name: str) -> None:
+def _check_shapes(user_model: type[Model], model: Model, name: str) -> None:
     """Potential and field, of one configuration and of a block."""
     dim = model.dim
     tables = jax.ShapeDtypeStruct((_SAMPLES, _SOURCES, model.source_size), jnp.float32)
@@ -171,6 +176,56 @@ def _check_values(user_model: type[Model], model: Model, name: str) -> None:
         if not _is_pair(found, wanted):
             got = eqx.tree_pformat(found, struct_as_array=True).replace("\n", " ")
             raise ExtensionError(f"{rule}; got {got} ({place}). Give one value for each point.")
+
+
+def _check_padding(user_model: type[Model], config: UserModelConfig, inputs: ModelInputs) -> None:
+    """Tables are filled up with rows of zeros, so these must not change anything."""
+    rows = jnp.zeros((_SOURCES, inputs.source_size), jnp.float32)
+    rule = f"The weights that {config.name} makes of rows of zeros must be 0"
+    with must(rule, user_model, "model.name"):
+        made = eqx.filter_jit(
+            lambda: build_user_model(user_model, config, inputs, jr.key(0)).weights(rows)
+        )()
+    largest = max((float(jnp.max(jnp.abs(part))) for part in jax.tree.leaves(made)), default=0.0)
+    if largest != 0:  # NaN too
+        raise ExtensionError(
+            f"{rule}; got values up to {largest:.3g} (model.name). Multiply by the moment, or "
+            "leave rows of zero moment out of the sum: such rows fill up the tables."
+        )
+
+
+def _check_field(user_model: type[Model], config: UserModelConfig, inputs: ModelInputs) -> None:
+    """A field of another sign or scale would train without a word, towards nothing."""
+    table, points = _examples(inputs)
+
+    @eqx.filter_jit
+    def deviation() -> tuple[jax.Array, jax.Array]:
+        model = build_user_model(user_model, config, inputs, jr.key(0))
+        weights = model.weights(table)
+        gradient = jax.grad(lambda at: jnp.sum(model.evaluate(weights, at)[0]))(points)
+        field = model.evaluate(weights, points)[1]
+        return jnp.max(jnp.abs(field + gradient)), jnp.max(jnp.abs(gradient))
+
+    rule = f"The field of {config.name} must be the negative gradient of its potential"
+    with must(rule, user_model, "model.name"):
+        worst, scale = map(float, deviation())
+    if worst > _TOLERANCE * scale:
+        raise ExtensionError(
+            f"{rule} with respect to the points; got one that differs by {worst:.3g} A/m where the "
+            f"gradient is up to {scale:.3g} A/m (model.name). See value_and_gradient in "
+            "docs/extending.md."
+        )
+
+
+def _examples(inputs: ModelInputs) -> tuple[SourceTable, Points]:
+    """Sources at the ends of what training will show, if known, and points in between."""
+    sources, points = jnp.ones((2, inputs.source_size)), jnp.ones((2, inputs.dim))
+    if inputs.trained is not None:
+        sources = jnp.asarray(inputs.trained.sources).T
+        points = jnp.asarray(inputs.trained.points).T
+    share = jnp.linspace(0, 1, _POINTS)[:, None]
+    between = share * points[1:] + (1 - share) * points[:1]
+    return sources.astype(jnp.float32), between.astype(jnp.float32)
 
 
 def _is_pair(found: object, shapes: tuple[tuple[int, ...], ...]) -> bool:
