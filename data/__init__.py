@@ -16,6 +16,7 @@ from hypermagnetics.data.layout import StorageFormat as StorageFormat
 from hypermagnetics.data.manifest import FORMAT_VERSION as FORMAT_VERSION
 from hypermagnetics.data.manifest import Identity as Identity
 from hypermagnetics.data.manifest import Manifest as Manifest
+from hypermagnetics.data.manifest import Statistics as Statistics
 from hypermagnetics.data.samples import Sample as Sample
 from hypermagnetics.data.samples import Samples as Samples
 from hypermagnetics.data.schedule import BatchSchedule as BatchSchedule

@@ -8,6 +8,7 @@ from hypermagnetics import models
 from hypermagnetics.data import Dataset, Manifest
 from hypermagnetics.errors import DatasetError, RunError, SourceError
 from hypermagnetics.evaluate.predict import FieldModel
+from hypermagnetics.models import Model
 from hypermagnetics.sources import BODIES, SourceColumns
 
 MODEL_NAME = "model.hm"
@@ -25,7 +26,12 @@ class Subject:
     splits: tuple[str, ...]
 
 
-def open_subject(run: Path, dataset: Path, splits: Sequence[str] = ()) -> Subject:
+def open_subject(
+    run: Path,
+    dataset: Path,
+    splits: Sequence[str] = (),
+    user_model: type[Model] | None = None,
+) -> Subject:
     """Open all that an evaluation reads, cheapest checks first.
 
     Args:
@@ -33,6 +39,7 @@ def open_subject(run: Path, dataset: Path, splits: Sequence[str] = ()) -> Subjec
         dataset: Directory of a dataset.
         splits: Names of splits. If none are given: those whose names begin with "test", or, if
             there are none, all but "train".
+        user_model: The class of the model, if that is a user's.
 
     Returns:
         The subject.
@@ -40,12 +47,13 @@ def open_subject(run: Path, dataset: Path, splits: Sequence[str] = ()) -> Subjec
     Raises:
         DatasetError: If the dataset is damaged, has no such split, or is of unknown bodies.
         RunError: If the run has no model, or it is for other data.
-        ModelFileError: If the model file is damaged.
+        ModelFileError: If the model file is damaged, or of another class.
+        ExtensionError: If the class does not take the settings in the model file.
     """
     opened = Dataset.open(dataset)
     chosen = _choose_splits(opened, splits)
     columns = source_columns(opened.manifest, dataset)
-    model = _read_model(run)
+    model = _read_model(run, user_model)
     for name in chosen:
         _refuse_other_sizes(model, run, opened, name)
     _refuse_other_columns(model, run, columns, dataset)
@@ -91,7 +99,7 @@ def _choose_splits(dataset: Dataset, wanted: Sequence[str]) -> tuple[str, ...]:
     return chosen
 
 
-def _read_model(run: Path) -> FieldModel:
+def _read_model(run: Path, user_model: type[Model] | None) -> FieldModel:
     path = run / MODEL_NAME
     if not run.is_dir():
         raise RunError(
@@ -103,7 +111,7 @@ def _read_model(run: Path) -> FieldModel:
             f"A run must have a {MODEL_NAME}; got a directory without one ({run}). "
             f"If its training was interrupted, hm-train {run} --resume completes it."
         )
-    return models.load(path)
+    return models.load(path, user_model=user_model)
 
 
 def _refuse_other_sizes(model: FieldModel, run: Path, dataset: Dataset, split: str) -> None:

@@ -10,11 +10,11 @@ from packaging_facts import ROOT, modules, setup_cfg
 PROGRAMS = ("generate", "train", "evaluate")
 LAYERS = (
     {"errors", "shapes"},
-    {"recipes", "config", "files", "grids", "log"},
+    {"recipes", "config", "files", "grids", "log", "user_code"},
     {"sources", "models", "metrics", "data"},
     set(PROGRAMS),
 )
-WITHIN_LAYER = {("config", "recipes"), ("models", "sources")}
+WITHIN_LAYER = {("config", "recipes"), ("user_code", "config"), ("models", "sources")}
 """Imports inside a layer that are meant; everything else in one layer is apart."""
 
 ONLY_IN = {

@@ -83,24 +83,26 @@ def save_best(
 
 
 def load_checkpoint(
-    files: RunFiles, optimiser: optax.GradientTransformation
+    files: RunFiles,
+    optimiser: optax.GradientTransformation,
+    user_model: type[Model] | None = None,
 ) -> tuple[State, Reached]:
     """Read the newest checkpoint.
 
     Args:
         files: The run.
         optimiser: The optimiser of its recipe, which decides the structure.
+        user_model: The class of its model, if that is a user's.
 
     Returns:
         The state, and how far it is.
 
     Raises:
-        ModelFileError: If the file is damaged or of another version.
+        ModelFileError: If the file is damaged, of another version or of another class.
     """
     header, leaves = read_file(files.last, "hypermagnetics checkpoint")
-    template = eqx.filter_eval_shape(
-        lambda: initial_state(_materialise(model_template(header)), optimiser)
-    )
+    model = model_template(header, files.last, user_model)
+    template = eqx.filter_eval_shape(lambda: initial_state(_materialise(model), optimiser))
     state = read_leaves(leaves, template, files.last)
     known = {key: header.training[key] for key in Reached.model_fields if key in header.training}
     if len(known) != len(Reached.model_fields):

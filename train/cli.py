@@ -17,6 +17,8 @@ from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.directory import IfExists, check_run, open_run, recipe_of
 from hypermagnetics.train.run import Outcome, train
 from hypermagnetics.train.setup import make_setup
+from hypermagnetics.train.user_code import Names
+from hypermagnetics.user_code import look_in_working_directory
 
 _TRY_AGAIN = 75
 """Exit code of a run that a signal stopped: EX_TEMPFAIL of sysexits.h, so that a scheduler can
@@ -41,6 +43,17 @@ def _list_recipes(context: click.Context, _: click.Parameter, wanted: bool) -> N
     help=f"A .toml or .json file or a shipped recipe.  [default: {_DEFAULT_RECIPE}]",
 )
 @click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Override one key.")
+@click.option(
+    "--model",
+    metavar="NAME|MODULE:CLASS",
+    help="Take this model instead of the recipe's: a shipped one, or a class of your own.",
+)
+@click.option(
+    "--objective", metavar="NAME|MODULE:FUNCTION", help="Take this loss (objective.loss)."
+)
+@click.option(
+    "--normalisation", metavar="NAME|MODULE:FUNCTION", help="Take these scales (normalisation)."
+)
 @click.option(
     "--mode",
     type=click.Choice(["auto", "device", "stream"]),
@@ -71,6 +84,9 @@ def main(
     run: Path,
     recipe: str | None,
     overrides: tuple[str, ...],
+    model: str | None,
+    objective: str | None,
+    normalisation: str | None,
     mode: str | None,
     points: int | None,
     div_data: bool,
@@ -83,7 +99,7 @@ def main(
     SIGINT or SIGTERM finish the step, make a checkpoint and end with exit code 75.
     """
     with errors_in_one_line("hm-train"):
-        files = RunFiles(run)
+        files, names = RunFiles(run), Names(model, objective, normalisation)
         given = {
             "mode": mode,
             "points_per_step": points,
@@ -100,9 +116,13 @@ def main(
             )
         if resume and recipe is None and not overrides:
             parsed = recipe_of(files)
+            Names.of(parsed).refuse_to_resume(names, files.recipe)
         else:
             name = recipe or _DEFAULT_RECIPE
-            parsed = load_recipe(TrainingRecipe, "training", name, overrides)
+            # A model that replaces another comes before the overrides of its settings.
+            parsed = load_recipe(TrainingRecipe, "training", name, (*names.overrides, *overrides))
+        if Names.of(parsed).of_users:
+            look_in_working_directory()
         choice: IfExists = "resume" if resume else "overwrite" if overwrite else "refuse"
         try:
             _train(parsed, Dataset.open(dataset), files, choice)
@@ -127,10 +147,12 @@ def _train(recipe: TrainingRecipe, dataset: Dataset, files: RunFiles, choice: If
         Progress("hm-train", recipe.schedule.num_steps, "steps") as progress,
     ):
         outcome = train(setup, files, provenance.for_model_file(), progress.advance)
-    click.echo(_summary(outcome, dataset, files, time.monotonic() - start))
+    click.echo(_summary(outcome, recipe, dataset, files, time.monotonic() - start))
 
 
-def _summary(outcome: Outcome, dataset: Dataset, files: RunFiles, seconds: float) -> str:
+def _summary(
+    outcome: Outcome, recipe: TrainingRecipe, dataset: Dataset, files: RunFiles, seconds: float
+) -> str:
     lines = [f"Wrote {files.model}: the best model, of step {outcome.progress.best_step}."]
     found = outcome.validation
     if found is not None:
@@ -145,7 +167,10 @@ def _summary(outcome: Outcome, dataset: Dataset, files: RunFiles, seconds: float
         )
     else:
         lines.append("The run was finished already; no step was made.")
-    lines.append("Next: " + shlex.join(["hm-eval", str(files.directory), str(dataset.directory)]))
+    command = ["hm-eval", str(files.directory), str(dataset.directory)]
+    if own := Names.of(recipe).of_users.get("--model"):
+        command += ["--model", own]
+    lines.append("Next: " + shlex.join(command))
     return "\n".join(lines)
 
 

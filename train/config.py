@@ -1,18 +1,22 @@
 """What a training recipe may say."""
 
+from functools import partial
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from hypermagnetics.config import Config
 from hypermagnetics.data import CropConfig
 from hypermagnetics.models import ModelConfig
+from hypermagnetics.user_code import shipped_or_user_name
 
 _Positive = Annotated[float, Field(gt=0)]
 _NotNegative = Annotated[float, Field(ge=0)]
 _Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
 _Fraction = Annotated[float, Field(ge=0, le=1)]
 _Decay = Annotated[float, Field(ge=0, lt=1)]
+_Loss = Annotated[str, AfterValidator(partial(shipped_or_user_name, ("huber", "mse")))]
+_Normalisation = Annotated[str, AfterValidator(partial(shipped_or_user_name, ("rms",)))]
 
 
 class DataConfig(Config):
@@ -46,7 +50,8 @@ class DataConfig(Config):
 class ObjectiveConfig(Config):
     """The loss: weighted terms of potential and field, each in units of its root mean square."""
 
-    loss: Literal["huber", "mse"] = "huber"
+    loss: _Loss = "huber"
+    """"huber", "mse", or a function of a user, "module:name"; see `PointLoss`."""
     delta: _Positive = 1.0
     """Where Huber's loss turns from quadratic to linear [root mean squares]."""
     potential: _NotNegative = 1.0
@@ -122,6 +127,9 @@ class TrainingRecipe(Config):
     model: ModelConfig
     data: DataConfig = DataConfig()
     objective: ObjectiveConfig = ObjectiveConfig()
+    normalisation: _Normalisation = "rms"
+    """What is 1 inside the model: "rms", root mean squares over the training split, or a function
+    of a user, "module:name"; see `Normalisation`."""
     optimiser: OptimiserConfig = OptimiserConfig()
     schedule: ScheduleConfig
     validate_every: _Count = 500

@@ -1,13 +1,23 @@
 """The loss of a batch, by terms."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from hypermagnetics.errors import ExtensionError
 from hypermagnetics.models import Model
 from hypermagnetics.train.config import ObjectiveConfig
+from hypermagnetics.user_code import must
+
+PointLoss = Callable[
+    [Float[Array, "*shape components"], Float[Array, "*shape components"]], Float[Array, "*shape"]
+]
+"""A user's loss of each point, from error and truth in units of the root mean square of the truth:
+one component for the potential, `dim` for the field."""
 
 
 class DeviceBatch(eqx.Module):
@@ -37,6 +47,8 @@ class Objective:
     """[A]"""
     field_rms: float
     """Root mean square of the norm of the field [A/m]."""
+    loss: PointLoss | None = None
+    """The user's function, if the config names one."""
 
     def __call__(self, model: Model, batch: DeviceBatch) -> Losses:
         """Loss of a batch; samples that fill up a block do not count."""
@@ -47,20 +59,53 @@ class Objective:
         potential = jnp.stack([values for values, _ in errors])
         field = jnp.stack([values for _, values in errors])
         valid = jnp.arange(batch.sources.shape[1])[None] < batch.num_samples[:, None]
-        potential_error = (potential / self.potential_rms)[..., None]
-        field_error = field / self.field_rms
-        terms = [_mean(_pointwise(self.config, e), valid) for e in (potential_error, field_error)]
+        values = (
+            self._pointwise(potential[..., None], batch.potential[..., None], self.potential_rms),
+            self._pointwise(field, batch.field, self.field_rms),
+        )
+        terms = [_mean(value, valid) for value in values]
         total = self.config.potential * terms[0] + self.config.field * terms[1]
         return Losses(total, *terms)
 
+    def _pointwise(
+        self,
+        error: Float[Array, "*shape components"],
+        truth: Float[Array, "*shape components"],
+        rms: float,
+    ) -> Float[Array, "*shape"]:
+        error = error / rms
+        if self.loss is not None:
+            return self.loss(error, truth / rms)
+        squared = jnp.sum(error**2, axis=-1)
+        return squared if self.config.loss == "mse" else huber(squared, self.config.delta)
 
-def _pointwise(
-    config: ObjectiveConfig, error: Float[Array, "*shape components"]
-) -> Float[Array, "*shape"]:
-    squared = jnp.sum(error**2, axis=-1)
-    if config.loss == "mse":
-        return squared
-    return huber(squared, config.delta)
+
+def check_point_loss(loss: PointLoss, name: str, dim: int) -> None:
+    """See that a user's loss gives one float for each point.
+
+    Args:
+        loss: The function.
+        name: `module:name`, for messages.
+        dim: Components of the field.
+
+    Raises:
+        ExtensionError: If it fails, or gives something else.
+    """
+    points = (2, 3)  # any leading axes, of sizes that are not taken for `components`
+    for what, components in (("potential", 1), ("field", dim)):
+        array = jax.ShapeDtypeStruct((*points, components), jnp.float32)
+        rule = (
+            f"{name} must give a loss of shape {points} in floats for error and truth of the "
+            f"{what}, each of shape {array.shape}"
+        )
+        with must(rule, loss, "objective.loss"):
+            found = eqx.filter_eval_shape(loss, array, array)
+        given = (getattr(found, "shape", None), getattr(found, "dtype", int))
+        if given[0] != points or not jnp.issubdtype(given[1], jnp.floating):
+            got = eqx.tree_pformat(found, struct_as_array=True).replace("\n", " ")
+            raise ExtensionError(
+                f"{rule}; got {got} (objective.loss). Reduce the last axis, and only that."
+            )
 
 
 def huber(squared: Float[Array, "*shape"], delta: float) -> Float[Array, "*shape"]:

@@ -84,7 +84,7 @@ class _Loop:
     def __init__(self, setup: Setup, files: RunFiles, provenance: dict[str, JsonValue]) -> None:
         self._setup, self._files, self._provenance = setup, files, provenance
         if files.last.exists():
-            self._state, self.progress = load_checkpoint(files, setup.optimiser)
+            self._state, self.progress = load_checkpoint(files, setup.optimiser, setup.code.model)
         else:
             self._state = initial_state(setup.new_model(), setup.optimiser)
             self.progress = Reached()

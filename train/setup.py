@@ -1,6 +1,5 @@
 """What a training needs before its first step: data, model, objective, optimiser."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -21,13 +20,23 @@ from hypermagnetics.data import (
     verify_split,
 )
 from hypermagnetics.errors import DatasetError, RecipeError
-from hypermagnetics.models import READABLE, Model, ModelInputs, Scales, TrainedRange, build_model
+from hypermagnetics.models import (
+    READABLE,
+    Model,
+    ModelInputs,
+    TrainedRange,
+    UserModelConfig,
+    build_model,
+    check_user_model,
+)
 from hypermagnetics.shapes import Points, SourceTable
 from hypermagnetics.sources import BODIES
 from hypermagnetics.train.config import TrainingRecipe
-from hypermagnetics.train.objective import Objective
+from hypermagnetics.train.normalisation import Normalisation, rms, scales_of
+from hypermagnetics.train.objective import Objective, check_point_loss
 from hypermagnetics.train.optimiser import learning_rate, make_optimiser
 from hypermagnetics.train.placement import Placement, choose_placement
+from hypermagnetics.train.user_code import UserCode, user_code_of
 
 _EXAMPLES = 1 << 16
 """Sources and points that a model may look at before the first step."""
@@ -42,6 +51,7 @@ class Setup:
     train: Split
     valid: Split
     inputs: ModelInputs
+    code: UserCode
     schedule: BatchSchedule
     placement: Placement
     objective: Objective
@@ -51,7 +61,7 @@ class Setup:
     def new_model(self) -> Model:
         """The model with its initial parameters."""
         key = jr.key(self.recipe.seed)
-        model = build_model(self.recipe.model, self.inputs, key)
+        model = build_model(self.recipe.model, self.inputs, key, self.code.model)
         return model.fitted(*_examples(self.train), jr.fold_in(key, 1))
 
     @property
@@ -74,15 +84,20 @@ def make_setup(recipe: TrainingRecipe, dataset: Dataset, advance: Callable[[int]
     Raises:
         DatasetError: If a split does not exist, its bytes are not those that were written, or it
             holds nothing but zeros, or its sources have columns that no model can read.
+        ExtensionError: If code of a user is not there, or breaks the rules that can be seen before
+            the first step.
         RecipeError: If crops are asked for that the grid has not.
         RunError: If the split is to lie on the device and does not fit.
     """
+    code = user_code_of(recipe)
     train, valid = dataset.split(recipe.data.train), dataset.split(recipe.data.valid)
+    for name in ("sources", "grid", "potential", "field"):
+        _refuse_nothing_but_zeros(train, name)
+    inputs = _inputs(dataset.manifest, train, recipe.normalisation, code.normalisation)
+    _check(code, recipe, inputs)  # before what may take minutes
     if recipe.data.check == "all":
         for split in (train, valid):
             verify_split(split, advance)
-    for name in ("sources", "grid", "potential", "field"):
-        _refuse_nothing_but_zeros(train, name)
     field = train.statistics("field")
     potential = train.statistics("potential")
     rate = learning_rate(recipe.schedule)
@@ -91,15 +106,26 @@ def make_setup(recipe: TrainingRecipe, dataset: Dataset, advance: Callable[[int]
         dataset=dataset,
         train=train,
         valid=valid,
-        inputs=_inputs(dataset.manifest, train),
+        inputs=inputs,
+        code=code,
         schedule=_schedule(recipe, train),
         placement=choose_placement(recipe.data, train),
         objective=Objective(
-            recipe.objective, _rms(potential.mean, potential.std), _rms(field.mean, field.std)
+            recipe.objective,
+            rms(potential.mean, potential.std),
+            rms(field.mean, field.std),
+            code.loss,
         ),
         learning_rate=rate,
         optimiser=make_optimiser(recipe.optimiser, rate),
     )
+
+
+def _check(code: UserCode, recipe: TrainingRecipe, inputs: ModelInputs) -> None:
+    if code.model is not None and isinstance(recipe.model, UserModelConfig):
+        check_user_model(code.model, recipe.model, inputs)
+    if code.loss is not None:
+        check_point_loss(code.loss, recipe.objective.loss, inputs.dim)
 
 
 def _schedule(recipe: TrainingRecipe, train: Split) -> BatchSchedule:
@@ -129,14 +155,16 @@ def _refuse_nothing_but_zeros(split: Split, name: ArrayName) -> None:
     found = split.statistics(name)
     # The columns of the sources begin with the moments.
     width = split.layout.dim if name == "sources" else len(found.mean)
-    if not _rms(found.mean[:width], found.std[:width]) > 0:
+    if not rms(found.mean[:width], found.std[:width]) > 0:
         raise DatasetError(
             f"{name} must differ from zero somewhere to be learned from; got zeros only (split "
             f"{split.name!r} of {split.directory}). Train on another split or dataset."
         )
 
 
-def _inputs(manifest: Manifest, split: Split) -> ModelInputs:
+def _inputs(
+    manifest: Manifest, split: Split, normalisation: str, function: Normalisation | None
+) -> ModelInputs:
     """What a model reads of the sources of a dataset."""
     try:
         return ModelInputs(
@@ -146,7 +174,7 @@ def _inputs(manifest: Manifest, split: Split) -> ModelInputs:
             bodies=tuple(body for body in BODIES if body in manifest.bodies),
             constants=tuple(manifest.constants.items()),
             trained=_trained(split),
-            scales=_scales(split),
+            scales=scales_of(split, normalisation, function),
         )
     except ValidationError as error:
         raise DatasetError(
@@ -176,20 +204,3 @@ def _examples(split: Split) -> tuple[SourceTable, Points]:
         if min(sum(map(len, sources)), sum(map(len, points))) >= _EXAMPLES:
             break
     return jnp.asarray(np.concatenate(sources)), jnp.asarray(np.concatenate(points))
-
-
-def _scales(split: Split) -> Scales:
-    """Root mean squares of the coordinates of the points, of the moments and of the potential."""
-    dim = split.layout.dim
-    grid, sources = split.statistics("grid"), split.statistics("sources")
-    potential = split.statistics("potential")
-    return Scales(
-        length=_rms(grid.mean, grid.std) / math.sqrt(dim),
-        moment=_rms(sources.mean[:dim], sources.std[:dim]) / math.sqrt(dim),
-        potential=_rms(potential.mean, potential.std),
-    )
-
-
-def _rms(mean: tuple[float, ...], std: tuple[float, ...]) -> float:
-    """Root mean square of the norm of a vector, from the moments of its components."""
-    return math.sqrt(sum(m * m + s * s for m, s in zip(mean, std, strict=True)))

@@ -203,8 +203,9 @@ def _follow(schema: type[Config], location: Sequence[int | str]) -> tuple[list[s
 
 
 def _is_member(table: _Schema, name: int | str) -> bool:
-    """Whether a table is the member of a union that goes by this name."""
-    return any(node.get("const") == name for node in table.get("properties", {}).values())
+    """Whether a table is the member of a union that goes by this name, its own or that of a key."""
+    properties = table.get("properties", {}).values()
+    return table.get("title") == name or any(node.get("const") == name for node in properties)
 
 
 def _tables(nodes: Iterable[_Schema], root: _Schema) -> list[_Schema]:

@@ -25,6 +25,10 @@ class LabelError(HypermagneticsError):
     """A label is not a finite number."""
 
 
+class ExtensionError(HypermagneticsError):
+    """A user's own model, objective or normalisation is not there or breaks its rules."""
+
+
 class RunError(HypermagneticsError):
     """A training run cannot start, continue or be read."""
 

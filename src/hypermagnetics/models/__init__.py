@@ -1,5 +1,6 @@
 """Hypernetworks: from a source table to the weights of a function of position."""
 
+from hypermagnetics.models.derivatives import value_and_gradient as value_and_gradient
 from hypermagnetics.models.fourier import FourierSeries as FourierSeries
 from hypermagnetics.models.hyper_layer import HyperLayer as HyperLayer
 from hypermagnetics.models.hyper_mlp import HyperMLP as HyperMLP
@@ -7,6 +8,7 @@ from hypermagnetics.models.inputs import READABLE as READABLE
 from hypermagnetics.models.inputs import ModelInputs as ModelInputs
 from hypermagnetics.models.inputs import Scales as Scales
 from hypermagnetics.models.inputs import TrainedRange as TrainedRange
+from hypermagnetics.models.inputs import read_rows as read_rows
 from hypermagnetics.models.linear import Linear as Linear
 from hypermagnetics.models.model import Model as Model
 from hypermagnetics.models.ranges import OutOfRangeWarning as OutOfRangeWarning
@@ -15,3 +17,6 @@ from hypermagnetics.models.registry import build_model as build_model
 from hypermagnetics.models.split import Split as Split
 from hypermagnetics.models.store import load as load
 from hypermagnetics.models.store import save_model as save_model
+from hypermagnetics.models.user import UserModelConfig as UserModelConfig
+from hypermagnetics.models.user import check_user_model as check_user_model
+from hypermagnetics.models.user import import_user_model as import_user_model

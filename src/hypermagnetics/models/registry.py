@@ -1,10 +1,12 @@
-"""The models by name."""
+"""The models by name, and models of users by their classes."""
 
 from typing import Annotated
 
 import jax.random as jr
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
+from hypermagnetics.config import Config
+from hypermagnetics.errors import ExtensionError
 from hypermagnetics.models.fourier import FourierSeries, FourierSeriesConfig
 from hypermagnetics.models.hyper_layer import HyperLayer, HyperLayerConfig
 from hypermagnetics.models.hyper_mlp import HyperMLP, HyperMLPConfig
@@ -12,25 +14,64 @@ from hypermagnetics.models.inputs import ModelInputs
 from hypermagnetics.models.linear import Linear, LinearConfig
 from hypermagnetics.models.model import Model
 from hypermagnetics.models.split import Split, SplitConfig
+from hypermagnetics.models.user import UserModelConfig, build_user_model, class_name
 from hypermagnetics.shapes import AnyKey
+from hypermagnetics.user_code import is_user_name
 
-ModelConfig = Annotated[
+_Shipped = Annotated[
     HyperLayerConfig | HyperMLPConfig | FourierSeriesConfig | LinearConfig | SplitConfig,
     Field(discriminator="name"),
 ]
 
 
-def build_model(config: ModelConfig, inputs: ModelInputs, key: AnyKey) -> Model:
+def _kind(value: object) -> str:
+    """Which of the two a table or a checked value is meant to be."""
+    name = value.get("name") if isinstance(value, dict) else getattr(value, "name", None)
+    own = isinstance(name, str) and is_user_name(name)
+    return UserModelConfig.__name__ if own else "shipped"
+
+
+# The models that are shipped stay a union of their own, so that a misspelt name is answered with
+# their names.
+ModelConfig = Annotated[
+    Annotated[_Shipped, Tag("shipped")] | Annotated[UserModelConfig, Tag(UserModelConfig.__name__)],
+    Discriminator(_kind),
+]
+
+
+def config_of(model: Model) -> Config:
+    """What a file must say to build a model again: a member of `ModelConfig`."""
+    if type(model).__module__.startswith("hypermagnetics."):
+        return model.config
+    settings = model.config.model_dump(mode="json")
+    return UserModelConfig(name=class_name(type(model)), settings=settings)
+
+
+def build_model(
+    config: ModelConfig, inputs: ModelInputs, key: AnyKey, user_model: type[Model] | None = None
+) -> Model:
     """Make a model with fresh parameters.
 
     Args:
         config: Its settings.
         inputs: What it reads.
         key: Random key of the parameters.
+        user_model: The class, if the settings are those of a user's model. They name it too, but
+            a name alone is never imported.
 
     Returns:
         The model.
+
+    Raises:
+        ExtensionError: If the class is not given, or refuses the settings.
     """
+    if isinstance(config, UserModelConfig):
+        if user_model is None:
+            raise ExtensionError(
+                f"A model of a user must be built from its class; got only the name {config.name} "
+                "(build_model). Give user_model, the class."
+            )
+        return build_user_model(user_model, config, inputs, key)
     if isinstance(config, SplitConfig):
         return Split(config, inputs, key)
     hyperkey, mainkey = jr.split(key)

@@ -19,7 +19,8 @@ from hypermagnetics.errors import ModelFileError
 from hypermagnetics.files import atomic_file
 from hypermagnetics.models.inputs import ModelInputs
 from hypermagnetics.models.model import Model
-from hypermagnetics.models.registry import ModelConfig, build_model
+from hypermagnetics.models.registry import ModelConfig, build_model, config_of
+from hypermagnetics.models.user import UserModelConfig, class_name
 
 MODEL_FILE_VERSION: Literal[1] = 1
 _MAX_HEADER_BYTES = 1 << 20
@@ -50,20 +51,24 @@ def save_model(path: Path, model: Model, training: dict[str, JsonValue]) -> None
     write_tree(path, "hypermagnetics model", model, model, training)
 
 
-def load(path: str | Path) -> Model:
+def load(path: str | Path, *, user_model: type[Model] | None = None) -> Model:
     """Read a model.
 
     Args:
         path: A file written by hm-train, such as `run/model.hm`.
+        user_model: The class, if the file holds a model of a user. The file only names it, and
+            nothing is ever imported because a file names it.
 
     Returns:
         The model, ready for `model(sources, points)` and `model.field(sources, points)`.
 
     Raises:
-        ModelFileError: If the file is absent, damaged, of another version, or no model.
+        ModelFileError: If the file is absent, damaged, of another version, no model, or a model of
+            another class than the given one.
+        ExtensionError: If the given class does not take the settings in the file.
     """
     header, leaves = read_file(Path(path), "hypermagnetics model")
-    return read_leaves(leaves, model_template(header), Path(path))
+    return read_leaves(leaves, model_template(header, Path(path), user_model), Path(path))
 
 
 def write_tree(
@@ -80,7 +85,7 @@ def write_tree(
     header = Header.model_validate(
         {
             "format": kind,
-            "model": model.config,
+            "model": config_of(model),
             "inputs": model.inputs,
             "training": training,
             "bytes": len(leaves),
@@ -122,12 +127,33 @@ def read_file(
     return header, leaves
 
 
-def model_template(header: Header) -> Model:
-    """A model of the right structure whose arrays are only shapes."""
+def model_template(header: Header, path: Path, user_model: type[Model] | None) -> Model:
+    """A model of the right structure whose arrays are only shapes.
+
+    Raises:
+        ModelFileError: If the file is of another class than the given one, or of one not given.
+    """
+    _refuse_another_class(header, path, user_model)
     template: Model = eqx.filter_eval_shape(
-        lambda: build_model(header.model, header.inputs, jr.key(0))
+        lambda: build_model(header.model, header.inputs, jr.key(0), user_model)
     )
     return template
+
+
+def _refuse_another_class(header: Header, path: Path, user_model: type[Model] | None) -> None:
+    name, own = header.model.name, isinstance(header.model, UserModelConfig)
+    if own and user_model is None:
+        raise ModelFileError(
+            f"A file of a user's model must be read with its class, since nothing is imported "
+            f"because a file names it; got the name {name} ({path}). If you trust that module, "
+            f"give --model {name}, or in Python load(path, user_model={name.partition(':')[2]})."
+        )
+    if user_model is not None and (not own or class_name(user_model) != name):
+        raise ModelFileError(
+            f"A model file must be of the class that is given, {class_name(user_model)}; got one "
+            f"of {name} ({path}). "
+            + ("Give that class." if own else "It is a shipped model: give no class.")
+        )
 
 
 def read_leaves(leaves: bytes, template: _Tree, path: Path) -> _Tree:

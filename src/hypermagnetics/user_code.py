@@ -1,0 +1,142 @@
+"""Code of a user, named `module:name`: told from what is shipped, imported, held to its rules.
+
+A name is imported only where the person at the keyboard has given it, on the command line or in a
+recipe; never because a model file or a dataset mentions it.
+"""
+
+import importlib
+import inspect
+import sys
+import textwrap
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from hypermagnetics.config import nearest
+from hypermagnetics.errors import ExtensionError
+
+_MAX_CHARACTERS = 300
+"""Of what an exception says, so that the message stays one that is read."""
+
+
+def is_user_name(name: str) -> bool:
+    """Whether a name means code of a user, `module:name`, and nothing that is shipped."""
+    return ":" in name
+
+
+def checked_user_name(name: str) -> str:
+    """The name, for a recipe.
+
+    Args:
+        name: Such as `my_module:MyModel` or `package.module:name`.
+
+    Returns:
+        The same.
+
+    Raises:
+        ValueError: If it is not of that form.
+    """
+    module, _, attribute = name.partition(":")
+    if not all(part.isidentifier() for part in (*module.split("."), attribute)):
+        raise ValueError("written module:name, as in my_module:MyModel")
+    return name
+
+
+def shipped_or_user_name(shipped: tuple[str, ...], name: str) -> str:
+    """The name of a function, for a recipe; arguments and errors as `checked_user_name`."""
+    if is_user_name(name):
+        return checked_user_name(name)
+    if name not in shipped:
+        known = " or ".join(map(repr, shipped))
+        raise ValueError(f"{known}, or a function of yours as module:name")
+    return name
+
+
+UserName = Annotated[str, AfterValidator(checked_user_name)]
+
+
+def import_user_code(name: str, where: str) -> object:
+    """Import what a name means.
+
+    Args:
+        name: `module:name`.
+        where: Key of the recipe that holds it, for messages.
+
+    Returns:
+        The class or function.
+
+    Raises:
+        ExtensionError: If the module cannot be imported or has nothing of that name.
+    """
+    module_name, _, attribute = name.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except (Exception, SystemExit) as error:  # a script without a guard may end the process
+        raise ExtensionError(
+            f"The module of {name} must be one that can be imported; got {_said(error)} ({where}). "
+            f"Put it into the working directory or install it; `python -c 'import {module_name}'` "
+            "says more."
+        ) from error
+    if not hasattr(module, attribute):
+        known = [n for n, value in vars(module).items() if callable(value) and n[0] != "_"]
+        raise ExtensionError(
+            f"{name} must be in its module; got no {attribute!r} in {_file_of(module)} ({where}). "
+            f"{nearest(attribute, known) if known else 'Define it there.'}"
+        )
+    found: object = getattr(module, attribute)
+    return found
+
+
+def look_in_working_directory() -> None:
+    """Let modules of the working directory be imported; for programs only.
+
+    It comes last, so that no file there can take the place of a module that is installed.
+    """
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)
+
+
+@contextmanager
+def must(rule: str, code: object, where: str) -> Iterator[None]:
+    """Turn whatever code of a user raises into one line that names the place in its file.
+
+    Args:
+        rule: What must hold, up to the semicolon: `<what> must <rule>`.
+        code: The class or function that is called.
+        where: Key of the recipe, for messages.
+
+    Raises:
+        ExtensionError: In place of any exception.
+    """
+    try:
+        yield
+    except ExtensionError:
+        raise
+    except Exception as error:
+        file = _file_of(code)
+        lines = [
+            frame.lineno
+            for frame in traceback.extract_tb(error.__traceback__)
+            if frame.filename == file
+        ]
+        place = f" at {file}:{lines[-1]}" if lines else ""
+        raise ExtensionError(
+            f"{rule}; got {_said(error)}{place} ({where}). Mend it, or what it is given."
+        ) from error
+
+
+def _said(error: BaseException) -> str:
+    text = textwrap.shorten(str(error), _MAX_CHARACTERS, placeholder=" ...").rstrip(".")
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _file_of(code: object) -> str:
+    try:
+        return inspect.getfile(code)  # type: ignore[arg-type]
+    except TypeError:  # built in, or an object that is no class, function or module
+        return "a module without a file"
