@@ -174,7 +174,7 @@ def _right_matrix(
     return np.stack(parts, axis=1).reshape(-1, angles.shape[1])
 
 
-def _orthonormal(matrix: _Matrix, ridge: float) -> _Matrix:
+def _orthonormal(matrix: _Matrix, ridge: float) -> Float64[np.ndarray, "columns kept"]:
     """What a matrix is multiplied with to have orthonormal columns that span nearly the same."""
     squares, vectors = scipy.linalg.eigh(matrix.T @ matrix, check_finite=False)
     kept = squares > ridge * squares[-1]
