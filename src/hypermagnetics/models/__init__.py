@@ -6,6 +6,7 @@ from hypermagnetics.models.inputs import READABLE as READABLE
 from hypermagnetics.models.inputs import ModelInputs as ModelInputs
 from hypermagnetics.models.inputs import Scales as Scales
 from hypermagnetics.models.inputs import TrainedRange as TrainedRange
+from hypermagnetics.models.interoperation import as_magpylib_source as as_magpylib_source
 from hypermagnetics.models.model import Model as Model
 from hypermagnetics.models.ranges import OutOfRangeWarning as OutOfRangeWarning
 from hypermagnetics.models.registry import ModelConfig as ModelConfig
