@@ -1,5 +1,8 @@
 """Hypernetworks: from a source table to the weights of a function of position."""
 
+from hypermagnetics.models.card import num_parameters as num_parameters
+from hypermagnetics.models.card import usage_card as usage_card
+from hypermagnetics.models.export import to_jax_export as to_jax_export
 from hypermagnetics.models.hyper_layer import HyperLayer as HyperLayer
 from hypermagnetics.models.hyper_mlp import HyperMLP as HyperMLP
 from hypermagnetics.models.inputs import READABLE as READABLE
