@@ -57,6 +57,11 @@ class RunFiles:
         return self.directory / "checkpoints" / "best.hm"
 
     @property
+    def card(self) -> Path:
+        """What the model is, for people; written when the run is finished."""
+        return self.directory / "model.md"
+
+    @property
     def model(self) -> Path:
         """The result, a copy of the best model; there only when the run is finished."""
         return self.directory / "model.hm"

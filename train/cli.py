@@ -3,8 +3,10 @@
 import shlex
 import time
 from pathlib import Path
+from typing import Any
 
 import click
+import jax
 
 import hypermagnetics
 from hypermagnetics.config import load_recipe
@@ -15,6 +17,7 @@ from hypermagnetics.recipes import describe_recipe, shipped_recipes
 from hypermagnetics.train.checkpoint import RunFiles
 from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.directory import IfExists, check_run, open_run, recipe_of
+from hypermagnetics.train.export import export_run
 from hypermagnetics.train.run import Outcome, train
 from hypermagnetics.train.setup import make_setup
 from hypermagnetics.train.user_code import Names
@@ -34,7 +37,53 @@ def _list_recipes(context: click.Context, _: click.Parameter, wanted: bool) -> N
         context.exit()
 
 
-@click.command(epilog="Example:  hm-train discs run --recipe hyper-layer --set model.width=256")
+class _TrainOrExport(click.Command):
+    """A command that hands over to `export` if that is its first word.
+
+    No click.Group: one that trains by default would take DATASET for the name of a command, and
+    change what its messages say.
+    """
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        if args[:1] == [_export.name]:
+            return _export.make_context(f"{info_name} {_export.name}", args[1:], parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        return super().invoke(ctx) if ctx.command is self else ctx.command.invoke(ctx)
+
+
+@click.command(name="export", epilog="Example:  hm-train export run run-export")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--overwrite", is_flag=True, help="Replace the export at OUT.")
+def _export(run: Path, out: Path, overwrite: bool) -> None:
+    """Write the model of RUN as the directory OUT, for plain JAX without this package.
+
+    OUT holds potential.jaxexport and field.jaxexport, functions of (sources, points) in StableHLO
+    for CPU and CUDA and for any number of both, and a README.md with the four lines that call them.
+    """
+    with errors_in_one_line("hm-train"):
+        # Else the paths of this machine's files would be written into the export.
+        jax.config.update("jax_traceback_in_locations_limit", 0)
+        export_run(run, out, overwrite=overwrite)
+        click.echo(f"Wrote {out}: potential.jaxexport and field.jaxexport.")
+        click.echo(f"Next: read {out / 'README.md'}, which shows how to call them.")
+
+
+@click.command(
+    cls=_TrainOrExport,
+    epilog="""\b
+Example:  hm-train discs run --recipe hyper-layer --set model.width=256
+After it: hm-train export run run-export    (see hm-train export --help)
+""",
+)
 @click.argument("dataset", type=click.Path(path_type=Path))
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option(
@@ -97,6 +146,9 @@ def main(
     """Train a model on DATASET and keep everything about it in the directory RUN.
 
     SIGINT or SIGTERM finish the step, make a checkpoint and end with exit code 75.
+
+    `hm-train export RUN OUT` writes a trained model for plain JAX. A dataset of the name export is
+    given as ./export.
     """
     with errors_in_one_line("hm-train"):
         files, names = RunFiles(run), Names(model, objective, normalisation)

@@ -151,7 +151,10 @@ def _refuse_another_run(files: RunFiles, recipe: TrainingRecipe, now: Provenance
 
 def _refuse_foreign(files: RunFiles) -> None:
     """Refuse to overwrite a directory in which there is more than a run."""
-    written = (files.recipe, files.provenance, files.metrics, files.model, files.last, files.best)
+    written = (
+        *(files.recipe, files.provenance, files.metrics),
+        *(files.model, files.card, files.last, files.best),
+    )
     names = [_LOCK_NAME, *(path.relative_to(files.directory).as_posix() for path in written)]
     ours = re.compile("|".join((*map(re.escape, names), _EVALUATION)))
     if foreign := first_foreign_file(files.directory, ours):

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from hypermagnetics.errors import DivergenceError, InterruptedRunError
-from hypermagnetics.files import atomic_file
+from hypermagnetics.files import atomic_file, write_text_atomically
+from hypermagnetics.train.card import model_card
 from hypermagnetics.train.checkpoint import (
     Reached,
     RunFiles,
@@ -73,6 +74,8 @@ def train(
             loop.run(feed, stop, advance)
     finally:
         loop.log.close()
+    # Before the model, which says that the run is finished.
+    write_text_atomically(files.card, model_card(files, setup.dataset.directory.resolve().name))
     with atomic_file(files.model) as model:
         model.write(files.best.read_bytes())
     return loop.outcome()

@@ -177,7 +177,7 @@ class Model(eqx.Module):
         """
         checked = _checked(self, sources, points)
         capacity = self.count_near(*checked)
-        potential: Potential = _potential(self, *checked, capacity)
+        potential: Potential = potential_at(self, *checked, capacity)
         return potential
 
     def __call__(self, sources: SourceTable, points: Points) -> Potential:
@@ -199,7 +199,7 @@ class Model(eqx.Module):
         """
         checked = _checked(self, sources, points)
         capacity = self.count_near(*checked)
-        field: FieldValues = _field(self, *checked, capacity)
+        field: FieldValues = field_at(self, *checked, capacity)
         return field
 
     def flux_density(self, sources: SourceTable, points: Points) -> FieldValues:
@@ -248,9 +248,10 @@ class Model(eqx.Module):
 
 
 @eqx.filter_jit
-def _potential(
+def potential_at(
     model: Model, sources: SourceTable, points: Points, capacity: int | None
 ) -> Potential:
+    """Potential [A] of checked arguments; see `Model.potential` and `Model.near`."""
     weights = summed_over_sources(model.weights, sources)
     smooth: Potential = over_points(lambda some: model.evaluate(weights, some)[0], points)
     near = model.near(sources, points, capacity)
@@ -258,7 +259,10 @@ def _potential(
 
 
 @eqx.filter_jit
-def _field(model: Model, sources: SourceTable, points: Points, capacity: int | None) -> FieldValues:
+def field_at(
+    model: Model, sources: SourceTable, points: Points, capacity: int | None
+) -> FieldValues:
+    """Field [A/m] of checked arguments; see `Model.field` and `Model.near`."""
     weights = summed_over_sources(model.weights, sources)
     smooth: FieldValues = over_points(lambda some: model.evaluate(weights, some)[1], points)
     near = model.near(sources, points, capacity)

@@ -1,6 +1,8 @@
 """Where a model was trained, and a warning beyond it."""
 
 import warnings
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -16,6 +18,47 @@ class OutOfRangeWarning(UserWarning):
     """A model is evaluated where it was not trained, so that its error is unknown."""
 
 
+class KnownRange(NamedTuple):
+    """What one kind of value has been in training [m]."""
+
+    kind: str
+    """As in "positions of sources"."""
+    names: tuple[str, ...]
+    """Of its columns, or axes."""
+    indices: tuple[int, ...]
+    """Where these are."""
+    bounds: tuple[tuple[float, float], ...]
+    """Least and largest value of each."""
+
+    def __str__(self) -> str:
+        each = zip(self.names, self.bounds, strict=True)
+        return ", ".join(f"{name} {low:.4g} to {high:.4g} m" for name, (low, high) in each)
+
+
+def known_ranges(inputs: ModelInputs, columns: tuple[str, ...]) -> list[KnownRange]:
+    """The ranges of training, one for each kind of value: positions, sizes, points.
+
+    Args:
+        inputs: What the model reads, and its ranges.
+        columns: The columns that count.
+
+    Returns:
+        None of a kind that does not count; none at all if the ranges are not known.
+    """
+    trained = inputs.trained
+    if trained is None:
+        return []
+    positions = [name for name in columns if name.startswith("position_")]
+    sizes = [name for name in columns if name not in positions]
+    kinds = [
+        _known(kind, names, [inputs.columns.index(name) for name in names], trained.sources)
+        for kind, names in (("positions of sources", positions), ("sizes of sources", sizes))
+        if names
+    ]
+    axes = range(inputs.dim)
+    return [*kinds, _known("coordinates of points", "xyz"[: inputs.dim], axes, trained.points)]
+
+
 def warn_out_of_range(
     inputs: ModelInputs, columns: tuple[str, ...], sources: SourceTable, points: Points
 ) -> None:
@@ -29,28 +72,36 @@ def warn_out_of_range(
         sources: Source table.
         points: Points of evaluation [m].
     """
-    trained = inputs.trained
-    if trained is None or isinstance(sources, jax.core.Tracer):
-        return
-    table = np.asarray(sources)
-    table = table[np.any(table[:, : inputs.dim] != 0, axis=1)]
-    for name in columns:
-        index = inputs.columns.index(name)
-        _warn(f"{name} of a source", trained.sources[index], table[:, index])
-    if not isinstance(points, jax.core.Tracer):
-        for axis, bounds, values in zip("xyz", trained.points, np.asarray(points).T, strict=False):
-            _warn(f"{axis} of a point", bounds, values)
+    for known in known_ranges(inputs, columns):
+        values = points if known.kind.endswith("points") else sources
+        if isinstance(values, jax.core.Tracer):
+            continue
+        rows = np.asarray(values)
+        if values is sources:
+            rows = rows[np.any(rows[:, : inputs.dim] != 0, axis=1)]
+        if _leave(rows[:, list(known.indices)], known.bounds):
+            # Always the same place and, for one model, the same text: shown once by Python's
+            # default.
+            warnings.warn(
+                f"The {known.kind} must lie where the model was trained, {known}; got values "
+                "outside, where its error is unknown. Train on a wider dataset, or filter "
+                "OutOfRangeWarning.",
+                OutOfRangeWarning,
+                stacklevel=1,
+            )
 
 
-def _warn(what: str, bounds: tuple[float, float], values: np.ndarray) -> None:
-    low, high = bounds
+def _known(
+    kind: str,
+    names: Sequence[str],
+    indices: Sequence[int],
+    bounds: tuple[tuple[float, float], ...],
+) -> KnownRange:
+    return KnownRange(kind, tuple(names), tuple(indices), tuple(bounds[i] for i in indices))
+
+
+def _leave(rows: np.ndarray, bounds: tuple[tuple[float, float], ...]) -> bool:
+    """Whether a value is outside its bounds."""
+    low, high = np.array(bounds, np.float64).T
     slack = _TOLERANCE * (high - low)
-    if values.size and (values.min() < low - slack or values.max() > high + slack):
-        # Always the same place and, for one model, the same text: shown once by Python's default.
-        warnings.warn(
-            f"The {what} must lie within {low:.4g} and {high:.4g} m, where the model was trained; "
-            "got values outside, where its error is unknown. Train on a wider dataset, or filter "
-            "OutOfRangeWarning.",
-            OutOfRangeWarning,
-            stacklevel=1,
-        )
+    return bool(np.any((rows < low - slack) | (rows > high + slack)))

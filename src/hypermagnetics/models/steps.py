@@ -5,10 +5,12 @@ from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from hypermagnetics.shapes import Points, SourceTable
 
 _Tree = TypeVar("_Tree")
+_Rows = Float[Array, "rows columns"]
 
 SOURCES_PER_STEP = 1 << 11
 POINTS_PER_STEP = 1 << 12
@@ -29,18 +31,23 @@ def summed_over_sources(
     Returns:
         The sum over all rows.
     """
-    if len(sources) <= step:
-        return of_rows(sources)
-    num_steps = -(-len(sources) // step)
-    padded = jnp.zeros((num_steps * step, sources.shape[1]), sources.dtype)
-    tables = padded.at[: len(sources)].set(sources).reshape(num_steps, step, -1)
 
-    def add(total: _Tree, table: SourceTable) -> tuple[_Tree, None]:
-        added: _Tree = jax.tree.map(jnp.add, total, of_rows(table))
-        return added, None
+    def by_steps(sources: SourceTable) -> _Tree:
+        count, columns = sources.shape
+        num_steps = -(-count // step)
+        padded = jnp.zeros((num_steps * step, columns), sources.dtype)
+        tables = padded.at[:count].set(sources).reshape(num_steps, step, columns)
 
-    total, _ = jax.lax.scan(add, of_rows(tables[0]), tables[1:])
-    return total
+        def add(total: _Tree, table: SourceTable) -> tuple[_Tree, None]:
+            added: _Tree = jax.tree.map(jnp.add, total, of_rows(table))
+            return added, None
+
+        shapes = jax.eval_shape(of_rows, tables[0])
+        zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+        total: tuple[_Tree, None] = jax.lax.scan(add, zeros, tables)
+        return total[0]
+
+    return _at_once_or(by_steps, of_rows, sources, step)
 
 
 def over_points(
@@ -56,13 +63,31 @@ def over_points(
     Returns:
         The values at all points.
     """
-    if len(points) <= step:
-        return at_points(points)
-    num_steps = -(-len(points) // step)
-    # The last step is filled up with points that are there: any others might be singular.
-    filled = jnp.resize(points, (num_steps, step, points.shape[1]))
-    found = jax.lax.map(at_points, filled)
-    joined: _Tree = jax.tree.map(
-        lambda values: values.reshape(-1, *values.shape[2:])[: len(points)], found
+
+    def by_steps(points: Points) -> _Tree:
+        count, dim = points.shape
+        num_steps = -(-count // step)
+        # The last step is filled up with a point that is there: any other might be singular.
+        filled = jnp.broadcast_to(points[:1], (num_steps * step, dim)).at[:count].set(points)
+        found = jax.lax.map(at_points, filled.reshape(num_steps, step, dim))
+        joined: _Tree = jax.tree.map(
+            lambda values: values.reshape(num_steps * step, *values.shape[2:])[:count], found
+        )
+        return joined
+
+    return _at_once_or(by_steps, at_points, points, step)
+
+
+def _at_once_or(
+    by_steps: Callable[[_Rows], _Tree], at_once: Callable[[_Rows], _Tree], rows: _Rows, step: int
+) -> _Tree:
+    """All rows at once if they fit into one step."""
+    count = rows.shape[0]
+    if isinstance(count, int):
+        return at_once(rows) if count <= step else by_steps(rows)
+    # A symbolic size of `jax.export`: known when the exported function is called, and then XLA
+    # keeps one of both.
+    found: _Tree = jax.lax.cond(
+        jnp.asarray(count) <= step, lambda rows: at_once(rows), by_steps, rows
     )
-    return joined
+    return found

@@ -42,7 +42,7 @@ def from_magpylib(source: object) -> list[Body]:
         >>> [body.name for body in from_magpylib(magnet)]
         ['sphere']
     """
-    bodies = list(_bodies(_magpylib(), source, "source"))
+    bodies = list(_bodies(import_magpylib(), source, "source"))
     if not bodies:
         raise SourceError(
             "A collection must hold at least one magnet; got none (source). Add a Cuboid, a Sphere "
@@ -64,7 +64,7 @@ def to_magpylib(bodies: Sequence[Body]) -> Any:
         SourceError: If there is no body, or one that magpylib has no magnet for.
         HypermagneticsError: If magpylib is not installed.
     """
-    magpylib = _magpylib()
+    magpylib = import_magpylib()
     if not bodies:
         raise SourceError(
             "A collection must hold at least one body; got none (bodies). Give dipoles, spheres or "
@@ -74,7 +74,12 @@ def to_magpylib(bodies: Sequence[Body]) -> Any:
     return magpylib.Collection(*magnets)
 
 
-def _magpylib() -> Any:
+def import_magpylib() -> Any:
+    """The module magpylib, which is an extra.
+
+    Raises:
+        HypermagneticsError: If it is not installed.
+    """
     try:
         return importlib.import_module("magpylib")
     except ModuleNotFoundError as error:

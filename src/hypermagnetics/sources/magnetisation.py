@@ -29,7 +29,7 @@ def magnetisation(columns: SourceColumns, sources: SourceTable, points: Points) 
         Magnetisation [A/m] at each point; in two dimensions moment [A m] per area is [A/m] too.
     """
     dim, where = columns.dim, components(points)
-    zero = jnp.zeros(len(points), jnp.result_type(sources, points))
+    zero = jnp.zeros(points.shape[0], jnp.result_type(sources, points))
 
     def add(
         total: tuple[Array, ...], row: Float[Array, " columns"]

@@ -45,10 +45,10 @@ def smooth_dipoles(
     axes = np.meshgrid(*[points] * dim, indexing="ij")
     shares = np.prod(np.meshgrid(*[weights / 2] * dim, indexing="ij"), axis=0).ravel()
     half = half_sides(columns, sources)
-    offset = jnp.zeros((len(sources), count, dim), sources.dtype)
+    offset = jnp.zeros((sources.shape[0], count, dim), sources.dtype)
     for edge, along in enumerate(_edges(columns, sources)):
         steps = half[:, edge, None] * jnp.asarray(axes[edge].ravel(), sources.dtype)[None]
-        direction = jnp.stack([jnp.broadcast_to(a, len(sources)) for a in along], axis=-1)
+        direction = jnp.stack([jnp.broadcast_to(a, sources.shape[0]) for a in along], axis=-1)
         offset += steps[..., None] * direction[:, None]
     return moment * jnp.asarray(shares, sources.dtype)[None, :, None], position + offset
 
@@ -62,7 +62,7 @@ def half_sides(columns: SourceColumns, sources: SourceTable) -> Float[Array, "so
 
 def outer_radius(columns: SourceColumns, sources: SourceTable) -> Float[Array, " sources"]:
     """Radius of the ball around each body [m]; 0 for dipoles and padding rows."""
-    found = jnp.zeros(len(sources), sources.dtype)
+    found = jnp.zeros(sources.shape[0], sources.dtype)
     if set(_BOXES) & set(columns.bodies):
         found = jnp.linalg.norm(half_sides(columns, sources), axis=-1)
     if set(_BALLS) & set(columns.bodies):
@@ -75,7 +75,7 @@ def column(columns: SourceColumns, sources: SourceTable, name: str) -> Float[Arr
     """A size or a rotation of each row, whether it has a column or is shared by all."""
     if columns.has(name):
         return sources[:, columns.index(name)]
-    return jnp.full(len(sources), columns.constant(name), sources.dtype)
+    return jnp.full(sources.shape[0], columns.constant(name), sources.dtype)
 
 
 def is_one_of(

@@ -203,3 +203,8 @@ class Split(Model):
     def rank(self) -> int | None:
         """None: K features make the smooth part alone, so K bounds no error of the whole."""
         return None
+
+    @property
+    def limited_columns(self) -> tuple[str, ...]:
+        """Positions alone: sizes enter through exact values and the dipoles of a box."""
+        return tuple(name for name in self.inputs.columns if name.startswith("position_"))

@@ -192,7 +192,7 @@ def _summed(
     """The sum over sources of their values at all points."""
     dim = points.shape[1]
     is_source = jnp.any(sources[:, :dim] != 0, axis=-1)
-    zero = jnp.zeros(len(points), jnp.result_type(sources, points))
+    zero = jnp.zeros(points.shape[0], jnp.result_type(sources, points))
 
     def add(total: Values, row: tuple[Array, Array]) -> tuple[Values, None]:
         values = one_source(row[0][None], row[1][None])

@@ -1,0 +1,82 @@
+"""What a model reads, and where it can be trusted, for people."""
+
+import equinox as eqx
+import jax
+
+from hypermagnetics.models.inputs import LENGTHS
+from hypermagnetics.models.model import Model
+from hypermagnetics.models.ranges import known_ranges
+
+
+def num_parameters(model: Model) -> int:
+    """Trained numbers of a model."""
+    return sum(leaf.size for leaf in jax.tree.leaves(eqx.filter(model, eqx.is_inexact_array)))
+
+
+def usage_card(model: Model) -> str:
+    """Markdown sections on the arguments of a model and its range of validity.
+
+    Args:
+        model: The model.
+
+    Returns:
+        The text, of sections of the second level.
+    """
+    return "\n".join(
+        (
+            "## What it reads",
+            "",
+            f"`sources`: one row for each source, {model.source_size} columns; rows of zeros add "
+            "nothing.",
+            "",
+            "| column | unit | range in training |",
+            "|---|---|---|",
+            *(f"| {' | '.join(row)} |" for row in _column_rows(model)),
+            "",
+            *_bodies(model),
+            f"`points`: one row for each point, {model.dim} coordinates [m].",
+            "",
+            "It gives the scalar potential phi [A] and the field H = -grad phi [A/m].",
+            "",
+            "## Where it can be trusted",
+            "",
+            *_trusted(model),
+            "",
+        )
+    )
+
+
+def _column_rows(model: Model) -> list[tuple[str, str, str]]:
+    inputs = model.inputs
+    if not (inputs.columns and inputs.bodies):
+        count = inputs.source_size - 2 * inputs.dim
+        return [("moment", "", ""), ("position", "m", ""), (f"{count} sizes", "m", "")]
+    ranges = inputs.trained.sources if inputs.trained else ((),) * inputs.source_size
+    return [
+        (name, unit, " to ".join(f"{value:.4g}" for value in seen))
+        for name, unit, seen in zip(inputs.columns, inputs.described.units, ranges, strict=True)
+    ]
+
+
+def _bodies(model: Model) -> list[str]:
+    inputs = model.inputs
+    if not inputs.bodies:
+        return []
+    codes = zip(inputs.bodies, inputs.codes, strict=False)
+    named = ", ".join(f"{name} ({code})" for name, code in codes) or ", ".join(inputs.bodies)
+    shared = ", ".join(f"{name} = {value:g}" for name, value in inputs.constants)
+    return [f"Bodies: {named}{'; the same for all: ' if shared else ''}{shared}.", ""]
+
+
+def _trusted(model: Model) -> list[str]:
+    ranges = known_ranges(model.inputs, model.limited_columns)
+    if not ranges:
+        return ["The file does not say where it was trained."]
+    counted = {name for known in ranges for name in known.names}
+    free = [name for name in model.source_columns if name in LENGTHS and name not in counted]
+    return [
+        *(f"- {known.kind}: {known}" for known in ranges),
+        *([f"- of any value, for exact parts use it: {', '.join(free)}"] if free else []),
+        "",
+        "Elsewhere its error is unknown, and hypermagnetics warns when it is evaluated there.",
+    ]

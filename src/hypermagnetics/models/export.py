@@ -1,0 +1,54 @@
+"""Models as functions that plain JAX calls, without this package."""
+
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from jax import export
+
+from hypermagnetics.models.model import Model, field_at, potential_at
+from hypermagnetics.shapes import Field, Points, Potential, SourceTable
+
+PLATFORMS = ("cpu", "cuda")
+"""Where an exported function runs."""
+
+Quantity = Literal["potential", "field"]
+_FUNCTIONS = {"potential": potential_at, "field": field_at}
+
+
+def to_jax_export(model: Model, quantity: Quantity) -> bytes:
+    """Write a model as StableHLO, with its parameters, for any number of sources and points.
+
+    `jax.export.deserialize(data).call(sources, points)` gives what `model.potential` or
+    `model.field` does, to rounding, from float32 arrays of shape (sources, columns) and
+    (points, dim), at least one row each. Nothing is checked, and nothing warns out of the trained
+    range. Under the `jax.jit` of its caller it is compiled into one program with what is around.
+
+    A part that is summed for neighbours only is summed over all pairs of source and point instead,
+    because lists of neighbours take their sizes from the values. Time then grows with sources times
+    points; memory stays bounded as in the model.
+
+    JAX adds the places in program files that each operation comes from, with their paths on this
+    machine, unless its setting `jax_traceback_in_locations_limit` is 0, as in `hm-train export`.
+
+    Args:
+        model: The model.
+        quantity: Which of its two functions.
+
+    Returns:
+        The bytes of a file, which JAX reads for at least the six months of its promise.
+
+    References:
+        https://docs.jax.dev/en/latest/export/export.html#compatibility-guarantees
+    """
+
+    def function(sources: SourceTable, points: Points) -> Potential | Field:
+        values: Potential | Field = _FUNCTIONS[quantity](model, sources, points, None)
+        return values
+
+    count, num_points = export.symbolic_shape("sources, points")
+    exported = export.export(jax.jit(function), platforms=PLATFORMS)(
+        jax.ShapeDtypeStruct((count, model.source_size), jnp.float32),
+        jax.ShapeDtypeStruct((num_points, model.dim), jnp.float32),
+    )
+    return bytes(exported.serialize())

@@ -1,0 +1,60 @@
+"""A model that makes no error, to see what is made of a model's values."""
+
+from typing import Literal
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from hypermagnetics.config import Config
+from hypermagnetics.models import Model, ModelInputs
+from hypermagnetics.shapes import Field, Points, Potential, SourceTable
+from hypermagnetics.sources import SourceColumns, superposition
+
+
+class ExactConfig(Config):
+    """No settings."""
+
+    name: Literal["exact"] = "exact"
+
+
+class Exact(Model):
+    """The exact superposition, as the part of a model that no weights make."""
+
+    config: ExactConfig = eqx.field(static=True)
+    inputs: ModelInputs = eqx.field(static=True)
+
+    def __init__(self, columns: SourceColumns, **changes: object) -> None:
+        """A model of the bodies that `columns` names, with some of its inputs changed."""
+        self.config = ExactConfig()
+        self.inputs = inputs_of(columns).model_copy(update=changes)
+
+    def weights(self, sources: SourceTable) -> Float[Array, ""]:
+        """None that count."""
+        return jnp.zeros((), sources.dtype)
+
+    def evaluate(self, weights: Float[Array, ""], points: Points) -> tuple[Potential, Field]:
+        """Zero."""
+        return jnp.zeros_like(points[:, 0]), jnp.zeros_like(points)
+
+    def near(
+        self, sources: SourceTable, points: Points, capacity: int | None
+    ) -> tuple[Potential, Field]:
+        """All there is."""
+        return superposition(self.inputs.described, sources, points)
+
+    @property
+    def rank(self) -> int | None:
+        """Not bounded."""
+        return None
+
+
+def inputs_of(columns: SourceColumns) -> ModelInputs:
+    """What a model of these bodies reads."""
+    return ModelInputs(
+        dim=columns.dim,
+        source_size=columns.size,
+        columns=columns.names,
+        bodies=columns.bodies,
+        constants=columns.constants,
+    )

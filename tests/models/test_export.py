@@ -1,0 +1,71 @@
+"""Models through jax.export: what another program gets from the bytes."""
+
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+import pytest
+from exact_model import inputs_of
+from jax import export
+from magnets import KINDS, random_rows
+
+from hypermagnetics.models import HyperMLP, Model, Split, build_model, to_jax_export
+from hypermagnetics.models.export import PLATFORMS, Quantity
+from hypermagnetics.models.hyper_layer import HyperLayerConfig
+from hypermagnetics.models.split import SplitConfig
+from hypermagnetics.models.steps import POINTS_PER_STEP, SOURCES_PER_STEP
+
+_DISC, _CUBOID = KINDS["disc in 2D"], KINDS["cuboid in 3D"]
+
+
+def models() -> dict[str, Model]:
+    """Of every architecture, small; drawn factors of a Split are as good as fitted ones here."""
+    layer = HyperLayerConfig(width=12, depth=1, hwidth=0.5, hdepth=1, trunk_frequencies=5)
+    keys = {"hyperkey": jr.key(0), "mainkey": jr.key(1)}
+    split = SplitConfig(rank=8, waves=16, nodes=2, capacity=64)
+    return {
+        "hyper_layer": build_model(layer, inputs_of(_DISC), jr.key(0)),
+        "hyper_mlp": HyperMLP(6, 1, 0.5, 1, inputs=inputs_of(_DISC), **keys),
+        "split of discs": Split(split, inputs_of(_DISC), jr.key(0)),
+        "split of cuboids": Split(split, inputs_of(_CUBOID), jr.key(0)),
+    }
+
+
+_MODELS = models()
+
+
+def values(model: Model, num_sources: int, num_points: int) -> tuple[jax.Array, jax.Array]:
+    """Sources and points, in single precision."""
+    random = np.random.default_rng(0)
+    kind = _DISC if model.dim == 2 else _CUBOID
+    rows = random_rows(kind, random, num_sources)
+    points = random.uniform(-3, 3, (num_points, model.dim))
+    return jnp.asarray(rows, jnp.float32), jnp.asarray(points, jnp.float32)
+
+
+def assert_equal(model: Model, quantity: Quantity, called: export.Exported, *sizes: int) -> None:
+    """To rounding, in units of the largest value."""
+    sources, points = values(model, *sizes)
+    expected = np.asarray(getattr(model, quantity)(sources, points))
+    found = jax.jit(called.call)(sources, points)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("quantity", ["potential", "field"])
+@pytest.mark.parametrize("name", _MODELS)
+def test_an_export_is_the_model(name: str, quantity: Quantity) -> None:
+    """One source and one point, and some of each."""
+    model = _MODELS[name]
+    called = export.deserialize(bytearray(to_jax_export(model, quantity)))
+    assert set(called.platforms) == set(PLATFORMS)
+    for sizes in ((1, 1), (3, 50)):
+        assert_equal(model, quantity, called, *sizes)
+
+
+def test_more_than_fits_into_a_step() -> None:
+    """Sources and points of two steps, the second not full."""
+    model = _MODELS["hyper_layer"]
+    called = export.deserialize(bytearray(to_jax_export(model, "potential")))
+    assert_equal(model, "potential", called, SOURCES_PER_STEP + 3, 5)
+    assert_equal(model, "potential", called, 5, POINTS_PER_STEP + 3)
+    assert_equal(model, "potential", called, SOURCES_PER_STEP, POINTS_PER_STEP)

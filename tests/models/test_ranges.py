@@ -1,0 +1,101 @@
+"""What is said when a model is asked beyond what it has seen."""
+
+import warnings
+
+import jax
+import jax.numpy as jnp
+import pytest
+from exact_model import Exact, inputs_of
+
+from hypermagnetics.models import Model, OutOfRangeWarning, Split, TrainedRange
+from hypermagnetics.models.split import SplitConfig
+from hypermagnetics.sources import SourceColumns
+
+_COLUMNS = SourceColumns.of("sphere", varying=["radius"])
+_TRAINED = TrainedRange(
+    sources=(*((-9.0, 9.0),) * 3, (-1.0, 1.0), (-2.0, 2.0), (-1.0, 1.0), (0.5, 1.5)),
+    points=((-3.0, 3.0),) * 3,
+)
+_SOURCE = jnp.array([[0.0, 0.0, 1.0, 0.3, 1.9, -0.4, 0.7]])
+_POINTS = jnp.array([[2.9, 0.0, -2.0]])
+_POSITION, _SIZE = (_SOURCE.at[0, 3:5].set(5.0), _SOURCE.at[0, 6].set(2.0))
+
+
+def sphere_model() -> Model:
+    """A model that counts every length."""
+    return Exact(_COLUMNS, trained=_TRAINED)
+
+
+def split_model() -> Model:
+    """A model that counts positions alone."""
+    inputs = inputs_of(_COLUMNS).model_copy(update={"trained": _TRAINED})
+    return Split(SplitConfig(rank=4, waves=8), inputs, jax.random.key(0))
+
+
+def heard(model: Model, sources: jax.Array, points: jax.Array) -> list[str]:
+    """The messages of two evaluations, each shown as Python does by default."""
+    with warnings.catch_warnings():
+        # What compiles touches the filters, after which Python shows all warnings once more.
+        warnings.simplefilter("ignore")
+        model.potential(sources, points)
+        model.field(sources, points)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        model.potential(sources, points)
+        model.field(sources, points)
+    assert all(issubclass(warning.category, OutOfRangeWarning) for warning in caught)
+    return [str(warning.message) for warning in caught]
+
+
+def test_within_the_range_nothing_is_said() -> None:
+    """Up to a hair beyond its ends."""
+    assert heard(sphere_model(), _SOURCE, _POINTS) == []
+    assert heard(sphere_model(), _SOURCE.at[0, 3].set(1.0005), _POINTS.at[0, 0].set(3.003)) == []
+
+
+@pytest.mark.parametrize(
+    ("sources", "points", "said"),
+    [
+        (_POSITION, _POINTS, "positions of sources .* position_x -1 to 1 m, position_y -2 to 2 m"),
+        (_SIZE, _POINTS, "sizes of sources .* radius 0.5 to 1.5 m"),
+        (_SOURCE, _POINTS + 1, "coordinates of points .* x -3 to 3 m"),
+        (_SOURCE, -_POINTS - 1, "coordinates of points"),
+    ],
+)
+def test_each_kind_of_value_is_said_once(sources: jax.Array, points: jax.Array, said: str) -> None:
+    """With the whole range, however many values and evaluations there are."""
+    with pytest.warns(OutOfRangeWarning, match=said):
+        sphere_model().potential(sources, points)
+    assert len(heard(sphere_model(), jnp.tile(sources, (3, 1)), jnp.tile(points, (2, 1)))) == 1
+
+
+def test_three_kinds_are_three_warnings() -> None:
+    assert len(heard(sphere_model(), _POSITION.at[0, 6].set(2.0), _POINTS + 1)) == 3
+
+
+def test_moments_and_padding_have_no_range() -> None:
+    """The potential is linear in the moments; rows of zeros are no sources."""
+    padded = jnp.concatenate([_SOURCE.at[0, :3].multiply(1e6), jnp.zeros((2, 7))])
+    assert heard(sphere_model(), padded, _POINTS) == []
+
+
+def test_under_jit_nothing_is_said() -> None:
+    """Values are not known there."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        jax.jit(sphere_model().potential)(_POSITION, _POINTS + 1)
+        jax.jit(sphere_model().field)(_SIZE, _POINTS)
+
+
+def test_unknown_ranges_are_not_judged() -> None:
+    """Models made by hand, and older files."""
+    assert heard(Exact(_COLUMNS), _POSITION, _POINTS + 1) == []
+
+
+def test_a_split_has_no_range_of_sizes() -> None:
+    """They enter by exact values; positions of sources and points are judged as ever."""
+    model = split_model()
+    assert model.limited_columns == ("position_x", "position_y", "position_z")
+    assert sphere_model().limited_columns == (*model.limited_columns, "radius")
+    assert heard(model, _SIZE, _POINTS) == []
+    assert len(heard(model, _POSITION, _POINTS + 1)) == 2

@@ -1,0 +1,105 @@
+"""The card of a model: what a person finds in the model.md of a run."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from hypermagnetics.models import load, num_parameters, usage_card
+from hypermagnetics.models.store import Header, read_file
+from hypermagnetics.train.checkpoint import RunFiles
+
+
+def model_card(files: RunFiles, dataset_name: str) -> str:
+    """The Markdown text that says what the best model of a run is, and how to use it.
+
+    The same for equal runs, but for the line of the training time.
+
+    Args:
+        files: The run, with its best model and its metrics.
+        dataset_name: Name of the directory of its dataset.
+
+    Returns:
+        The text of model.md.
+
+    Raises:
+        ModelFileError: If the best model cannot be read.
+    """
+    header, _ = read_file(files.best, "hypermagnetics model")
+    model, records = load(files.best), _records(files.metrics)
+    rows = {
+        "architecture": f"{type(model).__name__} ({num_parameters(model)} parameters)",
+        "settings": _settings(header),
+        "dataset": f"{_said(header, 'dataset_title')} (directory {dataset_name})",
+        "sha256 of its manifest.json": _said(header, "dataset_sha256"),
+        "seed": _said(header, "seed"),
+        "step": f"{_said(header, 'step')} of {max((r['step'] for r in records), default='?')}",
+        "training time": f"{_seconds(records):.0f} s of steps, compiling included",
+        "software": _software(header),
+        **_errors(records, header.training.get("step")),
+    }
+    return "\n".join(
+        (
+            "# A trained magnetostatic model",
+            "",
+            "Written by hm-train beside model.hm.",
+            "",
+            "| | |",
+            "|---|---|",
+            *(f"| {name} | {value} |" for name, value in rows.items()),
+            "",
+            usage_card(model),
+            "## How to use it",
+            "",
+            "```python",
+            "import hypermagnetics.models",
+            'model = hypermagnetics.models.load("model.hm")',
+            "potential, field = model(sources, points), model.field(sources, points)",
+            "```",
+            "",
+        )
+    )
+
+
+def _settings(header: Header) -> str:
+    settings = header.model.model_dump(mode="json", exclude={"name"})
+    return ", ".join(f"{key} {json.dumps(value)}" for key, value in settings.items())
+
+
+def _said(header: Header, key: str) -> str:
+    return str(header.training.get(key, "not known"))
+
+
+def _software(header: Header) -> str:
+    software = header.training.get("software")
+    if not isinstance(software, dict):
+        return "not known"
+    return ", ".join(f"{name} {version}" for name, version in software.items())
+
+
+def _records(metrics: Path) -> list[dict[str, Any]]:
+    """The lines of the metrics."""
+    return [json.loads(line) for line in metrics.read_text(encoding="utf-8").splitlines()]
+
+
+def _seconds(records: list[dict[str, Any]]) -> float:
+    """Time of all steps that count, those of earlier processes too."""
+    return sum(
+        float(r["seconds_per_step"] * r["steps"]) for r in records if "seconds_per_step" in r
+    )
+
+
+def _errors(records: list[dict[str, Any]], step: Any) -> dict[str, str]:
+    """Median relative errors on the validation split at a step."""
+    found = [r["validation"] for r in records if "validation" in r and r["step"] == step]
+    if not found:
+        return {"validation error": "not known"}
+    return {
+        f"median relative error of the {name}, validation split": _per_cent(
+            found[-1][f"{name}_median_relative_error"]
+        )
+        for name in ("potential", "field")
+    }
+
+
+def _per_cent(fraction: float | None) -> str:
+    return "undefined" if fraction is None else f"{100 * fraction:.3g} %"

@@ -1,0 +1,124 @@
+"""A trained model as a directory that plain JAX reads, without this package."""
+
+import re
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+from typing import get_args
+
+from hypermagnetics.errors import RunError
+from hypermagnetics.files import (
+    first_foreign_file,
+    sync_directories,
+    sync_directory,
+    whole_file,
+    write_text_atomically,
+)
+from hypermagnetics.models import Model, load, to_jax_export, usage_card
+from hypermagnetics.models.export import PLATFORMS, Quantity
+from hypermagnetics.train.checkpoint import RunFiles
+
+_README = "README.md"
+_QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)
+
+
+def export_run(run: Path, out: Path, *, overwrite: bool) -> None:
+    """Write the model of a run through `jax.export`, whole or not at all.
+
+    Args:
+        run: The directory of a finished run.
+        out: The directory to be made: potential.jaxexport, field.jaxexport, a README.md that shows
+            how to call them, and the model's card.
+        overwrite: Whether an export at `out` may be replaced.
+
+    Raises:
+        RunError: If the run has no model, or `out` exists and must not be replaced.
+        ModelFileError: If the model cannot be read.
+    """
+    files = RunFiles(run)
+    _refuse_without_model(files)
+    _refuse_existing(out, files, overwrite)
+    out, model = out.resolve(), load(files.model)
+    part = out.with_name(out.name + ".part")
+    _remove_export(part, files)
+    try:
+        for quantity in _QUANTITIES:
+            with whole_file(part / f"{quantity}.jaxexport") as file:
+                file.write(to_jax_export(model, quantity))
+        if files.card.is_file():
+            write_text_atomically(part / files.card.name, files.card.read_text(encoding="utf-8"))
+        write_text_atomically(part / _README, _readme(model))
+        sync_directories(part)
+        _remove_export(out, files)
+        part.rename(out)
+        sync_directory(out.parent)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+
+
+def _refuse_without_model(files: RunFiles) -> None:
+    if not files.model.is_file():
+        raise RunError(
+            f"RUN must have a {files.model.name}; got {str(files.directory)!r}, which has none. "
+            "Check the path, or finish the run: hm-train with --resume completes it."
+        )
+
+
+def _refuse_existing(out: Path, files: RunFiles, overwrite: bool) -> None:
+    if not out.exists() and not out.is_symlink():
+        return
+    if not overwrite:
+        raise RunError(
+            f"OUT must not exist; got {str(out)!r}, which does. Replace it by --overwrite, or "
+            "choose another OUT."
+        )
+    if out.is_symlink() or not out.is_dir():
+        raise RunError(
+            f"What is overwritten must be a directory; got {str(out)!r}, which is none. Choose "
+            "another OUT."
+        )
+    _refuse_foreign(out, files)
+
+
+def _refuse_foreign(directory: Path, files: RunFiles) -> None:
+    names = [_README, files.card.name, *(f"{quantity}.jaxexport" for quantity in _QUANTITIES)]
+    foreign = first_foreign_file(directory, re.compile("|".join(map(re.escape, names))))
+    if foreign:
+        raise RunError(
+            f"An export that is overwritten must hold nothing else; got {foreign!r} ({directory}). "
+            "Move it away, or choose another OUT."
+        )
+
+
+def _remove_export(directory: Path, files: RunFiles) -> None:
+    """Delete an export, or what a killed process left of one."""
+    if directory.exists():
+        _refuse_foreign(directory, files)
+        shutil.rmtree(directory)
+
+
+def _readme(model: Model) -> str:
+    return "\n".join(
+        (
+            "# A magnetostatic model for plain JAX",
+            "",
+            f"`potential.jaxexport` and `field.jaxexport` are functions of (sources, points), "
+            f"written as StableHLO by `jax.export` of jax {version('jax')} for "
+            f"{' and '.join(PLATFORMS)}, parameters included. They need `pip install jax "
+            "flatbuffers` and nothing else:",
+            "",
+            "```python",
+            "import jax, pathlib",
+            'data = bytearray(pathlib.Path("field.jaxexport").read_bytes())',
+            "field = jax.jit(jax.export.deserialize(data).call)",
+            f"print(field(sources, points))  # float32 (sources, {model.source_size}) and "
+            f"(points, {model.dim}) -> H [A/m]",
+            "```",
+            "",
+            "Any number of sources and points will do, at least one of each; each new one compiles "
+            "once. Nothing is checked, and nothing warns.",
+            "",
+            usage_card(model),
+        )
+    )
