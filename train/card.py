@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from hypermagnetics.models import load, num_parameters, usage_card
+from hypermagnetics.models import Model, load, num_parameters, usage_card
 from hypermagnetics.models.store import Header, read_file
 from hypermagnetics.train.checkpoint import RunFiles
 
 
-def model_card(files: RunFiles, dataset_name: str) -> str:
+def model_card(files: RunFiles, dataset_name: str, user_model: type[Model] | None = None) -> str:
     """The Markdown text that says what the best model of a run is, and how to use it.
 
     The same for equal runs, but for the line of the training time.
@@ -17,6 +17,7 @@ def model_card(files: RunFiles, dataset_name: str) -> str:
     Args:
         files: The run, with its best model and its metrics.
         dataset_name: Name of the directory of its dataset.
+        user_model: The class, if the model is a user's.
 
     Returns:
         The text of model.md.
@@ -25,7 +26,8 @@ def model_card(files: RunFiles, dataset_name: str) -> str:
         ModelFileError: If the best model cannot be read.
     """
     header, _ = read_file(files.best, "hypermagnetics model")
-    model, records = load(files.best), _records(files.metrics)
+    model, records = load(files.best, user_model=user_model), _records(files.metrics)
+    given = "" if user_model is None else f", user_model={user_model.__name__}"
     rows = {
         "architecture": f"{type(model).__name__} ({num_parameters(model)} parameters)",
         "settings": _settings(header),
@@ -52,7 +54,7 @@ def model_card(files: RunFiles, dataset_name: str) -> str:
             "",
             "```python",
             "import hypermagnetics.models",
-            'model = hypermagnetics.models.load("model.hm")',
+            f'model = hypermagnetics.models.load("model.hm"{given})',
             "potential, field = model(sources, points), model.field(sources, points)",
             "```",
             "",

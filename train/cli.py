@@ -13,6 +13,7 @@ from hypermagnetics.config import load_recipe
 from hypermagnetics.data import Dataset
 from hypermagnetics.errors import InterruptedRunError, RunError
 from hypermagnetics.log import Progress, errors_in_one_line, say
+from hypermagnetics.models import import_user_model
 from hypermagnetics.recipes import describe_recipe, shipped_recipes
 from hypermagnetics.train.checkpoint import RunFiles
 from hypermagnetics.train.config import TrainingRecipe
@@ -63,7 +64,8 @@ class _TrainOrExport(click.Command):
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--overwrite", is_flag=True, help="Replace the export at OUT.")
-def _export(run: Path, out: Path, overwrite: bool) -> None:
+@click.option("--model", metavar="MODULE:CLASS", help="The class of a model of your own.")
+def _export(run: Path, out: Path, overwrite: bool, model: str | None) -> None:
     """Write the model of RUN as the directory OUT, for plain JAX without this package.
 
     OUT holds potential.jaxexport and field.jaxexport, functions of (sources, points) in StableHLO
@@ -72,7 +74,11 @@ def _export(run: Path, out: Path, overwrite: bool) -> None:
     with errors_in_one_line("hm-train"):
         # Else the paths of this machine's files would be written into the export.
         jax.config.update("jax_traceback_in_locations_limit", 0)
-        export_run(run, out, overwrite=overwrite)
+        user_model = None
+        if model is not None:
+            look_in_working_directory()
+            user_model = import_user_model(model, "--model")
+        export_run(run, out, overwrite=overwrite, user_model=user_model)
         click.echo(f"Wrote {out}: potential.jaxexport and field.jaxexport.")
         click.echo(f"Next: read {out / 'README.md'}, which shows how to call them.")
 

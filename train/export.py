@@ -22,7 +22,9 @@ _README = "README.md"
 _QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)
 
 
-def export_run(run: Path, out: Path, *, overwrite: bool) -> None:
+def export_run(
+    run: Path, out: Path, *, overwrite: bool, user_model: type[Model] | None = None
+) -> None:
     """Write the model of a run through `jax.export`, whole or not at all.
 
     Args:
@@ -30,6 +32,7 @@ def export_run(run: Path, out: Path, *, overwrite: bool) -> None:
         out: The directory to be made: potential.jaxexport, field.jaxexport, a README.md that shows
             how to call them, and the model's card.
         overwrite: Whether an export at `out` may be replaced.
+        user_model: The class, if the model is a user's.
 
     Raises:
         RunError: If the run has no model, or `out` exists and must not be replaced.
@@ -38,7 +41,7 @@ def export_run(run: Path, out: Path, *, overwrite: bool) -> None:
     files = RunFiles(run)
     _refuse_without_model(files)
     _refuse_existing(out, files, overwrite)
-    out, model = out.resolve(), load(files.model)
+    out, model = out.resolve(), load(files.model, user_model=user_model)
     part = out.with_name(out.name + ".part")
     _remove_export(part, files)
     try:

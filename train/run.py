@@ -75,7 +75,8 @@ def train(
     finally:
         loop.log.close()
     # Before the model, which says that the run is finished.
-    write_text_atomically(files.card, model_card(files, setup.dataset.directory.resolve().name))
+    card = model_card(files, setup.dataset.directory.resolve().name, setup.code.model)
+    write_text_atomically(files.card, card)
     with atomic_file(files.model) as model:
         model.write(files.best.read_bytes())
     return loop.outcome()
