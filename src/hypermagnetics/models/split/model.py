@@ -36,8 +36,14 @@ _Size = Annotated[int, Field(ge=1, le=2**14)]
 _Positive = Annotated[float, Field(gt=0)]
 
 _CUTOFF = {2: 1.155, 3: 1.732}
+"""By dimension [length scales]."""
+
 _BANDWIDTH = {2: 14.0, 3: 9.0}
+"""By dimension [rad per cutoff]. The spectrum of the smooth kernel is small beyond; in three
+dimensions, where waves must fill a ball, fewer of longer length are the better choice."""
+
 _MANY_PAIRS = 1 << 20
+"""From so many pairs of source and point on, neighbours are counted and looked up."""
 
 
 class SplitConfig(Config):
