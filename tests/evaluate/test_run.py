@@ -155,7 +155,11 @@ def test_damaged_data_is_refused(make_dataset, subject, oracle, tmp_path):
 @pytest.fixture
 def loads(monkeypatch):
     """A function that makes every model file load as a given model."""
-    return lambda model: monkeypatch.setattr("hypermagnetics.models.load", lambda path: model)
+
+    def every_file_as(model):
+        monkeypatch.setattr("hypermagnetics.models.load", lambda path, user_model: model)
+
+    return every_file_as
 
 
 def test_splits_are_chosen(subject, oracle, loads, make_dataset, tmp_path):
