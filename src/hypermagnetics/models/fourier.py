@@ -15,6 +15,7 @@ from hypermagnetics.models.additive import (
     network_inputs,
     sum_over_sources,
 )
+from hypermagnetics.models.fourier_fit import FourierFitConfig, Series, fit
 from hypermagnetics.models.inputs import ModelInputs, read_rows
 from hypermagnetics.models.mlp import FourierMLP
 from hypermagnetics.shapes import AnyKey, Points, SourceTable
@@ -37,6 +38,9 @@ class FourierSeriesConfig(Config):
     moment_as: MomentAs = "input"
     """"input": the hypernetwork reads the moment, as the paper does. "factor": it makes weights for
     each component of the moment, which multiplies them, so that phi is exactly linear in it."""
+    fit: FourierFitConfig | None = None
+    """The fit of the hypernetwork that training begins with; null for parameters as they are drawn,
+    as published."""
 
 
 class FourierSeries(AdditiveModel):
@@ -117,6 +121,16 @@ class FourierSeries(AdditiveModel):
         rows = read_rows(self.inputs, sources)
         total = sum_over_sources(rows, self.hypernetwork, self.config.moment_as)
         return total, jnp.zeros_like(total[0])
+
+    def fitted(self, sources: SourceTable, points: Points, key: AnyKey) -> "FourierSeries":
+        """The fit of the hypernetwork, if the settings want one; see `Model`."""
+        config = self.config
+        if config.fit is None:
+            return self
+        series = Series(self.features, self.hypernetwork, config.moment_as, self.inputs)
+        network = fit(config.fit, series, sources, points, key)
+        fitted: FourierSeries = eqx.tree_at(lambda model: model.hypernetwork, self, network)
+        return fitted
 
     @property
     def rank(self) -> int | None:

@@ -16,6 +16,7 @@ from pydantic import Field
 
 from hypermagnetics.config import Config
 from hypermagnetics.grids import components
+from hypermagnetics.models.orthonormal import orthonormal_columns
 from hypermagnetics.models.split.factors import Factors
 from hypermagnetics.models.split.kernel import smooth_dipole
 from hypermagnetics.models.split.waves import PlaneWaves
@@ -86,7 +87,8 @@ def fit(
     scales = _root_mean_squares(kernel, where[:_AT_ONCE], at)
     right = _right_matrix(factors.trunk, at, scales)
     left = np.cos(_angles(factors.hypernetwork, where))
-    to_right, to_left = _orthonormal(right, config.ridge), _orthonormal(left, config.ridge)
+    to_right = orthonormal_columns(right, config.ridge)
+    to_left = orthonormal_columns(left, config.ridge)
     projected = _projected(kernel, where, at, scales, right @ to_right)
     core = (left @ to_left).T @ projected
     u, singular, vt = scipy.linalg.svd(
@@ -191,11 +193,3 @@ def _right_matrix(waves: PlaneWaves, points: Points, scales: tuple[float, float]
     along = np.asarray(waves.wave_vectors, np.float64)
     parts = [np.cos(angles) / scales[0], *(np.sin(angles) * q / scales[1] for q in along)]
     return np.stack(parts, axis=1).reshape(-1, angles.shape[1])
-
-
-def _orthonormal(matrix: _Matrix, ridge: float) -> Float64[np.ndarray, "columns kept"]:
-    """What a matrix is multiplied with to have orthonormal columns that span nearly the same."""
-    squares, vectors = scipy.linalg.eigh(matrix.T @ matrix, check_finite=False)
-    kept = squares > ridge * squares[-1]
-    scaled: np.ndarray = vectors[:, kept] / np.sqrt(squares[kept])
-    return scaled
