@@ -16,6 +16,7 @@ import jax.random as jr
 
 from hypermagnetics.models import ModelInputs, Scales, Split
 from hypermagnetics.models.split import SplitConfig
+from hypermagnetics.models.split.model import BANDWIDTH, SMOOTHNESS
 from hypermagnetics.sources import SourceColumns, block_superposition
 
 LENGTH = 3**0.5
@@ -28,9 +29,6 @@ COLUMNS = {
 CUTOFFS = {2: (1.0, 1.5, 3.0), 3: (1.0, 2.0, 4.0)}
 """[m]"""
 CHANGES: tuple[dict[str, int], ...] = (
-    {},
-    {"smoothness": 2},
-    {"smoothness": 6},
     {"rank": 64},
     {"rank": 128},
     {"rank": 512},
@@ -42,10 +40,11 @@ CHANGES: tuple[dict[str, int], ...] = (
 
 def settings(dim: int) -> list[SplitConfig]:
     """The defaults, and one change after the other."""
+    powers = [SplitConfig(smoothness=SMOOTHNESS[dim] + step) for step in (-2, -1, 1, 2)]
+    others = [SplitConfig.model_validate(change) for change in CHANGES]
     cutoffs = [SplitConfig(cutoff=cutoff / LENGTH) for cutoff in CUTOFFS[dim]]
-    default = 14.0 if dim == 2 else 9.0
-    bandwidths = [SplitConfig(bandwidth=factor * default) for factor in (0.7, 1.4)]
-    return [*(SplitConfig.model_validate(change) for change in CHANGES), *cutoffs, *bandwidths]
+    bandwidths = [SplitConfig(bandwidth=factor * BANDWIDTH[dim]) for factor in (0.7, 0.9, 1.1, 1.4)]
+    return [SplitConfig(), *powers, *others, *cutoffs, *bandwidths]
 
 
 def errors(dim: int, config: SplitConfig) -> tuple[float, float, float]:

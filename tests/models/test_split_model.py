@@ -1,6 +1,7 @@
 """Split as a whole: fitted in seconds, exact laws, any body, many sources and points."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import get_args
 
 import equinox as eqx
@@ -11,10 +12,11 @@ import pytest
 from magnets import KINDS, random_rows
 
 from hypermagnetics.errors import SourceError
-from hypermagnetics.models import ModelInputs, Scales, Split
+from hypermagnetics.models import ModelInputs, Scales, Split, load, save_model
 from hypermagnetics.models.model import MU_0
 from hypermagnetics.models.split import SplitConfig
 from hypermagnetics.models.split.fit import FitConfig
+from hypermagnetics.models.split.model import BANDWIDTH, CUTOFF, SMOOTHNESS
 from hypermagnetics.sources import SourceColumns, block_superposition, superposition
 
 _WIDTH = 1.5
@@ -108,6 +110,18 @@ def test_errors_are_those_of_the_smooth_part(discs: Split) -> None:
     for error, values, truth in zip(errors, predicted, labels, strict=True):
         scale = float(jnp.abs(truth).max())
         np.testing.assert_allclose(error, values - truth, rtol=0, atol=3e-6 * scale)
+
+
+def test_a_file_means_the_same_whatever_later_defaults_are(
+    discs: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is null for "as the dimension wants it" is a number in the file."""
+    sources, points = spread(discs.inputs.described, 4, 5)
+    save_model(tmp_path / "model.hm", discs, {})
+    before = discs.potential(sources, points)
+    for defaults in (CUTOFF, SMOOTHNESS, BANDWIDTH):
+        monkeypatch.setitem(defaults, 2, 2)
+    np.testing.assert_array_equal(load(tmp_path / "model.hm")(sources, points), before)
 
 
 def test_many_sources_meet_many_points_by_cells(discs: Split) -> None:

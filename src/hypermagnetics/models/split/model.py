@@ -35,10 +35,13 @@ from hypermagnetics.shapes import Field as FieldValues
 _Size = Annotated[int, Field(ge=1, le=2**14)]
 _Positive = Annotated[float, Field(gt=0)]
 
-_CUTOFF = {2: 1.155, 3: 1.732}
+CUTOFF = {2: 1.155, 3: 1.732}
 """By dimension [length scales]."""
 
-_BANDWIDTH = {2: 14.0, 3: 9.0}
+SMOOTHNESS = {2: 6, 3: 4}
+"""By dimension. A higher power lets the spectrum fall faster, from a larger wave number on."""
+
+BANDWIDTH = {2: 14.0, 3: 9.0}
 """By dimension [rad per cutoff]. The spectrum of the smooth kernel is small beyond; in three
 dimensions, where waves must fill a ball, fewer of longer length are the better choice."""
 
@@ -57,8 +60,8 @@ class SplitConfig(Config):
     cutoff: _Positive | None = None
     """Radius of the ball that a dipole is spread over [length scales]; null for 1.155 in two and
     1.732 in three dimensions, 2 and 3 m for points between -3 and 3 m."""
-    smoothness: Annotated[int, Field(ge=1, le=12)] = 4
-    """p of the density (1 - s²/R²)^p of that ball."""
+    smoothness: Annotated[int, Field(ge=1, le=12)] | None = None
+    """p of the density (1 - s²/R²)^p of that ball; null for 6 in two and 4 in three dimensions."""
     bandwidth: _Positive | None = None
     """Largest wave number [rad per cutoff]; null for 14 in two and 9 in three dimensions."""
     nodes: Annotated[int, Field(ge=1, le=8)] = 3
@@ -85,6 +88,8 @@ class Split(Model):
     factors: Factors
     config: SplitConfig = eqx.field(static=True)
     inputs: ModelInputs = eqx.field(static=True)
+    smoothing: Smoothing = eqx.field(static=True)
+    """How sources are smoothed [m]."""
 
     def __init__(self, config: SplitConfig, inputs: ModelInputs, key: AnyKey) -> None:
         """Draw the initial parameters.
@@ -97,18 +102,15 @@ class Split(Model):
         Raises:
             SourceError: If the inputs do not say what the bodies are.
         """
-        self.config, self.inputs = config, inputs
         dim = inputs.described.dim
-        largest = (config.bandwidth or _BANDWIDTH[dim]) / (config.cutoff or _CUTOFF[dim])
-        self.factors = Factors(dim, config.waves, config.rank, largest, key)
-
-    @property
-    def smoothing(self) -> Smoothing:
-        """How sources are smoothed [m]."""
-        cutoff = self.config.cutoff or _CUTOFF[self.inputs.dim]
-        return Smoothing(
-            cutoff * self.inputs.scales.length, self.config.smoothness, self.config.nodes
-        )
+        cutoff = config.cutoff or CUTOFF[dim]
+        smoothness = config.smoothness or SMOOTHNESS[dim]
+        bandwidth = config.bandwidth or BANDWIDTH[dim]
+        # Without a null, so that a file means the same whatever later defaults are.
+        resolved = {"cutoff": cutoff, "smoothness": smoothness, "bandwidth": bandwidth}
+        self.config, self.inputs = config.model_copy(update=resolved), inputs
+        self.smoothing = Smoothing(cutoff * inputs.scales.length, smoothness, config.nodes)
+        self.factors = Factors(dim, config.waves, config.rank, bandwidth / cutoff, key)
 
     def weights(self, sources: SourceTable) -> Float[Array, " features"]:
         """The weights of the features; see `Model`."""
