@@ -87,9 +87,9 @@ TRAINING_RECIPE = settings(
     "model.source_frequencies=4",
     "schedule.max_steps=300",
     "schedule.warmup_fraction=0.01",
-    "checkpoint_every=10",
-    "validate_every=100",
-    "log_every=1",
+    "checkpoint.every=10",
+    "validation.every=100",
+    "tracking.log_every=1",
 )
 """A second of steps: long enough for a signal to come in the middle."""
 

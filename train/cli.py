@@ -11,15 +11,16 @@ import jax
 import hypermagnetics
 from hypermagnetics.config import load_recipe
 from hypermagnetics.data import Dataset
-from hypermagnetics.errors import InterruptedRunError, RunError
+from hypermagnetics.errors import InterruptedRunError, RunError, RunWriteError
 from hypermagnetics.log import Progress, errors_in_one_line, say
 from hypermagnetics.models import import_user_model
 from hypermagnetics.recipes import describe_recipe, shipped_recipes
-from hypermagnetics.train.checkpoint import RunFiles
+from hypermagnetics.train.compilation_cache import cache_directory
 from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.directory import IfExists, check_run, open_run, recipe_of
 from hypermagnetics.train.export import export_run
 from hypermagnetics.train.run import Outcome, train
+from hypermagnetics.train.run_files import RunFiles
 from hypermagnetics.train.setup import make_setup
 from hypermagnetics.train.user_code import Names
 from hypermagnetics.user_code import look_in_working_directory
@@ -27,6 +28,9 @@ from hypermagnetics.user_code import look_in_working_directory
 _TRY_AGAIN = 75
 """Exit code of a run that a signal stopped: EX_TEMPFAIL of sysexits.h, so that a scheduler can
 queue the command again with --resume."""
+
+_CANNOT_WRITE = 74
+"""Exit code of a run whose directory takes no more, as on a full disk: EX_IOERR."""
 
 _DEFAULT_RECIPE = "demo"
 
@@ -151,7 +155,11 @@ def main(
 ) -> None:
     """Train a model on DATASET and keep everything about it in the directory RUN.
 
-    SIGINT or SIGTERM finish the step, make a checkpoint and end with exit code 75.
+    SIGINT, SIGTERM or SIGUSR1 finish the step, make a checkpoint and end with exit code 75. A
+    directory that cannot be written to, as on a full disk, ends with 74; the last checkpoint stays.
+
+    `--resume` takes the recipe of the run. With it, --set may give a run that is finished a later
+    end: --resume --set schedule.max_steps=20000.
 
     `hm-train export RUN OUT` writes a trained model for plain JAX. A dataset of the name export is
     given as ./export.
@@ -172,8 +180,8 @@ def main(
                 "A run must be either resumed or overwritten; got both (--resume, --overwrite). "
                 "Leave one out."
             )
-        if resume and recipe is None and not overrides:
-            parsed = recipe_of(files)
+        if resume and recipe is None:
+            parsed = recipe_of(files, overrides)
             Names.of(parsed).refuse_to_resume(names, files.recipe)
         else:
             name = recipe or _DEFAULT_RECIPE
@@ -184,13 +192,15 @@ def main(
         choice: IfExists = "resume" if resume else "overwrite" if overwrite else "refuse"
         try:
             _train(parsed, Dataset.open(dataset), files, choice)
-        except InterruptedRunError as error:
+        except (InterruptedRunError, RunWriteError) as error:
             say(f"hm-train: {error}")
-            raise SystemExit(_TRY_AGAIN) from error
+            code = _TRY_AGAIN if isinstance(error, InterruptedRunError) else _CANNOT_WRITE
+            raise SystemExit(code) from error
 
 
 def _train(recipe: TrainingRecipe, dataset: Dataset, files: RunFiles, choice: IfExists) -> None:
     start = time.monotonic()
+    _configure(recipe)
     # What takes long comes before anything is written, and what is refused soon before that.
     check_run(files, recipe, dataset, choice)
     names = {recipe.data.train, recipe.data.valid}
@@ -204,27 +214,48 @@ def _train(recipe: TrainingRecipe, dataset: Dataset, files: RunFiles, choice: If
         open_run(files, recipe, dataset, choice) as provenance,
         Progress("hm-train", recipe.schedule.num_steps, "steps") as progress,
     ):
-        outcome = train(setup, files, provenance.for_model_file(), progress.advance)
+        outcome = train(setup, files, provenance.for_model_file(), _Console(progress))
     click.echo(_summary(outcome, recipe, dataset, files, time.monotonic() - start))
+
+
+def _configure(recipe: TrainingRecipe) -> None:
+    """Set what JAX keeps for the whole process."""
+    jax.config.update("jax_default_matmul_precision", recipe.compute.matmul)
+    if directory := cache_directory():
+        jax.config.update("jax_compilation_cache_dir", str(directory))
+        # What compiles faster than this is not worth a file.
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+
+
+class _Console:
+    """Shows a run to a person."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def advance(self, count: int, note: str) -> None:
+        self._progress.advance(count, note)
+
+    def tell(self, text: str) -> None:
+        say(f"hm-train: {text}")
 
 
 def _summary(
     outcome: Outcome, recipe: TrainingRecipe, dataset: Dataset, files: RunFiles, seconds: float
 ) -> str:
-    lines = [f"Wrote {files.model}: the best model, of step {outcome.progress.best_step}."]
+    lines = [f"Wrote {files.model}: the best model, of step {outcome.model_step}."]
     found = outcome.validation
     if found is not None:
         potential, field = found.potential_median_relative_error, found.field_median_relative_error
-        lines.append(
+        lines += [
+            f"Finished: {outcome.ending}.",
             f"Last validation, median relative error: potential {_per_cent(potential)}, "
-            f"field {_per_cent(field)}."
-        )
-        lines.append(
-            f"{seconds:.0f} s, {outcome.samples_per_second:.0f} samples/s, waiting for data "
-            f"{_per_cent(outcome.wait_share)} of the step time ({outcome.placement})."
-        )
+            f"field {_per_cent(field)}.",
+            f"{seconds:.0f} s, {outcome.samples_per_second:.0f} samples/s ({outcome.placement}). "
+            f"{outcome.shares.verdict}",
+        ]
     else:
-        lines.append("The run was finished already; no step was made.")
+        lines.append(f"The run was finished already ({outcome.ending}); no step was made.")
     command = ["hm-eval", str(files.directory), str(dataset.directory)]
     if own := Names.of(recipe).of_users.get("--model"):
         command += ["--model", own]

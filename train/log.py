@@ -3,7 +3,9 @@
 import json
 import time
 from pathlib import Path
+from typing import NamedTuple
 
+import jax
 import numpy as np
 from pydantic import JsonValue
 
@@ -41,52 +43,76 @@ class Window:
             wait_seconds: How long the loop has waited for the loader so far.
         """
         self._on_device: list[Losses] = []
-        self._losses = np.empty((0, 3))
-        self._start, self._wait_before = time.perf_counter(), wait_seconds
-        self.seconds, self.waited = 0.0, 0.0
+        self._wait_before = wait_seconds
+        self.count, self.seconds, self.waited, self.compiling = 0, 0.0, 0.0, 0.0
 
-    def __len__(self) -> int:
-        """Number of steps."""
-        return len(self._on_device)
+    def add(self, losses: Losses, count: int, compiling: float) -> None:
+        """Remember the losses of some steps without waiting for them.
 
-    def add(self, losses: Losses) -> None:
-        """Remember the losses of a step without waiting for them."""
+        Args:
+            losses: On the device.
+            count: How many steps.
+            compiling: How long compiling them took [s].
+        """
         self._on_device.append(losses)
+        self.count += count
+        self.compiling += compiling
 
     def close(self, wait_seconds: float) -> None:
-        """Wait for the device and stop the clock."""
-        self._losses = np.array(
-            [(loss.total, loss.potential, loss.field) for loss in self._on_device], np.float64
-        )
-        self.seconds = time.perf_counter() - self._start
+        """No more steps come."""
         self.waited = wait_seconds - self._wait_before
 
-    def first_nonfinite(self) -> int | None:
-        """How many steps came before the first non-finite loss; None if all are finite."""
-        bad = np.flatnonzero(~np.isfinite(self._losses[:, 0]))
-        return int(bad[0]) if bad.size else None
+    def fetch(self, since: float) -> "Fetched":
+        """Wait for the losses.
 
-    def record(self, samples_per_step: int, *, compiles: bool) -> dict[str, JsonValue]:
+        Args:
+            since: When the window before it was over, by time.perf_counter.
+
+        Returns:
+            The losses of the steps.
+        """
+        found = [jax.device_get(losses) for losses in self._on_device]
+        self.seconds = time.perf_counter() - since
+        names = found[0].terms
+        return Fetched(
+            np.concatenate([losses.total for losses in found]).astype(np.float64),
+            {
+                name: np.concatenate([losses.terms[name] for losses in found]).astype(np.float64)
+                for name in names
+            },
+        )
+
+    def record(self, fetched: "Fetched", samples_per_step: int) -> dict[str, JsonValue]:
         """Mean losses and speed, for a line of the log.
 
         Args:
+            fetched: The losses.
             samples_per_step: Samples of a batch.
-            compiles: Whether this is the first window of its process, in which it compiled.
 
         Returns:
             The fields of the line.
         """
-        total, potential, field = (float(mean) for mean in self._losses.mean(axis=0))
         return {
-            "loss": total,
-            "potential_loss": potential,
-            "field_loss": field,
-            "steps": len(self),
-            "compiles": compiles,
-            "seconds_per_step": self.seconds / len(self),
-            "samples_per_second": len(self) * samples_per_step / self.seconds,
+            "loss": float(fetched.total.mean()),
+            "losses": {name: float(values.mean()) for name, values in fetched.terms.items()},
+            "steps": self.count,
+            "compiles": self.compiling > 0,
+            "seconds_per_step": self.seconds / self.count,
+            "samples_per_second": self.count * samples_per_step / self.seconds,
             "wait_share": self.waited / self.seconds,
         }
+
+
+class Fetched(NamedTuple):
+    """The losses of consecutive steps."""
+
+    total: np.ndarray
+    terms: dict[str, np.ndarray]
+
+    def first_nonfinite(self) -> int | None:
+        """How many steps came before the first non-finite loss; None if all are finite."""
+        bad = np.flatnonzero(~np.isfinite(self.total))
+        return int(bad[0]) if bad.size else None
 
 
 def _lines_until(path: Path, steps_done: int) -> list[str]:

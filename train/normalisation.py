@@ -19,7 +19,7 @@ def scales_of(split: Split, name: str, function: Normalisation | None) -> Scales
 
     Args:
         split: The training split.
-        name: `normalisation` of the recipe.
+        name: `normalisation.scales` of the recipe.
         function: What makes them, if that names a user's function; None for root mean squares.
 
     Returns:
@@ -33,11 +33,12 @@ def scales_of(split: Split, name: str, function: Normalisation | None) -> Scales
     if function is None:
         return rms_scales(statistics)
     rule = f"{name} must give hypermagnetics.models.Scales from the statistics of a split"
-    with must(rule, function, "normalisation"):
+    with must(rule, function, "normalisation.scales"):
         found = function(statistics)
     if not isinstance(found, Scales):
         raise ExtensionError(
-            f"{rule}; got {found!r} (normalisation). Return Scales(length, moment, potential)."
+            f"{rule}; got {found!r} (normalisation.scales). Return "
+            "Scales(length, moment, potential)."
         )
     return found
 

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import equinox as eqx
+import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
-import optax
 from pydantic import ValidationError
 
 from hypermagnetics.data import (
@@ -32,14 +33,18 @@ from hypermagnetics.models import (
 from hypermagnetics.shapes import Points, SourceTable
 from hypermagnetics.sources import BODIES
 from hypermagnetics.train.config import TrainingRecipe
+from hypermagnetics.train.devices import Devices
 from hypermagnetics.train.normalisation import Normalisation, rms, scales_of
-from hypermagnetics.train.objective import Objective, check_point_loss
-from hypermagnetics.train.optimiser import learning_rate, make_optimiser
+from hypermagnetics.train.objective import Objective, check_point_loss, make_objective
+from hypermagnetics.train.phases import Phase, make_phases
 from hypermagnetics.train.placement import Placement, choose_placement
 from hypermagnetics.train.user_code import UserCode, user_code_of
 
 _EXAMPLES = 1 << 16
 """Sources and points that a model may look at before the first step."""
+
+_STEPS_PER_DISPATCH = 16
+"""On a GPU, where a step of a small model takes less time than its dispatch."""
 
 
 @dataclass(frozen=True)
@@ -55,14 +60,20 @@ class Setup:
     schedule: BatchSchedule
     placement: Placement
     objective: Objective
-    learning_rate: optax.Schedule
-    optimiser: optax.GradientTransformation
+    devices: Devices
+    phases: tuple[Phase, ...]
 
     def new_model(self) -> Model:
         """The model with its initial parameters."""
         key = jr.key(self.recipe.seed)
         model = build_model(self.recipe.model, self.inputs, key, self.code.model)
         return model.fitted(*_examples(self.train), jr.fold_in(key, 1))
+
+    @property
+    def steps_per_dispatch(self) -> int:
+        """The most steps that are handed to the device at once."""
+        asked = self.recipe.compute.steps_per_dispatch
+        return asked or (1 if jax.default_backend() == "cpu" else _STEPS_PER_DISPATCH)
 
     @property
     def samples_per_step(self) -> int:
@@ -93,14 +104,22 @@ def make_setup(recipe: TrainingRecipe, dataset: Dataset, advance: Callable[[int]
     train, valid = dataset.split(recipe.data.train), dataset.split(recipe.data.valid)
     for name in ("sources", "grid", "potential", "field"):
         _refuse_nothing_but_zeros(train, name)
-    inputs = _inputs(dataset.manifest, train, recipe.normalisation, code.normalisation)
+    inputs = _inputs(dataset.manifest, train, recipe.normalisation.scales, code.normalisation)
     _check(code, recipe, inputs)  # before what may take minutes
     if recipe.data.check == "all":
         for split in (train, valid):
             verify_split(split, advance)
     field = train.statistics("field")
     potential = train.statistics("potential")
-    rate = learning_rate(recipe.schedule)
+    objective = make_objective(
+        recipe.objective,
+        rms(potential.mean, potential.std),
+        rms(field.mean, field.std),
+        code.losses,
+    )
+    template = eqx.filter_eval_shape(
+        lambda: build_model(recipe.model, inputs, jr.key(0), code.model)
+    )
     return Setup(
         recipe=recipe,
         dataset=dataset,
@@ -110,26 +129,31 @@ def make_setup(recipe: TrainingRecipe, dataset: Dataset, advance: Callable[[int]
         code=code,
         schedule=_schedule(recipe, train),
         placement=choose_placement(recipe.data, train),
-        objective=Objective(
-            recipe.objective,
-            rms(potential.mean, potential.std),
-            rms(field.mean, field.std),
-            code.loss,
-        ),
-        learning_rate=rate,
-        optimiser=make_optimiser(recipe.optimiser, rate),
+        objective=objective,
+        devices=Devices.local(recipe.compute.devices),
+        phases=make_phases(recipe, objective, template),
     )
 
 
 def _check(code: UserCode, recipe: TrainingRecipe, inputs: ModelInputs) -> None:
     if code.model is not None and isinstance(recipe.model, UserModelConfig):
         check_user_model(code.model, recipe.model, inputs)
-    if code.loss is not None:
-        check_point_loss(code.loss, recipe.objective.loss, inputs.dim)
+    for name, loss in code.losses.items():
+        check_point_loss(loss, name, inputs.dim)
 
 
 def _schedule(recipe: TrainingRecipe, train: Split) -> BatchSchedule:
     config, layout = recipe.data, train.layout
+    if config.blocks_per_batch > layout.num_blocks:
+        raise RecipeError(
+            f"'data.blocks_per_batch' must be at most {layout.num_blocks}, the blocks of the split "
+            f"{train.name!r}; got {config.blocks_per_batch} ({train.directory}). Lower it."
+        )
+    if recipe.compute.chunks > layout.samples_per_grid:
+        raise RecipeError(
+            f"'compute.chunks' must be at most {layout.samples_per_grid}, the samples of a block; "
+            f"got {recipe.compute.chunks} (split {train.name!r} of {train.directory}). Lower it."
+        )
     crops = None
     if config.crop is not None:
         if layout.grid_shape is None:

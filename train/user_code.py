@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
@@ -25,7 +25,7 @@ class Names:
     @classmethod
     def of(cls, recipe: TrainingRecipe) -> "Names":
         """Those of a recipe."""
-        return cls(recipe.model.name, recipe.objective.loss, recipe.normalisation)
+        return cls(recipe.model.name, recipe.objective.loss, recipe.normalisation.scales)
 
     @property
     def overrides(self) -> tuple[str, ...]:
@@ -37,7 +37,7 @@ class Names:
         texts = {
             f"model={{name={model}{settings}}}": self.model,
             f"objective.loss={objective}": self.objective,
-            f"normalisation={normalisation}": self.normalisation,
+            f"normalisation.scales={normalisation}": self.normalisation,
         }
         return tuple(text for text, name in texts.items() if name is not None)
 
@@ -84,7 +84,8 @@ class UserCode:
     """The code of a user that a training calls; None where the recipe takes what is shipped."""
 
     model: type[Model] | None = None
-    loss: PointLoss | None = None
+    losses: Mapping[str, PointLoss] = field(default_factory=dict)
+    """By name."""
     normalisation: Normalisation | None = None
 
 
@@ -95,11 +96,12 @@ def user_code_of(recipe: TrainingRecipe) -> UserCode:
         ExtensionError: If something is not there, or is not what it must be.
     """
     own = Names.of(recipe).of_users
-    model = own.get("--model")
+    model, loss = own.get("--model"), own.get("--objective")
+    scales = _function(own.get("--normalisation"), "normalisation.scales")
     return UserCode(
         None if model is None else import_user_model(model, "model.name"),
-        cast(PointLoss | None, _function(own.get("--objective"), "objective.loss")),
-        cast(Normalisation | None, _function(own.get("--normalisation"), "normalisation")),
+        {} if loss is None else {loss: cast(PointLoss, _function(loss, "objective.loss"))},
+        cast(Normalisation | None, scales),
     )
 
 

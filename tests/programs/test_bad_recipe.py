@@ -93,7 +93,7 @@ def test_a_wrong_override_of_a_dataset_is_refused(tmp_path: Path, case: str) -> 
 
 
 TRAINING_OVERRIDES = {
-    "unknown key": ("chekpoint_every=7", "Did you mean 'checkpoint_every'?"),
+    "unknown key": ("chekpoint_every=7", "Did you mean 'checkpoint.every'?"),
     "unknown key of a model": (
         "model.widht=8",
         "'model.widht' must be a known key",

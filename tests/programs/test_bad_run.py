@@ -28,7 +28,7 @@ SHORT = (
         "schedule.max_steps=3",
         "data.train=valid",
         "data.check=sizes",
-        "checkpoint_every=1",
+        "checkpoint.every=1",
     ),
 )
 """A run of three steps."""
@@ -144,18 +144,18 @@ def test_a_cut_off_checkpoint_is_refused(tmp_path: Path) -> None:
 NONE_KEPT = "no checkpoint had been made"
 DIVERGENCES: dict[str, tuple[tuple[str, ...], str, str]] = {
     "seen when logging": (
-        ("log_every=1", "checkpoint_every=1000"),
+        ("tracking.log_every=1", "checkpoint.every=1000"),
         "The loss must be finite; got a loss that is not at step 2",
         NONE_KEPT,
     ),
     "seen when validating": (
-        ("validate_every=1",),
+        ("validation.every=1",),
         "validation loss must be finite; got one that is not after step 1",
         NONE_KEPT,
     ),
     # The first step of the warm-up changes nothing.
     "after a good checkpoint": (
-        ("log_every=1", "schedule.warmup_fraction=0.5"),
+        ("tracking.log_every=1", "schedule.warmup_fraction=0.5"),
         "must be finite; got one that is not after step 2",
         "the last good checkpoint is {last}",
     ),
@@ -169,7 +169,7 @@ def test_a_diverging_training_stops(tmp_path: Path, case: str) -> None:
     overrides, message, kept = DIVERGENCES[case]
     run = tmp_path / "run"
     last = run / "checkpoints" / "last.ckpt"
-    far = ("schedule.learning_rate=1e30", "validate_every=1000", "log_every=1000")
+    far = ("schedule.learning_rate=1e30", "validation.every=1000", "tracking.log_every=1000")
     options = (*SHORT, *settings(*far, *overrides))
     ran = invoke("hm-train", finished_dataset("zarr").path, run, *options)
     assert_refused(ran, message, kept.format(last=last), str(run), "schedule.learning_rate")

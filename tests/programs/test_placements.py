@@ -19,7 +19,7 @@ from program_runs import (
 
 from hypermagnetics.train.checkpoint import RunFiles
 
-SHORT = (*TRAINING_RECIPE, *settings("schedule.max_steps=40", "validate_every=40"))
+SHORT = (*TRAINING_RECIPE, *settings("schedule.max_steps=40", "validation.every=40"))
 
 
 def losses(run: Path) -> list[float]:

@@ -17,8 +17,8 @@ SHORT = settings(
     "schedule.max_steps=4",
     "schedule.warmup_fraction=0.0",
     "data.points_per_step=null",
-    "checkpoint_every=2",
-    "log_every=1",
+    "checkpoint.every=2",
+    "tracking.log_every=1",
 )
 RUN = Path("run")
 

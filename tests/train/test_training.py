@@ -27,9 +27,9 @@ SMALL = (
     "model.source_frequencies=6",
     "schedule.max_steps=20",
     "schedule.warmup_fraction=0.15",
-    "validate_every=5",
-    "checkpoint_every=10",
-    "log_every=4",
+    "validation.every=5",
+    "checkpoint.every=10",
+    "tracking.log_every=4",
     "data.points_per_step=7",
     "data.blocks_per_batch=2",
 )
@@ -109,7 +109,9 @@ def test_training_lowers_the_loss(tmp_path: Path, tiny: Dataset) -> None:
 
 def test_a_loss_that_diverges_names_step_and_checkpoint(tmp_path: Path, tiny: Dataset) -> None:
     """Nothing non-finite is ever written; the step that warms up from 0 is the last good one."""
-    recipe = small_recipe("schedule.learning_rate=1e30", "checkpoint_every=1", "log_every=1")
+    recipe = small_recipe(
+        "schedule.learning_rate=1e30", "checkpoint.every=1", "tracking.log_every=1"
+    )
     with pytest.raises(DivergenceError, match=r"must be finite; got .* step \d+ .*last\.ckpt"):
         run(recipe, tiny, tmp_path / "r")
     assert all(np.isfinite(line.get("loss", 0.0)) for line in metrics(tmp_path / "r"))
@@ -131,7 +133,7 @@ def good_checkpoint(recipe: TrainingRecipe, dataset: Dataset, directory: Path) -
 
 def test_no_checkpoint_is_of_spoilt_parameters(tmp_path: Path, tiny: Dataset) -> None:
     """Without a warm-up the first update spoils everything already."""
-    far = ("schedule.learning_rate=1e30", "schedule.warmup_fraction=0.0", "checkpoint_every=1")
+    far = ("schedule.learning_rate=1e30", "schedule.warmup_fraction=0.0", "checkpoint.every=1")
     recipe = small_recipe(*far)
     with pytest.raises(DivergenceError, match=r"after step 1 .*no checkpoint had been made"):
         run(recipe, tiny, tmp_path / "r")

@@ -1,0 +1,97 @@
+"""What the steps between two looks have lost and how long they took; fetched late."""
+
+import time
+
+from hypermagnetics.errors import DivergenceError
+from hypermagnetics.train.clock import Clock
+from hypermagnetics.train.log import Fetched, MetricsLog, Window
+from hypermagnetics.train.objective import Losses
+from hypermagnetics.train.phases import Phase
+
+
+class Windows:
+    """Windows of steps, of which the device may still be busy with the last two.
+
+    A window is fetched when the next one is closed, so that the device always has steps to make
+    while the host reads losses and writes a line.
+    """
+
+    def __init__(self, log: MetricsLog, clock: Clock, samples_per_step: int, first: int) -> None:
+        """Begin now.
+
+        Args:
+            log: Where the lines go.
+            clock: What the times are added to.
+            samples_per_step: Samples of a batch.
+            first: Steps that were made before.
+        """
+        self._log, self._clock, self._samples_per_step = log, clock, samples_per_step
+        self._open: tuple[Window, Phase] | None = None
+        self._closed: tuple[Window, Phase] | None = None
+        self._mark, self._waited = time.perf_counter(), 0.0
+        self._timed: list[Window] = []
+        self.seen = first
+        """Steps whose losses are known to be finite."""
+        self.note = ""
+        """For people: the mean loss of the last window that was fetched."""
+
+    def add(self, losses: Losses, count: int, phase: Phase, compiling: float) -> None:
+        """Remember the losses of some steps, and how long compiling them took [s]."""
+        if self._open is None:
+            self._open = Window(self._waited), phase
+        self._open[0].add(losses, count, compiling)
+
+    def close(self, waited: float) -> None:
+        """End the window; fetch the one before it.
+
+        Args:
+            waited: How long the loop has waited for the loader so far [s].
+
+        Raises:
+            DivergenceError: If a loss of the one before is not finite.
+        """
+        self._fetch()
+        if self._open is not None:
+            self._open[0].close(waited)
+            self._closed, self._open = self._open, None
+        self._waited = waited
+
+    def drain(self) -> None:
+        """Fetch all that is closed; errors as `close`."""
+        self._fetch()
+
+    def skip(self) -> None:
+        """Begin to count time again, after something that is no step."""
+        self._mark = time.perf_counter()
+
+    @property
+    def samples_per_second(self) -> float:
+        """Of the windows in which nothing was compiled, if there are any."""
+        warm = [window for window in self._timed if not window.compiling] or self._timed
+        seconds = sum(window.seconds for window in warm)
+        steps = sum(window.count for window in warm)
+        return steps * self._samples_per_step / seconds if seconds else 0.0
+
+    def _fetch(self) -> None:
+        if self._closed is None:
+            return
+        (window, phase), self._closed = self._closed, None
+        fetched = window.fetch(self._mark)
+        self.skip()
+        self._refuse_nonfinite(fetched)
+        self.seen += window.count
+        record = window.record(fetched, self._samples_per_step)
+        self.note = f"loss {record['loss']:.3g}"
+        rate = phase.learning_rate(self.seen - 1)
+        self._log.write({"step": self.seen, "learning_rate": rate, **record})
+        self._timed.append(window)
+        self._clock.add("loader", window.waited)
+        self._clock.add("compiling", window.compiling)
+        self._clock.add("steps", max(window.seconds - window.waited - window.compiling, 0.0))
+
+    def _refuse_nonfinite(self, fetched: Fetched) -> None:
+        good = fetched.first_nonfinite()
+        if good is not None:
+            raise DivergenceError(
+                f"The loss must be finite; got a loss that is not at step {self.seen + good + 1}"
+            )
