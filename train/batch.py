@@ -1,5 +1,7 @@
 """Batches on the device."""
 
+from collections.abc import Callable
+
 import equinox as eqx
 from jaxtyping import Array, Float, Int
 
@@ -12,3 +14,12 @@ class DeviceBatch(eqx.Module):
     grid: Float[Array, "blocks points dim"]
     potential: Float[Array, "blocks samples points"]
     field: Float[Array, "blocks samples points dim"]
+
+
+Augmentation = Callable[[DeviceBatch, Int[Array, ""]], DeviceBatch]
+"""From a batch, and the number of steps of the whole training before it, to what the step sees."""
+
+
+def unchanged(batch: DeviceBatch, number: Int[Array, ""]) -> DeviceBatch:
+    """The batch as it is."""
+    return batch

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import optax
 
 from hypermagnetics.models import Model
+from hypermagnetics.train.batch import Augmentation, unchanged
 from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.objective import Objective
 from hypermagnetics.train.optimiser import learning_rate, make_optimiser
@@ -30,13 +31,16 @@ class Phase:
         return float(self.rate(step - self.first))
 
 
-def make_phases(recipe: TrainingRecipe, objective: Objective, model: Model) -> tuple[Phase, ...]:
+def make_phases(
+    recipe: TrainingRecipe, objective: Objective, model: Model, augment: Augmentation = unchanged
+) -> tuple[Phase, ...]:
     """The phases of a recipe.
 
     Args:
         recipe: The recipe.
         objective: Its objective.
         model: A model of the right structure; shapes are enough.
+        augment: What is made of a batch before the model sees it.
 
     Returns:
         The phases, one after another.
@@ -55,6 +59,7 @@ def make_phases(recipe: TrainingRecipe, objective: Objective, model: Model) -> t
             trained=trainable(model, config.freeze),
             ema_decay=recipe.optimiser.ema_decay,
             chunks=recipe.compute.chunks,
+            augment=augment,
         )
         last = config is stretches[-1]
         phases.append(Phase(first, None if last else first + config.steps, rate, method))

@@ -32,7 +32,8 @@ from hypermagnetics.models import (
 )
 from hypermagnetics.shapes import Points, SourceTable
 from hypermagnetics.sources import BODIES
-from hypermagnetics.train.config import TrainingRecipe
+from hypermagnetics.train.augmentation import make_augmentation
+from hypermagnetics.train.config import NormalisationConfig, TrainingRecipe
 from hypermagnetics.train.devices import Devices
 from hypermagnetics.train.normalisation import Normalisation, rms, scales_of
 from hypermagnetics.train.objective import Objective, check_point_loss, make_objective
@@ -97,15 +98,20 @@ def make_setup(recipe: TrainingRecipe, dataset: Dataset, advance: Callable[[int]
             holds nothing but zeros, or its sources have columns that no model can read.
         ExtensionError: If code of a user is not there, or breaks the rules that can be seen before
             the first step.
-        RecipeError: If crops are asked for that the grid has not.
+        RecipeError: If crops are asked for that the grid has not, or symmetries that the source
+            table cannot follow.
         RunError: If the split is to lie on the device and does not fit.
     """
     code = user_code_of(recipe)
     train, valid = dataset.split(recipe.data.train), dataset.split(recipe.data.valid)
     for name in ("sources", "grid", "potential", "field"):
         _refuse_nothing_but_zeros(train, name)
-    inputs = _inputs(dataset.manifest, train, recipe.normalisation.scales, code.normalisation)
+    inputs = _inputs(dataset.manifest, train, recipe.normalisation, code.normalisation)
     _check(code, recipe, inputs)  # before what may take minutes
+    augment = make_augmentation(recipe.data.augment, inputs, recipe.seed, str(train.directory))
+    template = eqx.filter_eval_shape(
+        lambda: build_model(recipe.model, inputs, jr.key(0), code.model)
+    )
     if recipe.data.check == "all":
         for split in (train, valid):
             verify_split(split, advance)
@@ -116,9 +122,6 @@ def make_setup(recipe: TrainingRecipe, dataset: Dataset, advance: Callable[[int]
         rms(potential.mean, potential.std),
         rms(field.mean, field.std),
         code.losses,
-    )
-    template = eqx.filter_eval_shape(
-        lambda: build_model(recipe.model, inputs, jr.key(0), code.model)
     )
     return Setup(
         recipe=recipe,
@@ -131,7 +134,7 @@ def make_setup(recipe: TrainingRecipe, dataset: Dataset, advance: Callable[[int]
         placement=choose_placement(recipe.data, train),
         objective=objective,
         devices=Devices.local(recipe.compute.devices),
-        phases=make_phases(recipe, objective, template),
+        phases=make_phases(recipe, objective, template, augment),
     )
 
 
@@ -187,7 +190,10 @@ def _refuse_nothing_but_zeros(split: Split, name: ArrayName) -> None:
 
 
 def _inputs(
-    manifest: Manifest, split: Split, normalisation: str, function: Normalisation | None
+    manifest: Manifest,
+    split: Split,
+    normalisation: NormalisationConfig,
+    function: Normalisation | None,
 ) -> ModelInputs:
     """What a model reads of the sources of a dataset."""
     try:
@@ -198,7 +204,9 @@ def _inputs(
             bodies=tuple(body for body in BODIES if body in manifest.bodies),
             constants=tuple(manifest.constants.items()),
             trained=_trained(split),
-            scales=scales_of(split, normalisation, function),
+            scales=scales_of(split, normalisation.scales, function),
+            values=normalisation.values,
+            moment=normalisation.moment,
         )
     except ValidationError as error:
         raise DatasetError(

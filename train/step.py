@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int, PyTree
 
 from hypermagnetics.models import Model
 from hypermagnetics.train.aggregation import loss_and_gradient
-from hypermagnetics.train.batch import DeviceBatch
+from hypermagnetics.train.batch import Augmentation, DeviceBatch, unchanged
 from hypermagnetics.train.objective import Losses, Objective
 
 
@@ -41,6 +41,8 @@ class Method:
     ema_decay: float | None = None
     chunks: int = 1
     """Parts in which the samples of a batch go through the model."""
+    augment: Augmentation = unchanged
+    """What is made of a batch before the model sees it."""
 
     def begin(self, model: Model, average: Model | None = None) -> State:
         """The state before the first step of the phase.
@@ -69,7 +71,11 @@ class Method:
             The state after it, and the losses before it.
         """
         losses, gradient = loss_and_gradient(
-            self.objective, state.model, batch, self.trained, self.chunks
+            self.objective,
+            state.model,
+            self.augment(batch, number),
+            self.trained,
+            self.chunks,
         )
         parameters = eqx.filter(state.model, self.trained)
         updates, optimiser = self.optimiser.update(gradient, state.optimiser, parameters)

@@ -1,6 +1,7 @@
 """What a training recipe may say, section by section."""
 
 from hypermagnetics.train.config.data import DataConfig as DataConfig
+from hypermagnetics.train.config.data import SymmetryName as SymmetryName
 from hypermagnetics.train.config.normalisation import NormalisationConfig as NormalisationConfig
 from hypermagnetics.train.config.objective import ObjectiveConfig as ObjectiveConfig
 from hypermagnetics.train.config.objective import TermConfig as TermConfig

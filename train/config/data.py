@@ -1,13 +1,22 @@
 """[data]: what is read, and from where."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, field_validator
 
-from hypermagnetics.config import Config
+from hypermagnetics.config import Config, nearest
 from hypermagnetics.data import CropConfig
 
 _Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
+
+SymmetryName = Literal["rotation", "reflection", "time-reversal", "scaling", "moment-scaling"]
+
+
+def _symmetry(name: object) -> object:
+    known = get_args(SymmetryName)
+    if isinstance(name, str) and name not in known:
+        raise ValueError(f"one of {', '.join(known)} ({nearest(name, known)})")
+    return name
 
 
 class DataConfig(Config):
@@ -36,3 +45,14 @@ class DataConfig(Config):
     shards are in memory. 0 is the order of files."""
     check: Literal["all", "sizes"] = "all"
     """"all": every byte is compared with its sha256 before the first step."""
+    augment: tuple[Annotated[SymmetryName, BeforeValidator(_symmetry)], ...] = ()
+    """Exact symmetries by which sources, points and labels of each step are changed at random, one
+    after another: "rotation", "reflection", "time-reversal" (the sign of all moments), "scaling"
+    (of all lengths) and "moment-scaling". See docs/normalisation.md."""
+
+    @field_validator("augment")
+    @classmethod
+    def _each_once(cls, names: tuple[SymmetryName, ...]) -> tuple[SymmetryName, ...]:
+        if len(set(names)) < len(names):
+            raise ValueError("names of symmetries, each once")
+        return names

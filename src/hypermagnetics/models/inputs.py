@@ -84,6 +84,11 @@ class ModelInputs(Config):
         return self
 
     @property
+    def is_normalised_beyond_scales(self) -> bool:
+        """Whether there is more to undo than factors that all configurations share."""
+        return (self.values, self.moment) != ("linear", "dataset")
+
+    @property
     def shape_columns(self) -> tuple[str, ...]:
         """Names of the columns behind moment and position; none if they are not known."""
         return self.columns[2 * self.dim :]
