@@ -7,6 +7,9 @@ from jaxtyping import Array, Float
 from hypermagnetics.models.inputs import ModelInputs
 from hypermagnetics.shapes import SourceTable
 
+_BENT = 12.0
+"""sinh(12) is 81377: no potential of a dataset is so many scales."""
+
 
 def in_own_unit(inputs: ModelInputs, sources: SourceTable) -> tuple[SourceTable, Float[Array, ""]]:
     """A configuration with its moments in the unit that the network reads them in.
@@ -49,7 +52,9 @@ def physical(
     """Undo the normalisation of what `Model.evaluate` gives.
 
     With `values = "asinh"`, a value u = potential / scale stands for the potential scale * sinh(u),
-    so the field -grad of that is cosh(u) times the given one. Both are multiplied by the unit.
+    so the field -grad of that is cosh(u) times the given one. Beyond |u| = 12 the potential goes on
+    along the tangent, so that no network, however far from trained, makes it overflow. Both are
+    multiplied by the unit.
 
     Args:
         inputs: What the model reads.
@@ -62,7 +67,9 @@ def physical(
     """
     if inputs.values == "asinh":
         value = potential / inputs.scales.potential
-        potential = inputs.scales.potential * jnp.sinh(value)
-        field = jnp.cosh(value)[..., None] * field
+        bent = jnp.clip(value, -_BENT, _BENT)
+        slope = jnp.cosh(bent)
+        potential = inputs.scales.potential * (jnp.sinh(bent) + slope * (value - bent))
+        field = slope[..., None] * field
     unit = unit.astype(potential.dtype)
     return unit[..., None] * potential, unit[..., None, None] * field
