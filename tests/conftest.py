@@ -1,7 +1,15 @@
 """Strict modes of JAX, and datasets that many tests share."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
+
+# Many tests compile the same small programs. A directory for each worker: JAX does not write its
+# files whole or not at all. Before JAX is imported, which reads these once; programs inherit them.
+_WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
+_CACHE = Path(__file__).parents[1] / ".pytest_cache" / "jax" / _WORKER
+os.environ["JAX_COMPILATION_CACHE_DIR"] = str(_CACHE)
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
 
 import hypothesis
 import jax
