@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -86,6 +86,7 @@ class Method:
         return State(model, optimiser, average), losses
 
 
+@runtime_checkable
 class Steps(Protocol):
     """Some steps of one phase at once."""
 
