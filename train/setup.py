@@ -109,9 +109,7 @@ def make_setup(recipe: TrainingRecipe, dataset: Dataset, advance: Callable[[int]
     inputs = _inputs(dataset.manifest, train, recipe.normalisation, code.normalisation)
     _check(code, recipe, inputs)  # before what may take minutes
     augment = make_augmentation(recipe.data.augment, inputs, recipe.seed, str(train.directory))
-    template = eqx.filter_eval_shape(
-        lambda: build_model(recipe.model, inputs, jr.key(0), code.model)
-    )
+    template = _template(recipe, inputs, code)
     if recipe.data.check == "all":
         for split in (train, valid):
             verify_split(split, advance)
@@ -143,6 +141,14 @@ def _check(code: UserCode, recipe: TrainingRecipe, inputs: ModelInputs) -> None:
         check_user_model(code.model, recipe.model, inputs)
     for name, loss in code.losses.items():
         check_point_loss(loss, name, inputs.dim)
+
+
+def _template(recipe: TrainingRecipe, inputs: ModelInputs, code: UserCode) -> Model:
+    """The structure of the model, which is refused here if it cannot be."""
+    template: Model = eqx.filter_eval_shape(
+        lambda: build_model(recipe.model, inputs, jr.key(0), code.model)
+    )
+    return template
 
 
 def _schedule(recipe: TrainingRecipe, train: Split) -> BatchSchedule:
