@@ -138,7 +138,7 @@ NAMES = {
     "scales": (
         "--normalisation",
         "rsm",
-        "'normalisation.scales' must be 'rms', or a function of yours",
+        "'normalisation.scales' must be 'rms' or 'median', or a function of yours",
     ),
     "no module of scales": ("--normalisation", "absent_module:f", "got ModuleNotFoundError"),
 }
