@@ -19,6 +19,7 @@ from hypermagnetics.train.compilation_cache import cache_directory
 from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.directory import IfExists, check_run, open_run, recipe_of
 from hypermagnetics.train.export import export_run
+from hypermagnetics.train.plotting.cli import plot
 from hypermagnetics.train.run import Outcome, train
 from hypermagnetics.train.run_files import RunFiles
 from hypermagnetics.train.setup import make_setup
@@ -42,8 +43,8 @@ def _list_recipes(context: click.Context, _: click.Parameter, wanted: bool) -> N
         context.exit()
 
 
-class _TrainOrExport(click.Command):
-    """A command that hands over to `export` if that is its first word.
+class _TrainOrAnother(click.Command):
+    """A command that hands over to one of `_COMMANDS` if the first word is its name.
 
     No click.Group: one that trains by default would take DATASET for the name of a command, and
     change what its messages say.
@@ -56,8 +57,8 @@ class _TrainOrExport(click.Command):
         parent: click.Context | None = None,
         **extra: Any,
     ) -> click.Context:
-        if args[:1] == [_export.name]:
-            return _export.make_context(f"{info_name} {_export.name}", args[1:], parent, **extra)
+        if other := _COMMANDS.get(args[0] if args else ""):
+            return other.make_context(f"{info_name} {other.name}", args[1:], parent, **extra)
         return super().make_context(info_name, args, parent, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -87,11 +88,16 @@ def _export(run: Path, out: Path, overwrite: bool, model: str | None) -> None:
         click.echo(f"Next: read {out / 'README.md'}, which shows how to call them.")
 
 
+_COMMANDS: dict[str, click.Command] = {"export": _export, "plot": plot}
+"""What else hm-train does, by the first word."""
+
+
 @click.command(
-    cls=_TrainOrExport,
+    cls=_TrainOrAnother,
     epilog="""\b
 Example:  hm-train discs run --recipe hyper-layer --set model.width=256
-After it: hm-train export run run-export    (see hm-train export --help)
+After it: hm-train plot run                 (see hm-train plot --help)
+          hm-train export run run-export    (see hm-train export --help)
 """,
 )
 @click.argument("dataset", type=click.Path(path_type=Path))
@@ -161,8 +167,8 @@ def main(
     `--resume` takes the recipe of the run. With it, --set may give a run that is finished a later
     end: --resume --set schedule.max_steps=20000.
 
-    `hm-train export RUN OUT` writes a trained model for plain JAX. A dataset of the name export is
-    given as ./export.
+    `hm-train plot RUN...` draws the curves of runs, `hm-train export RUN OUT` writes a trained
+    model for plain JAX. A dataset of the name plot or export is given as ./plot or ./export.
     """
     with errors_in_one_line("hm-train"):
         files, names = RunFiles(run), Names(model, objective, normalisation)

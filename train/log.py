@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,17 +17,24 @@ from hypermagnetics.train.objective import Losses
 class MetricsLog:
     """Appends JSON lines; after a resume, lines past the checkpoint are cut off."""
 
-    def __init__(self, path: Path, steps_done: int) -> None:
-        """Keep the lines of the first `steps_done` steps."""
+    def __init__(
+        self,
+        path: Path,
+        steps_done: int,
+        tell: Callable[[dict[str, JsonValue]], None] = lambda record: None,
+    ) -> None:
+        """Keep the lines of the first `steps_done` steps; `tell` hears each line that is added."""
         kept = _lines_until(path, steps_done) if path.exists() else []
         # Whole or not at all: a kill here must not lose the lines of many hours.
         write_text_atomically(path, "".join(line + "\n" for line in kept))
         self._file = path.open("a", encoding="utf-8")
+        self._tell = tell
 
     def write(self, record: dict[str, JsonValue]) -> None:
         """Append one line."""
         self._file.write(json.dumps(record, allow_nan=False) + "\n")
         self._file.flush()
+        self._tell(record)
 
     def close(self) -> None:
         """Close the file."""

@@ -38,6 +38,7 @@ from hypermagnetics.train.normalisation import Normalisation, rms, scales_of
 from hypermagnetics.train.objective import Objective, check_point_loss, make_objective
 from hypermagnetics.train.phases import Phase, make_phases
 from hypermagnetics.train.placement import Placement, choose_placement
+from hypermagnetics.train.tracking.requirements import refuse_unusable
 from hypermagnetics.train.user_code import UserCode, user_code_of
 
 _EXAMPLES = 1 << 16
@@ -98,8 +99,10 @@ def make_setup(recipe: TrainingRecipe, dataset: Dataset, advance: Callable[[int]
         ExtensionError: If code of a user is not there, or breaks the rules that can be seen before
             the first step.
         RecipeError: If crops are asked for that the grid has not.
-        RunError: If the split is to lie on the device and does not fit.
+        RunError: If a tracker cannot be used, or the split is to lie on the device and does not
+            fit.
     """
+    refuse_unusable(recipe.tracking.to)
     code = user_code_of(recipe)
     train, valid = dataset.split(recipe.data.train), dataset.split(recipe.data.valid)
     for name in ("sources", "grid", "potential", "field"):

@@ -2,6 +2,8 @@
 
 import time
 
+from pydantic import JsonValue
+
 from hypermagnetics.errors import DivergenceError
 from hypermagnetics.train.clock import Clock
 from hypermagnetics.train.log import Fetched, MetricsLog, Window
@@ -28,12 +30,13 @@ class Windows:
         self._log, self._clock, self._samples_per_step = log, clock, samples_per_step
         self._open: tuple[Window, Phase] | None = None
         self._closed: tuple[Window, Phase] | None = None
-        self._mark, self._waited = time.perf_counter(), 0.0
+        self._waited = 0.0
+        self.skip()
         self._timed: list[Window] = []
         self.seen = first
         """Steps whose losses are known to be finite."""
-        self.note = ""
-        """For people: the mean loss of the last window that was fetched."""
+        self.last: dict[str, JsonValue] | None = None
+        """Mean losses and speed of the last window that was fetched."""
 
     def add(self, losses: Losses, count: int, phase: Phase, compiling: float) -> None:
         """Remember the losses of some steps, and how long compiling them took [s]."""
@@ -62,7 +65,7 @@ class Windows:
 
     def skip(self) -> None:
         """Begin to count time again, after something that is no step."""
-        self._mark = time.perf_counter()
+        self._mark, self._tracked = time.perf_counter(), self._clock.spent("tracking")
 
     @property
     def samples_per_second(self) -> float:
@@ -77,17 +80,18 @@ class Windows:
             return
         (window, phase), self._closed = self._closed, None
         fetched = window.fetch(self._mark)
+        other = self._clock.spent("tracking") - self._tracked + window.waited + window.compiling
         self.skip()
         self._refuse_nonfinite(fetched)
         self.seen += window.count
         record = window.record(fetched, self._samples_per_step)
-        self.note = f"loss {record['loss']:.3g}"
+        self.last = record
         rate = phase.learning_rate(self.seen - 1)
         self._log.write({"step": self.seen, "learning_rate": rate, **record})
         self._timed.append(window)
         self._clock.add("loader", window.waited)
         self._clock.add("compiling", window.compiling)
-        self._clock.add("steps", max(window.seconds - window.waited - window.compiling, 0.0))
+        self._clock.add("steps", max(window.seconds - other, 0.0))
 
     def _refuse_nonfinite(self, fetched: Fetched) -> None:
         good = fetched.first_nonfinite()
