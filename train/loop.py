@@ -72,7 +72,7 @@ class Loop:
                 count = self._make_steps(feed)
                 stopped = stop.signal  # looked at once: a signal may come at any moment
                 self._look_around(feed.wait_seconds, stops=stopped is not None)
-            advance(count, note(self._windows.last, self._keeper.validation))
+            advance(count, note(self._windows.pace, self._keeper.validation))
             if stopped is not None and self.ending is None:
                 raise InterruptedRunError(
                     f"A run must reach step {self._setup.recipe.schedule.num_steps} to be "

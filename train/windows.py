@@ -2,13 +2,15 @@
 
 import time
 
-from pydantic import JsonValue
-
 from hypermagnetics.errors import DivergenceError
 from hypermagnetics.train.clock import Clock
 from hypermagnetics.train.log import Fetched, MetricsLog, Window
+from hypermagnetics.train.note import Pace
 from hypermagnetics.train.objective import Losses
 from hypermagnetics.train.phases import Phase
+
+_RECENT = 10
+"""Windows that a speed for people is a mean of: one alone is short by what the last lacked."""
 
 
 class Windows:
@@ -35,8 +37,8 @@ class Windows:
         self._timed: list[Window] = []
         self.seen = first
         """Steps whose losses are known to be finite."""
-        self.last: dict[str, JsonValue] | None = None
-        """Mean losses and speed of the last window that was fetched."""
+        self.pace: Pace | None = None
+        """Loss of the last window that was fetched, and speed of the last few."""
 
     def add(self, losses: Losses, count: int, phase: Phase, compiling: float) -> None:
         """Remember the losses of some steps, and how long compiling them took [s]."""
@@ -85,13 +87,21 @@ class Windows:
         self._refuse_nonfinite(fetched)
         self.seen += window.count
         record = window.record(fetched, self._samples_per_step)
-        self.last = record
         rate = phase.learning_rate(self.seen - 1)
         self._log.write({"step": self.seen, "learning_rate": rate, **record})
         self._timed.append(window)
+        self.pace = self._pace(fetched)
         self._clock.add("loader", window.waited)
         self._clock.add("compiling", window.compiling)
         self._clock.add("steps", max(window.seconds - other, 0.0))
+
+    def _pace(self, fetched: Fetched) -> Pace:
+        recent = self._timed[-_RECENT:]
+        recent = [window for window in recent if not window.compiling] or recent
+        seconds = sum(window.seconds for window in recent)
+        samples = self._samples_per_step * sum(window.count for window in recent)
+        waited = sum(window.waited for window in recent)
+        return Pace(float(fetched.total.mean()), samples / seconds, waited / seconds)
 
     def _refuse_nonfinite(self, fetched: Fetched) -> None:
         good = fetched.first_nonfinite()

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from hypermagnetics.train.plotting.history import Curve, History
 
@@ -92,13 +92,13 @@ def _learning_rate(axes: Axes, histories: Sequence[History], colours: Sequence[s
 
 def _speed(axes: Axes, histories: Sequence[History], colours: Sequence[str]) -> None:
     _single(axes, histories, colours, "samples_per_second")
-    axes.set_title("Samples per second")
+    axes.set_title("Samples per second (mean of ten lines)")
     axes.set_ylim(bottom=0)
 
 
 def _wait(axes: Axes, histories: Sequence[History], colours: Sequence[str]) -> None:
     _single(axes, histories, colours, "wait_share", scale=100)
-    axes.set_title("Time that steps waited for the loader [%]")
+    axes.set_title("Wait for the loader [% of the time of steps]")
     # Noise about nothing should look like nothing.
     axes.set_ylim(0, max(axes.get_ylim()[1], 10))
 
@@ -124,6 +124,9 @@ def _draw(
 def _logarithmic(axes: Axes, title: str) -> None:
     axes.set_title(title)
     axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _explain(axes: Axes, *styles: tuple[str, str]) -> None:

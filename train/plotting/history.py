@@ -7,11 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from hypermagnetics.errors import RunError
 from hypermagnetics.train.run_files import RunFiles
 
-_SPEEDS = ("samples_per_second", "seconds_per_step", "wait_share")
-"""What compiling distorts."""
+_SPEEDS = ("samples_per_second", "wait_share")
+
+_LINES = 10
+"""Over how many lines a speed is a mean. A single one is a poor clock: the losses of the last steps
+before a validation are fetched right behind those of the steps before, as if they took no time."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,8 @@ def read_history(run: Path) -> History:
         run: Its directory.
 
     Returns:
-        The curves. Steps among which some were compiled have no speed, unless there are no others.
+        The curves. Speed and wait are means over ten lines. Lines about steps of which some were
+        compiled have none, unless there are no others.
 
     Raises:
         RunError: If there is no run, it has logged nothing, or a line of its log is none.
@@ -63,18 +69,29 @@ def read_history(run: Path) -> History:
             f"{files.recipe.name}. Check the path, or train with hm-train."
         )
     curves: dict[str, Curve] = {}
-    compiling: dict[str, Curve] = {}
-    for record in _records(files.metrics):
+    records = list(_records(files.metrics))
+    for record in records:
         for name, value in _numbers(record):
-            distorted = name in _SPEEDS and record.get("compiles") is True
-            kept = compiling if distorted else curves
-            kept.setdefault(name, Curve()).add(record["step"], value)
+            curves.setdefault(name, Curve()).add(record["step"], value)
     if not curves:
         raise RunError(
             f"A run that is plotted must have logged some steps; got none ({files.metrics}). "
             "Plot it again after tracking.log_every steps."
         )
-    return History(run.resolve().name, {**compiling, **curves})
+    return History(run.resolve().name, curves | _speeds(records))
+
+
+def _speeds(records: list[dict[str, Any]]) -> dict[str, Curve]:
+    """Running means of what is measured in time, weighted by it."""
+    timed = [record for record in records if {"steps", "seconds_per_step", *_SPEEDS} <= {*record}]
+    timed = [record for record in timed if not record.get("compiles")] or timed
+    found = {name: Curve() for name in _SPEEDS}
+    for number, record in enumerate(timed):
+        some = timed[max(number - _LINES + 1, 0) : number + 1]
+        seconds = [part["steps"] * part["seconds_per_step"] for part in some]
+        for name, curve in found.items():
+            curve.add(record["step"], float(np.average([p[name] for p in some], weights=seconds)))
+    return found
 
 
 def _records(path: Path) -> Iterator[dict[str, Any]]:
