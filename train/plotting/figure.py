@@ -79,7 +79,7 @@ def _errors(axes: Axes, histories: Sequence[History], colours: Sequence[str]) ->
     for history, colour in zip(histories, colours, strict=True):
         for kind, style in kinds:
             curve = history.curve(f"validation/{kind}_median_relative_error")
-            _draw(axes, curve, colour, style, scale=100)
+            _draw(axes, curve, colour, style, scale=100.0)
     _logarithmic(axes, "Validation: median relative error [%]")
     _explain(axes, *kinds)
 
@@ -97,21 +97,21 @@ def _speed(axes: Axes, histories: Sequence[History], colours: Sequence[str]) -> 
 
 
 def _wait(axes: Axes, histories: Sequence[History], colours: Sequence[str]) -> None:
-    _single(axes, histories, colours, "wait_share", scale=100)
+    _single(axes, histories, colours, "wait_share", scale=100.0)
     axes.set_title("Wait for the loader [% of the time of steps]")
     # Noise about nothing should look like nothing.
     axes.set_ylim(0, max(axes.get_ylim()[1], 10))
 
 
 def _single(
-    axes: Axes, histories: Sequence[History], colours: Sequence[str], name: str, scale: float = 1
+    axes: Axes, histories: Sequence[History], colours: Sequence[str], name: str, scale: float = 1.0
 ) -> None:
     for history, colour in zip(histories, colours, strict=True):
         _draw(axes, history.curve(name), colour, "-", scale=scale)
 
 
 def _draw(
-    axes: Axes, curve: Curve, colour: str, style: str, *, thin: bool = False, scale: float = 1
+    axes: Axes, curve: Curve, colour: str, style: str, *, thin: bool = False, scale: float = 1.0
 ) -> None:
     values = scale * np.array(curve.values)
     # A curve of one point, or of points with gaps between them, is seen by its markers.

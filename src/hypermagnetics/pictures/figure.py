@@ -17,7 +17,7 @@ _INK = "0.15"
 
 
 def png_of(
-    drawing: Drawing, title: str, *, dots_per_inch: float = 150, field_lines: bool = True
+    drawing: Drawing, title: str, *, dots_per_inch: int = 150, field_lines: bool = True
 ) -> bytes:
     """Three panels as a PNG file: true potential, predicted potential, and their difference.
 
