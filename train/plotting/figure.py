@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import numpy as np
 from matplotlib import colormaps
@@ -16,7 +17,8 @@ from hypermagnetics.train.plotting.history import Curve, History
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 """Told apart by colour-blind readers: Okabe and Ito, Color Universal Design, 2008."""
 
-_STYLES = ("-", "--", ":", "-.")
+_Style = Literal["-", "--", ":", "-."]
+_STYLES: tuple[_Style, ...] = ("-", "--", ":", "-.")
 _DOTS_PER_INCH = 110
 _INK = "0.25"
 
@@ -75,7 +77,7 @@ def _terms(axes: Axes, histories: Sequence[History], colours: Sequence[str]) -> 
 
 
 def _errors(axes: Axes, histories: Sequence[History], colours: Sequence[str]) -> None:
-    kinds = (("potential", "-"), ("field", "--"))
+    kinds: tuple[tuple[str, _Style], ...] = (("potential", "-"), ("field", "--"))
     for history, colour in zip(histories, colours, strict=True):
         for kind, style in kinds:
             curve = history.curve(f"validation/{kind}_median_relative_error")
@@ -111,14 +113,14 @@ def _single(
 
 
 def _draw(
-    axes: Axes, curve: Curve, colour: str, style: str, *, thin: bool = False, scale: float = 1.0
+    axes: Axes, curve: Curve, colour: str, style: _Style, *, thin: bool = False, scale: float = 1.0
 ) -> None:
     values = scale * np.array(curve.values)
     # A curve of one point, or of points with gaps between them, is seen by its markers.
     few = np.isfinite(values).sum() <= 30
-    marker = {"marker": "o", "markersize": 3} if few else {}
+    marker = "o" if few else ""
     width = 1.0 if thin else 1.5
-    axes.plot(curve.steps, values, color=colour, linestyle=style, lw=width, **marker)
+    axes.plot(curve.steps, values, color=colour, ls=style, lw=width, marker=marker, markersize=3)
 
 
 def _logarithmic(axes: Axes, title: str) -> None:
@@ -129,7 +131,7 @@ def _logarithmic(axes: Axes, title: str) -> None:
     axes.yaxis.set_minor_formatter(NullFormatter())
 
 
-def _explain(axes: Axes, *styles: tuple[str, str]) -> None:
+def _explain(axes: Axes, *styles: tuple[str, _Style]) -> None:
     """A legend for the styles of lines, whatever their colours."""
     if len(styles) > 1:
         lines = [Line2D([], [], color=_INK, linestyle=style) for _, style in styles]
