@@ -100,7 +100,7 @@ def _speed(axes: Axes, histories: Sequence[History], colours: Sequence[str]) -> 
 
 def _wait(axes: Axes, histories: Sequence[History], colours: Sequence[str]) -> None:
     _single(axes, histories, colours, "wait_share", scale=100.0)
-    axes.set_title("Wait for the loader [% of the time of steps]")
+    axes.set_title("Wait for the loader [% of the time]")
     # Noise about nothing should look like nothing.
     axes.set_ylim(0, max(axes.get_ylim()[1], 10))
 
@@ -142,7 +142,7 @@ def _colours(count: int) -> Sequence[str]:
     if count <= len(_COLOURS):
         return _COLOURS[:count]
     shades: Callable[[np.ndarray], np.ndarray] = colormaps["viridis"]
-    return [str(_hex(shade)) for shade in shades(np.linspace(0, 0.95, count))]
+    return [str(_hex(shade)) for shade in shades(np.linspace(0, 0.9, count))]
 
 
 def _hex(shade: np.ndarray) -> str:
