@@ -221,7 +221,8 @@ def _train(recipe: TrainingRecipe, dataset: Dataset, files: RunFiles, choice: If
 def _configure(recipe: TrainingRecipe) -> None:
     """Set what JAX keeps for the whole process."""
     jax.config.update("jax_default_matmul_precision", recipe.compute.matmul)
-    if directory := cache_directory():
+    directory = cache_directory()
+    if directory is not None:
         jax.config.update("jax_compilation_cache_dir", str(directory))
         # What compiles faster than this is not worth a file.
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)

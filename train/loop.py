@@ -47,7 +47,7 @@ class Loop:
         self._done, self._steps = self.progress.step, self._compiled()
         self._is_compiled = False
         self._log = MetricsLog(files.metrics, self._done)
-        self._windows = Windows(self._log, self.clock, setup.samples_per_step, self._done)
+        self._windows = Windows(self._log, self.clock, setup, self._done)
         self._keeper = Keeper(setup, files, provenance, self._log, self.clock)
         self._in_flight: deque[Losses] = deque()
         self._start, self._seconds_before = time.monotonic(), self.progress.seconds or 0.0

@@ -7,6 +7,7 @@ from hypermagnetics.train.clock import Clock
 from hypermagnetics.train.log import Fetched, MetricsLog, Window
 from hypermagnetics.train.objective import Losses
 from hypermagnetics.train.phases import Phase
+from hypermagnetics.train.setup import Setup
 
 
 class Windows:
@@ -16,16 +17,17 @@ class Windows:
     while the host reads losses and writes a line.
     """
 
-    def __init__(self, log: MetricsLog, clock: Clock, samples_per_step: int, first: int) -> None:
+    def __init__(self, log: MetricsLog, clock: Clock, setup: Setup, first: int) -> None:
         """Begin now.
 
         Args:
             log: Where the lines go.
             clock: What the times are added to.
-            samples_per_step: Samples of a batch.
+            setup: The parts of the training.
             first: Steps that were made before.
         """
-        self._log, self._clock, self._samples_per_step = log, clock, samples_per_step
+        self._log, self._clock, self._setup = log, clock, setup
+        self._samples_per_step = setup.samples_per_step
         self._open: tuple[Window, Phase] | None = None
         self._closed: tuple[Window, Phase] | None = None
         self._mark, self._waited = time.perf_counter(), 0.0
@@ -92,6 +94,8 @@ class Windows:
     def _refuse_nonfinite(self, fetched: Fetched) -> None:
         good = fetched.first_nonfinite()
         if good is not None:
+            step = self.seen + good + 1
             raise DivergenceError(
-                f"The loss must be finite; got a loss that is not at step {self.seen + good + 1}"
+                f"The loss must be finite; got a loss that is not at step {step}, which looked at "
+                f"{self._setup.samples_of(step)}"
             )
