@@ -13,6 +13,10 @@ from hypermagnetics.train.sweep.plan import shown
 _LOG_FROM = 10.0
 """Ratio of the largest to the smallest error beyond which their axis is logarithmic."""
 _MOST_CHARACTERS = 18
+_MOST_LABELS = 30
+"""Of an axis, so that they do not touch."""
+_NEAR = 0.05
+"""Distance from an end within which a mark would be written over that of the end."""
 _SPREAD = 0.5
 """Share of the space of a choice that its lines take, so that they are told apart."""
 
@@ -26,6 +30,8 @@ class Axis:
     """Height and text."""
     height: Callable[[JsonValue, float], float]
     """Of a value, for a line whose rank among all is this fraction."""
+    spread: float = 0.0
+    """Height of the bar in which lines of one and the same value lie."""
 
 
 def key_axis(key: str, dimension: Dimension) -> Axis:
@@ -56,10 +62,13 @@ def _of_choices(title: str, choices: Choices) -> Axis:
         values.sort(key=lambda value: float(str(value)))
     space = 1 / len(values)
     middle = {text_of(value): (index + 0.5) * space for index, value in enumerate(values)}
+    every = math.ceil(len(values) / _MOST_LABELS)
+    labels = [_short(shown(v)) if i % every == 0 else "" for i, v in enumerate(values)]
     return Axis(
         title,
-        [(middle[text_of(value)], _short(shown(value))) for value in values],
+        list(zip(middle.values(), labels, strict=True)),
         lambda value, rank: middle[text_of(value)] + (rank - 0.5) * _SPREAD * space,
+        _SPREAD * space,
     )
 
 
@@ -70,8 +79,13 @@ def _numeric(title: str, low: float, high: float, *, log: bool) -> Axis:
         return (scale(float(str(value))) - scale(low)) / (scale(high) - scale(low))
 
     marks = _log_marks(low, high) if log else MaxNLocator(nbins=6).tick_values(low, high)
-    inside = [mark for mark in map(float, marks) if low <= mark <= high]
-    return Axis(title, [(height(mark, 0.5), f"{mark:.4g}") for mark in inside], height)
+    between = [
+        mark
+        for mark in map(float, marks)
+        if low < mark < high and _NEAR < height(mark, 0.5) < 1 - _NEAR
+    ]
+    ticks = [(height(mark, 0.5), f"{mark:.3g}") for mark in (low, *between, high)]
+    return Axis(title, ticks, height)
 
 
 def _log_marks(low: float, high: float) -> Sequence[float]:

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from hypermagnetics.errors import RunError
 from hypermagnetics.train.sweep.ledger import Result
 from hypermagnetics.train.validation import Validation
 
@@ -16,15 +17,24 @@ def best_validation(metrics: Path, seconds: float) -> Result:
 
     Returns:
         The result of the trial.
+
+    Raises:
+        RunError: If the file tells of no validation.
     """
-    lines = [json.loads(line) for line in metrics.read_text(encoding="utf-8").splitlines()]
-    found = [
-        (validation.loss, int(line["step"]), validation)
-        for line in lines
-        if "validation" in line
-        and (validation := Validation.model_validate(line["validation"])).loss is not None
-    ]
-    loss, step, validation = min(found, key=lambda entry: entry[:2])
+    try:
+        lines = [json.loads(line) for line in metrics.read_text(encoding="utf-8").splitlines()]
+        found = [
+            (validation.loss, int(line["step"]), validation)
+            for line in lines
+            if "validation" in line
+            and (validation := Validation.model_validate(line["validation"])).loss is not None
+        ]
+        loss, step, validation = min(found, key=lambda entry: entry[:2])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(
+            f"A finished run must tell its validations; got: {error} ({metrics}). Delete the "
+            "directory of this trial, then give the same command with --retry-failed."
+        ) from error
     return Result(
         state="finished",
         step=step,

@@ -2,6 +2,7 @@
 
 import math
 import shlex
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -56,8 +57,9 @@ def sweep_command(
         plan.check()
         files, propose = SweepFiles(directory), search_of(plan)
         try:
-            with Progress("hm-train", plan.num_trials, "trials") as progress:
-                found = sweep(plan, propose, files, _Console(progress), retry_failed=retry_failed)
+            with ExitStack() as stack:
+                console = _Console(plan.num_trials, stack)
+                found = sweep(plan, propose, files, console, retry_failed=retry_failed)
         except (InterruptedRunError, RunWriteError) as error:
             say(f"hm-train: {error}")
             code = _TRY_AGAIN if isinstance(error, InterruptedRunError) else _CANNOT_WRITE
@@ -89,8 +91,10 @@ def _plan(recipe: str, file: Path, data: Path | None, overrides: tuple[str, ...]
 class _Console:
     """Shows a sweep to a person."""
 
-    def __init__(self, progress: Progress) -> None:
-        self._progress, self._ended = progress, 0
+    def __init__(self, num_trials: int, stack: ExitStack) -> None:
+        self._num_trials, self._stack = num_trials, stack
+        self._progress: Progress | None = None
+        self._ended = 0
 
     def begins(self, trial: Trial) -> None:
         say(f"hm-train: trial {trial.number}: {in_words(trial.values)}")
@@ -98,6 +102,11 @@ class _Console:
     def ended(self, trials: list[Trial]) -> None:
         done = [trial for trial in trials if trial.state != "open"]
         failed = sum(trial.state == "failed" for trial in done)
+        if self._progress is None:
+            # What had ended before says nothing about the speed of this process.
+            self._ended = len(done)
+            progress = Progress("hm-train", self._num_trials, "trials", done=self._ended)
+            self._progress = self._stack.enter_context(progress)
         self._progress.advance(len(done) - self._ended, f"{failed} failed" if failed else "")
         self._ended = len(done)
 

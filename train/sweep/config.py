@@ -4,7 +4,7 @@ import json
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, JsonValue, model_validator
 
@@ -83,7 +83,7 @@ def read_sweep(file: Path) -> tuple[SweepConfig, dict[str, Dimension]]:
 
 
 def _dimensions(
-    table: Mapping[str, JsonValue], parent: str, file: Path
+    table: Mapping[str, Any], parent: str, file: Path
 ) -> Iterator[tuple[str, Dimension]]:
     """The keys of a table; one that is written without quotes has come as tables in tables."""
     for name, value in table.items():

@@ -56,7 +56,7 @@ class Range(Config):
         """Values to be checked before the first trial: both ends."""
         return (self.number(self.low), self.number(self.high))
 
-    def number(self, value: float) -> float | int:
+    def number(self, value: float | int) -> float | int:
         """A number as the recipe takes it."""
         return int(value) if self.whole else value
 

@@ -19,6 +19,7 @@ _COLOURS = "viridis_r"  # told apart by colour-blind readers, and in grey
 _BEST = "#D55E00"  # vermilion, away from all of viridis for them too
 _FAILED = "0.6"
 _INK = "0.15"
+_BAR = "0.82"
 _DOTS_PER_INCH = 150
 
 _TITLES: Mapping[Metric, str] = {
@@ -50,10 +51,10 @@ def parallel_coordinates(
     FigureCanvasAgg(figure)
     canvas = figure.add_subplot()
     for place, axis in enumerate(axes):
-        _draw_axis(canvas, place, axis)
+        _draw_axis(canvas, place, axis, is_last=place == len(axes) - 1)
     # The best is drawn last, over all others.
     for rank, (trial, score) in reversed(list(enumerate(zip(order, scores, strict=True)))):
-        share = rank / max(len(order) - 1, 1)
+        share = (rank + 0.5) / len(order)
         heights = [
             axis.height(value, share)
             for axis, value in zip(axes, (trial.values[key] for key in keys), strict=False)
@@ -72,15 +73,22 @@ def _in_unit(score: float, metric: Metric) -> float:
     return score if metric == "loss" else 100 * score
 
 
-def _draw_axis(canvas: Axes, place: int, axis: Axis) -> None:
-    canvas.plot([place, place], [0, 1], color=_INK, lw=1.2, zorder=3)
+def _draw_axis(canvas: Axes, place: int, axis: Axis, *, is_last: bool) -> None:
+    # No line comes from the right of the last axis, so its numbers cover none.
+    side = 1 if is_last else -1
+    if not axis.spread:
+        canvas.plot([place, place], [0, 1], color=_INK, lw=1.2, zorder=3)
     for height, text in axis.ticks:
-        canvas.plot([place - 0.025, place], [height, height], color=_INK, lw=1.0, zorder=3)
+        if axis.spread:
+            ends = [height - 0.62 * axis.spread, height + 0.62 * axis.spread]
+            canvas.plot([place, place], ends, color=_BAR, lw=6, solid_capstyle="butt", zorder=0)
+        else:
+            canvas.plot([place, place + 0.025 * side], [height] * 2, color=_INK, lw=1.0, zorder=3)
         canvas.text(
-            place - 0.04,
+            place + 0.045 * side,
             height,
             text,
-            ha="right",
+            ha="left" if is_last else "right",
             va="center",
             fontsize=8.5,
             zorder=5,
@@ -109,5 +117,5 @@ def _finish(canvas: Axes, count: int, some_fail: bool) -> None:
     if some_fail:
         canvas.plot([], [], color=_FAILED, ls=(0, (4, 3)), marker="x", label="failed")
     canvas.legend(loc="upper center", bbox_to_anchor=(0.5, -0.01), ncols=2, frameon=False)
-    canvas.set(xlim=(-0.75, count - 0.7), ylim=(-0.04, 1.06))
+    canvas.set(xlim=(-0.65, count - 0.55), ylim=(-0.04, 1.06))
     canvas.axis("off")

@@ -19,7 +19,8 @@ def write_report(plan: Plan, files: SweepFiles, trials: Sequence[Trial]) -> None
         trials: The best first.
     """
     keys = list(plan.keys)
-    title = f"{len(trials)} trials on {plan.dataset.directory.resolve().name}"
+    noun = "trial" if len(trials) == 1 else "trials"
+    title = f"{len(trials)} {noun} on {plan.dataset.directory.resolve().name}"
     picture = parallel_coordinates(trials, plan.keys, plan.search.metric, title)
     # Several processes may be at this place at the same time.
     with only_writer(files.lock, "The report of a sweep"):

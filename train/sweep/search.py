@@ -25,7 +25,7 @@ def search_of(plan: Plan) -> Propose:
     if importlib.util.find_spec("optuna") is None:
         raise RecipeError(
             'The method must be installed; got "optuna" without its package ([sweep]). '
-            "Run: pip install 'hypermagnetics[sweep]'"
+            "Install it by pip install 'hypermagnetics[sweep]'."
         )
     from hypermagnetics.train.sweep.optuna_search import OptunaSearch
 

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import IO
 
-from hypermagnetics.errors import RecipeError, RunWriteError
+from hypermagnetics.errors import RecipeError, RunError, RunWriteError
 from hypermagnetics.files import write_text_atomically
 from hypermagnetics.train.signals import StopRequest
 from hypermagnetics.train.sweep.best import best_validation
@@ -57,7 +57,7 @@ def run_trial(plan: Plan, files: SweepFiles, taken: Taken, stop: StopRequest) ->
         code = _train(_command(plan, files, trial), output, taken.lock, stop)
     seconds = trial.seconds + time.monotonic() - start
     if code == 0:
-        return best_validation(files.trial(trial.number).metrics, seconds)
+        return _finished(files, trial, seconds)
     if code == _STOPPED or (stop.signal is not None and code == -signal.SIGTERM):
         return Result(seconds=seconds)
     said = _last_error(log, before)
@@ -66,6 +66,13 @@ def run_trial(plan: Plan, files: SweepFiles, taken: Taken, stop: StopRequest) ->
     if code < 0:
         said = f"Ended by {signal.Signals(-code).name}, as if memory had run out. {said}".strip()
     return Result(state="failed", seconds=seconds, message=said or f"Exit code {code}.")
+
+
+def _finished(files: SweepFiles, trial: Trial, seconds: float) -> Result:
+    try:
+        return best_validation(files.trial(trial.number).metrics, seconds)
+    except RunError as error:
+        return Result(state="failed", seconds=seconds, message=str(error))
 
 
 def _command(plan: Plan, files: SweepFiles, trial: Trial) -> list[str]:
