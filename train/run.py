@@ -1,7 +1,7 @@
 """A training from its start, or from its last checkpoint, to its model file."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pydantic import JsonValue
 
@@ -19,6 +19,7 @@ from hypermagnetics.train.signals import stop_on_signals
 from hypermagnetics.train.validation import Validation
 
 
+@runtime_checkable
 class Listener(Protocol):
     """Somebody who watches a run."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -80,6 +80,7 @@ class Method:
         return State(model, optimiser, average), losses
 
 
+@runtime_checkable
 class Steps(Protocol):
     """Some steps of one phase at once."""
 
