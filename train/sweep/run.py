@@ -1,7 +1,7 @@
 """A sweep from its start, or from what is finished, to its end."""
 
 import time
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from hypermagnetics.errors import InterruptedRunError
 from hypermagnetics.train.signals import StopRequest, stop_on_signals
@@ -14,6 +14,7 @@ from hypermagnetics.train.sweep.trial import run_trial
 _SECONDS_BETWEEN_LOOKS = 0.3
 
 
+@runtime_checkable
 class Listener(Protocol):
     """Somebody who watches a sweep."""
 
