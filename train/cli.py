@@ -22,6 +22,7 @@ from hypermagnetics.train.export import export_run
 from hypermagnetics.train.run import Outcome, train
 from hypermagnetics.train.run_files import RunFiles
 from hypermagnetics.train.setup import make_setup
+from hypermagnetics.train.sweep.cli import sweep_command
 from hypermagnetics.train.user_code import Names
 from hypermagnetics.user_code import look_in_working_directory
 
@@ -42,8 +43,8 @@ def _list_recipes(context: click.Context, _: click.Parameter, wanted: bool) -> N
         context.exit()
 
 
-class _TrainOrExport(click.Command):
-    """A command that hands over to `export` if that is its first word.
+class _TrainOrCommand(click.Command):
+    """A command that hands over to another one whose name is its first word.
 
     No click.Group: one that trains by default would take DATASET for the name of a command, and
     change what its messages say.
@@ -56,8 +57,8 @@ class _TrainOrExport(click.Command):
         parent: click.Context | None = None,
         **extra: Any,
     ) -> click.Context:
-        if args[:1] == [_export.name]:
-            return _export.make_context(f"{info_name} {_export.name}", args[1:], parent, **extra)
+        if args and (command := _COMMANDS.get(args[0])):
+            return command.make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
         return super().make_context(info_name, args, parent, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -87,11 +88,16 @@ def _export(run: Path, out: Path, overwrite: bool, model: str | None) -> None:
         click.echo(f"Next: read {out / 'README.md'}, which shows how to call them.")
 
 
+_COMMANDS: dict[str, click.Command] = {"export": _export, "sweep": sweep_command}
+"""What the first word may be, besides a dataset."""
+
+
 @click.command(
-    cls=_TrainOrExport,
+    cls=_TrainOrCommand,
     epilog="""\b
 Example:  hm-train discs run --recipe hyper-layer --set model.width=256
 After it: hm-train export run run-export    (see hm-train export --help)
+Many:     hm-train sweep demo widths.toml widths    (see hm-train sweep --help)
 """,
 )
 @click.argument("dataset", type=click.Path(path_type=Path))
@@ -161,8 +167,8 @@ def main(
     `--resume` takes the recipe of the run. With it, --set may give a run that is finished a later
     end: --resume --set schedule.max_steps=20000.
 
-    `hm-train export RUN OUT` writes a trained model for plain JAX. A dataset of the name export is
-    given as ./export.
+    `hm-train export RUN OUT` writes a trained model for plain JAX. `hm-train sweep RECIPE
+    SWEEP.toml DIR` compares many trainings. A dataset named like a command is given as ./export.
     """
     with errors_in_one_line("hm-train"):
         files, names = RunFiles(run), Names(model, objective, normalisation)
