@@ -23,6 +23,7 @@ from hypermagnetics.train.plotting.cli import plot
 from hypermagnetics.train.run import Outcome, train
 from hypermagnetics.train.run_files import RunFiles
 from hypermagnetics.train.setup import make_setup
+from hypermagnetics.train.sweep.cli import sweep_command
 from hypermagnetics.train.user_code import Names
 from hypermagnetics.user_code import look_in_working_directory
 
@@ -43,8 +44,8 @@ def _list_recipes(context: click.Context, _: click.Parameter, wanted: bool) -> N
         context.exit()
 
 
-class _TrainOrAnother(click.Command):
-    """A command that hands over to one of `_COMMANDS` if the first word is its name.
+class _TrainOrCommand(click.Command):
+    """A command that hands over to another one whose name is its first word.
 
     No click.Group: one that trains by default would take DATASET for the name of a command, and
     change what its messages say.
@@ -57,8 +58,8 @@ class _TrainOrAnother(click.Command):
         parent: click.Context | None = None,
         **extra: Any,
     ) -> click.Context:
-        if other := _COMMANDS.get(args[0] if args else ""):
-            return other.make_context(f"{info_name} {other.name}", args[1:], parent, **extra)
+        if args and (command := _COMMANDS.get(args[0])):
+            return command.make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
         return super().make_context(info_name, args, parent, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -88,16 +89,17 @@ def _export(run: Path, out: Path, overwrite: bool, model: str | None) -> None:
         click.echo(f"Next: read {out / 'README.md'}, which shows how to call them.")
 
 
-_COMMANDS: dict[str, click.Command] = {"export": _export, "plot": plot}
-"""What else hm-train does, by the first word."""
+_COMMANDS: dict[str, click.Command] = {"export": _export, "plot": plot, "sweep": sweep_command}
+"""What the first word may be, besides a dataset."""
 
 
 @click.command(
-    cls=_TrainOrAnother,
+    cls=_TrainOrCommand,
     epilog="""\b
 Example:  hm-train discs run --recipe hyper-layer --set model.width=256
 After it: hm-train plot run                 (see hm-train plot --help)
           hm-train export run run-export    (see hm-train export --help)
+Many:     hm-train sweep demo widths.toml widths    (see hm-train sweep --help)
 """,
 )
 @click.argument("dataset", type=click.Path(path_type=Path))
@@ -167,8 +169,9 @@ def main(
     `--resume` takes the recipe of the run. With it, --set may give a run that is finished a later
     end: --resume --set schedule.max_steps=20000.
 
-    `hm-train plot RUN...` draws the curves of runs, `hm-train export RUN OUT` writes a trained
-    model for plain JAX. A dataset of the name plot or export is given as ./plot or ./export.
+    `hm-train plot RUN...` draws the curves of runs. `hm-train export RUN OUT` writes a trained
+    model for plain JAX. `hm-train sweep RECIPE SWEEP.toml DIR` compares many trainings. A dataset
+    named like a command is given as ./export.
     """
     with errors_in_one_line("hm-train"):
         files, names = RunFiles(run), Names(model, objective, normalisation)
@@ -227,7 +230,8 @@ def _train(recipe: TrainingRecipe, dataset: Dataset, files: RunFiles, choice: If
 def _configure(recipe: TrainingRecipe) -> None:
     """Set what JAX keeps for the whole process."""
     jax.config.update("jax_default_matmul_precision", recipe.compute.matmul)
-    if directory := cache_directory():
+    directory = cache_directory()
+    if directory is not None:
         jax.config.update("jax_compilation_cache_dir", str(directory))
         # What compiles faster than this is not worth a file.
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)

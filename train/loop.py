@@ -52,7 +52,7 @@ class Loop:
         names = () if self.ending else setup.recipe.tracking.to
         self._tracking = open_tracking(names, setup, files, self._done, self.clock, tell)
         self._log = MetricsLog(files.metrics, self._done, self._tracking.scalars)
-        self._windows = Windows(self._log, self.clock, setup.samples_per_step, self._done)
+        self._windows = Windows(self._log, self.clock, setup, self._done)
         show = self._tracking.picture
         self._keeper = Keeper(setup, files, provenance, self._log, self.clock, show)
         self._in_flight: deque[Losses] = deque()

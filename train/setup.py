@@ -76,6 +76,13 @@ class Setup:
         asked = self.recipe.compute.steps_per_dispatch
         return asked or (1 if jax.default_backend() == "cpu" else _STEPS_PER_DISPATCH)
 
+    def samples_of(self, step: int) -> str:
+        """The samples of a step, counted from 1, for people: as in "samples 256 to 511"."""
+        size, total = self.train.layout.samples_per_grid, len(self.train)
+        blocks = [block for block in self.schedule.blocks(step - 1) if block is not None]
+        ranges = (f"{b * size} to {min((b + 1) * size, total) - 1}" for b in sorted(blocks))
+        return f"samples {', '.join(ranges)} of split {self.train.name!r}"
+
     @property
     def samples_per_step(self) -> int:
         """Samples of a full batch."""

@@ -8,6 +8,7 @@ from hypermagnetics.train.log import Fetched, MetricsLog, Window
 from hypermagnetics.train.note import Pace
 from hypermagnetics.train.objective import Losses
 from hypermagnetics.train.phases import Phase
+from hypermagnetics.train.setup import Setup
 
 _RECENT = 10
 """Windows that a speed for people is a mean of: one alone is short by what the last lacked."""
@@ -20,16 +21,17 @@ class Windows:
     while the host reads losses and writes a line.
     """
 
-    def __init__(self, log: MetricsLog, clock: Clock, samples_per_step: int, first: int) -> None:
+    def __init__(self, log: MetricsLog, clock: Clock, setup: Setup, first: int) -> None:
         """Begin now.
 
         Args:
             log: Where the lines go.
             clock: What the times are added to.
-            samples_per_step: Samples of a batch.
+            setup: The parts of the training.
             first: Steps that were made before.
         """
-        self._log, self._clock, self._samples_per_step = log, clock, samples_per_step
+        self._log, self._clock, self._setup = log, clock, setup
+        self._samples_per_step = setup.samples_per_step
         self._open: tuple[Window, Phase] | None = None
         self._closed: tuple[Window, Phase] | None = None
         self._waited = 0.0
@@ -106,6 +108,8 @@ class Windows:
     def _refuse_nonfinite(self, fetched: Fetched) -> None:
         good = fetched.first_nonfinite()
         if good is not None:
+            step = self.seen + good + 1
             raise DivergenceError(
-                f"The loss must be finite; got a loss that is not at step {self.seen + good + 1}"
+                f"The loss must be finite; got a loss that is not at step {step}, which looked at "
+                f"{self._setup.samples_of(step)}"
             )

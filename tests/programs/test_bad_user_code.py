@@ -135,7 +135,11 @@ NAMES = {
     "a shipped name": ("--model", "hyper_lyer", "'model.name' must be one of 'hyper_layer'"),
     "a loss": ("--objective", "hubr", "must be 'huber' or 'mse', or a function of yours as"),
     "half a loss": ("--objective", ":loss", "'objective.loss' must be written module:name"),
-    "scales": ("--normalisation", "rsm", "'normalisation' must be 'rms', or a function of yours"),
+    "scales": (
+        "--normalisation",
+        "rsm",
+        "'normalisation.scales' must be 'rms', or a function of yours",
+    ),
     "no module of scales": ("--normalisation", "absent_module:f", "got ModuleNotFoundError"),
 }
 

@@ -10,7 +10,7 @@ from user_modules import FUNCTIONS, MODEL, user_module
 
 from hypermagnetics.data import Dataset
 from hypermagnetics.models import load
-from hypermagnetics.train import run as training
+from hypermagnetics.train import keeper as training
 from hypermagnetics.user_code import import_user_code
 
 SHORT = settings(
@@ -50,7 +50,10 @@ def test_what_a_user_names_is_used(tiny: Dataset, module: str) -> None:
     assert f"Next: hm-eval run {tiny.directory} --model {module}:Waves" in ran.stdout
     recipe = json.loads((RUN / "recipe.json").read_text())
     assert recipe["model"] == {"name": f"{module}:Waves", "settings": {"width": 6}}
-    assert (recipe["objective"]["loss"], recipe["normalisation"]) == (own[3], own[5])
+    assert (recipe["objective"]["loss"], recipe["normalisation"]["scales"]) == (
+        own[3],
+        own[5],
+    )
 
     header = json.loads((RUN / "model.hm").read_bytes().split(b"\n", 1)[0])
     assert header["model"] == recipe["model"]
@@ -89,7 +92,7 @@ def test_a_killed_run_goes_on_to_the_same_bits(
 def test_a_recipe_may_name_what_is_a_users(tmp_path: Path, tiny: Dataset, module: str) -> None:
     """A resumed run under that recipe needs no options: the person has given it."""
     (tmp_path / "mine.toml").write_text(
-        f'normalisation = "{module}:doubled"\n'
+        f'[normalisation]\nscales = "{module}:doubled"\n'
         f'[model]\nname = "{module}:Waves"\nsettings = {{ width = 5 }}\n'
         f'[objective]\nloss = "{module}:relative"\n'
         "[schedule]\nmax_steps = 2\nlearning_rate = 1e-3\n"

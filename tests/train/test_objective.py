@@ -11,8 +11,9 @@ import pytest
 
 from hypermagnetics.models import HyperLayer, Model
 from hypermagnetics.models.hyper_layer import HyperLayerConfig
-from hypermagnetics.train.config import ObjectiveConfig
-from hypermagnetics.train.objective import DeviceBatch, Objective, huber
+from hypermagnetics.train.batch import DeviceBatch
+from hypermagnetics.train.config import ObjectiveConfig, TermConfig
+from hypermagnetics.train.objective import Objective, huber, make_objective
 
 _MODEL = HyperLayer(
     config=HyperLayerConfig(width=10, depth=2, hwidth=0.5, hdepth=1),
@@ -37,6 +38,15 @@ def random_batch(blocks: int = 2, samples: int = 4, points: int = 6) -> DeviceBa
     )
 
 
+def weighted(potential: float, field: float, **settings: object) -> ObjectiveConfig:
+    """The usual two terms with other weights."""
+    terms = {
+        "potential": TermConfig(of="potential", weight=potential),
+        "field": TermConfig(of="field", weight=field),
+    }
+    return ObjectiveConfig(terms=terms, **settings)  # type: ignore[arg-type]
+
+
 def published_loss(model: Model, batch: DeviceBatch, objective: Objective) -> jax.Array:
     """MSE through vmap(vmap(grad)): every point of every sample by itself."""
 
@@ -48,8 +58,8 @@ def published_loss(model: Model, batch: DeviceBatch, objective: Objective) -> ja
     block = jax.vmap(jax.vmap(over_points, in_axes=(0, None)))
     block_gradient = jax.vmap(jax.vmap(gradient, in_axes=(0, None)))
     errors = (
-        (block(batch.sources, batch.grid) - batch.potential) / objective.potential_rms,
-        (-block_gradient(batch.sources, batch.grid) - batch.field) / objective.field_rms,
+        (block(batch.sources, batch.grid) - batch.potential) / objective.terms["potential"].rms,
+        (-block_gradient(batch.sources, batch.grid) - batch.field) / objective.terms["field"].rms,
     )
     return jnp.mean(errors[0] ** 2) + 3 * jnp.mean(jnp.sum(errors[1] ** 2, axis=-1))
 
@@ -62,7 +72,7 @@ def value_and_gradient(loss: Callable[[Model], jax.Array]) -> tuple[jax.Array, M
 
 def test_block_evaluation_equals_the_published_formulation() -> None:
     """The same loss and the same gradient."""
-    objective = Objective(ObjectiveConfig(loss="mse", field=3.0), 0.7, 1.9)
+    objective = make_objective(weighted(1.0, 3.0, loss="mse"), 0.7, 1.9)
     batch = random_batch()
     fast, fast_gradient = value_and_gradient(lambda m: objective(m, batch).total)
     slow, slow_gradient = value_and_gradient(lambda m: published_loss(m, batch, objective))
@@ -73,12 +83,12 @@ def test_block_evaluation_equals_the_published_formulation() -> None:
 
 def test_samples_that_fill_up_a_block_do_not_count() -> None:
     """Whatever stands in them."""
-    objective = Objective(ObjectiveConfig(delta=0.1), 1.0, 1.0)
+    objective = make_objective(ObjectiveConfig(delta=0.1), 1.0, 1.0)
     batch = random_batch(blocks=1)
     short = eqx.tree_at(lambda b: b.num_samples, batch, jnp.array([3], jnp.int32))
     poisoned = eqx.tree_at(lambda b: b.potential, short, short.potential.at[0, 3].set(1e9))
     cut = jax.tree.map(lambda a: a[:, :3] if a.ndim > 1 and a.shape[1] == 4 else a, short)
-    evaluate = eqx.filter_jit(objective)
+    evaluate = eqx.filter_jit(lambda model, batch: objective(model, batch))
     losses = [float(evaluate(_MODEL, b).total) for b in (poisoned, cut)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-6)
 
@@ -93,11 +103,10 @@ def test_a_perfect_model_has_no_loss() -> None:
         (jnp.stack([v[0] for v in values]), jnp.stack([v[1] for v in values])),
     )
     for loss in ("huber", "mse"):
-        losses = Objective(ObjectiveConfig(loss=loss), 1.0, 1.0)(_MODEL, perfect)  # type: ignore[arg-type]
+        losses = make_objective(ObjectiveConfig(loss=loss), 1.0, 1.0)(_MODEL, perfect)
         assert float(losses.total) == pytest.approx(0, abs=1e-10)
-    weighted = ObjectiveConfig(potential=2.0, field=0.5, delta=0.3)
-    losses = Objective(weighted, 1.0, 1.0)(_MODEL, batch)
-    total = 2.0 * float(losses.potential) + 0.5 * float(losses.field)
+    losses = make_objective(weighted(2.0, 0.5, delta=0.3), 1.0, 1.0)(_MODEL, batch)
+    total = 2.0 * float(losses.terms["potential"]) + 0.5 * float(losses.terms["field"])
     assert float(losses.total) == pytest.approx(total, rel=1e-6)
 
 
