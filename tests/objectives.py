@@ -1,11 +1,12 @@
 """Objectives and batches for tests: discs of radius 1, a regular grid, a small model."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
+import numpy as np
 
 from hypermagnetics.grids import regular_grid
 from hypermagnetics.models import HyperLayer, Model
@@ -52,7 +53,7 @@ def objective_of(
     terms: Mapping[str, Mapping[str, object]], rms: tuple[float, float] = (0.7, 1.9)
 ) -> Objective:
     """An objective of some terms; `user:norm` is `norm`."""
-    return make_objective(config_of(terms), *rms, DISCS, {"user:norm": norm})
+    return make_objective(config_of(terms), *rms, {"user:norm": norm}, DISCS)
 
 
 def random_batch(blocks: int = 2, samples: int = 4, side: int = 5) -> DeviceBatch:
@@ -86,7 +87,20 @@ def losses_of(objective: Objective, batch: DeviceBatch) -> Losses:
     return found
 
 
-def value_and_gradient(loss: Callable[[Model], jax.Array]) -> tuple[jax.Array, Model]:
-    """A loss of the small model, compiled."""
-    result: tuple[jax.Array, Model] = eqx.filter_jit(eqx.filter_value_and_grad(loss))(MODEL)
-    return result
+def losses_and_gradients(
+    objective: Objective, batches: Sequence[DeviceBatch]
+) -> list[tuple[Losses, Model]]:
+    """Losses of the small model on each batch, and the gradients of their totals, compiled."""
+
+    def total(model: Model, batch: DeviceBatch) -> tuple[jax.Array, Losses]:
+        losses = objective(model, batch)
+        return losses.total, losses
+
+    compiled = eqx.filter_jit(eqx.filter_grad(total, has_aux=True))
+    return [compiled(MODEL, batch)[::-1] for batch in batches]
+
+
+def assert_close(one: Model, other: Model) -> None:
+    """Two gradients, to 1e-5 of the largest entry of each array."""
+    for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5 * float(np.abs(b).max()))

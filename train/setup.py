@@ -129,8 +129,8 @@ def make_setup(recipe: TrainingRecipe, dataset: Dataset, advance: Callable[[int]
         recipe.objective,
         rms(potential.mean, potential.std),
         rms(field.mean, field.std),
-        inputs.described,
         code.losses,
+        inputs.described,
     )
     template = eqx.filter_eval_shape(
         lambda: build_model(recipe.model, inputs, jr.key(0), code.model)

@@ -20,8 +20,8 @@ def make_objective(
     config: ObjectiveConfig,
     potential_rms: float,
     field_rms: float,
-    columns: SourceColumns,
     user_losses: Mapping[str, PointLoss] | None = None,
+    columns: SourceColumns | None = None,
 ) -> Objective:
     """Put an objective together.
 
@@ -29,8 +29,9 @@ def make_objective(
         config: What the recipe says.
         potential_rms: Root mean square of the potential [A].
         field_rms: Root mean square of the norm of the field [A/m].
-        columns: What the columns of the source tables are.
         user_losses: The functions of a user that the config names.
+        columns: What the columns of the source tables are. They may be left out if no term is
+            spectral or weighs regions.
 
     Returns:
         The objective.
@@ -38,12 +39,14 @@ def make_objective(
     rms = {"potential": potential_rms, "field": field_rms}
     terms = {}
     for name, term in config.terms.items():
-        loss = _sample_loss(config.loss_of(name), columns.dim, user_losses or {})
+        loss = _sample_loss(config.loss_of(name), user_losses or {}, columns)
         terms[name] = Term(term.of, loss, term.weight, rms[term.of], _regions(term.regions))
     return Objective(terms, columns)
 
 
-def _sample_loss(config: LossConfig, dim: int, user_losses: Mapping[str, PointLoss]) -> SampleLoss:
+def _sample_loss(
+    config: LossConfig, user_losses: Mapping[str, PointLoss], columns: SourceColumns | None
+) -> SampleLoss:
     match config.loss:
         case "huber":
             return MeanOverPoints(Huber(config.delta))
@@ -54,7 +57,8 @@ def _sample_loss(config: LossConfig, dim: int, user_losses: Mapping[str, PointLo
         case "sample-relative":
             return SampleRelative(config.floor)
         case "spectral":
-            return Spectral(config.order, dim)
+            assert columns is not None, "the grid has their dimension"
+            return Spectral(config.order, columns.dim)
         case name:
             return MeanOverPoints(user_losses[name])
 

@@ -26,8 +26,8 @@ class Objective:
     """A weighted sum of terms, each a mean over samples."""
 
     terms: Mapping[str, Term]
-    columns: SourceColumns
-    """What the columns of the source tables are, for terms that weigh regions."""
+    columns: SourceColumns | None = None
+    """What the columns of the source tables are; needed by terms that weigh regions."""
 
     def weighted(self, weights: Mapping[str, float]) -> "Objective":
         """The same terms with other weights where some are given."""
@@ -75,6 +75,7 @@ class Objective:
         """The region of each point, once for all terms; None if no term asks for it."""
         if all(term.regions is None for term in self.terms.values()):
             return None
+        assert self.columns is not None, "regions are told from the bodies"
         return region_codes(self.columns, batch.sources, batch.grid)
 
 

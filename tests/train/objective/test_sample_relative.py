@@ -20,7 +20,7 @@ def test_it_is_the_square_of_the_relative_error_that_metrics_report() -> None:
     error, truth = values(0, 1)
     found = SampleRelative(floor=1e-6)(error, truth, None)
     measured = measure(np.asarray(truth + error)[0], np.asarray(truth)[0])
-    np.testing.assert_allclose(found[0], measured.l2**2, rtol=1e-5)
+    np.testing.assert_allclose(found[0], measured.sample_relative_l2() ** 2, rtol=1e-5)
 
 
 def test_closed_form_with_weights_of_points() -> None:
