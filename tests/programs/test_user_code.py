@@ -139,7 +139,8 @@ def test_losses_of_terms_are_named_to_resume_a_run(
         trained(tiny, RUN, "--resume", "--objective", f"field={own}")
         (tmp_path / f"{module}.py").write_text("raise SystemExit('this has been run')")
     refused = {
-        (): f"got no --objective field= (run/recipe.json). If you trust that code, add --objective field={own}.",
+        (): f"got no --objective field= (run/recipe.json). If you trust that code, add "
+        f"--objective field={own}.",
         ("mse",): "got no --objective field= (",
         (own,): f"must keep its recipe, --objective mse; got {own} (",
         ("field=mse",): f"must keep its recipe, --objective field={own}; got mse (",

@@ -36,32 +36,47 @@ class Spectral:
         """The loss of each sample; points have no weights of their own here."""
         assert weights is None, "recipes with weights of regions are refused"
         side = round(error.shape[2] ** (1 / self.dim))
-        box = error.reshape(*error.shape[:2], *(side,) * self.dim, error.shape[3])
-        axes = tuple(range(2, 2 + self.dim))
-        modes = jnp.fft.rfftn(box, axes=axes, norm="forward")
-        energy = jnp.sum(modes.real**2 + modes.imag**2, axis=-1)
+        modes = error.reshape(*error.shape[:2], *(side,) * self.dim, error.shape[3])
+        transform = jnp.asarray(hartley(side), error.dtype)
+        for axis in range(2, 2 + self.dim):
+            # Products with a matrix, each sample by itself: for an FFT, XLA would gather the
+            # samples of all devices on each. In full precision, whatever the model computes in.
+            modes = jnp.moveaxis(
+                jnp.tensordot(modes, transform, (axis, 0), precision="highest"), -1, axis
+            )
+        energy = jnp.sum(modes**2, axis=-1)
         factors = jnp.asarray(mode_weights(side, self.dim, self.order), energy.dtype)
-        return jnp.sum(factors[None, None] * energy, axis=axes)
+        return jnp.sum(factors[None, None] * energy, axis=tuple(range(2, 2 + self.dim)))
+
+
+def hartley(side: int) -> Float[np.ndarray, "side side"]:
+    """(cos + sin)(2 pi k x / side) / side for whole x (rows) and k (columns).
+
+    Along each axis, the squares of the amplitudes of k and -k add up to those of the Fourier
+    transform, so that any sum in which both weigh the same is the same.
+
+    References:
+        R. V. L. Hartley, A more symmetrical Fourier analysis, Proc. IRE 30 (1942) 144.
+    """
+    # The product is taken modulo the side, so that no large phase loses digits.
+    phase = 2 * np.pi / side * (np.outer(np.arange(side), np.arange(side)) % side)
+    matrix: np.ndarray = (np.cos(phase) + np.sin(phase)) / side
+    return matrix
 
 
 def mode_weights(side: int, dim: int, order: float) -> Float[np.ndarray, "*modes"]:
-    """(1 + |k|²)**order of each mode of a real transform, times how often the mode occurs.
+    """(1 + |k|²)**order of each mode.
 
     Args:
-        side: Points along each axis.
+        side: Points along each axis, and modes.
         dim: Number of axes.
         order: Exponent.
 
     Returns:
-        Weights of shape (side, ..., side // 2 + 1): the modes of -k, which are conjugate to those
-        of k and left out along the last axis, are counted here.
+        Weights of shape (side, ...): k counts up to side / 2, then from there below 0 up.
     """
-    whole = side * np.fft.fftfreq(side)
-    half = np.arange(side // 2 + 1)
-    numbers = np.meshgrid(*[whole] * (dim - 1), half, indexing="ij")
-    own_conjugate = (half == 0) | (2 * half == side)
-    occurs = np.where(own_conjugate, 1.0, 2.0)
-    weights: np.ndarray = occurs * (1 + sum(k**2 for k in numbers)) ** order
+    numbers = np.meshgrid(*[side * np.fft.fftfreq(side)] * dim, indexing="ij")
+    weights: np.ndarray = (1 + sum(k**2 for k in numbers)) ** order
     return weights
 
 

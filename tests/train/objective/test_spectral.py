@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hypermagnetics.train.objective.spectral import Spectral, mode_weights
+from hypermagnetics.train.objective.spectral import Spectral, hartley, mode_weights
 
 GRIDS = [(2, 6), (2, 7), (3, 4), (3, 5)]
 """Space dimension, and points of a side: even and odd."""
@@ -47,10 +47,12 @@ def test_a_single_wave() -> None:
     assert float(Spectral(2.0, 2)(wave, wave, None)[0, 0]) == pytest.approx(0.5 * 11**2, rel=1e-6)
 
 
-def test_every_mode_is_counted_once() -> None:
-    """The weights of order 0 add up to the number of points."""
-    for dim, side in GRIDS:
-        assert mode_weights(side, dim, 0.0).sum() == side**dim
+def test_transforms_keep_squares() -> None:
+    """The matrix is orthogonal but for its scale, so every mode is counted once."""
+    for side in (6, 7, 64):
+        matrix = hartley(side)
+        np.testing.assert_allclose(side * matrix @ matrix.T, np.eye(side), atol=1e-12)
+        np.testing.assert_array_equal(mode_weights(side, 2, 0.0), np.ones((side, side)))
 
 
 def test_the_gradient_is_finite_at_no_error() -> None:
