@@ -1,4 +1,4 @@
-"""Objectives and batches for tests: discs of radius 1, a regular grid, a small model."""
+"""Objectives and batches for tests: discs of radius 1 on a regular grid."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,22 +7,16 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
+from training_parts import MODEL
 
 from hypermagnetics.grids import regular_grid
-from hypermagnetics.models import HyperLayer, Model
-from hypermagnetics.models.hyper_layer import HyperLayerConfig
+from hypermagnetics.models import Model
 from hypermagnetics.sources import SourceColumns
 from hypermagnetics.train.batch import DeviceBatch
 from hypermagnetics.train.config import ObjectiveConfig
 from hypermagnetics.train.objective import Losses, Objective, make_objective
 
 DISCS = SourceColumns.of("disc", constants={"radius": 1.0})
-
-MODEL = HyperLayer(
-    config=HyperLayerConfig(width=10, depth=2, hwidth=0.5, hdepth=1),
-    hyperkey=jr.key(0),
-    mainkey=jr.key(1),
-)
 
 
 def norm(error: jax.Array, truth: jax.Array) -> jax.Array:

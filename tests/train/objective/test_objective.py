@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from objectives import (
-    MODEL,
     TERMS,
     assert_close,
     config_of,
@@ -21,6 +20,7 @@ from objectives import (
     random_batch,
 )
 from pydantic import ValidationError
+from training_parts import MODEL
 
 from hypermagnetics.models import Model
 from hypermagnetics.train.aggregation import divided, loss_and_gradient
