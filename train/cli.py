@@ -116,7 +116,11 @@ Many:     hm-train sweep demo widths.toml widths    (see hm-train sweep --help)
     help="Take this model instead of the recipe's: a shipped one, or a class of your own.",
 )
 @click.option(
-    "--objective", metavar="NAME|MODULE:FUNCTION", help="Take this loss (objective.loss)."
+    "--objective",
+    "objectives",
+    metavar="[TERM=]NAME|MODULE:FUNCTION",
+    multiple=True,
+    help="Take this loss (objective.loss), or for one term of the recipe (objective.terms.TERM).",
 )
 @click.option(
     "--normalisation", metavar="NAME|MODULE:FUNCTION", help="Take these scales (normalisation)."
@@ -152,7 +156,7 @@ def main(
     recipe: str | None,
     overrides: tuple[str, ...],
     model: str | None,
-    objective: str | None,
+    objectives: tuple[str, ...],
     normalisation: str | None,
     mode: str | None,
     points: int | None,
@@ -174,7 +178,7 @@ def main(
     named like a command is given as ./export.
     """
     with errors_in_one_line("hm-train"):
-        files, names = RunFiles(run), Names(model, objective, normalisation)
+        files, names = RunFiles(run), Names(model, objectives, normalisation)
         given = {
             "mode": mode,
             "points_per_step": points,

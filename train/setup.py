@@ -35,7 +35,12 @@ from hypermagnetics.sources import BODIES
 from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.devices import Devices
 from hypermagnetics.train.normalisation import Normalisation, rms, scales_of
-from hypermagnetics.train.objective import Objective, check_point_loss, make_objective
+from hypermagnetics.train.objective import (
+    Objective,
+    check_point_loss,
+    check_spectral,
+    make_objective,
+)
 from hypermagnetics.train.phases import Phase, make_phases
 from hypermagnetics.train.placement import Placement, choose_placement
 from hypermagnetics.train.tracking.requirements import refuse_unusable
@@ -105,7 +110,8 @@ def make_setup(recipe: TrainingRecipe, dataset: Dataset, advance: Callable[[int]
             holds nothing but zeros, or its sources have columns that no model can read.
         ExtensionError: If code of a user is not there, or breaks the rules that can be seen before
             the first step.
-        RecipeError: If crops are asked for that the grid has not.
+        RecipeError: If crops are asked for that the grid has not, or a term of the objective
+            does not fit the points.
         RunError: If a tracker cannot be used, or the split is to lie on the device and does not
             fit.
     """
@@ -116,6 +122,7 @@ def make_setup(recipe: TrainingRecipe, dataset: Dataset, advance: Callable[[int]
         _refuse_nothing_but_zeros(train, name)
     inputs = _inputs(dataset.manifest, train, recipe.normalisation.scales, code.normalisation)
     _check(code, recipe, inputs)  # before what may take minutes
+    check_spectral(recipe.objective, recipe.data, (train, valid))
     if recipe.data.check == "all":
         for split in (train, valid):
             verify_split(split, advance)
@@ -126,6 +133,7 @@ def make_setup(recipe: TrainingRecipe, dataset: Dataset, advance: Callable[[int]
         rms(potential.mean, potential.std),
         rms(field.mean, field.std),
         code.losses,
+        inputs.described,
     )
     template = eqx.filter_eval_shape(
         lambda: build_model(recipe.model, inputs, jr.key(0), code.model)
@@ -149,7 +157,7 @@ def _check(code: UserCode, recipe: TrainingRecipe, inputs: ModelInputs) -> None:
     if code.model is not None and isinstance(recipe.model, UserModelConfig):
         check_user_model(code.model, recipe.model, inputs)
     for name, loss in code.losses.items():
-        check_point_loss(loss, name, inputs.dim)
+        check_point_loss(loss, name, inputs.dim, recipe.objective.place_of(name))
 
 
 def _schedule(recipe: TrainingRecipe, train: Split) -> BatchSchedule:

@@ -196,7 +196,8 @@ def _explain(errors: Sequence[ErrorDetails], schema: type[Config], where: str) -
     place = ".".join(keys) or "the recipe"
     if first["type"] in ("missing", "union_tag_not_found"):
         return f"{place!r} must be given; got nothing ({where}). Add it to the recipe."
-    return f"{place!r} must {rule}; got {got!r} ({where}). Change it."
+    hint = context.get("hint", "Change it.")
+    return f"{place!r} must {rule}; got {got!r} ({where}). {hint}"
 
 
 def _follow(schema: type[Config], location: Sequence[int | str]) -> tuple[list[str], list[_Schema]]:
