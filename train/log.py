@@ -53,6 +53,7 @@ class Window:
         self._on_device: list[Losses] = []
         self._wait_before = wait_seconds
         self.count, self.seconds, self.waited, self.compiling = 0, 0.0, 0.0, 0.0
+        self.ended = time.perf_counter()
 
     def add(self, losses: Losses, count: int, compiling: float) -> None:
         """Remember the losses of some steps without waiting for them.
@@ -69,18 +70,24 @@ class Window:
     def close(self, wait_seconds: float) -> None:
         """No more steps come."""
         self.waited = wait_seconds - self._wait_before
+        self.ended = time.perf_counter()
+
+    def wait(self) -> None:
+        """Wait for the device; the window ends only then."""
+        jax.block_until_ready(self._on_device)
+        self.ended = time.perf_counter()
 
     def fetch(self, since: float) -> "Fetched":
         """Wait for the losses.
 
         Args:
-            since: When the window before it was over, by time.perf_counter.
+            since: When the window before it ended, by time.perf_counter.
 
         Returns:
             The losses of the steps.
         """
+        self.seconds = self.ended - since
         found = [jax.device_get(losses) for losses in self._on_device]
-        self.seconds = time.perf_counter() - since
         names = found[0].terms
         return Fetched(
             np.concatenate([losses.total for losses in found]).astype(np.float64),

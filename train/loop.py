@@ -24,8 +24,9 @@ from hypermagnetics.train.step import State, Steps, compiled_steps
 from hypermagnetics.train.tracking.opening import open_tracking
 from hypermagnetics.train.windows import Windows
 
-_AHEAD = 16
-"""Dispatches that may wait for the device: enough to keep it busy, few enough for the memory."""
+_AHEAD = 2
+"""Dispatches that may wait for the device: enough to keep it busy. More would hold more batches,
+and times of steps would be those of dispatching."""
 
 
 class Loop:

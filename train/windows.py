@@ -11,14 +11,15 @@ from hypermagnetics.train.phases import Phase
 from hypermagnetics.train.setup import Setup
 
 _RECENT = 10
-"""Windows that a speed for people is a mean of: one alone is short by what the last lacked."""
+"""Windows that a speed for people is a mean of."""
 
 
 class Windows:
     """Windows of steps, of which the device may still be busy with the last two.
 
-    A window is fetched when the next one is closed, so that the device always has steps to make
-    while the host reads losses and writes a line.
+    A window is fetched after the next one is closed, so that the device always has steps to make
+    while the host reads losses and writes a line. It ends, for the clock, when its last step was
+    dispatched, which is when all but the last few were made: the loop is never further ahead.
     """
 
     def __init__(self, log: MetricsLog, clock: Clock, setup: Setup, first: int) -> None:
@@ -57,15 +58,19 @@ class Windows:
         Raises:
             DivergenceError: If a loss of the one before is not finite.
         """
-        self._fetch()
-        if self._open is not None:
-            self._open[0].close(waited)
-            self._closed, self._open = self._open, None
+        before, self._closed, self._open = self._closed, self._open, None
+        if self._closed is not None:
+            self._closed[0].close(waited)
         self._waited = waited
+        if before is not None:
+            self._fetch(*before)
 
     def drain(self) -> None:
-        """Fetch all that is closed; errors as `close`."""
-        self._fetch()
+        """Wait for the window that is closed and fetch it; errors as `close`."""
+        if self._closed is not None:
+            (window, phase), self._closed = self._closed, None
+            window.wait()
+            self._fetch(window, phase)
 
     def skip(self) -> None:
         """Begin to count time again, after something that is no step."""
@@ -79,13 +84,10 @@ class Windows:
         steps = sum(window.count for window in warm)
         return steps * self._samples_per_step / seconds if seconds else 0.0
 
-    def _fetch(self) -> None:
-        if self._closed is None:
-            return
-        (window, phase), self._closed = self._closed, None
+    def _fetch(self, window: Window, phase: Phase) -> None:
         fetched = window.fetch(self._mark)
         other = self._clock.spent("tracking") - self._tracked + window.waited + window.compiling
-        self.skip()
+        self._mark, self._tracked = window.ended, self._clock.spent("tracking")
         self._refuse_nonfinite(fetched)
         self.seen += window.count
         record = window.record(fetched, self._samples_per_step)
