@@ -291,9 +291,8 @@ def finished_run(storage_format: StorageFormat) -> Made:
 
 def newest_checkpoint(run: Path) -> Path | None:
     """The checkpoint that a run goes on from; None if there is none."""
-    files = RunFiles(run)
-    steps = files.checkpoint_steps()
-    return files.checkpoint(steps[-1]) if steps else None
+    steps = RunFiles(run).checkpoint_steps()
+    return RunFiles(run).checkpoint(steps[-1]) if steps else None
 
 
 def copy_of(made: Made, target: Path) -> Path:

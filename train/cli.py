@@ -19,9 +19,11 @@ from hypermagnetics.train.compilation_cache import cache_directory
 from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.directory import IfExists, check_run, open_run, recipe_of
 from hypermagnetics.train.export import export_run
+from hypermagnetics.train.plotting.cli import plot
 from hypermagnetics.train.run import Outcome, train
 from hypermagnetics.train.run_files import RunFiles
 from hypermagnetics.train.setup import make_setup
+from hypermagnetics.train.sweep.cli import sweep_command
 from hypermagnetics.train.user_code import Names
 from hypermagnetics.user_code import look_in_working_directory
 
@@ -42,8 +44,8 @@ def _list_recipes(context: click.Context, _: click.Parameter, wanted: bool) -> N
         context.exit()
 
 
-class _TrainOrExport(click.Command):
-    """A command that hands over to `export` if that is its first word.
+class _TrainOrCommand(click.Command):
+    """A command that hands over to another one whose name is its first word.
 
     No click.Group: one that trains by default would take DATASET for the name of a command, and
     change what its messages say.
@@ -56,8 +58,8 @@ class _TrainOrExport(click.Command):
         parent: click.Context | None = None,
         **extra: Any,
     ) -> click.Context:
-        if args[:1] == [_export.name]:
-            return _export.make_context(f"{info_name} {_export.name}", args[1:], parent, **extra)
+        if args and (command := _COMMANDS.get(args[0])):
+            return command.make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
         return super().make_context(info_name, args, parent, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -87,11 +89,17 @@ def _export(run: Path, out: Path, overwrite: bool, model: str | None) -> None:
         click.echo(f"Next: read {out / 'README.md'}, which shows how to call them.")
 
 
+_COMMANDS: dict[str, click.Command] = {"export": _export, "plot": plot, "sweep": sweep_command}
+"""What the first word may be, besides a dataset."""
+
+
 @click.command(
-    cls=_TrainOrExport,
+    cls=_TrainOrCommand,
     epilog="""\b
 Example:  hm-train discs run --recipe hyper-layer --set model.width=256
-After it: hm-train export run run-export    (see hm-train export --help)
+After it: hm-train plot run                 (see hm-train plot --help)
+          hm-train export run run-export    (see hm-train export --help)
+Many:     hm-train sweep demo widths.toml widths    (see hm-train sweep --help)
 """,
 )
 @click.argument("dataset", type=click.Path(path_type=Path))
@@ -108,7 +116,11 @@ After it: hm-train export run run-export    (see hm-train export --help)
     help="Take this model instead of the recipe's: a shipped one, or a class of your own.",
 )
 @click.option(
-    "--objective", metavar="NAME|MODULE:FUNCTION", help="Take this loss (objective.loss)."
+    "--objective",
+    "objectives",
+    metavar="[TERM=]NAME|MODULE:FUNCTION",
+    multiple=True,
+    help="Take this loss (objective.loss), or for one term of the recipe (objective.terms.TERM).",
 )
 @click.option(
     "--normalisation", metavar="NAME|MODULE:FUNCTION", help="Take these scales (normalisation)."
@@ -144,7 +156,7 @@ def main(
     recipe: str | None,
     overrides: tuple[str, ...],
     model: str | None,
-    objective: str | None,
+    objectives: tuple[str, ...],
     normalisation: str | None,
     mode: str | None,
     points: int | None,
@@ -161,11 +173,12 @@ def main(
     `--resume` takes the recipe of the run. With it, --set may give a run that is finished a later
     end: --resume --set schedule.max_steps=20000.
 
-    `hm-train export RUN OUT` writes a trained model for plain JAX. A dataset of the name export is
-    given as ./export.
+    `hm-train plot RUN...` draws the curves of runs. `hm-train export RUN OUT` writes a trained
+    model for plain JAX. `hm-train sweep RECIPE SWEEP.toml DIR` compares many trainings. A dataset
+    named like a command is given as ./export.
     """
     with errors_in_one_line("hm-train"):
-        files, names = RunFiles(run), Names(model, objective, normalisation)
+        files, names = RunFiles(run), Names(model, objectives, normalisation)
         given = {
             "mode": mode,
             "points_per_step": points,
@@ -221,7 +234,8 @@ def _train(recipe: TrainingRecipe, dataset: Dataset, files: RunFiles, choice: If
 def _configure(recipe: TrainingRecipe) -> None:
     """Set what JAX keeps for the whole process."""
     jax.config.update("jax_default_matmul_precision", recipe.compute.matmul)
-    if directory := cache_directory():
+    directory = cache_directory()
+    if directory is not None:
         jax.config.update("jax_compilation_cache_dir", str(directory))
         # What compiles faster than this is not worth a file.
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)

@@ -17,13 +17,19 @@ def cache_directory() -> Path | None:
     by many, so each kind has a directory of its own.
 
     Returns:
-        The directory; None if the user has set JAX's own variable.
+        The directory, made if absent; None if the user has set JAX's own variable, or there is no
+        place for it.
     """
     if _VARIABLE in os.environ:
         return None
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     kind = hashlib.sha256(_processor().encode()).hexdigest()[:12]
-    return root / "hypermagnetics" / f"jax-{version('jaxlib')}-{kind}"
+    directory = root / "hypermagnetics" / f"jax-{version('jaxlib')}-{kind}"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError:  # a home that is read-only costs compiling again, and nothing else
+        return None
+    return directory
 
 
 def _processor() -> str:

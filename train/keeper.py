@@ -1,7 +1,7 @@
 """What a run keeps: its best model, its final one, and checkpoints."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from hypermagnetics.errors import DivergenceError, RunWriteError
-from hypermagnetics.models import save_model
+from hypermagnetics.models import Model, save_model
 from hypermagnetics.train.checkpoint import Reached, save_checkpoint
 from hypermagnetics.train.clock import Clock
 from hypermagnetics.train.log import MetricsLog
@@ -37,6 +37,7 @@ class Keeper:
         provenance: dict[str, JsonValue],
         log: MetricsLog,
         clock: Clock,
+        show: Callable[[int, Model, Validation], None],
     ) -> None:
         """Compile nothing yet.
 
@@ -46,9 +47,10 @@ class Keeper:
             provenance: What every file says beside its arrays.
             log: Where validations are told.
             clock: What the times are added to.
+            show: Given the step, the model and its errors, to draw a picture of.
         """
         self._setup, self._files, self._provenance = setup, files, provenance
-        self._log, self._clock = log, clock
+        self._log, self._clock, self._show = log, clock, show
         self._validator = Validator(setup.valid, setup.objective, setup.devices)
         self._is_warm = False
         self.validation: Validation | None = None
@@ -117,6 +119,7 @@ class Keeper:
         with self._clock.during("validation"):
             self.validation = found = self._validator(state.result)
         self._log.write({"step": progress.step, "validation": found.model_dump(mode="json")})
+        self._show(progress.step, state.result, found)
         if found.loss is None:
             raise DivergenceError(
                 f"The validation loss must be finite; got one that is not after step "

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,17 +17,24 @@ from hypermagnetics.train.objective import Losses
 class MetricsLog:
     """Appends JSON lines; after a resume, lines past the checkpoint are cut off."""
 
-    def __init__(self, path: Path, steps_done: int) -> None:
-        """Keep the lines of the first `steps_done` steps."""
+    def __init__(
+        self,
+        path: Path,
+        steps_done: int,
+        tell: Callable[[dict[str, JsonValue]], None] = lambda record: None,
+    ) -> None:
+        """Keep the lines of the first `steps_done` steps; `tell` hears each line that is added."""
         kept = _lines_until(path, steps_done) if path.exists() else []
         # Whole or not at all: a kill here must not lose the lines of many hours.
         write_text_atomically(path, "".join(line + "\n" for line in kept))
         self._file = path.open("a", encoding="utf-8")
+        self._tell = tell
 
     def write(self, record: dict[str, JsonValue]) -> None:
         """Append one line."""
         self._file.write(json.dumps(record, allow_nan=False) + "\n")
         self._file.flush()
+        self._tell(record)
 
     def close(self) -> None:
         """Close the file."""
@@ -45,6 +53,7 @@ class Window:
         self._on_device: list[Losses] = []
         self._wait_before = wait_seconds
         self.count, self.seconds, self.waited, self.compiling = 0, 0.0, 0.0, 0.0
+        self.ended = time.perf_counter()
 
     def add(self, losses: Losses, count: int, compiling: float) -> None:
         """Remember the losses of some steps without waiting for them.
@@ -61,18 +70,24 @@ class Window:
     def close(self, wait_seconds: float) -> None:
         """No more steps come."""
         self.waited = wait_seconds - self._wait_before
+        self.ended = time.perf_counter()
+
+    def wait(self) -> None:
+        """Wait for the device; the window ends only then."""
+        jax.block_until_ready(self._on_device)
+        self.ended = time.perf_counter()
 
     def fetch(self, since: float) -> "Fetched":
         """Wait for the losses.
 
         Args:
-            since: When the window before it was over, by time.perf_counter.
+            since: When the window before it ended, by time.perf_counter.
 
         Returns:
             The losses of the steps.
         """
+        self.seconds = self.ended - since
         found = [jax.device_get(losses) for losses in self._on_device]
-        self.seconds = time.perf_counter() - since
         names = found[0].terms
         return Fetched(
             np.concatenate([losses.total for losses in found]).astype(np.float64),

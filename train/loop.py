@@ -14,16 +14,19 @@ from hypermagnetics.train.ending import reason_to_end
 from hypermagnetics.train.feed import Feed
 from hypermagnetics.train.keeper import Keeper, Source, last_checkpoint_named
 from hypermagnetics.train.log import MetricsLog
+from hypermagnetics.train.note import note
 from hypermagnetics.train.objective import Losses
 from hypermagnetics.train.phases import Phase, phase_of
 from hypermagnetics.train.run_files import RunFiles
 from hypermagnetics.train.setup import Setup
 from hypermagnetics.train.signals import StopRequest
 from hypermagnetics.train.step import State, Steps, compiled_steps
+from hypermagnetics.train.tracking.opening import open_tracking
 from hypermagnetics.train.windows import Windows
 
-_AHEAD = 16
-"""Dispatches that may wait for the device: enough to keep it busy, few enough for the memory."""
+_AHEAD = 2
+"""Dispatches that may wait for the device: enough to keep it busy. More would hold more batches,
+and times of steps would be those of dispatching."""
 
 
 class Loop:
@@ -46,9 +49,13 @@ class Loop:
         self.ending = reason_to_end(setup.recipe, self.progress)
         self._done, self._steps = self.progress.step, self._compiled()
         self._is_compiled = False
-        self._log = MetricsLog(files.metrics, self._done)
-        self._windows = Windows(self._log, self.clock, setup.samples_per_step, self._done)
-        self._keeper = Keeper(setup, files, provenance, self._log, self.clock)
+        # A run that has come to its end has nothing more to tell.
+        names = () if self.ending else setup.recipe.tracking.to
+        self._tracking = open_tracking(names, setup, files, self._done, self.clock, tell)
+        self._log = MetricsLog(files.metrics, self._done, self._tracking.scalars)
+        self._windows = Windows(self._log, self.clock, setup, self._done)
+        show = self._tracking.picture
+        self._keeper = Keeper(setup, files, provenance, self._log, self.clock, show)
         self._in_flight: deque[Losses] = deque()
         self._start, self._seconds_before = time.monotonic(), self.progress.seconds or 0.0
 
@@ -66,7 +73,7 @@ class Loop:
                 count = self._make_steps(feed)
                 stopped = stop.signal  # looked at once: a signal may come at any moment
                 self._look_around(feed.wait_seconds, stops=stopped is not None)
-            advance(count, self._windows.note)
+            advance(count, note(self._windows.pace, self._keeper.validation))
             if stopped is not None and self.ending is None:
                 raise InterruptedRunError(
                     f"A run must reach step {self._setup.recipe.schedule.num_steps} to be "
@@ -85,8 +92,9 @@ class Loop:
             return self._keeper.finish(self._state, self.progress)
 
     def close(self) -> None:
-        """Close the log."""
+        """Close the log and the trackers."""
         self._log.close()
+        self._tracking.close(finished=self.ending is not None)
 
     @property
     def keeper(self) -> Keeper:

@@ -1,5 +1,6 @@
 """From names and numbers of a recipe to optax transformations."""
 
+import difflib
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +10,6 @@ import jax.numpy as jnp
 import optax
 import optax.contrib
 
-from hypermagnetics.config import nearest
 from hypermagnetics.errors import RecipeError
 from hypermagnetics.train.config import MethodConfig, PhaseConfig
 
@@ -51,9 +51,11 @@ def make_optimiser(config: MethodConfig, schedule: optax.Schedule) -> optax.Grad
     """
     known = optimisers()
     if config.name not in known:
+        near = difflib.get_close_matches(config.name, known, n=3)
+        advice = f"Nearest: {', '.join(near)}" if near else f"Known: {', '.join(sorted(known))}"
         raise RecipeError(
-            f"'optimiser.name' must be an optimiser of optax; got {config.name!r}. "
-            f"{nearest(config.name, known)}"
+            "'optimiser.name' must be an optimiser of optax that takes a learning rate; got "
+            f"{config.name!r}. {advice}."
         )
     try:
         found = known[config.name](**{_RATE: schedule}, **config.arguments)
@@ -77,7 +79,7 @@ def optimisers() -> dict[str, Callable[..., Any]]:
         for module in (optax.contrib, optax)
         for name, value in vars(module).items()
         if inspect.isfunction(value)
-        and not name.startswith("_")
+        and not name.startswith(("_", "scale_by_"))
         and _RATE in inspect.signature(value).parameters
     }
 

@@ -29,6 +29,16 @@ class RunFiles:
         return self.directory / "metrics.jsonl"
 
     @property
+    def tracking(self) -> Path:
+        """The directory of what trackers keep."""
+        return self.directory / "tracking"
+
+    @property
+    def plot(self) -> Path:
+        """The curves of the run, for people."""
+        return self.directory / "plot.png"
+
+    @property
     def checkpoints(self) -> Path:
         """The directory of the checkpoints."""
         return self.directory / "checkpoints"
@@ -67,7 +77,10 @@ class RunFiles:
     @property
     def pattern(self) -> str:
         """What the paths of all these files look like, relative to the directory."""
-        files = (self.recipe, self.provenance, self.metrics, self.card, self.model, self.final)
+        files = (
+            *(self.recipe, self.provenance, self.metrics, self.plot),
+            *(self.card, self.model, self.final),
+        )
         own = (re.escape(path.name) for path in files)
         kept = rf"{self.checkpoints.name}/({re.escape(self.best.name)}|{_CHECKPOINT.pattern})"
-        return "|".join((*own, kept))
+        return "|".join((*own, kept, rf"{self.tracking.name}/.+"))

@@ -36,9 +36,15 @@ from hypermagnetics.train.augmentation import make_augmentation
 from hypermagnetics.train.config import NormalisationConfig, TrainingRecipe
 from hypermagnetics.train.devices import Devices
 from hypermagnetics.train.normalisation import Normalisation, rms, scales_of
-from hypermagnetics.train.objective import Objective, check_point_loss, make_objective
+from hypermagnetics.train.objective import (
+    Objective,
+    check_point_loss,
+    check_spectral,
+    make_objective,
+)
 from hypermagnetics.train.phases import Phase, make_phases
 from hypermagnetics.train.placement import Placement, choose_placement
+from hypermagnetics.train.tracking.requirements import refuse_unusable
 from hypermagnetics.train.user_code import UserCode, user_code_of
 
 _EXAMPLES = 1 << 16
@@ -76,6 +82,13 @@ class Setup:
         asked = self.recipe.compute.steps_per_dispatch
         return asked or (1 if jax.default_backend() == "cpu" else _STEPS_PER_DISPATCH)
 
+    def samples_of(self, step: int) -> str:
+        """The samples of a step, counted from 1, for people: as in "samples 256 to 511"."""
+        size, total = self.train.layout.samples_per_grid, len(self.train)
+        blocks = [block for block in self.schedule.blocks(step - 1) if block is not None]
+        ranges = (f"{b * size} to {min((b + 1) * size, total) - 1}" for b in sorted(blocks))
+        return f"samples {', '.join(ranges)} of split {self.train.name!r}"
+
     @property
     def samples_per_step(self) -> int:
         """Samples of a full batch."""
@@ -98,16 +111,19 @@ def make_setup(recipe: TrainingRecipe, dataset: Dataset, advance: Callable[[int]
             holds nothing but zeros, or its sources have columns that no model can read.
         ExtensionError: If code of a user is not there, or breaks the rules that can be seen before
             the first step.
-        RecipeError: If crops are asked for that the grid has not, or symmetries that the source
-            table cannot follow.
-        RunError: If the split is to lie on the device and does not fit.
+        RecipeError: If crops are asked for that the grid has not, a term of the objective does not
+            fit the points, or the source table cannot follow a symmetry.
+        RunError: If a tracker cannot be used, or the split is to lie on the device and does not
+            fit.
     """
+    refuse_unusable(recipe.tracking.to)
     code = user_code_of(recipe)
     train, valid = dataset.split(recipe.data.train), dataset.split(recipe.data.valid)
     for name in ("sources", "grid", "potential", "field"):
         _refuse_nothing_but_zeros(train, name)
     inputs = _inputs(dataset.manifest, train, recipe.normalisation, code.normalisation)
     _check(code, recipe, inputs)  # before what may take minutes
+    check_spectral(recipe.objective, recipe.data, (train, valid))
     augment = make_augmentation(recipe.data.augment, inputs, recipe.seed, str(train.directory))
     template = _template(recipe, inputs, code)
     if recipe.data.check == "all":
@@ -120,6 +136,7 @@ def make_setup(recipe: TrainingRecipe, dataset: Dataset, advance: Callable[[int]
         rms(potential.mean, potential.std),
         rms(field.mean, field.std),
         code.losses,
+        inputs.described,
     )
     return Setup(
         recipe=recipe,
@@ -140,7 +157,7 @@ def _check(code: UserCode, recipe: TrainingRecipe, inputs: ModelInputs) -> None:
     if code.model is not None and isinstance(recipe.model, UserModelConfig):
         check_user_model(code.model, recipe.model, inputs)
     for name, loss in code.losses.items():
-        check_point_loss(loss, name, inputs.dim)
+        check_point_loss(loss, name, inputs.dim, recipe.objective.place_of(name))
 
 
 def _template(recipe: TrainingRecipe, inputs: ModelInputs, code: UserCode) -> Model:

@@ -5,35 +5,43 @@ import time
 from hypermagnetics.errors import DivergenceError
 from hypermagnetics.train.clock import Clock
 from hypermagnetics.train.log import Fetched, MetricsLog, Window
+from hypermagnetics.train.note import Pace
 from hypermagnetics.train.objective import Losses
 from hypermagnetics.train.phases import Phase
+from hypermagnetics.train.setup import Setup
+
+_RECENT = 10
+"""Windows that a speed for people is a mean of."""
 
 
 class Windows:
     """Windows of steps, of which the device may still be busy with the last two.
 
-    A window is fetched when the next one is closed, so that the device always has steps to make
-    while the host reads losses and writes a line.
+    A window is fetched after the next one is closed, so that the device always has steps to make
+    while the host reads losses and writes a line. It ends, for the clock, when its last step was
+    dispatched, which is when all but the last few were made: the loop is never further ahead.
     """
 
-    def __init__(self, log: MetricsLog, clock: Clock, samples_per_step: int, first: int) -> None:
+    def __init__(self, log: MetricsLog, clock: Clock, setup: Setup, first: int) -> None:
         """Begin now.
 
         Args:
             log: Where the lines go.
             clock: What the times are added to.
-            samples_per_step: Samples of a batch.
+            setup: The parts of the training.
             first: Steps that were made before.
         """
-        self._log, self._clock, self._samples_per_step = log, clock, samples_per_step
+        self._log, self._clock, self._setup = log, clock, setup
+        self._samples_per_step = setup.samples_per_step
         self._open: tuple[Window, Phase] | None = None
         self._closed: tuple[Window, Phase] | None = None
-        self._mark, self._waited = time.perf_counter(), 0.0
+        self._waited = 0.0
+        self.skip()
         self._timed: list[Window] = []
         self.seen = first
         """Steps whose losses are known to be finite."""
-        self.note = ""
-        """For people: the mean loss of the last window that was fetched."""
+        self.pace: Pace | None = None
+        """Loss of the last window that was fetched, and speed of the last few."""
 
     def add(self, losses: Losses, count: int, phase: Phase, compiling: float) -> None:
         """Remember the losses of some steps, and how long compiling them took [s]."""
@@ -50,19 +58,23 @@ class Windows:
         Raises:
             DivergenceError: If a loss of the one before is not finite.
         """
-        self._fetch()
-        if self._open is not None:
-            self._open[0].close(waited)
-            self._closed, self._open = self._open, None
+        before, self._closed, self._open = self._closed, self._open, None
+        if self._closed is not None:
+            self._closed[0].close(waited)
         self._waited = waited
+        if before is not None:
+            self._fetch(*before)
 
     def drain(self) -> None:
-        """Fetch all that is closed; errors as `close`."""
-        self._fetch()
+        """Wait for the window that is closed and fetch it; errors as `close`."""
+        if self._closed is not None:
+            (window, phase), self._closed = self._closed, None
+            window.wait()
+            self._fetch(window, phase)
 
     def skip(self) -> None:
         """Begin to count time again, after something that is no step."""
-        self._mark = time.perf_counter()
+        self._mark, self._tracked = time.perf_counter(), self._clock.spent("tracking")
 
     @property
     def samples_per_second(self) -> float:
@@ -72,26 +84,34 @@ class Windows:
         steps = sum(window.count for window in warm)
         return steps * self._samples_per_step / seconds if seconds else 0.0
 
-    def _fetch(self) -> None:
-        if self._closed is None:
-            return
-        (window, phase), self._closed = self._closed, None
+    def _fetch(self, window: Window, phase: Phase) -> None:
         fetched = window.fetch(self._mark)
-        self.skip()
+        other = self._clock.spent("tracking") - self._tracked + window.waited + window.compiling
+        self._mark, self._tracked = window.ended, self._clock.spent("tracking")
         self._refuse_nonfinite(fetched)
         self.seen += window.count
         record = window.record(fetched, self._samples_per_step)
-        self.note = f"loss {record['loss']:.3g}"
         rate = phase.learning_rate(self.seen - 1)
         self._log.write({"step": self.seen, "learning_rate": rate, **record})
         self._timed.append(window)
+        self.pace = self._pace(fetched)
         self._clock.add("loader", window.waited)
         self._clock.add("compiling", window.compiling)
-        self._clock.add("steps", max(window.seconds - window.waited - window.compiling, 0.0))
+        self._clock.add("steps", max(window.seconds - other, 0.0))
+
+    def _pace(self, fetched: Fetched) -> Pace:
+        recent = self._timed[-_RECENT:]
+        recent = [window for window in recent if not window.compiling] or recent
+        seconds = sum(window.seconds for window in recent)
+        samples = self._samples_per_step * sum(window.count for window in recent)
+        waited = sum(window.waited for window in recent)
+        return Pace(float(fetched.total.mean()), samples / seconds, waited / seconds)
 
     def _refuse_nonfinite(self, fetched: Fetched) -> None:
         good = fetched.first_nonfinite()
         if good is not None:
+            step = self.seen + good + 1
             raise DivergenceError(
-                f"The loss must be finite; got a loss that is not at step {self.seen + good + 1}"
+                f"The loss must be finite; got a loss that is not at step {step}, which looked at "
+                f"{self._setup.samples_of(step)}"
             )

@@ -133,7 +133,7 @@ NAMES = {
     "half a name": ("--model", "waves:", "'model.name' must be written module:name, as in"),
     "a path": ("--model", "./waves.py:Waves", "'model.name' must be written module:name, as in"),
     "a shipped name": ("--model", "hyper_lyer", "'model.name' must be one of 'hyper_layer'"),
-    "a loss": ("--objective", "hubr", "must be 'huber' or 'mse', or a function of yours as"),
+    "a loss": ("--objective", "hubr", "or 'spectral', or a function of yours as module:name; got"),
     "half a loss": ("--objective", ":loss", "'objective.loss' must be written module:name"),
     "scales": (
         "--normalisation",

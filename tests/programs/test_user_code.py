@@ -126,6 +126,31 @@ def test_nothing_is_imported_because_a_file_names_it(
     assert_refused(ran, "nothing is imported because a file", f"give --model {module}:Waves")
 
 
+def test_losses_of_terms_are_named_to_resume_a_run(
+    tmp_path: Path, tiny: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each by its term, as on the command line that began the run; nothing is imported before."""
+    with user_module(FUNCTIONS, tmp_path, monkeypatch) as module:
+        own = f"{module}:relative"
+        first = ("--objective", f"field={own}", "--objective", "mse")
+        trained(tiny, RUN, *first, *SHORT)
+        recipe = json.loads((RUN / "recipe.json").read_text())["objective"]
+        assert (recipe["loss"], recipe["terms"]["field"]["loss"]) == ("mse", own)
+        trained(tiny, RUN, "--resume", "--objective", f"field={own}")
+        (tmp_path / f"{module}.py").write_text("raise SystemExit('this has been run')")
+    refused = {
+        (): f"got no --objective field= (run/recipe.json). If you trust that code, add "
+        f"--objective field={own}.",
+        ("mse",): "got no --objective field= (",
+        (own,): f"must keep its recipe, --objective mse; got {own} (",
+        ("field=mse",): f"must keep its recipe, --objective field={own}; got mse (",
+        (f"field={own}", "potential=mse"): "without --objective potential=; got mse (",
+    }
+    for given, fragment in refused.items():
+        options = [word for name in given for word in ("--objective", name)]
+        assert_refused(invoke("hm-train", tiny.directory, RUN, "--resume", *options), fragment)
+
+
 def test_hm_eval_wants_the_class_of_the_file(tiny: Dataset, module: str) -> None:
     """Neither another class nor one for a shipped model."""
     small = settings("model.width=4", "model.depth=1", "model.hdepth=1")
