@@ -176,7 +176,7 @@ NONE_KEPT = "no checkpoint had been made"
 DIVERGENCES: dict[str, tuple[tuple[str, ...], str, str]] = {
     "seen when logging": (
         ("tracking.log_every=1", "checkpoint.every=1000"),
-        "The loss must be finite; got a loss that is not at step 2, which looked at samples 0 to 7",
+        "The loss must be finite; got a loss that is not at step 2, which looked at samples 8 to",
         NONE_KEPT,
     ),
     "seen when validating": (
