@@ -18,9 +18,11 @@ from measurement import report, time_calls
 from hypermagnetics.models import HyperLayer, Model
 from hypermagnetics.models.hyper_layer import HyperLayerConfig
 from hypermagnetics.sources import SourceColumns, block_superposition
+from hypermagnetics.train.batch import DeviceBatch
 from hypermagnetics.train.config import ObjectiveConfig
-from hypermagnetics.train.objective import DeviceBatch, Objective
-from hypermagnetics.train.step import State, initial_state, make_step
+from hypermagnetics.train.objective import make_objective
+from hypermagnetics.train.parts import trainable
+from hypermagnetics.train.step import Method, State, compiled_steps
 
 BOUND = 150.0
 SAMPLES, POINTS = 500, 1024
@@ -94,17 +96,18 @@ def main() -> None:
     config = HyperLayerConfig(width=400, depth=3, hwidth=1.5, hdepth=3, moment_as="input")
     model = HyperLayer(config=config, hyperkey=jr.key(2), mainkey=jr.key(3))
     optimiser, data = optax.adam(1e-4), batch()
-    objective = Objective(ObjectiveConfig(loss="mse"), 1.0, 1.0)
-    ours, state = make_step(objective, optimiser), initial_state(model, optimiser)
+    objective = make_objective(ObjectiveConfig(loss="mse"), 1.0, 1.0)
+    method = Method(objective, optimiser, trainable(model, ()))
+    ours, state = compiled_steps(method, 1), method.begin(model)
     theirs, their_state = published_step(optimiser), optimiser.init(eqx.filter(model, eqx.is_array))
     # Our step gives up the memory of the state that goes in, so each call gets a copy.
     groups = parts_of(data)
-    _, losses = ours(copy_of(state), data)
+    _, losses = ours(copy_of(state), [data], 0)
     _, _, their_loss = theirs(model, their_state, groups)
-    difference = abs(float(losses.total) / float(their_loss) - 1)
+    difference = abs(float(losses.total[0]) / float(their_loss) - 1)
     if difference > 1e-5:
         raise SystemExit(f"The losses must agree to 1e-5; they differ by {difference:.1e}.")
-    fast = time_calls(lambda: jax.block_until_ready(ours(copy_of(state), data)))
+    fast = time_calls(lambda: jax.block_until_ready(ours(copy_of(state), [data], 0)))
     slow = time_calls(lambda: jax.block_until_ready(theirs(model, their_state, groups)), repeats=2)
     report(
         "step of HyperLayer (400, 3, 1.5, 3) against the published formulation",

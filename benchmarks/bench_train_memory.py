@@ -68,8 +68,8 @@ def train(data: Path, run: Path, group: Path | None) -> tuple[int, float, int]:
     settings = (
         f"schedule.max_steps={STEPS}",
         "data.blocks_per_batch=4",
-        "validate_every=1000000",
-        "checkpoint_every=1000000",
+        "validation.every=1000000",
+        "checkpoint.every=1000000",
     )
     command = [Path(sys.executable).parent / "hm-train", data, run, "--points", "64", "--div-data"]
     command += [word for setting in settings for word in ("--set", setting)]

@@ -4,19 +4,12 @@ Potentials have a kink, and fields a jump, at every surface; a single number ove
 where a model fails.
 """
 
-from typing import Literal, get_args
-
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from hypermagnetics.sources import SourceColumns, body_size, signed_distance
-
-RegionName = Literal["inside", "near", "beyond"]
-REGIONS: tuple[RegionName, ...] = get_args(RegionName)
-"""Names of the regions, in the order of their codes."""
-
-_NEAR = 0.5
-"""A point is near a body when it is within this many sizes of its surface."""
+from hypermagnetics.sources import NEAR, SourceColumns, body_size, signed_distance
+from hypermagnetics.sources import REGIONS as REGIONS
+from hypermagnetics.sources import RegionName as RegionName
 
 
 def regions(
@@ -46,6 +39,6 @@ def regions(
         used = num_sources > row
         rows = sources[used, row]
         gap = signed_distance(columns, rows, points)
-        reach = _NEAR * body_size(columns, rows)[:, None]
+        reach = NEAR * body_size(columns, rows)[:, None]
         codes[used] = np.minimum(codes[used], (gap > 0).astype(np.uint8) + (gap > reach))
     return codes

@@ -7,19 +7,18 @@ from pathlib import Path
 
 import jax
 
-from hypermagnetics.data import Block, Split, verify_split
+from hypermagnetics.data import Split, verify_split
 from hypermagnetics.evaluate.baselines import rank_floor
 from hypermagnetics.evaluate.config import MODEL_NAME, Subject
-from hypermagnetics.evaluate.drawing import draw_sample
 from hypermagnetics.evaluate.measurement import (
     Measurement,
     measure_split,
     middle_sample,
     summarise,
 )
-from hypermagnetics.evaluate.report import write_picture
 from hypermagnetics.evaluate.results import Results, SplitResult, per_cent
-from hypermagnetics.files import sha256_of, write_text_atomically
+from hypermagnetics.files import atomic_file, sha256_of, write_text_atomically
+from hypermagnetics.pictures import draw_sample, one_sample, png_of
 
 RESULTS_NAME = "results.json"
 
@@ -85,28 +84,16 @@ def _evaluate_split(
 def _picture(subject: Subject, split: Split, measurement: Measurement, path: Path) -> None:
     """Draw the sample in the middle of the errors: neither the best nor the worst."""
     sample = middle_sample(measurement)
-    index, within = divmod(sample, split.layout.samples_per_grid)
-    block = split.block(index)
-    one = slice(within, within + 1)
-    drawing = draw_sample(
-        subject.model,
-        subject.columns,
-        Block(
-            sources=block.sources[one],
-            num_sources=block.num_sources[one],
-            grid=block.grid,
-            potential=block.potential[one],
-            field=block.field[one],
-        ),
-    )
+    drawing = draw_sample(subject.model, subject.columns, one_sample(split, sample))
     potential, field = (
         per_cent(float(errors.sample_relative_l2()[sample]))
         for errors in (measurement.potential, measurement.field)
     )
     plane = "" if drawing.height is None else f", plane z = {drawing.height:.3g} m"
-    write_picture(
-        path,
+    png = png_of(
         drawing,
         f"{subject.run.resolve().name}, {split.name}, sample {sample} (median error){plane}\n"
         f"relative L2 error: potential {potential} %, field {field} %",
     )
+    with atomic_file(path) as file:
+        file.write(png)

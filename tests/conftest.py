@@ -1,5 +1,6 @@
 """Strict modes of JAX, and datasets that many tests share."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,16 @@ hypothesis.settings.load_profile("machines are noisy")
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+# Many tests compile the same small programs. A directory for each worker: JAX does not write its
+# files whole or not at all. The programs that tests start read the variables.
+_WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
+_CACHE = str(Path(__file__).parents[1] / ".pytest_cache" / "jax" / _WORKER)
+_SECONDS = 0.1
+jax.config.update("jax_compilation_cache_dir", _CACHE)
+jax.config.update("jax_persistent_cache_min_compile_time_secs", _SECONDS)
+os.environ["JAX_COMPILATION_CACHE_DIR"] = _CACHE
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = str(_SECONDS)
 
 TINY = (
     "grid.num_points=24",

@@ -31,6 +31,7 @@ from hypermagnetics.data.cli import main as hm_data
 from hypermagnetics.evaluate.cli import main as hm_eval
 from hypermagnetics.generate.cli import main as hm_generate
 from hypermagnetics.train.cli import main as hm_train
+from hypermagnetics.train.run_files import RunFiles
 
 FORMATS: tuple[StorageFormat, ...] = ("zarr", "hdf5")
 COMMANDS: dict[str, click.Command] = {
@@ -87,9 +88,9 @@ TRAINING_RECIPE = settings(
     "model.source_frequencies=4",
     "schedule.max_steps=300",
     "schedule.warmup_fraction=0.01",
-    "checkpoint_every=10",
-    "validate_every=100",
-    "log_every=1",
+    "checkpoint.every=10",
+    "validation.every=100",
+    "tracking.log_every=1",
 )
 """A second of steps: long enough for a signal to come in the middle."""
 
@@ -286,6 +287,12 @@ def finished_run(storage_format: StorageFormat) -> Made:
     ran = run_program("hm-train", dataset, run, *TRAININGS[storage_format])
     assert ran.code == 0, ran
     return Made(run, ran)
+
+
+def newest_checkpoint(run: Path) -> Path | None:
+    """The checkpoint that a run goes on from; None if there is none."""
+    steps = RunFiles(run).checkpoint_steps()
+    return RunFiles(run).checkpoint(steps[-1]) if steps else None
 
 
 def copy_of(made: Made, target: Path) -> Path:

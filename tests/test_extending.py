@@ -24,7 +24,7 @@ def test_the_page_runs(tmp_path: Path, tiny: Dataset, monkeypatch: pytest.Monkey
     for name, code in modules:
         Path(name).write_text(code, encoding="utf-8")
     commands = re.findall(r"^    (hm-\w+) (.+)$", text, re.MULTILINE)
-    assert [program for program, _ in commands] == ["hm-train", "hm-eval", *["hm-train"] * 4]
+    assert [program for program, _ in commands] == ["hm-train", "hm-eval", *["hm-train"] * 5]
     for program, line in commands:
         words = line.split()
         # A run that is resumed under its names keeps the recipe it has.

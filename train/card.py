@@ -6,16 +6,19 @@ from typing import Any
 
 from hypermagnetics.models import Model, load, num_parameters, usage_card
 from hypermagnetics.models.store import Header, read_file
-from hypermagnetics.train.checkpoint import RunFiles
+from hypermagnetics.train.run_files import RunFiles
 
 
-def model_card(files: RunFiles, dataset_name: str, user_model: type[Model] | None = None) -> str:
-    """The Markdown text that says what the best model of a run is, and how to use it.
+def model_card(
+    files: RunFiles, source: Path, dataset_name: str, user_model: type[Model] | None = None
+) -> str:
+    """The Markdown text that says what the model of a run is, and how to use it.
 
     The same for equal runs, but for the line of the training time.
 
     Args:
-        files: The run, with its best model and its metrics.
+        files: The run, with its metrics.
+        source: The file of the model.
         dataset_name: Name of the directory of its dataset.
         user_model: The class, if the model is a user's.
 
@@ -23,10 +26,10 @@ def model_card(files: RunFiles, dataset_name: str, user_model: type[Model] | Non
         The text of model.md.
 
     Raises:
-        ModelFileError: If the best model cannot be read.
+        ModelFileError: If the model cannot be read.
     """
-    header, _ = read_file(files.best, "hypermagnetics model")
-    model, records = load(files.best, user_model=user_model), _records(files.metrics)
+    header, _ = read_file(source, "hypermagnetics model")
+    model, records = load(source, user_model=user_model), _records(files.metrics)
     given = "" if user_model is None else f", user_model={user_model.__name__}"
     rows = {
         "architecture": f"{type(model).__name__} ({num_parameters(model)} parameters)",

@@ -1,18 +1,18 @@
-"""The files of a run, and going on from them."""
+"""Checkpoints: all that a run needs to go on, one file for each, the newest of them kept."""
 
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 import equinox as eqx
 import jax
-import optax
 from pydantic import JsonValue
 
 from hypermagnetics.config import Config
-from hypermagnetics.errors import ModelFileError
-from hypermagnetics.models import Model, save_model
+from hypermagnetics.errors import DamagedFileError, ModelFileError
+from hypermagnetics.models import Model
 from hypermagnetics.models.store import model_template, read_file, read_leaves, write_tree
-from hypermagnetics.train.step import State, initial_state
+from hypermagnetics.train.phases import Phase, phase_of
+from hypermagnetics.train.run_files import RunFiles
+from hypermagnetics.train.step import State
 
 
 class Reached(Config):
@@ -22,97 +22,84 @@ class Reached(Config):
     """Steps done."""
     best_step: int | None = None
     best_loss: float | None = None
-    """Smallest validation loss, and after how many steps."""
-
-
-@dataclass(frozen=True)
-class RunFiles:
-    """Where the parts of a run are."""
-
-    directory: Path
-
-    @property
-    def recipe(self) -> Path:
-        """The recipe with every default filled in; itself a recipe."""
-        return self.directory / "recipe.json"
-
-    @property
-    def provenance(self) -> Path:
-        """Dataset, its sha256, seed and versions."""
-        return self.directory / "run.json"
-
-    @property
-    def metrics(self) -> Path:
-        """Loss and validation errors as JSON lines."""
-        return self.directory / "metrics.jsonl"
-
-    @property
-    def last(self) -> Path:
-        """The newest checkpoint."""
-        return self.directory / "checkpoints" / "last.ckpt"
-
-    @property
-    def best(self) -> Path:
-        """The model with the smallest validation loss so far."""
-        return self.directory / "checkpoints" / "best.hm"
-
-    @property
-    def card(self) -> Path:
-        """What the model is, for people; written when the run is finished."""
-        return self.directory / "model.md"
-
-    @property
-    def model(self) -> Path:
-        """The result, a copy of the best model; there only when the run is finished."""
-        return self.directory / "model.hm"
+    """Smallest loss of all regular validations, and after how many steps."""
+    seconds: float | None = None
+    """Time of training so far, of all processes, if it ends the run."""
 
 
 def save_checkpoint(
-    files: RunFiles, state: State, progress: Reached, provenance: dict[str, JsonValue]
-) -> None:
-    """Write the newest checkpoint over the one before, whole or not at all."""
-    write_tree(
-        files.last,
-        "hypermagnetics checkpoint",
-        state.model,
-        state,
-        {**provenance, **progress.model_dump(mode="json")},
-    )
-
-
-def save_best(
-    files: RunFiles, model: Model, progress: Reached, provenance: dict[str, JsonValue]
-) -> None:
-    """Write the best model over the one before, whole or not at all."""
-    save_model(files.best, model, {**provenance, **progress.model_dump(mode="json")})
-
-
-def load_checkpoint(
     files: RunFiles,
-    optimiser: optax.GradientTransformation,
-    user_model: type[Model] | None = None,
-) -> tuple[State, Reached]:
-    """Read the newest checkpoint.
+    state: State,
+    progress: Reached,
+    provenance: dict[str, JsonValue],
+    keep: int,
+) -> None:
+    """Write a checkpoint, whole or not at all, and then delete those that are too old.
 
     Args:
         files: The run.
-        optimiser: The optimiser of its recipe, which decides the structure.
+        state: The arrays.
+        progress: How far it is.
+        provenance: Where the run comes from, its recipe too.
+        keep: How many of the newest checkpoints stay.
+    """
+    about = {**provenance, **progress.model_dump(mode="json")}
+    write_tree(
+        files.checkpoint(progress.step), "hypermagnetics checkpoint", state.model, state, about
+    )
+    for step in files.checkpoint_steps()[:-keep]:
+        files.checkpoint(step).unlink(missing_ok=True)
+
+
+def load_newest(
+    files: RunFiles,
+    phases: Sequence[Phase],
+    tell: Callable[[str], None],
+    user_model: type[Model] | None = None,
+) -> tuple[State, Reached] | None:
+    """Read the newest checkpoint that is sound.
+
+    Args:
+        files: The run.
+        phases: The phases of its recipe, which decide the structure.
+        tell: Called with a line about each checkpoint that is passed over.
         user_model: The class of its model, if that is a user's.
 
     Returns:
-        The state, and how far it is.
+        The state, and how far it is; None if there is no checkpoint.
 
     Raises:
-        ModelFileError: If the file is damaged, of another version or of another class.
+        DamagedFileError: If there are checkpoints, and none is sound.
+        ModelFileError: If one is of another version or of another class.
     """
-    header, leaves = read_file(files.last, "hypermagnetics checkpoint")
-    model = model_template(header, files.last, user_model)
-    template = eqx.filter_eval_shape(lambda: initial_state(_materialise(model), optimiser))
-    state = read_leaves(leaves, template, files.last)
+    steps = files.checkpoint_steps()
+    for step in reversed(steps):
+        try:
+            return _load(files, step, phases, user_model)
+        except DamagedFileError as error:
+            if step == steps[0]:
+                raise DamagedFileError(
+                    f"A run must have a sound checkpoint to go on from; got {len(steps)} that are "
+                    f"damaged, the last one so: {error} Start the run again with --overwrite."
+                ) from error
+            tell(f"{error} The checkpoint before it is used.")
+    return None
+
+
+def _load(
+    files: RunFiles, step: int, phases: Sequence[Phase], user_model: type[Model] | None
+) -> tuple[State, Reached]:
+    path = files.checkpoint(step)
+    header, leaves = read_file(path, "hypermagnetics checkpoint")
+    model = model_template(header, path, user_model)
+    # The state is that of the phase of the last step that was made.
+    method = phase_of(phases, max(step - 1, 0)).method
+    template = eqx.filter_eval_shape(lambda: method.begin(_materialise(model)))
+    state = read_leaves(leaves, template, path)
     known = {key: header.training[key] for key in Reached.model_fields if key in header.training}
     if len(known) != len(Reached.model_fields):
         raise ModelFileError(
-            f"A checkpoint must say how far it is; got {sorted(header.training)} ({files.last}). "
+            f"A checkpoint must say how far it is; got {sorted(header.training)} ({path}). "
             "Start the run again with --overwrite."
         )
     return state, Reached.model_validate(known)

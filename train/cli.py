@@ -11,22 +11,28 @@ import jax
 import hypermagnetics
 from hypermagnetics.config import load_recipe
 from hypermagnetics.data import Dataset
-from hypermagnetics.errors import InterruptedRunError, RunError
+from hypermagnetics.errors import InterruptedRunError, RunError, RunWriteError
 from hypermagnetics.log import Progress, errors_in_one_line, say
 from hypermagnetics.models import import_user_model
 from hypermagnetics.recipes import describe_recipe, shipped_recipes
-from hypermagnetics.train.checkpoint import RunFiles
+from hypermagnetics.train.compilation_cache import cache_directory
 from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.directory import IfExists, check_run, open_run, recipe_of
 from hypermagnetics.train.export import export_run
+from hypermagnetics.train.plotting.cli import plot
 from hypermagnetics.train.run import Outcome, train
+from hypermagnetics.train.run_files import RunFiles
 from hypermagnetics.train.setup import make_setup
+from hypermagnetics.train.sweep.cli import sweep_command
 from hypermagnetics.train.user_code import Names
 from hypermagnetics.user_code import look_in_working_directory
 
 _TRY_AGAIN = 75
 """Exit code of a run that a signal stopped: EX_TEMPFAIL of sysexits.h, so that a scheduler can
 queue the command again with --resume."""
+
+_CANNOT_WRITE = 74
+"""Exit code of a run whose directory takes no more, as on a full disk: EX_IOERR."""
 
 _DEFAULT_RECIPE = "demo"
 
@@ -38,8 +44,8 @@ def _list_recipes(context: click.Context, _: click.Parameter, wanted: bool) -> N
         context.exit()
 
 
-class _TrainOrExport(click.Command):
-    """A command that hands over to `export` if that is its first word.
+class _TrainOrCommand(click.Command):
+    """A command that hands over to another one whose name is its first word.
 
     No click.Group: one that trains by default would take DATASET for the name of a command, and
     change what its messages say.
@@ -52,8 +58,8 @@ class _TrainOrExport(click.Command):
         parent: click.Context | None = None,
         **extra: Any,
     ) -> click.Context:
-        if args[:1] == [_export.name]:
-            return _export.make_context(f"{info_name} {_export.name}", args[1:], parent, **extra)
+        if args and (command := _COMMANDS.get(args[0])):
+            return command.make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
         return super().make_context(info_name, args, parent, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -83,11 +89,17 @@ def _export(run: Path, out: Path, overwrite: bool, model: str | None) -> None:
         click.echo(f"Next: read {out / 'README.md'}, which shows how to call them.")
 
 
+_COMMANDS: dict[str, click.Command] = {"export": _export, "plot": plot, "sweep": sweep_command}
+"""What the first word may be, besides a dataset."""
+
+
 @click.command(
-    cls=_TrainOrExport,
+    cls=_TrainOrCommand,
     epilog="""\b
 Example:  hm-train discs run --recipe hyper-layer --set model.width=256
-After it: hm-train export run run-export    (see hm-train export --help)
+After it: hm-train plot run                 (see hm-train plot --help)
+          hm-train export run run-export    (see hm-train export --help)
+Many:     hm-train sweep demo widths.toml widths    (see hm-train sweep --help)
 """,
 )
 @click.argument("dataset", type=click.Path(path_type=Path))
@@ -104,7 +116,11 @@ After it: hm-train export run run-export    (see hm-train export --help)
     help="Take this model instead of the recipe's: a shipped one, or a class of your own.",
 )
 @click.option(
-    "--objective", metavar="NAME|MODULE:FUNCTION", help="Take this loss (objective.loss)."
+    "--objective",
+    "objectives",
+    metavar="[TERM=]NAME|MODULE:FUNCTION",
+    multiple=True,
+    help="Take this loss (objective.loss), or for one term of the recipe (objective.terms.TERM).",
 )
 @click.option(
     "--normalisation", metavar="NAME|MODULE:FUNCTION", help="Take these scales (normalisation)."
@@ -140,7 +156,7 @@ def main(
     recipe: str | None,
     overrides: tuple[str, ...],
     model: str | None,
-    objective: str | None,
+    objectives: tuple[str, ...],
     normalisation: str | None,
     mode: str | None,
     points: int | None,
@@ -151,13 +167,18 @@ def main(
 ) -> None:
     """Train a model on DATASET and keep everything about it in the directory RUN.
 
-    SIGINT or SIGTERM finish the step, make a checkpoint and end with exit code 75.
+    SIGINT, SIGTERM or SIGUSR1 finish the step, make a checkpoint and end with exit code 75. A
+    directory that cannot be written to, as on a full disk, ends with 74; the last checkpoint stays.
 
-    `hm-train export RUN OUT` writes a trained model for plain JAX. A dataset of the name export is
-    given as ./export.
+    `--resume` takes the recipe of the run. With it, --set may give a run that is finished a later
+    end: --resume --set schedule.max_steps=20000.
+
+    `hm-train plot RUN...` draws the curves of runs. `hm-train export RUN OUT` writes a trained
+    model for plain JAX. `hm-train sweep RECIPE SWEEP.toml DIR` compares many trainings. A dataset
+    named like a command is given as ./export.
     """
     with errors_in_one_line("hm-train"):
-        files, names = RunFiles(run), Names(model, objective, normalisation)
+        files, names = RunFiles(run), Names(model, objectives, normalisation)
         given = {
             "mode": mode,
             "points_per_step": points,
@@ -172,8 +193,8 @@ def main(
                 "A run must be either resumed or overwritten; got both (--resume, --overwrite). "
                 "Leave one out."
             )
-        if resume and recipe is None and not overrides:
-            parsed = recipe_of(files)
+        if resume and recipe is None:
+            parsed = recipe_of(files, overrides)
             Names.of(parsed).refuse_to_resume(names, files.recipe)
         else:
             name = recipe or _DEFAULT_RECIPE
@@ -184,13 +205,15 @@ def main(
         choice: IfExists = "resume" if resume else "overwrite" if overwrite else "refuse"
         try:
             _train(parsed, Dataset.open(dataset), files, choice)
-        except InterruptedRunError as error:
+        except (InterruptedRunError, RunWriteError) as error:
             say(f"hm-train: {error}")
-            raise SystemExit(_TRY_AGAIN) from error
+            code = _TRY_AGAIN if isinstance(error, InterruptedRunError) else _CANNOT_WRITE
+            raise SystemExit(code) from error
 
 
 def _train(recipe: TrainingRecipe, dataset: Dataset, files: RunFiles, choice: IfExists) -> None:
     start = time.monotonic()
+    _configure(recipe)
     # What takes long comes before anything is written, and what is refused soon before that.
     check_run(files, recipe, dataset, choice)
     names = {recipe.data.train, recipe.data.valid}
@@ -204,27 +227,49 @@ def _train(recipe: TrainingRecipe, dataset: Dataset, files: RunFiles, choice: If
         open_run(files, recipe, dataset, choice) as provenance,
         Progress("hm-train", recipe.schedule.num_steps, "steps") as progress,
     ):
-        outcome = train(setup, files, provenance.for_model_file(), progress.advance)
+        outcome = train(setup, files, provenance.for_model_file(), _Console(progress))
     click.echo(_summary(outcome, recipe, dataset, files, time.monotonic() - start))
+
+
+def _configure(recipe: TrainingRecipe) -> None:
+    """Set what JAX keeps for the whole process."""
+    jax.config.update("jax_default_matmul_precision", recipe.compute.matmul)
+    directory = cache_directory()
+    if directory is not None:
+        jax.config.update("jax_compilation_cache_dir", str(directory))
+        # What compiles faster than this is not worth a file.
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+
+
+class _Console:
+    """Shows a run to a person."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def advance(self, count: int, note: str) -> None:
+        self._progress.advance(count, note)
+
+    def tell(self, text: str) -> None:
+        say(f"hm-train: {text}")
 
 
 def _summary(
     outcome: Outcome, recipe: TrainingRecipe, dataset: Dataset, files: RunFiles, seconds: float
 ) -> str:
-    lines = [f"Wrote {files.model}: the best model, of step {outcome.progress.best_step}."]
+    lines = [f"Wrote {files.model}: the best model, of step {outcome.model_step}."]
     found = outcome.validation
     if found is not None:
         potential, field = found.potential_median_relative_error, found.field_median_relative_error
-        lines.append(
+        lines += [
+            f"Finished: {outcome.ending}.",
             f"Last validation, median relative error: potential {_per_cent(potential)}, "
-            f"field {_per_cent(field)}."
-        )
-        lines.append(
-            f"{seconds:.0f} s, {outcome.samples_per_second:.0f} samples/s, waiting for data "
-            f"{_per_cent(outcome.wait_share)} of the step time ({outcome.placement})."
-        )
+            f"field {_per_cent(field)}.",
+            f"{seconds:.0f} s, {outcome.samples_per_second:.0f} samples/s ({outcome.placement}). "
+            f"{outcome.shares.verdict}",
+        ]
     else:
-        lines.append("The run was finished already; no step was made.")
+        lines.append(f"The run was finished already ({outcome.ending}); no step was made.")
     command = ["hm-eval", str(files.directory), str(dataset.directory)]
     if own := Names.of(recipe).of_users.get("--model"):
         command += ["--model", own]

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -19,8 +19,8 @@ from hypermagnetics.files import (
     remove_contents,
     write_text_atomically,
 )
-from hypermagnetics.train.checkpoint import RunFiles
 from hypermagnetics.train.config import TrainingRecipe
+from hypermagnetics.train.run_files import RunFiles
 
 _LOCK_NAME = "lock"
 _EVALUATION = r"eval/(results\.json|sample-[^/]+\.png)"
@@ -45,8 +45,15 @@ class Provenance(Config):
         return self.model_dump(mode="json", exclude={"dataset"})
 
 
-def recipe_of(files: RunFiles) -> TrainingRecipe:
+def recipe_of(files: RunFiles, overrides: Sequence[str] = ()) -> TrainingRecipe:
     """The recipe of an existing run.
+
+    Args:
+        files: The run.
+        overrides: `key=value` texts.
+
+    Returns:
+        The recipe.
 
     Raises:
         RunError: If there is no run.
@@ -56,7 +63,7 @@ def recipe_of(files: RunFiles) -> TrainingRecipe:
             f"A run to be resumed must exist; got {str(files.directory)!r}, which holds no "
             f"{files.recipe.name}. Check the path, or leave out --resume."
         )
-    return load_recipe(TrainingRecipe, "training", str(files.recipe))
+    return load_recipe(TrainingRecipe, "training", str(files.recipe), overrides)
 
 
 def check_run(
@@ -123,17 +130,20 @@ def open_run(
         provenance = check_run(files, recipe, dataset, if_exists)
         if if_exists == "overwrite":
             _remove_run(files)
+        # A resumed run may have been given a later end.
+        write_text_atomically(files.recipe, recipe.resolved.model_dump_json(indent=1) + "\n")
         if if_exists != "resume":
-            write_text_atomically(files.recipe, recipe.model_dump_json(indent=1) + "\n")
             write_text_atomically(files.provenance, provenance.model_dump_json(indent=1) + "\n")
         yield provenance
 
 
 def _refuse_another_run(files: RunFiles, recipe: TrainingRecipe, now: Provenance) -> None:
-    if recipe_of(files) != recipe:
+    if not recipe_of(files).goes_on_as(recipe):
         raise RunError(
-            f"A resumed run must keep its recipe; got another one than {files.recipe}. "
-            "Leave out --recipe and --set, or choose another RUN."
+            f"A resumed run must keep its recipe, but for when it ends (schedule.max_steps and "
+            f"max_minutes, validation.patience and min_steps), [checkpoint] and [tracking]; got "
+            f"another one than {files.recipe}. Leave out --recipe and other --set, or choose "
+            "another RUN."
         )
     try:
         before = json.loads(files.provenance.read_text(encoding="utf-8"))["dataset_sha256"]
@@ -151,12 +161,7 @@ def _refuse_another_run(files: RunFiles, recipe: TrainingRecipe, now: Provenance
 
 def _refuse_foreign(files: RunFiles) -> None:
     """Refuse to overwrite a directory in which there is more than a run."""
-    written = (
-        *(files.recipe, files.provenance, files.metrics),
-        *(files.model, files.card, files.last, files.best),
-    )
-    names = [_LOCK_NAME, *(path.relative_to(files.directory).as_posix() for path in written)]
-    ours = re.compile("|".join((*map(re.escape, names), _EVALUATION)))
+    ours = re.compile("|".join((_LOCK_NAME, files.pattern, _EVALUATION)))
     if foreign := first_foreign_file(files.directory, ours):
         raise RunError(
             f"A run that is overwritten must hold nothing else; got {foreign!r} "

@@ -16,7 +16,7 @@ from hypermagnetics.files import (
 )
 from hypermagnetics.models import Model, load, to_jax_export, usage_card
 from hypermagnetics.models.export import PLATFORMS, Quantity
-from hypermagnetics.train.checkpoint import RunFiles
+from hypermagnetics.train.run_files import RunFiles
 
 _README = "README.md"
 _QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)

@@ -14,8 +14,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hypermagnetics.data import Batch, BatchSchedule, Split, read_batch
-from hypermagnetics.train.objective import DeviceBatch
+from hypermagnetics.data import BatchSchedule, Split, read_batch
+from hypermagnetics.train.batch import DeviceBatch
+from hypermagnetics.train.devices import Devices
 
 _BATCHES_AHEAD = 2
 """Batches that are on the device or on their way to it while a step runs."""
@@ -50,15 +51,19 @@ class StreamFeed:
     A thread reads the mapped files and hands the arrays to the device while the step before runs.
     """
 
-    def __init__(self, split: Split, schedule: BatchSchedule, first_step: int) -> None:
+    def __init__(
+        self, split: Split, schedule: BatchSchedule, first_step: int, devices: Devices
+    ) -> None:
         """Begin to read when the `with` block is entered.
 
         Args:
             split: Where from.
             schedule: Which blocks and points belong to a step.
             first_step: The step that `next` returns first.
+            devices: Where to.
         """
         self._split, self._schedule, self._step = split, schedule, first_step
+        self._devices = devices
         self._ready: queue.Queue[DeviceBatch | BaseException] = queue.Queue(_BATCHES_AHEAD)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._read, name="feed", daemon=True)
@@ -102,30 +107,35 @@ class StreamFeed:
         later = self._schedule.blocks(step + _HINT_STEPS)
         self._split.will_need([block for block in later if block is not None])
         batch = read_batch(self._split, self._schedule.blocks(step), self._schedule.points(step))
-        return on_device(batch)
+        return self._devices.take(batch)
 
 
 class DeviceFeed:
     """The batches of consecutive steps, cut by the device from a split that it holds."""
 
-    def __init__(self, split: Split, schedule: BatchSchedule, first_step: int) -> None:
-        """Copy the split to the device when the `with` block is entered.
+    def __init__(
+        self, split: Split, schedule: BatchSchedule, first_step: int, devices: Devices
+    ) -> None:
+        """Copy the split to the devices when the `with` block is entered.
 
         Args:
             split: Where from.
             schedule: Which blocks and points belong to a step.
             first_step: The step that `next` returns first.
+            devices: Where to; each holds its share of the samples of every block.
         """
         self._split, self._schedule, self._step = split, schedule, first_step
+        self._devices = devices
         self._held: DeviceBatch | None = None
         self.wait_seconds = 0.0
 
     def __enter__(self) -> "DeviceFeed":
         blocks = self._split.layout.num_blocks
         # One more, which stays zero: an empty block.
-        held = _zeros(on_device(read_batch(self._split, (0,))), blocks + 1)
+        held = self._zeros(self._devices.take(read_batch(self._split, (0,))), blocks + 1)
         for block in range(blocks):
-            held = _put(held, on_device(read_batch(self._split, (block,))), jnp.asarray(block))
+            batch = self._devices.take(read_batch(self._split, (block,)))
+            held = _put(held, batch, jnp.asarray(block))
         self._held = jax.block_until_ready(held)
         return self
 
@@ -154,12 +164,14 @@ class DeviceFeed:
         self.wait_seconds += time.perf_counter() - start
         return batch
 
-
-def _zeros(like: DeviceBatch, blocks: int) -> DeviceBatch:
-    zeros: DeviceBatch = jax.tree.map(
-        lambda part: jnp.zeros((blocks, *part.shape[1:]), part.dtype), like
-    )
-    return zeros
+    def _zeros(self, like: DeviceBatch, blocks: int) -> DeviceBatch:
+        parts = zip(jax.tree.leaves(like), self._devices.places, strict=True)
+        return DeviceBatch(
+            *(
+                jnp.zeros((blocks, *part.shape[1:]), part.dtype, device=place)
+                for part, place in parts
+            )
+        )
 
 
 @partial(jax.jit, donate_argnums=0)
@@ -184,13 +196,4 @@ def _cut_points(held: DeviceBatch, blocks: jax.Array, points: jax.Array) -> Devi
         jax.vmap(lambda grid, chosen: grid[chosen])(cut.grid, each),
         jax.vmap(lambda values, chosen: values[:, chosen])(cut.potential, each),
         jax.vmap(lambda values, chosen: values[:, chosen])(cut.field, each),
-    )
-
-
-def on_device(batch: Batch) -> DeviceBatch:
-    """Hand the arrays of a batch to the default device."""
-    return DeviceBatch(
-        *jax.device_put(
-            (batch.sources, batch.num_samples, batch.grid, batch.potential, batch.field)
-        )
     )

@@ -2,8 +2,11 @@
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
+import jax
 import numpy as np
 from pydantic import JsonValue
 
@@ -14,17 +17,24 @@ from hypermagnetics.train.objective import Losses
 class MetricsLog:
     """Appends JSON lines; after a resume, lines past the checkpoint are cut off."""
 
-    def __init__(self, path: Path, steps_done: int) -> None:
-        """Keep the lines of the first `steps_done` steps."""
+    def __init__(
+        self,
+        path: Path,
+        steps_done: int,
+        tell: Callable[[dict[str, JsonValue]], None] = lambda record: None,
+    ) -> None:
+        """Keep the lines of the first `steps_done` steps; `tell` hears each line that is added."""
         kept = _lines_until(path, steps_done) if path.exists() else []
         # Whole or not at all: a kill here must not lose the lines of many hours.
         write_text_atomically(path, "".join(line + "\n" for line in kept))
         self._file = path.open("a", encoding="utf-8")
+        self._tell = tell
 
     def write(self, record: dict[str, JsonValue]) -> None:
         """Append one line."""
         self._file.write(json.dumps(record, allow_nan=False) + "\n")
         self._file.flush()
+        self._tell(record)
 
     def close(self) -> None:
         """Close the file."""
@@ -41,52 +51,83 @@ class Window:
             wait_seconds: How long the loop has waited for the loader so far.
         """
         self._on_device: list[Losses] = []
-        self._losses = np.empty((0, 3))
-        self._start, self._wait_before = time.perf_counter(), wait_seconds
-        self.seconds, self.waited = 0.0, 0.0
+        self._wait_before = wait_seconds
+        self.count, self.seconds, self.waited, self.compiling = 0, 0.0, 0.0, 0.0
+        self.ended = time.perf_counter()
 
-    def __len__(self) -> int:
-        """Number of steps."""
-        return len(self._on_device)
+    def add(self, losses: Losses, count: int, compiling: float) -> None:
+        """Remember the losses of some steps without waiting for them.
 
-    def add(self, losses: Losses) -> None:
-        """Remember the losses of a step without waiting for them."""
+        Args:
+            losses: On the device.
+            count: How many steps.
+            compiling: How long compiling them took [s].
+        """
         self._on_device.append(losses)
+        self.count += count
+        self.compiling += compiling
 
     def close(self, wait_seconds: float) -> None:
-        """Wait for the device and stop the clock."""
-        self._losses = np.array(
-            [(loss.total, loss.potential, loss.field) for loss in self._on_device], np.float64
-        )
-        self.seconds = time.perf_counter() - self._start
+        """No more steps come."""
         self.waited = wait_seconds - self._wait_before
+        self.ended = time.perf_counter()
 
-    def first_nonfinite(self) -> int | None:
-        """How many steps came before the first non-finite loss; None if all are finite."""
-        bad = np.flatnonzero(~np.isfinite(self._losses[:, 0]))
-        return int(bad[0]) if bad.size else None
+    def wait(self) -> None:
+        """Wait for the device; the window ends only then."""
+        jax.block_until_ready(self._on_device)
+        self.ended = time.perf_counter()
 
-    def record(self, samples_per_step: int, *, compiles: bool) -> dict[str, JsonValue]:
+    def fetch(self, since: float) -> "Fetched":
+        """Wait for the losses.
+
+        Args:
+            since: When the window before it ended, by time.perf_counter.
+
+        Returns:
+            The losses of the steps.
+        """
+        self.seconds = self.ended - since
+        found = [jax.device_get(losses) for losses in self._on_device]
+        names = found[0].terms
+        return Fetched(
+            np.concatenate([losses.total for losses in found]).astype(np.float64),
+            {
+                name: np.concatenate([losses.terms[name] for losses in found]).astype(np.float64)
+                for name in names
+            },
+        )
+
+    def record(self, fetched: "Fetched", samples_per_step: int) -> dict[str, JsonValue]:
         """Mean losses and speed, for a line of the log.
 
         Args:
+            fetched: The losses.
             samples_per_step: Samples of a batch.
-            compiles: Whether this is the first window of its process, in which it compiled.
 
         Returns:
             The fields of the line.
         """
-        total, potential, field = (float(mean) for mean in self._losses.mean(axis=0))
         return {
-            "loss": total,
-            "potential_loss": potential,
-            "field_loss": field,
-            "steps": len(self),
-            "compiles": compiles,
-            "seconds_per_step": self.seconds / len(self),
-            "samples_per_second": len(self) * samples_per_step / self.seconds,
+            "loss": float(fetched.total.mean()),
+            "losses": {name: float(values.mean()) for name, values in fetched.terms.items()},
+            "steps": self.count,
+            "compiles": self.compiling > 0,
+            "seconds_per_step": self.seconds / self.count,
+            "samples_per_second": self.count * samples_per_step / self.seconds,
             "wait_share": self.waited / self.seconds,
         }
+
+
+class Fetched(NamedTuple):
+    """The losses of consecutive steps."""
+
+    total: np.ndarray
+    terms: dict[str, np.ndarray]
+
+    def first_nonfinite(self) -> int | None:
+        """How many steps came before the first non-finite loss; None if all are finite."""
+        bad = np.flatnonzero(~np.isfinite(self.total))
+        return int(bad[0]) if bad.size else None
 
 
 def _lines_until(path: Path, steps_done: int) -> list[str]:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 from hypermagnetics.data import ArrayName, Split, Statistics
-from hypermagnetics.errors import ExtensionError
+from hypermagnetics.errors import ExtensionError, RecipeError
 from hypermagnetics.models import Scales
 from hypermagnetics.user_code import must
 
@@ -19,25 +19,30 @@ def scales_of(split: Split, name: str, function: Normalisation | None) -> Scales
 
     Args:
         split: The training split.
-        name: `normalisation` of the recipe.
-        function: What makes them, if that names a user's function; None for root mean squares.
+        name: `normalisation.scales` of the recipe.
+        function: What makes them, if that names a user's function; None if it is shipped.
 
     Returns:
         The scales.
 
     Raises:
         ExtensionError: If the function fails, or gives something else.
+        RecipeError: If medians are asked for and more than half of the values are zero.
         ValidationError: If root mean squares are not positive and finite.
     """
     statistics = {array: split.statistics(array) for array in _ARRAYS}
     if function is None:
-        return rms_scales(statistics)
+        if name == "rms":
+            return rms_scales(statistics)
+        _refuse_medians_of_zero(split, statistics)
+        return median_scales(statistics)
     rule = f"{name} must give hypermagnetics.models.Scales from the statistics of a split"
-    with must(rule, function, "normalisation"):
+    with must(rule, function, "normalisation.scales"):
         found = function(statistics)
     if not isinstance(found, Scales):
         raise ExtensionError(
-            f"{rule}; got {found!r} (normalisation). Return Scales(length, moment, potential)."
+            f"{rule}; got {found!r} (normalisation.scales). Return "
+            "Scales(length, moment, potential)."
         )
     return found
 
@@ -60,6 +65,42 @@ def rms_scales(statistics: Mapping[ArrayName, Statistics]) -> Scales:
         moment=moment / math.sqrt(dim),
         potential=rms(potential.mean, potential.std),
     )
+
+
+def median_scales(statistics: Mapping[ArrayName, Statistics]) -> Scales:
+    """Medians of the absolute values of coordinates, components of moments, and potential.
+
+    Where axes differ, the root mean square of their medians is taken, since a scale must not
+    depend on how the axes lie.
+
+    Args:
+        statistics: Of the arrays of a split.
+
+    Returns:
+        The scales.
+    """
+    medians = _medians(statistics)
+    return Scales(**{name: math.hypot(*m) / math.sqrt(len(m)) for name, m in medians.items()})
+
+
+def _medians(statistics: Mapping[ArrayName, Statistics]) -> dict[str, tuple[float, ...]]:
+    dim = len(statistics["grid"].mean)
+    return {
+        "length": statistics["grid"].median_abs,
+        # The columns of the sources begin with the moments.
+        "moment": statistics["sources"].median_abs[:dim],
+        "potential": statistics["potential"].median_abs,
+    }
+
+
+def _refuse_medians_of_zero(split: Split, statistics: Mapping[ArrayName, Statistics]) -> None:
+    for name, medians in _medians(statistics).items():
+        if not any(medians):
+            raise RecipeError(
+                f"normalisation.scales = 'median' must only be given where not most values are "
+                f"zero; got a median of 0 of the {name} (split {split.name!r} of "
+                f"{split.directory}). Take 'rms'."
+            )
 
 
 def rms(mean: Sequence[float], std: Sequence[float]) -> float:

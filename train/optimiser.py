@@ -1,47 +1,93 @@
-"""From a recipe to an optax transformation."""
+"""From names and numbers of a recipe to optax transformations."""
 
+import difflib
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
 import optax
+import optax.contrib
 
-from hypermagnetics.train.config import OptimiserConfig, ScheduleConfig
+from hypermagnetics.errors import RecipeError
+from hypermagnetics.train.config import MethodConfig, PhaseConfig
+
+_RATE = "learning_rate"
 
 
-def learning_rate(config: ScheduleConfig) -> optax.Schedule:
-    """Learning rate as a function of the step.
+def learning_rate(phase: PhaseConfig) -> optax.Schedule:
+    """Learning rate as a function of the steps of a phase that were made before.
 
     Args:
-        config: Warm-up and cosine decay, or phases.
+        phase: Linear warm-up, then a cosine.
 
     Returns:
-        The schedule.
+        The schedule; beyond the last step of the phase it stays at its end.
     """
-    if config.phases:
-        ends = [phase.steps for phase in config.phases]
-        boundaries = [sum(ends[: i + 1]) for i in range(len(ends) - 1)]
-        return optax.join_schedules(
-            [
-                optax.cosine_decay_schedule(
-                    phase.learning_rate, phase.steps, alpha=phase.final_fraction
-                )
-                for phase in config.phases
-            ],
-            boundaries,
-        )
-    assert config.learning_rate is not None, "the recipe gives one of the two forms"
-    warmup_steps = int(config.warmup_fraction * config.num_steps)
+    warmup_steps = int(phase.warmup_fraction * phase.steps)
     return optax.warmup_cosine_decay_schedule(
-        init_value=0.0 if warmup_steps else config.learning_rate,
-        peak_value=config.learning_rate,
+        init_value=0.0 if warmup_steps else phase.learning_rate,
+        peak_value=phase.learning_rate,
         warmup_steps=warmup_steps,
-        decay_steps=config.num_steps,
-        end_value=config.final_fraction * config.learning_rate,
+        decay_steps=phase.steps,
+        end_value=phase.final_fraction * phase.learning_rate,
     )
 
 
-def make_optimiser(
-    config: OptimiserConfig, schedule: optax.Schedule
-) -> optax.GradientTransformation:
-    """Adam with the given learning rate, and clipping if the recipe asks for it."""
-    adam = optax.adam(schedule, b1=config.b1, b2=config.b2)
+def make_optimiser(config: MethodConfig, schedule: optax.Schedule) -> optax.GradientTransformation:
+    """An optimiser of optax with the given learning rate, behind clipping if it is asked for.
+
+    Args:
+        config: Its name and arguments.
+        schedule: The learning rate.
+
+    Returns:
+        The transformation.
+
+    Raises:
+        RecipeError: If optax has none of that name, or it does not take the arguments, or needs
+            more than gradients.
+    """
+    known = optimisers()
+    if config.name not in known:
+        near = difflib.get_close_matches(config.name, known, n=3)
+        advice = f"Nearest: {', '.join(near)}" if near else f"Known: {', '.join(sorted(known))}"
+        raise RecipeError(
+            "'optimiser.name' must be an optimiser of optax that takes a learning rate; got "
+            f"{config.name!r}. {advice}."
+        )
+    try:
+        found = known[config.name](**{_RATE: schedule}, **config.arguments)
+        # What does not fit shows at the first update only, so one is made of shapes.
+        jax.eval_shape(lambda: _updated(found))
+    except (TypeError, ValueError, AttributeError, NotImplementedError) as error:
+        raise RecipeError(
+            f"'optimiser.arguments' must be arguments of optax's {config.name} that let it work on "
+            f"gradients alone; got {config.arguments} ({error}). Its parameters: "
+            f"{', '.join(_parameters(known[config.name]))}."
+        ) from error
     if config.clip_norm is None:
-        return adam
-    return optax.chain(optax.clip_by_global_norm(config.clip_norm), adam)
+        return found
+    return optax.chain(optax.clip_by_global_norm(config.clip_norm), found)
+
+
+def optimisers() -> dict[str, Callable[..., Any]]:
+    """The optimisers of optax and optax.contrib that take a learning rate, by name."""
+    return {
+        name: value
+        for module in (optax.contrib, optax)
+        for name, value in vars(module).items()
+        if inspect.isfunction(value)
+        and not name.startswith(("_", "scale_by_"))
+        and _RATE in inspect.signature(value).parameters
+    }
+
+
+def _parameters(function: Callable[..., Any]) -> list[str]:
+    return [name for name in inspect.signature(function).parameters if name != _RATE]
+
+
+def _updated(optimiser: optax.GradientTransformation) -> Any:
+    parameters = {"weight": jnp.ones((2, 3)), "bias": jnp.ones(3)}
+    return optimiser.update(parameters, optimiser.init(parameters), parameters)

@@ -9,6 +9,7 @@ from hypermagnetics.data import BatchSchedule, Split
 from hypermagnetics.errors import RunError
 from hypermagnetics.log import in_bytes
 from hypermagnetics.train.config import DataConfig
+from hypermagnetics.train.devices import Devices
 from hypermagnetics.train.feed import DeviceFeed, Feed, StreamFeed
 
 Placement = Literal["device", "stream"]
@@ -45,7 +46,9 @@ def choose_placement(config: DataConfig, split: Split) -> Placement:
     return "stream"
 
 
-def open_feed(placement: Placement, split: Split, schedule: BatchSchedule, first_step: int) -> Feed:
+def open_feed(
+    placement: Placement, split: Split, schedule: BatchSchedule, first_step: int, devices: Devices
+) -> Feed:
     """The batches of a training.
 
     Args:
@@ -53,13 +56,14 @@ def open_feed(placement: Placement, split: Split, schedule: BatchSchedule, first
         split: Where from.
         schedule: Which blocks and points belong to a step.
         first_step: The step that comes first.
+        devices: Where to.
 
     Returns:
         The feed, to be entered.
     """
     if placement == "device":
-        return DeviceFeed(split, schedule, first_step)
-    return StreamFeed(split, schedule, first_step)
+        return DeviceFeed(split, schedule, first_step, devices)
+    return StreamFeed(split, schedule, first_step, devices)
 
 
 def _bytes_on_device(split: Split) -> int:

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import equinox as eqx
+import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
-import optax
 from pydantic import ValidationError
 
 from hypermagnetics.data import (
@@ -31,15 +32,26 @@ from hypermagnetics.models import (
 )
 from hypermagnetics.shapes import Points, SourceTable
 from hypermagnetics.sources import BODIES
-from hypermagnetics.train.config import TrainingRecipe
+from hypermagnetics.train.augmentation import make_augmentation
+from hypermagnetics.train.config import NormalisationConfig, TrainingRecipe
+from hypermagnetics.train.devices import Devices
 from hypermagnetics.train.normalisation import Normalisation, rms, scales_of
-from hypermagnetics.train.objective import Objective, check_point_loss
-from hypermagnetics.train.optimiser import learning_rate, make_optimiser
+from hypermagnetics.train.objective import (
+    Objective,
+    check_point_loss,
+    check_spectral,
+    make_objective,
+)
+from hypermagnetics.train.phases import Phase, make_phases
 from hypermagnetics.train.placement import Placement, choose_placement
+from hypermagnetics.train.tracking.requirements import refuse_unusable
 from hypermagnetics.train.user_code import UserCode, user_code_of
 
 _EXAMPLES = 1 << 16
 """Sources and points that a model may look at before the first step."""
+
+_STEPS_PER_DISPATCH = 16
+"""On a GPU, where a step of a small model takes less time than its dispatch."""
 
 
 @dataclass(frozen=True)
@@ -55,14 +67,27 @@ class Setup:
     schedule: BatchSchedule
     placement: Placement
     objective: Objective
-    learning_rate: optax.Schedule
-    optimiser: optax.GradientTransformation
+    devices: Devices
+    phases: tuple[Phase, ...]
 
     def new_model(self) -> Model:
         """The model with its initial parameters."""
         key = jr.key(self.recipe.seed)
         model = build_model(self.recipe.model, self.inputs, key, self.code.model)
         return model.fitted(*_examples(self.train), jr.fold_in(key, 1))
+
+    @property
+    def steps_per_dispatch(self) -> int:
+        """The most steps that are handed to the device at once."""
+        asked = self.recipe.compute.steps_per_dispatch
+        return asked or (1 if jax.default_backend() == "cpu" else _STEPS_PER_DISPATCH)
+
+    def samples_of(self, step: int) -> str:
+        """The samples of a step, counted from 1, for people: as in "samples 256 to 511"."""
+        size, total = self.train.layout.samples_per_grid, len(self.train)
+        blocks = [block for block in self.schedule.blocks(step - 1) if block is not None]
+        ranges = (f"{b * size} to {min((b + 1) * size, total) - 1}" for b in sorted(blocks))
+        return f"samples {', '.join(ranges)} of split {self.train.name!r}"
 
     @property
     def samples_per_step(self) -> int:
@@ -86,21 +111,33 @@ def make_setup(recipe: TrainingRecipe, dataset: Dataset, advance: Callable[[int]
             holds nothing but zeros, or its sources have columns that no model can read.
         ExtensionError: If code of a user is not there, or breaks the rules that can be seen before
             the first step.
-        RecipeError: If crops are asked for that the grid has not.
-        RunError: If the split is to lie on the device and does not fit.
+        RecipeError: If crops are asked for that the grid has not, a term of the objective does not
+            fit the points, or the source table cannot follow a symmetry.
+        RunError: If a tracker cannot be used, or the split is to lie on the device and does not
+            fit.
     """
+    refuse_unusable(recipe.tracking.to)
     code = user_code_of(recipe)
     train, valid = dataset.split(recipe.data.train), dataset.split(recipe.data.valid)
     for name in ("sources", "grid", "potential", "field"):
         _refuse_nothing_but_zeros(train, name)
     inputs = _inputs(dataset.manifest, train, recipe.normalisation, code.normalisation)
     _check(code, recipe, inputs)  # before what may take minutes
+    check_spectral(recipe.objective, recipe.data, (train, valid))
+    augment = make_augmentation(recipe.data.augment, inputs, recipe.seed, str(train.directory))
+    template = _template(recipe, inputs, code)
     if recipe.data.check == "all":
         for split in (train, valid):
             verify_split(split, advance)
     field = train.statistics("field")
     potential = train.statistics("potential")
-    rate = learning_rate(recipe.schedule)
+    objective = make_objective(
+        recipe.objective,
+        rms(potential.mean, potential.std),
+        rms(field.mean, field.std),
+        code.losses,
+        inputs.described,
+    )
     return Setup(
         recipe=recipe,
         dataset=dataset,
@@ -110,26 +147,39 @@ def make_setup(recipe: TrainingRecipe, dataset: Dataset, advance: Callable[[int]
         code=code,
         schedule=_schedule(recipe, train),
         placement=choose_placement(recipe.data, train),
-        objective=Objective(
-            recipe.objective,
-            rms(potential.mean, potential.std),
-            rms(field.mean, field.std),
-            code.loss,
-        ),
-        learning_rate=rate,
-        optimiser=make_optimiser(recipe.optimiser, rate),
+        objective=objective,
+        devices=Devices.local(recipe.compute.devices),
+        phases=make_phases(recipe, objective, template, augment),
     )
 
 
 def _check(code: UserCode, recipe: TrainingRecipe, inputs: ModelInputs) -> None:
     if code.model is not None and isinstance(recipe.model, UserModelConfig):
         check_user_model(code.model, recipe.model, inputs)
-    if code.loss is not None:
-        check_point_loss(code.loss, recipe.objective.loss, inputs.dim)
+    for name, loss in code.losses.items():
+        check_point_loss(loss, name, inputs.dim, recipe.objective.place_of(name))
+
+
+def _template(recipe: TrainingRecipe, inputs: ModelInputs, code: UserCode) -> Model:
+    """The structure of the model, which is refused here if it cannot be."""
+    template: Model = eqx.filter_eval_shape(
+        lambda: build_model(recipe.model, inputs, jr.key(0), code.model)
+    )
+    return template
 
 
 def _schedule(recipe: TrainingRecipe, train: Split) -> BatchSchedule:
     config, layout = recipe.data, train.layout
+    if config.blocks_per_batch > layout.num_blocks:
+        raise RecipeError(
+            f"'data.blocks_per_batch' must be at most {layout.num_blocks}, the blocks of the split "
+            f"{train.name!r}; got {config.blocks_per_batch} ({train.directory}). Lower it."
+        )
+    if recipe.compute.chunks > layout.samples_per_grid:
+        raise RecipeError(
+            f"'compute.chunks' must be at most {layout.samples_per_grid}, the samples of a block; "
+            f"got {recipe.compute.chunks} (split {train.name!r} of {train.directory}). Lower it."
+        )
     crops = None
     if config.crop is not None:
         if layout.grid_shape is None:
@@ -163,7 +213,10 @@ def _refuse_nothing_but_zeros(split: Split, name: ArrayName) -> None:
 
 
 def _inputs(
-    manifest: Manifest, split: Split, normalisation: str, function: Normalisation | None
+    manifest: Manifest,
+    split: Split,
+    normalisation: NormalisationConfig,
+    function: Normalisation | None,
 ) -> ModelInputs:
     """What a model reads of the sources of a dataset."""
     try:
@@ -174,7 +227,9 @@ def _inputs(
             bodies=tuple(body for body in BODIES if body in manifest.bodies),
             constants=tuple(manifest.constants.items()),
             trained=_trained(split),
-            scales=scales_of(split, normalisation, function),
+            scales=scales_of(split, normalisation.scales, function),
+            values=normalisation.values,
+            moment=normalisation.moment,
         )
     except ValidationError as error:
         raise DatasetError(

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as a wish to stop after the current step."""
+"""SIGINT, SIGTERM and SIGUSR1 as a wish to stop after the current step."""
 
 import signal
 from collections.abc import Iterator
@@ -16,9 +16,12 @@ class StopRequest:
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
-    """Turn the first SIGINT or SIGTERM into a request; a second one acts as usual, at once."""
+    """Turn the first of these signals into a request; a second one acts as usual, at once.
+
+    SIGUSR1 is what SLURM can send some time before the end of a job.
+    """
     request = StopRequest()
-    names = (signal.SIGINT, signal.SIGTERM)
+    names = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
     before = {name: signal.getsignal(name) for name in names}
 
     def restore() -> None:

@@ -1,13 +1,19 @@
-"""One step of the optimiser, compiled."""
+"""Steps of the optimiser, compiled."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import optax
+from jaxtyping import Array, Float, Int, PyTree
 
 from hypermagnetics.models import Model
-from hypermagnetics.train.objective import DeviceBatch, Losses, Objective
+from hypermagnetics.train.aggregation import loss_and_gradient
+from hypermagnetics.train.batch import Augmentation, DeviceBatch, unchanged
+from hypermagnetics.train.objective import Losses, Objective
 
 
 class State(eqx.Module):
@@ -15,36 +21,157 @@ class State(eqx.Module):
 
     model: Model
     optimiser: optax.OptState
+    average: Model | None
+    """Exponential moving average of the parameters, if the recipe asks for it."""
+
+    @property
+    def result(self) -> Model:
+        """The model that is validated and kept: the average if there is one."""
+        return self.model if self.average is None else self.average
 
 
-Step = Callable[[State, DeviceBatch], tuple[State, Losses]]
+@dataclass(frozen=True)
+class Method:
+    """How the steps of one phase change a state."""
+
+    objective: Objective
+    optimiser: optax.GradientTransformation
+    trained: PyTree[bool]
+    """Which leaves of the model are trained."""
+    ema_decay: float | None = None
+    chunks: int = 1
+    """Parts in which the samples of a batch go through the model."""
+    augment: Augmentation = unchanged
+    """What is made of a batch before the model sees it."""
+
+    def begin(self, model: Model, average: Model | None = None) -> State:
+        """The state before the first step of the phase.
+
+        Args:
+            model: The model so far.
+            average: Its average so far; the model itself if None.
+        """
+        optimiser = self.optimiser.init(eqx.filter(model, self.trained))
+        if self.ema_decay is None:
+            return State(model, optimiser, None)
+        # A copy, since a step gives up the memory of model and average alike.
+        return State(model, optimiser, _copied(model) if average is None else average)
+
+    def step(
+        self, state: State, batch: DeviceBatch, number: Int[Array, ""]
+    ) -> tuple[State, Losses]:
+        """One step.
+
+        Args:
+            state: Before it.
+            batch: What it looks at.
+            number: Steps of the whole training before it.
+
+        Returns:
+            The state after it, and the losses before it.
+        """
+        losses, gradient = loss_and_gradient(
+            self.objective,
+            state.model,
+            self.augment(batch, number),
+            self.trained,
+            self.chunks,
+        )
+        parameters = eqx.filter(state.model, self.trained)
+        updates, optimiser = self.optimiser.update(gradient, state.optimiser, parameters)
+        model = eqx.apply_updates(state.model, updates)
+        average = state.average
+        if average is not None and self.ema_decay is not None:
+            average = _averaged(average, model, self.ema_decay, number)
+        return State(model, optimiser, average), losses
 
 
-def initial_state(model: Model, optimiser: optax.GradientTransformation) -> State:
-    """The state before the first step."""
-    return State(model, optimiser.init(eqx.filter(model, eqx.is_inexact_array)))
+@runtime_checkable
+class Steps(Protocol):
+    """Some steps of one phase at once."""
+
+    def __call__(
+        self, state: State, batches: Sequence[DeviceBatch], first: int
+    ) -> tuple[State, Losses]:
+        """Make them.
+
+        Args:
+            state: Before the first. It is given up: its memory serves the one that comes out.
+            batches: One for each step.
+            first: Steps of the whole training before the first.
+
+        Returns:
+            The state after the last, and the losses before each, along a first axis.
+        """
 
 
-def make_step(objective: Objective, optimiser: optax.GradientTransformation) -> Step:
-    """Compile the step.
+def compiled_steps(method: Method, most: int) -> Steps:
+    """Compile the steps of a phase.
 
     Args:
-        objective: What is minimised.
-        optimiser: How.
+        method: What a step is.
+        most: The most steps at once. Fewer are made by the same compiled loop, so that the same
+            bits come out however the steps of a run fall into groups.
 
     Returns:
-        A function from state and batch to the next state and the losses before the step. The
-        state that goes in is given up: its memory serves the one that comes out.
+        A function that makes one to `most` steps.
     """
 
     @eqx.filter_jit(donate="all-except-first")
-    def step(batch: DeviceBatch, state: State) -> tuple[State, Losses]:
-        def loss(model: Model) -> tuple[jax.Array, Losses]:
-            losses = objective(model, batch)
-            return losses.total, losses
+    def one(inputs: tuple[DeviceBatch, jax.Array], state: State) -> tuple[State, Losses]:
+        batch, number = inputs
+        state, losses = method.step(state, batch, number)
+        return state, jax.tree.map(lambda value: value[None], losses)
 
-        gradient, losses = eqx.filter_grad(loss, has_aux=True)(state.model)
-        updates, optimiser_state = optimiser.update(gradient, state.optimiser)
-        return State(eqx.apply_updates(state.model, updates), optimiser_state), losses
+    @eqx.filter_jit(donate="all-except-first")
+    def some(
+        inputs: tuple[tuple[DeviceBatch, ...], jax.Array, jax.Array], state: State
+    ) -> tuple[State, Losses]:
+        batches, number, count = inputs
+        stacked = jax.tree.map(lambda *parts: jnp.stack(parts), *batches)
 
-    return lambda state, batch: step(batch, state)
+        def at(i: jax.Array | int) -> DeviceBatch:
+            batch: DeviceBatch = jax.tree.map(lambda values: values[i], stacked)
+            return batch
+
+        shapes = eqx.filter_eval_shape(method.step, state, at(0), number)[1]
+        losses = jax.tree.map(lambda leaf: jnp.zeros((most, *leaf.shape), leaf.dtype), shapes)
+        arrays, rest = eqx.partition(state, eqx.is_array)
+
+        def body(i: jax.Array, carry: tuple[PyTree, Losses]) -> tuple[PyTree, Losses]:
+            arrays, losses = carry
+            after, found = method.step(eqx.combine(arrays, rest), at(i), number + i)
+            losses = jax.tree.map(lambda all_, value: all_.at[i].set(value), losses, found)
+            return eqx.filter(after, eqx.is_array), losses
+
+        arrays, losses = jax.lax.fori_loop(0, count, body, (arrays, losses))
+        return eqx.combine(arrays, rest), losses
+
+    def make(state: State, batches: Sequence[DeviceBatch], first: int) -> tuple[State, Losses]:
+        number, count = jnp.asarray(first, jnp.int32), len(batches)
+        if most == 1:
+            return one((batches[0], number), state)
+        filled = tuple(batches[min(i, count - 1)] for i in range(most))
+        state, losses = some((filled, number, jnp.asarray(count, jnp.int32)), state)
+        return state, jax.tree.map(lambda values: values[:count], losses)
+
+    return make
+
+
+def _averaged(average: Model, model: Model, decay: float, number: Int[Array, ""]) -> Model:
+    """The next average. Its decay rises with the steps, so that the first ones are forgotten."""
+    begun: Float[Array, ""] = (1 + number) / (10 + number)
+    keep = jnp.minimum(decay, begun.astype(jnp.float32))
+    mixed: Model = jax.tree.map(
+        lambda old, new: (
+            old + (1 - keep).astype(new.dtype) * (new - old) if eqx.is_inexact_array(new) else new
+        ),
+        average,
+        model,
+    )
+    return mixed
+
+
+def _copied(model: Model) -> Model:
+    copied: Model = jax.tree.map(lambda leaf: jnp.copy(leaf) if eqx.is_array(leaf) else leaf, model)
+    return copied

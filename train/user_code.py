@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
@@ -16,30 +16,34 @@ from hypermagnetics.user_code import import_user_code, is_user_name
 
 @dataclass(frozen=True)
 class Names:
-    """The names of a model, an objective and a normalisation, shipped or of a user."""
+    """The names of a model, of losses and of a normalisation, shipped or of a user."""
 
     model: str | None = None
-    objective: str | None = None
+    objectives: tuple[str, ...] = ()
+    """The loss of the objective as `name`, those of its terms as `term=name`."""
     normalisation: str | None = None
 
     @classmethod
     def of(cls, recipe: TrainingRecipe) -> "Names":
         """Those of a recipe."""
-        return cls(recipe.model.name, recipe.objective.loss, recipe.normalisation)
+        terms = (f"{term}={name}" for term, name in recipe.objective.losses_of_terms.items())
+        losses = (recipe.objective.loss, *terms)
+        return cls(recipe.model.name, losses, recipe.normalisation.scales)
 
     @property
     def overrides(self) -> tuple[str, ...]:
         """The names that are given, as overrides of a recipe; a model comes without settings."""
-        model, objective, normalisation = (
-            json.dumps(name) for name in (self.model, self.objective, self.normalisation)
-        )
-        settings = ", settings={}" if is_user_name(self.model or "") else ""
-        texts = {
-            f"model={{name={model}{settings}}}": self.model,
-            f"objective.loss={objective}": self.objective,
-            f"normalisation={normalisation}": self.normalisation,
-        }
-        return tuple(text for text, name in texts.items() if name is not None)
+        made = []
+        for option, name in self._options.items():
+            value, term = json.dumps(name), _term_of(option)
+            if option == "--model":
+                settings = ", settings={}" if is_user_name(name) else ""
+                made.append(f"model={{name={value}{settings}}}")
+            elif option == "--normalisation":
+                made.append(f"normalisation.scales={value}")
+            else:
+                made.append(f"objective.{f'terms.{term}.' if term else ''}loss={value}")
+        return tuple(made)
 
     @property
     def of_users(self) -> dict[str, str]:
@@ -48,7 +52,14 @@ class Names:
 
     @property
     def _options(self) -> Mapping[str, str]:
-        return {f"--{key}": name for key, name in vars(self).items() if name is not None}
+        """By option; that of a term's loss is `--objective term=`, to be followed by the name."""
+        found = {} if self.model is None else {"--model": self.model}
+        for text in self.objectives:
+            term, _, name = text.rpartition("=")
+            found |= {f"--objective {term}=": name} if term else {"--objective": text}
+        if self.normalisation is not None:
+            found["--normalisation"] = self.normalisation
+        return found
 
     def refuse_to_resume(self, given: "Names", where: Path) -> None:
         """Refuse to go on unless the names that are given are those of the run.
@@ -64,14 +75,16 @@ class Names:
             RunError: If a name differs, or one of a user is not given.
         """
         for option, name in given._options.items():
-            if name != self._options[option]:
+            kept = self._options.get(option)
+            if name != kept:
+                only = f"without {option}" if kept is None else _written(option, kept)
                 raise RunError(
-                    f"A resumed run must keep its recipe, {option} {self._options[option]}; got "
-                    f"{name} ({where}). Leave {option} out or give that, or choose another RUN."
+                    f"A resumed run must keep its recipe, {only}; got {name} ({where}). Leave "
+                    f"{option} out or give what the run has, or choose another RUN."
                 )
         own = self.of_users
         if missing := [option for option in own if option not in given._options]:
-            options = " ".join(f"{option} {name}" for option, name in own.items())
+            options = " ".join(_written(option, name) for option, name in own.items())
             raise RunError(
                 "A run with code of a user must be resumed with its names, since nothing is "
                 f"imported because a file names it; got no {', '.join(missing)} ({where}). If you "
@@ -79,12 +92,23 @@ class Names:
             )
 
 
+def _term_of(option: str) -> str:
+    """The term that an option means; none if it is no term's."""
+    return option.removeprefix("--objective").strip(" =") if option.endswith("=") else ""
+
+
+def _written(option: str, name: str) -> str:
+    """An option as typed."""
+    return f"{option}{name}" if option.endswith("=") else f"{option} {name}"
+
+
 @dataclass(frozen=True)
 class UserCode:
     """The code of a user that a training calls; None where the recipe takes what is shipped."""
 
     model: type[Model] | None = None
-    loss: PointLoss | None = None
+    losses: Mapping[str, PointLoss] = field(default_factory=dict)
+    """By name."""
     normalisation: Normalisation | None = None
 
 
@@ -94,12 +118,14 @@ def user_code_of(recipe: TrainingRecipe) -> UserCode:
     Raises:
         ExtensionError: If something is not there, or is not what it must be.
     """
-    own = Names.of(recipe).of_users
-    model = own.get("--model")
+    own, place_of = Names.of(recipe).of_users, recipe.objective.place_of
+    model, scales = own.pop("--model", None), own.pop("--normalisation", None)
+    # What is left are losses; one that several terms name is imported once.
+    losses = {name: cast(PointLoss, _function(name, place_of(name))) for name in own.values()}
     return UserCode(
         None if model is None else import_user_model(model, "model.name"),
-        cast(PointLoss | None, _function(own.get("--objective"), "objective.loss")),
-        cast(Normalisation | None, _function(own.get("--normalisation"), "normalisation")),
+        losses,
+        cast(Normalisation | None, _function(scales, "normalisation.scales")),
     )
 
 

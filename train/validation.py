@@ -8,8 +8,9 @@ from hypermagnetics.config import Config
 from hypermagnetics.data import Split, read_batch
 from hypermagnetics.metrics import measure
 from hypermagnetics.models import Model
-from hypermagnetics.train.feed import on_device
-from hypermagnetics.train.objective import DeviceBatch, Objective
+from hypermagnetics.train.batch import DeviceBatch
+from hypermagnetics.train.devices import Devices
+from hypermagnetics.train.objective import Objective
 
 
 class Validation(Config):
@@ -24,9 +25,9 @@ class Validation(Config):
 class Validator:
     """Evaluates a model on one split, block by block."""
 
-    def __init__(self, split: Split, objective: Objective) -> None:
+    def __init__(self, split: Split, objective: Objective, devices: Devices) -> None:
         """Compile nothing yet; the first call does."""
-        self._split, self._objective = split, objective
+        self._split, self._objective, self._devices = split, objective, devices
 
         @eqx.filter_jit
         def evaluate(model: Model, batch: DeviceBatch) -> tuple[jax.Array, jax.Array, jax.Array]:
@@ -37,7 +38,7 @@ class Validator:
 
     def first_loss(self, model: Model) -> float:
         """The objective on the first block; enough to see whether parameters are sound."""
-        loss, _, _ = self._evaluate(model, on_device(read_batch(self._split, (0,))))
+        loss, _, _ = self._evaluate(model, self._devices.take(read_batch(self._split, (0,))))
         return float(loss)
 
     def __call__(self, model: Model) -> Validation:
@@ -47,7 +48,7 @@ class Validator:
         for index in range(self._split.layout.num_blocks):
             batch = read_batch(self._split, (index,))
             count = int(batch.num_samples[0])
-            loss, potential, field = self._evaluate(model, on_device(batch))
+            loss, potential, field = self._evaluate(model, self._devices.take(batch))
             losses.append(float(loss))
             counts.append(count)
             block = self._split.block(index)

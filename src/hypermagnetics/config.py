@@ -81,6 +81,26 @@ def checked(schema: type[_Config], table: Mapping[str, JsonValue], where: str) -
         raise RecipeError(_explain(error.errors(), schema, where)) from error
 
 
+def with_values(recipe: _Config, values: Mapping[str, JsonValue], where: str) -> _Config:
+    """A recipe with other values in the place of some.
+
+    Args:
+        recipe: A checked recipe.
+        values: By key; dots separate tables.
+        where: Where the values come from, for messages.
+
+    Returns:
+        The checked recipe.
+
+    Raises:
+        RecipeError: If a key is unknown, or a value does not fit.
+    """
+    table = recipe.model_dump(mode="json")
+    for key, value in values.items():
+        _put(table, key, value, where)
+    return checked(type(recipe), table, where)
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """A sentence that names the known word closest to `name`, or lists the known words."""
     words = sorted(known)
@@ -126,6 +146,10 @@ def _override(table: _Table, text: str) -> None:
             f"An override must read key=value; got {text!r} (--set). "
             "Write for example --set seed=7."
         )
+    _put(table, key, _toml_value(value), f"--set {text}")
+
+
+def _put(table: _Table, key: str, value: Any, where: str) -> None:
     *parents, leaf = key.split(".")
     inner = table
     for depth, name in enumerate(parents):
@@ -133,11 +157,11 @@ def _override(table: _Table, text: str) -> None:
         if not isinstance(child, dict):
             place = ".".join(parents[: depth + 1])
             raise RecipeError(
-                f"An override must name a table of the recipe; got {place!r} (--set {text}). "
+                f"An override must name a table of the recipe; got {place!r} ({where}). "
                 f"{nearest(name, (k for k, v in inner.items() if isinstance(v, dict)))}"
             )
         inner = child
-    inner[leaf] = _toml_value(value)
+    inner[leaf] = value
 
 
 def _toml_value(text: str) -> Any:
@@ -172,7 +196,8 @@ def _explain(errors: Sequence[ErrorDetails], schema: type[Config], where: str) -
     place = ".".join(keys) or "the recipe"
     if first["type"] in ("missing", "union_tag_not_found"):
         return f"{place!r} must be given; got nothing ({where}). Add it to the recipe."
-    return f"{place!r} must {rule}; got {got!r} ({where}). Change it."
+    hint = context.get("hint", "Change it.")
+    return f"{place!r} must {rule}; got {got!r} ({where}). {hint}"
 
 
 def _follow(schema: type[Config], location: Sequence[int | str]) -> tuple[list[str], list[_Schema]]:

@@ -37,6 +37,14 @@ class ModelFileError(HypermagneticsError):
     """A model file is missing, damaged or of another version."""
 
 
+class DamagedFileError(ModelFileError):
+    """The bytes of a model file or checkpoint are not those that were written."""
+
+
+class RunWriteError(RunError):
+    """A run could not write to its directory; its last checkpoint is sound."""
+
+
 class DivergenceError(RunError):
     """The training loss became non-finite."""
 

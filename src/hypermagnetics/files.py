@@ -137,24 +137,39 @@ def only_writer(path: Path, what: str) -> Iterator[IO[bytes]]:
         HypermagneticsError: If another process holds the lock.
     """
     start = time.monotonic()
+    while (file := lock_if_free(path)) is None:
+        # The workers of a program that was killed need a moment to see it and to end.
+        if time.monotonic() - start > _SECONDS_TO_WAIT:
+            raise HypermagneticsError(
+                f"{what} must have one writer; got a second (the lock on {path} is held). "
+                "Wait for the other process, or end it."
+            )
+        time.sleep(0.05)
+    with file:
+        yield file
+
+
+def lock_if_free(path: Path) -> IO[bytes] | None:
+    """Take the exclusive lock on a file, which dies with the process.
+
+    Args:
+        path: The file that carries the lock; made if absent, opened for appending.
+
+    Returns:
+        The locked file, to be closed, open for reading and appending; None if the lock is held.
+    """
     while True:
-        with path.open("a+b") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                # The workers of a program that was killed need a moment to see it and to end.
-                if time.monotonic() - start < _SECONDS_TO_WAIT:
-                    time.sleep(0.05)
-                    continue
-                raise HypermagneticsError(
-                    f"{what} must have one writer; got a second (the lock on {path} is held). "
-                    "Wait for the other process, or end it."
-                ) from error
-            # Another process may have removed the file between opening and locking it; a lock on
-            # what has no name keeps nobody out.
-            if _is_named(file, path):
-                yield file
-                return
+        file = path.open("a+b")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            return None
+        # Another process may have removed the file between opening and locking it; a lock on
+        # what has no name keeps nobody out.
+        if _is_named(file, path):
+            return file
+        file.close()
 
 
 def _is_named(file: IO[bytes], path: Path) -> bool:

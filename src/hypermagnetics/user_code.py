@@ -4,6 +4,7 @@ A name is imported only where the person at the keyboard has given it, on the co
 recipe; never because a model file or a dataset mentions it.
 """
 
+import difflib
 import importlib
 import inspect
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator
+from pydantic_core import PydanticCustomError
 
 from hypermagnetics.config import nearest
 from hypermagnetics.errors import ExtensionError
@@ -47,12 +49,26 @@ def checked_user_name(name: str) -> str:
 
 
 def shipped_or_user_name(shipped: tuple[str, ...], name: str) -> str:
-    """The name of a function, for a recipe; arguments and errors as `checked_user_name`."""
+    """The name of a function, for a recipe.
+
+    Args:
+        shipped: The names that mean no code of a user.
+        name: One of these, or `module:name`.
+
+    Returns:
+        The same.
+
+    Raises:
+        ValueError: If it is neither; with a `hint` that names the nearest.
+    """
     if is_user_name(name):
         return checked_user_name(name)
     if name not in shipped:
-        known = " or ".join(map(repr, shipped))
-        raise ValueError(f"{known}, or a function of yours as module:name")
+        known = ", ".join(map(repr, shipped[:-1])) + " or " * (len(shipped) > 1)
+        rule = f"{known}{shipped[-1]!r}, or a function of yours as module:name"
+        close = difflib.get_close_matches(name, shipped, n=1)
+        hint = f"Did you mean {close[0]!r}?" if close else "Change it."
+        raise PydanticCustomError("unknown_name", "{rule}", {"rule": rule, "hint": hint})
     return name
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hypermagnetics.evaluate.outlines import bodies_in_plane
+from hypermagnetics.pictures.outlines import bodies_in_plane
 from hypermagnetics.sources import (
     Cuboid,
     Dipole,

@@ -93,7 +93,8 @@ def test_a_wrong_override_of_a_dataset_is_refused(tmp_path: Path, case: str) -> 
 
 
 TRAINING_OVERRIDES = {
-    "unknown key": ("chekpoint_every=7", "Did you mean 'checkpoint_every'?"),
+    "unknown key": ("checkpoint.evry=7", "Did you mean 'every'?"),
+    "unknown table": ("chekpoint.every=7", "got 'chekpoint'", "Did you mean 'checkpoint'?"),
     "unknown key of a model": (
         "model.widht=8",
         "'model.widht' must be a known key",
@@ -110,10 +111,10 @@ TRAINING_OVERRIDES = {
         "'schedule.phases.0.stepz' must be a known key; got 5",
         "Did you mean 'steps'?",
     ),
-    "unknown loss": ("objective.loss=hubr", "'objective.loss' must be 'huber' or 'mse'", "'hubr'"),
+    "unknown loss": ("objective.loss=hubr", "'objective.loss' must be 'huber', 'mse'", "'hubr'"),
     "nothing to minimise": (
-        'objective={loss="mse", potential=0.0, field=0.0}',
-        "'objective' must be given at least one positive weight",
+        "objective.terms={field={of='field', weight=0.0}}",
+        "'objective' must be given at least one term of positive weight",
     ),
     "warm-up without end": (
         "schedule.warmup_fraction=1.0",
@@ -129,7 +130,23 @@ TRAINING_OVERRIDES = {
         "'schedule' must be given without",
         "final_fraction beside phases",
     ),
-    "no moving average": ("optimiser.b2=1.0", "'optimiser.b2' must be less than 1; got 1.0"),
+    "no moving average": (
+        "optimiser.ema_decay=1.0",
+        "'optimiser.ema_decay' must be less than 1; got 1.0",
+    ),
+    "phases of no steps": (
+        "schedule={phases=[{steps=0, learning_rate=0.1}]}",
+        "'schedule.phases.0.steps' must be greater than or equal to 1; got 0",
+    ),
+    "weights of no term": (
+        "schedule={phases=[{steps=1, learning_rate=0.1, weights={filed=1.0}}]}",
+        "must be given weights of terms of the objective alone, field, potential, not of filed",
+        "(schedule.phases.0.weights)",
+    ),
+    "a text for a number": (
+        "validation.patience=many",
+        "'validation.patience' must be a valid integer; got 'many'",
+    ),
     "a model beyond every memory": (
         "model.hwidth=1e300",
         "'model.hwidth' must be less than or equal to 64; got 1e+300",

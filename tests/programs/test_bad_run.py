@@ -14,6 +14,8 @@ from program_runs import (
     finished_dataset,
     finished_run,
     invoke,
+    newest_checkpoint,
+    run_program,
     settings,
     snapshot,
 )
@@ -28,7 +30,7 @@ SHORT = (
         "schedule.max_steps=3",
         "data.train=valid",
         "data.check=sizes",
-        "checkpoint_every=1",
+        "checkpoint.every=1",
     ),
 )
 """A run of three steps."""
@@ -37,7 +39,7 @@ REFUSED = {
     "it exists": (TRAINING_RECIPE, ("RUN must not exist", "--resume", "--overwrite")),
     "another recipe": (
         (*TRAINING_RECIPE, *settings("seed=7"), "--resume"),
-        ("must keep its recipe", "recipe.json", "Leave out --recipe and --set"),
+        ("must keep its recipe", "schedule.max_steps", "recipe.json", "Leave out --recipe"),
     ),
     "another shipped recipe": (("--recipe", "demo", "--resume"), ("must keep its recipe",)),
     "both": (("--resume", "--overwrite"), ("resumed or overwritten; got both",)),
@@ -132,30 +134,59 @@ def test_unreadable_metrics_do_not_stop_a_resumed_run(tmp_path: Path, line: byte
     assert (run / "metrics.jsonl").read_bytes() == b"".join(kept)
 
 
-def test_a_cut_off_checkpoint_is_refused(tmp_path: Path) -> None:
-    """Its arrays are not those its first line promises."""
-    run = copy_of(finished_run("zarr"), tmp_path / "run")
-    file = run / "checkpoints" / "last.ckpt"
+def cut_off(file: Path) -> None:
+    """As a file system may leave it."""
     file.write_bytes(file.read_bytes()[:-1])
+
+
+def test_a_cut_off_checkpoint_gives_way_to_the_one_before(tmp_path: Path) -> None:
+    """Which is said; the steps between are made again, to the same bits."""
+    run = copy_of(finished_run("zarr"), tmp_path / "run")
+    model = (run / "model.hm").read_bytes()
+    (run / "model.hm").unlink()
+    newest = newest_checkpoint(run)
+    assert newest is not None
+    whole = newest.read_bytes()
+    cut_off(newest)
+    # A process of its own: this one computes in float64 where nothing else is said.
+    ran = run_program("hm-train", finished_dataset("zarr").path, run, "--resume")
+    assert ran.code == 0, ran
+    (line,) = ran.complaints
+    assert str(newest) in line
+    assert "bytes its first line promises" in line
+    assert line.endswith("The checkpoint before it is used.")
+    assert (run / "model.hm").read_bytes() == model
+    assert newest.read_bytes() == whole
+
+
+def test_a_run_whose_checkpoints_are_all_damaged_is_refused(tmp_path: Path) -> None:
+    """Beginning anew would lose what is left of it."""
+    run = copy_of(finished_run("zarr"), tmp_path / "run")
+    for file in (run / "checkpoints").glob("*.ckpt"):
+        cut_off(file)
+    (run / "model.hm").unlink()
     ran = invoke("hm-train", finished_dataset("zarr").path, run, "--resume")
-    assert_refused(ran, "last.ckpt", "bytes")
+    assert ran.code == 2
+    assert "must have a sound checkpoint to go on from; got 2 that are damaged" in ran.stderr
+    assert "--overwrite" in ran.stderr
+    assert not (run / "model.hm").exists()
 
 
 NONE_KEPT = "no checkpoint had been made"
 DIVERGENCES: dict[str, tuple[tuple[str, ...], str, str]] = {
     "seen when logging": (
-        ("log_every=1", "checkpoint_every=1000"),
-        "The loss must be finite; got a loss that is not at step 2",
+        ("tracking.log_every=1", "checkpoint.every=1000"),
+        "The loss must be finite; got a loss that is not at step 2, which looked at samples 8 to",
         NONE_KEPT,
     ),
     "seen when validating": (
-        ("validate_every=1",),
+        ("validation.every=1",),
         "validation loss must be finite; got one that is not after step 1",
         NONE_KEPT,
     ),
     # The first step of the warm-up changes nothing.
     "after a good checkpoint": (
-        ("log_every=1", "schedule.warmup_fraction=0.5"),
+        ("tracking.log_every=1", "schedule.warmup_fraction=0.5"),
         "must be finite; got one that is not after step 2",
         "the last good checkpoint is {last}",
     ),
@@ -168,8 +199,8 @@ def test_a_diverging_training_stops(tmp_path: Path, case: str) -> None:
     """The message names the step, the checkpoint that is left and what to change."""
     overrides, message, kept = DIVERGENCES[case]
     run = tmp_path / "run"
-    last = run / "checkpoints" / "last.ckpt"
-    far = ("schedule.learning_rate=1e30", "validate_every=1000", "log_every=1000")
+    last = run / "checkpoints" / "step-000000001.ckpt"
+    far = ("schedule.learning_rate=1e30", "validation.every=1000", "tracking.log_every=1000")
     options = (*SHORT, *settings(*far, *overrides))
     ran = invoke("hm-train", finished_dataset("zarr").path, run, *options)
     assert_refused(ran, message, kept.format(last=last), str(run), "schedule.learning_rate")
@@ -201,7 +232,9 @@ def of_other_sources(file: Path) -> None:
 
 def a_checkpoint(file: Path) -> None:
     """The other kind of file in a run."""
-    file.write_bytes((file.parent / "checkpoints" / "last.ckpt").read_bytes())
+    newest = newest_checkpoint(file.parent)
+    assert newest is not None
+    file.write_bytes(newest.read_bytes())
 
 
 BAD_MODELS: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {

@@ -133,9 +133,13 @@ NAMES = {
     "half a name": ("--model", "waves:", "'model.name' must be written module:name, as in"),
     "a path": ("--model", "./waves.py:Waves", "'model.name' must be written module:name, as in"),
     "a shipped name": ("--model", "hyper_lyer", "'model.name' must be one of 'hyper_layer'"),
-    "a loss": ("--objective", "hubr", "must be 'huber' or 'mse', or a function of yours as"),
+    "a loss": ("--objective", "hubr", "or 'spectral', or a function of yours as module:name; got"),
     "half a loss": ("--objective", ":loss", "'objective.loss' must be written module:name"),
-    "scales": ("--normalisation", "rsm", "'normalisation' must be 'rms', or a function of yours"),
+    "scales": (
+        "--normalisation",
+        "rsm",
+        "'normalisation.scales' must be 'rms' or 'median', or a function of yours",
+    ),
     "no module of scales": ("--normalisation", "absent_module:f", "got ModuleNotFoundError"),
 }
 

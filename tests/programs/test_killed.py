@@ -26,6 +26,7 @@ from hypermagnetics import models
 from hypermagnetics.data import StorageFormat
 from hypermagnetics.log import Progress
 from hypermagnetics.models.store import Header
+from hypermagnetics.train.run_files import RunFiles
 
 KILLED = -signal.SIGKILL
 TRY_AGAIN = 75
@@ -88,8 +89,7 @@ def test_ctrl_c_ends_a_generation_in_one_line(tmp_path: Path) -> None:
 
 def checkpoint_step(run: Path) -> int:
     """Steps done at the newest checkpoint; 0 if there is none."""
-    file = run / "checkpoints" / "last.ckpt"
-    return int(header(file).training["step"]) if file.exists() else 0  # type: ignore[arg-type]
+    return (RunFiles(run).checkpoint_steps() or [0])[-1]
 
 
 def header(file: Path) -> Header:
@@ -163,8 +163,10 @@ def assert_same_run(run: Path, undisturbed: Path) -> None:
     for a, b in zip(*leaves, strict=True):
         assert np.asarray(a).tobytes() == np.asarray(b).tobytes()
     assert header(run / "model.hm") == header(undisturbed / "model.hm")
-    last = [header(directory / "checkpoints" / "last.ckpt") for directory in (run, undisturbed)]
-    assert last[0] == last[1]
+    files = (RunFiles(run), RunFiles(undisturbed))
+    assert files[0].checkpoint_steps() == files[1].checkpoint_steps()
+    for step in files[0].checkpoint_steps():
+        assert header(files[0].checkpoint(step)) == header(files[1].checkpoint(step))
     assert what_is_learned(run) == what_is_learned(undisturbed)
 
 

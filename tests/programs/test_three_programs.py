@@ -64,7 +64,7 @@ def test_hm_generate_makes_a_whole_dataset(storage_format: StorageFormat) -> Non
 def test_hm_train_makes_a_whole_run(storage_format: StorageFormat) -> None:
     """Model, recipe, provenance, checkpoints and metrics are there; the loss went down."""
     run = finished_run(storage_format).path
-    for name in ("model.hm", "recipe.json", "run.json", "metrics.jsonl", "checkpoints/last.ckpt"):
+    for name in ("model.hm", "recipe.json", "run.json", "metrics.jsonl", "final.hm"):
         assert (run / name).is_file()
     assert not list(run.rglob("*.part"))
     assert sha256(run / "model.hm") == sha256(run / "checkpoints" / "best.hm")

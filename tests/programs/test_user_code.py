@@ -10,15 +10,15 @@ from user_modules import FUNCTIONS, MODEL, user_module
 
 from hypermagnetics.data import Dataset
 from hypermagnetics.models import load
-from hypermagnetics.train import run as training
+from hypermagnetics.train import keeper as training
 from hypermagnetics.user_code import import_user_code
 
 SHORT = settings(
     "schedule.max_steps=4",
     "schedule.warmup_fraction=0.0",
     "data.points_per_step=null",
-    "checkpoint_every=2",
-    "log_every=1",
+    "checkpoint.every=2",
+    "tracking.log_every=1",
 )
 RUN = Path("run")
 
@@ -50,7 +50,10 @@ def test_what_a_user_names_is_used(tiny: Dataset, module: str) -> None:
     assert f"Next: hm-eval run {tiny.directory} --model {module}:Waves" in ran.stdout
     recipe = json.loads((RUN / "recipe.json").read_text())
     assert recipe["model"] == {"name": f"{module}:Waves", "settings": {"width": 6}}
-    assert (recipe["objective"]["loss"], recipe["normalisation"]) == (own[3], own[5])
+    assert (recipe["objective"]["loss"], recipe["normalisation"]["scales"]) == (
+        own[3],
+        own[5],
+    )
 
     header = json.loads((RUN / "model.hm").read_bytes().split(b"\n", 1)[0])
     assert header["model"] == recipe["model"]
@@ -89,7 +92,7 @@ def test_a_killed_run_goes_on_to_the_same_bits(
 def test_a_recipe_may_name_what_is_a_users(tmp_path: Path, tiny: Dataset, module: str) -> None:
     """A resumed run under that recipe needs no options: the person has given it."""
     (tmp_path / "mine.toml").write_text(
-        f'normalisation = "{module}:doubled"\n'
+        f'[normalisation]\nscales = "{module}:doubled"\n'
         f'[model]\nname = "{module}:Waves"\nsettings = {{ width = 5 }}\n'
         f'[objective]\nloss = "{module}:relative"\n'
         "[schedule]\nmax_steps = 2\nlearning_rate = 1e-3\n"
@@ -121,6 +124,31 @@ def test_nothing_is_imported_because_a_file_names_it(
         assert_refused(ran, fragment)
     ran = invoke("hm-eval", RUN, tiny.directory)
     assert_refused(ran, "nothing is imported because a file", f"give --model {module}:Waves")
+
+
+def test_losses_of_terms_are_named_to_resume_a_run(
+    tmp_path: Path, tiny: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each by its term, as on the command line that began the run; nothing is imported before."""
+    with user_module(FUNCTIONS, tmp_path, monkeypatch) as module:
+        own = f"{module}:relative"
+        first = ("--objective", f"field={own}", "--objective", "mse")
+        trained(tiny, RUN, *first, *SHORT)
+        recipe = json.loads((RUN / "recipe.json").read_text())["objective"]
+        assert (recipe["loss"], recipe["terms"]["field"]["loss"]) == ("mse", own)
+        trained(tiny, RUN, "--resume", "--objective", f"field={own}")
+        (tmp_path / f"{module}.py").write_text("raise SystemExit('this has been run')")
+    refused = {
+        (): f"got no --objective field= (run/recipe.json). If you trust that code, add "
+        f"--objective field={own}.",
+        ("mse",): "got no --objective field= (",
+        (own,): f"must keep its recipe, --objective mse; got {own} (",
+        ("field=mse",): f"must keep its recipe, --objective field={own}; got mse (",
+        (f"field={own}", "potential=mse"): "without --objective potential=; got mse (",
+    }
+    for given, fragment in refused.items():
+        options = [word for name in given for word in ("--objective", name)]
+        assert_refused(invoke("hm-train", tiny.directory, RUN, "--resume", *options), fragment)
 
 
 def test_hm_eval_wants_the_class_of_the_file(tiny: Dataset, module: str) -> None:

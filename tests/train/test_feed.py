@@ -18,6 +18,7 @@ from hypermagnetics.data import (
 )
 from hypermagnetics.errors import RunError
 from hypermagnetics.train.config import DataConfig
+from hypermagnetics.train.devices import Devices
 from hypermagnetics.train.feed import DeviceFeed, StreamFeed
 from hypermagnetics.train.placement import choose_placement
 
@@ -26,7 +27,7 @@ def test_batches_come_in_order_from_the_first_step(tiny: Dataset) -> None:
     """Each is what `read_batch` gives for its step."""
     split = tiny.split("train")
     schedule = BatchSchedule(split.layout.num_blocks, 2, 3, split.layout.num_points, 9)
-    with StreamFeed(split, schedule, first_step=4) as feed:
+    with StreamFeed(split, schedule, 4, Devices.local(None)) as feed:
         for step in range(4, 20):
             batch = feed.next()
             expected = read_batch(split, schedule.blocks(step), schedule.points(step))
@@ -41,7 +42,7 @@ def test_an_error_of_the_thread_is_raised_where_batches_are_taken(tiny: Dataset)
     schedule = BatchSchedule(99, 1, 0, split.layout.num_points)
 
     def take_all() -> None:
-        with StreamFeed(split, schedule, 0) as feed:
+        with StreamFeed(split, schedule, 0, Devices.local(None)) as feed:
             for _ in range(200):
                 feed.next()
 
@@ -76,7 +77,11 @@ def test_a_split_on_the_device_gives_the_batches_of_a_stream(regular: Dataset, c
     if "crops" in options:
         options["crops"] = Crops(layout.grid_shape, options["crops"], layout.dim)  # type: ignore[arg-type]
     schedule = BatchSchedule(layout.num_blocks, 2, 3, layout.num_points, **options)  # type: ignore[arg-type]
-    with StreamFeed(split, schedule, 1) as stream, DeviceFeed(split, schedule, 1) as held:
+    devices = Devices.local(None)
+    with (
+        StreamFeed(split, schedule, 1, devices) as stream,
+        DeviceFeed(split, schedule, 1, devices) as held,
+    ):
         for step in range(1, 12):
             one, other = stream.next(), held.next()
             expected = read_batch(split, schedule.blocks(step), schedule.points(step))

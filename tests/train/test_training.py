@@ -1,73 +1,34 @@
 """Runs: resumed equals undisturbed, schedules, and what a divergence says."""
 
-import json
 from pathlib import Path
 
 import equinox as eqx
 import jax
 import numpy as np
 import pytest
+from small_trainings import Killed, metrics, run, small_recipe
 
-from hypermagnetics.config import load_recipe
 from hypermagnetics.data import Dataset
 from hypermagnetics.errors import DivergenceError, RecipeError, RunError
 from hypermagnetics.models import load
-from hypermagnetics.train.checkpoint import RunFiles, load_checkpoint
-from hypermagnetics.train.config import PhaseConfig, ScheduleConfig, TrainingRecipe
+from hypermagnetics.train.checkpoint import load_newest
+from hypermagnetics.train.config import PhaseConfig, TrainingRecipe
 from hypermagnetics.train.directory import open_run
 from hypermagnetics.train.optimiser import learning_rate
-from hypermagnetics.train.run import Outcome, train
+from hypermagnetics.train.run_files import RunFiles
 from hypermagnetics.train.setup import make_setup
 from hypermagnetics.train.validation import Validator
 
-SMALL = (
-    "model.width=8",
-    "model.hwidth=0.5",
-    "model.trunk_frequencies=6",
-    "model.source_frequencies=6",
-    "schedule.max_steps=20",
-    "schedule.warmup_fraction=0.15",
-    "validate_every=5",
-    "checkpoint_every=10",
-    "log_every=4",
-    "data.points_per_step=7",
-    "data.blocks_per_batch=2",
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        (),
+        ("data.points_per_step=null", "objective.loss=mse", "optimiser.clip_norm=0.1"),
+        ("optimiser.ema_decay=0.9", "compute.chunks=3", "compute.steps_per_dispatch=4"),
+    ],
+    ids=["some points", "all points", "averaged, in chunks and groups"],
 )
-
-
-class Killed(Exception):
-    """Stands for a process that ends without warning."""
-
-
-def small_recipe(*overrides: str) -> TrainingRecipe:
-    """The demo, made tiny."""
-    return load_recipe(TrainingRecipe, "training", "demo", (*SMALL, *overrides))
-
-
-def run(
-    recipe: TrainingRecipe, dataset: Dataset, directory: Path, kill_at: int | None = None
-) -> Outcome:
-    """Train, or go on; die without a word in step `kill_at`."""
-    steps = 0
-
-    def advance(count: int, note: str) -> None:
-        nonlocal steps
-        steps += count
-        if steps == kill_at:
-            raise Killed
-
-    setup = make_setup(recipe, dataset, lambda count: None)
-    return train(setup, RunFiles(directory), {"seed": 0}, advance)
-
-
-def metrics(directory: Path) -> list[dict[str, object]]:
-    """The lines of metrics.jsonl without what belongs to a process: times and compiling."""
-    timing = {"seconds_per_step", "samples_per_second", "wait_share", "compiles"}
-    lines = (directory / "metrics.jsonl").read_text().splitlines()
-    return [{k: v for k, v in json.loads(line).items() if k not in timing} for line in lines]
-
-
-@pytest.mark.parametrize("overrides", [(), ("data.points_per_step=null", "objective.loss=mse")])
 def test_twenty_steps_are_ten_and_ten_resumed(
     tmp_path: Path, tiny: Dataset, overrides: tuple[str, ...]
 ) -> None:
@@ -109,8 +70,12 @@ def test_training_lowers_the_loss(tmp_path: Path, tiny: Dataset) -> None:
 
 def test_a_loss_that_diverges_names_step_and_checkpoint(tmp_path: Path, tiny: Dataset) -> None:
     """Nothing non-finite is ever written; the step that warms up from 0 is the last good one."""
-    recipe = small_recipe("schedule.learning_rate=1e30", "checkpoint_every=1", "log_every=1")
-    with pytest.raises(DivergenceError, match=r"must be finite; got .* step \d+ .*last\.ckpt"):
+    recipe = small_recipe(
+        "schedule.learning_rate=1e30", "checkpoint.every=1", "tracking.log_every=1"
+    )
+    with pytest.raises(
+        DivergenceError, match=r"must be finite; got .* step \d+ .*-000000001\.ckpt"
+    ):
         run(recipe, tiny, tmp_path / "r")
     assert all(np.isfinite(line.get("loss", 0.0)) for line in metrics(tmp_path / "r"))
     assert not (tmp_path / "r" / "model.hm").exists()
@@ -120,42 +85,32 @@ def test_a_loss_that_diverges_names_step_and_checkpoint(tmp_path: Path, tiny: Da
 def good_checkpoint(recipe: TrainingRecipe, dataset: Dataset, directory: Path) -> int | None:
     """The step of the checkpoint, whose parameters and loss must be finite; None without one."""
     files, setup = RunFiles(directory), make_setup(recipe, dataset, lambda count: None)
-    if not files.last.exists():
+    found = load_newest(files, setup.phases, lambda text: None)
+    if found is None:
         return None
-    state, reached = load_checkpoint(files, setup.optimiser)
+    state, reached = found
     for leaf in jax.tree.leaves(eqx.filter(state, eqx.is_array)):
         assert np.isfinite(leaf).all()
-    assert Validator(setup.valid, setup.objective)(state.model).loss is not None
+    assert Validator(setup.valid, setup.objective, setup.devices)(state.model).loss is not None
     return reached.step
 
 
 def test_no_checkpoint_is_of_spoilt_parameters(tmp_path: Path, tiny: Dataset) -> None:
     """Without a warm-up the first update spoils everything already."""
-    far = ("schedule.learning_rate=1e30", "schedule.warmup_fraction=0.0", "checkpoint_every=1")
+    far = ("schedule.learning_rate=1e30", "schedule.warmup_fraction=0.0", "checkpoint.every=1")
     recipe = small_recipe(*far)
     with pytest.raises(DivergenceError, match=r"after step 1 .*no checkpoint had been made"):
         run(recipe, tiny, tmp_path / "r")
     assert good_checkpoint(recipe, tiny, tmp_path / "r") is None
 
 
-def test_schedules() -> None:
-    """Warm-up to the peak, cosine to the end; phases one after another."""
-    simple = learning_rate(
-        ScheduleConfig(max_steps=100, learning_rate=0.5, warmup_fraction=0.1, final_fraction=0.1)
-    )
-    values = [float(simple(step)) for step in (0, 5, 10, 55, 100)]
-    np.testing.assert_allclose(values, [0, 0.25, 0.5, 0.275, 0.05], rtol=1e-6)
-    phases = ScheduleConfig(
-        phases=(
-            PhaseConfig(steps=10, learning_rate=1.0),
-            PhaseConfig(steps=20, learning_rate=0.5, final_fraction=0.0),
-        )
-    )
-    assert phases.num_steps == 30
-    rate = learning_rate(phases)
-    np.testing.assert_allclose(
-        [float(rate(step)) for step in (0, 9, 10, 20, 30)], [1, 1, 0.5, 0.25, 0], atol=1e-7
-    )
+def test_a_learning_rate_rises_falls_and_stays() -> None:
+    """Warm-up to the peak, a cosine to the end, and its last value ever after."""
+    phase = PhaseConfig(steps=100, learning_rate=0.5, warmup_fraction=0.1, final_fraction=0.1)
+    values = [float(learning_rate(phase)(step)) for step in (0, 5, 10, 55, 100, 300)]
+    np.testing.assert_allclose(values, [0, 0.25, 0.5, 0.275, 0.05, 0.05], rtol=1e-6)
+    constant = learning_rate(PhaseConfig(steps=10, learning_rate=1.0))
+    np.testing.assert_allclose([float(constant(step)) for step in (0, 9, 99)], 1.0)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +118,7 @@ def test_schedules() -> None:
     [
         ("schedule.phases=[{steps=5, learning_rate=1.0}]", "not both"),
         ("schedule.warmup_fraction=1.0", "warmup_fraction' must be less than 1"),
-        ("objective={potential=0.0, field=0.0}", "one positive weight"),
+        ("objective.terms={x={of='field', weight=0.0}}", "one term of positive weight"),
         ("model.widht=3", "Did you mean 'width'"),
         ("model.name='hyper_lyer'", "hyper_layer"),
         ("optimizer.b1=0.5", "Did you mean 'optimiser'"),

@@ -9,8 +9,10 @@ from hypermagnetics.models.hyper_layer import HyperLayer as HyperLayer
 from hypermagnetics.models.hyper_mlp import HyperMLP as HyperMLP
 from hypermagnetics.models.inputs import READABLE as READABLE
 from hypermagnetics.models.inputs import ModelInputs as ModelInputs
+from hypermagnetics.models.inputs import MomentUnit as MomentUnit
 from hypermagnetics.models.inputs import Scales as Scales
 from hypermagnetics.models.inputs import TrainedRange as TrainedRange
+from hypermagnetics.models.inputs import ValuesAs as ValuesAs
 from hypermagnetics.models.inputs import read_rows as read_rows
 from hypermagnetics.models.interoperation import as_magpylib_source as as_magpylib_source
 from hypermagnetics.models.linear import Linear as Linear

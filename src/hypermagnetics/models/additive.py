@@ -65,7 +65,9 @@ class AdditiveModel(Model):
         potential = scale * (features @ weights[0] + weights[1])
         return potential, -scale * (gradient @ weights[0]).T
 
-    def block(self, sources: SourceTables, points: Points) -> tuple[BlockPotential, BlockField]:
+    def evaluate_block(
+        self, sources: SourceTables, points: Points
+    ) -> tuple[BlockPotential, BlockField]:
         """Potential and field of samples that share their points; see `Model`."""
         weights, bias = jax.vmap(self.weights)(sources)
         features, gradient = value_and_gradient(self.features, points)

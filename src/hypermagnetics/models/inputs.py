@@ -1,6 +1,6 @@
 """What a network reads of a source table: numbers of order 1 that say the same in any unit."""
 
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -17,6 +17,12 @@ LENGTHS = ("position_x", "position_y", "position_z", *_SIZES)
 _QUATERNION = ("rotation_w", "rotation_x", "rotation_y", "rotation_z")
 READABLE = (*_SIZES, "angle", *_QUATERNION, "body")
 """Names of the columns that a model can read behind moment and position."""
+
+ValuesAs = Literal["linear", "asinh"]
+"""What a network's value u means: the potential is scale * u, or scale * sinh(u)."""
+
+MomentUnit = Literal["dataset", "sample"]
+"""Whether moments are read in one unit for all, or each configuration has its own."""
 
 _Column = Float[Array, "sources 1"]
 _Positive = Annotated[float, Field(gt=0)]
@@ -57,6 +63,10 @@ class ModelInputs(Config):
     trained: TrainedRange | None = None
     """What has been seen in training, if known."""
     scales: Scales = Scales()
+    values: ValuesAs = "linear"
+    """What the network's values mean."""
+    moment: MomentUnit = "dataset"
+    """The unit in which moments are read."""
 
     @model_validator(mode="after")
     def _the_columns_can_be_read(self) -> "ModelInputs":
@@ -72,6 +82,11 @@ class ModelInputs(Config):
         if "body" in names and not self.bodies:
             raise ValueError("given the bodies if there is a column 'body'")
         return self
+
+    @property
+    def is_normalised_beyond_scales(self) -> bool:
+        """Whether there is more to undo than factors that all configurations share."""
+        return (self.values, self.moment) != ("linear", "dataset")
 
     @property
     def shape_columns(self) -> tuple[str, ...]:

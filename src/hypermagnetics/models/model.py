@@ -2,6 +2,8 @@
 
 import abc
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 import equinox as eqx
@@ -9,10 +11,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, PyTree
 
-from hypermagnetics.config import Config
-from hypermagnetics.errors import SourceError
-from hypermagnetics.models.inputs import LENGTHS, ModelInputs
-from hypermagnetics.models.ranges import warn_out_of_range
+from hypermagnetics.models.arguments import checked_arguments
+from hypermagnetics.models.normalisation import in_own_unit, physical
+from hypermagnetics.models.reader import Reader
 from hypermagnetics.models.steps import over_points, summed_over_sources
 from hypermagnetics.shapes import (
     AnyKey,
@@ -32,17 +33,15 @@ MU_0 = 4e-7 * math.pi
 _Model = TypeVar("_Model", bound="Model")
 
 
-class Model(eqx.Module):
+class Model(Reader):
     """Potential and field of a configuration at any points.
 
     A hypernetwork reads the sources and writes weights, summed over the sources; a function of
     position with these weights is the potential. An architecture defines `weights`, `evaluate` and
     `rank`; whatever it does, physical values go in and come out, and rows of zero moment contribute
-    nothing, so that padding a source table changes nothing.
+    nothing, so that padding a source table changes nothing. What `inputs` says of the normalisation
+    is applied around these three by everything else.
     """
-
-    config: eqx.AbstractVar[Config]
-    inputs: eqx.AbstractVar[ModelInputs]
 
     @abc.abstractmethod
     def weights(self, sources: SourceTable) -> PyTree[Array]:
@@ -65,7 +64,7 @@ class Model(eqx.Module):
             points: Points of evaluation [m].
 
         Returns:
-            Potential [A] and field [A/m].
+            Potential [A] and field [A/m], which `physical` makes the final ones of.
         """
 
     @property
@@ -76,10 +75,32 @@ class Model(eqx.Module):
         Such a model is a rank-K approximation of the kernel, which bounds its accuracy.
         """
 
-    def block(self, sources: SourceTables, points: Points) -> tuple[BlockPotential, BlockField]:
-        """Potential and field of samples that share their points.
+    @property
+    def linear_in_weights(self) -> bool:
+        """Whether `evaluate` is linear in the weights, so that potentials of sources superpose."""
+        return self.rank is not None
+
+    def evaluate_block(
+        self, sources: SourceTables, points: Points
+    ) -> tuple[BlockPotential, BlockField]:
+        """What `evaluate` gives for samples that share their points; arguments as of `block`.
 
         An architecture whose features depend on the points alone computes them once here.
+        """
+        values: tuple[BlockPotential, BlockField] = jax.vmap(
+            lambda table: self.evaluate(self.weights(table), points)
+        )(sources)
+        return values
+
+    def learned_block(
+        self, sources: SourceTables, points: Points
+    ) -> tuple[BlockPotential, BlockField]:
+        """What weights make of a block, all but `near`: physical values, as of `block`."""
+        tables, units = jax.vmap(partial(in_own_unit, self.inputs))(sources)
+        return physical(self.inputs, units, *self.evaluate_block(tables, points))
+
+    def block(self, sources: SourceTables, points: Points) -> tuple[BlockPotential, BlockField]:
+        """Potential and field of samples that share their points.
 
         Args:
             sources: Source tables of the samples.
@@ -88,10 +109,20 @@ class Model(eqx.Module):
         Returns:
             Potential [A] and field [A/m].
         """
-        values: tuple[BlockPotential, BlockField] = jax.vmap(
-            lambda table: self.evaluate(self.weights(table), points)
-        )(sources)
-        return values
+        return self.learned_block(sources, points)
+
+    def targets(
+        self,
+        sources: SourceTables,
+        points: Points,
+        potential: BlockPotential,
+        field: BlockField,
+    ) -> tuple[BlockPotential, BlockField]:
+        """What `learned_block` should give: the labels, unless a part of the model is exact.
+
+        Arguments and result as of `errors`.
+        """
+        return potential, field
 
     def errors(
         self,
@@ -100,9 +131,7 @@ class Model(eqx.Module):
         potential: BlockPotential,
         field: BlockField,
     ) -> tuple[BlockPotential, BlockField]:
-        """What training makes small: predictions minus labels of a block.
-
-        An architecture of which a part is exact compares only what it has to learn.
+        """What training makes small: what is learned of a block minus what should be.
 
         Args:
             sources: Source tables of the samples.
@@ -113,8 +142,9 @@ class Model(eqx.Module):
         Returns:
             Errors of potential [A] and field [A/m].
         """
-        predicted = self.block(sources, points)
-        return predicted[0] - potential, predicted[1] - field
+        learned = self.learned_block(sources, points)
+        true = self.targets(sources, points, potential, field)
+        return learned[0] - true[0], learned[1] - true[1]
 
     def fitted(self: _Model, sources: SourceTable, points: Points, key: AnyKey) -> _Model:
         """The model that the first step begins with; itself, unless the architecture has a fit.
@@ -175,7 +205,7 @@ class Model(eqx.Module):
         Raises:
             SourceError: If sources or points have another number of columns than the model reads.
         """
-        checked = _checked(self, sources, points)
+        checked = checked_arguments(self, sources, points)
         capacity = self.count_near(*checked)
         potential: Potential = potential_at(self, *checked, capacity)
         return potential
@@ -197,7 +227,7 @@ class Model(eqx.Module):
         Raises:
             SourceError: If sources or points have another number of columns than the model reads.
         """
-        checked = _checked(self, sources, points)
+        checked = checked_arguments(self, sources, points)
         capacity = self.count_near(*checked)
         field: FieldValues = field_at(self, *checked, capacity)
         return field
@@ -221,39 +251,14 @@ class Model(eqx.Module):
         total: FieldValues = MU_0 * (field + inside)
         return total
 
-    @property
-    def dim(self) -> int:
-        """Space dimension."""
-        return self.inputs.dim
-
-    @property
-    def source_size(self) -> int:
-        """Columns of the source table."""
-        return self.inputs.source_size
-
-    @property
-    def source_columns(self) -> tuple[str, ...]:
-        """Names of these columns; none if they are not known."""
-        return self.inputs.columns
-
-    @property
-    def codes(self) -> tuple[int, ...]:
-        """Codes of the bodies it was trained on, if the source table has a column for them."""
-        return self.inputs.codes
-
-    @property
-    def limited_columns(self) -> tuple[str, ...]:
-        """Columns whose range in training bounds where the model can be trusted: all lengths."""
-        return tuple(name for name in self.inputs.columns if name in LENGTHS)
-
 
 @eqx.filter_jit
 def potential_at(
     model: Model, sources: SourceTable, points: Points, capacity: int | None
 ) -> Potential:
     """Potential [A] of checked arguments; see `Model.potential` and `Model.near`."""
-    weights = summed_over_sources(model.weights, sources)
-    smooth: Potential = over_points(lambda some: model.evaluate(weights, some)[0], points)
+    learned = _learned(model, sources)
+    smooth: Potential = over_points(lambda some: learned(some)[0], points)
     near = model.near(sources, points, capacity)
     return smooth if near is None else smooth + near[0]
 
@@ -263,25 +268,17 @@ def field_at(
     model: Model, sources: SourceTable, points: Points, capacity: int | None
 ) -> FieldValues:
     """Field [A/m] of checked arguments; see `Model.field` and `Model.near`."""
-    weights = summed_over_sources(model.weights, sources)
-    smooth: FieldValues = over_points(lambda some: model.evaluate(weights, some)[1], points)
+    learned = _learned(model, sources)
+    smooth: FieldValues = over_points(lambda some: learned(some)[1], points)
     near = model.near(sources, points, capacity)
     return smooth if near is None else smooth + near[1]
 
 
-def _checked(model: Model, sources: SourceTable, points: Points) -> tuple[SourceTable, Points]:
-    """Arrays of the right shape; a warning if values are known to be out of range."""
-    sources, points = jnp.asarray(sources), jnp.asarray(points)
-    if sources.ndim != 2 or sources.shape[1] != model.source_size:
-        names = ", ".join(model.source_columns) or "moment, position, sizes"
-        raise SourceError(
-            f"A source table must have {model.source_size} columns ({names}); got an array of "
-            f"shape {sources.shape}. Give one row for each source."
-        )
-    if points.ndim != 2 or points.shape[1] != model.dim:
-        raise SourceError(
-            f"Points must be an array of (points, {model.dim}); got one of shape {points.shape}. "
-            "Give one row for each point."
-        )
-    warn_out_of_range(model.inputs, model.limited_columns, sources, points)
-    return sources, points
+def _learned(
+    model: Model, sources: SourceTable
+) -> Callable[[Points], tuple[Potential, FieldValues]]:
+    """What the weights of one configuration make, as a function of the points."""
+    # The unit is that of the whole table, whose rows are then read a few at a time.
+    table, unit = in_own_unit(model.inputs, sources)
+    weights = summed_over_sources(model.weights, table)
+    return lambda points: physical(model.inputs, unit, *model.evaluate(weights, points))

@@ -15,7 +15,7 @@ import jax.random as jr
 from pydantic import Field, JsonValue, ValidationError
 
 from hypermagnetics.config import Config
-from hypermagnetics.errors import ModelFileError
+from hypermagnetics.errors import DamagedFileError, ModelFileError
 from hypermagnetics.files import atomic_file
 from hypermagnetics.models.inputs import ModelInputs
 from hypermagnetics.models.model import Model
@@ -103,7 +103,8 @@ def read_file(
     """Read and check the header, and the bytes of the arrays.
 
     Raises:
-        ModelFileError: If the file is absent, damaged, of another version or of another kind.
+        DamagedFileError: If its bytes are not those that were written.
+        ModelFileError: If the file is absent, of another version or of another kind.
     """
     if not path.is_file():
         raise ModelFileError(
@@ -119,7 +120,7 @@ def read_file(
             f"The file must be a {kind}; got a {header.format} ({path}). Give the other file."
         )
     if len(leaves) != header.bytes or hashlib.sha256(leaves).hexdigest() != header.sha256:
-        raise ModelFileError(
+        raise DamagedFileError(
             f"A model file must hold the {header.bytes} bytes its first line promises; got "
             f"{len(leaves)} bytes or other ones ({path}). Copy it from its source again, or train "
             "anew with --overwrite."
@@ -178,7 +179,7 @@ def _parse(line: bytes, path: Path) -> Header:
         version = content["version"]
         content["format"].index("hypermagnetics")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ModelFileError(
+        raise DamagedFileError(
             f"A model file must begin with a JSON line; got other bytes ({path}). "
             "Give a file written by hm-train."
         ) from error

@@ -21,6 +21,10 @@ from hypermagnetics.sources.interoperation import to_magpylib as to_magpylib
 from hypermagnetics.sources.labels import labels as labels
 from hypermagnetics.sources.magnetisation import magnetisation as magnetisation
 from hypermagnetics.sources.rectangle import rectangle as rectangle
+from hypermagnetics.sources.regions import NEAR as NEAR
+from hypermagnetics.sources.regions import REGIONS as REGIONS
+from hypermagnetics.sources.regions import RegionName as RegionName
+from hypermagnetics.sources.regions import region_codes as region_codes
 from hypermagnetics.sources.sampling import uniforms as uniforms
 from hypermagnetics.sources.superposition import block_superposition as block_superposition
 from hypermagnetics.sources.superposition import superposition as superposition

@@ -132,25 +132,17 @@ class Split(Model):
 
     def block(self, sources: SourceTables, points: Points) -> tuple[BlockPotential, BlockField]:
         """Potential and field of samples that share their points; see `Model`."""
-        potential, field = self.smooth_block(sources, points)
+        potential, field = self.learned_block(sources, points)
         columns, smoothing = self.inputs.described, self.smoothing
         near = jax.lax.map(
             lambda table: near_superposition(columns, smoothing, table, points), sources
         )
         return potential + near[0], field + near[1]
 
-    def smooth_block(
+    def evaluate_block(
         self, sources: SourceTables, points: Points
     ) -> tuple[BlockPotential, BlockField]:
-        """What the network makes of samples that share their points.
-
-        Args:
-            sources: Source tables of the samples.
-            points: Points of evaluation [m].
-
-        Returns:
-            Smooth potential [A] and field [A/m].
-        """
+        """The smooth part of samples that share their points; see `Model`."""
         weights, scales = jax.vmap(self.weights)(sources), self.inputs.scales
         features, gradient = self.factors.trunk.sums(points / scales.length, self.factors.mixing)
         # One product for all axes: (samples, K) @ (K, dim * points).
@@ -159,20 +151,19 @@ class Split(Model):
         potential = scales.potential * (weights @ features.T)
         return potential, -scales.potential / scales.length * jnp.moveaxis(field, 1, -1)
 
-    def errors(
+    def targets(
         self,
         sources: SourceTables,
         points: Points,
         potential: BlockPotential,
         field: BlockField,
     ) -> tuple[BlockPotential, BlockField]:
-        """Errors of the smooth part, whose truth follows from the sources; see `Model`."""
+        """The smooth part, which follows from the sources; see `Model`."""
         columns, smoothing = self.inputs.described, self.smoothing
-        learned = self.smooth_block(sources, points)
-        true = jax.vmap(lambda table: smooth_superposition(columns, smoothing, table, points))(
-            sources
-        )
-        return learned[0] - true[0], learned[1] - true[1]
+        true: tuple[BlockPotential, BlockField] = jax.vmap(
+            lambda table: smooth_superposition(columns, smoothing, table, points)
+        )(sources)
+        return true
 
     def fitted(self, sources: SourceTable, points: Points, key: AnyKey) -> "Split":
         """The least-squares fit of mixing and making for the drawn waves; see `Model`."""
@@ -211,6 +202,11 @@ class Split(Model):
     def rank(self) -> int | None:
         """None: K features make the smooth part alone, so K bounds no error of the whole."""
         return None
+
+    @property
+    def linear_in_weights(self) -> bool:
+        """True: what is learned is a sum of features, and the exact part one over sources."""
+        return True
 
     @property
     def limited_columns(self) -> tuple[str, ...]:

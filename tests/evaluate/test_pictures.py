@@ -1,12 +1,13 @@
 """Pictures: what is drawn, and that anything can be drawn."""
 
+import io
+
 import numpy as np
 import pytest
 from matplotlib.image import imread
 
 from hypermagnetics.data import Block
-from hypermagnetics.evaluate.drawing import draw_sample
-from hypermagnetics.evaluate.report import write_picture
+from hypermagnetics.pictures import draw_sample, one_sample, png_of
 from hypermagnetics.sources import SourceColumns, Sphere, source_table
 
 DISCS = SourceColumns.of("disc", constants={"radius": 1.0})
@@ -15,18 +16,7 @@ DISCS = SourceColumns.of("disc", constants={"radius": 1.0})
 @pytest.fixture
 def block(tiny) -> Block:
     """A block of one sample with four sources."""
-    return _sample(tiny.split("test-multi").block(1), 2)
-
-
-def _sample(block: Block, sample: int) -> Block:
-    one = slice(sample, sample + 1)
-    return Block(
-        sources=block.sources[one],
-        num_sources=block.num_sources[one],
-        grid=block.grid,
-        potential=block.potential[one],
-        field=block.field[one],
-    )
+    return one_sample(tiny.split("test-multi"), 10)
 
 
 def test_a_drawing_covers_the_grid_and_its_field_is_minus_the_gradient(block, oracle):
@@ -46,22 +36,20 @@ def test_a_drawing_covers_the_grid_and_its_field_is_minus_the_gradient(block, or
 @pytest.mark.parametrize(
     "settings", [{"factor": 0.0}, {"factor": 1.2, "blind_below": 0.0}, {"factor": np.nan}]
 )
-def test_every_prediction_can_be_drawn(block, oracle, tmp_path, settings):
+def test_every_prediction_can_be_drawn(block, oracle, settings):
     drawing = draw_sample(oracle(**settings), DISCS, block)
-    write_picture(tmp_path / "sample.png", drawing, "a title")
-    height, width, _ = imread(tmp_path / "sample.png").shape
+    height, width, _ = imread(io.BytesIO(png_of(drawing, "a title"))).shape
     assert width > 2 * height > 1000
 
 
-def test_a_dipole_is_drawn(block, oracle, tmp_path):
+def test_a_dipole_is_drawn(block, oracle):
     drawing = draw_sample(oracle(), SourceColumns.of("dipole", dim=2), block)
-    write_picture(tmp_path / "sample.png", drawing, "dipoles")
-    assert (tmp_path / "sample.png").is_file()
+    assert png_of(drawing, "dipoles").startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("mixture", [3], indirect=True, ids=["3D"])
 def test_a_slice_is_drawn(mixture, oracle):
-    block = _sample(mixture.dataset.split("test").block(0), 3)
+    block = one_sample(mixture.dataset.split("test"), 3)
     drawing = draw_sample(oracle(mixture.columns, rank=9), mixture.columns, block)
     low, high = block.grid[:, 2].min(), block.grid[:, 2].max()
     assert drawing.height is not None

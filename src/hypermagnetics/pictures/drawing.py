@@ -1,19 +1,30 @@
 """What a picture of one sample shows: values on a plane, outlines of bodies, and their moments."""
 
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Float64
 
-from hypermagnetics.data import Block
-from hypermagnetics.evaluate.outlines import bodies_in_plane
-from hypermagnetics.evaluate.predict import FieldModel, predict
+from hypermagnetics.data import Block, Split
+from hypermagnetics.pictures.outlines import bodies_in_plane
+from hypermagnetics.shapes import BlockField, BlockPotential, Points, SourceTables
 from hypermagnetics.sources import SourceColumns, block_superposition, body_size
 
 _RESOLUTION = 128
 _DIPOLE_SIZE = 0.05
 """Size a dipole is drawn with, in sides of the picture."""
+
+
+@runtime_checkable
+class DrawnModel(Protocol):
+    """What a picture asks of a model."""
+
+    def block(self, sources: SourceTables, points: Points) -> tuple[BlockPotential, BlockField]:
+        """Potential [A] and field [A/m] of samples that share their points."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -34,7 +45,29 @@ class Drawing:
     field: np.ndarray
 
 
-def draw_sample(model: FieldModel, columns: SourceColumns, block: Block) -> Drawing:
+def one_sample(split: Split, sample: int) -> Block:
+    """A block that holds one sample of a split and nothing else.
+
+    Args:
+        split: The split.
+        sample: Number of the sample.
+
+    Returns:
+        The block.
+    """
+    index, within = divmod(sample, split.layout.samples_per_grid)
+    block = split.block(index)
+    one = slice(within, within + 1)
+    return Block(
+        sources=block.sources[one],
+        num_sources=block.num_sources[one],
+        grid=block.grid,
+        potential=block.potential[one],
+        field=block.field[one],
+    )
+
+
+def draw_sample(model: DrawnModel, columns: SourceColumns, block: Block) -> Drawing:
     """Compute what a picture shows, on 128 x 128 points that cover the grid of the sample.
 
     In three dimensions they lie in the plane of constant z through the source nearest to the
@@ -63,7 +96,7 @@ def draw_sample(model: FieldModel, columns: SourceColumns, block: Block) -> Draw
     true_potential, true_field = block_superposition(
         columns, jnp.asarray(block.sources), jnp.asarray(block.num_sources), jnp.asarray(points)
     )
-    potential, field = predict(model, block.sources, points, num_samples=1)
+    potential, field = _predict(model, jnp.asarray(block.sources), jnp.asarray(points))
     dipole_size = _DIPOLE_SIZE * float(x[-1] - x[0])
     outlines, arrows = bodies_in_plane(columns, sources, height, dipole_size)
     shape = (_RESOLUTION, _RESOLUTION)
@@ -74,9 +107,16 @@ def draw_sample(model: FieldModel, columns: SourceColumns, block: Block) -> Draw
         arrows=arrows,
         true_potential=np.asarray(true_potential).reshape(shape),
         true_field=np.asarray(true_field)[..., :2].reshape(*shape, 2),
-        potential=potential.reshape(shape),
-        field=field[..., :2].reshape(*shape, 2),
+        potential=np.asarray(potential).reshape(shape),
+        field=np.asarray(field)[..., :2].reshape(*shape, 2),
     )
+
+
+@eqx.filter_jit
+def _predict(
+    model: DrawnModel, sources: SourceTables, points: Points
+) -> tuple[BlockPotential, BlockField]:
+    return model.block(sources, points)
 
 
 def _middle(sources: Float[np.ndarray, "sources columns"]) -> Float[np.ndarray, " dim"]:

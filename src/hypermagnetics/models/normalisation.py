@@ -1,0 +1,75 @@
+"""From the values of a network to physical ones, and back: exact, and part of the model."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from hypermagnetics.models.inputs import ModelInputs
+from hypermagnetics.shapes import SourceTable
+
+_BENT = 12.0
+"""sinh(12) is 81377: no potential of a dataset is so many scales."""
+
+
+def in_own_unit(inputs: ModelInputs, sources: SourceTable) -> tuple[SourceTable, Float[Array, ""]]:
+    """A configuration with its moments in the unit that the network reads them in.
+
+    With `moment = "sample"` that unit is the configuration's own root mean square,
+
+        unit = sqrt(sum_s |m_s|² / (dim n)) / scales.moment,
+
+    over the n rows whose moment is not zero, so padding does not count. Where there are none, the
+    unit is 0: such a configuration has no potential. Otherwise the unit is 1.
+
+    Args:
+        inputs: What the model reads.
+        sources: A whole source table; a part of it has another unit.
+
+    Returns:
+        The table with moments divided by the unit, and the unit, a number.
+    """
+    if inputs.moment == "dataset":
+        return sources, jnp.ones((), sources.dtype)
+    moments = sources[:, : inputs.dim]
+    # Squares of the numbers as they are might underflow or overflow. The unit does not depend on
+    # the peak, so neither does its gradient.
+    peak = jax.lax.stop_gradient(jnp.max(jnp.abs(moments), initial=0))
+    is_some = peak > 0
+    safe = jnp.where(is_some, peak, 1)
+    count = jnp.sum(jnp.any(moments != 0, axis=-1), dtype=sources.dtype) * inputs.dim
+    square = jnp.where(is_some, jnp.sum((moments / safe) ** 2) / jnp.maximum(count, 1), 1)
+    unit = safe * jnp.sqrt(square) / inputs.scales.moment
+    table = sources.at[:, : inputs.dim].set(moments / unit)
+    return table, jnp.where(is_some, unit, 0)
+
+
+def physical(
+    inputs: ModelInputs,
+    unit: Float[Array, "*samples"],
+    potential: Float[Array, "*samples points"],
+    field: Float[Array, "*samples points dim"],
+) -> tuple[Float[Array, "*samples points"], Float[Array, "*samples points dim"]]:
+    """Undo the normalisation of what `Model.evaluate` gives.
+
+    With `values = "asinh"`, a value u = potential / scale stands for the potential scale * sinh(u),
+    so the field -grad of that is cosh(u) times the given one. Beyond |u| = 12 the potential goes on
+    along the tangent, so that no network, however far from trained, makes it overflow. Both are
+    multiplied by the unit.
+
+    Args:
+        inputs: What the model reads.
+        unit: Of each configuration; see `in_own_unit`.
+        potential: scale * u [A].
+        field: Its negative gradient [A/m].
+
+    Returns:
+        Potential [A] and field [A/m].
+    """
+    if inputs.values == "asinh":
+        value = potential / inputs.scales.potential
+        bent = jnp.clip(value, -_BENT, _BENT)
+        slope = jnp.cosh(bent)
+        potential = inputs.scales.potential * (jnp.sinh(bent) + slope * (value - bent))
+        field = slope[..., None] * field
+    unit = unit.astype(potential.dtype)
+    return unit[..., None] * potential, unit[..., None, None] * field

@@ -1,0 +1,270 @@
+"""Normalisations are undone exactly, wherever a model is evaluated."""
+
+import json
+from pathlib import Path
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+import pytest
+from jax import export
+
+from hypermagnetics.errors import ExtensionError, RecipeError
+from hypermagnetics.evaluate.predict import predict
+from hypermagnetics.models import (
+    HyperMLP,
+    Model,
+    ModelConfig,
+    ModelInputs,
+    MomentUnit,
+    Scales,
+    UserModelConfig,
+    ValuesAs,
+    build_model,
+    load,
+    save_model,
+    to_jax_export,
+)
+from hypermagnetics.models.hyper_layer import HyperLayerConfig
+from hypermagnetics.models.hyper_mlp import HyperMLPConfig
+from hypermagnetics.models.linear import LinearConfig
+from hypermagnetics.models.normalisation import physical
+from hypermagnetics.models.split import SplitConfig
+from hypermagnetics.models.steps import SOURCES_PER_STEP
+from hypermagnetics.sources import SourceColumns
+
+_SCALES = Scales(length=2.0, moment=0.5, potential=0.1)
+_DISCS = SourceColumns.of("disc", constants={"radius": 1.0})
+_MLP = HyperMLPConfig(width=6, depth=2, hwidth=0.5, hdepth=1)
+_LAYER = HyperLayerConfig(width=12, depth=2, hwidth=0.5, hdepth=1, moment_as="input")
+_SPLIT = SplitConfig(rank=12, waves=40)
+_SOURCES = jr.normal(jr.key(1), (4, 3, 4), jnp.float32)
+_POINTS = jr.uniform(jr.key(2), (10, 2), jnp.float32, -3, 3)
+
+
+def model_of(config: ModelConfig, values: ValuesAs, moment: MomentUnit) -> Model:
+    """A model of discs with fresh parameters."""
+    inputs = ModelInputs(
+        columns=_DISCS.names,
+        bodies=_DISCS.bodies,
+        constants=_DISCS.constants,
+        scales=_SCALES,
+        values=values,
+        moment=moment,
+    )
+    return build_model(config, inputs, jr.key(3))
+
+
+_MODELS = {
+    "both": model_of(_MLP, "asinh", "sample"),
+    "asinh": model_of(_MLP, "asinh", "dataset"),
+    "sample": model_of(_MLP, "linear", "sample"),
+    "additive sample": model_of(_LAYER, "linear", "sample"),
+    "split sample": model_of(_SPLIT, "linear", "sample"),
+}
+_HOMOGENEOUS = [name for name in _MODELS if "sample" in name or name == "both"]
+_EVERY = pytest.mark.parametrize("name", _MODELS)
+
+
+def assert_close(actual: jax.Array, desired: jax.Array, tolerance: float = 1e-5) -> None:
+    """Equal to a tolerance relative to the largest value."""
+    np.testing.assert_allclose(
+        actual, desired, rtol=0, atol=tolerance * float(np.abs(desired).max())
+    )
+
+
+@_EVERY
+def test_block_and_program_say_what_the_model_says(name: str) -> None:
+    """And `errors` is the block minus labels."""
+    model = _MODELS[name]
+    expected = (
+        jax.jit(jax.vmap(model, in_axes=(0, None)))(_SOURCES, _POINTS),
+        jax.jit(jax.vmap(model.field, in_axes=(0, None)))(_SOURCES, _POINTS),
+    )
+    found = predict(model, np.asarray(_SOURCES), np.asarray(_POINTS), 6)
+    errors = eqx.filter_jit(model.errors)(_SOURCES, _POINTS, *expected)
+    for value, true, error in zip(found, expected, errors, strict=True):
+        assert_close(value, true)
+        if name != "split sample":  # whose targets are not the labels
+            assert float(jnp.abs(error).max()) < 1e-5 * float(jnp.abs(true).max())
+
+
+@_EVERY
+def test_field_is_minus_the_gradient_of_the_potential(name: str) -> None:
+    """By reverse mode through the undoing."""
+    model = _MODELS[name]
+    at_point = jax.grad(lambda point: model(_SOURCES[0], point[None])[0])
+    gradient = jax.jit(jax.vmap(at_point))(_POINTS)
+    assert_close(model.field(_SOURCES[0], _POINTS), -gradient)
+
+
+def test_asinh_is_undone_by_its_inverse() -> None:
+    """The potential is scale sinh(u), and H = cosh(u) times the field of scale u."""
+    model, plain = _MODELS["asinh"], model_of(_MLP, "linear", "dataset")
+    table = _SOURCES[0, :1]
+    value = plain(table, _POINTS) / _SCALES.potential
+    assert 1e-2 < float(jnp.abs(value).max()) < 12
+    assert_close(model(table, _POINTS), _SCALES.potential * jnp.sinh(value))
+    field = jnp.cosh(value)[:, None] * plain.field(table, _POINTS)
+    assert_close(model.field(table, _POINTS), field)
+
+
+def test_asinh_goes_on_along_its_tangent() -> None:
+    """Finite for any value, one to one, with a continuous slope that the field is multiplied by."""
+    inputs = ModelInputs(values="asinh", scales=_SCALES)
+    values = jnp.array([-1e6, -12.1, -12.0, -11.9, -0.3, 0.0, 1.0, 11.9, 12.1, 88.0, 1e6])
+
+    def potential(value: jax.Array) -> jax.Array:
+        scaled = (_SCALES.potential * value)[None]
+        return physical(inputs, jnp.ones(()), scaled, jnp.zeros((1, 2)))[0][0]
+
+    found = jax.vmap(potential)(values)
+    bent = np.clip(values, -12, 12)
+    true = _SCALES.potential * (np.sinh(bent) + np.cosh(bent) * (values - bent))
+    np.testing.assert_allclose(found, true, rtol=1e-12)
+    assert (np.diff(found) > 0).all()
+    field = physical(inputs, jnp.ones(()), _SCALES.potential * values, jnp.ones((len(values), 2)))[
+        1
+    ]
+    slope = jax.vmap(jax.grad(potential))(values) / _SCALES.potential
+    np.testing.assert_allclose(field, np.stack([slope, slope], axis=-1), rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", _HOMOGENEOUS)
+@pytest.mark.parametrize("exponent", [-90, -1, 1, 60])
+def test_a_unit_of_each_sample_makes_a_model_homogeneous(name: str, exponent: int) -> None:
+    """phi(c m) = c phi(m), even where squares of moments overflow."""
+    model, factor = _MODELS[name], 2.0**exponent
+    scaled = _SOURCES[0].at[:, :2].multiply(factor)
+    assert_close(model(scaled, _POINTS), factor * model(_SOURCES[0], _POINTS), 1e-6)
+    assert_close(model.field(scaled, _POINTS), factor * model.field(_SOURCES[0], _POINTS), 1e-6)
+
+
+def test_the_network_reads_moments_of_one_size() -> None:
+    """A configuration of the scale of moments is read as it is."""
+    plain, model = model_of(_MLP, "linear", "dataset"), _MODELS["sample"]
+    moments = _SOURCES[0, :, :2]
+    rms = jnp.sqrt(jnp.mean(moments**2))
+    table = _SOURCES[0].at[:, :2].multiply(_SCALES.moment / rms)
+    assert_close(model(table, _POINTS), plain(table, _POINTS))
+    assert_close(model(_SOURCES[0], _POINTS), rms / _SCALES.moment * plain(table, _POINTS))
+
+
+@_EVERY
+def test_padding_changes_nothing(name: str) -> None:
+    """Rows of zeros are no sources, so they do not count in the mean."""
+    model = _MODELS[name]
+    padded = jnp.concatenate([_SOURCES[0], jnp.zeros((4, 4), jnp.float32)])
+    assert_close(model(padded, _POINTS), model(_SOURCES[0], _POINTS), 1e-6)
+    assert_close(model.field(padded, _POINTS), model.field(_SOURCES[0], _POINTS), 1e-6)
+
+
+def test_the_unit_is_that_of_all_rows() -> None:
+    """Also where they are read a few at a time."""
+    model = _MODELS["both"]
+    many = jr.normal(jr.key(5), (SOURCES_PER_STEP + 5, 4), jnp.float32) * 1e-3
+    many = many.at[:5, :2].multiply(1000)
+    potential, field = eqx.filter_jit(model.block)(many[None], _POINTS)
+    assert_close(model(many, _POINTS), potential[0], 1e-4)
+    assert_close(model.field(many, _POINTS), field[0], 1e-4)
+
+
+@_EVERY
+@pytest.mark.parametrize("rows", [0, 3])
+def test_no_sources_have_no_potential(name: str, rows: int) -> None:
+    """Exactly zero, with finite derivatives by sources, points and parameters."""
+    model, empty = _MODELS[name], jnp.zeros((rows, 4), jnp.float32)
+    assert not np.asarray(model(empty, _POINTS)).any()
+    assert not np.asarray(model.field(empty, _POINTS)).any()
+
+    @eqx.filter_jit
+    @eqx.filter_grad
+    def gradient(arguments: tuple[Model, jax.Array, jax.Array]) -> jax.Array:
+        model, sources, points = arguments
+        return jnp.sum(model(sources, points)) + jnp.sum(model.field(sources, points) ** 2)
+
+    found = gradient((model, empty, _POINTS))
+    leaves = jax.tree.leaves(eqx.filter(found, eqx.is_array))
+    assert all(bool(jnp.isfinite(leaf).all()) for leaf in leaves)
+
+
+@pytest.mark.parametrize("name", ["both", "split sample"])
+def test_derivatives_by_moments_are_those_of_differences(name: str) -> None:
+    """Through the unit, which every moment of the configuration has a share in."""
+    model = jax.tree.map(
+        lambda a: a.astype(np.float64) if eqx.is_inexact_array(a) else a, _MODELS[name]
+    )
+    table, points = _SOURCES[0].astype(np.float64), _POINTS.astype(np.float64)
+    total = jax.jit(lambda sources: jnp.sum(model(sources, points)))
+    gradient = jax.grad(total)(table)
+    step = 1e-5
+    for place in ((0, 0), (2, 1), (1, 2)):
+        ahead, behind = (total(table.at[place].add(sign * step)) for sign in (1, -1))
+        assert float(gradient[place]) == pytest.approx(
+            float((ahead - behind) / (2 * step)), rel=1e-4
+        )
+
+
+def test_an_exported_model_undoes_it_too() -> None:
+    """Plain JAX says the same."""
+    model = _MODELS["both"]
+    for quantity in ("potential", "field"):
+        function = export.deserialize(bytearray(to_jax_export(model, quantity)))
+        expected = getattr(model, quantity)(_SOURCES[0], _POINTS)
+        assert_close(jax.jit(function.call)(_SOURCES[0], _POINTS), expected)
+
+
+def test_a_model_file_keeps_it(tmp_path: Path) -> None:
+    """In its first line; files from before have neither key."""
+    model, path = _MODELS["both"], tmp_path / "model.hm"
+    save_model(path, model, {})
+    again = load(path)
+    assert again.inputs == model.inputs
+    np.testing.assert_array_equal(again(_SOURCES[0], _POINTS), model(_SOURCES[0], _POINTS))
+    line, leaves = path.read_bytes().split(b"\n", 1)
+    header = json.loads(line)
+    assert (header["inputs"].pop("values"), header["inputs"].pop("moment")) == ("asinh", "sample")
+    path.write_bytes(json.dumps(header).encode() + b"\n" + leaves)
+    old = load(path)
+    assert (old.inputs.values, old.inputs.moment) == ("linear", "dataset")
+
+
+@pytest.mark.parametrize("config", [_LAYER, _SPLIT, LinearConfig(width=4)], ids=lambda c: c.name)
+def test_asinh_does_not_break_what_superposes_by_construction(config: ModelConfig) -> None:
+    """It is refused, with the reason."""
+    with pytest.raises(
+        RecipeError, match=r"values must be 'linear' .* superpose .* sinh of a sum is no sum"
+    ):
+        model_of(config, "asinh", "dataset")
+
+
+def test_a_split_in_its_own_unit_superposes() -> None:
+    """What is linear in the moments is not changed by a unit."""
+    a, b = _SOURCES[0], _SOURCES[1].at[:, :2].multiply(100)
+    model, plain = _MODELS["split sample"], model_of(_SPLIT, "linear", "dataset")
+    both = jnp.concatenate([a, b])
+    assert_close(model(both, _POINTS), model(a, _POINTS) + model(b, _POINTS))
+    assert_close(model(both, _POINTS), plain(both, _POINTS))
+
+
+class OwnBlock(HyperMLP):
+    """A class of a user with a block of its own."""
+
+    def __init__(self, inputs: ModelInputs, key: jax.Array) -> None:
+        super().__init__(4, 1, 0.5, 1, hyperkey=key, mainkey=key, inputs=inputs)
+
+    def block(self, sources: jax.Array, points: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """That of the base class."""
+        return super().block(sources, points)
+
+
+def test_a_block_that_a_user_defines_is_refused() -> None:
+    """Unless there is nothing to undo there."""
+    config = UserModelConfig(name="my_models:OwnBlock")
+    build_model(config, ModelInputs(), jr.key(0), OwnBlock)
+    for changes in ({"values": "asinh"}, {"moment": "sample"}):
+        inputs = ModelInputs(**changes)  # type: ignore[arg-type]
+        with pytest.raises(ExtensionError, match=r"OwnBlock that defines block \(model\.name\)"):
+            build_model(config, inputs, jr.key(0), OwnBlock)

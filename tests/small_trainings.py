@@ -1,0 +1,67 @@
+"""Trainings of a second, through the library, some of them killed."""
+
+import json
+from pathlib import Path
+
+from hypermagnetics.config import load_recipe
+from hypermagnetics.data import Dataset
+from hypermagnetics.train.config import TrainingRecipe
+from hypermagnetics.train.run import Outcome, train
+from hypermagnetics.train.run_files import RunFiles
+from hypermagnetics.train.setup import make_setup
+
+SMALL = (
+    "model.width=8",
+    "model.hwidth=0.5",
+    "model.trunk_frequencies=6",
+    "model.source_frequencies=6",
+    "schedule.max_steps=20",
+    "schedule.warmup_fraction=0.15",
+    "validation.every=5",
+    "checkpoint.every=10",
+    "tracking.log_every=4",
+    "data.points_per_step=7",
+    "data.blocks_per_batch=2",
+)
+
+
+class Killed(Exception):
+    """Stands for a process that ends without warning."""
+
+
+class Watcher:
+    """Counts steps, and dies in one of them."""
+
+    def __init__(self, kill_at: int | None = None) -> None:
+        self.kill_at, self.steps = kill_at, 0
+        self.told: list[str] = []
+
+    def advance(self, count: int, note: str) -> None:
+        """Some steps are done."""
+        self.steps += count
+        if self.kill_at is not None and self.steps >= self.kill_at:
+            raise Killed
+
+    def tell(self, text: str) -> None:
+        """Something a person should know."""
+        self.told.append(text)
+
+
+def small_recipe(*overrides: str) -> TrainingRecipe:
+    """The demo, made tiny."""
+    return load_recipe(TrainingRecipe, "training", "demo", (*SMALL, *overrides))
+
+
+def run(
+    recipe: TrainingRecipe, dataset: Dataset, directory: Path, kill_at: int | None = None
+) -> Outcome:
+    """Train, or go on; die without a word in step `kill_at`."""
+    setup = make_setup(recipe, dataset, lambda count: None)
+    return train(setup, RunFiles(directory), {"seed": 0}, Watcher(kill_at))
+
+
+def metrics(directory: Path) -> list[dict[str, object]]:
+    """The lines of metrics.jsonl without what belongs to a process: times and compiling."""
+    timing = {"seconds_per_step", "samples_per_second", "wait_share", "compiles"}
+    lines = (directory / "metrics.jsonl").read_text().splitlines()
+    return [{k: v for k, v in json.loads(line).items() if k not in timing} for line in lines]

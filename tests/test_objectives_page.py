@@ -1,0 +1,40 @@
+"""docs/objectives.md: its recipes are recipes, and it leaves no loss out."""
+
+import re
+import tomllib
+
+import pytest
+from packaging_facts import ROOT
+
+from hypermagnetics.config import checked
+from hypermagnetics.sources import SourceColumns
+from hypermagnetics.train.config import LossConfig, TrainingRecipe
+from hypermagnetics.train.objective import make_objective
+
+TEXT = (ROOT / "docs" / "objectives.md").read_text(encoding="utf-8")
+EXTENDING = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+SNIPPETS = re.findall(r"^```toml\n(.*?)^```", TEXT + EXTENDING, re.MULTILINE | re.DOTALL)
+REST = {"model": {"name": "split"}, "schedule": {"max_steps": 1, "learning_rate": 1e-3}}
+
+
+@pytest.mark.parametrize("number", range(len(SNIPPETS)))
+def test_snippets_are_objectives(number: int) -> None:
+    """With the terms they list, and no others."""
+    table = tomllib.loads(SNIPPETS[number])
+    config = checked(TrainingRecipe, {**REST, **table}, "the page").objective
+    columns = SourceColumns.of("disc", constants={"radius": 1.0})
+    own = {"my_losses:log_cosh": lambda error, truth: error[..., 0]}
+    objective = make_objective(config, 1.0, 1.0, own, columns)
+    assert list(objective.terms) == list(table["objective"]["terms"])
+
+
+def test_the_page_lists_all_losses_with_their_defaults() -> None:
+    """As the code has them."""
+    rule = str(LossConfig.model_fields["loss"].metadata)
+    shipped = re.findall(r"'([a-z-]+)'", rule.partition("(")[2])
+    assert len(shipped) == 5
+    rows = dict(re.findall(r'^\| `"([a-z:-]+)"` \|(.*)\|$', TEXT, re.MULTILINE))
+    assert set(rows) == {*shipped, "module:name"}
+    said = dict(re.findall(r"`([a-z]+)` = ([\d.]+)", " ".join(rows.values())))
+    defaults = LossConfig().model_dump(exclude={"loss"})
+    assert {name: float(value) for name, value in said.items()} == defaults

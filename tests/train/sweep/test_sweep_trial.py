@@ -1,0 +1,93 @@
+"""What becomes of a trial whose process ends in this way or that."""
+
+import signal
+from pathlib import Path
+
+import pytest
+from sweep_plans import GRID, plan_of
+
+from hypermagnetics.data import Dataset
+from hypermagnetics.errors import RunWriteError
+from hypermagnetics.train.signals import StopRequest
+from hypermagnetics.train.sweep import trial
+from hypermagnetics.train.sweep.ledger import Result, open_ledger
+from hypermagnetics.train.sweep.search import search_of
+from hypermagnetics.train.sweep.sweep_files import SweepFiles
+
+_SAY = "import sys; print({text!r}, file=sys.stderr); sys.exit({code})"
+_NOTES = "import sys; e = MemoryError('1 TB'); e.add_note('Try less.'); raise e"
+_KILL = "import os; os.kill(os.getpid(), 9)"
+
+
+def result_of(
+    code: str, directory: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch, stop: StopRequest
+) -> Result:
+    """The result of a trial whose process runs some other code than hm-train."""
+    monkeypatch.setattr(trial, "_HM_TRAIN", code)
+    plan, files = plan_of(f"{GRID}[keys]\nseed = [0]", directory, dataset), SweepFiles(directory)
+    files.log(0).parent.mkdir()
+    files.log(0).write_text("hm-train: an error of an earlier process\n", encoding="utf-8")
+    with open_ledger(plan, files) as ledger:
+        taken = ledger.take(search_of(plan))
+        assert taken is not None
+        with taken.lock:
+            return trial.run_trial(plan, files, taken, stop)
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        (
+            _SAY.format(text="hm-train: The loss must be finite.", code=2),
+            "The loss must be finite.",
+        ),
+        (_SAY.format(text="hm-train: 5/9 steps, 1 steps/s, 4 s left", code=2), "hm-train: 5/9"),
+        (_NOTES, "MemoryError: 1 TB"),
+        (_KILL, "Ended by SIGKILL, as if memory had run out."),
+        ("import sys; sys.exit(3)", "Exit code 3."),
+        ("", "A finished run must tell its validations; got: [Errno 2] No such file"),
+    ],
+)
+def test_a_failure_is_kept_with_what_it_said(
+    code: str, message: str, tmp_path: Path, tiny: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = result_of(code, tmp_path, tiny, monkeypatch, StopRequest())
+    assert found.state == "failed"
+    assert found.message.startswith(message)
+    assert found.seconds > 0
+
+
+def test_a_trial_that_is_stopped_stays_open(
+    tmp_path: Path, tiny: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if the signal comes before hm-train can make a checkpoint."""
+    stop = StopRequest()
+    stop.signal = signal.SIGINT
+    found = result_of("import time; time.sleep(60)", tmp_path, tiny, monkeypatch, stop)
+    assert found.state == "open"
+    assert found.seconds < 30
+
+
+def test_a_full_disk_ends_the_sweep(
+    tmp_path: Path, tiny: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All other trials would meet it, too."""
+    code = _SAY.format(text="hm-train: The directory of a run must take it.", code=74)
+    with pytest.raises(RunWriteError, match=r"^The directory of a run must take it\.$"):
+        result_of(code, tmp_path, tiny, monkeypatch, StopRequest())
+
+
+def test_values_that_fit_only_alone_fail_alone(tmp_path: Path, tiny: Dataset) -> None:
+    """Optuna may propose what only together breaks a rule of the recipe."""
+    plan = plan_of(f"{GRID}[keys]\nseed = [0]", tmp_path, tiny)
+    files = SweepFiles(tmp_path)
+    with open_ledger(plan, files) as ledger:
+        taken = ledger.take(search_of(plan))
+        assert taken is not None
+        with taken.lock:
+            wrong = taken._replace(trial=taken.trial.model_copy(update={"values": {"seed": -1}}))
+            found = trial.run_trial(plan, files, wrong, StopRequest())
+    assert found.state == "failed"
+    assert (
+        "'seed' must be greater than or equal to 0; got -1 (a trial with seed=-1)" in found.message
+    )

@@ -1,0 +1,82 @@
+"""Samples shared among devices: four of a CPU, in a process of their own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hypermagnetics.errors import RecipeError
+from hypermagnetics.train.devices import Devices
+
+PROGRAM = """
+import json, sys
+import equinox as eqx, jax, numpy as np
+from training_parts import MODEL, method, objective, random_batch
+from hypermagnetics.data import Batch
+from hypermagnetics.train.aggregation import loss_and_gradient
+from hypermagnetics.train.devices import Devices
+from hypermagnetics.train.parts import trainable
+from hypermagnetics.train.step import compiled_steps
+
+def host(batch):
+    sources, num_samples, grid, potential, field = map(np.asarray, jax.tree.leaves(batch))
+    return Batch(sources, np.ones(sources.shape[:2]), num_samples, grid, potential, field)
+
+def gradient(devices, batch, chunks):
+    function = eqx.filter_jit(lambda model, batch: loss_and_gradient(
+        objective(), model, batch, trainable(MODEL, ()), chunks))
+    return jax.device_get(function(devices.copies(MODEL), devices.take(host(batch))))
+
+def difference(one, other):
+    pairs = zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
+    return max(float(np.abs(a - b).max() / np.abs(b).max()) for a, b in pairs)
+
+found = {}
+for samples, used in ((7, 7), (13, 10)):
+    batch = random_batch(samples=samples, used=used)
+    whole = gradient(Devices.local(1), batch, 1)
+    for count, chunks in ((4, 1), (3, 2), (4, 3)):
+        shared = gradient(Devices.local(count), batch, chunks)
+        found[f"{samples} {used} {count} {chunks}"] = difference(shared, whole)
+
+devices = Devices.local(4)
+placed = devices.take(host(random_batch(samples=8)))
+shards = {shard.data.shape[1] for shard in placed.sources.addressable_shards}
+steps = compiled_steps(method(ema_decay=0.9), 1)
+state = devices.copies(method(ema_decay=0.9).begin(MODEL))
+for number in range(3):
+    state, losses = steps(state, [placed], number)
+print(json.dumps({"differences": found, "shards": sorted(shards), "devices": len(devices),
+                  "finite": bool(np.isfinite(losses.total).all())}))
+"""
+
+
+def test_devices_share_a_gradient() -> None:
+    """To 1e-5 for any number of devices and chunks, also where samples do not divide."""
+    flags = "--xla_force_host_platform_device_count=4"
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**_environment(), "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"},
+    )
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert len(result["differences"]) == 6
+    assert max(result["differences"].values()) < 1e-5, result
+    assert (result["shards"], result["devices"], result["finite"]) == ([2], 4, True)
+
+
+def test_more_devices_than_there_are_are_refused() -> None:
+    """With how many there are."""
+    with pytest.raises(RecipeError, match=r"must be at most 1, .*; got 3 \(cpu\). Lower it"):
+        Devices.local(3)
+
+
+def _environment() -> dict[str, str]:
+    tests = str(Path(__file__).parents[1])
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([tests, os.environ.get("PYTHONPATH", "")])}

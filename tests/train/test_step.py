@@ -1,0 +1,94 @@
+"""Steps: groups of any size, the average of the parameters, frozen parts."""
+
+from functools import cache
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from training_parts import MODEL, method, random_batch
+
+from hypermagnetics.models import Model
+from hypermagnetics.train.parts import trainable
+from hypermagnetics.train.step import Method, State, Steps, compiled_steps
+
+BATCHES = [random_batch(seed=seed) for seed in range(7)]
+
+
+def leaves(tree: object) -> list[np.ndarray]:
+    """The arrays of a tree."""
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(tree) if eqx.is_array(leaf)]
+
+
+def copy_of(model: Model) -> Model:
+    """In memory of its own, as a step gives up what goes in."""
+    copied: Model = jax.tree.map(lambda leaf: jnp.copy(leaf) if eqx.is_array(leaf) else leaf, model)
+    return copied
+
+
+@cache
+def steps_of(most: int) -> tuple[Method, Steps]:
+    """Compiled once for all tests."""
+    made = method(ema_decay=0.9)
+    return made, compiled_steps(made, most)
+
+
+def after(most: int, groups: tuple[int, ...]) -> tuple[State, list[float]]:
+    """The state after seven steps in groups, and their losses."""
+    made, steps = steps_of(most)
+    state, losses, done = made.begin(copy_of(MODEL)), [], 0
+    for count in groups:
+        state, found = steps(state, BATCHES[done : done + count], done)
+        losses += [float(value) for value in found.total]
+        done += count
+    return state, losses
+
+
+def test_any_groups_of_steps_are_the_same_bits() -> None:
+    """However checkpoints and signals cut a run into dispatches."""
+    one = after(4, (4, 3))
+    for groups in ((1,) * 7, (2, 4, 1), (3, 3, 1)):
+        other = after(4, groups)
+        assert one[1] == other[1]
+        for a, b in zip(leaves(one[0]), leaves(other[0]), strict=True):
+            assert a.tobytes() == b.tobytes()
+
+
+def test_a_group_is_its_steps() -> None:
+    """Up to rounding: another program may fuse otherwise."""
+    one, other = after(1, (1,) * 7), after(4, (4, 3))
+    np.testing.assert_allclose(one[1], other[1], rtol=1e-5)
+    for a, b in zip(leaves(one[0].model), leaves(other[0].model), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
+
+
+def test_the_average_follows_the_parameters() -> None:
+    """Against its definition, step by step."""
+    made, steps = steps_of(1)
+    state = made.begin(copy_of(MODEL))
+    expected = leaves(eqx.filter(MODEL, eqx.is_inexact_array))
+    for number, batch in enumerate(BATCHES):
+        state, _ = steps(state, [batch], number)
+        keep = min(0.9, (1 + number) / (10 + number))
+        now = leaves(eqx.filter(state.model, eqx.is_inexact_array))
+        expected = [keep * old + (1 - keep) * new for old, new in zip(expected, now, strict=True)]
+    found = leaves(eqx.filter(state.result, eqx.is_inexact_array))
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+    assert method().begin(MODEL).result is MODEL
+
+
+@pytest.mark.parametrize("part", ["hypernetwork", "hypernetwork.layers.0"])
+def test_frozen_parts_keep_their_bits(part: str) -> None:
+    """Also under an optimiser that decays weights; all others move."""
+    made = method(optimiser=optax.adamw(1e-2, weight_decay=0.1), trained=trainable(MODEL, (part,)))
+    state = made.begin(copy_of(MODEL))
+    state, _ = compiled_steps(made, 1)(state, BATCHES[:1], 0)
+    before, _ = jax.tree_util.tree_flatten_with_path(eqx.filter(MODEL, eqx.is_inexact_array))
+    now = leaves(eqx.filter(state.model, eqx.is_inexact_array))
+    for (path, old), new in zip(before, now, strict=True):
+        name = jax.tree_util.keystr(path, simple=True, separator=".")
+        same = np.asarray(old).tobytes() == new.tobytes()
+        assert same == name.startswith(part + "."), name

@@ -1,0 +1,53 @@
+"""A small model, batches of normal numbers, and a method: what tests of steps share."""
+
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import optax
+
+from hypermagnetics.models import HyperLayer
+from hypermagnetics.models.hyper_layer import HyperLayerConfig
+from hypermagnetics.train.batch import DeviceBatch
+from hypermagnetics.train.config import ObjectiveConfig
+from hypermagnetics.train.objective import Objective, make_objective
+from hypermagnetics.train.parts import trainable
+from hypermagnetics.train.step import Method
+
+MODEL = HyperLayer(
+    config=HyperLayerConfig(width=10, depth=2, hwidth=0.5, hdepth=1),
+    hyperkey=jr.key(0),
+    mainkey=jr.key(1),
+)
+
+
+def random_batch(
+    blocks: int = 2, samples: int = 4, points: int = 6, *, used: int | None = None, seed: int = 2
+) -> DeviceBatch:
+    """Normal numbers in the shapes of a batch, of which the first `used` samples count."""
+    keys = jr.split(jr.key(seed), 4)
+
+    def normal(key: jax.Array, *shape: int) -> jax.Array:
+        return jr.normal(key, shape, jnp.float32)
+
+    return DeviceBatch(
+        normal(keys[0], blocks, samples, 3, 4),
+        jnp.full(blocks, samples if used is None else used, jnp.int32),
+        normal(keys[1], blocks, points, 2),
+        normal(keys[2], blocks, samples, points),
+        normal(keys[3], blocks, samples, points, 2),
+    )
+
+
+def objective() -> Objective:
+    """The usual one."""
+    return make_objective(ObjectiveConfig(delta=0.3), 0.7, 1.9)
+
+
+def method(**changes: object) -> Method:
+    """Adam on that objective."""
+    settings = {
+        "objective": objective(),
+        "optimiser": optax.adam(1e-2),
+        "trained": trainable(MODEL, ()),
+    }
+    return Method(**{**settings, **changes})  # type: ignore[arg-type]

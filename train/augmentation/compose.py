@@ -1,0 +1,66 @@
+"""The symmetries of a recipe, one after another, in each step anew."""
+
+import jax.random as jr
+from jaxtyping import Array, Int
+
+from hypermagnetics.errors import RecipeError
+from hypermagnetics.models import ModelInputs
+from hypermagnetics.train.augmentation.moment_scaling import MOMENT_SCALING
+from hypermagnetics.train.augmentation.reflection import REFLECTION
+from hypermagnetics.train.augmentation.rotation import ROTATION
+from hypermagnetics.train.augmentation.scaling import SCALING
+from hypermagnetics.train.augmentation.symmetry import Symmetry
+from hypermagnetics.train.augmentation.time_reversal import TIME_REVERSAL
+from hypermagnetics.train.batch import Augmentation, DeviceBatch, unchanged
+from hypermagnetics.train.config import SymmetryName
+
+SYMMETRIES: dict[SymmetryName, Symmetry] = {
+    "rotation": ROTATION,
+    "reflection": REFLECTION,
+    "time-reversal": TIME_REVERSAL,
+    "scaling": SCALING,
+    "moment-scaling": MOMENT_SCALING,
+}
+"""The place of a name is part of its random key: append, never reorder."""
+
+_STREAM = 2
+"""Of the seed; 0 and 1 are those of the model and its fit."""
+
+
+def make_augmentation(
+    names: tuple[SymmetryName, ...], inputs: ModelInputs, seed: int, where: str
+) -> Augmentation:
+    """The change of each step, a function of seed and step alone.
+
+    Args:
+        names: Symmetries, in the order in which they are applied.
+        inputs: What the columns of the sources are.
+        seed: Seed of the training.
+        where: The dataset, for messages.
+
+    Returns:
+        What changes a batch; nothing without names.
+
+    Raises:
+        RecipeError: If a source table of these columns cannot say what a symmetry makes of it.
+        SourceError: If the bodies are not known.
+    """
+    if not names:
+        return unchanged
+    columns = inputs.described
+    for name in names:
+        if lacking := SYMMETRIES[name].obstacle(columns):
+            raise RecipeError(
+                f"data.augment must name symmetries that the source table can follow; got "
+                f"{name!r}, which needs {lacking} ({where}). Leave it out, or generate a dataset "
+                "with that."
+            )
+    places = {name: place for place, name in enumerate(SYMMETRIES)}
+
+    def augment(batch: DeviceBatch, number: Int[Array, ""]) -> DeviceBatch:
+        key = jr.fold_in(jr.fold_in(jr.key(seed), _STREAM), number)
+        for name in names:
+            batch = SYMMETRIES[name].apply(columns, batch, jr.fold_in(key, places[name]))
+        return batch
+
+    return augment

@@ -1,0 +1,100 @@
+"""Everything turned by one random rotation: bodies, points and fields."""
+
+import jax.numpy as jnp
+import jax.random as jr
+from jaxtyping import Array, Float
+
+from hypermagnetics.shapes import AnyKey
+from hypermagnetics.sources import SourceColumns
+from hypermagnetics.sources.box import Axes, axes_of_angle, axes_of_quaternion
+from hypermagnetics.sources.columns import QUATERNION
+from hypermagnetics.train.augmentation.symmetry import (
+    Symmetry,
+    is_body,
+    mapped_linearly,
+    per_block,
+    with_columns,
+)
+from hypermagnetics.train.batch import DeviceBatch
+
+_Components = tuple[Float[Array, "..."], ...]
+
+
+def rotated(columns: SourceColumns, batch: DeviceBatch, key: AnyKey) -> DeviceBatch:
+    """Turn each block by a rotation R, uniform over all: phi(R m, R d) = phi(m, d), H -> R H.
+
+    In two dimensions the angle is added to that of rectangles; in three the quaternion of the
+    rotation is multiplied from the left to those of cuboids. Discs, spheres and dipoles have no
+    orientation.
+
+    Args:
+        columns: What the columns of the sources are.
+        batch: The batch.
+        key: Random key.
+
+    Returns:
+        The turned batch.
+    """
+    dtype = batch.grid.dtype
+    if columns.dim == 2:
+        turn = per_block(lambda one: jr.uniform(one, (), dtype, 0, 2 * jnp.pi), key, batch)
+        return _turned_in_the_plane(columns, batch, turn)
+    four = per_block(lambda one: jr.normal(one, (4,), dtype), key, batch)
+    return _turned_in_space(columns, batch, four / jnp.linalg.norm(four, axis=-1, keepdims=True))
+
+
+def _turned_in_the_plane(
+    columns: SourceColumns, batch: DeviceBatch, turn: Float[Array, " blocks"]
+) -> DeviceBatch:
+    moved = mapped_linearly(columns, batch, _matrix(axes_of_angle(turn)))
+    if not columns.has("angle"):
+        return moved
+    angle = batch.sources[..., columns.index("angle")]
+    more = jnp.where(is_body(columns, batch.sources, "rectangle"), turn[:, None, None], 0)
+    return _with_sources(moved, with_columns(columns, moved.sources, {"angle": angle + more}))
+
+
+def _turned_in_space(
+    columns: SourceColumns, batch: DeviceBatch, turn: Float[Array, "blocks 4"]
+) -> DeviceBatch:
+    moved = mapped_linearly(columns, batch, _matrix(axes_of_quaternion(tuple(turn.T))))
+    if not columns.has(QUATERNION[0]):
+        return moved
+    by = tuple(turn[:, i][:, None, None] for i in range(4))
+    before = tuple(batch.sources[..., columns.index(name)] for name in QUATERNION)
+    # Zeros, of rows that have no rotation, stay zeros.
+    after = dict(zip(QUATERNION, _product(by, before), strict=True))
+    return _with_sources(moved, with_columns(columns, moved.sources, after))
+
+
+def _obstacle(columns: SourceColumns) -> str | None:
+    for body, name in (("rectangle", "angle"), ("cuboid", QUATERNION[0])):
+        if body in columns.bodies and not columns.has(name):
+            return f"a column {name} of its own for each {body}"
+    return None
+
+
+ROTATION = Symmetry(rotated, _obstacle)
+"""In three dimensions by a unit quaternion of normal numbers, which is uniform over rotations."""
+
+
+def _with_sources(
+    batch: DeviceBatch, sources: Float[Array, "blocks samples sources columns"]
+) -> DeviceBatch:
+    return DeviceBatch(sources, batch.num_samples, batch.grid, batch.potential, batch.field)
+
+
+def _product(p: _Components, q: _Components) -> _Components:
+    """The quaternion that turns by q, then by p."""
+    (a, b, c, d), (w, x, y, z) = p, q
+    return (
+        a * w - b * x - c * y - d * z,
+        a * x + b * w + c * z - d * y,
+        a * y - b * z + c * w + d * x,
+        a * z + b * y - c * x + d * w,
+    )
+
+
+def _matrix(axes: Axes) -> Float[Array, "blocks dim dim"]:
+    """The rotation matrix, whose columns are the turned axes."""
+    return jnp.stack([jnp.stack(axis, axis=-1) for axis in axes], axis=-1)

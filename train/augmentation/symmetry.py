@@ -1,0 +1,131 @@
+"""What a symmetry is, and what its transforms have in common."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+from jaxtyping import Array, Bool, Float
+
+from hypermagnetics.shapes import AnyKey
+from hypermagnetics.sources import BODIES, BodyName, SourceColumns
+from hypermagnetics.train.batch import DeviceBatch
+
+_Draw = TypeVar("_Draw")
+
+
+@dataclass(frozen=True)
+class Symmetry:
+    """A random change of sources and points, with the exact labels of what comes out."""
+
+    apply: Callable[[SourceColumns, DeviceBatch, AnyKey], DeviceBatch]
+    """What the columns are, a batch and a random key, to a batch of the same shapes."""
+    obstacle: Callable[[SourceColumns], str | None]
+    """What source tables of these columns lack to say what comes out; None if nothing."""
+
+
+def none(columns: SourceColumns) -> str | None:
+    """No obstacle: every source table can say what comes out."""
+    return None
+
+
+def per_block(draw: Callable[[AnyKey], _Draw], key: AnyKey, batch: DeviceBatch) -> _Draw:
+    """One draw for each block, since its samples share their points.
+
+    Args:
+        draw: From a random key to arrays.
+        key: Random key.
+        batch: The blocks.
+
+    Returns:
+        The arrays, with the blocks along a first axis.
+    """
+    drawn: _Draw = jax.vmap(lambda block: draw(jr.fold_in(key, block)))(
+        jnp.arange(len(batch.sources))
+    )
+    return drawn
+
+
+def per_sample(
+    draw: Callable[[AnyKey], Float[Array, ""]], key: AnyKey, batch: DeviceBatch
+) -> Float[Array, "blocks samples"]:
+    """One draw for each sample: the same whether or not others fill up its block.
+
+    Args:
+        draw: From a random key to a number.
+        key: Random key.
+        batch: The samples.
+
+    Returns:
+        The numbers.
+    """
+    samples = jnp.arange(batch.sources.shape[1])
+    return per_block(
+        lambda of_block: jax.vmap(lambda sample: draw(jr.fold_in(of_block, sample)))(samples),
+        key,
+        batch,
+    )
+
+
+def mapped_linearly(
+    columns: SourceColumns, batch: DeviceBatch, matrix: Float[Array, "blocks dim dim"]
+) -> DeviceBatch:
+    """Moments, positions, points and fields v become Q v, with an orthogonal matrix for each block.
+
+    The potential is that of the bodies mapped likewise, phi(Q m, Q d) = phi(m, d), so it stays.
+
+    Args:
+        columns: What the columns of the sources are.
+        batch: The batch.
+        matrix: Q of each block.
+
+    Returns:
+        The batch; columns behind the position are as before.
+    """
+    dim, sources = columns.dim, batch.sources
+    parts = (
+        _mapped(matrix, sources[..., :dim]),
+        _mapped(matrix, sources[..., dim : 2 * dim]),
+        sources[..., 2 * dim :],
+    )
+    return DeviceBatch(
+        jnp.concatenate(parts, axis=-1),
+        batch.num_samples,
+        _mapped(matrix, batch.grid),
+        batch.potential,
+        _mapped(matrix, batch.field),
+    )
+
+
+def with_columns(
+    columns: SourceColumns,
+    sources: Float[Array, "blocks samples sources columns"],
+    changed: dict[str, Float[Array, "blocks samples sources"]],
+) -> Float[Array, "blocks samples sources columns"]:
+    """Source tables with some columns replaced, by their names."""
+    for name, values in changed.items():
+        sources = sources.at[..., columns.index(name)].set(values)
+    return sources
+
+
+def is_body(
+    columns: SourceColumns,
+    sources: Float[Array, "blocks samples sources columns"],
+    body: BodyName,
+) -> Bool[Array, "blocks samples sources"]:
+    """Which rows are a source of this body, and neither another one nor padding."""
+    is_source = jnp.any(sources[..., : columns.dim] != 0, axis=-1)
+    if not columns.has("body"):
+        return is_source
+    return is_source & (sources[..., columns.index("body")] == BODIES.index(body))
+
+
+def _mapped(
+    matrix: Float[Array, "blocks dim dim"], vectors: Float[Array, "blocks *rest dim"]
+) -> Float[Array, "blocks *rest dim"]:
+    # Sums of products, and no matrix product, whose factors a GPU may be asked to round.
+    blocks, dim = matrix.shape[:2]
+    spread = matrix.reshape(blocks, *(1,) * (vectors.ndim - 2), dim, dim)
+    return jnp.sum(spread * vectors[..., None, :], axis=-1)

@@ -1,0 +1,29 @@
+"""The sign of all moments of a sample."""
+
+import jax.random as jr
+
+from hypermagnetics.shapes import AnyKey
+from hypermagnetics.sources import SourceColumns
+from hypermagnetics.train.augmentation.moment_scaling import times_moments
+from hypermagnetics.train.augmentation.symmetry import Symmetry, none, per_sample
+from hypermagnetics.train.batch import DeviceBatch
+
+
+def reversed_in_time(columns: SourceColumns, batch: DeviceBatch, key: AnyKey) -> DeviceBatch:
+    """Turn around the moments of half of the samples: phi(-m) = -phi(m), H -> -H.
+
+    Args:
+        columns: What the columns of the sources are.
+        batch: The batch.
+        key: Random key.
+
+    Returns:
+        The batch.
+    """
+    dtype = batch.grid.dtype
+    signs = per_sample(lambda one: jr.rademacher(one, (), dtype), key, batch)
+    return times_moments(columns, batch, signs)
+
+
+TIME_REVERSAL = Symmetry(reversed_in_time, none)
+"""Exact for any bodies."""

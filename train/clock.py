@@ -1,0 +1,81 @@
+"""Where the time of a run goes."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+Activity = Literal["steps", "loader", "compiling", "validation", "checkpoints", "tracking"]
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Seconds of a process by what they were spent on; compiling stands apart."""
+
+    seconds: dict[Activity, float]
+
+    @property
+    def total(self) -> float:
+        """All but compiling [s]."""
+        return sum(value for name, value in self.seconds.items() if name != "compiling")
+
+    def of(self, activity: Activity) -> float:
+        """The share of an activity in all but compiling."""
+        return self.seconds[activity] / self.total if self.total else 0.0
+
+    @property
+    def verdict(self) -> str:
+        """What limited the run, in words, with the shares."""
+        names: tuple[Activity, ...] = ("steps", "loader", "validation", "checkpoints", "tracking")
+        shares = {name: self.of(name) for name in names}
+        limits: dict[Activity, str] = {
+            "steps": "computing: the device was busy with steps; a faster device, a smaller model "
+            "or fewer points a step (data.points_per_step) would shorten it",
+            "loader": "the loader: the device waited for data; a faster disk, data.mode 'device' "
+            "or data.div_data would shorten it",
+            "validation": "validation: raise validation.every, or make the split smaller",
+            "checkpoints": "checkpoints: raise checkpoint.every, or write to a faster disk",
+            "tracking": "tracking: raise tracking.log_every, or track to fewer places",
+        }
+        most = max(shares, key=lambda name: shares[name])
+        listed = ", ".join(
+            f"{'waiting for data' if name == 'loader' else name} {100 * share:.3g} %"
+            for name, share in shares.items()
+        )
+        return (
+            f"Limited by {limits[most]}. Time after compiling "
+            f"({self.seconds['compiling']:.1f} s): {listed}."
+        )
+
+
+class Clock:
+    """Adds up the seconds of each activity of a process."""
+
+    def __init__(self) -> None:
+        """Begin now."""
+        self._seconds: dict[Activity, float] = dict.fromkeys(
+            ("steps", "loader", "compiling", "validation", "checkpoints", "tracking"), 0.0
+        )
+
+    def add(self, activity: Activity, seconds: float) -> None:
+        """Count seconds that were measured elsewhere."""
+        self._seconds[activity] += seconds
+
+    def spent(self, activity: Activity) -> float:
+        """Seconds so far."""
+        return self._seconds[activity]
+
+    @contextmanager
+    def during(self, activity: Activity) -> Iterator[None]:
+        """Count the time of a block."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.add(activity, time.perf_counter() - start)
+
+    @property
+    def shares(self) -> Shares:
+        """What has been added up."""
+        return Shares(dict(self._seconds))

@@ -1,0 +1,58 @@
+"""[data]: what is read, and from where."""
+
+from typing import Annotated, Literal, get_args
+
+from pydantic import BeforeValidator, Field, field_validator
+
+from hypermagnetics.config import Config, nearest
+from hypermagnetics.data import CropConfig
+
+_Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
+
+SymmetryName = Literal["rotation", "reflection", "time-reversal", "scaling", "moment-scaling"]
+
+
+def _symmetry(name: object) -> object:
+    known = get_args(SymmetryName)
+    if isinstance(name, str) and name not in known:
+        raise ValueError(f"one of {', '.join(known)} ({nearest(name, known)})")
+    return name
+
+
+class DataConfig(Config):
+    """What is read."""
+
+    train: str = "train"
+    """Split that is trained on."""
+    valid: str = "valid"
+    """Split that decides which parameters are the best."""
+    blocks_per_batch: Annotated[int, Field(ge=1, le=4096)] = 1
+    points_per_step: _Count | None = None
+    """Points of each grid that a step looks at, drawn anew each step; null for all. Points are
+    cheaper than samples: neighbours say nearly the same."""
+    crop: CropConfig | None = None
+    """Crops of regular grids: an epoch has each crop of each block, and a step looks at the points
+    of a crop, padding included, instead of all."""
+    mode: Literal["auto", "device", "stream"] = "auto"
+    """"device": the split is copied to the device once; "stream": batches are read from the mapped
+    files while steps run; "auto": "device" where it fits and is not a CPU. The values are equal."""
+    device_share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """Share of the memory of the device that the split may take."""
+    div_data: bool = False
+    """Shards are read nearly in the order of files, for data sets larger than the memory."""
+    div_shuffle_dist: Annotated[int, Field(ge=0, le=2**31 - 1)] = 1
+    """With `div_data`: how many shards further than its place a block may come; about that many
+    shards are in memory. 0 is the order of files."""
+    check: Literal["all", "sizes"] = "all"
+    """"all": every byte is compared with its sha256 before the first step."""
+    augment: tuple[Annotated[SymmetryName, BeforeValidator(_symmetry)], ...] = ()
+    """Exact symmetries by which sources, points and labels of each step are changed at random, one
+    after another: "rotation", "reflection", "time-reversal" (the sign of all moments), "scaling"
+    (of all lengths) and "moment-scaling". See docs/normalisation.md."""
+
+    @field_validator("augment")
+    @classmethod
+    def _each_once(cls, names: tuple[SymmetryName, ...]) -> tuple[SymmetryName, ...]:
+        if len(set(names)) < len(names):
+            raise ValueError("names of symmetries, each once")
+        return names

@@ -1,0 +1,123 @@
+"""[objective]: the loss, term by term."""
+
+from functools import partial
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from hypermagnetics.config import Config
+from hypermagnetics.user_code import is_user_name, shipped_or_user_name
+
+_Positive = Annotated[float, Field(gt=0)]
+_NotNegative = Annotated[float, Field(ge=0)]
+_Power = Annotated[float, Field(ge=1, le=8)]
+_Floor = Annotated[float, Field(ge=1e-6)]  # its square is a float32, and no less than one
+_Order = Annotated[float, Field(ge=-4, le=4)]
+_TermName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=40)]
+
+_OPTIONS: dict[str, tuple[str, ...]] = {
+    "huber": ("delta",),
+    "mse": (),
+    "relative": ("power", "floor"),
+    "sample-relative": ("floor",),
+    "spectral": ("order",),
+}
+"""The shipped losses, and what each takes; docs/objectives.md has their formulas."""
+
+_Loss = Annotated[str, AfterValidator(partial(shipped_or_user_name, tuple(_OPTIONS)))]
+
+
+class LossConfig(Config):
+    """A loss with all that losses take."""
+
+    loss: _Loss = "huber"
+    """"huber", "mse", "relative", "sample-relative", "spectral", or a function of a user,
+    "module:name"; see `PointLoss`."""
+    delta: _Positive = 1.0
+    """"huber": where it turns from quadratic to linear [root mean squares]."""
+    power: _Power = 1.0
+    """"relative": the power of |error| / |truth|."""
+    floor: _Floor = 0.01
+    """"relative", "sample-relative": smaller truths count as this one [root mean squares]."""
+    order: _Order = 1.0
+    """"spectral": s of (1 + |k|²)^s."""
+
+
+class RegionsConfig(Config):
+    """How much points count, by where they lie among the bodies; see `region_codes`."""
+
+    inside: _NotNegative = 1.0
+    near: _NotNegative = 1.0
+    beyond: _NotNegative = 1.0
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> "RegionsConfig":
+        if not self.inside + self.near + self.beyond > 0:
+            raise ValueError("given a positive weight for at least one region")
+        return self
+
+
+class TermConfig(Config):
+    """One term: a loss of the error of potential or field."""
+
+    of: Literal["potential", "field"]
+    weight: _NotNegative = 1.0
+    loss: _Loss | None = None
+    """null for that of the objective, as for all that losses take."""
+    delta: _Positive | None = None
+    power: _Power | None = None
+    floor: _Floor | None = None
+    order: _Order | None = None
+    regions: RegionsConfig | None = None
+    """null where all points count alike."""
+
+
+def _both() -> dict[str, TermConfig]:
+    return {"potential": TermConfig(of="potential"), "field": TermConfig(of="field")}
+
+
+class ObjectiveConfig(LossConfig):
+    """The loss: a weighted sum of terms, each in units of the root mean square of its truth."""
+
+    terms: dict[_TermName, TermConfig] = Field(default_factory=_both)
+    """By name, which metrics.jsonl reports them under."""
+
+    def loss_of(self, term: str) -> LossConfig:
+        """The loss of a term, with what it says itself and the rest from the objective."""
+        defaults = {key: getattr(self, key) for key in LossConfig.model_fields}
+        own = {key: getattr(self.terms[term], key) for key in defaults}
+        return LossConfig(**{k: defaults[k] if v is None else v for k, v in own.items()})
+
+    def place_of(self, loss: str) -> str:
+        """The first key of the recipe that names a loss."""
+        terms = {name: term for term, name in reversed(self.losses_of_terms.items())}
+        return "objective.loss" if loss == self.loss else f"objective.terms.{terms[loss]}.loss"
+
+    @property
+    def losses_of_terms(self) -> dict[str, str]:
+        """The losses that terms name themselves, by term."""
+        return {name: term.loss for name, term in self.terms.items() if term.loss is not None}
+
+    @model_validator(mode="after")
+    def _something_to_minimise(self) -> "ObjectiveConfig":
+        if not sum(term.weight for term in self.terms.values()) > 0:
+            raise ValueError("given at least one term of positive weight")
+        return self
+
+    @model_validator(mode="after")
+    def _terms_say_nothing_in_vain(self) -> "ObjectiveConfig":
+        for name, term in self.terms.items():
+            loss = self.loss_of(name).loss
+            takes = () if is_user_name(loss) else _OPTIONS[loss]
+            for option in ("delta", "power", "floor", "order"):
+                if getattr(term, option) is not None and option not in takes:
+                    raise ValueError(
+                        f"given without {option} in term {name!r}, whose loss {loss!r} takes "
+                        f"{' and '.join(takes) or 'no such number'}"
+                    )
+            if term.regions is not None and loss == "spectral":
+                raise ValueError(
+                    f"given without regions in term {name!r}, whose loss {loss!r} is of the "
+                    "grid as a whole"
+                )
+        return self

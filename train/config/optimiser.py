@@ -1,0 +1,40 @@
+"""[optimiser]: how the loss is made small."""
+
+from typing import Annotated
+
+from pydantic import Field, JsonValue
+
+from hypermagnetics.config import Config
+
+_Positive = Annotated[float, Field(gt=0)]
+_Arguments = dict[str, JsonValue]
+
+
+class MethodConfig(Config):
+    """An optimiser of optax."""
+
+    name: str = "adam"
+    """Any optimiser of optax or optax.contrib that takes a learning rate."""
+    arguments: _Arguments = Field(default_factory=dict)
+    """Its arguments besides the learning rate, by name."""
+    clip_norm: _Positive | None = None
+    """Largest norm of the gradient; null for no clipping."""
+
+
+class OptimiserConfig(Config):
+    """The optimiser of all phases that name none, and the average of the parameters."""
+
+    name: str = "adam"
+    """Any optimiser of optax or optax.contrib that takes a learning rate."""
+    arguments: _Arguments = Field(default_factory=dict)
+    """Its arguments besides the learning rate, by name."""
+    clip_norm: _Positive | None = None
+    """Largest norm of the gradient; null for no clipping."""
+    ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Decay of an exponential moving average of the parameters, which is then what is validated
+    and what the model file holds; null for none."""
+
+    @property
+    def method(self) -> MethodConfig:
+        """The optimiser alone."""
+        return MethodConfig(name=self.name, arguments=self.arguments, clip_norm=self.clip_norm)

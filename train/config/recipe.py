@@ -1,0 +1,79 @@
+"""A whole training recipe."""
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from hypermagnetics.config import Config
+from hypermagnetics.models import ModelConfig
+from hypermagnetics.train.config.data import DataConfig
+from hypermagnetics.train.config.normalisation import NormalisationConfig
+from hypermagnetics.train.config.objective import ObjectiveConfig
+from hypermagnetics.train.config.optimiser import OptimiserConfig
+from hypermagnetics.train.config.run import (
+    CheckpointConfig,
+    ComputeConfig,
+    TrackingConfig,
+    ValidationConfig,
+)
+from hypermagnetics.train.config.schedule import ScheduleConfig
+
+
+class TrainingRecipe(Config):
+    """A whole training."""
+
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
+    model: ModelConfig
+    data: DataConfig = DataConfig()
+    normalisation: NormalisationConfig = NormalisationConfig()
+    objective: ObjectiveConfig = ObjectiveConfig()
+    optimiser: OptimiserConfig = OptimiserConfig()
+    schedule: ScheduleConfig
+    validation: ValidationConfig = ValidationConfig()
+    checkpoint: CheckpointConfig = CheckpointConfig()
+    tracking: TrackingConfig = TrackingConfig()
+    compute: ComputeConfig = ComputeConfig()
+
+    @model_validator(mode="after")
+    def _phases_weigh_terms_that_exist(self) -> "TrainingRecipe":
+        terms = self.objective.terms
+        for number, phase in enumerate(self.schedule.phases):
+            if unknown := sorted(set(phase.weights) - set(terms)):
+                raise ValueError(
+                    f"given weights of terms of the objective alone, {', '.join(sorted(terms))}, "
+                    f"not of {', '.join(unknown)} (schedule.phases.{number}.weights)"
+                )
+            weights = {name: term.weight for name, term in terms.items()} | phase.weights
+            if not sum(weights.values()) > 0:
+                raise ValueError(
+                    f"given a positive weight in each phase (schedule.phases.{number}.weights)"
+                )
+        return self
+
+    @property
+    def resolved(self) -> "TrainingRecipe":
+        """The same recipe with nothing left open that the number of steps decides."""
+        return self.model_copy(update={"schedule": self.schedule.resolved})
+
+    def goes_on_as(self, other: "TrainingRecipe") -> bool:
+        """Whether the other recipe differs at most in when the run ends and in what is told.
+
+        Args:
+            other: A recipe.
+
+        Returns:
+            Whether a run of this recipe can go on by the other one.
+        """
+        return self._without_ends == other._without_ends
+
+    @property
+    def _without_ends(self) -> "TrainingRecipe":
+        schedule = self.resolved.schedule.model_copy(update={"max_steps": 1, "max_minutes": None})
+        return self.model_copy(
+            update={
+                "schedule": schedule,
+                "validation": ValidationConfig(every=self.validation.every),
+                "tracking": TrackingConfig(),
+                "checkpoint": CheckpointConfig(),
+            }
+        )

@@ -1,0 +1,53 @@
+"""[validation], [checkpoint], [tracking], [compute]: how a run goes about it."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from hypermagnetics.config import Config
+
+_Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
+Tracker = Literal["tensorboard", "wandb", "mlflow"]
+
+
+class ValidationConfig(Config):
+    """When the model is looked at, and when it is good enough."""
+
+    every: _Count = 500
+    """Steps between validations; the last step always validates."""
+    patience: _Count | None = None
+    """Validations without a new best loss after which the run is finished; null for no such end."""
+    min_steps: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    """Steps before which `patience` ends nothing."""
+
+
+class CheckpointConfig(Config):
+    """What is kept to go on from."""
+
+    every: _Count = 500
+    """Steps between checkpoints; the last step always makes one."""
+    keep: Annotated[int, Field(ge=1, le=1000)] = 2
+    """How many of the newest checkpoints stay."""
+
+
+class TrackingConfig(Config):
+    """What is told while the run goes on, and to whom."""
+
+    log_every: _Count = 50
+    """Steps between lines of metrics.jsonl, and between looks at whether the loss is finite."""
+    to: tuple[Tracker, ...] = ()
+    """Beside metrics.jsonl. They need the extra `tracking`."""
+
+
+class ComputeConfig(Config):
+    """How a step is computed. None of it changes what is computed, beyond rounding."""
+
+    devices: _Count | None = None
+    """How many of the devices of this process share the samples of a batch; null for all."""
+    chunks: _Count = 1
+    """Parts in which the samples of a batch go through the model one after another: less memory for
+    the same gradient (gradient accumulation)."""
+    steps_per_dispatch: Annotated[int, Field(ge=1, le=1024)] | None = None
+    """Steps that are handed to the device at once; null for 1 on a CPU and 16 elsewhere."""
+    matmul: Literal["float32", "tensorfloat32", "bfloat16"] = "float32"
+    """Precision of the factors of matrix products on GPUs and TPUs; sums stay in float32."""

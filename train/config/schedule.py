@@ -1,0 +1,99 @@
+"""[schedule]: phases of a training, and when it ends."""
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from hypermagnetics.config import Config
+from hypermagnetics.train.config.optimiser import MethodConfig
+
+_Positive = Annotated[float, Field(gt=0)]
+_NotNegative = Annotated[float, Field(ge=0)]
+_Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
+_Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class PhaseConfig(Config):
+    """A stretch of steps with its own learning rate, optimiser, weights and frozen parts."""
+
+    steps: _Count
+    learning_rate: _Positive
+    """Peak, reached after the warm-up."""
+    warmup_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the steps in which the learning rate rises from 0 to its peak."""
+    final_fraction: _Fraction = 1.0
+    """Learning rate at the end, in units of the peak, reached by a cosine."""
+    optimiser: MethodConfig | None = None
+    """null for that of the recipe. Every phase begins with a fresh state of its optimiser."""
+    weights: dict[str, _NotNegative] = Field(default_factory=dict)
+    """Weights of terms of the objective, by name; those of the objective where none is given."""
+    freeze: tuple[str, ...] = ()
+    """Parts of the model that keep their values, by the beginning of their names, such as "trunk"
+    or "hypernetwork.layers.0"."""
+
+
+class ScheduleConfig(Config):
+    """Learning rate and phases as functions of the step, and how many steps there are.
+
+    What a step does never depends on where the training ends, so that a finished run can go on.
+    """
+
+    max_steps: _Count | None = None
+    """The last step. null for all steps of the phases; more than those go on in the last phase, at
+    its final learning rate."""
+    max_minutes: _Positive | None = None
+    """Minutes of training after which the run is finished, all processes together; null for no
+    such end."""
+    learning_rate: _Positive | None = None
+    """Peak, reached after the warm-up."""
+    warmup_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the decay steps in which the learning rate rises from 0 to its peak."""
+    final_fraction: _Fraction = 0.0
+    """Learning rate at the end of the decay steps and beyond, in units of the peak."""
+    decay_steps: _Count | None = None
+    """Steps of warm-up and cosine; null for max_steps. The recipe that is kept in a run says the
+    number, so that more steps change nothing before them."""
+    phases: tuple[PhaseConfig, ...] = ()
+    """Instead of the four keys above: phases one after another."""
+
+    @model_validator(mode="after")
+    def _one_of_two_forms(self) -> "ScheduleConfig":
+        simple = self.max_steps is not None and self.learning_rate is not None
+        own = (self.learning_rate, self.decay_steps) != (None, None)
+        if simple == bool(self.phases) or (self.phases and own):
+            raise ValueError(
+                "given either with max_steps and learning_rate, or with phases, not both"
+            )
+        if self.phases and (self.warmup_fraction or self.final_fraction):
+            raise ValueError(
+                "given without warmup_fraction and final_fraction beside phases, which have their "
+                "own"
+            )
+        return self
+
+    @property
+    def num_steps(self) -> int:
+        """The last step."""
+        return self.max_steps or sum(phase.steps for phase in self.phases)
+
+    @property
+    def stretches(self) -> tuple[PhaseConfig, ...]:
+        """The phases; one if the simple form is given."""
+        if self.phases:
+            return self.phases
+        assert self.learning_rate is not None, "the recipe gives one of the two forms"
+        return (
+            PhaseConfig(
+                steps=self.decay_steps or self.num_steps,
+                learning_rate=self.learning_rate,
+                warmup_fraction=self.warmup_fraction,
+                final_fraction=self.final_fraction,
+            ),
+        )
+
+    @property
+    def resolved(self) -> "ScheduleConfig":
+        """The same, with the number of decay steps said."""
+        if self.phases:
+            return self.model_copy(update={"max_steps": self.num_steps})
+        return self.model_copy(update={"decay_steps": self.decay_steps or self.num_steps})

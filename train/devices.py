@@ -1,0 +1,85 @@
+"""Samples of a batch shared among the devices of this process."""
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from hypermagnetics.data import Batch
+from hypermagnetics.errors import RecipeError
+from hypermagnetics.train.batch import DeviceBatch
+
+_AXIS = "samples"
+_Tree = TypeVar("_Tree")
+
+
+@dataclass(frozen=True)
+class Devices:
+    """Some devices, each of which holds the state and a share of the samples of a batch."""
+
+    mesh: Mesh
+
+    @classmethod
+    def local(cls, count: int | None) -> "Devices":
+        """The first devices of this process.
+
+        Args:
+            count: How many; all if None.
+
+        Returns:
+            The devices.
+
+        Raises:
+            RecipeError: If there are fewer.
+        """
+        found = jax.local_devices()
+        if count is not None and count > len(found):
+            raise RecipeError(
+                f"'compute.devices' must be at most {len(found)}, the devices of this process; got "
+                f"{count} ({found[0].platform}). Lower it, or leave it out to take all."
+            )
+        return cls(Mesh(np.array(found[:count]), (_AXIS,)))
+
+    def __len__(self) -> int:
+        """How many."""
+        return self.mesh.size
+
+    @property
+    def everywhere(self) -> NamedSharding:
+        """A copy on each device."""
+        return NamedSharding(self.mesh, PartitionSpec())
+
+    @property
+    def places(self) -> tuple[NamedSharding, ...]:
+        """Where the arrays of a batch lie, in order: the samples of each block are divided."""
+        divided = NamedSharding(self.mesh, PartitionSpec(None, _AXIS))
+        return (divided, self.everywhere, self.everywhere, divided, divided)
+
+    def copies(self, tree: _Tree) -> _Tree:
+        """The arrays of a tree on each device."""
+        placed: _Tree = jax.tree.map(
+            lambda leaf: (
+                jax.device_put(leaf, self.everywhere) if isinstance(leaf, jax.Array) else leaf
+            ),
+            tree,
+        )
+        return placed
+
+    def take(self, batch: Batch) -> DeviceBatch:
+        """Hand a batch to the devices; its samples are filled up to divide among them."""
+        arrays = (
+            self._filled(batch.sources),
+            batch.num_samples,
+            batch.grid,
+            self._filled(batch.potential),
+            self._filled(batch.field),
+        )
+        return DeviceBatch(*jax.device_put(arrays, self.places))
+
+    def _filled(self, values: np.ndarray) -> np.ndarray:
+        missing = -values.shape[1] % len(self)
+        if not missing:
+            return values
+        return np.pad(values, ((0, 0), (0, missing), *((0, 0),) * (values.ndim - 2)))

@@ -1,0 +1,169 @@
+"""What a run keeps: its best model, its final one, and checkpoints."""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from hypermagnetics.errors import DivergenceError, RunWriteError
+from hypermagnetics.models import Model, save_model
+from hypermagnetics.train.checkpoint import Reached, save_checkpoint
+from hypermagnetics.train.clock import Clock
+from hypermagnetics.train.log import MetricsLog
+from hypermagnetics.train.run_files import RunFiles
+from hypermagnetics.train.setup import Setup
+from hypermagnetics.train.step import State
+from hypermagnetics.train.validation import Validation, Validator
+
+
+@dataclass(frozen=True)
+class Source:
+    """The file that the result of a run is copied from."""
+
+    file: Path
+    step: int
+
+
+class Keeper:
+    """Validates a run and writes what it keeps."""
+
+    def __init__(
+        self,
+        setup: Setup,
+        files: RunFiles,
+        provenance: dict[str, JsonValue],
+        log: MetricsLog,
+        clock: Clock,
+        show: Callable[[int, Model, Validation], None],
+    ) -> None:
+        """Compile nothing yet.
+
+        Args:
+            setup: The parts of the training.
+            files: Where to.
+            provenance: What every file says beside its arrays.
+            log: Where validations are told.
+            clock: What the times are added to.
+            show: Given the step, the model and its errors, to draw a picture of.
+        """
+        self._setup, self._files, self._provenance = setup, files, provenance
+        self._log, self._clock, self._show = log, clock, show
+        self._validator = Validator(setup.valid, setup.objective, setup.devices)
+        self._is_warm = False
+        self.validation: Validation | None = None
+        """The last one."""
+
+    def look(self, state: State, progress: Reached) -> Reached:
+        """Validate, and keep the model if it is the best so far.
+
+        Args:
+            state: The state.
+            progress: How far it is.
+
+        Returns:
+            The same, with the best step and loss.
+
+        Raises:
+            DivergenceError: If the loss is not finite.
+        """
+        loss = self._validate(state, progress)
+        if progress.best_loss is None or loss < progress.best_loss:
+            progress = progress.model_copy(update={"best_step": progress.step, "best_loss": loss})
+            self._save_model(self._files.best, state, progress)
+        return progress
+
+    def save(self, state: State, progress: Reached) -> None:
+        """Make a checkpoint, unless the last update has spoilt the parameters.
+
+        Raises:
+            DivergenceError: If it has.
+        """
+        self._warm_up(state)
+        with self._clock.during("checkpoints"):
+            if not math.isfinite(self._validator.first_loss(state.model)):
+                raise DivergenceError(
+                    f"The loss of the parameters that are saved must be finite; got one that is "
+                    f"not after step {progress.step}"
+                )
+            recipe = self._setup.recipe.resolved.model_dump(mode="json")
+            save_checkpoint(
+                self._files,
+                state,
+                progress,
+                {**self._provenance, "recipe": recipe},
+                self._setup.recipe.checkpoint.keep,
+            )
+
+    def finish(self, state: State, progress: Reached) -> Source:
+        """Keep the final model, and tell which file is the result: the best or the final one.
+
+        A run that ends between two regular validations is validated once more. That one decides
+        about the result alone, so that a run that goes on does as if it had never ended.
+        """
+        regular = progress.step % self._setup.recipe.validation.every == 0
+        loss = math.inf if regular else self._validate(state, progress)
+        source = Source(self._files.final, progress.step)
+        if progress.best_loss is None or loss < progress.best_loss:
+            progress = progress.model_copy(update={"best_step": progress.step, "best_loss": loss})
+        else:
+            assert progress.best_step is not None, "there is a best loss"
+            source = Source(self._files.best, progress.best_step)
+        self._save_model(self._files.final, state, progress)
+        return source
+
+    def _validate(self, state: State, progress: Reached) -> float:
+        self._warm_up(state)
+        with self._clock.during("validation"):
+            self.validation = found = self._validator(state.result)
+        self._log.write({"step": progress.step, "validation": found.model_dump(mode="json")})
+        self._show(progress.step, state.result, found)
+        if found.loss is None:
+            raise DivergenceError(
+                f"The validation loss must be finite; got one that is not after step "
+                f"{progress.step}"
+            )
+        return found.loss
+
+    def _warm_up(self, state: State) -> None:
+        """Compile, so that no other time is counted with it."""
+        if not self._is_warm:
+            with self._clock.during("compiling"):
+                self._validator.first_loss(state.model)
+            self._is_warm = True
+
+    def _save_model(self, file: Path, state: State, progress: Reached) -> None:
+        about = {**self._provenance, **progress.model_dump(mode="json", exclude={"seconds"})}
+        save_model(file, state.result, about)
+
+
+@contextmanager
+def last_checkpoint_named(files: RunFiles) -> Iterator[None]:
+    """Say in errors which checkpoint is kept, and what to do.
+
+    Raises:
+        DivergenceError: With that.
+        RunWriteError: In place of an OSError.
+    """
+    try:
+        yield
+    except DivergenceError as error:
+        raise DivergenceError(
+            f"{error} ({files.directory}; {_kept(files)}). Begin another run with a lower "
+            "schedule.learning_rate, or with optimiser.clip_norm set."
+        ) from error
+    except OSError as error:
+        raise RunWriteError(
+            f"The directory of a run must take what is written; got {error.strerror or error} "
+            f"({error.filename or files.directory}; {_kept(files)}). Make room, then give the same "
+            "command with --resume."
+        ) from error
+
+
+def _kept(files: RunFiles) -> str:
+    steps = files.checkpoint_steps()
+    if steps:
+        return f"the last good checkpoint is {files.checkpoint(steps[-1])}"
+    return "no checkpoint had been made"

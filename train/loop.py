@@ -1,0 +1,175 @@
+"""The steps of one process."""
+
+import time
+from collections import deque
+from collections.abc import Callable
+
+import jax
+from pydantic import JsonValue
+
+from hypermagnetics.errors import InterruptedRunError
+from hypermagnetics.train.checkpoint import Reached, load_newest
+from hypermagnetics.train.clock import Clock
+from hypermagnetics.train.ending import reason_to_end
+from hypermagnetics.train.feed import Feed
+from hypermagnetics.train.keeper import Keeper, Source, last_checkpoint_named
+from hypermagnetics.train.log import MetricsLog
+from hypermagnetics.train.note import note
+from hypermagnetics.train.objective import Losses
+from hypermagnetics.train.phases import Phase, phase_of
+from hypermagnetics.train.run_files import RunFiles
+from hypermagnetics.train.setup import Setup
+from hypermagnetics.train.signals import StopRequest
+from hypermagnetics.train.step import State, Steps, compiled_steps
+from hypermagnetics.train.tracking.opening import open_tracking
+from hypermagnetics.train.windows import Windows
+
+_AHEAD = 2
+"""Dispatches that may wait for the device: enough to keep it busy. More would hold more batches,
+and times of steps would be those of dispatching."""
+
+
+class Loop:
+    """The steps of one process, dispatched without waiting for the device.
+
+    Only a validation or a checkpoint waits for all of them.
+    """
+
+    def __init__(
+        self,
+        setup: Setup,
+        files: RunFiles,
+        provenance: dict[str, JsonValue],
+        tell: Callable[[str], None],
+    ) -> None:
+        """Read the newest checkpoint, or begin; arguments as those of `train`."""
+        self._setup, self._files = setup, files
+        self.clock = Clock()
+        self._state, self.progress, self._phase = self._begin(tell)
+        self.ending = reason_to_end(setup.recipe, self.progress)
+        self._done, self._steps = self.progress.step, self._compiled()
+        self._is_compiled = False
+        # A run that has come to its end has nothing more to tell.
+        names = () if self.ending else setup.recipe.tracking.to
+        self._tracking = open_tracking(names, setup, files, self._done, self.clock, tell)
+        self._log = MetricsLog(files.metrics, self._done, self._tracking.scalars)
+        self._windows = Windows(self._log, self.clock, setup, self._done)
+        show = self._tracking.picture
+        self._keeper = Keeper(setup, files, provenance, self._log, self.clock, show)
+        self._in_flight: deque[Losses] = deque()
+        self._start, self._seconds_before = time.monotonic(), self.progress.seconds or 0.0
+
+    def run(self, feed: Feed, stop: StopRequest, advance: Callable[[int, str], None]) -> None:
+        """Go through the steps that are left.
+
+        Args:
+            feed: Their batches.
+            stop: Whether a signal has come.
+            advance: Told about steps.
+        """
+        self._windows.skip()
+        while self.ending is None:
+            with last_checkpoint_named(self._files):
+                count = self._make_steps(feed)
+                stopped = stop.signal  # looked at once: a signal may come at any moment
+                self._look_around(feed.wait_seconds, stops=stopped is not None)
+            advance(count, note(self._windows.pace, self._keeper.validation))
+            if stopped is not None and self.ending is None:
+                raise InterruptedRunError(
+                    f"A run must reach step {self._setup.recipe.schedule.num_steps} to be "
+                    f"finished; got {stopped.name} after step {self._done} "
+                    f"({self._files.directory}). A checkpoint of that step is kept: give the same "
+                    "command with --resume."
+                )
+
+    def finish(self) -> Source:
+        """Keep the final model.
+
+        Returns:
+            The file of the result.
+        """
+        with last_checkpoint_named(self._files):
+            return self._keeper.finish(self._state, self.progress)
+
+    def close(self) -> None:
+        """Close the log and the trackers."""
+        self._log.close()
+        self._tracking.close(finished=self.ending is not None)
+
+    @property
+    def keeper(self) -> Keeper:
+        """What keeps the models."""
+        return self._keeper
+
+    @property
+    def samples_per_second(self) -> float:
+        """Speed of the steps of this process."""
+        return self._windows.samples_per_second
+
+    def _begin(self, tell: Callable[[str], None]) -> tuple[State, Reached, Phase]:
+        setup = self._setup
+        found = load_newest(self._files, setup.phases, tell, setup.code.model)
+        if found is None:
+            phase = setup.phases[0]
+            state, progress = phase.method.begin(setup.new_model()), Reached()
+        else:
+            state, progress = found
+            phase = phase_of(setup.phases, max(progress.step - 1, 0))
+        return setup.devices.copies(state), progress, phase
+
+    def _compiled(self) -> Steps:
+        return compiled_steps(self._phase.method, self._setup.steps_per_dispatch)
+
+    def _make_steps(self, feed: Feed) -> int:
+        """Dispatch the steps until something is due, or as many as fit."""
+        phase = phase_of(self._setup.phases, self._done)
+        if phase is not self._phase:
+            self._phase, self._is_compiled = phase, False
+            state = phase.method.begin(self._state.model, self._state.average)
+            self._state, self._steps = self._setup.devices.copies(state), self._compiled()
+        count = self._steps_until_due()
+        batches = [feed.next() for _ in range(count)]
+        start = time.perf_counter()
+        self._state, losses = self._steps(self._state, batches, self._done)
+        compiling = 0.0 if self._is_compiled else time.perf_counter() - start
+        self._is_compiled = True
+        self._windows.add(losses, count, phase, compiling)
+        self._in_flight.append(losses)
+        if len(self._in_flight) > _AHEAD:
+            jax.block_until_ready(self._in_flight.popleft())
+        self._done += count
+        return count
+
+    def _steps_until_due(self) -> int:
+        recipe, done = self._setup.recipe, self._done
+        every = (recipe.validation.every, recipe.checkpoint.every, recipe.tracking.log_every)
+        ends = [done + number - done % number for number in every]
+        ends.append(recipe.schedule.num_steps)
+        if self._phase.end is not None:
+            ends.append(self._phase.end)
+        return min(min(ends) - done, self._setup.steps_per_dispatch)
+
+    def _look_around(self, waited: float, *, stops: bool) -> None:
+        """Log, validate and save what is due."""
+        recipe, done = self._setup.recipe, self._done
+        now = self.progress.model_copy(update={"step": done, "seconds": self._seconds()})
+        validates = done % recipe.validation.every == 0
+        saves = stops or done % recipe.checkpoint.every == 0
+        # Whether the patience is at its end is known after validating only.
+        ends = reason_to_end(recipe, now.model_copy(update={"best_step": done})) is not None
+        if not (validates or saves or ends):
+            if done % recipe.tracking.log_every == 0:
+                self._windows.close(waited)
+            return
+        self._windows.close(waited)
+        self._windows.drain()
+        self.progress = self._keeper.look(self._state, now) if validates else now
+        self.ending = reason_to_end(recipe, self.progress)
+        if saves or self.ending is not None:
+            self._keeper.save(self._state, self.progress)
+        self._windows.skip()
+
+    def _seconds(self) -> float | None:
+        if self._setup.recipe.schedule.max_minutes is None:
+            return None
+        return self._seconds_before + time.monotonic() - self._start

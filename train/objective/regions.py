@@ -1,0 +1,23 @@
+"""Weights of points by where they lie among the bodies of their sample."""
+
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+from jaxtyping import Array, UInt8
+
+from hypermagnetics.sources import REGIONS
+from hypermagnetics.train.objective.sample_loss import PointWeights
+
+
+@dataclass(frozen=True)
+class RegionWeights:
+    """How much the points of each region count; `hypermagnetics.sources.region_codes` has them."""
+
+    inside: float
+    near: float
+    beyond: float
+
+    def __call__(self, codes: UInt8[Array, "blocks samples points"]) -> PointWeights:
+        """The weight of each point."""
+        weights = [getattr(self, name) for name in REGIONS]
+        return jnp.asarray(weights, jnp.float32)[codes]

@@ -1,0 +1,28 @@
+"""The error of a sample relative to the truth of the sample."""
+
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from hypermagnetics.train.objective.sample_loss import PointWeights, SampleLosses, Values
+
+
+@dataclass(frozen=True)
+class SampleRelative:
+    """sum w |e|² / sum (w |truth|² + floor²) over the points of a sample; a `SampleLoss`.
+
+    The square of the relative L2 error, so that samples of weak and strong sources count alike.
+    """
+
+    floor: float
+    """Keeps samples without truth finite [root mean squares]."""
+
+    def __call__(self, error: Values, truth: Values, weights: PointWeights | None) -> SampleLosses:
+        """The loss of each sample."""
+        return _mean_square(error, weights) / (_mean_square(truth, weights) + self.floor**2)
+
+
+def _mean_square(values: Values, weights: PointWeights | None) -> Float[Array, "blocks samples"]:
+    squares = jnp.sum(values**2, axis=-1)
+    return jnp.mean(squares if weights is None else weights * squares, axis=-1)

@@ -1,0 +1,1 @@
+"""Many trainings of one recipe that differ in some of its keys."""

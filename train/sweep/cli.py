@@ -1,0 +1,127 @@
+"""The command line of hm-train sweep."""
+
+import math
+import shlex
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from hypermagnetics.config import load_recipe
+from hypermagnetics.data import Dataset
+from hypermagnetics.errors import InterruptedRunError, RecipeError, RunError, RunWriteError
+from hypermagnetics.log import Progress, errors_in_one_line, say
+from hypermagnetics.train.config import TrainingRecipe
+from hypermagnetics.train.sweep.config import read_sweep
+from hypermagnetics.train.sweep.ledger import Trial
+from hypermagnetics.train.sweep.plan import Plan, in_words
+from hypermagnetics.train.sweep.report import write_report
+from hypermagnetics.train.sweep.run import sweep
+from hypermagnetics.train.sweep.search import search_of
+from hypermagnetics.train.sweep.sweep_files import SweepFiles
+from hypermagnetics.train.sweep.table import ranked, score_of, text_table
+
+_TRY_AGAIN, _CANNOT_WRITE = 75, 74
+"""Exit codes, as those of a training."""
+
+
+@click.command(name="sweep", epilog="Example:  hm-train sweep demo widths.toml widths")
+@click.argument("recipe", metavar="RECIPE")
+@click.argument("file", metavar="SWEEP.toml", type=click.Path(path_type=Path))
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--data",
+    metavar="DATASET",
+    type=click.Path(path_type=Path),
+    help="Train on this dataset instead of the one that SWEEP.toml names.",
+)
+@click.option(
+    "--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Override one key in all trials."
+)
+@click.option("--retry-failed", is_flag=True, help="Go on with trials that failed before.")
+def sweep_command(
+    recipe: str,
+    file: Path,
+    directory: Path,
+    data: Path | None,
+    overrides: tuple[str, ...],
+    retry_failed: bool,
+) -> None:
+    """Train RECIPE many times, with the keys varied that SWEEP.toml names, and compare.
+
+    Every trial is a run in DIR. The same command goes on after a kill, and helps where another
+    process is at work: give it several times for several trainings at once. See docs/sweeps.md.
+    """
+    with errors_in_one_line("hm-train"):
+        plan = _plan(recipe, file, data, overrides)
+        plan.check()
+        files, propose = SweepFiles(directory), search_of(plan)
+        try:
+            with ExitStack() as stack:
+                console = _Console(plan.num_trials, stack)
+                found = sweep(plan, propose, files, console, retry_failed=retry_failed)
+        except (InterruptedRunError, RunWriteError) as error:
+            say(f"hm-train: {error}")
+            code = _TRY_AGAIN if isinstance(error, InterruptedRunError) else _CANNOT_WRITE
+            raise SystemExit(code) from error
+        trials = ranked(found, plan.search.metric)
+        if math.isinf(score_of(trials[0], plan.search.metric)):
+            click.echo(text_table(trials, list(plan.keys)), err=True)
+            raise RunError(
+                f"A sweep must have a trial that finishes; got none among {len(trials)} "
+                f"({directory}). Mend what they say and give the same command with "
+                "--retry-failed, or begin another sweep."
+            )
+        write_report(plan, files, trials)
+        click.echo(_summary(plan, files, trials))
+
+
+def _plan(recipe: str, file: Path, data: Path | None, overrides: tuple[str, ...]) -> Plan:
+    base = load_recipe(TrainingRecipe, "training", recipe, overrides)
+    config, keys = read_sweep(file)
+    if data is None and config.dataset is None:
+        raise RecipeError(
+            f'A sweep must have a dataset; got none ({file}). Write dataset = "PATH" as its '
+            "first line, or give --data PATH."
+        )
+    dataset = data or file.parent / str(config.dataset)
+    return Plan(base, keys, config.sweep, Dataset.open(dataset))
+
+
+class _Console:
+    """Shows a sweep to a person."""
+
+    def __init__(self, num_trials: int, stack: ExitStack) -> None:
+        self._num_trials, self._stack = num_trials, stack
+        self._progress: Progress | None = None
+        self._ended = 0
+
+    def begins(self, trial: Trial) -> None:
+        say(f"hm-train: trial {trial.number}: {in_words(trial.values)}")
+
+    def ended(self, trials: list[Trial]) -> None:
+        done = [trial for trial in trials if trial.state != "open"]
+        failed = sum(trial.state == "failed" for trial in done)
+        if self._progress is None:
+            # What had ended before says nothing about the speed of this process.
+            self._ended = len(done)
+            progress = Progress("hm-train", self._num_trials, "trials", done=self._ended)
+            self._progress = self._stack.enter_context(progress)
+        self._progress.advance(len(done) - self._ended, f"{failed} failed" if failed else "")
+        self._ended = len(done)
+
+
+def _summary(plan: Plan, files: SweepFiles, trials: list[Trial]) -> str:
+    best = files.trial(trials[0].number)
+    data = str(plan.dataset.directory)
+    longer = ["hm-train", data, "RUN", "--recipe", str(best.recipe)]
+    return "\n".join(
+        [
+            text_table(trials, list(plan.keys)),
+            "",
+            f"Wrote {files.csv}, {files.markdown.name} and {files.picture.name}. The best trial is "
+            f"{best.directory}.",
+            "Its recipe, for another run: " + shlex.join(longer),
+            "Next: " + shlex.join(["hm-eval", str(best.directory), data]),
+        ]
+    )

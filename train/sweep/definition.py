@@ -1,0 +1,104 @@
+"""sweep.json: what a sweep does, which must agree for it to go on."""
+
+import json
+from typing import Literal
+
+from pydantic import JsonValue, ValidationError
+
+from hypermagnetics.config import Config
+from hypermagnetics.errors import RunError
+from hypermagnetics.files import only_writer, write_text_atomically
+from hypermagnetics.train.sweep.config import SearchConfig
+from hypermagnetics.train.sweep.dimensions import Range
+from hypermagnetics.train.sweep.plan import Plan
+from hypermagnetics.train.sweep.sweep_files import SweepFiles
+
+
+class Definition(Config):
+    """What a sweep does."""
+
+    version: Literal[1] = 1
+    dataset: str
+    """Path as given."""
+    dataset_sha256: str
+    """Of its manifest, which names every byte."""
+    search: SearchConfig
+    keys: dict[str, JsonValue]
+    recipe: JsonValue
+
+
+def open_sweep(plan: Plan, files: SweepFiles) -> None:
+    """Begin a sweep, or see that the one that is there is the same.
+
+    Args:
+        plan: What is asked for.
+        files: Where.
+
+    Raises:
+        RunError: If something else is there.
+    """
+    directory = files.directory
+    if directory.exists() and not (directory.is_dir() and _is_sweep_or_empty(files)):
+        raise RunError(
+            f"DIR must be a sweep, or not exist; got {str(directory)!r}, which holds no "
+            f"{files.definition.name}. Choose another DIR."
+        )
+    directory.mkdir(parents=True, exist_ok=True)
+    with only_writer(files.lock, "A sweep that is opened"):
+        now = _definition(plan)
+        if files.definition.exists():
+            _refuse_another(_read(files), now, files)
+        write_text_atomically(files.definition, now.model_dump_json(indent=1) + "\n")
+
+
+def _is_sweep_or_empty(files: SweepFiles) -> bool:
+    names = {path.name for path in files.directory.iterdir()}
+    begun = {files.lock.name, files.definition.name + ".part"}
+    return files.definition.name in names or names <= begun
+
+
+def _definition(plan: Plan) -> Definition:
+    keys: dict[str, JsonValue] = {
+        key: dimension.model_dump(mode="json", by_alias=True)
+        if isinstance(dimension, Range)
+        else list(dimension.values)
+        for key, dimension in plan.keys.items()
+    }
+    return Definition(
+        dataset=str(plan.dataset.directory),
+        dataset_sha256=plan.dataset.sha256,
+        search=plan.search,
+        keys=keys,
+        recipe=plan.recipe.model_dump(mode="json"),
+    )
+
+
+def _read(files: SweepFiles) -> Definition:
+    try:
+        return Definition.model_validate_json(files.definition.read_bytes())
+    except ValidationError as error:
+        raise RunError(
+            f"{files.definition.name} must be what hm-train sweep wrote; got something else "
+            f"({files.definition}). Choose another DIR."
+        ) from error
+
+
+def _refuse_another(before: Definition, now: Definition, files: SweepFiles) -> None:
+    """A sweep may move, and may be given another number of trials; the rest stays."""
+    ours, theirs = (_what_stays(definition) for definition in (now, before))
+    if changed := [name for name in ours if ours[name] != theirs[name]]:
+        raise RunError(
+            "A sweep that goes on must keep its recipe, dataset, [keys] and [sweep], but for "
+            f"trials; got another {', '.join(changed)} than before ({files.definition}). Give "
+            "what it was begun with, or choose another DIR."
+        )
+
+
+def _what_stays(definition: Definition) -> dict[str, str]:
+    return {
+        "recipe": json.dumps(definition.recipe),
+        "dataset": definition.dataset_sha256,
+        # The order of keys is that of a grid.
+        "[keys]": json.dumps(definition.keys),
+        "[sweep]": repr(definition.search.model_copy(update={"trials": None})),
+    }

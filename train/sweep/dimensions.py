@@ -1,0 +1,84 @@
+"""What a key of the recipe may be in a sweep: one of some values, or a number in a range."""
+
+import json
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import Field, JsonValue, model_validator
+
+from hypermagnetics.config import Config
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Some values, in the order of the file."""
+
+    values: tuple[JsonValue, ...]
+
+    @property
+    def samples(self) -> tuple[JsonValue, ...]:
+        """Values to be checked before the first trial: all."""
+        return self.values
+
+    def holds(self, value: JsonValue) -> bool:
+        """Whether a trial may have this value."""
+        return text_of(value) in map(text_of, self.values)
+
+
+class Range(Config):
+    """The numbers from `low` to `high`, both included."""
+
+    low: float
+    high: float
+    log: bool = False
+    """Every factor counts the same, not every difference."""
+    step: Annotated[float, Field(gt=0)] | None = None
+    """null for all numbers, or all integers."""
+    whole: Annotated[bool, Field(alias="int")] = False
+    """Integers only."""
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> "Range":
+        if not self.low < self.high:
+            raise ValueError("given with low < high")
+        if self.log and (self.low <= 0 or self.step is not None):
+            raise ValueError("given with low > 0 and without step where log is true")
+        ends = (self.low, self.high, self.step or 1.0)
+        if self.whole and not all(number.is_integer() for number in ends):
+            raise ValueError("given in whole numbers where int is true")
+        if self.step is not None and _rest(self.low, self.high, self.step):
+            raise ValueError("given with a whole number of steps from low to high")
+        return self
+
+    @property
+    def samples(self) -> tuple[JsonValue, ...]:
+        """Values to be checked before the first trial: both ends."""
+        return (self.number(self.low), self.number(self.high))
+
+    def number(self, value: float | int) -> float | int:
+        """A number as the recipe takes it."""
+        return int(value) if self.whole else value
+
+    def holds(self, value: JsonValue) -> bool:
+        """Whether a trial may have this value."""
+        is_number = isinstance(value, int if self.whole else (int, float))
+        return (
+            isinstance(value, (int, float))
+            and is_number
+            and not isinstance(value, bool)
+            and self.low <= value <= self.high
+        )
+
+
+Dimension = Choices | Range
+
+
+def text_of(value: JsonValue) -> str:
+    """A value as text, different for different values, also for 1 and true."""
+    return json.dumps(value, sort_keys=True)
+
+
+def _rest(low: float, high: float, step: float) -> bool:
+    """Whether steps miss the upper end; in decimals, as they were written."""
+    return (Decimal(str(high)) - Decimal(str(low))) % Decimal(str(step)) != 0

@@ -1,0 +1,32 @@
+"""How the values of the trials are chosen."""
+
+import importlib.util
+
+from hypermagnetics.errors import RecipeError
+from hypermagnetics.train.sweep.ledger import Propose
+from hypermagnetics.train.sweep.plan import Plan
+
+
+def search_of(plan: Plan) -> Propose:
+    """The search that a plan asks for.
+
+    Args:
+        plan: The plan.
+
+    Returns:
+        A function whose proposals depend on the sweep and the trials before alone.
+
+    Raises:
+        RecipeError: If it needs Optuna, which is not installed.
+    """
+    if plan.search.method == "grid":
+        combinations = list(plan.combinations())
+        return lambda number, before: combinations[number]
+    if importlib.util.find_spec("optuna") is None:
+        raise RecipeError(
+            'The method must be installed; got "optuna" without its package ([sweep]). '
+            "Install it by pip install 'hypermagnetics[sweep]'."
+        )
+    from hypermagnetics.train.sweep.optuna_search import OptunaSearch
+
+    return OptunaSearch(plan)

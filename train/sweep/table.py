@@ -1,0 +1,107 @@
+"""The trials of a sweep as tables, the best first."""
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Sequence
+
+from pydantic import JsonValue
+
+from hypermagnetics.train.sweep.config import Metric
+from hypermagnetics.train.sweep.ledger import Trial
+from hypermagnetics.train.sweep.plan import shown
+
+_ORDER = ("finished", "open", "failed")
+_MOST_CHARACTERS = 40
+"""Of a value on the screen."""
+
+
+def ranked(trials: Iterable[Trial], metric: Metric) -> list[Trial]:
+    """Finished trials by the metric, the least first, then the others; equal ones by number."""
+    return sorted(
+        trials,
+        key=lambda trial: (_ORDER.index(trial.state), score_of(trial, metric), trial.number),
+    )
+
+
+def score_of(trial: Trial, metric: Metric) -> float:
+    """What the best trial has the least of; infinite where there is none."""
+    score: float | None = getattr(trial, metric)
+    return math.inf if score is None else score
+
+
+def text_table(trials: Sequence[Trial], keys: Sequence[str]) -> str:
+    """For a screen: errors in per cent, numbers with four digits.
+
+    Args:
+        trials: In the order of the rows.
+        keys: What was varied.
+
+    Returns:
+        Aligned columns, and a line for each failure.
+    """
+    rows = [_header(keys), *(_row(trial, keys) for trial in trials)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+        for row in rows
+    ]
+    return "\n".join([*lines, *_failures(trials)])
+
+
+def markdown_table(trials: Sequence[Trial], keys: Sequence[str]) -> str:
+    """The same as Markdown; arguments as `text_table`."""
+    header, *rows = (
+        [cell.replace("|", "\\|") for cell in row]
+        for row in (_header(keys), *(_row(trial, keys) for trial in trials))
+    )
+    lines = [header, ["--:"] * len(header), *rows]
+    text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    failures = "\n".join(f"- {line}" for line in _failures(trials))
+    return f"{text}\n" + (f"\n{failures}\n" if failures else "")
+
+
+def csv_table(trials: Sequence[Trial], keys: Sequence[str]) -> str:
+    """For programs: all digits, errors as fractions; arguments as `text_table`."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    errors = ("potential_median_relative_error", "field_median_relative_error")
+    writer.writerow(["trial", "state", "step", "loss", *errors, *keys, "seconds", "message"])
+    for trial in trials:
+        figures = (trial.step, trial.loss, trial.potential, trial.field)
+        writer.writerow(
+            [trial.number, trial.state, *("" if figure is None else figure for figure in figures)]
+            + [_exact(trial.values[key]) for key in keys]
+            + [f"{trial.seconds:.1f}", trial.message]
+        )
+    return file.getvalue()
+
+
+def _header(keys: Sequence[str]) -> list[str]:
+    return ["trial", "state", "step", "loss", "potential [%]", "field [%]", *keys, "seconds"]
+
+
+def _row(trial: Trial, keys: Sequence[str]) -> list[str]:
+    errors = (trial.potential, trial.field)
+    return [
+        str(trial.number),
+        trial.state,
+        "-" if trial.step is None else str(trial.step),
+        "-" if trial.loss is None else f"{trial.loss:.4g}",
+        *("-" if error is None else f"{100 * error:.3g}" for error in errors),
+        *(_short(shown(trial.values[key])) for key in keys),
+        f"{trial.seconds:.0f}",
+    ]
+
+
+def _failures(trials: Iterable[Trial]) -> list[str]:
+    failed = [trial for trial in trials if trial.state == "failed"]
+    return [f"trial {trial.number} failed: {' '.join(trial.message.split())}" for trial in failed]
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _MOST_CHARACTERS else text[: _MOST_CHARACTERS - 3] + "..."
+
+
+def _exact(value: JsonValue) -> str:
+    return repr(value) if isinstance(value, float) else shown(value)

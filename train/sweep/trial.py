@@ -1,0 +1,117 @@
+"""One trial: hm-train in a process of its own."""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import IO
+
+from hypermagnetics.errors import RecipeError, RunError, RunWriteError
+from hypermagnetics.files import write_text_atomically
+from hypermagnetics.train.signals import StopRequest
+from hypermagnetics.train.sweep.best import best_validation
+from hypermagnetics.train.sweep.ledger import Result, Taken, Trial
+from hypermagnetics.train.sweep.plan import Plan
+from hypermagnetics.train.sweep.sweep_files import SweepFiles
+
+_HM_TRAIN = (
+    "from hypermagnetics.train.sweep.parent import stop_with_parent; stop_with_parent(); "
+    "from hypermagnetics.train.cli import main; main(prog_name='hm-train')"
+)
+_STOPPED, _CANNOT_WRITE = 75, 74
+"""Exit codes of hm-train."""
+
+_SECONDS_BETWEEN_LOOKS = 0.1
+_TAIL_BYTES = 1 << 16
+_MOST_CHARACTERS = 1000
+_ERROR = re.compile(r"hm-train: (?!\d+/\d+ steps)(.+)|[\w.]*(?:Error|Exception)\b.*")
+
+
+def run_trial(plan: Plan, files: SweepFiles, taken: Taken, stop: StopRequest) -> Result:
+    """Train until the end of the trial, from its last checkpoint if there is one.
+
+    Args:
+        plan: The sweep.
+        files: Where it is.
+        taken: The trial.
+        stop: Whether a signal has come, which is handed on.
+
+    Returns:
+        What became of it; still open if it was stopped.
+
+    Raises:
+        RunWriteError: If the directory takes no more, as on a full disk; the trial stays open.
+    """
+    trial, start = taken.trial, time.monotonic()
+    try:
+        recipe = plan.recipe_of(trial.values)
+    except RecipeError as error:
+        return Result(state="failed", message=str(error))
+    write_text_atomically(files.recipe(trial.number), recipe.model_dump_json(indent=1) + "\n")
+    log = files.log(trial.number)
+    log.parent.mkdir(exist_ok=True)
+    with log.open("ab") as output:
+        before = output.tell()
+        code = _train(_command(plan, files, trial), output, taken.lock, stop)
+    seconds = trial.seconds + time.monotonic() - start
+    if code == 0:
+        return _finished(files, trial, seconds)
+    if code == _STOPPED or (stop.signal is not None and code == -signal.SIGTERM):
+        return Result(seconds=seconds)
+    said = _last_error(log, before)
+    if code == _CANNOT_WRITE:
+        raise RunWriteError(said)
+    if code < 0:
+        said = f"Ended by {signal.Signals(-code).name}, as if memory had run out. {said}".strip()
+    return Result(state="failed", seconds=seconds, message=said or f"Exit code {code}.")
+
+
+def _finished(files: SweepFiles, trial: Trial, seconds: float) -> Result:
+    try:
+        return best_validation(files.trial(trial.number).metrics, seconds)
+    except RunError as error:
+        return Result(state="failed", seconds=seconds, message=str(error))
+
+
+def _command(plan: Plan, files: SweepFiles, trial: Trial) -> list[str]:
+    run = files.trial(trial.number)
+    # A module of the working directory must not stand in for one that hm-train imports.
+    command = [sys.executable, "-P", "-c", _HM_TRAIN]
+    command += ["--recipe", str(files.recipe(trial.number))]
+    if run.recipe.is_file():
+        # A run is killed between its first two files at worst, and then has made no step.
+        command.append("--resume" if run.provenance.is_file() else "--overwrite")
+    return [*command, "--", str(plan.dataset.directory), str(run.directory)]
+
+
+def _train(command: list[str], output: IO[bytes], lock: IO[bytes], stop: StopRequest) -> int:
+    """The exit code of a process that holds the lock of its trial as long as it lives."""
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=output,
+        stderr=output,
+        pass_fds=(lock.fileno(),),
+        # Ctrl-C reaches all processes of a group; this one decides what becomes of it.
+        process_group=0,
+    ) as process:
+        is_asked = False
+        while True:
+            try:
+                return process.wait(_SECONDS_BETWEEN_LOOKS)
+            except subprocess.TimeoutExpired:
+                if stop.signal is not None and not is_asked:
+                    process.terminate()
+                    is_asked = True
+
+
+def _last_error(log: Path, start: int) -> str:
+    """The last line of a log, from a place on, that tells of an error; else the last line."""
+    with log.open("rb") as file:
+        file.seek(max(start, log.stat().st_size - _TAIL_BYTES))
+        lines = [line.strip() for line in file.read().decode(errors="replace").splitlines()]
+    errors = [match[1] or match[0] for line in lines if (match := _ERROR.fullmatch(line))]
+    said = [*filter(None, lines[-1:]), *errors]
+    return said[-1][:_MOST_CHARACTERS] if said else ""

@@ -1,0 +1,103 @@
+"""Runs of MLflow."""
+
+import io
+import os
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from PIL import Image
+from pydantic import JsonValue
+
+from hypermagnetics.train.tracking.tracker import TrackedRun
+
+_PARAMETERS_PER_CALL = 100
+"""The most that MLflow takes."""
+
+_LONGEST_PARAMETER = 500
+"""Characters that every release and store of MLflow takes."""
+
+DEFAULTS = {
+    # It would tell its makers of every run.
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    # stderr is for the bar and for what a person should know.
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    # A server that is gone holds up a training for a minute, not for a quarter of an hour.
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+}
+"""Environment variables as they are if a user sets none."""
+
+
+class MLflow:
+    """One run of MLflow for all processes of a run: in a file of its own, or on a server."""
+
+    def __init__(self, run: TrackedRun) -> None:
+        """Begin, or go on."""
+        from mlflow import MlflowClient
+        from mlflow.entities import Metric, Param
+
+        self._metric = Metric
+        directory = (run.directory / "mlflow").resolve()
+        server = os.environ.get("MLFLOW_TRACKING_URI")
+        if not server:
+            directory.mkdir(parents=True, exist_ok=True)
+        self._client = MlflowClient(server or f"sqlite:///{directory / 'mlflow.db'}")
+        # A server knows where it keeps pictures.
+        pictures = None if server else (directory / "artifacts").as_uri()
+        self._number, is_new = run.remembered("mlflow-run", lambda: self._new_run(run, pictures))
+        if is_new:
+            texts = [Param(key, str(x)[:_LONGEST_PARAMETER]) for key, x in _flat(run.recipe)]
+            for first in range(0, len(texts), _PARAMETERS_PER_CALL):
+                some = texts[first : first + _PARAMETERS_PER_CALL]
+                self._client.log_batch(self._number, params=some)
+        else:
+            self._client.update_run(self._number, status="RUNNING")
+        self._told = {} if is_new else self._last_steps()
+
+    def scalars(self, step: int, values: Mapping[str, float]) -> None:
+        """Log numbers, but for steps that it has already."""
+        now = int(time.time() * 1000)
+        new = [
+            self._metric(key, value, now, step)
+            for key, value in values.items()
+            if step > self._told.get(key, -1)
+        ]
+        if new:
+            self._client.log_batch(self._number, metrics=new)
+
+    def picture(self, step: int, png: bytes) -> None:
+        """Log a picture, but for a validation that it has already."""
+        if step > self._told.get("validation/loss", -1):
+            image = Image.open(io.BytesIO(png))
+            self._client.log_image(self._number, image, key="sample", step=step, synchronous=True)
+
+    def close(self, finished: bool) -> None:
+        """End the run."""
+        self._client.set_terminated(self._number, "FINISHED" if finished else "KILLED")
+
+    def _new_run(self, run: TrackedRun, pictures: str | None) -> str:
+        name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or "hypermagnetics"
+        found = self._client.get_experiment_by_name(name)
+        experiment = (
+            found.experiment_id if found else self._client.create_experiment(name, pictures)
+        )
+        created = self._client.create_run(experiment, run_name=run.name)
+        return str(created.info.run_id)
+
+    def _last_steps(self) -> dict[str, int]:
+        """The last step of each number; MLflow would keep a second value beside the first."""
+        keys = self._client.get_run(self._number).data.metrics
+        return {
+            key: max(point.step for point in self._client.get_metric_history(self._number, key))
+            for key in keys
+        }
+
+
+def _flat(recipe: Mapping[str, JsonValue], above: str = "") -> Iterator[tuple[str, Any]]:
+    """The keys of a recipe with those above them, as in model.width."""
+    for key, value in recipe.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", value

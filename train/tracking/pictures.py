@@ -1,0 +1,59 @@
+"""The picture that a validation shows."""
+
+from contextlib import AbstractContextManager
+
+from hypermagnetics.data import Dataset, Split
+from hypermagnetics.models import Model
+from hypermagnetics.pictures import draw_sample, one_sample, png_of
+from hypermagnetics.sources import SourceColumns
+from hypermagnetics.train.clock import Clock
+from hypermagnetics.train.validation import Validation
+
+_DOTS_PER_INCH = 72
+"""A quarter of a megabyte a picture: a run has many. Fewer colours instead show as bands."""
+
+_SAMPLE = 0
+"""The same one in every process of a run, with nothing to be remembered."""
+
+
+class Pictures:
+    """Draws the first sample of the validation split as a model sees it."""
+
+    def __init__(self, dataset: Dataset, split: Split) -> None:
+        """Read nothing yet."""
+        self._dataset, self._split = dataset, split
+        self._is_compiled = False
+
+    def draw(self, step: int, model: Model, found: Validation, clock: Clock) -> bytes:
+        """True potential, predicted potential and their difference.
+
+        Args:
+            step: The steps that were made.
+            model: The model after them.
+            found: The errors of the whole split.
+            clock: What the time is added to; the first picture compiles.
+
+        Returns:
+            A PNG file.
+        """
+        manifest, dim = self._dataset.manifest, self._split.layout.dim
+        columns = SourceColumns.described(
+            dim, manifest.bodies, manifest.columns, manifest.constants
+        )
+        with self._counted(clock):
+            drawing = draw_sample(model, columns, one_sample(self._split, _SAMPLE))
+        self._is_compiled = True
+        plane = "" if drawing.height is None else f", plane z = {drawing.height:.3g} m"
+        potential, field = (
+            "undefined" if error is None else f"{100 * error:.3g} %"
+            for error in (found.potential_median_relative_error, found.field_median_relative_error)
+        )
+        title = (
+            f"step {step}, sample {_SAMPLE} of {self._split.name}{plane}\n"
+            f"median relative error of the split: potential {potential}, field {field}"
+        )
+        with clock.during("tracking"):
+            return png_of(drawing, title, dots_per_inch=_DOTS_PER_INCH, field_lines=False)
+
+    def _counted(self, clock: Clock) -> AbstractContextManager[None]:
+        return clock.during("tracking" if self._is_compiled else "compiling")
