@@ -89,5 +89,6 @@ def _parameters(function: Callable[..., Any]) -> list[str]:
 
 
 def _updated(optimiser: optax.GradientTransformation) -> Any:
-    parameters = {"weight": jnp.ones((2, 3)), "bias": jnp.ones(3)}
+    # What a phase does not train is None.
+    parameters = {"weight": jnp.ones((2, 3)), "bias": jnp.ones(3), "frozen": None}
     return optimiser.update(parameters, optimiser.init(parameters), parameters)

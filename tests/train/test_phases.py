@@ -90,6 +90,7 @@ def test_a_clipped_gradient_keeps_its_direction() -> None:
         ({"arguments": {"b3": 0.5}}, r"optax's adam .* got {'b3': 0.5} .* Its parameters: b1, b2"),
         ({"arguments": {"b1": "much"}}, r"optax's adam .* got {'b1': 'much'}"),
         ({"name": "lbfgs"}, "optax's lbfgs that let it work on gradients alone"),
+        ({"name": "galore"}, "optax's galore that let it work"),  # not on parts of a model
     ],
 )
 def test_optimisers_that_do_not_exist_are_refused(method: dict[str, object], message: str) -> None:
