@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,8 +38,12 @@ class MetricsLog:
         self._tell(record)
 
     def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        """Close the file, which holds every line that was written without an error.
+
+        What is left of one that a full disk did not take is tried again here, to no avail.
+        """
+        with suppress(OSError):
+            self._file.close()
 
 
 class Window:
