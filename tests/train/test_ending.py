@@ -41,6 +41,14 @@ def test_a_finished_run_goes_on_as_if_it_had_never_ended(
         assert files[0] == files[1], name
 
 
+def test_the_rate_that_is_told_is_that_of_the_last_step(tmp_path: Path, tiny: Dataset) -> None:
+    """Also where the steps of a line begin in one phase and end in the next."""
+    run(small_recipe(PHASES, "schedule.max_steps=12"), tiny, tmp_path / "r")
+    told = {line["step"]: line.get("learning_rate") for line in metrics(tmp_path / "r")[::-1]}
+    rates = [told[step] for step in (8, 10, 12)]
+    assert rates == pytest.approx([0.003, 0.001, 0.001])
+
+
 def test_a_run_without_progress_ends(tmp_path: Path, tiny: Dataset) -> None:
     """After `patience` validations without a new best loss, and not before `min_steps`."""
     far = ("schedule.learning_rate=0.5", "schedule.max_steps=400", "validation.patience=2")
@@ -69,10 +77,11 @@ def test_a_run_ends_after_some_minutes(tmp_path: Path, tiny: Dataset) -> None:
 
 
 def test_patience_counts_validations() -> None:
-    """From the best one on."""
-    recipe = small_recipe("validation.patience=3", "validation.min_steps=18")
+    """From the best one on, and at none but them: a signal may come between two."""
+    patient = ("validation.patience=3", "validation.min_steps=18", "schedule.max_steps=30")
+    recipe = small_recipe(*patient)
     ended = [
         reason_to_end(recipe, Reached(step=step, best_step=best, best_loss=1.0)) is not None
-        for step, best in ((10, 0), (15, 0), (17, 0), (18, 0), (18, 5), (19, 4), (20, 20))
+        for step, best in ((10, 0), (15, 0), (18, 0), (19, 0), (25, 10), (25, 15), (30, 30))
     ]
-    assert ended == [False, False, False, True, False, True, True]
+    assert ended == [False, False, False, False, True, False, True]
