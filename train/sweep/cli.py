@@ -20,6 +20,7 @@ from hypermagnetics.train.sweep.run import sweep
 from hypermagnetics.train.sweep.search import search_of
 from hypermagnetics.train.sweep.sweep_files import SweepFiles
 from hypermagnetics.train.sweep.table import ranked, score_of, text_table
+from hypermagnetics.train.user_code import Names
 
 _TRY_AGAIN, _CANNOT_WRITE = 75, 74
 """Exit codes, as those of a training."""
@@ -115,6 +116,9 @@ def _summary(plan: Plan, files: SweepFiles, trials: list[Trial]) -> str:
     best = files.trial(trials[0].number)
     data = str(plan.dataset.directory)
     longer = ["hm-train", data, "RUN", "--recipe", str(best.recipe)]
+    then = ["hm-eval", str(best.directory), data]
+    if own := Names.of(plan.recipe_of(trials[0].values)).of_users.get("--model"):
+        then += ["--model", own]
     return "\n".join(
         [
             text_table(trials, list(plan.keys)),
@@ -122,6 +126,6 @@ def _summary(plan: Plan, files: SweepFiles, trials: list[Trial]) -> str:
             f"Wrote {files.csv}, {files.markdown.name} and {files.picture.name}. The best trial is "
             f"{best.directory}.",
             "Its recipe, for another run: " + shlex.join(longer),
-            "Next: " + shlex.join(["hm-eval", str(best.directory), data]),
+            "Next: " + shlex.join(then),
         ]
     )
