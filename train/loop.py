@@ -52,7 +52,9 @@ class Loop:
         # A run that has come to its end has nothing more to tell.
         names = () if self.ending else setup.recipe.tracking.to
         self._tracking = open_tracking(names, setup, files, self._done, self.clock, tell)
-        self._log = MetricsLog(files.metrics, self._done, self._tracking.scalars)
+        # Of a run that is over and stays so, every line is kept.
+        every = 1 if self.ending and files.model.exists() else setup.recipe.validation.every
+        self._log = MetricsLog(files.metrics, self._done, self._tracking.scalars, every)
         self._windows = Windows(self._log, self.clock, setup, self._done)
         show = self._tracking.picture
         self._keeper = Keeper(setup, files, provenance, self._log, self.clock, show)

@@ -26,7 +26,7 @@ PHASES = (
 def test_a_finished_run_goes_on_as_if_it_had_never_ended(
     tmp_path: Path, tiny: Dataset, overrides: tuple[str, ...], first: int
 ) -> None:
-    """More steps, asked for later or at once, end with the same bytes."""
+    """More steps, asked for later or at once, end with the same bytes and the same validations."""
     later = "schedule.max_steps=20"
     decay = () if PHASES in overrides else (f"schedule.decay_steps={first}",)
     whole = small_recipe(*overrides, later, *decay)
@@ -39,6 +39,16 @@ def test_a_finished_run_goes_on_as_if_it_had_never_ended(
     for name in ("model.hm", "final.hm"):
         files = [(tmp_path / where / name).read_bytes() for where in ("whole", "parts")]
         assert files[0] == files[1], name
+    assert validations(tmp_path / "whole") == validations(tmp_path / "parts")
+    # Nothing is forgotten of a run that is over and stays so.
+    run(part, tiny, tmp_path / "part")
+    assert run(part, tiny, tmp_path / "part").validation is None
+    assert validations(tmp_path / "part")[-1]["step"] == first
+
+
+def validations(directory: Path) -> list[dict[str, object]]:
+    """Their lines of metrics.jsonl."""
+    return [line for line in metrics(directory) if "validation" in line]
 
 
 def test_the_rate_that_is_told_is_that_of_the_last_step(tmp_path: Path, tiny: Dataset) -> None:
