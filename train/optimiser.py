@@ -79,7 +79,8 @@ def optimisers() -> dict[str, Callable[..., Any]]:
         for module in (optax.contrib, optax)
         for name, value in vars(module).items()
         if inspect.isfunction(value)
-        and not name.startswith(("_", "scale_by_"))
+        # What is schedule-free is to be validated at other parameters than it trains.
+        and not name.startswith(("_", "scale_by_", "schedule_free"))
         and _RATE in inspect.signature(value).parameters
     }
 

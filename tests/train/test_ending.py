@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from small_trainings import metrics, run, small_recipe
+from small_trainings import Killed, metrics, run, small_recipe
 
 from hypermagnetics.data import Dataset
 from hypermagnetics.train.checkpoint import Reached
@@ -84,6 +84,20 @@ def test_a_run_ends_after_some_minutes(tmp_path: Path, tiny: Dataset) -> None:
     later = small_recipe("schedule.max_minutes=60.0")
     assert run(later, tiny, tmp_path / "r").ending == "the last step, 20, was reached"
     assert metrics(tmp_path / "r")[-1]["step"] == 20
+
+
+def test_the_model_is_never_from_beyond_the_end(tmp_path: Path, tiny: Dataset) -> None:
+    """A better one that was found after the checkpoint is forgotten with its step."""
+    whole = small_recipe("schedule.max_steps=40", "schedule.decay_steps=40")
+    with pytest.raises(Killed):
+        run(whole, tiny, tmp_path / "killed", kill_at=18)
+    shorter = small_recipe("schedule.max_steps=10", "schedule.decay_steps=40")
+    outcome = run(shorter, tiny, tmp_path / "killed")
+    assert outcome.model_step == outcome.progress.best_step
+    assert outcome.model_step <= 10
+    run(shorter, tiny, tmp_path / "undisturbed")
+    files = [(tmp_path / name / "model.hm").read_bytes() for name in ("killed", "undisturbed")]
+    assert files[0] == files[1]
 
 
 def test_patience_counts_validations() -> None:

@@ -12,6 +12,7 @@ from hypermagnetics.data import Dataset
 from hypermagnetics.errors import InterruptedRunError, RecipeError, RunError, RunWriteError
 from hypermagnetics.log import Progress, errors_in_one_line, say
 from hypermagnetics.train.config import TrainingRecipe
+from hypermagnetics.train.exit_codes import exit_code
 from hypermagnetics.train.sweep.config import read_sweep
 from hypermagnetics.train.sweep.ledger import Trial
 from hypermagnetics.train.sweep.plan import Plan, in_words
@@ -21,9 +22,6 @@ from hypermagnetics.train.sweep.search import search_of
 from hypermagnetics.train.sweep.sweep_files import SweepFiles
 from hypermagnetics.train.sweep.table import ranked, score_of, text_table
 from hypermagnetics.train.user_code import Names
-
-_TRY_AGAIN, _CANNOT_WRITE = 75, 74
-"""Exit codes, as those of a training."""
 
 
 @click.command(name="sweep", epilog="Example:  hm-train sweep demo widths.toml widths")
@@ -63,8 +61,7 @@ def sweep_command(
                 found = sweep(plan, propose, files, console, retry_failed=retry_failed)
         except (InterruptedRunError, RunWriteError) as error:
             say(f"hm-train: {error}")
-            code = _TRY_AGAIN if isinstance(error, InterruptedRunError) else _CANNOT_WRITE
-            raise SystemExit(code) from error
+            raise SystemExit(exit_code(error)) from error
         trials = ranked(found, plan.search.metric)
         if math.isinf(score_of(trials[0], plan.search.metric)):
             click.echo(text_table(trials, list(plan.keys)), err=True)
