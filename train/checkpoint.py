@@ -1,15 +1,22 @@
 """Checkpoints: all that a run needs to go on, one file for each, the newest of them kept."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import equinox as eqx
 import jax
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
 from hypermagnetics.config import Config
 from hypermagnetics.errors import DamagedFileError, ModelFileError
 from hypermagnetics.models import Model
-from hypermagnetics.models.store import model_template, read_file, read_leaves, write_tree
+from hypermagnetics.models.store import (
+    Header,
+    model_template,
+    read_file,
+    read_leaves,
+    write_tree,
+)
 from hypermagnetics.train.phases import Phase, phase_of
 from hypermagnetics.train.run_files import RunFiles
 from hypermagnetics.train.step import State
@@ -34,7 +41,10 @@ def save_checkpoint(
     provenance: dict[str, JsonValue],
     keep: int,
 ) -> None:
-    """Write a checkpoint, whole or not at all, and then delete those that are too old.
+    """Write a checkpoint, whole or not at all, and then delete what is too old.
+
+    Best models stay that a kept checkpoint knows of: a run that goes on from it does not know of
+    better ones, which it has yet to come to.
 
     Args:
         files: The run.
@@ -47,8 +57,13 @@ def save_checkpoint(
     write_tree(
         files.checkpoint(progress.step), "hypermagnetics checkpoint", state.model, state, about
     )
-    for step in files.checkpoint_steps()[:-keep]:
+    steps = files.checkpoint_steps()
+    for step in steps[:-keep]:
         files.checkpoint(step).unlink(missing_ok=True)
+    known = {_best_step_of(files.checkpoint(step)) for step in steps[-keep:]}
+    for step in files.best_steps():
+        if step not in known:
+            files.best(step).unlink(missing_ok=True)
 
 
 def load_newest(
@@ -103,6 +118,16 @@ def _load(
             "Start the run again with --overwrite."
         )
     return state, Reached.model_validate(known)
+
+
+def _best_step_of(path: Path) -> JsonValue:
+    """The best step that a checkpoint knows of; None if it is damaged."""
+    with path.open("rb") as file:
+        line = file.readline()
+    try:
+        return Header.model_validate_json(line).training.get("best_step")
+    except ValidationError:
+        return None
 
 
 def _materialise(template: Model) -> Model:

@@ -18,21 +18,17 @@ from hypermagnetics.recipes import describe_recipe, shipped_recipes
 from hypermagnetics.train.compilation_cache import cache_directory
 from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.directory import IfExists, check_run, open_run, recipe_of
+from hypermagnetics.train.exit_codes import exit_code
 from hypermagnetics.train.export import export_run
+from hypermagnetics.train.last_checkpoint import full_disk_named
 from hypermagnetics.train.plotting.cli import plot
 from hypermagnetics.train.run import Outcome, train
 from hypermagnetics.train.run_files import RunFiles
 from hypermagnetics.train.setup import make_setup
+from hypermagnetics.train.signals import end_on_signals
 from hypermagnetics.train.sweep.cli import sweep_command
 from hypermagnetics.train.user_code import Names
 from hypermagnetics.user_code import look_in_working_directory
-
-_TRY_AGAIN = 75
-"""Exit code of a run that a signal stopped: EX_TEMPFAIL of sysexits.h, so that a scheduler can
-queue the command again with --resume."""
-
-_CANNOT_WRITE = 74
-"""Exit code of a run whose directory takes no more, as on a full disk: EX_IOERR."""
 
 _DEFAULT_RECIPE = "demo"
 
@@ -204,11 +200,11 @@ def main(
             look_in_working_directory()
         choice: IfExists = "resume" if resume else "overwrite" if overwrite else "refuse"
         try:
-            _train(parsed, Dataset.open(dataset), files, choice)
+            with end_on_signals(run), full_disk_named(files):
+                _train(parsed, Dataset.open(dataset), files, choice)
         except (InterruptedRunError, RunWriteError) as error:
             say(f"hm-train: {error}")
-            code = _TRY_AGAIN if isinstance(error, InterruptedRunError) else _CANNOT_WRITE
-            raise SystemExit(code) from error
+            raise SystemExit(exit_code(error)) from error
 
 
 def _train(recipe: TrainingRecipe, dataset: Dataset, files: RunFiles, choice: IfExists) -> None:
@@ -257,7 +253,8 @@ class _Console:
 def _summary(
     outcome: Outcome, recipe: TrainingRecipe, dataset: Dataset, files: RunFiles, seconds: float
 ) -> str:
-    lines = [f"Wrote {files.model}: the best model, of step {outcome.model_step}."]
+    verb = "Wrote" if outcome.wrote_model else "There is"
+    lines = [f"{verb} {files.model}: the best model, of step {outcome.model_step}."]
     found = outcome.validation
     if found is not None:
         potential, field = found.potential_median_relative_error, found.field_median_relative_error
@@ -268,6 +265,8 @@ def _summary(
             f"{seconds:.0f} s, {outcome.samples_per_second:.0f} samples/s ({outcome.placement}). "
             f"{outcome.shares.verdict}",
         ]
+    elif outcome.wrote_model:
+        lines.append(f"All steps had been made ({outcome.ending}); the model was still to be kept.")
     else:
         lines.append(f"The run was finished already ({outcome.ending}); no step was made.")
     command = ["hm-eval", str(files.directory), str(dataset.directory)]

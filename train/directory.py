@@ -140,10 +140,10 @@ def open_run(
 def _refuse_another_run(files: RunFiles, recipe: TrainingRecipe, now: Provenance) -> None:
     if not recipe_of(files).goes_on_as(recipe):
         raise RunError(
-            f"A resumed run must keep its recipe, but for when it ends (schedule.max_steps and "
-            f"max_minutes, validation.patience and min_steps), [checkpoint] and [tracking]; got "
-            f"another one than {files.recipe}. Leave out --recipe and other --set, or choose "
-            "another RUN."
+            "A resumed run must keep its recipe, but for when it ends (schedule.max_steps and "
+            "max_minutes, validation.patience and min_steps), [checkpoint], [tracking], "
+            "compute.devices, data.mode, data.device_share and data.check; got another one than "
+            f"{files.recipe}. Leave out --recipe and other --set, or choose another RUN."
         )
     try:
         before = json.loads(files.provenance.read_text(encoding="utf-8"))["dataset_sha256"]

@@ -25,6 +25,9 @@ def reason_to_end(recipe: TrainingRecipe, progress: Reached) -> str | None:
         return f"{minutes:g} minutes of training were over"
     if validation.patience is None or progress.best_step is None:
         return None
+    if progress.step % validation.every:
+        # Else a signal or a checkpoint between two validations would move the end.
+        return None
     waited = (progress.step - progress.best_step) // validation.every
     if waited >= validation.patience and progress.step >= validation.min_steps:
         return (

@@ -1,14 +1,13 @@
 """What a run keeps: its best model, its final one, and checkpoints."""
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import JsonValue
 
-from hypermagnetics.errors import DivergenceError, RunWriteError
+from hypermagnetics.errors import DivergenceError
 from hypermagnetics.models import Model, save_model
 from hypermagnetics.train.checkpoint import Reached, save_checkpoint
 from hypermagnetics.train.clock import Clock
@@ -20,7 +19,7 @@ from hypermagnetics.train.validation import Validation, Validator
 
 
 @dataclass(frozen=True)
-class Source:
+class Kept:
     """The file that the result of a run is copied from."""
 
     file: Path
@@ -72,7 +71,7 @@ class Keeper:
         loss = self._validate(state, progress)
         if progress.best_loss is None or loss < progress.best_loss:
             progress = progress.model_copy(update={"best_step": progress.step, "best_loss": loss})
-            self._save_model(self._files.best, state, progress)
+            self._save_model(self._files.best(progress.step), state, progress)
         return progress
 
     def save(self, state: State, progress: Reached) -> None:
@@ -97,7 +96,7 @@ class Keeper:
                 self._setup.recipe.checkpoint.keep,
             )
 
-    def finish(self, state: State, progress: Reached) -> Source:
+    def finish(self, state: State, progress: Reached) -> Kept:
         """Keep the final model, and tell which file is the result: the best or the final one.
 
         A run that ends between two regular validations is validated once more. That one decides
@@ -105,14 +104,14 @@ class Keeper:
         """
         regular = progress.step % self._setup.recipe.validation.every == 0
         loss = math.inf if regular else self._validate(state, progress)
-        source = Source(self._files.final, progress.step)
+        kept = Kept(self._files.final, progress.step)
         if progress.best_loss is None or loss < progress.best_loss:
             progress = progress.model_copy(update={"best_step": progress.step, "best_loss": loss})
         else:
             assert progress.best_step is not None, "there is a best loss"
-            source = Source(self._files.best, progress.best_step)
+            kept = Kept(self._files.best(progress.best_step), progress.best_step)
         self._save_model(self._files.final, state, progress)
-        return source
+        return kept
 
     def _validate(self, state: State, progress: Reached) -> float:
         self._warm_up(state)
@@ -137,33 +136,3 @@ class Keeper:
     def _save_model(self, file: Path, state: State, progress: Reached) -> None:
         about = {**self._provenance, **progress.model_dump(mode="json", exclude={"seconds"})}
         save_model(file, state.result, about)
-
-
-@contextmanager
-def last_checkpoint_named(files: RunFiles) -> Iterator[None]:
-    """Say in errors which checkpoint is kept, and what to do.
-
-    Raises:
-        DivergenceError: With that.
-        RunWriteError: In place of an OSError.
-    """
-    try:
-        yield
-    except DivergenceError as error:
-        raise DivergenceError(
-            f"{error} ({files.directory}; {_kept(files)}). Begin another run with a lower "
-            "schedule.learning_rate, or with optimiser.clip_norm set."
-        ) from error
-    except OSError as error:
-        raise RunWriteError(
-            f"The directory of a run must take what is written; got {error.strerror or error} "
-            f"({error.filename or files.directory}; {_kept(files)}). Make room, then give the same "
-            "command with --resume."
-        ) from error
-
-
-def _kept(files: RunFiles) -> str:
-    steps = files.checkpoint_steps()
-    if steps:
-        return f"the last good checkpoint is {files.checkpoint(steps[-1])}"
-    return "no checkpoint had been made"

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,9 +23,18 @@ class MetricsLog:
         path: Path,
         steps_done: int,
         tell: Callable[[dict[str, JsonValue]], None] = lambda record: None,
+        validated_every: int = 1,
     ) -> None:
-        """Keep the lines of the first `steps_done` steps; `tell` hears each line that is added."""
-        kept = _lines_until(path, steps_done) if path.exists() else []
+        """Keep the lines of the first `steps_done` steps.
+
+        Args:
+            path: The file.
+            steps_done: How many steps have been made.
+            tell: Hears each line that is added.
+            validated_every: Validations after other numbers of steps are forgotten: one that was
+                made where the run ended, and that the run which goes on does not make.
+        """
+        kept = _lines_until(path, steps_done, validated_every) if path.exists() else []
         # Whole or not at all: a kill here must not lose the lines of many hours.
         write_text_atomically(path, "".join(line + "\n" for line in kept))
         self._file = path.open("a", encoding="utf-8")
@@ -37,8 +47,12 @@ class MetricsLog:
         self._tell(record)
 
     def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        """Close the file, which holds every line that was written without an error.
+
+        What is left of one that a full disk did not take is tried again here, to no avail.
+        """
+        with suppress(OSError):
+            self._file.close()
 
 
 class Window:
@@ -130,12 +144,13 @@ class Fetched(NamedTuple):
         return int(bad[0]) if bad.size else None
 
 
-def _lines_until(path: Path, steps_done: int) -> list[str]:
+def _lines_until(path: Path, steps_done: int, validated_every: int) -> list[str]:
     kept = []
     for line in path.read_bytes().splitlines():
         try:
-            step = json.loads(line)["step"]
-            if step <= steps_done:
+            record = json.loads(line)
+            is_regular = "validation" not in record or record["step"] % validated_every == 0
+            if record["step"] <= steps_done and is_regular:
                 kept.append(line.decode())
         except (ValueError, TypeError, KeyError, RecursionError):
             break  # torn by a kill; nothing follows it

@@ -12,7 +12,7 @@ from hypermagnetics.train.checkpoint import Reached, load_newest
 from hypermagnetics.train.clock import Clock
 from hypermagnetics.train.ending import reason_to_end
 from hypermagnetics.train.feed import Feed
-from hypermagnetics.train.keeper import Keeper, Source, last_checkpoint_named
+from hypermagnetics.train.keeper import Keeper, Kept
 from hypermagnetics.train.log import MetricsLog
 from hypermagnetics.train.note import note
 from hypermagnetics.train.objective import Losses
@@ -49,10 +49,12 @@ class Loop:
         self.ending = reason_to_end(setup.recipe, self.progress)
         self._done, self._steps = self.progress.step, self._compiled()
         self._is_compiled = False
-        # A run that has come to its end has nothing more to tell.
-        names = () if self.ending else setup.recipe.tracking.to
+        # A run that is finished has nothing more to tell.
+        names = () if self.ending and files.model.exists() else setup.recipe.tracking.to
         self._tracking = open_tracking(names, setup, files, self._done, self.clock, tell)
-        self._log = MetricsLog(files.metrics, self._done, self._tracking.scalars)
+        # Of a run that is over and stays so, every line is kept.
+        every = 1 if self.ending and files.model.exists() else setup.recipe.validation.every
+        self._log = MetricsLog(files.metrics, self._done, self._tracking.scalars, every)
         self._windows = Windows(self._log, self.clock, setup, self._done)
         show = self._tracking.picture
         self._keeper = Keeper(setup, files, provenance, self._log, self.clock, show)
@@ -69,10 +71,9 @@ class Loop:
         """
         self._windows.skip()
         while self.ending is None:
-            with last_checkpoint_named(self._files):
-                count = self._make_steps(feed)
-                stopped = stop.signal  # looked at once: a signal may come at any moment
-                self._look_around(feed.wait_seconds, stops=stopped is not None)
+            count = self._make_steps(feed)
+            stopped = stop.signal  # looked at once: a signal may come at any moment
+            self._look_around(feed.wait_seconds, stops=stopped is not None)
             advance(count, note(self._windows.pace, self._keeper.validation))
             if stopped is not None and self.ending is None:
                 raise InterruptedRunError(
@@ -82,14 +83,13 @@ class Loop:
                     "command with --resume."
                 )
 
-    def finish(self) -> Source:
+    def finish(self) -> Kept:
         """Keep the final model.
 
         Returns:
             The file of the result.
         """
-        with last_checkpoint_named(self._files):
-            return self._keeper.finish(self._state, self.progress)
+        return self._keeper.finish(self._state, self.progress)
 
     def close(self) -> None:
         """Close the log and the trackers."""

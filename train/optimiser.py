@@ -79,7 +79,8 @@ def optimisers() -> dict[str, Callable[..., Any]]:
         for module in (optax.contrib, optax)
         for name, value in vars(module).items()
         if inspect.isfunction(value)
-        and not name.startswith(("_", "scale_by_"))
+        # What is schedule-free is to be validated at other parameters than it trains.
+        and not name.startswith(("_", "scale_by_", "schedule_free"))
         and _RATE in inspect.signature(value).parameters
     }
 
@@ -89,5 +90,6 @@ def _parameters(function: Callable[..., Any]) -> list[str]:
 
 
 def _updated(optimiser: optax.GradientTransformation) -> Any:
-    parameters = {"weight": jnp.ones((2, 3)), "bias": jnp.ones(3)}
+    # What a phase does not train is None.
+    parameters = {"weight": jnp.ones((2, 3)), "bias": jnp.ones(3), "frozen": None}
     return optimiser.update(parameters, optimiser.init(parameters), parameters)

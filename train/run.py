@@ -10,7 +10,7 @@ from hypermagnetics.models.store import read_file
 from hypermagnetics.train.card import model_card
 from hypermagnetics.train.checkpoint import Reached
 from hypermagnetics.train.clock import Shares
-from hypermagnetics.train.keeper import last_checkpoint_named
+from hypermagnetics.train.last_checkpoint import divergence_named, full_disk_named
 from hypermagnetics.train.loop import Loop
 from hypermagnetics.train.placement import Placement, open_feed
 from hypermagnetics.train.run_files import RunFiles
@@ -39,8 +39,10 @@ class Outcome:
     """Why the run is finished, in words."""
     model_step: int
     """The step that the model file is of."""
+    wrote_model: bool
+    """Whether this process wrote it; else it was there."""
     validation: Validation | None
-    """The last one of this process; None if it made no step."""
+    """The last one of this process; None if it made none."""
     samples_per_second: float
     shares: Shares
     placement: Placement
@@ -67,20 +69,22 @@ def train(
             step is kept.
         RunWriteError: If the directory cannot be written to; the last checkpoint is sound.
     """
-    loop = Loop(setup, files, provenance, listener.tell)
-    first = loop.progress.step
-    listener.advance(first, "")
-    try:
-        if loop.ending is None or not files.model.exists():
-            _go_on(loop, setup, files, listener)
-    finally:
-        loop.close()
+    with full_disk_named(files), divergence_named(files):
+        loop = Loop(setup, files, provenance, listener.tell)
+        listener.advance(loop.progress.step, "")
+        is_there = loop.ending is not None and files.model.exists()
+        try:
+            if not is_there:
+                _go_on(loop, setup, files, listener)
+        finally:
+            loop.close()
     assert loop.ending is not None, "the loop ends so, or by an exception"
     header, _ = read_file(files.model, "hypermagnetics model")
     return Outcome(
         loop.progress,
         loop.ending,
         int(str(header.training["step"])),
+        not is_there,
         loop.keeper.validation,
         loop.samples_per_second,
         loop.clock.shares,
@@ -98,10 +102,9 @@ def _go_on(loop: Loop, setup: Setup, files: RunFiles, listener: Listener) -> Non
         open_feed(setup.placement, split, setup.schedule, first, setup.devices) as feed,
     ):
         loop.run(feed, stop, listener.advance)
-        source = loop.finish()
+        kept = loop.finish()
     # Before the model, which says that the run is finished.
     name = setup.dataset.directory.resolve().name
-    with last_checkpoint_named(files):
-        write_text_atomically(files.card, model_card(files, source.file, name, setup.code.model))
-        with atomic_file(files.model) as model:
-            model.write(source.file.read_bytes())
+    write_text_atomically(files.card, model_card(files, kept.file, name, setup.code.model))
+    with atomic_file(files.model) as model:
+        model.write(kept.file.read_bytes())

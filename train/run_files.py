@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _CHECKPOINT = re.compile(r"step-(\d{9})\.ckpt")
+_BEST = re.compile(r"best-(\d{9})\.hm")
 
 
 @dataclass(frozen=True)
@@ -49,15 +50,15 @@ class RunFiles:
 
     def checkpoint_steps(self) -> list[int]:
         """The steps after which there is a checkpoint, in order."""
-        if not self.checkpoints.is_dir():
-            return []
-        found = (_CHECKPOINT.fullmatch(path.name) for path in self.checkpoints.iterdir())
-        return sorted(int(match[1]) for match in found if match)
+        return self._steps(_CHECKPOINT)
 
-    @property
-    def best(self) -> Path:
-        """The model with the smallest loss of all regular validations so far."""
-        return self.checkpoints / "best.hm"
+    def best(self, step: int) -> Path:
+        """The model of a step that was the best of all regular validations when it was made."""
+        return self.checkpoints / f"best-{step:09d}.hm"
+
+    def best_steps(self) -> list[int]:
+        """The steps of which there is such a model, in order."""
+        return self._steps(_BEST)
 
     @property
     def final(self) -> Path:
@@ -82,5 +83,11 @@ class RunFiles:
             *(self.card, self.model, self.final),
         )
         own = (re.escape(path.name) for path in files)
-        kept = rf"{self.checkpoints.name}/({re.escape(self.best.name)}|{_CHECKPOINT.pattern})"
+        kept = rf"{self.checkpoints.name}/({_BEST.pattern}|{_CHECKPOINT.pattern})"
         return "|".join((*own, kept, rf"{self.tracking.name}/.+"))
+
+    def _steps(self, names: re.Pattern[str]) -> list[int]:
+        if not self.checkpoints.is_dir():
+            return []
+        found = (names.fullmatch(path.name) for path in self.checkpoints.iterdir())
+        return sorted(int(match[1]) for match in found if match)

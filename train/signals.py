@@ -3,7 +3,12 @@
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
+
+from hypermagnetics.errors import InterruptedRunError
+
+_NAMES = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
 class StopRequest:
@@ -16,25 +21,54 @@ class StopRequest:
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
-    """Turn the first of these signals into a request; a second one acts as usual, at once.
+    """Turn the first of these signals into a request; a second one ends the process at once.
 
     SIGUSR1 is what SLURM can send some time before the end of a job.
     """
     request = StopRequest()
-    names = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
-    before = {name: signal.getsignal(name) for name in names}
-
-    def restore() -> None:
-        for name, handler in before.items():
-            signal.signal(name, handler)
+    before = {name: signal.getsignal(name) for name in _NAMES}
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         request.signal = signal.Signals(number)
-        restore()
+        for name in _NAMES:
+            is_ctrl_c = name == signal.SIGINT
+            signal.signal(name, signal.default_int_handler if is_ctrl_c else signal.SIG_DFL)
 
-    for name in names:
+    for name in _NAMES:
         signal.signal(name, on_signal)
     try:
         yield request
     finally:
-        restore()
+        for name, handler in before.items():
+            signal.signal(name, handler)
+
+
+@contextmanager
+def end_on_signals(run: Path) -> Iterator[None]:
+    """End a run before or after its steps, when there is nothing to be saved, as one to go on with.
+
+    Ctrl-C acts as usual.
+
+    Args:
+        run: Its directory, for the message.
+
+    Raises:
+        InterruptedRunError: At the first SIGTERM or SIGUSR1.
+    """
+    names = (signal.SIGTERM, signal.SIGUSR1)
+    before = {name: signal.getsignal(name) for name in names}
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        raise InterruptedRunError(
+            f"A run must be left to finish; got {signal.Signals(number).name} before or after its "
+            f"steps ({run}). Nothing is lost: give the same command again, with --resume if RUN "
+            "exists."
+        )
+
+    for name in names:
+        signal.signal(name, on_signal)
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)

@@ -45,7 +45,10 @@ class Method:
     """What is made of a batch before the model sees it."""
 
     def begin(self, model: Model, average: Model | None = None) -> State:
-        """The state before the first step of the phase.
+        """The state before the first step of the phase, in memory of its own.
+
+        A step gives up the memory of all that goes in, each array once; the states of some
+        optimisers begin as the parameters themselves, and a model may hold arrays of others.
 
         Args:
             model: The model so far.
@@ -53,9 +56,8 @@ class Method:
         """
         optimiser = self.optimiser.init(eqx.filter(model, self.trained))
         if self.ema_decay is None:
-            return State(model, optimiser, None)
-        # A copy, since a step gives up the memory of model and average alike.
-        return State(model, optimiser, _copied(model) if average is None else average)
+            return _copied(State(model, optimiser, None))
+        return _copied(State(model, optimiser, model if average is None else average))
 
     def step(
         self, state: State, batch: DeviceBatch, number: Int[Array, ""]
@@ -172,6 +174,6 @@ def _averaged(average: Model, model: Model, decay: float, number: Int[Array, ""]
     return mixed
 
 
-def _copied(model: Model) -> Model:
-    copied: Model = jax.tree.map(lambda leaf: jnp.copy(leaf) if eqx.is_array(leaf) else leaf, model)
+def _copied(state: State) -> State:
+    copied: State = jax.tree.map(lambda leaf: jnp.copy(leaf) if eqx.is_array(leaf) else leaf, state)
     return copied

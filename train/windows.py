@@ -45,9 +45,10 @@ class Windows:
 
     def add(self, losses: Losses, count: int, phase: Phase, compiling: float) -> None:
         """Remember the losses of some steps, and how long compiling them took [s]."""
-        if self._open is None:
-            self._open = Window(self._waited), phase
-        self._open[0].add(losses, count, compiling)
+        window = Window(self._waited) if self._open is None else self._open[0]
+        window.add(losses, count, compiling)
+        # A window may reach into the next phase; the rate that is told is that of its last step.
+        self._open = window, phase
 
     def close(self, waited: float) -> None:
         """End the window; fetch the one before it.

@@ -52,6 +52,36 @@ def test_a_second_signal_ends_at_once(number: signal.Signals) -> None:
     assert (ran.returncode, ran.stdout) == (-number, f"{number.name}\n"), ran
 
 
+OUTSIDE = """
+import os, signal, sys
+from pathlib import Path
+from hypermagnetics.errors import InterruptedRunError
+from hypermagnetics.train.exit_codes import exit_code
+from hypermagnetics.train.signals import end_on_signals, stop_on_signals
+number = int(sys.argv[1])
+try:
+    with end_on_signals(Path("run")):
+        with stop_on_signals() as stop:
+            os.kill(os.getpid(), number)
+        print(stop.signal.name, flush=True)
+        os.kill(os.getpid(), number)
+        print("still here", flush=True)
+except InterruptedRunError as error:
+    print(error, flush=True)
+    sys.exit(exit_code(error))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_outside_of_steps_can_be_queued_again(number: signal.Signals) -> None:
+    """While the dataset is checked, say, there is nothing to be saved."""
+    command = [sys.executable, "-c", OUTSIDE, str(int(number))]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    first, second = ran.stdout.splitlines()
+    assert (ran.returncode, first) == (TRY_AGAIN, number.name), ran
+    assert second.startswith(f"A run must be left to finish; got {number.name} before or after")
+
+
 def test_a_full_disk_at_a_checkpoint_keeps_the_one_before(tmp_path: Path) -> None:
     """It is named; with room again the run ends as if nothing had been."""
     run, dataset = tmp_path / "run", finished_dataset("zarr").path
@@ -72,7 +102,7 @@ def test_a_full_disk_at_a_checkpoint_keeps_the_one_before(tmp_path: Path) -> Non
     (line,) = ran.complaints
     assert "must take what is written; got File too large" in line
     assert f"the last good checkpoint is {last}" in line
-    assert line.endswith("Make room, then give the same command with --resume.")
+    assert line.endswith("Make room, then give the same command again with --resume.")
     assert last.read_bytes() == whole
     assert not list(run.rglob("*.part"))
     assert run_program("hm-train", dataset, run, "--resume").code == 0

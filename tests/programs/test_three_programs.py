@@ -67,7 +67,8 @@ def test_hm_train_makes_a_whole_run(storage_format: StorageFormat) -> None:
     for name in ("model.hm", "recipe.json", "run.json", "metrics.jsonl", "final.hm"):
         assert (run / name).is_file()
     assert not list(run.rglob("*.part"))
-    assert sha256(run / "model.hm") == sha256(run / "checkpoints" / "best.hm")
+    (best,) = (run / "checkpoints").glob("best-*.hm")
+    assert sha256(run / "model.hm") == sha256(best)
     recipe, provenance = read_json(run / "recipe.json"), read_json(run / "run.json")
     assert recipe["schedule"]["max_steps"] == 300
     manifest = finished_dataset(storage_format).path / "manifest.json"

@@ -2,6 +2,7 @@
 
 import json
 import math
+import resource
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,19 @@ def test_lines_past_the_checkpoint_are_cut_off(tmp_path: Path) -> None:
     path.write_text("".join(json.dumps({"step": step}) + "\n" for step in range(1, 8)))
     MetricsLog(path, 5).close()
     assert [json.loads(line)["step"] for line in path.read_text().splitlines()] == [1, 2, 3, 4, 5]
+
+
+def test_a_line_that_finds_no_room_fails_once(tmp_path: Path) -> None:
+    """When it is written, and not again when the log is closed, in the place of that error."""
+    log = MetricsLog(tmp_path / "metrics.jsonl", 0)
+    _, hard = limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            log.write({"step": 1, "note": "x" * 2000})
+        log.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def window(steps: int, seconds_per_step: float, share: float, compiles: bool) -> str:

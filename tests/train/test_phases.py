@@ -61,7 +61,7 @@ def test_most_optimisers_of_optax_work() -> None:
             except RecipeError:
                 continue
             works += 1
-    assert works >= 35
+    assert works >= 30
 
 
 def test_arguments_reach_the_optimiser() -> None:
@@ -87,9 +87,11 @@ def test_a_clipped_gradient_keeps_its_direction() -> None:
     [
         ({"name": "adma"}, r"must be an optimiser of optax .* got 'adma'. Nearest: adam.*, adam"),
         ({"name": "zzz"}, r"got 'zzz'. Known: .*adam, "),
+        ({"name": "schedule_free_adamw"}, "must be an optimiser of optax"),
         ({"arguments": {"b3": 0.5}}, r"optax's adam .* got {'b3': 0.5} .* Its parameters: b1, b2"),
         ({"arguments": {"b1": "much"}}, r"optax's adam .* got {'b1': 'much'}"),
         ({"name": "lbfgs"}, "optax's lbfgs that let it work on gradients alone"),
+        ({"name": "galore"}, "optax's galore that let it work"),  # not on parts of a model
     ],
 )
 def test_optimisers_that_do_not_exist_are_refused(method: dict[str, object], message: str) -> None:

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import optax.contrib
 import pytest
 from training_parts import MODEL, method, random_batch
 
@@ -77,7 +78,17 @@ def test_the_average_follows_the_parameters() -> None:
     found = leaves(eqx.filter(state.result, eqx.is_inexact_array))
     for a, b in zip(found, expected, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
-    assert method().begin(MODEL).result is MODEL
+    assert method().begin(MODEL).average is None
+
+
+def test_a_state_may_begin_as_the_parameters() -> None:
+    """As that of prodigy does: a step gives up each array once, and none that was there before."""
+    made = method(optimiser=optax.contrib.prodigy(1.0), ema_decay=0.9)
+    state, losses = compiled_steps(made, 1)(made.begin(MODEL), BATCHES[:1], 0)
+    again, found = compiled_steps(made, 1)(made.begin(state.model, state.average), BATCHES[1:2], 1)
+    assert np.isfinite([*losses.total, *found.total]).all()
+    for array in jax.tree.leaves((MODEL, state, again)):
+        assert not (eqx.is_array(array) and array.is_deleted())
 
 
 @pytest.mark.parametrize("part", ["hypernetwork", "hypernetwork.layers.0"])

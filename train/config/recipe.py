@@ -18,6 +18,9 @@ from hypermagnetics.train.config.run import (
 )
 from hypermagnetics.train.config.schedule import ScheduleConfig
 
+_OF_THE_MACHINE = {"mode": "auto", "device_share": 0.5, "check": "all"}
+"""Keys of [data] that change no value."""
+
 
 class TrainingRecipe(Config):
     """A whole training."""
@@ -56,7 +59,7 @@ class TrainingRecipe(Config):
         return self.model_copy(update={"schedule": self.schedule.resolved})
 
     def goes_on_as(self, other: "TrainingRecipe") -> bool:
-        """Whether the other recipe differs at most in when the run ends and in what is told.
+        """Whether the other recipe differs at most in its end, in what is told, and in the machine.
 
         Args:
             other: A recipe.
@@ -75,5 +78,8 @@ class TrainingRecipe(Config):
                 "validation": ValidationConfig(every=self.validation.every),
                 "tracking": TrackingConfig(),
                 "checkpoint": CheckpointConfig(),
+                # Where values lie, and on how many devices, are matters of the machine.
+                "data": self.data.model_copy(update=_OF_THE_MACHINE),
+                "compute": self.compute.model_copy(update={"devices": None}),
             }
         )

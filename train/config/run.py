@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from hypermagnetics.config import Config
 
@@ -19,6 +19,12 @@ class ValidationConfig(Config):
     """Validations without a new best loss after which the run is finished; null for no such end."""
     min_steps: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     """Steps before which `patience` ends nothing."""
+
+    @model_validator(mode="after")
+    def _something_ends_after_the_least_steps(self) -> "ValidationConfig":
+        if self.min_steps and self.patience is None:
+            raise ValueError("given min_steps only with patience, which it holds back")
+        return self
 
 
 class CheckpointConfig(Config):
@@ -50,4 +56,5 @@ class ComputeConfig(Config):
     steps_per_dispatch: Annotated[int, Field(ge=1, le=1024)] | None = None
     """Steps that are handed to the device at once; null for 1 on a CPU and 16 elsewhere."""
     matmul: Literal["float32", "tensorfloat32", "bfloat16"] = "float32"
-    """Precision of the factors of matrix products on GPUs and TPUs; sums stay in float32."""
+    """Precision of the factors of matrix products on GPUs and TPUs; sums stay in float32. hm-train
+    sets it for its process; in Python, `jax.default_matmul_precision` does."""

@@ -12,6 +12,7 @@ from hypermagnetics.data import Dataset
 from hypermagnetics.errors import InterruptedRunError, RecipeError, RunError, RunWriteError
 from hypermagnetics.log import Progress, errors_in_one_line, say
 from hypermagnetics.train.config import TrainingRecipe
+from hypermagnetics.train.exit_codes import exit_code
 from hypermagnetics.train.sweep.config import read_sweep
 from hypermagnetics.train.sweep.ledger import Trial
 from hypermagnetics.train.sweep.plan import Plan, in_words
@@ -20,9 +21,7 @@ from hypermagnetics.train.sweep.run import sweep
 from hypermagnetics.train.sweep.search import search_of
 from hypermagnetics.train.sweep.sweep_files import SweepFiles
 from hypermagnetics.train.sweep.table import ranked, score_of, text_table
-
-_TRY_AGAIN, _CANNOT_WRITE = 75, 74
-"""Exit codes, as those of a training."""
+from hypermagnetics.train.user_code import Names
 
 
 @click.command(name="sweep", epilog="Example:  hm-train sweep demo widths.toml widths")
@@ -62,8 +61,7 @@ def sweep_command(
                 found = sweep(plan, propose, files, console, retry_failed=retry_failed)
         except (InterruptedRunError, RunWriteError) as error:
             say(f"hm-train: {error}")
-            code = _TRY_AGAIN if isinstance(error, InterruptedRunError) else _CANNOT_WRITE
-            raise SystemExit(code) from error
+            raise SystemExit(exit_code(error)) from error
         trials = ranked(found, plan.search.metric)
         if math.isinf(score_of(trials[0], plan.search.metric)):
             click.echo(text_table(trials, list(plan.keys)), err=True)
@@ -115,6 +113,9 @@ def _summary(plan: Plan, files: SweepFiles, trials: list[Trial]) -> str:
     best = files.trial(trials[0].number)
     data = str(plan.dataset.directory)
     longer = ["hm-train", data, "RUN", "--recipe", str(best.recipe)]
+    then = ["hm-eval", str(best.directory), data]
+    if own := Names.of(plan.recipe_of(trials[0].values)).of_users.get("--model"):
+        then += ["--model", own]
     return "\n".join(
         [
             text_table(trials, list(plan.keys)),
@@ -122,6 +123,6 @@ def _summary(plan: Plan, files: SweepFiles, trials: list[Trial]) -> str:
             f"Wrote {files.csv}, {files.markdown.name} and {files.picture.name}. The best trial is "
             f"{best.directory}.",
             "Its recipe, for another run: " + shlex.join(longer),
-            "Next: " + shlex.join(["hm-eval", str(best.directory), data]),
+            "Next: " + shlex.join(then),
         ]
     )

@@ -10,6 +10,7 @@ from typing import IO
 
 from hypermagnetics.errors import RecipeError, RunError, RunWriteError
 from hypermagnetics.files import write_text_atomically
+from hypermagnetics.train.exit_codes import CANNOT_WRITE, TRY_AGAIN
 from hypermagnetics.train.signals import StopRequest
 from hypermagnetics.train.sweep.best import best_validation
 from hypermagnetics.train.sweep.ledger import Result, Taken, Trial
@@ -20,9 +21,6 @@ _HM_TRAIN = (
     "from hypermagnetics.train.sweep.parent import stop_with_parent; stop_with_parent(); "
     "from hypermagnetics.train.cli import main; main(prog_name='hm-train')"
 )
-_STOPPED, _CANNOT_WRITE = 75, 74
-"""Exit codes of hm-train."""
-
 _SECONDS_BETWEEN_LOOKS = 0.1
 _TAIL_BYTES = 1 << 16
 _MOST_CHARACTERS = 1000
@@ -58,10 +56,10 @@ def run_trial(plan: Plan, files: SweepFiles, taken: Taken, stop: StopRequest) ->
     seconds = trial.seconds + time.monotonic() - start
     if code == 0:
         return _finished(files, trial, seconds)
-    if code == _STOPPED or (stop.signal is not None and code == -signal.SIGTERM):
+    if code == TRY_AGAIN or (stop.signal is not None and code == -signal.SIGTERM):
         return Result(seconds=seconds)
     said = _last_error(log, before)
-    if code == _CANNOT_WRITE:
+    if code == CANNOT_WRITE:
         raise RunWriteError(said)
     if code < 0:
         said = f"Ended by {signal.Signals(-code).name}, as if memory had run out. {said}".strip()

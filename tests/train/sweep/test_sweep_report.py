@@ -4,11 +4,16 @@ import csv
 import io
 import itertools
 import math
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from program_runs import invoke
+from sweep_plans import plan_of
 
+from hypermagnetics.data import Dataset
+from hypermagnetics.train.sweep import cli
 from hypermagnetics.train.sweep.axes import key_axis, metric_axis
 from hypermagnetics.train.sweep.config import Metric
 from hypermagnetics.train.sweep.dimensions import Choices, Dimension, Range
@@ -114,3 +119,25 @@ def test_errors_far_apart_have_a_logarithmic_axis() -> None:
     assert metric_axis("", [1.0, 2.0]).height(1.5, 0.5) == pytest.approx(0.5)
     assert metric_axis("", [0.0, 2.0]).height(1.0, 0.5) == pytest.approx(0.5)
     assert metric_axis("", [0.3]).height(0.3, 0.5) == 0.5
+
+
+def test_what_comes_next_names_a_model_of_a_user(
+    tmp_path: Path, tiny: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As hm-eval would not read it otherwise; that of the best trial."""
+    file = tmp_path / "sweep.toml"
+    models = '[{name = "linear"}, {name = "my_models:Waves", settings = {}}]'
+    file.write_text(f'[sweep]\nmethod = "grid"\n[keys]\nmodel = {models}\n', encoding="utf-8")
+    for best in (0, 1):
+        plan = plan_of(file.read_text(), tmp_path, tiny)
+        trials = [
+            Trial(number=n, values=dict(values), state="finished", step=1, loss=abs(n - best))
+            for n, values in enumerate(plan.combinations())
+        ]
+        monkeypatch.setattr(cli, "sweep", lambda *_, found=trials, **__: found)
+        (tmp_path / "out").mkdir(exist_ok=True)
+        ran = invoke("hm-train", "sweep", "demo", file, tmp_path / "out", "--data", tiny.directory)
+        assert ran.code == 0, ran
+        more = " --model my_models:Waves" if best else ""
+        run = tmp_path / "out" / f"trial-000{best}"
+        assert ran.stdout.splitlines()[-1] == f"Next: hm-eval {run} {tiny.directory}{more}"

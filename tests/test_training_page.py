@@ -1,0 +1,58 @@
+"""docs/training.md: its recipes are recipes; and what the pages type, hm-train takes."""
+
+import re
+import shlex
+import tomllib
+from pathlib import Path
+
+import click
+import pytest
+from packaging_facts import ROOT
+from training_parts import MODEL, objective
+
+from hypermagnetics.config import checked, load_recipe
+from hypermagnetics.train.cli import main
+from hypermagnetics.train.config import TrainingRecipe
+from hypermagnetics.train.phases import make_phases
+
+TEXT = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+SNIPPETS = re.findall(r"^```toml\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+PAGES = ("README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")))
+COMMANDS = sorted(
+    {
+        command.strip()
+        for page in PAGES
+        for line in re.findall(r"^ {4}(.*)$", (ROOT / page).read_text("utf-8"), re.MULTILINE)
+        for command in line.split("&&")
+        if command.strip().startswith("hm-train ")
+    }
+)
+
+
+@pytest.mark.parametrize("number", range(len(SNIPPETS)))
+def test_snippets_are_recipes(number: int, tmp_path: Path) -> None:
+    """Their optimisers and frozen parts exist, and what a run keeps of them is a recipe again."""
+    recipe = checked(TrainingRecipe, tomllib.loads(SNIPPETS[number]), "the page")
+    assert make_phases(recipe, objective(), MODEL)
+    file = tmp_path / "recipe.json"
+    file.write_text(recipe.resolved.model_dump_json(), encoding="utf-8")
+    kept = load_recipe(TrainingRecipe, "training", str(file))
+    assert kept == recipe.resolved == kept.resolved
+    assert recipe.goes_on_as(kept)
+
+
+def test_the_first_snippet_has_every_section_but_one() -> None:
+    """[normalisation] has a page of its own."""
+    assert len(SNIPPETS) == 2
+    assert set(tomllib.loads(SNIPPETS[0])) == set(TrainingRecipe.model_fields) - {"normalisation"}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_are_taken(command: str) -> None:
+    """As far as their words go; and each --set names a key."""
+    words = shlex.split(command, comments=True)[1:]
+    context: click.Context = main.make_context("hm-train", words)
+    for text in context.params.get("overrides", ()):
+        text = text.replace("SEED", "0")
+        if not text.startswith("model."):
+            load_recipe(TrainingRecipe, "training", "demo", (text,))
