@@ -24,7 +24,7 @@ def seconds_to_first_line(data: Path, run: Path, cache: Path) -> float:
     program = Path(sys.executable).parent / "hm-train"
     start = time.perf_counter()
     process = subprocess.Popen(
-        [program, data, run, "--set", "tracking.log_every=1", "--overwrite"],
+        [program, data, run, "--set", "tracking.log_every=1"],
         env={**os.environ, "JAX_COMPILATION_CACHE_DIR": str(cache)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -43,11 +43,12 @@ def seconds_to_first_line(data: Path, run: Path, cache: Path) -> float:
 def main() -> None:
     """Once with an empty cache, then with a warm one."""
     with tempfile.TemporaryDirectory() as scratch:
-        data, run, cache = (Path(scratch) / name for name in ("data", "run", "cache"))
+        data, cache = Path(scratch) / "data", Path(scratch) / "cache"
         generate = Path(sys.executable).parent / "hm-generate"
         subprocess.run([generate, "demo", data], check=True, capture_output=True)
-        cold = seconds_to_first_line(data, run, cache)
-        warm = [seconds_to_first_line(data, run, cache) for _ in range(ROUNDS)]
+        runs = (Path(scratch) / f"run-{number}" for number in range(ROUNDS + 1))
+        cold = seconds_to_first_line(data, next(runs), cache)
+        warm = [seconds_to_first_line(data, run, cache) for run in runs]
     report(
         "seconds from the start of hm-train to its first step, warm compilation cache",
         statistics.median(warm),

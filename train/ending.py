@@ -17,12 +17,10 @@ def reason_to_end(recipe: TrainingRecipe, progress: Reached) -> str | None:
     Returns:
         As in "the last step, 8000, was reached".
     """
-    schedule, validation = recipe.schedule, recipe.validation
-    if progress.step >= schedule.num_steps:
-        return f"the last step, {schedule.num_steps}, was reached"
-    minutes = schedule.max_minutes
-    if minutes is not None and (progress.seconds or 0.0) >= 60 * minutes:
-        return f"{minutes:g} minutes of training were over"
+    over = reason_to_stop(recipe, progress.step, progress.seconds)
+    validation = recipe.validation
+    if over is not None:
+        return over
     if validation.patience is None or progress.best_step is None:
         return None
     if progress.step % validation.every:
@@ -33,4 +31,23 @@ def reason_to_end(recipe: TrainingRecipe, progress: Reached) -> str | None:
         return (
             f"{waited} validations had no new best loss (validation.patience {validation.patience})"
         )
+    return None
+
+
+def reason_to_stop(recipe: TrainingRecipe, step: int, seconds: float | None) -> str | None:
+    """The reasons to end that can come between two validations; asked after every step.
+
+    Args:
+        recipe: The recipe.
+        step: Steps made.
+        seconds: Time of training, if it ends the run.
+
+    Returns:
+        As `reason_to_end`.
+    """
+    schedule = recipe.schedule
+    if step >= schedule.num_steps:
+        return f"the last step, {schedule.num_steps}, was reached"
+    if schedule.max_minutes is not None and (seconds or 0.0) >= 60 * schedule.max_minutes:
+        return f"{schedule.max_minutes:g} minutes of training were over"
     return None

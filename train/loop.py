@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from hypermagnetics.errors import InterruptedRunError
 from hypermagnetics.train.checkpoint import Reached, load_newest
 from hypermagnetics.train.clock import Clock
-from hypermagnetics.train.ending import reason_to_end
+from hypermagnetics.train.ending import reason_to_end, reason_to_stop
 from hypermagnetics.train.feed import Feed
 from hypermagnetics.train.keeper import Keeper, Kept
 from hypermagnetics.train.log import MetricsLog
@@ -59,6 +59,7 @@ class Loop:
         show = self._tracking.picture
         self._keeper = Keeper(setup, files, provenance, self._log, self.clock, show)
         self._in_flight: deque[Losses] = deque()
+        self._note = ""
         self._start, self._seconds_before = time.monotonic(), self.progress.seconds or 0.0
 
     def run(self, feed: Feed, stop: StopRequest, advance: Callable[[int, str], None]) -> None:
@@ -74,7 +75,7 @@ class Loop:
             count = self._make_steps(feed)
             stopped = stop.signal  # looked at once: a signal may come at any moment
             self._look_around(feed.wait_seconds, stops=stopped is not None)
-            advance(count, note(self._windows.pace, self._keeper.validation))
+            advance(count, self._note)
             if stopped is not None and self.ending is None:
                 raise InterruptedRunError(
                     f"A run must reach step {self._setup.recipe.schedule.num_steps} to be "
@@ -152,17 +153,19 @@ class Loop:
     def _look_around(self, waited: float, *, stops: bool) -> None:
         """Log, validate and save what is due."""
         recipe, done = self._setup.recipe, self._done
-        now = self.progress.model_copy(update={"step": done, "seconds": self._seconds()})
+        seconds = self._seconds()
         validates = done % recipe.validation.every == 0
         saves = stops or done % recipe.checkpoint.every == 0
         # Whether the patience is at its end is known after validating only.
-        ends = reason_to_end(recipe, now.model_copy(update={"best_step": done})) is not None
+        ends = reason_to_stop(recipe, done, seconds) is not None
+        logs = done % recipe.tracking.log_every == 0
+        if validates or saves or ends or logs:
+            self._windows.close(waited)
+            self._note = note(self._windows.pace, self._keeper.validation)
         if not (validates or saves or ends):
-            if done % recipe.tracking.log_every == 0:
-                self._windows.close(waited)
             return
-        self._windows.close(waited)
         self._windows.drain()
+        now = self.progress.model_copy(update={"step": done, "seconds": seconds})
         self.progress = self._keeper.look(self._state, now) if validates else now
         self.ending = reason_to_end(recipe, self.progress)
         if saves or self.ending is not None:

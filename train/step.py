@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, PyTree
 
@@ -150,11 +151,12 @@ def compiled_steps(method: Method, most: int) -> Steps:
         return eqx.combine(arrays, rest), losses
 
     def make(state: State, batches: Sequence[DeviceBatch], first: int) -> tuple[State, Losses]:
-        number, count = jnp.asarray(first, jnp.int32), len(batches)
+        # Not jnp.asarray, which would run a program of its own to convert a number of Python's.
+        number, count = jax.device_put(np.int32(first)), len(batches)
         if most == 1:
             return one((batches[0], number), state)
         filled = tuple(batches[min(i, count - 1)] for i in range(most))
-        state, losses = some((filled, number, jnp.asarray(count, jnp.int32)), state)
+        state, losses = some((filled, number, jax.device_put(np.int32(count))), state)
         return state, jax.tree.map(lambda values: values[:count], losses)
 
     return make
