@@ -153,7 +153,7 @@ def test_a_run_killed_twenty_times_is_the_undisturbed_run(tmp_path: Path) -> Non
     """At random instants, with an average, chunks, and some of the points."""
     options = (
         *TRAININGS["hdf5"],
-        *settings("optimiser.ema_decay=0.99", "compute.chunks=3", "schedule.max_steps=3000"),
+        *settings("optimiser.ema_decay=0.99", "compute.chunks=3", "schedule.max_steps=20000"),
     )
     dataset = finished_dataset("zarr").path
     run, whole = tmp_path / "run", tmp_path / "whole"
@@ -163,7 +163,8 @@ def test_a_run_killed_twenty_times_is_the_undisturbed_run(tmp_path: Path) -> Non
     resume: tuple[str, ...] = ()
     while kills < 20:
         process = start_program("hm-train", dataset, run, *options, *resume)
-        time.sleep(instants.uniform(0.1, 1.0) * seconds * 0.5)
+        # Short enough to be killed twenty times before the end, long enough to get there.
+        time.sleep(instants.uniform(0.02, 0.12) * seconds)
         process.kill()
         process.communicate()
         kills += process.returncode == -signal.SIGKILL
