@@ -70,6 +70,21 @@ def test_a_run_is_not_resumed_on_another_dataset(tmp_path: Path) -> None:
     assert snapshot(run) == before
 
 
+def test_a_run_is_not_resumed_on_a_dataset_of_another_dimension(tmp_path: Path) -> None:
+    """A model of the plane cannot read sources in space."""
+    data, run = tmp_path / "data", copy_of(finished_run("zarr"), tmp_path / "run")
+    small = settings(
+        "grid.num_points=8",
+        "samples_per_grid=4",
+        "splits={train={num_samples=8, num_sources=1}, valid={num_samples=4, num_sources=1}}",
+    )
+    assert invoke("hm-generate", "spheres-3d", data, *small).code == 0
+    before = snapshot(run)
+    ran = invoke("hm-train", data, run, "--resume")
+    assert_refused(ran, "must keep its dataset", str(data), "it was begun with")
+    assert snapshot(run) == before
+
+
 def test_a_run_that_is_not_there_is_not_resumed(tmp_path: Path) -> None:
     """And nothing is made in its place."""
     dataset = finished_dataset("zarr").path

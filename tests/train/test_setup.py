@@ -4,14 +4,15 @@ import pytest
 
 from hypermagnetics.config import load_recipe
 from hypermagnetics.data import Dataset
-from hypermagnetics.errors import DatasetError
+from hypermagnetics.errors import DatasetError, RecipeError
 from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.setup import Setup, make_setup
 
 
-def setup_of(dataset: Dataset) -> Setup:
+def setup_of(dataset: Dataset, *overrides: str) -> Setup:
     """The demo on a dataset."""
-    return make_setup(load_recipe(TrainingRecipe, "training", "demo"), dataset, lambda count: None)
+    recipe = load_recipe(TrainingRecipe, "training", "demo", overrides)
+    return make_setup(recipe, dataset, lambda count: None)
 
 
 def with_manifest(dataset: Dataset, **changes: object) -> Dataset:
@@ -38,3 +39,16 @@ def test_columns_that_no_model_reads_are_refused(tiny: Dataset, columns: tuple[s
     """With those that one can read."""
     with pytest.raises(DatasetError, match=r"some of radius, .*, body, .*; got moment_x, .*\. "):
         setup_of(with_manifest(tiny, columns=columns))
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("data.blocks_per_batch=7", r"'data.blocks_per_batch' must be at most 6, .*; got 7 "),
+        ("compute.chunks=9", r"'compute.chunks' must be at most 8, the samples of a block; got 9 "),
+    ],
+)
+def test_more_than_there_is_is_refused(tiny: Dataset, override: str, message: str) -> None:
+    """A batch larger than the split, more parts than a block has samples."""
+    with pytest.raises(RecipeError, match=message):
+        setup_of(tiny, override)
