@@ -30,15 +30,17 @@ class Killed(Exception):
 
 
 class Watcher:
-    """Counts steps, and dies in one of them."""
+    """Keeps what a run says; dies in a step."""
 
     def __init__(self, kill_at: int | None = None) -> None:
         self.kill_at, self.steps = kill_at, 0
         self.told: list[str] = []
+        self.notes: list[str] = []
 
     def advance(self, count: int, note: str) -> None:
         """Some steps are done."""
         self.steps += count
+        self.notes.append(note)
         if self.kill_at is not None and self.steps >= self.kill_at:
             raise Killed
 
@@ -53,11 +55,15 @@ def small_recipe(*overrides: str) -> TrainingRecipe:
 
 
 def run(
-    recipe: TrainingRecipe, dataset: Dataset, directory: Path, kill_at: int | None = None
+    recipe: TrainingRecipe,
+    dataset: Dataset,
+    directory: Path,
+    kill_at: int | None = None,
+    watcher: Watcher | None = None,
 ) -> Outcome:
-    """Train, or go on; die without a word in step `kill_at`."""
+    """Train, or go on; die without a word in step `kill_at`, or when the watcher says so."""
     setup = make_setup(recipe, dataset, lambda count: None)
-    return train(setup, RunFiles(directory), {"seed": 0}, Watcher(kill_at))
+    return train(setup, RunFiles(directory), {"seed": 0}, watcher or Watcher(kill_at))
 
 
 def metrics(directory: Path) -> list[dict[str, object]]:

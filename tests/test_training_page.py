@@ -1,5 +1,6 @@
 """docs/training.md: its recipes are recipes; and what the pages type, hm-train takes."""
 
+import json
 import re
 import shlex
 import tomllib
@@ -52,7 +53,13 @@ def test_commands_are_taken(command: str) -> None:
     """As far as their words go; and each --set names a key."""
     words = shlex.split(command, comments=True)[1:]
     context: click.Context = main.make_context("hm-train", words)
+    assert context.params, "a command of hm-train takes something"
     for text in context.params.get("overrides", ()):
         text = text.replace("SEED", "0")
         if not text.startswith("model."):
-            load_recipe(TrainingRecipe, "training", "demo", (text,))
+            key, _, value = text.partition("=")
+            recipe = load_recipe(TrainingRecipe, "training", "demo", (text,))
+            found = recipe.model_dump(mode="json")
+            for part in key.split("."):
+                found = found[part]
+            assert json.dumps(found) in (value, json.dumps(value), value.replace("'", '"'))

@@ -99,12 +99,13 @@ def _errors(records: list[dict[str, Any]], step: Any) -> dict[str, str]:
     if not found:
         return {"validation error": "not known"}
     return {
-        f"median relative error of the {name}, validation split": _per_cent(
+        f"median relative error of the {name}, validation split": per_cent(
             found[-1][f"{name}_median_relative_error"]
         )
         for name in ("potential", "field")
     }
 
 
-def _per_cent(fraction: float | None) -> str:
+def per_cent(fraction: float | None) -> str:
+    """A fraction for people, as in "3.4 %"."""
     return "undefined" if fraction is None else f"{100 * fraction:.3g} %"

@@ -15,6 +15,7 @@ from hypermagnetics.errors import InterruptedRunError, RunError, RunWriteError
 from hypermagnetics.log import Progress, errors_in_one_line, say
 from hypermagnetics.models import import_user_model
 from hypermagnetics.recipes import describe_recipe, shipped_recipes
+from hypermagnetics.train.card import per_cent
 from hypermagnetics.train.compilation_cache import cache_directory
 from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.directory import IfExists, check_run, open_run, recipe_of
@@ -260,8 +261,8 @@ def _summary(
         potential, field = found.potential_median_relative_error, found.field_median_relative_error
         lines += [
             f"Finished: {outcome.ending}.",
-            f"Last validation, median relative error: potential {_per_cent(potential)}, "
-            f"field {_per_cent(field)}.",
+            f"Last validation, median relative error: potential {per_cent(potential)}, "
+            f"field {per_cent(field)}.",
             f"{seconds:.0f} s, {outcome.samples_per_second:.0f} samples/s ({outcome.placement}). "
             f"{outcome.shares.verdict}",
         ]
@@ -274,7 +275,3 @@ def _summary(
         command += ["--model", own]
     lines.append("Next: " + shlex.join(command))
     return "\n".join(lines)
-
-
-def _per_cent(fraction: float | None) -> str:
-    return "undefined" if fraction is None else f"{100 * fraction:.3g} %"

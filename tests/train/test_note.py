@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from tracked_runs import Watcher, run_tracked
+from small_trainings import Watcher
+from tracked_runs import run_tracked
 
 from hypermagnetics.data import Dataset
 from hypermagnetics.train.note import Pace, note

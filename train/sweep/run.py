@@ -15,7 +15,7 @@ _SECONDS_BETWEEN_LOOKS = 0.3
 
 
 @runtime_checkable
-class Listener(Protocol):
+class TrialListener(Protocol):
     """Somebody who watches a sweep."""
 
     def begins(self, trial: Trial) -> None:
@@ -26,7 +26,7 @@ class Listener(Protocol):
 
 
 def sweep(
-    plan: Plan, propose: Propose, files: SweepFiles, listener: Listener, *, retry_failed: bool
+    plan: Plan, propose: Propose, files: SweepFiles, listener: TrialListener, *, retry_failed: bool
 ) -> list[Trial]:
     """Work on trials until all have ended, beside other processes that do the same.
 
@@ -69,7 +69,7 @@ def _work(
     files: SweepFiles,
     taken: Taken,
     stop: StopRequest,
-    listener: Listener,
+    listener: TrialListener,
 ) -> bool:
     """Run a trial that was taken; whether it is still open."""
     with taken.lock:

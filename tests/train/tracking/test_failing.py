@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from tracked_runs import Watcher, run_tracked
+from small_trainings import Watcher
+from tracked_runs import run_tracked
 
 from hypermagnetics.data import Dataset
 from hypermagnetics.errors import RunError

@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 
 import pytest
-from tracked_runs import Watcher, logged, run_killed_and_resumed, run_tracked
+from small_trainings import Watcher
+from tracked_runs import logged, run_killed_and_resumed, run_tracked
 
 from hypermagnetics.data import Dataset
 
