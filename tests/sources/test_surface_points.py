@@ -7,7 +7,11 @@ from scipy.spatial.transform import Rotation
 
 from hypermagnetics.sources import BodyName, SourceColumns, uniforms
 from hypermagnetics.sources.columns import QUATERNION
-from hypermagnetics.sources.surface_points import numbers_per_point, points_near_surfaces
+from hypermagnetics.sources.surface_points import (
+    numbers_per_point,
+    points_near_surfaces,
+    points_on_surfaces,
+)
 
 COUNT = 4000
 HALF_TURN = [np.cos(0.7), 0.0, 0.6 * np.sin(0.7), 0.8 * np.sin(0.7)]
@@ -135,3 +139,16 @@ def test_bodies_may_be_mixed() -> None:
     ]
     np.testing.assert_allclose(np.mean(near, axis=1), 1 / 3, atol=0.03)
     np.testing.assert_array_equal(np.sum(near, axis=0), 1)
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_points_on_surfaces_have_outward_normals(body: BodyName) -> None:
+    """Along the normal the distance to the surface is the way gone, but for edges."""
+    names, shapes = BODIES[body]
+    columns = SourceColumns.of(body, varying=names)
+    row = np.array([*[0.0] * columns.dim, *[0.5] * columns.dim, *shapes[0]])
+    points, normals = points_on_surfaces(columns, row[None], numbers(columns.dim)[:, 1:])
+    np.testing.assert_allclose(np.linalg.norm(normals, axis=1), 1)
+    for way in (0.0, 0.3, -1e-6):
+        gone = distance(body, shapes[0], points + way * normals - 0.5)
+        np.testing.assert_allclose(gone, way, atol=1e-7 if way == 0 else 1e-5 * abs(way) + 1e-7)

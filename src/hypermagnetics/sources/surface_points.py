@@ -1,4 +1,4 @@
-"""Random points close to the surfaces of bodies."""
+"""Random points on the surfaces of bodies, and close to them."""
 
 import numpy as np
 from jaxtyping import Float, Float32, Float64
@@ -54,6 +54,34 @@ def points_near_surfaces(
             offset = place + reach[own] * (2 * numbers[:, -1:] - 1) * normal
         points[own] = centres[own] + offset
     return points
+
+
+def points_on_surfaces(
+    columns: SourceColumns, rows: Rows, uniform: Float64[np.ndarray, "points numbers"]
+) -> tuple[Float64[np.ndarray, "points dim"], Float64[np.ndarray, "points dim"]]:
+    """Points on surfaces, and the normals there, outward.
+
+    Each takes a source, all equally probable, and a point on its surface, uniformly.
+
+    Args:
+        columns: What the columns of `rows` are.
+        rows: The sources of one sample; at least one, no padding, and no dipoles.
+        uniform: `numbers_per_point` - 1 numbers between 0 and 1 for each point.
+
+    Returns:
+        Points [m], and unit vectors.
+    """
+    dim = columns.dim
+    chosen = rows[whole_numbers(uniform[:, 0], len(rows))]
+    points = chosen[:, dim : 2 * dim].astype(np.float64)
+    normals = np.empty_like(points)
+    for body, own in by_body(columns, chosen):
+        if own.any():
+            place, normals[own] = _surface_point(
+                body, shape_of(columns, chosen[own]), uniform[own, 1:]
+            )
+            points[own] += place
+    return points, normals
 
 
 def _surface_point(
