@@ -49,6 +49,20 @@ def test_outlines_lie_on_the_surfaces_and_in_the_plane(table):
     assert len(outlines[2]) == 4
 
 
+@pytest.mark.parametrize("across", [0, 1, 2])
+def test_planes_across_any_axis_cut_at_the_surfaces(table, across):
+    columns, rows = table
+    outlines, arrows = bodies_in_plane(columns, rows, 0.1, 0.3, across)
+    assert len(outlines) > 0
+    for outline in outlines:
+        points = np.insert(outline, across, 0.1, axis=1)
+        nearest = np.abs(signed_distance(columns, rows, points)).min(axis=0)
+        np.testing.assert_allclose(nearest, 0, atol=1e-6)
+    along = arrows[:, 1] - arrows[:, 0]
+    moment = np.delete([1.0, 2.0, 0.5], across)
+    np.testing.assert_allclose(along[:, 0] * moment[1], along[:, 1] * moment[0], atol=1e-6)
+
+
 def test_arrows_show_the_moment_in_the_plane(table):
     columns, rows = table
     _, arrows = bodies_in_plane(columns, rows, HEIGHT, 0.3)

@@ -1,5 +1,12 @@
 """Pictures of one sample: what hm-eval writes, and hm-train shows while it trains."""
 
+from hypermagnetics.pictures.drawing import Drawing as Drawing
+from hypermagnetics.pictures.drawing import draw_plane as draw_plane
 from hypermagnetics.pictures.drawing import draw_sample as draw_sample
+from hypermagnetics.pictures.drawing import extent as extent
+from hypermagnetics.pictures.drawing import filled_up as filled_up
+from hypermagnetics.pictures.drawing import in_plane as in_plane
 from hypermagnetics.pictures.drawing import one_sample as one_sample
+from hypermagnetics.pictures.drawing import plane_of as plane_of
 from hypermagnetics.pictures.figure import png_of as png_of
+from hypermagnetics.pictures.interpolated import draw_points as draw_points

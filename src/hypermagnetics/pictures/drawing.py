@@ -13,8 +13,8 @@ from hypermagnetics.pictures.outlines import bodies_in_plane
 from hypermagnetics.shapes import BlockField, BlockPotential, Points, SourceTables
 from hypermagnetics.sources import SourceColumns, block_superposition, body_size
 
-_RESOLUTION = 128
-_DIPOLE_SIZE = 0.05
+RESOLUTION = 128
+DIPOLE_SIZE = 0.05
 """Size a dipole is drawn with, in sides of the picture."""
 
 
@@ -29,20 +29,38 @@ class DrawnModel(Protocol):
 
 @dataclass(frozen=True)
 class Drawing:
-    """A sample on a regular grid of a plane; arrays have shape (y, x), fields (y, x, 2)."""
+    """A sample on a regular grid of a plane; arrays have shape (down, right), vectors one more."""
 
     axes: tuple[np.ndarray, np.ndarray]
-    """Coordinates x and y of the grid [m]."""
+    """Coordinates of the grid to the right and upwards [m]: x and y, where nothing else is said."""
+    across: int
+    """The coordinate that is the same everywhere in the plane, 2 for z."""
     height: float | None
-    """The plane is z = height [m]; None in two dimensions."""
+    """Its value [m]; None in two dimensions."""
     outlines: tuple[np.ndarray, ...]
     """Polygons (corners, 2) around the bodies, or around what the plane cuts of them [m]."""
     arrows: Float64[np.ndarray, "bodies 2 2"]
     """Tail and head of the moment of each body in the plane [m]."""
     true_potential: np.ndarray
-    true_field: np.ndarray
+    true_vectors: np.ndarray
+    """H with all its components [A/m]."""
     potential: np.ndarray
-    field: np.ndarray
+    vectors: np.ndarray
+
+    @property
+    def true_field(self) -> np.ndarray:
+        """The components of the true H in the plane, (down, right, 2) [A/m]."""
+        return self.true_vectors[..., in_plane(self.true_vectors.shape[-1], self.across)]
+
+    @property
+    def field(self) -> np.ndarray:
+        """The components of the predicted H in the plane, (down, right, 2) [A/m]."""
+        return self.vectors[..., in_plane(self.vectors.shape[-1], self.across)]
+
+
+def in_plane(dim: int, across: int) -> list[int]:
+    """The two coordinates along a plane: to the right, and upwards."""
+    return [axis for axis in range(dim) if axis != across]
 
 
 def one_sample(split: Split, sample: int) -> Block:
@@ -67,11 +85,21 @@ def one_sample(split: Split, sample: int) -> Block:
     )
 
 
-def draw_sample(model: DrawnModel, columns: SourceColumns, block: Block) -> Drawing:
-    """Compute what a picture shows, on 128 x 128 points that cover the grid of the sample.
+@dataclass(frozen=True)
+class Plane:
+    """Regular points of a plane."""
 
-    In three dimensions they lie in the plane of constant z through the source nearest to the
-    middle of all sources, if the grid reaches so far.
+    axes: tuple[np.ndarray, np.ndarray]
+    """Coordinates to the right and upwards [m]."""
+    across: int
+    height: float | None
+    """As in `Drawing`."""
+    points: Float[np.ndarray, "points dim"]
+    """[m]"""
+
+
+def draw_sample(model: DrawnModel, columns: SourceColumns, block: Block) -> Drawing:
+    """What a picture shows of a sample and a model in JAX, in the plane of constant z.
 
     Args:
         model: The model.
@@ -81,35 +109,105 @@ def draw_sample(model: DrawnModel, columns: SourceColumns, block: Block) -> Draw
     Returns:
         The truth and the prediction.
     """
+    plane = plane_of(columns, block, *extent(columns, block))
+    potential, field = _predict(model, jnp.asarray(block.sources), jnp.asarray(plane.points))
+    return draw_plane(plane, columns, block, np.asarray(potential), np.asarray(field))
+
+
+def plane_of(
+    columns: SourceColumns,
+    block: Block,
+    low: Float[np.ndarray, " dim"],
+    high: Float[np.ndarray, " dim"],
+    *,
+    across: int = 2,
+    resolution: int = RESOLUTION,
+) -> Plane:
+    """The plane that a picture of a sample shows.
+
+    In three dimensions it goes through the source nearest to the middle of all sources, if the grid
+    reaches so far.
+
+    Args:
+        columns: What the columns of the source table are.
+        block: A block of one sample.
+        low: Lowest coordinates [m].
+        high: Highest coordinates [m].
+        across: The coordinate that is the same everywhere in the plane; in two dimensions 2.
+        resolution: Points along each side.
+
+    Returns:
+        The plane.
+    """
+    along = in_plane(columns.dim, across)
+    right, up = np.linspace(low[along], high[along], resolution, dtype=np.float32).T
+    points = np.stack(np.meshgrid(right, up), axis=-1).reshape(-1, 2)
+    if columns.dim == 2:
+        return Plane((right, up), across, None, points)
+    middle = _middle(block.sources[0, : block.num_sources[0]])[across]
+    reach = block.grid[:, across]
+    height = float(np.clip(middle, reach.min(), reach.max()))
+    return Plane((right, up), across, height, np.insert(points, across, height, axis=1))
+
+
+def draw_plane(
+    plane: Plane,
+    columns: SourceColumns,
+    block: Block,
+    potential: Float[np.ndarray, "1 points"],
+    field: Float[np.ndarray, "1 points dim"],
+) -> Drawing:
+    """What a picture shows of a sample in a plane, and of predictions at the points of the plane.
+
+    Args:
+        plane: The plane.
+        columns: What the columns of the source table are.
+        block: A block of one sample.
+        potential: Predicted [A].
+        field: Predicted [A/m].
+
+    Returns:
+        The truth and the prediction.
+    """
     sources = block.sources[0, : block.num_sources[0]]
-    low, high = block.grid.min(axis=0), block.grid.max(axis=0)
-    height = None
-    if columns.dim == 3:
-        height = float(np.clip(_middle(sources)[2], low[2], high[2]))
-    # A grid without extent, as of a single point: show what is around it.
-    margin = np.where(low == high, 2 * body_size(columns, sources).max() or 1.0, 0.0)
-    low, high = low - margin, high + margin
-    x, y = np.linspace(low[:2], high[:2], _RESOLUTION, dtype=np.float32).T
-    points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-    if height is not None:
-        points = np.insert(points, 2, height, axis=1)
-    true_potential, true_field = block_superposition(
-        columns, jnp.asarray(block.sources), jnp.asarray(block.num_sources), jnp.asarray(points)
-    )
-    potential, field = _predict(model, jnp.asarray(block.sources), jnp.asarray(points))
-    dipole_size = _DIPOLE_SIZE * float(x[-1] - x[0])
-    outlines, arrows = bodies_in_plane(columns, sources, height, dipole_size)
-    shape = (_RESOLUTION, _RESOLUTION)
+    tables = (filled_up(block.sources), block.num_sources, plane.points)
+    true_potential, true_field = block_superposition(columns, *map(jnp.asarray, tables))
+    right, up = plane.axes
+    dipole_size = DIPOLE_SIZE * float(right[-1] - right[0])
+    outlines, arrows = bodies_in_plane(columns, sources, plane.height, dipole_size, plane.across)
+    shape = (len(up), len(right))
     return Drawing(
-        axes=(x, y),
-        height=height,
+        axes=plane.axes,
+        across=plane.across,
+        height=plane.height,
         outlines=outlines,
         arrows=arrows,
         true_potential=np.asarray(true_potential).reshape(shape),
-        true_field=np.asarray(true_field)[..., :2].reshape(*shape, 2),
-        potential=np.asarray(potential).reshape(shape),
-        field=np.asarray(field)[..., :2].reshape(*shape, 2),
+        true_vectors=np.asarray(true_field).reshape(*shape, -1),
+        potential=potential.reshape(shape),
+        vectors=field.reshape(*shape, -1),
     )
+
+
+def filled_up(
+    sources: Float[np.ndarray, "samples sources columns"],
+) -> Float[np.ndarray, "samples rows columns"]:
+    """Tables of 4, 16, 64 ... rows: for each other number there would be a program to compile."""
+    rows = 4
+    while rows < sources.shape[1]:
+        rows *= 4
+    return np.pad(sources, ((0, 0), (0, rows - sources.shape[1]), (0, 0)))
+
+
+def extent(
+    columns: SourceColumns, block: Block
+) -> tuple[Float[np.ndarray, " dim"], Float[np.ndarray, " dim"]]:
+    """Lowest and highest coordinates that a picture of a sample covers [m]."""
+    sources = block.sources[0, : block.num_sources[0]]
+    low, high = block.grid.min(axis=0), block.grid.max(axis=0)
+    # A grid without extent, as of a single point: show what is around it.
+    margin = np.where(low == high, 2 * body_size(columns, sources).max() or 1.0, 0.0)
+    return low - margin, high + margin
 
 
 @eqx.filter_jit
