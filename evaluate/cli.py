@@ -1,23 +1,73 @@
 """The command line of hm-eval."""
 
 import json
+import shlex
 import time
+from contextlib import ExitStack
 from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
 
 import click
+import jax
 
 import hypermagnetics
-from hypermagnetics.evaluate.config import MODEL_NAME, open_subject
-from hypermagnetics.evaluate.results import Results
-from hypermagnetics.evaluate.run import RESULTS_NAME, evaluate, picture_path
-from hypermagnetics.log import Progress, errors_in_one_line
+from hypermagnetics.compilation_cache import cache_directory
+from hypermagnetics.errors import RunError
+from hypermagnetics.evaluate.compare.cli import compare
+from hypermagnetics.evaluate.datasets import open_datasets
+from hypermagnetics.evaluate.measuring.sample_file import SAMPLES_NAME
+from hypermagnetics.evaluate.plan import Plan
+from hypermagnetics.evaluate.results.gates import (
+    Gate,
+    apply_gate,
+    parse_gate,
+    refuse_unknown_splits,
+)
+from hypermagnetics.evaluate.results.json_file import RESULTS_NAME, to_json
+from hypermagnetics.evaluate.results.records import Results
+from hypermagnetics.evaluate.results.tables import TableFormat, results_text
+from hypermagnetics.evaluate.run import evaluate
+from hypermagnetics.evaluate.subjects.arguments import MODEL_NAME, Arguments, sort_arguments
+from hypermagnetics.evaluate.subjects.fitting import check_fit
+from hypermagnetics.evaluate.subjects.opening import open_subjects
+from hypermagnetics.log import Progress, errors_in_one_line, say
 from hypermagnetics.models import Model, import_user_model
 from hypermagnetics.user_code import look_in_working_directory
 
+_GATE_FAILED = 3
+_MANY_OUT = Path("report")
+"""Where results go that are not those of one run."""
 
-@click.command(epilog="Example:  hm-eval RUN discs --split test-multi")
-@click.argument("run", type=click.Path(path_type=Path))
-@click.argument("dataset", type=click.Path(path_type=Path))
+
+class _EvalOrCommand(click.Command):
+    """A command that hands over to another one whose name is its first word; see hm-train."""
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        if args and args[0] == compare.name:
+            return compare.make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        return super().invoke(ctx) if ctx.command is self else ctx.command.invoke(ctx)
+
+
+@click.command(
+    cls=_EvalOrCommand,
+    epilog="""\b
+Example:  hm-eval run discs --split test-multi
+Several:  hm-eval first second my_module:my_function discs prisms --out report
+In CI:    hm-eval run discs --metrics-only --gate "test-multi.potential.median < 0.01"
+Compare:  hm-eval compare first/eval second/eval    (see hm-eval compare --help)
+""",
+)
+@click.argument("words", metavar="SUBJECT... DATASET...", nargs=-1, required=True)
 @click.option(
     "--split",
     "splits",
@@ -29,7 +79,28 @@ from hypermagnetics.user_code import look_in_working_directory
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="Where results.json and the pictures go.  [default: RUN/eval]",
+    help=f"Where results go.  [default: RUN/eval for a single run, else ./{_MANY_OUT}]",
+)
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["table", "json", "markdown", "latex"]),
+    default="table",
+    show_default=True,
+    help="How the results are written to stdout.",
+)
+@click.option(
+    "--gate",
+    "gate_texts",
+    metavar="GATE",
+    multiple=True,
+    help='A bound such as "test-multi.potential.median < 0.01", as a fraction; may be given '
+    f"again. If a subject breaks one, the exit code is {_GATE_FAILED}.",
+)
+@click.option(
+    "--metrics-only",
+    is_flag=True,
+    help="No baselines, physics, times and report: the errors alone.",
 )
 @click.option(
     "--model",
@@ -38,40 +109,142 @@ from hypermagnetics.user_code import look_in_working_directory
 )
 @click.version_option(hypermagnetics.__version__, prog_name="hm-eval")
 def main(
-    run: Path, dataset: Path, splits: tuple[str, ...], out: Path | None, model: str | None
+    words: tuple[str, ...],
+    splits: tuple[str, ...],
+    out: Path | None,
+    output_format: TableFormat | Literal["json"],
+    gate_texts: tuple[str, ...],
+    metrics_only: bool,
+    model: str | None,
 ) -> None:
-    """Evaluate the model of RUN, a directory made by hm-train, on DATASET.
+    """Evaluate every SUBJECT on every DATASET.
 
-    Reports relative errors of potential and field, and pictures one sample of each split.
+    A SUBJECT is a run of hm-train, a model file, an export of hm-train export, a function of yours
+    as module:function, or a file of predictions. A DATASET is a directory made by hm-generate.
+
+    Reports relative errors of potential and field beside baselines, physics and times, and writes
+    results.json for programs, samples.zarr with the errors of every sample, and a page, index.html.
     """
     with errors_in_one_line("hm-eval"):
         start = time.monotonic()
-        subject = open_subject(run, dataset, splits, _user_model(model))
-        out = run / "eval" if out is None else out
-        total = sum(len(subject.dataset.split(name)) for name in subject.splits)
-        with Progress("hm-eval", total, "samples") as progress:
-            results = evaluate(subject, out, progress.advance)
-        click.echo(results.to_text())
-        click.echo(_written(results, out, time.monotonic() - start))
-        arguments = json.dumps(str(run / MODEL_NAME))
-        if model is not None:
-            arguments += f", user_model={model.partition(':')[2]}"
-        click.echo(f"Next, in Python: hypermagnetics.models.load({arguments})(sources, points)")
+        gates = [parse_gate(text) for text in gate_texts]
+        _configure()
+        look_in_working_directory()
+        arguments = sort_arguments(words)
+        plan = _plan(arguments, splits, out, metrics_only, _user_model(model))
+        refuse_unknown_splits(gates, [name for one in plan.datasets for name in one.splits])
+        with _Console(plan.num_predictions) as console:
+            results = evaluate(plan, console.advance, console.tell)
+        if output_format == "json":
+            click.echo(to_json(results), nl=False)
+        else:
+            click.echo(results_text(results, output_format))
+        _tell_the_rest(arguments, plan, model, time.monotonic() - start, output_format)
+        _pass_gates(gates, results)
+
+
+class _Console:
+    """Shows what is going on: the progress of the predictions, then what is done after them."""
+
+    def __init__(self, num_predictions: int) -> None:
+        self._progress = Progress("hm-eval", num_predictions, "samples")
+        self._shown = ExitStack()
+
+    def __enter__(self) -> "_Console":
+        self._shown.enter_context(self._progress)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._shown.__exit__(kind, error, trace)
+
+    def advance(self, count: int) -> None:
+        self._progress.advance(count)
+
+    def tell(self, text: str) -> None:
+        self._shown.close()
+        say(f"hm-eval: {text} ...")
+
+
+def _configure() -> None:
+    """Let JAX keep what it compiles, so that the same evaluation starts faster the next time."""
+    directory = cache_directory()
+    if directory is not None:
+        jax.config.update("jax_compilation_cache_dir", str(directory))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+
+
+def _plan(
+    arguments: Arguments,
+    splits: tuple[str, ...],
+    out: Path | None,
+    metrics_only: bool,
+    user_model: type[Model] | None,
+) -> Plan:
+    """Everything opened and held against each other, before anything is predicted."""
+    datasets = open_datasets(arguments.datasets, splits)
+    subjects = open_subjects(arguments.subjects, user_model)
+    check_fit(subjects, datasets)
+    plan = Plan(subjects, datasets, out or _default_out(arguments), metrics_only)
+    if plan.out.exists() and not plan.out.is_dir():
+        raise RunError(
+            f"The place of the results must be a directory; got {str(plan.out)!r}, which is a file "
+            "(--out). Choose another one."
+        )
+    return plan
+
+
+def _default_out(arguments: Arguments) -> Path:
+    if len(arguments.subjects) == 1 and arguments.subjects[0].kind == "run":
+        return Path(arguments.subjects[0].word) / "eval"
+    return _MANY_OUT
 
 
 def _user_model(name: str | None) -> type[Model] | None:
-    if name is None:
-        return None
-    look_in_working_directory()
-    return import_user_model(name, "--model")
+    return None if name is None else import_user_model(name, "--model")
 
 
-def _written(results: Results, out: Path, seconds: float) -> str:
-    splits = results.splits.values()
-    samples = sum(split.num_samples for split in splits)
-    rate = samples / sum(split.predict_seconds for split in splits)
-    pictures = "".join(f"\n      {picture_path(out, name)}" for name in results.splits)
-    return (
-        f"\nWrote {out / RESULTS_NAME}{pictures}\n"
-        f"{samples} samples in {seconds:.1f} s; the model predicts {rate:.0f} samples/s."
-    )
+def _tell_the_rest(
+    arguments: Arguments, plan: Plan, model: str | None, seconds: float, output_format: str
+) -> None:
+    """Where everything is: on stdout, unless a program reads that."""
+    names = [RESULTS_NAME, SAMPLES_NAME, *([] if plan.metrics_only else ["index.html"])]
+    lines = [f"Wrote {', '.join(str(plan.out / name) for name in names)}"]
+    lines.append(f"{plan.num_predictions} predicted samples, {seconds:.1f} s in all.")
+    if not plan.metrics_only:
+        lines.append(f"Next: look at {plan.out / 'index.html'} in a browser.")
+    first = arguments.subjects[0]
+    if len(arguments.subjects) == 1 and first.kind == "run":
+        given = json.dumps(str(Path(first.word) / MODEL_NAME))
+        if model is not None:
+            given += f", user_model={model.partition(':')[2]}"
+        lines.append(f"In Python: hypermagnetics.models.load({given})(sources, points)")
+    elif len(arguments.subjects) > 1:
+        lines.append(f"Who is better: {shlex.join(['hm-eval', 'compare', str(plan.out)])}")
+    if output_format == "table":
+        click.echo("\n" + "\n".join(lines))
+    else:
+        say("hm-eval: " + lines[0])
+
+
+def _pass_gates(gates: list[Gate], results: Results) -> None:
+    """Say what became of each gate for each subject.
+
+    Raises:
+        SystemExit: With code 3 if one failed.
+    """
+    judged = {subject.name for subject in results.subjects if subject.kind != "baseline"}
+    found = [
+        apply_gate(gate, evaluation)
+        for gate in gates
+        for evaluation in results.evaluations
+        if evaluation.split == gate.split and evaluation.subject in judged
+    ]
+    for result in found:
+        say(f"hm-eval: {result.sentence}")
+    if not all(result.passed for result in found):
+        raise SystemExit(_GATE_FAILED)

@@ -1,99 +1,92 @@
-"""The whole of an evaluation: every split predicted, compared, summed up and pictured."""
+"""The whole of an evaluation: every subject on every split, and what is written about it."""
 
-import time
-from collections.abc import Callable
+import os
+import platform
 from importlib.metadata import version
 from pathlib import Path
 
 import jax
 
-from hypermagnetics.data import Split, verify_split
-from hypermagnetics.evaluate.baselines import rank_floor
-from hypermagnetics.evaluate.config import MODEL_NAME, Subject
-from hypermagnetics.evaluate.measurement import (
-    Measurement,
-    measure_split,
-    middle_sample,
-    summarise,
-)
-from hypermagnetics.evaluate.results import Results, SplitResult, per_cent
-from hypermagnetics.files import atomic_file, sha256_of, write_text_atomically
-from hypermagnetics.pictures import draw_sample, one_sample, png_of
+from hypermagnetics.data import verify_split
+from hypermagnetics.evaluate.dataset_run import evaluate_dataset, look_further
+from hypermagnetics.evaluate.datasets import OpenedDataset
+from hypermagnetics.evaluate.found import Found, record_of
+from hypermagnetics.evaluate.measuring.places import length_unit
+from hypermagnetics.evaluate.measuring.sample_file import SampleFile
+from hypermagnetics.evaluate.plan import Advance, Plan, Tell
+from hypermagnetics.evaluate.report import remove_page, write_report
+from hypermagnetics.evaluate.results.json_file import RESULTS_NAME, to_json
+from hypermagnetics.evaluate.results.records import DatasetRecord, Results
+from hypermagnetics.files import write_text_atomically
 
-RESULTS_NAME = "results.json"
+_SOFTWARE = ("hypermagnetics", "jax", "jaxlib", "equinox", "numpy", "scipy")
 
 
-def evaluate(subject: Subject, out: Path, advance: Callable[[int], None]) -> Results:
-    """Evaluate a model and write results.json and a picture for each split.
+def evaluate(plan: Plan, advance: Advance, tell: Tell) -> Results:
+    """Evaluate every subject on every dataset, and write results.json, samples.zarr and the report.
 
     Args:
-        subject: The model, the dataset and the splits.
-        out: Directory of the files; made if absent, files of an earlier evaluation are replaced.
-        advance: Called with numbers of samples as they are done.
+        plan: What is done.
+        advance: Called with numbers of predicted samples as they are done.
+        tell: Called with a few words on what is done.
 
     Returns:
         The results. Apart from times they depend on the files that are read alone.
 
     Raises:
         DatasetError: If the bytes of a split are not those its manifest promises.
+        OSError: If the results cannot be written.
     """
-    for name in subject.splits:  # all before the first file is written
-        verify_split(subject.dataset.split(name))
-    results = Results(
-        run=str(subject.run),
-        dataset=str(subject.dataset.directory),
-        bodies=subject.columns.bodies,
-        dataset_sha256=subject.dataset.sha256,
-        model_sha256=sha256_of(subject.run / MODEL_NAME),
-        software={name: version(name) for name in ("hypermagnetics", "jax", "numpy", "scipy")},
-        device=jax.default_backend(),
-        splits={
-            name: _evaluate_split(subject, name, picture_path(out, name), advance)
-            for name in subject.splits
-        },
-    )
-    write_text_atomically(out / RESULTS_NAME, results.to_json())
+    for one in plan.datasets:  # all before the first result is written
+        for name in one.splits:
+            verify_split(one.dataset.split(name))
+    found = Found()
+    with SampleFile.open(plan.out) as samples:
+        for one in plan.datasets:
+            found += evaluate_dataset(plan, one, samples, advance)
+    for one in () if plan.metrics_only else plan.datasets:
+        found += look_further(plan, one, tell)
+    results = _results(plan, found)
+    remove_page(plan.out)
+    write_text_atomically(plan.out / RESULTS_NAME, to_json(results))
+    if not plan.metrics_only:
+        tell("drawing the report")
+        write_report(results, found.evaluated, plan.out)
     return results
 
 
-def picture_path(out: Path, split: str) -> Path:
-    """Where the picture of a split is."""
-    return out / f"sample-{split}.png"
-
-
-def _evaluate_split(
-    subject: Subject, name: str, picture: Path, advance: Callable[[int], None]
-) -> SplitResult:
-    start = time.perf_counter()
-    split, model = subject.dataset.split(name), subject.model
-    columns, rank = subject.columns, model.rank
-    measurement = measure_split(model, split, columns, advance)
-    floors = (None, None) if rank is None else rank_floor(columns, split, rank)
-    potential = summarise(measurement, measurement.potential, floors[0])
-    field = summarise(measurement, measurement.field, floors[1])
-    _picture(subject, split, measurement, picture)
-    return SplitResult(
-        potential=potential,
-        field=field,
-        num_samples=len(split),
-        seconds=time.perf_counter() - start,
-        predict_seconds=measurement.predict_seconds,
+def _results(plan: Plan, found: Found) -> Results:
+    baselines = {record.name: record for record in found.baselines}
+    return Results(
+        subjects=(*map(record_of, plan.subjects), *baselines.values()),
+        datasets=tuple(map(_dataset_record, plan.datasets)),
+        evaluations=found.evaluations,
+        physics=found.physics,
+        timings=found.timings,
+        notes=tuple(dict.fromkeys(found.notes)),
+        software={name: version(name) for name in _SOFTWARE},
+        device=jax.default_backend(),
+        processor=_processor(),
     )
 
 
-def _picture(subject: Subject, split: Split, measurement: Measurement, path: Path) -> None:
-    """Draw the sample in the middle of the errors: neither the best nor the worst."""
-    sample = middle_sample(measurement)
-    drawing = draw_sample(subject.model, subject.columns, one_sample(split, sample))
-    potential, field = (
-        per_cent(float(errors.sample_relative_l2()[sample]))
-        for errors in (measurement.potential, measurement.field)
+def _dataset_record(one: OpenedDataset) -> DatasetRecord:
+    return DatasetRecord(
+        name=one.name,
+        place=str(one.dataset.directory),
+        sha256=one.dataset.sha256,
+        title=one.dataset.manifest.title,
+        dim=one.columns.dim,
+        bodies=one.columns.bodies,
+        length_unit=length_unit(one.dataset, one.columns),
     )
-    plane = "" if drawing.height is None else f", plane z = {drawing.height:.3g} m"
-    png = png_of(
-        drawing,
-        f"{subject.run.resolve().name}, {split.name}, sample {sample} (median error){plane}\n"
-        f"relative L2 error: potential {potential} %, field {field} %",
-    )
-    with atomic_file(path) as file:
-        file.write(png)
+
+
+def _processor() -> str:
+    """The accelerator that JAX computes on, or the processor, with its number of cores."""
+    if jax.default_backend() != "cpu":
+        return str(jax.devices()[0].device_kind)
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return f"{models[0] if models else platform.machine()}, {os.cpu_count()} cores"

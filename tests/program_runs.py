@@ -47,7 +47,7 @@ _LIMIT = (
     "import os, resource, sys; kind, size = getattr(resource, sys.argv[1]), int(sys.argv[2]); "
     "resource.setrlimit(kind, (size, size)); os.execv(sys.argv[3], sys.argv[3:])"
 )
-_PROGRESS = re.compile(r"(hm-\w+|checking the dataset): \d+/\d+ \w+, .*")
+_PROGRESS = re.compile(r"(hm-\w+|checking the dataset): \d+/\d+ \w+, .*|hm-eval: .+ \.\.\.")
 
 
 def settings(*pairs: str) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 
 from hypermagnetics.data import Dataset, verify_split
-from hypermagnetics.evaluate.config import source_columns
+from hypermagnetics.evaluate.datasets import source_columns
 from hypermagnetics.generate.labels import labels
 from hypermagnetics.sources import BodyName, SourceColumns
 from hypermagnetics.sources.columns import SHAPES, SIZES

@@ -10,7 +10,7 @@ from packaging_facts import ROOT, modules, setup_cfg
 PROGRAMS = ("generate", "train", "evaluate")
 LAYERS = (
     {"errors", "shapes"},
-    {"recipes", "config", "files", "grids", "log", "user_code"},
+    {"recipes", "config", "files", "grids", "log", "user_code", "compilation_cache"},
     {"sources", "models", "metrics", "data"},
     {"pictures"},
     set(PROGRAMS),
@@ -18,6 +18,7 @@ LAYERS = (
 WITHIN_LAYER = {("config", "recipes"), ("user_code", "config"), ("models", "sources")}
 """Imports inside a layer that are meant; everything else in one layer is apart."""
 
+REPORT_DRAWS = (*("rendering", "maps", "chart_axes", "error_charts", "parity"),)
 ONLY_IN = {
     "click": {name.partition(".")[2] for name in modules() if name.endswith(".cli")},
     "tqdm": {"log"},
@@ -27,7 +28,15 @@ ONLY_IN = {
     "matplotlib": {
         *("pictures.figure", "train.plotting.figure"),
         *("train.sweep.axes", "train.sweep.picture"),
+        *(f"evaluate.report.{name}" for name in REPORT_DRAWS),
     },
+    "fmm3dpy": {"evaluate.baselines.fmm3d"},
+    "PIL": {
+        *("evaluate.report.rendering", "evaluate.report.view3d"),
+        *("train.tracking.mlflow", "train.tracking.wandb"),
+    },
+    "pyvista": {"evaluate.report.view3d"},
+    "vtkmodules": {"evaluate.report.view3d"},
     "optuna": {"train.sweep.optuna_search"},
     "xarray": {"data.labelled", "data.split"},
 }

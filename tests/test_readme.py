@@ -7,6 +7,7 @@ from pathlib import Path
 import jax.random as jr
 import pytest
 from packaging_facts import ROOT
+from program_runs import invoke
 
 from hypermagnetics.data import Dataset
 from hypermagnetics.models import HyperLayer, save_model
@@ -18,13 +19,16 @@ _BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 def test_python_blocks_run(
     page: str, tmp_path: Path, tiny: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One after another, beside a run as `make demo` leaves it, and a dataset."""
+    """One after another, beside a run as `make demo` leaves it, a dataset, and an evaluation."""
     shutil.copytree(tiny.directory, tmp_path / "discs")
     model = HyperLayer(
         width=8, depth=1, hwidth=0.5, hdepth=1, hyperkey=jr.key(0), mainkey=jr.key(1)
     )
     save_model(tmp_path / "demo" / "run" / "model.hm", model, {})
     monkeypatch.chdir(tmp_path)
+    if "samples.zarr" in (ROOT / page).read_text(encoding="utf-8"):
+        evaluated = invoke("hm-eval", "demo/run", "discs", "--out", ".", "--metrics-only")
+        assert evaluated.code == 0, evaluated
     blocks = _BLOCK.findall((ROOT / page).read_text(encoding="utf-8"))
     assert blocks
     names: dict[str, object] = {}

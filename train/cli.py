@@ -9,6 +9,7 @@ import click
 import jax
 
 import hypermagnetics
+from hypermagnetics.compilation_cache import cache_directory
 from hypermagnetics.config import load_recipe
 from hypermagnetics.data import Dataset
 from hypermagnetics.errors import InterruptedRunError, RunError, RunWriteError
@@ -16,7 +17,6 @@ from hypermagnetics.log import Progress, errors_in_one_line, say
 from hypermagnetics.models import import_user_model
 from hypermagnetics.recipes import describe_recipe, shipped_recipes
 from hypermagnetics.train.card import per_cent
-from hypermagnetics.train.compilation_cache import cache_directory
 from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.directory import IfExists, check_run, open_run, recipe_of
 from hypermagnetics.train.exit_codes import exit_code

@@ -23,7 +23,10 @@ from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.run_files import RunFiles
 
 _LOCK_NAME = "lock"
-_EVALUATION = r"eval/(results\.json|sample-[^/]+\.png)"
+_EVALUATION = (
+    r"eval/(results\.json|index\.html|samples\.zarr(\.part)?/.+|figures/[^/]+\.(png|svg|csv)"
+    r"|sample-[^/]+\.png)"
+)
 """What hm-eval writes into a run unless told otherwise."""
 
 IfExists = Literal["refuse", "resume", "overwrite"]

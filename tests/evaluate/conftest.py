@@ -59,7 +59,7 @@ class Oracle:
         return potential * seen[None], values * seen[None, :, None]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def oracle() -> Callable[..., Oracle]:
     """Make an exact model; arguments make it wrong."""
     return Oracle

@@ -3,12 +3,29 @@
 import json
 
 import jax.random as jr
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from program_runs import assert_refused, invoke
 
 import hypermagnetics
 from hypermagnetics.evaluate.cli import main
 from hypermagnetics.models import HyperLayer, save_model
+
+FUNCTIONS = """
+import numpy as np
+
+def zero(sources, points):
+    shape = (len(sources), len(points))
+    return np.zeros(shape), np.zeros((*shape, points.shape[1]))
+
+def blind(sources, points):
+    potential, field = zero(sources, points)
+    return potential, np.full_like(field, np.nan)
+
+def flat(sources, points):
+    return np.zeros(len(points)), np.zeros((len(sources), *points.shape))
+"""
 
 
 @pytest.fixture
@@ -21,57 +38,165 @@ def run(tmp_path):
     return directory
 
 
+@pytest.fixture
+def functions(tmp_path, monkeypatch):
+    """The name of a module of functions, in the working directory."""
+    name = f"functions_{tmp_path.name}".replace("-", "_")
+    (tmp_path / f"{name}.py").write_text(FUNCTIONS)
+    monkeypatch.chdir(tmp_path)
+    return name
+
+
 def _hm_eval(*arguments: object) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
 def test_a_run_is_evaluated_on_the_test_splits(run, tiny):
-    result = _hm_eval(run, tiny.directory)
+    result = _hm_eval(run, tiny.directory, "--metrics-only")
     assert result.exit_code == 0, result.output
-    assert "test-single  potential" in result.stdout
-    assert "test-multi   field" in result.stdout
-    assert "(K=8)" in result.stdout
-    assert str(run / "eval" / "sample-test-multi.png") in result.stdout
+    lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    assert any(line.startswith("test-single potential run 9 ") for line in lines)
+    assert any(line.startswith("test-multi field run 20 ") for line in lines)
     assert "29/29 samples" in result.stderr
     results = json.loads((run / "eval" / "results.json").read_text())
-    assert list(results["splits"]) == ["test-single", "test-multi"]
-    assert results["splits"]["test-multi"]["field"]["rank_floor"]["rank"] == 8
+    found = [one["split"] for one in results["evaluations"] if one["subject"] == "run"]
+    assert found == ["test-single", "test-multi"]
+    assert results["subjects"][0]["rank"] == 8
 
 
 def test_split_and_out_are_chosen(run, tiny, tmp_path):
-    result = _hm_eval(run, tiny.directory, "--split", "valid", "--out", tmp_path / "elsewhere")
+    out = tmp_path / "elsewhere"
+    result = _hm_eval(run, tiny.directory, "--split", "valid", "--out", out, "--metrics-only")
     assert result.exit_code == 0, result.output
-    results = json.loads((tmp_path / "elsewhere" / "results.json").read_text())
-    assert list(results["splits"]) == ["valid"]
+    results = json.loads((out / "results.json").read_text())
+    assert [one["split"] for one in results["evaluations"]] == ["valid"]
+    assert {path.name for path in out.iterdir()} == {"results.json", "samples.zarr"}
     assert not (run / "eval").exists()
 
 
+def test_several_subjects_are_evaluated_side_by_side_and_compared(run, tiny, functions):
+    result = _hm_eval(run, f"{functions}:zero", tiny.directory, "--metrics-only")
+    assert result.exit_code == 0, result.output
+    assert "Who is better: hm-eval compare report" in result.stdout
+    assert f"{functions}:zero" in result.stdout
+    result = _hm_eval("compare", "report")
+    assert result.exit_code == 0, result.output
+    assert "test-multi, field: " in result.stdout
+    read = json.loads(_hm_eval("compare", "report", "--format", "json").stdout)
+    assert {row["second"] for row in read} == {f"{functions}:zero"}
+    for output_format, mark in (("markdown", "--:"), ("latex", "toprule")):
+        assert mark in _hm_eval("compare", "report", "--format", output_format).stdout
+
+
 @pytest.mark.parametrize(
-    ("remove_model", "arguments", "message"),
+    ("output_format", "mark"), [("json", '"schema": 2'), ("markdown", "--:"), ("latex", "toprule")]
+)
+def test_formats_leave_stdout_to_the_results(run, tiny, output_format, mark):
+    result = _hm_eval(run, tiny.directory, "--metrics-only", "--format", output_format)
+    assert result.exit_code == 0, result.output
+    assert mark in result.stdout
+    assert "Wrote" not in result.stdout
+    assert "Wrote" in result.stderr
+    if output_format == "json":
+        assert result.stdout == (run / "eval" / "results.json").read_text()
+
+
+def test_gates_pass_and_fail(run, tiny, functions):
+    gates = ("--gate", "test-multi.potential.median < 1000", "--gate", "test-multi.field.p99 < 1e9")
+    result = _hm_eval(run, tiny.directory, "--metrics-only", *gates)
+    assert result.exit_code == 0, result.output
+    assert result.stderr.count("gate passed") == 2
+    gates = ("--gate", "test-single.field.median < 1e-9", *gates)
+    result = _hm_eval(run, tiny.directory, "--metrics-only", *gates)
+    assert result.exit_code == 3
+    assert "gate FAILED: test-single.field.median < 1e-9: run on data: " in result.stderr
+    assert (run / "eval" / "results.json").exists()
+
+
+def test_predictions_that_are_not_finite_are_shown_and_fail_a_gate(tiny, functions):
+    gate = ("--gate", "test-multi.field.median < 1e9")
+    result = _hm_eval(f"{functions}:blind", tiny.directory, "--metrics-only", *gate)
+    assert result.exit_code == 3
+    assert "100 % of the predictions are not finite" in result.stderr
+    (row,) = (
+        line for line in result.stdout.splitlines() if "test-multi" in line and "field" in line
+    )
+    assert row.split()[-1] == "100"
+    assert "inf" in row
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fragments"),
     [
-        (False, ("--split", "nowhere"), "must be one of train, valid, test-single, test-multi"),
-        (True, (), "A run must have a model.hm"),
+        (("--split", "nowhere"), ("must be one of train, valid, test-single, test-multi",)),
+        (("--gate", "median"), ("A gate must read SPLIT.QUANTITY", "got something else")),
+        (("--gate", "valid.field.p90 < 1"), ("one that is evaluated", "got 'valid'")),
+        (("--out", "taken"), ("must be a directory; got 'taken', which is a file",)),
+        (("--model", "nowhere:Model"), ("nowhere", "--model")),
     ],
 )
-def test_mistakes_are_one_line_and_exit_code_two(run, tiny, remove_model, arguments, message):
-    if remove_model:
-        (run / "model.hm").unlink()
-    result = _hm_eval(run, tiny.directory, *arguments)
-    assert result.exit_code == 2
-    assert result.stdout == ""
-    assert result.stderr.startswith("hm-eval: ")
-    assert message in result.stderr
-    assert result.stderr.count("\n") == 1
+def test_mistakes_are_one_line_and_exit_code_two(
+    run, tiny, arguments, fragments, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "taken").touch()
+    assert_refused(invoke("hm-eval", run, tiny.directory, *arguments), *fragments)
+    assert not (run / "eval").exists()
+
+
+def test_a_function_of_the_wrong_shape_is_one_line(tiny, functions):
+    ran = invoke("hm-eval", f"{functions}:flat", tiny.directory, "--metrics-only")
+    assert_refused(ran, f"{functions}:flat", "potential", "(8, 24)", "(24,)")
 
 
 def test_a_directory_that_is_no_dataset_is_one_line(run, tmp_path):
-    result = _hm_eval(run, tmp_path)
-    assert result.exit_code == 2
-    assert "must have a manifest.json" in result.stderr
+    (tmp_path / "empty").mkdir()
+    assert_refused(invoke("hm-eval", run, tmp_path / "empty"), "must have a manifest.json")
+
+
+def test_an_output_that_cannot_be_written_is_one_line(run, tiny, tmp_path):
+    (tmp_path / "file").touch()
+    ran = invoke("hm-eval", run, tiny.directory, "--out", tmp_path / "file" / "below")
+    assert_refused(ran, "must do what was asked", "file/below")
+
+
+def test_a_split_of_one_sample_has_no_interval(run, make_dataset, tmp_path):
+    one = "splits.test-multi={num_samples=1, num_sources=4}"
+    dataset = make_dataset(tmp_path / "data", one)
+    result = _hm_eval(run, dataset.directory, "--split", "test-multi")
+    assert result.exit_code == 0, result.output
+    (row,) = (line for line in result.stdout.splitlines() if "potential  run" in line)
+    assert "undefined" in row
+    assert any("field      rank floor, K=8" in line for line in result.stdout.splitlines())
+    assert f"Next: look at {run / 'eval' / 'index.html'} in a browser." in result.stdout
+    results = json.loads((run / "eval" / "results.json").read_text())
+    assert results["evaluations"][0]["field"]["ci95"] is None
+
+
+def test_truth_of_exactly_zero_is_counted(tiny, functions, monkeypatch):
+    from hypermagnetics.data import Block, Split
+
+    block = Split.block
+
+    def silent(self: Split, index: int) -> Block:
+        found = block(self, index)
+        potential = found.potential.copy()
+        potential[0] = 0
+        return Block(found.sources, found.num_sources, found.grid, potential, found.field)
+
+    monkeypatch.setattr(Split, "block", silent)
+    result = _hm_eval(f"{functions}:zero", tiny.directory, "--metrics-only", "--format", "json")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)["evaluations"][1]["potential"]
+    assert found["zero_truth_points"] == 3 * 24  # one sample of each of three blocks
+    assert found["median_relative_error"] == 1
+    assert np.isfinite(found["global_relative_l2"])
 
 
 def test_help_and_version():
     shown = _hm_eval("--help")
     assert shown.exit_code == 0
-    assert "Example:  hm-eval RUN discs --split test-multi" in shown.stdout
+    assert "Example:  hm-eval run discs --split test-multi" in shown.stdout
+    assert "hm-eval compare first/eval second/eval" in shown.stdout
+    assert "paired bootstrap" in _hm_eval("compare", "--help").stdout
     assert hypermagnetics.__version__ in _hm_eval("--version").stdout

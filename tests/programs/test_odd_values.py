@@ -92,4 +92,4 @@ def test_a_grid_of_one_point_goes_all_the_way(tmp_path: Path) -> None:
     ):
         ran = invoke(*map(str, command))
         assert (ran.code, ran.complaints) == (0, []), command
-    assert (run / "eval" / "sample-test-multi.png").exists()
+    assert (run / "eval" / "index.html").exists()

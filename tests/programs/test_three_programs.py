@@ -99,32 +99,38 @@ def test_hm_eval_reports_the_test_splits(tmp_path: Path) -> None:
     assert (ran.code, ran.complaints) == (0, [])
     assert not (run / "eval").exists()
     results = read_json(tmp_path / "report" / "results.json")
-    assert list(results["splits"]) == ["test-single", "test-multi"]
-    for name, split in results["splits"].items():
+    found = evaluations(results, run.name)
+    assert list(found) == ["test-single", "test-multi"]
+    for name, split in found.items():
         assert name in ran.stdout
         assert_scores(split["potential"])
         assert_scores(split["field"])
-    assert results["dataset_sha256"] == sha256(dataset / "manifest.json")
-    assert results["model_sha256"] == sha256(run / "model.hm")
-    assert str(tmp_path / "report" / "results.json") in ran.stdout
-    for picture in ("sample-test-single.png", "sample-test-multi.png"):
-        assert (tmp_path / "report" / picture).read_bytes().startswith(b"\x89PNG")
+    assert results["datasets"][0]["sha256"] == sha256(dataset / "manifest.json")
+    assert results["subjects"][0]["sha256"] == sha256(run / "model.hm")
+    for name in ("results.json", "samples.zarr", "index.html"):
+        assert str(tmp_path / "report" / name) in ran.stdout
+        assert (tmp_path / "report" / name).exists()
 
 
 def test_hm_eval_reports_a_split_that_is_asked_for() -> None:
     """The other format; one split, into RUN/eval."""
     run, dataset = finished_run("hdf5").path, finished_dataset("hdf5").path
-    ran = run_program("hm-eval", run, dataset, "--split", "valid")
+    ran = run_program("hm-eval", run, dataset, "--split", "valid", "--metrics-only")
     assert (ran.code, ran.complaints) == (0, [])
-    results = read_json(run / "eval" / "results.json")
-    assert list(results["splits"]) == ["valid"]
-    assert results["splits"]["valid"]["num_samples"] == SPLITS["valid"]
+    found = evaluations(read_json(run / "eval" / "results.json"), run.name)
+    assert list(found) == ["valid"]
+    assert found["valid"]["num_samples"] == SPLITS["valid"]
     last = [record for record in read_lines(run / "metrics.jsonl") if "validation" in record][-1]
     for quantity in ("potential", "field"):
         # The best model is the last one here, so hm-train and hm-eval must find the same.
-        assert results["splits"]["valid"][quantity]["median_relative_error"] == pytest.approx(
+        assert found["valid"][quantity]["median_relative_error"] == pytest.approx(
             last["validation"][f"{quantity}_median_relative_error"], rel=1e-3
         )
+
+
+def evaluations(results: dict[str, Any], subject: str) -> dict[str, dict[str, Any]]:
+    """What was found for one subject, by split."""
+    return {one["split"]: one for one in results["evaluations"] if one["subject"] == subject}
 
 
 def assert_scores(scores: dict[str, Any]) -> None:

@@ -76,6 +76,14 @@ class Model(Reader):
         """
 
     @property
+    def learned_rank(self) -> int | None:
+        """K of what `learned_block` gives, where that is a sum over sources of K features.
+
+        The same as `rank`, unless a part of the model is exact.
+        """
+        return self.rank
+
+    @property
     def linear_in_weights(self) -> bool:
         """Whether `evaluate` is linear in the weights, so that potentials of sources superpose."""
         return self.rank is not None

@@ -204,6 +204,11 @@ class Split(Model):
         return None
 
     @property
+    def learned_rank(self) -> int | None:
+        """K: the features make the smooth part; see `Model`."""
+        return self.config.rank
+
+    @property
     def linear_in_weights(self) -> bool:
         """True: what is learned is a sum of features, and the exact part one over sources."""
         return True

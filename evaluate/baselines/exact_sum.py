@@ -1,0 +1,55 @@
+"""The exact sum as a subject: the direct sum over closed forms, in the float32 of the models."""
+
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from hypermagnetics.evaluate.baselines.moments import sources_first
+from hypermagnetics.evaluate.subjects.subject import Subject, Values, on_any_split
+from hypermagnetics.sources import SourceColumns, block_superposition
+
+EXACT_SUM_NAME = "exact sum"
+
+
+@dataclass(frozen=True)
+class ExactSum:
+    """phi(r) = sum_s phi_s(r - r_s) in float32; a `PointModel`."""
+
+    columns: SourceColumns
+    """What the columns of the source tables are."""
+
+    def predict(
+        self,
+        sources: Float[np.ndarray, "samples sources columns"],
+        points: Float[np.ndarray, "points dim"],
+        num_samples: int,
+    ) -> Values:
+        """Potential and field of samples that share their points; see `PointModel`."""
+        padded = np.zeros((num_samples, *sources.shape[1:]), np.float32)
+        padded[: len(sources)] = sources
+        tables, counts = sources_first(padded, self.columns.dim)
+        where = jnp.asarray(points, jnp.float32)
+        found = block_superposition(self.columns, jnp.asarray(tables), jnp.asarray(counts), where)
+        potential, field = (np.asarray(values)[: len(sources)] for values in found)
+        return Values(potential, field)
+
+
+def exact_sum(columns: SourceColumns) -> Subject:
+    """The direct sum, whose errors against labels are those of rounding, and its time.
+
+    Args:
+        columns: What the columns of the source tables are.
+
+    Returns:
+        The subject; its memory is bounded for any number of sources and points.
+    """
+    model = ExactSum(columns)
+    return Subject(
+        name=EXACT_SUM_NAME,
+        kind="baseline",
+        place="the sum over the closed forms of the bodies, in JAX and float32",
+        on_split=on_any_split(model),
+        model=model,
+    )

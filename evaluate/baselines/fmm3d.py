@@ -1,0 +1,95 @@
+"""A fast multipole method as a subject: the library fmm3d, of the optional package fmm3dpy."""
+
+import importlib.util
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from hypermagnetics.errors import RunError
+from hypermagnetics.evaluate.baselines.moments import sources_first
+from hypermagnetics.evaluate.subjects.subject import Subject, Values, on_any_split
+from hypermagnetics.sources import SourceColumns
+
+
+@dataclass(frozen=True)
+class Fmm3d:
+    """Every body a point dipole, one configuration after another; a `PointModel`.
+
+    It knows nothing of sizes: exact, to its tolerance, outside spheres and for dipoles; an
+    approximation outside cuboids, good far away; and wrong inside bodies by construction. At the
+    very position of a source that source is left out, as fmm3d does.
+    """
+
+    tolerance: float
+    """Relative precision that fmm3d is asked for."""
+
+    def predict(
+        self,
+        sources: Float[np.ndarray, "samples sources columns"],
+        points: Float[np.ndarray, "points dim"],
+        num_samples: int,
+    ) -> Values:
+        """Potential and field of samples that share their points; see `PointModel`."""
+        import fmm3dpy  # optional
+
+        shape = (len(sources), len(points))
+        found = Values(np.zeros(shape, np.float32), np.zeros((*shape, 3), np.float32))
+        targets = np.asarray(points, np.float64).T
+        tables, counts = sources_first(sources, 3)
+        for sample, (table, count) in enumerate(zip(tables, counts, strict=True)):
+            if not count:  # fmm3d takes no empty configuration
+                continue
+            rows = table[:count].astype(np.float64)
+            sums = fmm3dpy.lfmm3d(
+                eps=self.tolerance, sources=rows[:, 3:6].T, dipvec=rows[:, :3].T,
+                targets=targets, pgt=2,
+            )  # fmt: skip
+            # It sums m.d / (4 pi d³), as we do, and gives the gradient of that.
+            found.potential[sample], found.field[sample] = sums.pottarg, -sums.gradtarg.T
+        return found
+
+
+def why_no_fmm3d(columns: SourceColumns) -> str | None:
+    """Why there can be no comparison with fmm3d, as a sentence for people.
+
+    Args:
+        columns: What the columns of the source tables are.
+
+    Returns:
+        The sentence; None if there can be one.
+    """
+    if columns.dim != 3:
+        return f"fmm3d is left out: it is for three dimensions; the sources are in {columns.dim}."
+    if importlib.util.find_spec("fmm3dpy") is None:
+        return "fmm3d is left out: fmm3dpy is not installed (pip install 'hypermagnetics[peers]')."
+    return None
+
+
+def fmm3d(columns: SourceColumns, tolerance: float = 1e-3) -> Subject:
+    """The fast multipole method of fmm3d, as anyone with many dipoles would use it.
+
+    Args:
+        columns: What the columns of the source tables are.
+        tolerance: Relative precision that it is asked for.
+
+    Returns:
+        The subject.
+
+    Raises:
+        RunError: If it cannot be, as `why_no_fmm3d` says.
+    """
+    why = why_no_fmm3d(columns)
+    if why is not None:
+        raise RunError(
+            f"A comparison with fmm3d must be in three dimensions and needs fmm3dpy; got this: "
+            f"{why} (baselines.fmm3d). Leave it out, or install the extra `peers`."
+        )
+    model = Fmm3d(tolerance)
+    return Subject(
+        name=f"fmm3d {tolerance:.0e}".replace("e-0", "e-"),
+        kind="baseline",
+        place="the fast multipole method of fmm3d for point dipoles: wrong inside bodies",
+        on_split=on_any_split(model),
+        model=model,
+    )

@@ -1,0 +1,85 @@
+"""What bounds models of a certain form, as further rows beside them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hypermagnetics.data import Split
+from hypermagnetics.evaluate.baselines import (
+    LINEAR_CONTROL_NAME,
+    LinearControl,
+    RankBasis,
+    SourceKernel,
+    linear_control,
+    rank_basis,
+    source_kernel,
+)
+from hypermagnetics.evaluate.datasets import OpenedDataset
+from hypermagnetics.evaluate.found import Found
+from hypermagnetics.evaluate.measuring.evaluations import evaluation_of
+from hypermagnetics.evaluate.measuring.measurement import measure_block
+from hypermagnetics.evaluate.results.records import SubjectRecord
+from hypermagnetics.evaluate.subjects.subject import Subject
+
+_MADE = "least squares on the sources of the first split"
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Least-squares fits to the kernel of a dataset, by their names in tables."""
+
+    kernel: SourceKernel
+    fits: dict[str, LinearControl | RankBasis]
+    ranks: dict[str, int]
+    """K of the floors."""
+
+    @classmethod
+    def of(cls, subjects: Sequence[Subject], one: OpenedDataset) -> "Bounds":
+        """The linear control, and the rank floor of every subject that has a rank.
+
+        Args:
+            subjects: Who is evaluated.
+            one: The dataset, whose first split, the one for training as a rule, is fitted.
+
+        Returns:
+            The fits.
+        """
+        kernel = source_kernel(one.columns, one.dataset.split(one.dataset.splits[0]))
+        floors = {floor_name(subject, subjects): subject for subject in subjects if subject.rank}
+        fits: dict[str, LinearControl | RankBasis] = {LINEAR_CONTROL_NAME: linear_control(kernel)}
+        ranks = {name: subject.rank for name, subject in floors.items() if subject.rank}
+        for name, rank in ranks.items():
+            fits[name] = rank_basis(kernel, rank, floors[name].targets)
+        return cls(kernel, fits, ranks)
+
+    def on(self, one: OpenedDataset, split: Split, unit: float) -> Found:
+        """What they leave of the samples of the first block of a split.
+
+        Args:
+            one: The dataset.
+            split: One of its splits.
+            unit: Length unit of distances [m].
+
+        Returns:
+            One evaluation for each, at the points of the kernel.
+        """
+        found, block = Found(), self.kernel.labelled(split)
+        for name, fitted in self.fits.items():
+            fit = fitted.fit(block)
+            measurement = measure_block(fit.block, fit.predicted, one.columns, unit)
+            names = (name, one.name, split.name)
+            evaluation = evaluation_of(measurement, measurement.comparisons[0], names, 0.0)
+            record = SubjectRecord(name, "baseline", _MADE, None, None, self.ranks.get(name))
+            found += Found(evaluations=(evaluation,), baselines=(record,))
+        return found
+
+
+def floor_name(subject: Subject, subjects: Sequence[Subject]) -> str:
+    """What the floor of a subject is called: by its rank, and where that is not all, by its name.
+
+    Without an exact part the floor depends on the rank alone.
+    """
+    if subject.targets is None:
+        return f"rank floor, K={subject.rank}"
+    with_part = [other for other in subjects if other.rank and other.targets is not None]
+    of = f" of {subject.name}" if len(with_part) > 1 else ""
+    return f"smooth rank floor{of}, K={subject.rank}"

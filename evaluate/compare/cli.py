@@ -1,0 +1,42 @@
+"""The command line of hm-eval compare."""
+
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from hypermagnetics.evaluate.compare.files import read_contestants
+from hypermagnetics.evaluate.compare.report import (
+    compare_all,
+    compared_json,
+    compared_table,
+    sentences,
+)
+from hypermagnetics.evaluate.results.tables import TableFormat, table_text
+from hypermagnetics.log import errors_in_one_line
+
+
+@click.command(name="compare", epilog="Example:  hm-eval compare first/eval second/eval")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["table", "json", "markdown", "latex"]),
+    default="table",
+    show_default=True,
+    help="How the comparison is written to stdout.",
+)
+def compare(files: tuple[Path, ...], output_format: TableFormat | Literal["json"]) -> None:
+    """Compare the subjects of FILES, each a results.json or its directory, with the first of them.
+
+    Both are compared on the same samples: a paired bootstrap over these says which is better, by
+    how much, and how sure that is. It needs samples.zarr beside each file, as hm-eval writes it.
+    """
+    with errors_in_one_line("hm-eval"):
+        rows = compare_all(read_contestants(files))
+        if output_format == "json":
+            click.echo(compared_json(rows))
+            return
+        click.echo(table_text(compared_table(rows), output_format))
+        if output_format == "table":
+            click.echo("\n" + "\n".join(sentences(rows)))

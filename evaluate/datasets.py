@@ -1,0 +1,122 @@
+"""What subjects are evaluated on: datasets, what their columns are, and the splits chosen."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hypermagnetics.config import nearest
+from hypermagnetics.data import Dataset, Manifest
+from hypermagnetics.errors import DatasetError, SourceError
+from hypermagnetics.evaluate.subjects.arguments import DatasetArgument
+from hypermagnetics.sources import SourceColumns
+
+
+@dataclass(frozen=True)
+class OpenedDataset:
+    """A dataset, as far as it is evaluated."""
+
+    name: str
+    """What tables call it; different for each dataset of an evaluation."""
+    dataset: Dataset
+    columns: SourceColumns
+    """What the columns of its source tables are, and which bodies they describe."""
+    splits: tuple[str, ...]
+
+
+def open_datasets(
+    arguments: Sequence[DatasetArgument], splits: Sequence[str] = ()
+) -> tuple[OpenedDataset, ...]:
+    """Open datasets and choose what is evaluated.
+
+    Args:
+        arguments: Words of the command line, sorted.
+        splits: Names of splits. Each must be in one of the datasets, and each dataset must have
+            one of them. If none are given, of each dataset those whose names begin with "test",
+            or, if there are none, all but "train".
+
+    Returns:
+        The datasets, in the same order.
+
+    Raises:
+        DatasetError: If a dataset is damaged, has no such split, or is of unknown bodies.
+    """
+    opened = [Dataset.open(argument.path) for argument in arguments]
+    _refuse_unknown(splits, opened)
+    return tuple(
+        OpenedDataset(
+            argument.name,
+            dataset,
+            splits=_choose_splits(dataset, splits),
+            columns=source_columns(dataset.manifest, dataset.directory),
+        )
+        for argument, dataset in zip(arguments, opened, strict=True)
+    )
+
+
+def source_columns(manifest: Manifest, where: Path) -> SourceColumns:
+    """What a manifest says about the columns of its source tables.
+
+    Args:
+        manifest: Of a dataset with a split.
+        where: Its directory.
+
+    Returns:
+        The columns.
+
+    Raises:
+        DatasetError: If this release does not know such sources.
+    """
+    dims = {split.layout.dim for split in manifest.splits.values()}
+    try:
+        return SourceColumns.described(
+            min(dims), manifest.bodies, manifest.columns, manifest.constants
+        )
+    except SourceError as error:
+        raise DatasetError(
+            "The sources of a dataset must be ones that this release knows; got a manifest of "
+            f"which it says: {error} ({where}). Evaluate it with the release of hypermagnetics "
+            "that wrote it."
+        ) from error
+
+
+def _refuse_unknown(wanted: Sequence[str], datasets: Sequence[Dataset]) -> None:
+    """Refuse a split that no dataset has: a slip, whatever the others are."""
+    if len(datasets) == 1:
+        for name in wanted:
+            datasets[0].split(name)
+    known = list(dict.fromkeys(name for dataset in datasets for name in dataset.splits))
+    for name in wanted:
+        if name not in known:
+            raise DatasetError(
+                f"A split must be one of {', '.join(known)}, as the datasets have them; got "
+                f"{name!r} (--split). {nearest(name, known)}"
+            )
+
+
+def _choose_splits(dataset: Dataset, wanted: Sequence[str]) -> tuple[str, ...]:
+    if wanted:
+        return _wanted_splits(dataset, wanted)
+    tests = tuple(name for name in dataset.splits if name.startswith("test"))
+    chosen = tests or tuple(name for name in dataset.splits if name != "train")
+    if not chosen and not dataset.splits:
+        raise DatasetError(
+            f"A dataset must have a split; got none ({dataset.directory}). Make one with "
+            "hm-generate."
+        )
+    if not chosen:
+        raise DatasetError(
+            f"A dataset must have a split that was not trained on; got only 'train' "
+            f"({dataset.directory}). Give --split train to evaluate on it nevertheless."
+        )
+    return chosen
+
+
+def _wanted_splits(dataset: Dataset, wanted: Sequence[str]) -> tuple[str, ...]:
+    chosen = tuple(name for name in dict.fromkeys(wanted) if name in dataset.splits)
+    if not chosen:
+        raise DatasetError(
+            f"Each dataset must have one of the splits that are asked for, {', '.join(wanted)}; "
+            f"got only {', '.join(dataset.splits) or 'none'} ({dataset.directory}). Add one of "
+            "them by --split, or leave the dataset out."
+        )
+    return chosen

@@ -1,0 +1,1 @@
+"""A split, predicted and compared with its labels: streamed, in bounded memory."""

@@ -1,0 +1,151 @@
+"""From the errors of a subject on a split to its record, and to what figures show."""
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import numpy as np
+from jaxtyping import Float, Float32, Int
+
+from hypermagnetics.data import Split
+from hypermagnetics.evaluate.measuring.detail import RANKS, Evaluated, QuantityDetail, Rank
+from hypermagnetics.evaluate.measuring.groups import quantity_scores
+from hypermagnetics.evaluate.measuring.measurement import Comparison, Measurement
+from hypermagnetics.evaluate.results.records import Evaluation, WorstSample
+from hypermagnetics.evaluate.subjects.subject import Subject
+from hypermagnetics.metrics import Errors, steps
+from hypermagnetics.sources import SourceColumns
+
+_NUM_WORST = 5
+_DECADES = (-8, 3)
+_PER_DECADE = 10
+"""Bins of the distribution of errors."""
+
+
+def evaluation_of(
+    measurement: Measurement, comparison: Comparison, names: tuple[str, str, str], seconds: float
+) -> Evaluation:
+    """The record of one subject on one split.
+
+    Args:
+        measurement: Of the split.
+        comparison: One of its comparisons.
+        names: Of the subject, the dataset and the split.
+        seconds: Time of measuring, without the time of the metrics.
+
+    Returns:
+        The record.
+    """
+    subject, dataset, split = names
+    both = (comparison.potential, comparison.field)
+    # Nearly all of it is loops of numpy, which leave the interpreter to the other thread.
+    with ThreadPoolExecutor(len(both)) as threads:
+        potential, field = threads.map(partial(quantity_scores, measurement), both)
+    samples, points = comparison.potential.relative.shape
+    return Evaluation(
+        subject=subject,
+        dataset=dataset,
+        split=split,
+        num_samples=samples,
+        num_points=points,
+        potential=potential,
+        field=field,
+        worst_samples=_worst_samples(split, comparison, measurement.num_sources),
+        seconds=seconds,
+        predict_seconds=comparison.predict_seconds,
+    )
+
+
+def evaluated_of(
+    evaluation: Evaluation,
+    measurement: Measurement,
+    comparison: Comparison,
+    subject: Subject,
+    split: Split,
+    columns: SourceColumns,
+) -> Evaluated:
+    """What figures show of one subject on one split.
+
+    Args:
+        evaluation: Its record.
+        measurement: Of the split.
+        comparison: One of its comparisons.
+        subject: Who predicted.
+        split: The samples.
+        columns: What the columns of the source tables are.
+
+    Returns:
+        Distributions, pairs, and the samples that are pictured.
+    """
+    pairs = comparison.pairs
+    return Evaluated(
+        evaluation=evaluation,
+        potential=_detail(comparison.potential, pairs.true_potential, pairs.potential),
+        field=_detail(comparison.field, pairs.true_field.ravel(), pairs.field.ravel()),
+        num_sources=measurement.num_sources,
+        chosen=chosen_samples(comparison.potential.sample_relative_l2()),
+        subject=subject,
+        split=split,
+        columns=columns,
+    )
+
+
+def chosen_samples(sample_relative_l2: Float[np.ndarray, " samples"]) -> dict[Rank, int]:
+    """The samples of median, 90 % and largest error, among those that have one.
+
+    Args:
+        sample_relative_l2: Of each sample; NaN where it is undefined.
+
+    Returns:
+        Numbers of samples, from 0.
+    """
+    order = _from_the_least(sample_relative_l2)
+    last = len(order) - 1
+    places = (last // 2, round(0.9 * last), last)
+    return {rank: int(order[place]) for rank, place in zip(RANKS, places, strict=True)}
+
+
+def _from_the_least(sample_relative_l2: Float[np.ndarray, " samples"]) -> Int[np.ndarray, " some"]:
+    """Samples in the order of their errors; those without one only if no sample has one."""
+    order = np.argsort(sample_relative_l2, kind="stable")
+    defined = order[~np.isnan(sample_relative_l2[order])]
+    return defined if defined.size else order
+
+
+def _worst_samples(
+    split: str, comparison: Comparison, num_sources: Int[np.ndarray, " samples"]
+) -> tuple[WorstSample, ...]:
+    potential = comparison.potential.sample_relative_l2()
+    field = comparison.field.sample_relative_l2()
+    return tuple(
+        WorstSample(
+            name=f"{split}[{sample}]",
+            sample=int(sample),
+            num_sources=int(num_sources[sample]),
+            potential_relative_l2=float(potential[sample]),
+            field_relative_l2=float(field[sample]),
+        )
+        for sample in _from_the_least(potential)[::-1][:_NUM_WORST]
+    )
+
+
+def _detail(
+    errors: Errors,
+    true_values: Float32[np.ndarray, " values"],
+    predicted_values: Float32[np.ndarray, " values"],
+) -> QuantityDetail:
+    first, last = _DECADES
+    num_bins = (last - first) * _PER_DECADE
+    counts = np.zeros(num_bins, np.int64)
+    for part in steps(errors.relative):
+        values = errors.relative[part]
+        with np.errstate(divide="ignore"):
+            place = (np.log10(values[~np.isnan(values)]) - first) * _PER_DECADE
+        bins = np.clip(place, 0, num_bins - 1).astype(np.int64)
+        counts += np.bincount(bins, minlength=num_bins)
+    return QuantityDetail(
+        error_edges=np.logspace(first, last, num_bins + 1),
+        error_shares=counts / errors.relative.size,
+        true_values=true_values,
+        predicted_values=predicted_values,
+        sample_relative_l2=errors.sample_relative_l2(),
+    )

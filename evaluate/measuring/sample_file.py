@@ -1,0 +1,189 @@
+"""Per-sample values in a Zarr file, so that anybody can ask further questions, and compare runs.
+
+One group for each dataset, split and subject, `samples.zarr/<dataset>/<split>/<subject>`, of arrays
+over the samples: xarray.open_zarr reads one as a labelled dataset.
+"""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+import zarr
+from jaxtyping import Float, Int
+
+from hypermagnetics.errors import HypermagneticsError
+from hypermagnetics.evaluate.measuring.measurement import Comparison
+from hypermagnetics.files import sync_directories
+from hypermagnetics.metrics import Errors, row_quantiles
+
+SAMPLES_NAME = "samples.zarr"
+_MEANINGS = {
+    "median_relative_error": "median over the points of |error| / |truth|",
+    "p90_relative_error": "90 % quantile over the points of |error| / |truth|",
+    "relative_l2": "|error|_2 / |truth|_2 over the points",
+    "squared_error": "sum over the points of |error|^2",
+    "squared_truth": "sum over the points of |truth|^2",
+    "nonfinite_points": "points of which the prediction is not finite",
+}
+
+
+@dataclass(frozen=True)
+class SampleErrors:
+    """The errors of each sample in one quantity."""
+
+    median_relative_error: Float[np.ndarray, " samples"]
+    p90_relative_error: Float[np.ndarray, " samples"]
+    relative_l2: Float[np.ndarray, " samples"]
+    squared_error: Float[np.ndarray, " samples"]
+    squared_truth: Float[np.ndarray, " samples"]
+    nonfinite_points: Int[np.ndarray, " samples"]
+
+
+@dataclass(frozen=True)
+class SampleTable:
+    """Everything about each sample of a split, for one subject."""
+
+    num_sources: Int[np.ndarray, " samples"]
+    potential: SampleErrors
+    field: SampleErrors
+
+
+def sample_table(num_sources: Int[np.ndarray, " samples"], comparison: Comparison) -> SampleTable:
+    """The per-sample values of a comparison.
+
+    Args:
+        num_sources: Of each sample.
+        comparison: Of a subject.
+
+    Returns:
+        The values.
+    """
+    return SampleTable(
+        num_sources, _sample_errors(comparison.potential), _sample_errors(comparison.field)
+    )
+
+
+def _sample_errors(errors: Errors) -> SampleErrors:
+    median, p90 = row_quantiles(errors.relative, (0.5, 0.9)).T
+    return SampleErrors(
+        median,
+        p90,
+        errors.sample_relative_l2(),
+        errors.squared_error,
+        errors.squared_truth,
+        errors.nonfinite,
+    )
+
+
+class SampleFile:
+    """The file while it is written."""
+
+    def __init__(self, root: zarr.Group) -> None:
+        """Use `SampleFile.open`."""
+        self._root = root
+
+    @classmethod
+    @contextmanager
+    def open(cls, directory: Path) -> Iterator["SampleFile"]:
+        """Write a file in a directory; one that is there stays until the new one is whole.
+
+        Args:
+            directory: Made if absent.
+
+        Yields:
+            The file. It takes its name when the block ends without an error.
+        """
+        path, part = directory / SAMPLES_NAME, directory / f"{SAMPLES_NAME}.part"
+        directory.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(part, ignore_errors=True)
+        try:
+            yield cls(zarr.open_group(part, mode="w", zarr_format=3))
+            sync_directories(part)
+            shutil.rmtree(path, ignore_errors=True)
+            part.rename(path)
+        except BaseException:
+            shutil.rmtree(part, ignore_errors=True)
+            raise
+
+    def add(self, dataset: str, split: str, subject: str, table: SampleTable) -> None:
+        """Write the values of one subject on one split."""
+        group = self._root.create_group(f"{group_name(dataset)}/{split}/{group_name(subject)}")
+        group.attrs.update({"dataset": dataset, "split": split, "subject": subject})
+        _write(group, "num_sources", table.num_sources, {})
+        for quantity, unit, errors in (
+            ("potential", "A", table.potential),
+            ("field", "A/m", table.field),
+        ):
+            for name in _names():
+                attributes = {"long_name": f"{_MEANINGS[name]}, {quantity}"}
+                if name.startswith("squared"):
+                    attributes["units"] = f"({unit})^2"
+                _write(group, f"{quantity}_{name}", getattr(errors, name), attributes)
+
+
+def read_sample_table(path: Path, dataset: str, split: str, subject: str) -> SampleTable:
+    """Read the values of one subject on one split.
+
+    Args:
+        path: The file.
+        dataset: Name of the dataset.
+        split: Name of the split.
+        subject: Name of the subject.
+
+    Returns:
+        The values.
+
+    Raises:
+        HypermagneticsError: If they are not there, or are no such values.
+    """
+    name = f"{group_name(dataset)}/{split}/{group_name(subject)}"
+    try:
+        group = zarr.open_group(path, mode="r", path=name, zarr_format=3)
+        read = {key: np.asarray(group[key]) for key in group.array_keys()}
+        table = SampleTable(
+            read["num_sources"],
+            *(
+                SampleErrors(*(read[f"{quantity}_{name}"] for name in _names()))
+                for quantity in ("potential", "field")
+            ),
+        )
+        if len({values.shape for values in read.values()}) != 1:
+            raise ValueError("arrays of different lengths")
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        raise HypermagneticsError(
+            f"A comparison must find the per-sample values of {subject!r} beside results.json; got "
+            f"{type(error).__name__}: {error} ({path}, {name}). Run hm-eval again."
+        ) from error
+    return table
+
+
+def group_name(name: str) -> str:
+    """A name as one part of a path in the file; different names stay different.
+
+    Examples:
+        >>> group_name("runs/first"), group_name("..")
+        ('runs%2Ffirst', '%2E%2E')
+    """
+    quoted = quote(name, safe=" ")
+    return quoted.replace(".", "%2E") if not quoted.strip(".") else quoted
+
+
+def _names() -> tuple[str, ...]:
+    return tuple(entry.name for entry in fields(SampleErrors))
+
+
+def _write(group: zarr.Group, name: str, values: np.ndarray, attributes: dict[str, str]) -> None:
+    array = group.create_array(
+        name,
+        shape=values.shape,
+        dtype=values.dtype,
+        chunks=values.shape,
+        dimension_names=("sample",),
+        compressors=None,
+    )
+    array[:] = values
+    array.attrs.update(attributes)

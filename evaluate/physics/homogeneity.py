@@ -1,0 +1,39 @@
+"""Homogeneity: values are proportional to the moments."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from hypermagnetics.evaluate.physics.checks import property_of, relative_l2
+from hypermagnetics.evaluate.physics.configuration import Configuration
+from hypermagnetics.evaluate.physics.probe import Answer, Probe
+from hypermagnetics.evaluate.results.records import Property
+
+FACTORS = (-1.0, 0.0, 0.25, 3.0)
+"""c; moments in their reverse direction, no moments at all, smaller and larger ones."""
+
+
+def homogeneity(probe: Probe, configurations: Sequence[Configuration]) -> Property:
+    """phi(c m) = c phi(m), and the same for H.
+
+    One check for each configuration and each c: the L2 error over its points, of potential or
+    field, whichever is larger, relative to c phi(m), and for c = 0 to phi(m).
+
+    Args:
+        probe: Asks the model.
+        configurations: What is looked at.
+
+    Returns:
+        The errors.
+    """
+    checks = []
+    for configuration in configurations:
+        dim, points = configuration.columns.dim, configuration.points
+        once = probe(configuration.rows, points)
+        for factor in FACTORS:
+            rows = configuration.rows.copy()
+            rows[:, :dim] *= factor
+            expected = Answer(factor * once.potential, factor * once.field)
+            found = probe(rows, points)
+            checks.append(relative_l2(found, expected, expected if factor else once))
+    return property_of("homogeneity", np.array(checks))

@@ -1,0 +1,43 @@
+"""All laws, as one model obeys them on one split."""
+
+from hypermagnetics.data import Split
+from hypermagnetics.evaluate.physics.configuration import configurations
+from hypermagnetics.evaluate.physics.flux import flux
+from hypermagnetics.evaluate.physics.gradient import gradient
+from hypermagnetics.evaluate.physics.homogeneity import homogeneity
+from hypermagnetics.evaluate.physics.laplace import laplace
+from hypermagnetics.evaluate.physics.probe import Probe
+from hypermagnetics.evaluate.physics.stencil import derivatives
+from hypermagnetics.evaluate.physics.superposition import superposition
+from hypermagnetics.evaluate.results.records import Property
+from hypermagnetics.evaluate.subjects.subject import PointModel
+from hypermagnetics.sources import SourceColumns
+
+
+def measure_physics(
+    model: PointModel, columns: SourceColumns, split: Split
+) -> tuple[Property, ...]:
+    """How far a model breaks the laws that every solution obeys, whatever its errors.
+
+    No labels are read. The model is asked some seventy times about one configuration at 256
+    points, always in the same shape. Predictions that are not finite break a law infinitely.
+
+    Args:
+        model: The model.
+        columns: What the columns of the source tables are.
+        split: Eight of its samples are taken, the same ones every time.
+
+    Returns:
+        Superposition, homogeneity, gradient, laplace and flux.
+    """
+    chosen = configurations(columns, split)
+    probe = Probe(model, max(split.layout.max_sources, 2))
+    around = [derivatives(probe, configuration) for configuration in chosen]
+    found = [part for part in around if part is not None]
+    return (
+        superposition(probe, chosen),
+        homogeneity(probe, chosen),
+        gradient(found),
+        laplace(found),
+        flux(probe, chosen),
+    )

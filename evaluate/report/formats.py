@@ -1,0 +1,49 @@
+"""Numbers as a reader sees them."""
+
+import math
+
+UNDEFINED, INFINITE, MINUS = "\N{EN DASH}", "∞", "\N{MINUS SIGN}"
+
+
+def number(value: float | None) -> str:
+    """Three digits; a dash if there is no number."""
+    if value is None or math.isnan(value):
+        return UNDEFINED
+    if math.isinf(value):
+        return INFINITE if value > 0 else MINUS + INFINITE
+    text = f"{value:.0f}" if 999.5 <= abs(value) < 1e6 else f"{value:.3g}"
+    mantissa, exponential, exponent = text.partition("e")
+    shown = f"{mantissa}e{int(exponent)}" if exponential else mantissa
+    return shown.replace("-", MINUS)
+
+
+def per_cent(fraction: float | None) -> str:
+    """A fraction in per cent with three digits; a dash if there is none."""
+    return number(None if fraction is None else 100 * fraction)
+
+
+def interval(ends: tuple[float, float] | None) -> str:
+    """An interval of fractions in per cent; a dash if there is none."""
+    if ends is None:
+        return UNDEFINED
+    return f"{per_cent(ends[0])} to {per_cent(ends[1])}"
+
+
+def seconds(value: float) -> str:
+    """A time with its unit, three digits."""
+    if not math.isfinite(value) or value == 0:
+        return f"{number(value)} s"
+    for unit, scale in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if value >= scale:
+            return f"{number(value / scale)} {unit}"
+    return f"{number(value / 1e-9)} ns"
+
+
+def counted(value: int, what: str) -> str:
+    """A number of things and what they are, given as one of them."""
+    return f"{count(value)} {what}{'' if value == 1 else 's'}"
+
+
+def count(value: int) -> str:
+    """A number of things, in groups of three digits."""
+    return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")

@@ -1,0 +1,134 @@
+"""Learning curves: what the log of a run says about its training."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from hypermagnetics.evaluate.report.chart_axes import Chart, Look, framed, labelled, logarithmic
+from hypermagnetics.evaluate.report.formats import per_cent
+from hypermagnetics.evaluate.report.rendering import style
+
+LOG_NAME = "metrics.jsonl"
+_POTENTIAL, _FIELD = (f"{quantity}_median_relative_error" for quantity in ("potential", "field"))
+
+
+@dataclass(frozen=True)
+class LearningCurve:
+    """Numbers after some steps of a training, in order; NaN where the log has none."""
+
+    training: tuple[tuple[int, float], ...]
+    """Steps and losses."""
+    validation: tuple[tuple[int, float, float, float], ...]
+    """Steps, losses, and median relative errors of potential and field."""
+
+
+def read_learning_curve(run: Path) -> LearningCurve | None:
+    """Read the curve of a run.
+
+    Args:
+        run: Its directory.
+
+    Returns:
+        The curve; None if the log is missing, damaged or says nothing about the loss. What follows
+        the last line end is being written and is no damage.
+    """
+    try:
+        text = (run / LOG_NAME).read_text(encoding="utf-8")
+        records = [json.loads(line) for line in text.split("\n")[:-1]]
+        training = [
+            (int(record["step"]), _number(record["loss"])) for record in records if "loss" in record
+        ]
+        validation = [
+            (int(record["step"]), *_validation(record["validation"]))
+            for record in records
+            if "validation" in record
+        ]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+    if not training and not validation:
+        return None
+    return LearningCurve(tuple(training), tuple(validation))
+
+
+def learning_chart(curves: Mapping[str, LearningCurve], looks: Mapping[str, Look]) -> Chart:
+    """Loss of training and validation, and errors of validation, against steps.
+
+    Args:
+        curves: Of each run, by the name of the subject.
+        looks: How subjects are drawn.
+
+    Returns:
+        A chart of two panels.
+    """
+    rows: list[tuple[str, str, int, float]] = []
+    with style():
+        figure, (losses, errors) = framed([looks[name] for name in curves], panels=2)
+        for name, curve in curves.items():
+            look = looks[name]
+            parts = _parts(curve)
+            for part, line in parts.items():
+                rows += [(name, part, step, value) for step, value in line]
+            for axes, part, dash, scale in (
+                (losses, "training loss", (0, (4, 2)), 1.0),
+                (losses, "validation loss", "-", 1.0),
+                (errors, "validation potential error", "-", 100.0),
+                (errors, "validation field error", (0, (4, 2)), 100.0),
+            ):
+                steps, values = _drawable(parts[part], scale)
+                marker = look.marker if np.isfinite(values).sum() <= 30 else ""
+                axes.plot(steps, values, color=look.colour, ls=dash, marker=marker, ms=4, lw=1.4)
+        labelled(losses, "Loss: validation (solid), training (dashed)", "step", "loss")
+        title = "Validation error: potential (solid), field (dashed)"
+        labelled(errors, title, "step", "median relative error [%]")
+        for axes in (losses, errors):
+            logarithmic(axes, "y")
+            axes.locator_params(axis="x", nbins=5)
+    columns = zip(*rows, strict=True)
+    return Chart(
+        figure,
+        dict(zip(("subject", "curve", "step", "value"), columns, strict=True)),
+        f"Learning curves. {_told(curves)}",
+        f"From the {LOG_NAME} of each run.",
+        panels=2,
+    )
+
+
+def _parts(curve: LearningCurve) -> dict[str, list[tuple[int, float]]]:
+    """The lines of a run by their names."""
+    return {
+        "training loss": list(curve.training),
+        "validation loss": [(step, loss) for step, loss, _, _ in curve.validation],
+        "validation potential error": [(step, error) for step, _, error, _ in curve.validation],
+        "validation field error": [(step, error) for step, _, _, error in curve.validation],
+    }
+
+
+def _drawable(line: Sequence[tuple[int, float]], scale: float) -> tuple[np.ndarray, np.ndarray]:
+    values = scale * np.array([value for _, value in line], np.float64)
+    values = np.where(np.isfinite(values) & (values > 0), values, np.nan)
+    return np.array([step for step, _ in line], np.float64), values
+
+
+def _told(curves: Mapping[str, LearningCurve]) -> str:
+    ends = {name: curve.validation[-1] for name, curve in curves.items() if curve.validation}
+    told = [
+        f"{name}: after {step} steps the median relative error of validation is "
+        f"{per_cent(potential)} % for the potential and {per_cent(field)} % for the field."
+        for name, (step, _, potential, field) in ends.items()
+    ]
+    return " ".join(told) or "The runs were never validated."
+
+
+def _validation(record: Mapping[str, object]) -> tuple[float, float, float]:
+    """Loss, and errors of potential and field."""
+    loss, potential, field = (_number(record.get(key)) for key in ("loss", _POTENTIAL, _FIELD))
+    return loss, potential, field
+
+
+def _number(value: object) -> float:
+    """What is null, as an error that is undefined, leaves a gap."""
+    return math.nan if value is None else float(str(value))

@@ -1,0 +1,80 @@
+"""Pictures in space of the samples of median error, where the extra for them is installed."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from hypermagnetics.evaluate.measuring.detail import Evaluated
+from hypermagnetics.evaluate.report.drawn import Drawn, Note, csv_of_grid
+from hypermagnetics.evaluate.report.formats import counted, number
+from hypermagnetics.evaluate.report.names import FileNames
+from hypermagnetics.evaluate.report.view3d import (
+    EXTRA,
+    Space,
+    as_svg,
+    grid_points,
+    is_installed,
+    picture_apart,
+    svg_size,
+)
+from hypermagnetics.pictures import one_sample
+
+SLOT = "view3d"
+
+
+def space_views(evaluated: Evaluated, data: str, names: FileNames) -> Iterator[Drawn | Note]:
+    """The sample of median error in space, as the model predicts it; nothing in two dimensions.
+
+    Args:
+        evaluated: The subject, the split, and the number of the sample.
+        data: What the page calls the split.
+        names: Gives names to files.
+
+    Yields:
+        A picture, or a note about how to get it.
+    """
+    model, one = evaluated.subject.model, evaluated.evaluation
+    if evaluated.columns.dim == 2 or model is None:
+        return
+    choice = {"data": data, "subject": one.subject, "rank": "median"}
+    if not is_installed():
+        told = (
+            "A picture of the sample in space needs pyvista: "
+            f"pip install 'hypermagnetics[{EXTRA}]', then evaluate again."
+        )
+        yield Note(SLOT, choice, told)
+        return
+    sample = evaluated.chosen["median"]
+    block = one_sample(evaluated.split, sample)
+    low, high = block.grid.min(axis=0), block.grid.max(axis=0)
+    potential, field = model.predict(block.sources, grid_points(low, high), 1)
+    drawn = picture_apart(Space(block, evaluated.columns, low, high, potential[0], field[0]))
+    if drawn is None:
+        told = "No picture in space: VTK found nothing to draw with. Install libegl1 or libosmesa6."
+        yield Note(SLOT, choice, told)
+        return
+    png, lines = drawn
+    title = (
+        f"{one.subject} on {one.dataset}, {one.split}[{sample}] in space, "
+        f"{counted(int(block.num_sources[0]), 'source')}: bodies, and field lines of the predicted "
+        "H, coloured by the predicted potential."
+    )
+    yield Drawn(
+        name=names.new("space", one.subject, one.dataset, one.split),
+        slot=SLOT,
+        choice=choice,
+        svg=as_svg(png),
+        size=svg_size(),
+        panels=1,
+        png=png,
+        csv=csv_of_grid(lines),
+        alt=f"{title} {_told(lines['potential'])}",
+        caption=title,
+    )
+
+
+def _told(potential: np.ndarray) -> str:
+    if not potential.size:
+        return "There are no field lines, as there is no finite field."
+    low, high = number(float(potential.min())), number(float(potential.max()))
+    return f"Along the lines the potential is from {low} to {high} A."

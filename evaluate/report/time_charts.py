@@ -1,0 +1,97 @@
+"""Time of a prediction against the number of sources, and of points."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+
+from hypermagnetics.evaluate.report.chart_axes import Chart, Look, framed, labelled, logarithmic
+from hypermagnetics.evaluate.report.formats import count, counted, seconds
+from hypermagnetics.evaluate.report.rendering import style
+from hypermagnetics.evaluate.results.records import Timing
+
+Sweep = Literal["sources", "points"]
+SWEEPS: tuple[Sweep, ...] = ("sources", "points")
+
+
+_COLUMNS = (
+    *("num_samples", "num_sources", "num_points", "median_seconds", "spread_seconds"),
+    "repeats",
+)
+"""Of the CSV file, by their names in a record."""
+
+
+def varied(timing: Timing) -> int:
+    """The number that a sweep varies."""
+    return timing.num_sources if timing.sweep == "sources" else timing.num_points
+
+
+def time_chart(timings: Sequence[Timing], sweep: Sweep, looks: Mapping[str, Look]) -> Chart:
+    """Median times with their spread on logarithmic axes, a line for each subject.
+
+    Args:
+        timings: Of one dataset and this sweep, at least one.
+        sweep: What is varied.
+        looks: How subjects are drawn.
+
+    Returns:
+        The chart.
+    """
+    names = list(dict.fromkeys(timing.subject for timing in timings))
+    rows: list[tuple[object, ...]] = []
+    told: list[str] = []
+    with style():
+        figure, (axes,) = framed([looks[name] for name in names])
+        for name in names:
+            own = sorted((one for one in timings if one.subject == name), key=varied)
+            numbers = np.array([varied(one) for one in own])
+            times = np.array([one.median_seconds for one in own])
+            spreads = np.array([one.spread_seconds for one in own])
+            look = looks[name]
+            axes.errorbar(
+                numbers,
+                times,
+                # Half of a time at least stays: a logarithmic axis has no place for 0.
+                yerr=(np.minimum(spreads, times / 2), spreads),
+                color=look.colour,
+                marker=look.marker,
+                ms=4.5,
+                lw=1.5,
+                elinewidth=1,
+                capsize=2,
+            )
+            rows += [(name, *(getattr(one, column) for column in _COLUMNS)) for one in own]
+            told.append(
+                f"{name}: {seconds(times[0])} for {count(int(numbers[0]))} and "
+                f"{seconds(times[-1])} for {count(int(numbers[-1]))}"
+            )
+        labelled(axes, f"Time against {sweep}", _x(sweep), "time of a prediction [s]")
+        logarithmic(axes, "x")
+        logarithmic(axes, "y")
+    return Chart(
+        figure,
+        dict(zip(("subject", *_COLUMNS), zip(*rows, strict=True), strict=True)),
+        f"Time of a prediction of potential and field against the number of {sweep}. "
+        f"{'; '.join(told)}.",
+        f"{_fixed(timings, sweep)} Medians of repeats; bars are half the distance of the "
+        "quartiles. Compilation is left out.",
+    )
+
+
+def _x(sweep: Sweep) -> str:
+    return "sources of a sample" if sweep == "sources" else "points"
+
+
+def _fixed(timings: Sequence[Timing], sweep: Sweep) -> str:
+    """What is the same at every place of the chart, if it is."""
+    others = {one.num_points if sweep == "sources" else one.num_sources for one in timings}
+    samples = {one.num_samples for one in timings}
+    parts = [
+        counted(found.pop(), what) + after
+        for found, what, after in (
+            (others, "point" if sweep == "sources" else "source", ""),
+            (samples, "sample", " at once"),
+        )
+        if len(found) == 1
+    ]
+    return f"With {' and '.join(parts)}." if parts else ""

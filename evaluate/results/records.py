@@ -1,0 +1,167 @@
+"""What an evaluation has found, as plain values: the content of results.json.
+
+Errors are fractions of the truth. A number that is not finite is null in the file.
+"""
+
+from dataclasses import dataclass
+
+from hypermagnetics.evaluate.subjects.subject import SubjectKind
+from hypermagnetics.metrics import Quantiles, Scores
+
+SCHEMA_VERSION = 2
+
+
+@dataclass(frozen=True)
+class GroupScores(Quantiles):
+    """The errors at some of the points."""
+
+    share_of_points: float
+    """Of all points of all samples."""
+
+
+@dataclass(frozen=True)
+class DistanceScores(GroupScores):
+    """The errors at the points of one interval of distance to the nearest surface."""
+
+    low: float | None
+    """Least signed distance [length units], negative inside a body; None for no bound."""
+    high: float | None
+    """Greatest signed distance [length units]; None for no bound."""
+
+
+@dataclass(frozen=True)
+class QuantityScores(Scores):
+    """All about one quantity of one subject on one split."""
+
+    by_region: dict[str, GroupScores]
+    """inside, near, beyond."""
+    by_distance: tuple[DistanceScores, ...]
+    """From deep inside to far away."""
+    by_body: dict[str, GroupScores]
+    """By the kind of the body whose surface is nearest."""
+    by_num_sources: dict[str, Scores]
+    """By the number of sources, such as "4", or a range of numbers, such as "17-32"."""
+
+
+@dataclass(frozen=True)
+class WorstSample:
+    """One of the samples with the largest errors."""
+
+    name: str
+    """As in "test-multi[17]"."""
+    sample: int
+    """Number in its split, from 0."""
+    num_sources: int
+    potential_relative_l2: float
+    field_relative_l2: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One subject on one split."""
+
+    subject: str
+    dataset: str
+    split: str
+    num_samples: int
+    """Evaluated; a baseline may have done the first ones only."""
+    num_points: int
+    """Of each sample."""
+    potential: QuantityScores
+    field: QuantityScores
+    worst_samples: tuple[WorstSample, ...]
+    """By relative L2 error of the potential, the worst first."""
+    seconds: float
+    """Time of everything on this split."""
+    predict_seconds: float
+    """Time of the predictions alone, without the first call, which compiles."""
+
+
+@dataclass(frozen=True)
+class Property:
+    """How far one law of physics is broken: 0 where it holds."""
+
+    law: str
+    """superposition, homogeneity, gradient, laplace or flux."""
+    median: float
+    """Over the places it was looked at, as a fraction; NaN where it does not apply."""
+    worst: float
+    num_checks: int
+    """Places it was looked at."""
+
+
+@dataclass(frozen=True)
+class Physics:
+    """The laws, as one subject obeys them on one split."""
+
+    subject: str
+    dataset: str
+    split: str
+    properties: tuple[Property, ...]
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Time of one prediction of potential and field; of `num_samples` configurations at once."""
+
+    subject: str
+    dataset: str
+    sweep: str
+    """What is varied: block (as on a split), sources or points."""
+    num_samples: int
+    num_sources: int
+    """Of each sample."""
+    num_points: int
+    median_seconds: float
+    spread_seconds: float
+    """Half the distance between the quartiles of the repeats."""
+    repeats: int
+    seconds_per_source: float
+    """Median time divided by num_samples x num_sources."""
+    seconds_per_point: float
+    """Median time divided by num_samples x num_points."""
+
+
+@dataclass(frozen=True)
+class SubjectRecord:
+    """A subject, as the file names it."""
+
+    name: str
+    kind: SubjectKind
+    place: str
+    sha256: str | None
+    num_parameters: int | None
+    rank: int | None
+
+
+@dataclass(frozen=True)
+class DatasetRecord:
+    """A dataset, as the file names it."""
+
+    name: str
+    place: str
+    sha256: str
+    """Of the manifest, which holds the sha256 of every file."""
+    title: str
+    dim: int
+    bodies: tuple[str, ...]
+    length_unit: float
+    """[m]; distances to surfaces are in it: see docs/metrics.md."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """All of one call of hm-eval."""
+
+    subjects: tuple[SubjectRecord, ...]
+    datasets: tuple[DatasetRecord, ...]
+    evaluations: tuple[Evaluation, ...]
+    physics: tuple[Physics, ...]
+    timings: tuple[Timing, ...]
+    notes: tuple[str, ...]
+    """What was left out, and why."""
+    software: dict[str, str]
+    device: str
+    """What JAX computed on, as in "cpu"."""
+    processor: str
+    """Name of the processor, or of the accelerator, and the number of cores."""

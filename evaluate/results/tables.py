@@ -1,0 +1,154 @@
+"""The table of results for people: on a terminal, in Markdown, or in LaTeX."""
+
+import math
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+from hypermagnetics.evaluate.results.published import MODEL, PUBLISHED, SOURCE, is_published
+from hypermagnetics.evaluate.results.records import Evaluation, QuantityScores, Results
+from hypermagnetics.metrics import Interval
+
+TableFormat = Literal["table", "markdown", "latex"]
+
+
+class Table(NamedTuple):
+    """Texts in rows and columns."""
+
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    num_names: int
+    """Leading columns that are names; the others are numbers."""
+
+
+def results_text(results: Results, table_format: TableFormat) -> str:
+    """The metrics of all subjects on all splits, in per cent.
+
+    Args:
+        results: All results.
+        table_format: How they are written.
+
+    Returns:
+        Lines of text; for discs with the published figures under the table.
+    """
+    written = table_text(results_table(results), table_format)
+    if table_format == "table":
+        written = "Errors in per cent of the truth\n\n" + written
+    published = published_lines(results)
+    if not published:
+        return written
+    if table_format == "latex":
+        published = [f"% {line}" for line in published]
+    return "\n".join([written, "", *published])
+
+
+def results_table(results: Results) -> Table:
+    """One row for each split, quantity and subject; datasets are named if there are several."""
+    several = len(results.datasets) > 1
+    places = dict.fromkeys((one.dataset, one.split) for one in results.evaluations)
+    rows = []
+    for dataset, split in places:
+        here = [one for one in results.evaluations if (one.dataset, one.split) == (dataset, split)]
+        name = f"{dataset} {split}" if several else split
+        rows += [(name, "potential", one.subject, *_numbers(one, one.potential)) for one in here]
+        rows += [(name, "field", one.subject, *_numbers(one, one.field)) for one in here]
+    return Table(("split", "quantity", "subject", *_HEADINGS), tuple(rows), 3)
+
+
+_HEADINGS = (
+    "samples",
+    "median",
+    "95 % interval",
+    "p90",
+    "p99",
+    "sample L2",
+    "global L2",
+    "non-finite",
+)
+
+
+def _numbers(one: Evaluation, found: QuantityScores) -> tuple[str, ...]:
+    return (
+        str(one.num_samples),
+        per_cent(found.median_relative_error),
+        interval_text(found.ci95),
+        per_cent(found.p90_relative_error),
+        per_cent(found.p99_relative_error),
+        per_cent(found.median_sample_relative_l2),
+        per_cent(found.global_relative_l2),
+        per_cent(found.nonfinite_fraction),
+    )
+
+
+def published_lines(results: Results) -> list[str]:
+    """The paper's figures, if a dataset is of the bodies that they are of."""
+    if not any(is_published(dataset.bodies) for dataset in results.datasets):
+        return []
+    lines = [f"  {MODEL}, potential, {what}: {per_cent(error)}" for what, error in PUBLISHED]
+    return [f'Published in {SOURCE}, likely to be compared with "global L2":', *lines]
+
+
+def per_cent(fraction: float) -> str:
+    """A fraction in per cent with three digits; "-" if it is undefined."""
+    value = 100 * fraction
+    if math.isnan(value):
+        return "-"
+    return f"{value:.0f}" if 999.5 <= abs(value) < 1e6 else f"{value:.3g}"
+
+
+def interval_text(interval: Interval | None) -> str:
+    """An interval in per cent; "undefined" if there is none, as for a single sample."""
+    if interval is None:
+        return "undefined"
+    return " to ".join(map(per_cent, interval))
+
+
+def table_text(table: Table, table_format: TableFormat) -> str:
+    """A table in one of the formats."""
+    return _WRITERS[table_format](table)
+
+
+def aligned(table: Table) -> str:
+    """Columns as wide as their widest entry: names to the left, numbers to the right."""
+    rows = (table.headings, *table.rows)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(
+            entry.ljust(width) if column < table.num_names else entry.rjust(width)
+            for column, (entry, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    )
+
+
+def markdown(table: Table) -> str:
+    """A table as GitHub reads it."""
+    numbers = len(table.headings) - table.num_names
+    marks = ["---"] * table.num_names + ["--:"] * numbers
+    rows = (table.headings, marks, *table.rows)
+    return "\n".join(
+        f"| {' | '.join(entry.replace('|', chr(92) + '|') for entry in row)} |" for row in rows
+    )
+
+
+def latex(table: Table) -> str:
+    """A tabular with the rules of the package booktabs."""
+    numbers = len(table.headings) - table.num_names
+    lines = [f"\\begin{{tabular}}{{{'l' * table.num_names}{'r' * numbers}}}", "\\toprule"]
+    lines += [_latex_row(table.headings), "\\midrule"]
+    lines += [_latex_row(row) for row in table.rows]
+    return "\n".join([*lines, "\\bottomrule", "\\end{tabular}"])
+
+
+def _latex_row(row: tuple[str, ...]) -> str:
+    return " & ".join(entry.translate(_LATEX) for entry in row) + r" \\"
+
+
+_LATEX = str.maketrans(
+    {character: f"\\{character}" for character in "&%$#_{}"}
+    | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"}
+)
+_WRITERS: dict[TableFormat, Callable[[Table], str]] = {
+    "table": aligned,
+    "markdown": markdown,
+    "latex": latex,
+}

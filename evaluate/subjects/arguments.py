@@ -1,0 +1,195 @@
+"""The words of the command line, sorted into what is evaluated and what it is evaluated on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NoReturn
+
+import h5py
+
+from hypermagnetics.data import Dataset
+from hypermagnetics.errors import RunError
+from hypermagnetics.evaluate.subjects.exported_model import EXPORT_NAMES
+from hypermagnetics.evaluate.subjects.names import distinct_names, place_of
+from hypermagnetics.evaluate.subjects.subject import SubjectKind
+from hypermagnetics.user_code import checked_user_name, is_user_name
+
+MODEL_NAME = "model.hm"
+"""Of the model in the directory of a training."""
+_RECIPE_NAME, _MANIFEST_NAME, _JOURNAL_NAME = "recipe.json", "manifest.json", "journal.jsonl"
+_ZARR_NAME = "zarr.json"
+_HDF5_SUFFIXES = (".h5", ".hdf5")
+
+_WordKind = SubjectKind | Literal["dataset", "unfinished dataset", "directory"]
+
+
+@dataclass(frozen=True)
+class SubjectArgument:
+    """A word that names a subject."""
+
+    word: str
+    kind: SubjectKind
+    name: str
+    """Different for each subject."""
+
+    @property
+    def path(self) -> Path:
+        """The path, of anything but a function; of a run that of its model."""
+        return Path(self.word) / MODEL_NAME if self.kind == "run" else Path(self.word)
+
+
+@dataclass(frozen=True)
+class DatasetArgument:
+    """A word that names a dataset."""
+
+    path: Path
+    name: str
+    """Different for each dataset."""
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """The words of a command line, in their order."""
+
+    subjects: tuple[SubjectArgument, ...]
+    datasets: tuple[DatasetArgument, ...]
+
+
+def sort_arguments(words: Sequence[str]) -> Arguments:
+    """Tell subjects from datasets, by what lies on the disk.
+
+    A directory with a manifest.json is a dataset. Anything else is a subject: a run, a model file,
+    an export, predictions in HDF5 or Zarr, or, if no path has that name, a function
+    `module:function`.
+
+    Args:
+        words: Of the command line, at least one of each, in any order.
+
+    Returns:
+        What was found; of each, the order is kept.
+
+    Raises:
+        RunError: If a word is none of these or is given twice, or if there is no subject or no
+            dataset.
+        DatasetError: If a word seems to mean a dataset, and is none.
+    """
+    subjects: list[tuple[str, SubjectKind]] = []
+    datasets: list[str] = []
+    for number, word in enumerate(words):
+        kind = _kind(word)
+        # Datasets come last, so a last word that is nothing was meant to be one.
+        was_meant = number == len(words) - 1 and (not datasets or bool(subjects))
+        if kind == "dataset":
+            datasets.append(word)
+        elif kind == "unfinished dataset" or (
+            was_meant and (kind == "directory" or (kind is None and not is_user_name(word)))
+        ):
+            Dataset.open(word)  # which says what it lacks
+        elif kind is None or kind == "directory":
+            _refuse_word(word, kind)
+        else:
+            subjects.append((word, kind))
+    _refuse_none_of(subjects, datasets)
+    return Arguments(_named_subjects(subjects), _named_datasets(datasets))
+
+
+def _kind(word: str) -> _WordKind | None:
+    path = Path(word)
+    try:
+        if path.is_dir():
+            return _kind_of_directory(path)
+        if path.is_file():
+            is_hdf5 = path.suffix in _HDF5_SUFFIXES or h5py.is_hdf5(path)
+            return "predictions" if is_hdf5 else "model"
+        exists = path.exists()
+    except (OSError, ValueError) as error:  # a path that no file can have, or forbidden
+        raise RunError(
+            f"A subject or dataset must be a path that can be read; got {error} ({word!r:.80}). "
+            "Check the path and its permissions."
+        ) from error
+    return "function" if is_user_name(word) and not exists and _is_name(word) else None
+
+
+def _kind_of_directory(path: Path) -> _WordKind:
+    # A link that leads nowhere is refused when the dataset is opened.
+    if (path / _MANIFEST_NAME).exists() or (path / _MANIFEST_NAME).is_symlink():
+        return "dataset"
+    if (path / MODEL_NAME).exists() or (path / _RECIPE_NAME).exists():
+        return "run"
+    if any((path / name).exists() for name in EXPORT_NAMES):
+        return "export"
+    if (path / _ZARR_NAME).is_file():
+        return "predictions"
+    is_unfinished = (path / _JOURNAL_NAME).exists() or any(path.glob("*.zarr"))
+    return "unfinished dataset" if is_unfinished else "directory"
+
+
+def _is_name(word: str) -> bool:
+    try:
+        checked_user_name(word)
+    except ValueError:
+        return False
+    return True
+
+
+def _refuse_word(word: str, kind: Literal["directory"] | None) -> NoReturn:
+    if kind == "directory":
+        raise RunError(
+            f"A run must have a {MODEL_NAME}, an export {' and '.join(EXPORT_NAMES)}, and "
+            f"predictions in Zarr version 3 a {_ZARR_NAME}; got a directory without one ({word}). "
+            f"If its training was interrupted, hm-train {word} --resume completes it."
+        )
+    raise RunError(
+        "A subject must be the directory of a training or of an export, a model file, predictions "
+        f"in HDF5 or Zarr, or a function as module:function; got {word!r}, which is no directory "
+        "and no file. Check the path, or train with hm-train."
+    )
+
+
+def _refuse_none_of(subjects: Sequence[tuple[str, SubjectKind]], datasets: Sequence[str]) -> None:
+    if not datasets:
+        given = ", ".join(f"{word} ({kind})" for word, kind in subjects) or "nothing"
+        raise RunError(
+            f"An evaluation must have a dataset, a directory with a {_MANIFEST_NAME}; got {given}. "
+            "Give the directory of a dataset behind the subjects."
+        )
+    if not subjects:
+        raise RunError(
+            "An evaluation must have a subject, such as the directory of a training; got only "
+            f"{', '.join(datasets)} (dataset). Give what is to be evaluated before the dataset."
+        )
+
+
+def _named_subjects(subjects: Sequence[tuple[str, SubjectKind]]) -> tuple[SubjectArgument, ...]:
+    places = [
+        (word,) if kind == "function" else place_of(Path(word)).parts for word, kind in subjects
+    ]
+    seen: dict[str | Path, str] = {}
+    for word, kind in subjects:
+        found: str | Path = word
+        if kind != "function":
+            # A run and its model file are the same subject.
+            found = (Path(word) / MODEL_NAME if kind == "run" else Path(word)).resolve()
+        _refuse_twice("subject", seen, found, word)
+    return tuple(
+        SubjectArgument(word, kind, name)
+        for (word, kind), name in zip(subjects, distinct_names(places), strict=True)
+    )
+
+
+def _named_datasets(words: Sequence[str]) -> tuple[DatasetArgument, ...]:
+    seen: dict[str | Path, str] = {}
+    for word in words:
+        _refuse_twice("dataset", seen, Path(word).resolve(), word)
+    names = distinct_names([place_of(Path(word)).parts for word in words])
+    return tuple(DatasetArgument(Path(word), name) for word, name in zip(words, names, strict=True))
+
+
+def _refuse_twice(what: str, seen: dict[str | Path, str], found: str | Path, word: str) -> None:
+    if found in seen:
+        again = word if seen[found] == word else f"{seen[found]} and {word}, which are the same"
+        raise RunError(
+            f"Each {what} must be given once; got {again}{' twice' * (seen[found] == word)}. "
+            "Leave one of them out."
+        )
+    seen[found] = word

@@ -1,0 +1,48 @@
+"""Models of this package as subjects."""
+
+from typing import Protocol, runtime_checkable
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from hypermagnetics.evaluate.subjects.padding import filled_up
+from hypermagnetics.evaluate.subjects.subject import Values
+from hypermagnetics.shapes import BlockField, BlockPotential, Points, SourceTables
+
+
+@runtime_checkable
+class BlockModel(Protocol):
+    """Anything that JAX can compile; every `hypermagnetics.models.Model`."""
+
+    def block(self, sources: SourceTables, points: Points) -> tuple[BlockPotential, BlockField]:
+        """Potential [A] and field [A/m] of samples that share their points."""
+        ...
+
+
+class JaxModel:
+    """Predicts a block at a time, compiled once for each shape."""
+
+    def __init__(self, model: BlockModel) -> None:
+        """Compile nothing yet."""
+        self._model = model
+
+    def predict(
+        self,
+        sources: Float[ndarray, "samples sources columns"],
+        points: Float[ndarray, "points dim"],
+        num_samples: int,
+    ) -> Values:
+        """See `PointModel`."""
+        filled = jnp.asarray(filled_up(sources, num_samples))
+        potential, field = _block(self._model, filled, jnp.asarray(points))
+        return Values(np.asarray(potential)[: len(sources)], np.asarray(field)[: len(sources)])
+
+
+@eqx.filter_jit
+def _block(
+    model: BlockModel, sources: SourceTables, points: Points
+) -> tuple[BlockPotential, BlockField]:
+    return model.block(sources, points)

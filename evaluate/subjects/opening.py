@@ -1,0 +1,128 @@
+"""Subjects, opened as the words of a command line name them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from hypermagnetics import models
+from hypermagnetics.errors import RunError
+from hypermagnetics.evaluate.subjects.arguments import MODEL_NAME, SubjectArgument
+from hypermagnetics.evaluate.subjects.exported_model import EXPORT_NAMES, ExportedModel
+from hypermagnetics.evaluate.subjects.fingerprints import sha256_of_all
+from hypermagnetics.evaluate.subjects.function_model import FunctionModel
+from hypermagnetics.evaluate.subjects.inputs import ExpectedInputs
+from hypermagnetics.evaluate.subjects.jax_model import JaxModel
+from hypermagnetics.evaluate.subjects.prediction_file import PredictionFile
+from hypermagnetics.evaluate.subjects.subject import Subject, on_any_split
+from hypermagnetics.files import sha256_of
+from hypermagnetics.models import Model, UserModelConfig
+from hypermagnetics.models.store import read_file
+
+
+def open_subjects(
+    arguments: Sequence[SubjectArgument], user_model: type[Model] | None = None
+) -> tuple[Subject, ...]:
+    """Read and import what is evaluated; nothing is predicted.
+
+    Args:
+        arguments: Words of the command line, sorted.
+        user_model: A user's class, for the model files that name it.
+
+    Returns:
+        The subjects, in the same order.
+
+    Raises:
+        RunError: If a run has no model, or an export or predictions cannot be read.
+        ModelFileError: If a model file is damaged, or of another class.
+        ExtensionError: If a function is not there, or a class does not take the settings in a file.
+    """
+    _refuse_without_model(arguments)
+    files = [argument.path for argument in arguments if argument.kind in ("run", "model")]
+    classes = _classes(files, user_model)
+    return tuple(_open(argument, classes) for argument in arguments)
+
+
+def _refuse_without_model(arguments: Sequence[SubjectArgument]) -> None:
+    for argument in arguments:
+        if argument.kind == "run" and not argument.path.is_file():
+            raise RunError(
+                f"A run must have a {MODEL_NAME}; got a directory without one ({argument.word}). "
+                f"If its training was interrupted, hm-train {argument.word} --resume completes it."
+            )
+
+
+def _classes(
+    files: Sequence[Path], user_model: type[Model] | None
+) -> dict[Path, type[Model] | None]:
+    """The class to read each file with: models of users and shipped ones may stand side by side.
+
+    If no file is a user's model, the class is for all of them, and refused.
+    """
+    if user_model is None:
+        return dict.fromkeys(files)
+    headers = {file: read_file(file, "hypermagnetics model")[0] for file in files}
+    own = [file for file, header in headers.items() if isinstance(header.model, UserModelConfig)]
+    return {file: user_model if file in own or not own else None for file in files}
+
+
+def _open(argument: SubjectArgument, classes: dict[Path, type[Model] | None]) -> Subject:
+    match argument.kind:
+        case "export":
+            return _export(argument)
+        case "function":
+            function = FunctionModel(argument.word)
+            return Subject(
+                argument.name, "function", argument.word, on_any_split(function), function
+            )
+        case "predictions":
+            return _predictions(argument)
+        case _:
+            return _trained(argument, classes[argument.path])
+
+
+def _trained(argument: SubjectArgument, user_model: type[Model] | None) -> Subject:
+    model = models.load(argument.path, user_model=user_model)
+    predictor = JaxModel(model)
+    return Subject(
+        name=argument.name,
+        kind=argument.kind,
+        place=argument.word,
+        on_split=on_any_split(predictor),
+        model=predictor,
+        sha256=sha256_of(argument.path),
+        num_parameters=models.num_parameters(model),
+        inputs=ExpectedInputs(
+            dim=model.dim,
+            num_columns=model.source_size,
+            columns=model.source_columns,
+            bodies=model.inputs.bodies,
+            constants=model.inputs.constants,
+        ),
+        rank=model.learned_rank,
+        # Where the two ranks differ, a part of the model is exact, and its features learn the rest.
+        targets=None if model.rank == model.learned_rank else model.targets,
+    )
+
+
+def _export(argument: SubjectArgument) -> Subject:
+    model = ExportedModel(argument.path)
+    return Subject(
+        name=argument.name,
+        kind="export",
+        place=argument.word,
+        on_split=on_any_split(model),
+        model=model,
+        sha256=sha256_of_all(argument.path, EXPORT_NAMES),
+        inputs=model.inputs,
+    )
+
+
+def _predictions(argument: SubjectArgument) -> Subject:
+    path = argument.path
+    predictions = PredictionFile(path)
+    return Subject(
+        name=argument.name,
+        kind="predictions",
+        place=argument.word,
+        on_split=predictions.on_split,
+        sha256=sha256_of_all(path) if path.is_dir() else sha256_of(path),
+    )

@@ -1,0 +1,159 @@
+"""Predictions that were written beforehand, by anything, as subjects."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn, Protocol, runtime_checkable
+
+import h5py
+import numpy as np
+from numpy import ndarray
+
+from hypermagnetics.data import ArrayName, Block, Split
+from hypermagnetics.errors import RunError
+from hypermagnetics.evaluate.subjects.real_values import as_floats, is_real
+from hypermagnetics.evaluate.subjects.subject import BlockPredictor, Values
+
+_QUANTITIES: tuple[ArrayName, ...] = ("potential", "field")
+_REPAIR = "Write it again, as docs/subjects.md shows."
+
+
+@runtime_checkable
+class _StoredArray(Protocol):
+    """An array on the disk, of HDF5 or Zarr."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]: ...
+
+    def __getitem__(self, rows: slice) -> object: ...
+
+
+_Find = Callable[[str, str], _StoredArray]
+"""The array of a split and a quantity."""
+
+
+class PredictionFile:
+    """A group for each split, with the arrays `potential` and `field` of all its samples."""
+
+    def __init__(self, path: Path) -> None:
+        """Open it; no values are read.
+
+        Args:
+            path: An HDF5 file, or the directory of a Zarr group.
+
+        Raises:
+            RunError: If it is none.
+        """
+        self._path = path
+        with _one_line(path):
+            self._find: _Find = _zarr_arrays(path) if path.is_dir() else _hdf5_arrays(path)
+
+    def on_split(self, split: Split, num_samples: int) -> BlockPredictor:
+        """The predictions of a split, read as they are asked for.
+
+        Args:
+            split: A split, whose layout says what shapes there must be.
+            num_samples: At most so many are asked for at a time.
+
+        Returns:
+            What reads them.
+
+        Raises:
+            RunError: If the group of the split or one of its arrays is not there, or the array has
+                another shape or does not hold real numbers.
+        """
+        potential, field = (self._array(split, quantity) for quantity in _QUANTITIES)
+
+        def read(block: Block, first: int) -> Values:
+            rows = slice(first, first + len(block.sources))
+            with _one_line(self._path):
+                return Values(_floats(potential[rows]), _floats(field[rows]))
+
+        return read
+
+    def _array(self, split: Split, quantity: ArrayName) -> _StoredArray:
+        where, shape = f"{split.name}/{quantity}", split.layout.array(quantity).shape
+        with _one_line(self._path):
+            array = self._find(split.name, quantity)
+        if array.shape != shape:
+            raise RunError(
+                f"{where} must be of shape {shape}, as the dataset has it; got {array.shape} "
+                f"({self._path}). Write a row for each sample of the split, in its order."
+            )
+        if not is_real(array.dtype):
+            raise RunError(
+                f"{where} must hold real numbers; got {array.dtype} ({self._path}). {_REPAIR}"
+            )
+        return array
+
+
+def _floats(values: object) -> ndarray:
+    return as_floats(np.asarray(values))
+
+
+def _hdf5_arrays(path: Path) -> _Find:
+    file = h5py.File(path, "r")
+
+    def find(split: str, quantity: str) -> _StoredArray:
+        group = _own(path, file, split, h5py.Group)
+        array = _own(path, group, quantity, h5py.Dataset)
+        if array.is_virtual or array.external is not None:
+            _refuse_absent(path, array.name, "one whose values lie in other files")
+        stored: _StoredArray = array
+        return stored
+
+    return find
+
+
+def _own(path: Path, group: h5py.Group, name: str, kind: type) -> h5py.Group | h5py.Dataset:
+    # The link is looked at before the object: following an external one would open another file.
+    link = group.get(name, getlink=True)
+    found = group[name] if type(link) is h5py.HardLink else link
+    if not isinstance(found, kind):
+        got = type(found).__name__ if found is not None else f"only {', '.join(group) or 'nothing'}"
+        _refuse_absent(path, f"{group.name}/{name}".lstrip("/"), got)
+    return found
+
+
+def _zarr_arrays(path: Path) -> _Find:
+    import zarr  # only where predictions are in Zarr: it takes long to import
+
+    root = zarr.open_group(path, mode="r", zarr_format=3)
+
+    def find(split: str, quantity: str) -> _StoredArray:
+        group = root.get(split)
+        if not isinstance(group, zarr.Group):
+            _refuse_absent(path, split, f"only {', '.join(sorted(root.keys())) or 'nothing'}")
+        array = group.get(quantity)
+        if not isinstance(array, zarr.Array):
+            got = f"only {', '.join(sorted(group.keys())) or 'nothing'}"
+            _refuse_absent(path, f"{split}/{quantity}", got)
+        stored: _StoredArray = array
+        return stored
+
+    return find
+
+
+def _refuse_absent(path: Path, name: str, got: str) -> NoReturn:
+    raise RunError(
+        "Predictions must have a group for each split that is evaluated, with the arrays potential "
+        f"and field in the file itself; got no {name}, but {got} ({path}). {_REPAIR}"
+    )
+
+
+@contextmanager
+def _one_line(path: Path) -> Iterator[None]:
+    """Whatever HDF5 and Zarr say of a file that they cannot read, as one line."""
+    try:
+        yield
+    except RunError:
+        raise
+    except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        said = " ".join(str(error).split()).rstrip(".")
+        raise RunError(
+            f"Predictions must be an HDF5 file, or a Zarr group of version 3, that can be read; "
+            f"got {type(error).__name__}: {said[:300]} ({path}). {_REPAIR}"
+        ) from error

@@ -1,0 +1,3 @@
+"""How long a prediction takes, by its size."""
+
+from hypermagnetics.evaluate.timing.sweep import time_subject as time_subject

@@ -1,0 +1,102 @@
+"""Predictions compared with the truth, point by point."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Float32, Int
+
+from hypermagnetics.errors import HypermagneticsError, LabelError
+
+
+@dataclass(frozen=True)
+class Errors:
+    """The errors of some samples in one quantity: all that the metrics are computed from."""
+
+    relative: Float32[np.ndarray, "samples points"]
+    """Relative error at each point: infinite where the prediction is not finite, NaN where the
+    truth is zero."""
+    squared_error: Float[np.ndarray, " samples"]
+    """Sum over the points of |predicted - truth|²."""
+    squared_truth: Float[np.ndarray, " samples"]
+    """Sum over the points of |truth|²."""
+    nonfinite: Int[np.ndarray, " samples"]
+    """How many points of the prediction are not finite."""
+
+    @classmethod
+    def join(cls, parts: Sequence["Errors"]) -> "Errors":
+        """The errors of all samples of some parts, in order."""
+        return cls(
+            np.concatenate([part.relative for part in parts]),
+            np.concatenate([part.squared_error for part in parts]),
+            np.concatenate([part.squared_truth for part in parts]),
+            np.concatenate([part.nonfinite for part in parts]),
+        )
+
+    def of(self, samples: np.ndarray) -> "Errors":
+        """The errors of some of the samples, chosen by a mask or by numbers."""
+        return Errors(
+            self.relative[samples],
+            self.squared_error[samples],
+            self.squared_truth[samples],
+            self.nonfinite[samples],
+        )
+
+    def sample_relative_l2(self) -> Float[np.ndarray, " samples"]:
+        """||predicted - truth||₂ / ||truth||₂ of each sample; NaN where the truth is all zero."""
+        return root_of_ratio(self.squared_error, self.squared_truth)
+
+
+def measure(
+    predicted: Float[np.ndarray, "..."], truth: Float[np.ndarray, "samples points *axis"]
+) -> Errors:
+    """Compare predictions with the truth, point by point.
+
+    Args:
+        predicted: Potential [A] or field [A/m], of the shape of `truth`.
+        truth: Potential of shape (samples, points), or field of shape (samples, points, dim).
+
+    Returns:
+        The errors, computed in float64.
+
+    Raises:
+        HypermagneticsError: If the shapes differ.
+        LabelError: If the truth is not finite.
+    """
+    if predicted.shape != truth.shape:
+        raise HypermagneticsError(
+            f"The prediction must have the shape of the truth, {truth.shape}; got "
+            f"{predicted.shape} (metrics.measure). Predict at the points of the truth."
+        )
+    if not np.isfinite(truth).all():
+        sample = int(np.argwhere(~np.isfinite(truth))[0][0])
+        raise LabelError(
+            f"The truth must be finite; got a value that is not (metrics.measure, sample {sample} "
+            "of those given). Make the labels anew."
+        )
+    with np.errstate(over="ignore", invalid="ignore"):
+        squared_error = _squared_norm(predicted.astype(np.float64) - truth)
+    squared_error[~np.isfinite(squared_error)] = np.inf
+    squared_truth = _squared_norm(truth.astype(np.float64))
+    with np.errstate(over="ignore"):
+        relative = root_of_ratio(squared_error, squared_truth).astype(np.float32)
+    finite = np.isfinite(predicted) if predicted.ndim == 2 else np.isfinite(predicted).all(axis=-1)
+    return Errors(
+        relative,
+        squared_error.sum(axis=1),
+        squared_truth.sum(axis=1),
+        np.count_nonzero(~finite, axis=1),
+    )
+
+
+def _squared_norm(values: Float[np.ndarray, "samples points *axis"]) -> np.ndarray:
+    squares: np.ndarray = np.square(values)
+    return squares if squares.ndim == 2 else squares.sum(axis=-1)
+
+
+def root_of_ratio(squared_error: np.ndarray, squared_truth: np.ndarray) -> np.ndarray:
+    """sqrt(error / truth), NaN where the truth is zero."""
+    ratio = np.full_like(squared_error, np.nan)
+    np.divide(squared_error, squared_truth, out=ratio, where=squared_truth > 0)
+    root: np.ndarray = np.sqrt(ratio)
+    return root

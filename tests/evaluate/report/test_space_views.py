@@ -1,0 +1,67 @@
+"""A picture in space, or a sentence that says how to get one."""
+
+import io
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+from report_records import Wrong, evaluated, subject
+
+from hypermagnetics.evaluate.measuring.detail import Evaluated
+from hypermagnetics.evaluate.report import space_views as views
+from hypermagnetics.evaluate.report.drawn import Drawn, Note
+from hypermagnetics.evaluate.report.names import FileNames
+from hypermagnetics.evaluate.report.view3d import grid_points, is_installed
+
+
+@pytest.fixture
+def found(mixture) -> Evaluated:
+    """A wrong model on bodies of several kinds."""
+    one = subject("wavy", Wrong(mixture.columns, 1.1))
+    split = mixture.dataset.split("test")
+    return evaluated(one, mixture.dataset, "bodies", split, mixture.columns)
+
+
+def test_grid_points_fill_the_box_with_x_fastest():
+    low, high = np.array([0.0, 1, 2], np.float32), np.array([1.0, 3, 5], np.float32)
+    points = grid_points(low, high)
+    np.testing.assert_array_equal(points[0], low)
+    np.testing.assert_array_equal(points[-1], high)
+    np.testing.assert_array_equal(points[1] > low, [True, False, False])
+
+
+@pytest.mark.parametrize("mixture", [3], indirect=True, ids=["3D"])
+def test_without_the_extra_the_page_says_how_to_get_it(found, monkeypatch):
+    monkeypatch.setattr(views, "is_installed", lambda: False)
+    (note,) = views.space_views(found, "bodies, test", FileNames())
+    assert isinstance(note, Note)
+    assert "pip install 'hypermagnetics[view3d]'" in note.text
+
+
+@pytest.mark.parametrize("mixture", [3], indirect=True, ids=["3D"])
+def test_a_process_that_dies_is_no_end_of_the_report(found, monkeypatch):
+    monkeypatch.setattr(views, "is_installed", lambda: True)
+    monkeypatch.setattr(views, "picture_apart", lambda space: None)
+    (note,) = views.space_views(found, "bodies, test", FileNames())
+    assert isinstance(note, Note)
+    assert "libegl1" in note.text
+
+
+@pytest.mark.parametrize("mixture", [2], indirect=True, ids=["2D"])
+def test_a_plane_is_not_shown_in_space(found):
+    assert not list(views.space_views(found, "bodies, test", FileNames()))
+
+
+@pytest.mark.skipif(not is_installed(), reason="the extra view3d is not installed")
+@pytest.mark.parametrize("mixture", [3], indirect=True, ids=["3D"])
+def test_a_sample_is_drawn_in_space(found):
+    (drawn,) = views.space_views(found, "bodies, test", FileNames())
+    if isinstance(drawn, Note):
+        pytest.skip(drawn.text)
+    assert isinstance(drawn, Drawn)
+    picture = imread(io.BytesIO(drawn.png))
+    assert picture.shape[:2] == (640, 900)
+    assert picture.std() > 0.02
+    names, *lines = drawn.csv.splitlines()
+    assert names == "x,y,z,potential"
+    assert len(lines) > 100

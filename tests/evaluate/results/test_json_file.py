@@ -1,0 +1,69 @@
+"""results.json and its schema."""
+
+import json
+from pathlib import Path
+
+import pytest
+from evaluate_records import evaluation, quantity, results
+
+from hypermagnetics.evaluate.results.json_file import json_schema, to_json
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_numbers_that_are_not_finite_are_null_in_json():
+    read = json.loads(to_json(results()), parse_constant=pytest.fail)
+    assert read["schema"] == 2
+    (record,) = read["evaluations"]
+    potential = record["potential"]
+    assert potential["median_relative_error"] == 0.0441
+    assert potential["p99_relative_error"] is None
+    assert potential["ci95"] == [0.04, 0.0482]
+    assert potential["by_region"]["beyond"]["median_relative_error"] is None
+    assert potential["by_num_sources"]["4"]["num_samples"] == 7
+    assert potential["by_distance"][0]["high"] == -0.5
+    assert record["worst_samples"][0]["name"] == "test-multi[3]"
+    assert read["datasets"][0]["bodies"] == ["disc"]
+    assert read["subjects"][0]["sha256"] == "cd" * 32
+
+
+def test_the_documented_schema_is_that_of_the_program():
+    documented = json.loads((ROOT / "docs" / "results.schema.json").read_text())
+    assert documented == json_schema()
+
+
+def test_results_fit_the_schema():
+    schema = json_schema()
+    text = to_json(results(evaluation(potential=quantity(ci95=None))))
+    _check(json.loads(text), schema, schema["$defs"])
+
+
+def _check(value: object, schema: dict, definitions: dict) -> None:
+    """A small validator of what the schema uses: nothing unknown may pass it."""
+    if "$ref" in schema:
+        return _check(value, definitions[schema["$ref"].rpartition("/")[2]], definitions)
+    if "anyOf" in schema:
+        for option in schema["anyOf"]:
+            try:
+                return _check(value, option, definitions)
+            except AssertionError:
+                continue
+        raise AssertionError(f"{value!r} fits none of {schema}")
+    kinds = schema.get("type", [])
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    names = {dict: "object", list: "array", str: "string", type(None): "null"}
+    name = names.get(type(value), "number")
+    assert name in kinds or (type(value) is int and "integer" in kinds), f"{value!r}: {schema}"
+    if isinstance(value, dict):
+        known = schema.get("properties", {})
+        assert set(schema.get("required", [])) <= set(value)
+        for key, inner in value.items():
+            other = schema.get("additionalProperties")
+            assert key in known or other, f"unknown key {key!r}"
+            _check(inner, known.get(key, other), definitions)
+    if isinstance(value, list) and isinstance(schema.get("items"), dict):
+        for inner in value:
+            _check(inner, schema["items"], definitions)
+    if "enum" in schema:
+        assert value in schema["enum"]
+    return None

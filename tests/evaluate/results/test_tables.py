@@ -1,0 +1,74 @@
+"""The table of results, in every format."""
+
+import math
+import re
+
+import pytest
+from evaluate_records import evaluation, quantity, results
+
+from hypermagnetics.evaluate.results.records import DatasetRecord
+from hypermagnetics.evaluate.results.tables import interval_text, per_cent, results_text
+
+
+def test_the_table_is_in_per_cent_with_the_published_figures():
+    lines = results_text(results(), "table").splitlines()
+    assert lines[0] == "Errors in per cent of the truth"
+    assert lines[2].split()[:5] == ["split", "quantity", "subject", "samples", "median"]
+    expected = "test-multi potential run 7 4.41 4 to 4.82 50 inf 5 7 0"
+    assert " ".join(lines[3].split()) == expected
+    assert lines[4].split()[:5] == ["test-multi", "field", "run", "7", "40"]
+    assert any("one source: 4.4" in line for line in lines)
+    assert any("four sources: 4.8" in line for line in lines)
+    others = DatasetRecord("m", "m", "ab", "Mixed", 2, ("disc", "dipole"), 1.0)
+    assert "Published" not in results_text(results(datasets=(others,)), "table")
+
+
+def test_several_datasets_are_named():
+    record = results().datasets[0]
+    both = results(datasets=(record, record))
+    assert "discs test-multi" in results_text(both, "table")
+
+
+def test_columns_are_aligned():
+    text = results_text(results(evaluation("a"), evaluation("a-much-longer-name")), "table")
+    header, *rows = text.splitlines()[2:7]
+    ends = [found.end() for found in re.finditer("median", header)]
+    for row in rows:
+        assert re.search(r"\d$", row[: ends[0]])
+
+
+def test_markdown_and_latex_keep_hostile_names_as_text():
+    found = results(evaluation("a|b_50%&c"))
+    markdown = results_text(found, "markdown").splitlines()
+    assert markdown[0].startswith("| split | quantity |")
+    assert markdown[1].count("--:") == 8
+    assert r"a\|b_50%&c" in markdown[2]
+    latex = results_text(found, "latex").splitlines()
+    assert latex[0] == r"\begin{tabular}{lllrrrrrrrr}"
+    assert r"a|b\_50\%\&c" in latex[4]
+    assert latex[3] == r"\midrule"
+    assert r"\end{tabular}" in latex
+    assert latex[-1].startswith("%")
+
+
+def test_an_interval_that_is_undefined_says_so():
+    single = evaluation(potential=quantity(ci95=None))
+    assert "undefined" in results_text(results(single), "table").splitlines()[3]
+    assert interval_text((0.01, math.inf)) == "1 to inf"
+
+
+@pytest.mark.parametrize(
+    ("fraction", "text"),
+    [
+        (0.0, "0"),
+        (0.04414, "4.41"),
+        (1.0, "100"),
+        (12.3456, "1235"),
+        (1e9, "1e+11"),
+        (3e-9, "3e-07"),
+        (math.nan, "-"),
+        (math.inf, "inf"),
+    ],
+)
+def test_per_cent(fraction, text):
+    assert per_cent(fraction) == text
