@@ -12,7 +12,7 @@ import pytest
 from jax import export
 
 from hypermagnetics.errors import ExtensionError, RecipeError
-from hypermagnetics.evaluate.predict import predict
+from hypermagnetics.evaluate.subjects.jax_model import JaxModel
 from hypermagnetics.models import (
     HyperMLP,
     Model,
@@ -83,7 +83,8 @@ def test_block_and_program_say_what_the_model_says(name: str) -> None:
         jax.jit(jax.vmap(model, in_axes=(0, None)))(_SOURCES, _POINTS),
         jax.jit(jax.vmap(model.field, in_axes=(0, None)))(_SOURCES, _POINTS),
     )
-    found = predict(model, np.asarray(_SOURCES), np.asarray(_POINTS), 6)
+    tables, points = (np.asarray(values, np.float32) for values in (_SOURCES, _POINTS))
+    found = JaxModel(model).predict(tables, points, 6)
     errors = eqx.filter_jit(model.errors)(_SOURCES, _POINTS, *expected)
     for value, true, error in zip(found, expected, errors, strict=True):
         assert_close(value, true)
