@@ -16,11 +16,7 @@ from pathlib import Path
 import jax.random as jr
 from measurement import report
 
-from hypermagnetics.config import load_recipe
 from hypermagnetics.evaluate.results.json_file import RESULTS_NAME
-from hypermagnetics.generate.config import DatasetRecipe
-from hypermagnetics.generate.plan import make_plan
-from hypermagnetics.generate.run import generate
 from hypermagnetics.models import HyperLayer, save_model
 from hypermagnetics.models.hyper_layer import HyperLayerConfig
 
@@ -28,22 +24,26 @@ SAMPLES, POINTS, RANK = 10_000, 1024, 256
 SECONDS, GIGABYTES = 60.0, 2.0
 
 
+def run(directory: Path, program: str, *words: str) -> None:
+    """Run a program with a compilation cache of its own."""
+    command = [str(Path(sysconfig.get_path("scripts")) / program), *words]
+    environment = {**os.environ, "XDG_CACHE_HOME": str(directory / "cache")}
+    subprocess.run(command, cwd=directory, check=True, env=environment)
+
+
 def main() -> None:
     """Evaluate once."""
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         splits = f"splits={{test-multi={{num_samples={SAMPLES}, num_sources=4}}}}"
-        overrides = (splits, f"grid.num_points={POINTS}")
-        recipe = load_recipe(DatasetRecipe, "dataset", "paper-discs-2d", overrides)
-        generate(make_plan(recipe, "zarr"), directory / "data", lambda count: None)
+        sizes = ("--set", splits, "--set", f"grid.num_points={POINTS}")
+        run(directory, "hm-generate", "paper-discs-2d", "data", *sizes)
         config = HyperLayerConfig(width=RANK, depth=2, hwidth=1.0, hdepth=2)
         model = HyperLayer(config=config, hyperkey=jr.key(0), mainkey=jr.key(1))
         (directory / "run").mkdir()
         save_model(directory / "run" / "model.hm", model, {})
-        program = str(Path(sysconfig.get_path("scripts")) / "hm-eval")
-        words = [program, "run", "data", "--metrics-only"]
         start = time.perf_counter()
-        subprocess.run(words, cwd=directory, check=True, env={**os.environ, "XDG_CACHE_HOME": name})
+        run(directory, "hm-eval", "run", "data", "--metrics-only")
         seconds = time.perf_counter() - start
         results = (directory / "run" / "eval" / RESULTS_NAME).stat().st_size
     gigabytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
