@@ -51,13 +51,12 @@ class Bounds:
             fits[name] = rank_basis(kernel, rank, floors[name].targets)
         return cls(kernel, fits, ranks)
 
-    def on(self, one: OpenedDataset, split: Split, unit: float) -> Found:
+    def on(self, one: OpenedDataset, split: Split) -> Found:
         """What they leave of the samples of the first block of a split.
 
         Args:
             one: The dataset.
             split: One of its splits.
-            unit: Length unit of distances [m].
 
         Returns:
             One evaluation for each, at the points of the kernel.
@@ -65,7 +64,7 @@ class Bounds:
         found, block = Found(), self.kernel.labelled(split)
         for name, fitted in self.fits.items():
             fit = fitted.fit(block)
-            measurement = measure_block(fit.block, fit.predicted, one.columns, unit)
+            measurement = measure_block(fit.block, fit.predicted, one.columns, one.length_unit)
             names = (name, one.name, split.name)
             evaluation = evaluation_of(measurement, measurement.comparisons[0], names, 0.0)
             record = SubjectRecord(name, "baseline", _MADE, None, None, self.ranks.get(name))

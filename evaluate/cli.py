@@ -6,7 +6,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Literal
 
 import click
 import jax
@@ -33,6 +33,7 @@ from hypermagnetics.evaluate.subjects.fitting import check_fit
 from hypermagnetics.evaluate.subjects.opening import open_subjects
 from hypermagnetics.log import Progress, errors_in_one_line, say
 from hypermagnetics.models import Model, import_user_model
+from hypermagnetics.subcommands import CommandOrSubcommand
 from hypermagnetics.user_code import look_in_working_directory
 
 _GATE_FAILED = 3
@@ -40,26 +41,9 @@ _MANY_OUT = Path("report")
 """Where results go that are not those of one run."""
 
 
-class _EvalOrCommand(click.Command):
-    """A command that hands over to another one whose name is its first word; see hm-train."""
-
-    def make_context(
-        self,
-        info_name: str | None,
-        args: list[str],
-        parent: click.Context | None = None,
-        **extra: Any,
-    ) -> click.Context:
-        if args and args[0] == compare.name:
-            return compare.make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
-        return super().make_context(info_name, args, parent, **extra)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        return super().invoke(ctx) if ctx.command is self else ctx.command.invoke(ctx)
-
-
 @click.command(
-    cls=_EvalOrCommand,
+    cls=CommandOrSubcommand,
+    subcommands={"compare": compare},
     epilog="""\b
 Example:  hm-eval run discs --split test-multi
 Several:  hm-eval first second my_module:my_function discs prisms --out report

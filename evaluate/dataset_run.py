@@ -9,7 +9,6 @@ from hypermagnetics.evaluate.datasets import OpenedDataset
 from hypermagnetics.evaluate.found import Found, record_of
 from hypermagnetics.evaluate.measuring.evaluations import evaluated_of, evaluation_of
 from hypermagnetics.evaluate.measuring.measurement import measure_split
-from hypermagnetics.evaluate.measuring.places import length_unit
 from hypermagnetics.evaluate.measuring.sample_file import SampleFile, sample_table
 from hypermagnetics.evaluate.physics import measure_physics
 from hypermagnetics.evaluate.plan import Advance, Plan, Tell
@@ -55,10 +54,10 @@ def look_further(plan: Plan, one: OpenedDataset, tell: Tell) -> Found:
     baselines, left_out = available_baselines(one.columns)
     found = Found(baselines=tuple(map(record_of, baselines)), notes=left_out)
     tell(f"baselines on {one.name}")
-    bounds, unit = Bounds.of(plan.subjects, one), length_unit(one.dataset, one.columns)
+    bounds = Bounds.of(plan.subjects, one)
     for name in one.splits:
         split = one.dataset.split(name)
-        found += _direct_sums(plan, one, split, baselines) + bounds.on(one, split, unit)
+        found += _direct_sums(plan, one, split, baselines) + bounds.on(one, split)
     return found + _laws_and_times(plan, one, baselines, tell)
 
 
@@ -70,7 +69,7 @@ def _evaluate_split(
         plan.subjects,
         split,
         one.columns,
-        unit=length_unit(one.dataset, one.columns),
+        unit=one.length_unit,
         directory=plan.out,
         advance=advance,
     )
@@ -96,7 +95,7 @@ def _direct_sums(
         baselines,
         split,
         one.columns,
-        unit=length_unit(one.dataset, one.columns),
+        unit=one.length_unit,
         directory=plan.out,
         advance=lambda count: None,
         num_samples=max(_PAIRS_OF_BASELINES // pairs, 1),

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from hypermagnetics.config import nearest
 from hypermagnetics.data import Dataset, Manifest
 from hypermagnetics.errors import DatasetError, SourceError
+from hypermagnetics.evaluate.measuring.places import length_unit
 from hypermagnetics.evaluate.subjects.arguments import DatasetArgument
 from hypermagnetics.sources import SourceColumns
 
@@ -21,6 +23,11 @@ class OpenedDataset:
     columns: SourceColumns
     """What the columns of its source tables are, and which bodies they describe."""
     splits: tuple[str, ...]
+
+    @cached_property
+    def length_unit(self) -> float:
+        """Unit of distances to surfaces [m]."""
+        return length_unit(self.dataset, self.columns)
 
 
 def open_datasets(

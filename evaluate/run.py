@@ -11,7 +11,6 @@ from hypermagnetics.data import verify_split
 from hypermagnetics.evaluate.dataset_run import evaluate_dataset, look_further
 from hypermagnetics.evaluate.datasets import OpenedDataset
 from hypermagnetics.evaluate.found import Found, record_of
-from hypermagnetics.evaluate.measuring.places import length_unit
 from hypermagnetics.evaluate.measuring.sample_file import SampleFile
 from hypermagnetics.evaluate.plan import Advance, Plan, Tell
 from hypermagnetics.evaluate.report import remove_page, write_report
@@ -78,7 +77,7 @@ def _dataset_record(one: OpenedDataset) -> DatasetRecord:
         title=one.dataset.manifest.title,
         dim=one.columns.dim,
         bodies=one.columns.bodies,
-        length_unit=length_unit(one.dataset, one.columns),
+        length_unit=one.length_unit,
     )
 
 

@@ -10,7 +10,7 @@ from packaging_facts import ROOT, modules, setup_cfg
 PROGRAMS = ("generate", "train", "evaluate")
 LAYERS = (
     {"errors", "shapes"},
-    {"recipes", "config", "files", "grids", "log", "user_code", "compilation_cache"},
+    {"recipes", "config", "files", "grids", "log", "user_code", "compilation_cache", "subcommands"},
     {"sources", "models", "metrics", "data"},
     {"pictures"},
     set(PROGRAMS),
@@ -20,7 +20,10 @@ WITHIN_LAYER = {("config", "recipes"), ("user_code", "config"), ("models", "sour
 
 REPORT_DRAWS = (*("rendering", "maps", "chart_axes", "error_charts", "parity"),)
 ONLY_IN = {
-    "click": {name.partition(".")[2] for name in modules() if name.endswith(".cli")},
+    "click": {
+        "subcommands",
+        *(name.partition(".")[2] for name in modules() if name.endswith(".cli")),
+    },
     "tqdm": {"log"},
     "tensorboardX": {"train.tracking.tensorboard"},
     "wandb": {"train.tracking.wandb"},

@@ -3,7 +3,6 @@
 import shlex
 import time
 from pathlib import Path
-from typing import Any
 
 import click
 import jax
@@ -16,6 +15,7 @@ from hypermagnetics.errors import InterruptedRunError, RunError, RunWriteError
 from hypermagnetics.log import Progress, errors_in_one_line, say
 from hypermagnetics.models import import_user_model
 from hypermagnetics.recipes import describe_recipe, shipped_recipes
+from hypermagnetics.subcommands import CommandOrSubcommand
 from hypermagnetics.train.card import per_cent
 from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.directory import IfExists, check_run, open_run, recipe_of
@@ -39,28 +39,6 @@ def _list_recipes(context: click.Context, _: click.Parameter, wanted: bool) -> N
         for name in shipped_recipes("training"):
             click.echo(f"{name:<20} {describe_recipe(name, 'training')}")
         context.exit()
-
-
-class _TrainOrCommand(click.Command):
-    """A command that hands over to another one whose name is its first word.
-
-    No click.Group: one that trains by default would take DATASET for the name of a command, and
-    change what its messages say.
-    """
-
-    def make_context(
-        self,
-        info_name: str | None,
-        args: list[str],
-        parent: click.Context | None = None,
-        **extra: Any,
-    ) -> click.Context:
-        if args and (command := _COMMANDS.get(args[0])):
-            return command.make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
-        return super().make_context(info_name, args, parent, **extra)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        return super().invoke(ctx) if ctx.command is self else ctx.command.invoke(ctx)
 
 
 @click.command(name="export", epilog="Example:  hm-train export run run-export")
@@ -91,7 +69,8 @@ _COMMANDS: dict[str, click.Command] = {"export": _export, "plot": plot, "sweep":
 
 
 @click.command(
-    cls=_TrainOrCommand,
+    cls=CommandOrSubcommand,
+    subcommands=_COMMANDS,
     epilog="""\b
 Example:  hm-train discs run --recipe hyper-layer --set model.width=256
 After it: hm-train plot run                 (see hm-train plot --help)

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from hypermagnetics.evaluate.baselines.moments import sources_first
+from hypermagnetics.evaluate.subjects.padding import filled_up
 from hypermagnetics.evaluate.subjects.subject import Subject, Values, on_any_split
 from hypermagnetics.sources import SourceColumns, block_superposition
 
@@ -27,9 +28,8 @@ class ExactSum:
         num_samples: int,
     ) -> Values:
         """Potential and field of samples that share their points; see `PointModel`."""
-        padded = np.zeros((num_samples, *sources.shape[1:]), np.float32)
-        padded[: len(sources)] = sources
-        tables, counts = sources_first(padded, self.columns.dim)
+        filled = filled_up(np.asarray(sources, np.float32), num_samples)
+        tables, counts = sources_first(filled, self.columns.dim)
         where = jnp.asarray(points, jnp.float32)
         found = block_superposition(self.columns, jnp.asarray(tables), jnp.asarray(counts), where)
         potential, field = (np.asarray(values)[: len(sources)] for values in found)

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from hypermagnetics.errors import HypermagneticsError
 from hypermagnetics.evaluate.compare.files import Contestant, SplitKey
 from hypermagnetics.evaluate.compare.pairing import PairedComparison, compare_errors
+from hypermagnetics.evaluate.results.digits import three_digits
 from hypermagnetics.evaluate.results.json_file import plain
 from hypermagnetics.evaluate.results.tables import Table, per_cent
 
@@ -144,7 +145,7 @@ def _sentence(row: ComparedRow) -> str:
 
 
 def _number(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.3g}"
+    return "-" if math.isnan(value) else three_digits(value)
 
 
 def _places(contestant: Contestant) -> str:

@@ -12,8 +12,8 @@ from hypermagnetics.pictures import (
     Drawing,
     draw_plane,
     draw_points,
+    equally_long,
     extent,
-    filled_up,
     one_sample,
     plane_of,
 )
@@ -43,7 +43,7 @@ def drawings(evaluated: Evaluated) -> Iterator[tuple[Rank, Drawing | str]]:
             low, high = extent(columns, block)
             for across in (2, 1, 0) if rank == "median" else (2,):
                 plane = plane_of(columns, block, low, high, across=across, resolution=_RESOLUTION)
-                values = model.predict(filled_up(block.sources), plane.points, 1)
+                values = model.predict(equally_long(block.sources), plane.points, 1)
                 yield rank, draw_plane(plane, columns, block, *values)
 
 
@@ -69,7 +69,7 @@ def _in_the_plane(
     if (low == high).any():
         low, high = extent(columns, first)
     plane = plane_of(columns, first, low, high, resolution=_RESOLUTION)
-    tables = filled_up(np.concatenate([block.sources for block in blocks.values()]))
+    tables = equally_long(np.concatenate([block.sources for block in blocks.values()]))
     potential, field = model.predict(tables, plane.points, len(tables))
     for row, (rank, block) in enumerate(blocks.items()):
         one = slice(row, row + 1)

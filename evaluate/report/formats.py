@@ -2,6 +2,8 @@
 
 import math
 
+from hypermagnetics.evaluate.results.digits import three_digits
+
 UNDEFINED, INFINITE, MINUS = "\N{EN DASH}", "∞", "\N{MINUS SIGN}"
 
 
@@ -11,7 +13,7 @@ def number(value: float | None) -> str:
         return UNDEFINED
     if math.isinf(value):
         return INFINITE if value > 0 else MINUS + INFINITE
-    text = f"{value:.0f}" if 999.5 <= abs(value) < 1e6 else f"{value:.3g}"
+    text = three_digits(value)
     mantissa, exponential, exponent = text.partition("e")
     shown = f"{mantissa}e{int(exponent)}" if exponential else mantissa
     return shown.replace("-", MINUS)

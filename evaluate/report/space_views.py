@@ -6,7 +6,7 @@ import numpy as np
 
 from hypermagnetics.evaluate.measuring.detail import Evaluated
 from hypermagnetics.evaluate.report.drawn import Drawn, Note, csv_of_grid
-from hypermagnetics.evaluate.report.formats import counted, number
+from hypermagnetics.evaluate.report.formats import counted, number, per_cent
 from hypermagnetics.evaluate.report.names import FileNames
 from hypermagnetics.evaluate.report.view3d import (
     EXTRA,
@@ -20,6 +20,7 @@ from hypermagnetics.evaluate.report.view3d import (
 from hypermagnetics.pictures import one_sample
 
 SLOT = "view3d"
+_SHOWN = "bodies, and field lines of the predicted H, coloured by the predicted potential."
 
 
 def space_views(evaluated: Evaluated, data: str, names: FileNames) -> Iterator[Drawn | Note]:
@@ -48,6 +49,9 @@ def space_views(evaluated: Evaluated, data: str, names: FileNames) -> Iterator[D
     block = one_sample(evaluated.split, sample)
     low, high = block.grid.min(axis=0), block.grid.max(axis=0)
     potential, field = model.predict(block.sources, grid_points(low, high), 1)
+    if told := _not_finite(potential[0], field[0]):
+        yield Note(SLOT, choice, told)
+        return
     drawn = picture_apart(Space(block, evaluated.columns, low, high, potential[0], field[0]))
     if drawn is None:
         told = "No picture in space: VTK found nothing to draw with. Install libegl1 or libosmesa6."
@@ -56,8 +60,7 @@ def space_views(evaluated: Evaluated, data: str, names: FileNames) -> Iterator[D
     png, lines = drawn
     title = (
         f"{one.subject} on {one.dataset}, {one.split}[{sample}] in space, "
-        f"{counted(int(block.num_sources[0]), 'source')}: bodies, and field lines of the predicted "
-        "H, coloured by the predicted potential."
+        f"{counted(int(block.num_sources[0]), 'source')}: {_SHOWN}"
     )
     yield Drawn(
         name=names.new("space", one.subject, one.dataset, one.split),
@@ -73,8 +76,16 @@ def space_views(evaluated: Evaluated, data: str, names: FileNames) -> Iterator[D
     )
 
 
+def _not_finite(potential: np.ndarray, field: np.ndarray) -> str:
+    """Why nothing can be drawn, if a prediction is not finite: another value would be made up."""
+    bad = float(np.mean(~np.isfinite(field).all(axis=-1) | ~np.isfinite(potential)))
+    if not bad:
+        return ""
+    return f"No picture in space: {per_cent(bad)} % of the predictions in it are not finite."
+
+
 def _told(potential: np.ndarray) -> str:
     if not potential.size:
-        return "There are no field lines, as there is no finite field."
+        return "There are no field lines, as there is no field."
     low, high = number(float(potential.min())), number(float(potential.max()))
     return f"Along the lines the potential is from {low} to {high} A."

@@ -70,7 +70,7 @@ def picture(space: Space) -> tuple[bytes, dict[str, np.ndarray]]:
     """Draw bodies in grey, and field lines of H coloured by the potential.
 
     Args:
-        space: Values to draw; those that are not finite count as zero.
+        space: Values to draw, all of them finite.
 
     Returns:
         A PNG file, and the points of the field lines with their potentials, by column.
@@ -125,8 +125,8 @@ def _field_lines(pyvista: Any, space: Space) -> Any:
     grid = pyvista.ImageData(
         dimensions=(_POINTS,) * 3, spacing=tuple(sides / (_POINTS - 1)), origin=tuple(space.low)
     )
-    grid["potential"] = np.nan_to_num(space.potential.astype(np.float64), posinf=0, neginf=0)
-    grid["H"] = np.nan_to_num(space.field.astype(np.float64), posinf=0, neginf=0)
+    grid["potential"] = space.potential.astype(np.float64)
+    grid["H"] = space.field.astype(np.float64)
     evenly = (0.5 + np.arange(_SEEDS)[:, None] * np.array(_EVENLY)) % 1.0
     seeds = pyvista.PolyData(space.low + sides * (0.1 + 0.8 * evenly))
     return grid.streamlines_from_source(

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
+from hypermagnetics.evaluate.results.digits import three_digits
 from hypermagnetics.evaluate.results.published import MODEL, PUBLISHED, SOURCE, is_published
 from hypermagnetics.evaluate.results.records import Evaluation, QuantityScores, Results
 from hypermagnetics.metrics import Interval
@@ -89,10 +90,7 @@ def published_lines(results: Results) -> list[str]:
 
 def per_cent(fraction: float) -> str:
     """A fraction in per cent with three digits; "-" if it is undefined."""
-    value = 100 * fraction
-    if math.isnan(value):
-        return "-"
-    return f"{value:.0f}" if 999.5 <= abs(value) < 1e6 else f"{value:.3g}"
+    return "-" if math.isnan(fraction) else three_digits(100 * fraction)
 
 
 def interval_text(interval: Interval | None) -> str:

@@ -6,10 +6,8 @@ import numpy as np
 from jaxtyping import Float32
 
 from hypermagnetics.data import Split
+from hypermagnetics.evaluate.measuring.measurement import samples_per_call
 from hypermagnetics.sources import SourceColumns
-
-_MOST_VALUES = 1 << 22
-"""Samples times points of a block, so that a large grid needs no large memory."""
 
 _SHIFT = 0.05
 """Of the extent of the points, at most, along each axis."""
@@ -73,7 +71,7 @@ def material(columns: SourceColumns, split: Split) -> Material:
         The sources and points of its first block.
     """
     block = split.block(0)
-    samples = max(_MOST_VALUES // len(block.grid), 1)
+    samples = samples_per_call(split)
     used = np.arange(block.sources.shape[1]) < block.num_sources[:, None]
     whole = Question(block.sources[:samples], block.grid)
     return Material(whole, block.sources[used], columns.dim)

@@ -129,7 +129,7 @@ def test_sources_and_points_stay_in_their_region_and_apart(mixture):
 
 
 def test_large_grids_are_asked_for_fewer_samples(tiny, monkeypatch):
-    monkeypatch.setattr("hypermagnetics.evaluate.timing.question._MOST_VALUES", 24 * 3)
+    monkeypatch.setattr("hypermagnetics.evaluate.measuring.measurement._VALUES_PER_CALL", 24 * 3)
     found = _times(Clockwork(), tiny.split("test-multi"))
     assert found["block"][0].num_samples == 3
 

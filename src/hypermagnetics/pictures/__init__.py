@@ -3,8 +3,8 @@
 from hypermagnetics.pictures.drawing import Drawing as Drawing
 from hypermagnetics.pictures.drawing import draw_plane as draw_plane
 from hypermagnetics.pictures.drawing import draw_sample as draw_sample
+from hypermagnetics.pictures.drawing import equally_long as equally_long
 from hypermagnetics.pictures.drawing import extent as extent
-from hypermagnetics.pictures.drawing import filled_up as filled_up
 from hypermagnetics.pictures.drawing import in_plane as in_plane
 from hypermagnetics.pictures.drawing import one_sample as one_sample
 from hypermagnetics.pictures.drawing import plane_of as plane_of

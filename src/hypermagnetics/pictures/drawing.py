@@ -170,7 +170,7 @@ def draw_plane(
         The truth and the prediction.
     """
     sources = block.sources[0, : block.num_sources[0]]
-    tables = (filled_up(block.sources), block.num_sources, plane.points)
+    tables = (equally_long(block.sources), block.num_sources, plane.points)
     true_potential, true_field = block_superposition(columns, *map(jnp.asarray, tables))
     right, up = plane.axes
     dipole_size = DIPOLE_SIZE * float(right[-1] - right[0])
@@ -189,7 +189,7 @@ def draw_plane(
     )
 
 
-def filled_up(
+def equally_long(
     sources: Float[np.ndarray, "samples sources columns"],
 ) -> Float[np.ndarray, "samples rows columns"]:
     """Tables of 4, 16, 64 ... rows: for each other number there would be a program to compile."""

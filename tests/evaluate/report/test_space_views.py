@@ -47,6 +47,18 @@ def test_a_process_that_dies_is_no_end_of_the_report(found, monkeypatch):
     assert "libegl1" in note.text
 
 
+@pytest.mark.parametrize("mixture", [3], indirect=True, ids=["3D"])
+def test_predictions_that_are_not_finite_are_not_drawn_as_others(mixture, monkeypatch):
+    monkeypatch.setattr(views, "is_installed", lambda: True)
+    monkeypatch.setattr(views, "picture_apart", lambda space: pytest.fail("drawn"))
+    one = subject("nothing", Wrong(mixture.columns, np.nan))
+    split = mixture.dataset.split("test")
+    blind = evaluated(one, mixture.dataset, "bodies", split, mixture.columns)
+    (note,) = views.space_views(blind, "bodies, test", FileNames())
+    assert isinstance(note, Note)
+    assert note.text.startswith("No picture in space: 100 % of the predictions")
+
+
 @pytest.mark.parametrize("mixture", [2], indirect=True, ids=["2D"])
 def test_a_plane_is_not_shown_in_space(found):
     assert not list(views.space_views(found, "bodies, test", FileNames()))

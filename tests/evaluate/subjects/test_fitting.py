@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import h5py
+import jax.random as jr
 import numpy as np
 import pytest
 from refused import refused
@@ -15,6 +16,8 @@ from hypermagnetics.evaluate.subjects.fitting import check_fit
 from hypermagnetics.evaluate.subjects.inputs import ExpectedInputs
 from hypermagnetics.evaluate.subjects.opening import open_subjects
 from hypermagnetics.evaluate.subjects.subject import Subject
+from hypermagnetics.models import ModelInputs, build_model, save_model
+from hypermagnetics.models.hyper_layer import HyperLayerConfig
 
 NAMES = ("moment_x", "moment_y", "position_x", "position_y")
 
@@ -79,6 +82,24 @@ def test_all_bodies_must_be_known(mixture):
     check_fit([_subject(inputs), _subject(unknown)], [opened])
     with refused(RunError, f"got one trained without {columns.bodies[0]}", "some.hm"):
         check_fit([_subject(replace(inputs, bodies=columns.bodies[1:]))], [opened])
+
+
+@pytest.mark.parametrize(
+    ("bodies", "constants", "message"),
+    [
+        (("disc",), (("radius", 0.5),), "of radius 1; got one for radius 0.5"),
+        (("dipole",), (), "got one trained without disc"),
+    ],
+)
+def test_a_model_file_tells_its_bodies(opened, tiny, tmp_path, bodies, constants, message):
+    columns = opened[0].columns.names
+    inputs = ModelInputs(columns=columns, bodies=bodies, constants=constants)
+    config = HyperLayerConfig(width=8, depth=1, hwidth=1.0, hdepth=1)
+    save_model(tmp_path / "model.hm", build_model(config, inputs, jr.key(0)), {})
+    words = [str(tmp_path / "model.hm"), str(tiny.directory)]
+    subjects = open_subjects(sort_arguments(words).subjects)
+    with refused(RunError, message, "model.hm", str(tiny.directory)):
+        check_fit(subjects, opened)
 
 
 def test_an_export_knows_its_sizes(exported_run, mixture, opened, tiny):

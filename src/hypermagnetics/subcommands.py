@@ -1,0 +1,43 @@
+"""A command line that works by itself, and has commands of its own besides."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+
+class CommandOrSubcommand(click.Command):
+    """A command that hands over to another one whose name is its first word.
+
+    No click.Group: one that works by default would take a first argument for the name of a command,
+    and change what its messages say.
+    """
+
+    def __init__(
+        self, *args: Any, subcommands: Mapping[str, click.Command], **options: Any
+    ) -> None:
+        """Make the command.
+
+        Args:
+            args: As for `click.Command`.
+            subcommands: What the first word may be, besides an argument.
+            options: As for `click.Command`.
+        """
+        super().__init__(*args, **options)
+        self._subcommands = subcommands
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        """The context of this command, or of the one that is named."""
+        if args and (command := self._subcommands.get(args[0])):
+            return command.make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command whose context it is."""
+        return super().invoke(ctx) if ctx.command is self else ctx.command.invoke(ctx)
