@@ -1,11 +1,13 @@
 """Strict modes of JAX, and datasets that many tests share."""
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import hypothesis
 import jax
+import jaxlib
 import pytest
 
 from hypermagnetics.config import load_recipe
@@ -20,8 +22,20 @@ hypothesis.settings.load_profile("machines are noisy")
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
-# Many tests compile the same small programs. A directory for each worker: JAX does not write its
-# files whole or not at all. The programs that tests start read the variables.
+# Tests compile thousands of programs and run each for milliseconds, so they compile quickly: XLA
+# optimises little, makes one module of a program instead of one for each thread, and uses its older
+# emitters. That takes a quarter of the time. HM_TESTS_COMPILE=fully compiles as for users. XLA ends
+# a process that gives it a flag which it does not know, so later versions compile fully as well.
+_QUICK = (
+    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
+    "--xla_cpu_parallel_codegen_split_count=1 --xla_cpu_use_fusion_emitters=false"
+)
+_VERSION = tuple(map(int, jaxlib.__version__.split(".")[:2]))
+if os.environ.get("HM_TESTS_COMPILE") != "fully" and _VERSION < (0, 11):
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_QUICK}".strip()
+
+# Many tests compile the same programs. A directory for each worker: JAX does not write its files
+# whole or not at all. The programs that tests start read the variables.
 _WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
 _CACHE = str(Path(__file__).parents[1] / ".pytest_cache" / "jax" / _WORKER)
 _SECONDS = 0.1
@@ -29,6 +43,10 @@ jax.config.update("jax_compilation_cache_dir", _CACHE)
 jax.config.update("jax_persistent_cache_min_compile_time_secs", _SECONDS)
 os.environ["JAX_COMPILATION_CACHE_DIR"] = _CACHE
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = str(_SECONDS)
+
+# A shell that starts tests in the background lets them ignore Ctrl-C, and so all their programs.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TINY = (
     "grid.num_points=24",

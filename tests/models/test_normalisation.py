@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import compiled_models as compiled
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -98,18 +99,18 @@ def test_field_is_minus_the_gradient_of_the_potential(name: str) -> None:
     model = _MODELS[name]
     at_point = jax.grad(lambda point: model(_SOURCES[0], point[None])[0])
     gradient = jax.jit(jax.vmap(at_point))(_POINTS)
-    assert_close(model.field(_SOURCES[0], _POINTS), -gradient)
+    assert_close(compiled.field(model, _SOURCES[0], _POINTS), -gradient)
 
 
 def test_asinh_is_undone_by_its_inverse() -> None:
     """The potential is scale sinh(u), and H = cosh(u) times the field of scale u."""
     model, plain = _MODELS["asinh"], model_of(_MLP, "linear", "dataset")
     table = _SOURCES[0, :1]
-    value = plain(table, _POINTS) / _SCALES.potential
+    value = compiled.potential(plain, table, _POINTS) / _SCALES.potential
     assert 1e-2 < float(jnp.abs(value).max()) < 12
-    assert_close(model(table, _POINTS), _SCALES.potential * jnp.sinh(value))
-    field = jnp.cosh(value)[:, None] * plain.field(table, _POINTS)
-    assert_close(model.field(table, _POINTS), field)
+    assert_close(compiled.potential(model, table, _POINTS), _SCALES.potential * jnp.sinh(value))
+    field = jnp.cosh(value)[:, None] * compiled.field(plain, table, _POINTS)
+    assert_close(compiled.field(model, table, _POINTS), field)
 
 
 def test_asinh_goes_on_along_its_tangent() -> None:
@@ -139,8 +140,16 @@ def test_a_unit_of_each_sample_makes_a_model_homogeneous(name: str, exponent: in
     """phi(c m) = c phi(m), even where squares of moments overflow."""
     model, factor = _MODELS[name], 2.0**exponent
     scaled = _SOURCES[0].at[:, :2].multiply(factor)
-    assert_close(model(scaled, _POINTS), factor * model(_SOURCES[0], _POINTS), 1e-6)
-    assert_close(model.field(scaled, _POINTS), factor * model.field(_SOURCES[0], _POINTS), 1e-6)
+    assert_close(
+        compiled.potential(model, scaled, _POINTS),
+        factor * compiled.potential(model, _SOURCES[0], _POINTS),
+        1e-6,
+    )
+    assert_close(
+        compiled.field(model, scaled, _POINTS),
+        factor * compiled.field(model, _SOURCES[0], _POINTS),
+        1e-6,
+    )
 
 
 def test_the_network_reads_moments_of_one_size() -> None:
@@ -149,8 +158,13 @@ def test_the_network_reads_moments_of_one_size() -> None:
     moments = _SOURCES[0, :, :2]
     rms = jnp.sqrt(jnp.mean(moments**2))
     table = _SOURCES[0].at[:, :2].multiply(_SCALES.moment / rms)
-    assert_close(model(table, _POINTS), plain(table, _POINTS))
-    assert_close(model(_SOURCES[0], _POINTS), rms / _SCALES.moment * plain(table, _POINTS))
+    assert_close(
+        compiled.potential(model, table, _POINTS), compiled.potential(plain, table, _POINTS)
+    )
+    assert_close(
+        compiled.potential(model, _SOURCES[0], _POINTS),
+        rms / _SCALES.moment * compiled.potential(plain, table, _POINTS),
+    )
 
 
 @_EVERY
@@ -158,8 +172,14 @@ def test_padding_changes_nothing(name: str) -> None:
     """Rows of zeros are no sources, so they do not count in the mean."""
     model = _MODELS[name]
     padded = jnp.concatenate([_SOURCES[0], jnp.zeros((4, 4), jnp.float32)])
-    assert_close(model(padded, _POINTS), model(_SOURCES[0], _POINTS), 1e-6)
-    assert_close(model.field(padded, _POINTS), model.field(_SOURCES[0], _POINTS), 1e-6)
+    assert_close(
+        compiled.potential(model, padded, _POINTS),
+        compiled.potential(model, _SOURCES[0], _POINTS),
+        1e-6,
+    )
+    assert_close(
+        compiled.field(model, padded, _POINTS), compiled.field(model, _SOURCES[0], _POINTS), 1e-6
+    )
 
 
 def test_the_unit_is_that_of_all_rows() -> None:
@@ -168,8 +188,8 @@ def test_the_unit_is_that_of_all_rows() -> None:
     many = jr.normal(jr.key(5), (SOURCES_PER_STEP + 5, 4), jnp.float32) * 1e-3
     many = many.at[:5, :2].multiply(1000)
     potential, field = eqx.filter_jit(model.block)(many[None], _POINTS)
-    assert_close(model(many, _POINTS), potential[0], 1e-4)
-    assert_close(model.field(many, _POINTS), field[0], 1e-4)
+    assert_close(compiled.potential(model, many, _POINTS), potential[0], 1e-4)
+    assert_close(compiled.field(model, many, _POINTS), field[0], 1e-4)
 
 
 @_EVERY
@@ -177,8 +197,8 @@ def test_the_unit_is_that_of_all_rows() -> None:
 def test_no_sources_have_no_potential(name: str, rows: int) -> None:
     """Exactly zero, with finite derivatives by sources, points and parameters."""
     model, empty = _MODELS[name], jnp.zeros((rows, 4), jnp.float32)
-    assert not np.asarray(model(empty, _POINTS)).any()
-    assert not np.asarray(model.field(empty, _POINTS)).any()
+    assert not np.asarray(compiled.potential(model, empty, _POINTS)).any()
+    assert not np.asarray(compiled.field(model, empty, _POINTS)).any()
 
     @eqx.filter_jit
     @eqx.filter_grad
@@ -223,7 +243,10 @@ def test_a_model_file_keeps_it(tmp_path: Path) -> None:
     save_model(path, model, {})
     again = load(path)
     assert again.inputs == model.inputs
-    np.testing.assert_array_equal(again(_SOURCES[0], _POINTS), model(_SOURCES[0], _POINTS))
+    np.testing.assert_array_equal(
+        compiled.potential(again, _SOURCES[0], _POINTS),
+        compiled.potential(model, _SOURCES[0], _POINTS),
+    )
     line, leaves = path.read_bytes().split(b"\n", 1)
     header = json.loads(line)
     assert (header["inputs"].pop("values"), header["inputs"].pop("moment")) == ("asinh", "sample")
@@ -246,8 +269,11 @@ def test_a_split_in_its_own_unit_superposes() -> None:
     a, b = _SOURCES[0], _SOURCES[1].at[:, :2].multiply(100)
     model, plain = _MODELS["split sample"], model_of(_SPLIT, "linear", "dataset")
     both = jnp.concatenate([a, b])
-    assert_close(model(both, _POINTS), model(a, _POINTS) + model(b, _POINTS))
-    assert_close(model(both, _POINTS), plain(both, _POINTS))
+    assert_close(
+        compiled.potential(model, both, _POINTS),
+        compiled.potential(model, a, _POINTS) + compiled.potential(model, b, _POINTS),
+    )
+    assert_close(compiled.potential(model, both, _POINTS), compiled.potential(plain, both, _POINTS))
 
 
 class OwnBlock(HyperMLP):
