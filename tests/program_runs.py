@@ -15,16 +15,16 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import click
 import pytest
+from program_server import Command, ForkedProgram, start
 
 from hypermagnetics.data import Compression, StorageFormat
 from hypermagnetics.data.cli import main as hm_data
@@ -47,6 +47,7 @@ _LIMIT = (
     "import os, resource, sys; kind, size = getattr(resource, sys.argv[1]), int(sys.argv[2]); "
     "resource.setrlimit(kind, (size, size)); os.execv(sys.argv[3], sys.argv[3:])"
 )
+_LATE_VARIABLES = {"PYTHONPATH", "HM_FAULT"}
 _PROGRESS = re.compile(r"(hm-\w+|checking the dataset): \d+/\d+ \w+, .*|hm-eval: .+ \.\.\.")
 
 
@@ -123,14 +124,17 @@ class Made:
     ran: Ran
 
 
+Process: TypeAlias = "subprocess.Popen[str] | ForkedProgram"
+
+
 def start_program(
     name: str,
     *arguments: str | Path,
     max_file_bytes: int | None = None,
     max_memory_bytes: int | None = None,
     variables: Mapping[str, str] | None = None,
-) -> subprocess.Popen[str]:
-    """Start an installed program as the leader of a process group of its own.
+) -> Process:
+    """Start a program as the leader of a process group of its own.
 
     Args:
         name: As typed.
@@ -140,10 +144,17 @@ def start_program(
         variables: Environment variables besides those of this process.
 
     Returns:
-        The process.
+        The process. It is forked (`program_server`), unless it has a limit, or a variable that
+        JAX may read when it is imported.
     """
-    command = [str(Path(sysconfig.get_path("scripts")) / name), *map(str, arguments)]
-    for kind, limit in (("RLIMIT_FSIZE", max_file_bytes), ("RLIMIT_AS", max_memory_bytes)):
+    # Bits are promised on CPU.
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu", **(variables or {})}
+    words = list(map(str, arguments))
+    limits = (("RLIMIT_FSIZE", max_file_bytes), ("RLIMIT_AS", max_memory_bytes))
+    if max_file_bytes is max_memory_bytes is None and set(variables or ()) <= _LATE_VARIABLES:
+        return start(Command(name, words, environment, str(Path.cwd())))
+    command = [str(Path(sysconfig.get_path("scripts")) / name), *words]
+    for kind, limit in limits:
         if limit is not None:
             command = [sys.executable, "-c", _LIMIT, kind, str(limit), *command]
     return subprocess.Popen(
@@ -152,42 +163,24 @@ def start_program(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # Bits are promised on CPU.
-        env={**os.environ, "JAX_PLATFORMS": "cpu", **(variables or {})},
+        env=environment,
         process_group=0,
     )
 
 
-def finish(process: subprocess.Popen[str]) -> Ran:
+def finish(process: Process) -> Ran:
     """Wait for the end of a process."""
     try:
         stdout, stderr = process.communicate(timeout=TIMEOUT)
     finally:
         process.kill()
+    assert process.returncode is not None
     return Ran(process.returncode, stdout, stderr)
 
 
 def run_program(name: str, *arguments: str | Path, **options: Any) -> Ran:
     """Run an installed program to its end; options as for `start_program`."""
     return finish(start_program(name, *arguments, **options))
-
-
-def wait_until(process: subprocess.Popen[str], ready: Callable[[], bool], what: str) -> None:
-    """Wait for a condition that must hold before the process ends."""
-    start = time.monotonic()
-    while not ready():
-        if process.poll() is not None or time.monotonic() - start > TIMEOUT:
-            raise AssertionError(f"{what} did not come: {finish(process)}")
-        time.sleep(0.002)
-
-
-def signal_when(
-    process: subprocess.Popen[str], number: int, ready: Callable[[], bool], what: str
-) -> Ran:
-    """Send a signal as soon as a condition holds, and wait for the end of the process."""
-    wait_until(process, ready, what)
-    process.send_signal(number)
-    return finish(process)
 
 
 def journal_lines(out: Path) -> int:

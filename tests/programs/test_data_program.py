@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from faults import Fault
 from mending import change_values
 from program_runs import (
     FORMATS,
@@ -20,9 +21,7 @@ from program_runs import (
     invoke,
     journal_lines,
     run_program,
-    signal_when,
     snapshot,
-    start_program,
 )
 from team_files import old_file
 
@@ -125,14 +124,10 @@ def test_a_killed_conversion_goes_on_to_the_same_bytes(
     """Killed twice; another form is refused in between, and refuses nothing afterwards."""
     out, form = tmp_path / "out", Form(storage_format, "zstd", 0.001)
     command = ("convert", make(FORMS[0]), out, *form.options)
-    for lines in (3, 15):
-        ran = signal_when(
-            start_program("hm-data", *command),
-            signal.SIGKILL,
-            lambda lines=lines: journal_lines(out) >= lines,  # type: ignore[misc]
-            f"line {lines}",
-        )
-        assert ran.code == -signal.SIGKILL
+    for number, lines in ((3, 3), (12, 15)):
+        fault = Fault("fsync", "KILL", number, file="journal").variables(tmp_path)
+        assert run_program("hm-data", *command, variables=fault).code == -signal.SIGKILL
+        assert journal_lines(out) == lines
         assert not (out / "manifest.json").exists()
     assert_refused(invoke("hm-data", "info", out), "manifest.json", "rule D1")
     other = invoke("hm-data", "convert", make(FORMS[0]), out, *FORMS[1].options)

@@ -5,12 +5,12 @@ import random
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from faults import Barrier, Fault
 from program_runs import (
     FORMATS,
     ONE_SPLIT_RECIPE,
@@ -23,42 +23,11 @@ from program_runs import (
     run_program,
     snapshot,
     start_program,
-    wait_until,
 )
 
 from hypermagnetics.data import StorageFormat
 
-FAULT = """
-import errno, os, signal, threading, time
-
-call, first, last, fault = os.environ["HM_FAULT"].split(":")
-real, lock, count = getattr(os, call), threading.Lock(), 0
-
-def faulty(*arguments, **options):
-    global count
-    with lock:
-        count += 1
-        is_due = int(first) <= count <= int(last)
-    if is_due and fault == "KILL":
-        os.kill(os.getpid(), signal.SIGKILL)
-    if is_due:
-        raise OSError(getattr(errno, fault), os.strerror(getattr(errno, fault)))
-    return real(*arguments, **options)
-
-setattr(os, call, faulty)
-start, calls = time.time(), iter(range(10**9))
-time.time = lambda: start - 1e4 * next(calls)  # a clock that goes back
-"""
-"""Calls `first` to `last` of a function of `os` fail in a process that finds this on its path."""
-NO_FAULT, MANY, SHARDS = "fsync:0:0:EIO", 10**9, 30
-
-
-def with_fault(directory: Path, fault: str) -> dict[str, str]:
-    """Variables of a process in which a call fails: `name:first:last:error`, or KILL."""
-    (directory / "faulty").mkdir(exist_ok=True)
-    (directory / "faulty" / "sitecustomize.py").write_text(FAULT)
-    path = os.pathsep.join([str(directory / "faulty"), os.environ.get("PYTHONPATH", "")])
-    return {"PYTHONPATH": path, "HM_FAULT": fault}
+MANY, SHARDS = 10**9, 30
 
 
 def generation(out: Path, storage_format: StorageFormat, workers: int = 1) -> tuple[str, ...]:
@@ -82,30 +51,24 @@ def assert_completes(command: tuple[str, ...], out: Path, storage_format: Storag
     assert contents(out) == contents(one_split(storage_format))
 
 
-def kill_after(command: tuple[str, ...], out: Path, seconds: float) -> bool:
-    """Kill a process some time after its first shard; whether it ended before."""
-    # Its clock goes back all the time, as nothing depends on that.
-    before = journal_lines(out)
-    process = start_program(*command, variables=with_fault(out.parent, NO_FAULT))
-    while process.poll() is None and journal_lines(out) <= before:
-        time.sleep(0.002)
-    time.sleep(seconds)
-    process.kill()
-    assert finish(process).code in (0, -signal.SIGKILL)
-    return (out / "manifest.json").exists()
+def killed(command: tuple[str, ...], directory: Path, fault: Fault) -> bool:
+    """Run a command whose process is killed at a place, and say whether it came there."""
+    ran = run_program(*command, variables=fault.variables(directory))
+    assert ran.code in (0, -signal.SIGKILL), ran
+    return ran.code != 0
 
 
 @pytest.mark.parametrize(
     ("storage_format", "workers"),
     [("zarr", 1), pytest.param("hdf5", 2, marks=pytest.mark.slow)],
 )
-def test_a_generation_killed_at_any_time_goes_on_to_the_same_bytes(
+def test_a_generation_killed_twice_goes_on_to_the_same_bytes(
     tmp_path: Path, storage_format: StorageFormat, workers: int
 ) -> None:
-    """Two instants each; what lies on the disk meanwhile may have any time, or be cut off."""
+    """What lies on the disk meanwhile may have any time, or be cut off."""
     out, command = tmp_path / "out", generation(tmp_path / "out", storage_format, workers)
-    for seconds in (0.0, 0.02):
-        assert not kill_after(command, out, seconds)
+    for number in (2, 3):
+        assert killed(command, tmp_path, Fault("fsync", "KILL", number, file="journal"))
     files = [
         p for p in sorted(out.rglob("*")) if p.suffix == ".h5" or (p.name == "0" and p.is_file())
     ]
@@ -118,17 +81,22 @@ def test_a_generation_killed_at_any_time_goes_on_to_the_same_bytes(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("storage_format", FORMATS)
-@pytest.mark.parametrize(("workers", "instants"), [(1, 13), (2, 12)])
+@pytest.mark.parametrize(("workers", "kills"), [(1, 13), (2, 12)])
 def test_fifty_kills_change_nothing(
-    tmp_path: Path, storage_format: StorageFormat, workers: int, instants: int
+    tmp_path: Path, storage_format: StorageFormat, workers: int, kills: int
 ) -> None:
-    """Each process goes on in the directory that the one before left; when one ends, a new one."""
+    """Each process goes on in the directory that the one before left; when one ends, a new one.
+
+    The main process or each worker is killed at some call, the disk is as at any moment before it.
+    """
     chance, number = random.Random(f"{storage_format} {workers}"), 0
-    for _ in range(instants):
+    while kills:
         out = tmp_path / str(number)
         command = generation(out, storage_format, workers)
-        if kill_after(command, out, chance.uniform(0, 0.15)):
-            (out / "journal.jsonl").unlink(missing_ok=True)
+        fault = Fault(chance.choice(("fsync", "replace")), "KILL", chance.randint(1, 25))
+        if killed(command, tmp_path, fault):
+            kills -= 1
+        else:
             assert contents(out) == contents(one_split(storage_format))
             number += 1
     if not (out / "manifest.json").exists():
@@ -139,8 +107,7 @@ def kill_at_call(directory: Path, storage_format: StorageFormat, call: str, numb
     """Kill a conversion at one call, and see that the same command completes it."""
     out = directory / f"{storage_format}-{call}-{number}"
     command = conversion(out, storage_format)
-    ran = run_program(*command, variables=with_fault(directory, f"{call}:{number}:{number}:KILL"))
-    assert ran.code in (0, -signal.SIGKILL), ran
+    killed(command, directory, Fault(call, "KILL", number))
     if not (out / "manifest.json").exists():
         assert_completes(command, out, storage_format)
     (out / "journal.jsonl").unlink(missing_ok=True)
@@ -165,14 +132,13 @@ def test_a_conversion_killed_at_many_calls_goes_on(
             kill_at_call(tmp_path, storage_format, call, number)
 
 
-@pytest.mark.parametrize("call", ["replace:33:33", "unlink:1:1"])
-def test_the_manifest_is_the_commit(tmp_path: Path, call: str) -> None:
+@pytest.mark.parametrize(("call", "file"), [("replace", "manifest.json"), ("unlink", "journal")])
+def test_the_manifest_is_the_commit(tmp_path: Path, call: str, file: str) -> None:
     """Killed before the manifest takes its name, or before the journal goes."""
     out, command = tmp_path / "out", conversion(tmp_path / "out", "hdf5")
-    ran = run_program(*command, variables=with_fault(tmp_path, f"{call}:KILL"))
-    assert ran.code == -signal.SIGKILL
+    assert killed(command, tmp_path, Fault(call, "KILL", file=file))
     assert (out / "journal.jsonl").exists()
-    if call == "replace:33:33":
+    if call == "replace":
         assert (out / "manifest-sha256.txt").exists()
         assert_completes(command, out, "hdf5")
     else:
@@ -184,18 +150,18 @@ def test_the_manifest_is_the_commit(tmp_path: Path, call: str) -> None:
 @pytest.mark.parametrize(
     ("storage_format", "fault", "said"),
     [
-        ("zarr", "fsync:30:30:EIO", "Input/output error"),
-        ("hdf5", f"fsync:30:{MANY}:ENOSPC", "No space left on device"),
-        ("hdf5", f"fsync:2:{MANY}:EIO", "Input/output error"),
-        ("zarr", f"replace:20:{MANY}:EROFS", "Read-only file system"),
+        ("zarr", Fault("fsync", "EIO", 30), "Input/output error"),
+        ("hdf5", Fault("fsync", "ENOSPC", 30, MANY), "No space left on device"),
+        ("hdf5", Fault("fsync", "EIO", 2, MANY), "Input/output error"),
+        ("zarr", Fault("replace", "EROFS", 20, MANY), "Read-only file system"),
     ],
 )
 def test_a_failing_disk_is_reported(
-    tmp_path: Path, storage_format: StorageFormat, fault: str, said: str
+    tmp_path: Path, storage_format: StorageFormat, fault: Fault, said: str
 ) -> None:
     """In one line, although several threads meet it; nothing that counts is left."""
     out, command = tmp_path / "out", conversion(tmp_path / "out", storage_format)
-    ran = run_program(*command, variables=with_fault(tmp_path, fault))
+    ran = run_program(*command, variables=fault.variables(tmp_path))
     assert_refused(ran, said, "give the same command again")
     assert not list(out.rglob("*.part"))
     assert_completes(command, out, storage_format)
@@ -205,7 +171,7 @@ def test_a_failing_disk_is_reported(
 def test_a_disk_that_fails_in_a_worker_is_reported(tmp_path: Path) -> None:
     """Each process counts calls of its own."""
     command = generation(tmp_path / "out", "hdf5", workers=2)
-    ran = run_program(*command, variables=with_fault(tmp_path, "fsync:5:5:EIO"))
+    ran = run_program(*command, variables=Fault("fsync", "EIO", 5).variables(tmp_path))
     assert_refused(ran, "Input/output error", "give the same command again")
     assert_completes(generation(tmp_path / "out", "hdf5"), tmp_path / "out", "hdf5")
 
@@ -258,8 +224,7 @@ def test_a_place_that_is_read_only_is_refused(tmp_path: Path) -> None:
         subprocess.run([*remount, "remount,ro"], check=True)
         assert_refused(run_program(*command), "Read-only file system", str(out))
         subprocess.run([*remount, "remount,rw"], check=True)
-        fault = with_fault(tmp_path, "replace:9:9:KILL")
-        assert run_program(*command, variables=fault).code == -signal.SIGKILL
+        assert killed(command, tmp_path, Fault("replace", "KILL", 9))
         subprocess.run([*remount, "remount,ro"], check=True)
         before = snapshot(disk)
         assert_refused(run_program(*command), "Read-only file system", str(out))
@@ -269,17 +234,18 @@ def test_a_place_that_is_read_only_is_refused(tmp_path: Path) -> None:
         assert_completes(command, out, "hdf5")
 
 
+THIRD_LINE = Fault("fsync", "HOLD", 3, file="journal")
+"""Two shards are finished; no other is before this one has been written down."""
+
+
 def test_two_writers_are_one_too_many(tmp_path: Path) -> None:
     """The second is refused, whatever it wants to write; the first does not notice."""
-    out = tmp_path / "out"
-    process = start_program(*conversion(out, "zarr"))
-    wait_until(process, lambda: journal_lines(out) >= 3, "line 3")
-    process.send_signal(signal.SIGSTOP)
-    try:
-        ran = invoke(*generation(out, "zarr"))
-        assert_refused(ran, "must have one writer; got a second", str(out))
-    finally:
-        process.send_signal(signal.SIGCONT)
+    out, barrier = tmp_path / "out", Barrier(tmp_path)
+    process = start_program(*conversion(out, "zarr"), variables=THIRD_LINE.variables(tmp_path))
+    barrier.wait(process)
+    ran = invoke(*generation(out, "zarr"))
+    barrier.release()
+    assert_refused(ran, "must have one writer; got a second", str(out))
     ran = finish(process)
     assert (ran.code, ran.complaints) == (0, [])
     assert contents(out) == contents(one_split("zarr"))
@@ -288,12 +254,14 @@ def test_two_writers_are_one_too_many(tmp_path: Path) -> None:
 @pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_ctrl_c_reaches_all_processes_and_ends_in_one_line(tmp_path: Path, workers: int) -> None:
     """As on a terminal, where the signal goes to the whole group."""
-    out = tmp_path / "out"
-    process = start_program(*generation(out, "zarr", workers))
-    wait_until(process, lambda: journal_lines(out) >= 3, "line 3")
+    out, barrier = tmp_path / "out", Barrier(tmp_path)
+    command = generation(out, "zarr", workers)
+    process = start_program(*command, variables=THIRD_LINE.variables(tmp_path))
+    barrier.wait(process)
     os.killpg(process.pid, signal.SIGINT)
     ran = finish(process)
     assert (ran.code, ran.stdout) == (130, ""), ran
     (line,) = ran.complaints
     assert "is kept" in line
+    assert 3 <= journal_lines(out) < SHARDS
     assert_completes(generation(out, "zarr"), out, "zarr")

@@ -7,6 +7,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from faults import Barrier, Fault, signalled
 from program_runs import (
     DATASET_RECIPE,
     FORMATS,
@@ -16,9 +17,9 @@ from program_runs import (
     finished_dataset,
     finished_run,
     invoke,
+    journal_lines,
     read_lines,
     run_program,
-    signal_when,
     start_program,
 )
 
@@ -32,19 +33,11 @@ KILLED = -signal.SIGKILL
 TRY_AGAIN = 75
 
 
-def journal_lines(out: Path) -> int:
-    """Whole lines of the journal: one for the recipe and one for each finished shard."""
-    journal = out / "journal.jsonl"
-    return journal.read_bytes().count(b"\n") if journal.exists() else 0
-
-
-def kill_generation(out: Path, storage_format: StorageFormat, num_lines: int) -> None:
-    """Start or continue a dataset, and kill the process once its journal is that long."""
-    process = start_program("hm-generate", *DATASET_RECIPE, out, "--format", storage_format)
-    ran = signal_when(
-        process, signal.SIGKILL, lambda: journal_lines(out) >= num_lines, f"line {num_lines}"
-    )
-    assert ran.code == KILLED
+def kill_generation(out: Path, storage_format: StorageFormat, line: int) -> None:
+    """Start or continue a dataset, and kill the process at a line that it adds to the journal."""
+    fault = Fault("fsync", "KILL", line, file="journal").variables(out.parent)
+    command = ("hm-generate", *DATASET_RECIPE, out, "--format", storage_format)
+    assert run_program(*command, variables=fault).code == KILLED
     assert not (out / "manifest.json").exists()
 
 
@@ -55,8 +48,9 @@ def test_a_killed_generation_goes_on_to_the_same_bytes(
     """Killed at the first shard and again later, with a torn line on top."""
     out = tmp_path / "data"
     kill_generation(out, storage_format, 2)
-    assert 2 <= journal_lines(out) < 20
-    kill_generation(out, storage_format, 14)
+    assert journal_lines(out) == 2
+    kill_generation(out, storage_format, 12)
+    assert journal_lines(out) == 14
     with (out / "journal.jsonl").open("ab") as journal:
         journal.write(b'{"split": "train", "ind')
     assert_refused(
@@ -74,8 +68,9 @@ def test_a_killed_generation_goes_on_to_the_same_bytes(
 def test_ctrl_c_ends_a_generation_in_one_line(tmp_path: Path) -> None:
     """Shards in the making leave no trace, finished ones stay, and the same command goes on."""
     out = tmp_path / "data"
-    process = start_program("hm-generate", *DATASET_RECIPE, out)
-    ran = signal_when(process, signal.SIGINT, lambda: journal_lines(out) >= 3, "line 3")
+    fault = Fault("fsync", "HOLD", 3, file="journal").variables(tmp_path)
+    process = start_program("hm-generate", *DATASET_RECIPE, out, variables=fault)
+    ran = signalled(process, Barrier(tmp_path), signal.SIGINT)
     assert ran.code == 130
     assert len(ran.complaints) == 1
     assert "what was finished is kept" in ran.complaints[0]
@@ -101,13 +96,13 @@ def header(file: Path) -> Header:
 def interrupt_training(
     run: Path, storage_format: StorageFormat, number: signal.Signals, *resume: str
 ) -> Ran:
-    """Start or continue a run, and send a signal once it has made a checkpoint."""
-    before = checkpoint_step(run)
-    dataset = finished_dataset(storage_format).path
-    process = start_program("hm-train", dataset, run, *TRAININGS[storage_format], *resume)
-    return signal_when(
-        process, number, lambda: checkpoint_step(run) > before, f"a checkpoint past {before}"
-    )
+    """Start or continue a run, and send a signal when it is at its second checkpoint."""
+    directory = run.with_name(f"{run.name}-{number}")
+    directory.mkdir()
+    fault = Fault("replace", "HOLD", 2, file=".ckpt").variables(directory)
+    command = ("hm-train", finished_dataset(storage_format).path, run, *TRAININGS[storage_format])
+    process = start_program(*command, *resume, variables=fault)
+    return signalled(process, Barrier(directory), number)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +114,7 @@ def test_a_disturbed_training_ends_with_the_same_bits(
     """Killed, continued, stopped by a signal and continued, against an undisturbed run."""
     run, dataset = tmp_path / "run", finished_dataset(storage_format).path
     assert interrupt_training(run, storage_format, signal.SIGKILL).code == KILLED
-    assert checkpoint_step(run) % 10 == 0
+    assert checkpoint_step(run) == 10
     assert not (run / "model.hm").exists()
     assert_stopped(interrupt_training(run, storage_format, number, "--resume"), run, number)
     ran = run_program("hm-train", dataset, run, "--resume")

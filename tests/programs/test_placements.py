@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from faults import Fault
 from program_runs import (
     TRAINING_RECIPE,
     assert_refused,
@@ -13,8 +14,6 @@ from program_runs import (
     read_lines,
     run_program,
     settings,
-    signal_when,
-    start_program,
 )
 
 from hypermagnetics.train.run_files import RunFiles
@@ -46,10 +45,10 @@ def test_data_in_the_order_of_files_is_resumed_to_the_same_bits(tmp_path: Path) 
     options = (*TRAINING_RECIPE, "--div-data", "--div-shuffle-dist", "3")
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert run_program("hm-train", data, whole, *options).code == 0
-    killed = start_program("hm-train", data, parts, *options)
-    files = RunFiles(parts)
-    signal_when(killed, signal.SIGKILL, lambda: bool(files.checkpoint_steps()), "a checkpoint")
-    assert not (parts / "model.hm").exists()
+    fault = Fault("replace", "KILL", file="step-000000020.ckpt").variables(tmp_path)
+    killed = run_program("hm-train", data, parts, *options, variables=fault)
+    assert killed.code == -signal.SIGKILL
+    assert RunFiles(parts).checkpoint_steps() == [10]
     assert run_program("hm-train", data, parts, *options, "--resume").code == 0
     assert losses(whole) == losses(parts)
     assert (whole / "model.hm").read_bytes() == (parts / "model.hm").read_bytes()

@@ -5,23 +5,25 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from faults import Barrier, Fault, signalled
 from program_runs import (
     TRAINING_RECIPE,
     TRAININGS,
+    finish,
     finished_dataset,
     finished_run,
     newest_checkpoint,
     run_program,
     settings,
-    signal_when,
     start_program,
 )
 
 TRY_AGAIN, CANNOT_WRITE = 75, 74
+SECOND_CHECKPOINT = Fault("replace", "HOLD", 2, file=".ckpt")
+"""The first one is made."""
 SCRIPT = Path(__file__).parents[2] / "docs" / "slurm.sh"
 
 
@@ -85,8 +87,9 @@ def test_a_signal_outside_of_steps_can_be_queued_again(number: signal.Signals) -
 def test_a_full_disk_at_a_checkpoint_keeps_the_one_before(tmp_path: Path) -> None:
     """It is named; with room again the run ends as if nothing had been."""
     run, dataset = tmp_path / "run", finished_dataset("zarr").path
-    begun = start_program("hm-train", dataset, run, *TRAINING_RECIPE)
-    signal_when(begun, signal.SIGTERM, lambda: newest_checkpoint(run) is not None, "a checkpoint")
+    variables = SECOND_CHECKPOINT.variables(tmp_path)
+    begun = start_program("hm-train", dataset, run, *TRAINING_RECIPE, variables=variables)
+    assert signalled(begun, Barrier(tmp_path), signal.SIGTERM).code == TRY_AGAIN
     last = newest_checkpoint(run)
     assert last is not None
     whole = last.read_bytes()
@@ -124,54 +127,43 @@ def test_the_script_for_slurm_queues_again(tmp_path: Path) -> None:
         "JAX_PLATFORMS": "cpu",
     }
 
-    def start() -> subprocess.Popen[str]:
+    def start(**others: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
             ["bash", SCRIPT, dataset, run, *TRAINING_RECIPE],
             text=True,
-            env=variables,
+            env={**variables, **others},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
 
-    first = start()
-    while newest_checkpoint(run) is None and first.poll() is None:
-        time.sleep(0.01)
-    first.send_signal(signal.SIGUSR1)
-    _, said = first.communicate(timeout=300)
-    assert first.returncode == TRY_AGAIN, said
-    assert "got SIGUSR1 after step" in said
+    first = start(**SECOND_CHECKPOINT.variables(tmp_path))
+    ran = signalled(first, Barrier(tmp_path), signal.SIGUSR1)
+    assert ran.code == TRY_AGAIN, ran
+    assert "got SIGUSR1 after step" in ran.stderr
     assert queued.read_text() == "requeue 41\n"
-    second = start()
-    second.communicate(timeout=300)
-    assert second.returncode == 0
+    assert finish(start()).code == 0
     assert queued.read_text() == "requeue 41\n"
     assert_same_model(run)
 
 
 @pytest.mark.slow
 def test_a_run_killed_twenty_times_is_the_undisturbed_run(tmp_path: Path) -> None:
-    """At random instants, with an average, chunks, and some of the points."""
+    """At some call that changes a file, with an average, chunks, and some of the points."""
     options = (
         *TRAININGS["hdf5"],
-        *settings("optimiser.ema_decay=0.99", "compute.chunks=3", "schedule.max_steps=20000"),
+        *settings("optimiser.ema_decay=0.99", "compute.chunks=3", "schedule.max_steps=4000"),
     )
     dataset = finished_dataset("zarr").path
     run, whole = tmp_path / "run", tmp_path / "whole"
-    start = time.monotonic()
     assert run_program("hm-train", dataset, whole, *options).code == 0
-    seconds, instants, kills = time.monotonic() - start, random.Random(1), 0
-    resume: tuple[str, ...] = ()
-    while kills < 20:
-        process = start_program("hm-train", dataset, run, *options, *resume)
-        # Short enough to be killed twenty times before the end, long enough to get there.
-        time.sleep(instants.uniform(0.02, 0.12) * seconds)
-        process.kill()
-        process.communicate()
-        kills += process.returncode == -signal.SIGKILL
-        if process.returncode == 0:
-            break
-        resume = ("--resume",) if (run / "recipe.json").exists() else ()
-    assert run_program("hm-train", dataset, run, *options, *resume).code == 0
-    assert kills == 20
+    chance, resume = random.Random(1), False
+    for _ in range(20):
+        call, number = chance.choice(("fsync", "replace", "unlink")), chance.randint(1, 40)
+        fault = Fault(call, "KILL", number).variables(tmp_path)
+        again = ("--resume",) if resume else ()
+        ran = run_program("hm-train", dataset, run, *options, *again, variables=fault)
+        assert ran.code == -signal.SIGKILL, ran
+        resume = (run / "recipe.json").exists()
+    assert run_program("hm-train", dataset, run, *options, "--resume").code == 0
     for name in ("model.hm", "final.hm"):
         assert (run / name).read_bytes() == (whole / name).read_bytes()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import jax
 import numpy as np
+from faults import Barrier, Fault, signalled, wait_until
 from program_runs import (
     TRAINING_RECIPE,
     Made,
@@ -19,10 +20,8 @@ from program_runs import (
     read_lines,
     run_program,
     settings,
-    signal_when,
     snapshot,
     start_program,
-    wait_until,
 )
 
 from hypermagnetics import models
@@ -49,9 +48,10 @@ def rows(out: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def has_checkpoint(run: RunFiles) -> bool:
-    """Whether a training is on its way."""
-    return bool(run.checkpoint_steps())
+def held_in_trial(number: int, directory: Path) -> dict[str, str]:
+    """Variables of a sweep whose trial waits, with one checkpoint, before its second."""
+    second = SweepFiles(directory / "out").trial(number).checkpoint(20)
+    return Fault("replace", "HOLD", file=str(second)).variables(directory)
 
 
 def times_finished(files: SweepFiles, number: int) -> int:
@@ -63,13 +63,13 @@ def test_two_processes_share_a_sweep_and_one_that_is_killed_is_replaced(tmp_path
     """Each trial is brought to its end once; that of the dead goes on to the bits undisturbed."""
     file, out = write_sweep(tmp_path, "seed = [0, 1, 2]"), tmp_path / "out"
     files, command = SweepFiles(out), ("sweep", "demo", file, out, *TRAINING_RECIPE)
-    first = start_program("hm-train", *command)
-    wait_until(first, files.trial_lock(0).exists, "the first trial")
+    barrier = Barrier(tmp_path)
+    first = start_program("hm-train", *command, variables=held_in_trial(0, tmp_path))
+    barrier.wait(first)
     second = start_program("hm-train", *command)
-    killed = signal_when(
-        first, signal.SIGKILL, lambda: has_checkpoint(files.trial(0)), "a checkpoint"
-    )
-    assert killed.code == -signal.SIGKILL
+    wait_until(second, files.trial(1).model.exists, "the end of the trial after it")
+    first.kill()
+    assert finish(first).code == -signal.SIGKILL
     assert not files.trial(0).model.exists()
     ran = finish(second)
     assert ran.code == 0, ran
@@ -110,10 +110,8 @@ def test_a_sweep_that_is_stopped_goes_on_and_outlives_a_failure(tmp_path: Path) 
     file = write_sweep(tmp_path, "schedule.learning_rate = [0.001, 1e30]")
     out = tmp_path / "out"
     files, command = SweepFiles(out), ("sweep", "demo", file, out, *TRAINING_RECIPE)
-    process = start_program("hm-train", *command)
-    ran = signal_when(
-        process, signal.SIGTERM, lambda: has_checkpoint(files.trial(0)), "a checkpoint"
-    )
+    process = start_program("hm-train", *command, variables=held_in_trial(0, tmp_path))
+    ran = signalled(process, Barrier(tmp_path), signal.SIGTERM)
     assert (ran.code, ran.stdout) == (75, ""), ran
     assert "must end its 2 trials to be finished; got SIGTERM after 0" in ran.complaints[-1]
     assert not files.trial(0).model.exists()

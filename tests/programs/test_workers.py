@@ -8,27 +8,25 @@ import time
 from pathlib import Path
 
 import pytest
+from faults import Barrier, Fault
 from program_runs import (
     FORMATS,
     ONE_SPLIT_RECIPE,
+    TIMEOUT,
+    Process,
     Ran,
     assert_refused,
     contents,
     finish,
     invoke,
-    journal_lines,
     one_split,
     run_program,
     settings,
     snapshot,
     start_program,
-    wait_until,
 )
 
 from hypermagnetics.data import StorageFormat
-
-SECONDS_TO_END = 10.0
-"""Within which processes end that nobody waits for; the machine may be busy."""
 
 SMALL = (
     "demo",
@@ -48,7 +46,7 @@ def generation(out: Path, *options: str, workers: int = 2) -> tuple[str, ...]:
     return ("hm-generate", *ONE_SPLIT_RECIPE, str(out), *options, "--workers", str(workers))
 
 
-def workers_of(process: "subprocess.Popen[str]") -> list[int]:
+def workers_of(process: Process) -> list[int]:
     """Identifiers of the workers of a process."""
     found = []
     for task in Path(f"/proc/{process.pid}/task").iterdir():
@@ -67,20 +65,19 @@ def has_ended(process: int) -> bool:
     return state in "ZX"
 
 
-def assert_end_soon(processes: list[int]) -> None:
-    """None of them is left after some seconds."""
+def assert_end(processes: list[int]) -> None:
+    """None of them goes on, although nobody waits for them."""
     start = time.monotonic()
     while not all(map(has_ended, processes)):
-        assert time.monotonic() - start < SECONDS_TO_END, processes
+        assert time.monotonic() - start < TIMEOUT, processes
         time.sleep(0.02)
 
 
-def start_in_the_middle(
-    command: tuple[str, ...], out: Path
-) -> "tuple[subprocess.Popen[str], list[int]]":
-    """Start a process, and give it back with its workers once some shards are made."""
-    process = start_program(*command)
-    wait_until(process, lambda: journal_lines(out) >= 3, "line 3")
+def start_with_workers_held(command: tuple[str, ...], directory: Path) -> tuple[Process, list[int]]:
+    """Start a process, and give it back with its workers, each in the middle of a shard."""
+    fault = Fault("fsync", "HOLD", 3, in_workers=True)
+    process = start_program(*command, variables=fault.variables(directory))
+    Barrier(directory).wait(process, 2)
     return process, workers_of(process)
 
 
@@ -112,15 +109,12 @@ def test_workers_give_the_bytes_of_threads(
 def test_a_killed_worker_is_reported(tmp_path: Path) -> None:
     """In the middle of a shard; nothing hangs, nothing is left, the same command completes."""
     out = tmp_path / "out"
-    process, workers = start_in_the_middle(command := generation(out), out)
+    process, workers = start_with_workers_held(command := generation(out), tmp_path)
     assert len(workers) == 2
-    # A worker that is stopped gets a shard and keeps it.
-    os.kill(workers[0], signal.SIGSTOP)
-    time.sleep(0.1)
     os.kill(workers[0], signal.SIGKILL)
     ran = finish(process)
     assert_refused(ran, "A worker must live", "exit code -9 (SIGKILL)", "lower --workers")
-    assert_end_soon(workers)
+    assert_end(workers)
     assert_completes(command, out)
 
 
@@ -140,14 +134,15 @@ def test_a_worker_that_ends_itself_is_reported(tmp_path: Path) -> None:
 def test_workers_end_with_their_main_process(tmp_path: Path) -> None:
     """Killed, it cannot tell them; the same command goes on at once."""
     out = tmp_path / "out"
-    process, workers = start_in_the_middle(command := generation(out, "--format", "hdf5"), out)
+    command = generation(out, "--format", "hdf5")
+    process, workers = start_with_workers_held(command, tmp_path)
     process.kill()
     assert finish(process).code == -signal.SIGKILL
     assert len(workers) == 2
     ran = run_program(*command)
     assert (ran.code, ran.complaints) == (0, [])
     assert contents(out) == contents(one_split("hdf5"))
-    assert_end_soon(workers)
+    assert_end(workers)
 
 
 def refused_by_a_worker(out: Path, *overrides: str) -> Ran:
@@ -177,8 +172,7 @@ def test_bodies_that_cannot_be_packed_in_a_worker_are_one_line(tmp_path: Path) -
 
 
 READ = """
-import sys, time
-from pathlib import Path
+import sys
 from hypermagnetics.data import Dataset
 
 def total():
@@ -186,13 +180,11 @@ def total():
     blocks = (block for name in dataset.splits for block in dataset.split(name).blocks())
     return sum(float(abs(values).sum()) for b in blocks for values in vars(b).values())
 
-expected, count = total(), 0
-print("reading", flush=True)
-while not Path(sys.argv[2]).exists():
+expected = total()
+print(expected, flush=True)
+for _ in sys.stdin:
     assert total() == expected
-    count += 1
-    time.sleep(0.2)
-print(expected, count > 0)
+    print("read", flush=True)
 """
 
 
@@ -201,18 +193,32 @@ print(expected, count > 0)
 def test_eight_readers_do_not_disturb_a_conversion(
     tmp_path: Path, storage_format: StorageFormat
 ) -> None:
-    """Nor it them: all read the same values all the time, and what was written is sound."""
-    data, out = one_split(storage_format), tmp_path / "out"
-    before, command = snapshot(data), [sys.executable, "-c", READ, str(data), str(tmp_path / "end")]
-    readers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(8)]
-    for reader in readers:
-        assert reader.stdout is not None
-        assert reader.stdout.readline() == "reading\n"
-    assert run_program("hm-data", "convert", data, out, "--compress", "zstd").code == 0
-    (tmp_path / "end").touch()
-    said = [reader.communicate(timeout=60)[0] for reader in readers]
+    """Nor it them: all read the same values before, during and after, and the copy is sound."""
+    data, out, barrier = one_split(storage_format), tmp_path / "out", Barrier(tmp_path)
+    before, command = snapshot(data), [sys.executable, "-c", READ, str(data)]
+    readers = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(8)
+    ]
+    assert len({line_of(reader) for reader in readers}) == 1
+    convert = ("hm-data", "convert", data, out, "--compress", "zstd")
+    process = start_program(*convert, variables=Fault("replace", "HOLD", 5).variables(tmp_path))
+    barrier.wait(process)
+    for _ in range(2):
+        for reader in readers:
+            print("again", file=reader.stdin, flush=True)
+        assert {line_of(reader) for reader in readers} == {"read\n"}
+        barrier.release()
+    assert finish(process).code == 0
+    assert [reader.communicate("again\n", timeout=TIMEOUT) for reader in readers] == [
+        ("read\n", None)
+    ] * 8
     assert [reader.returncode for reader in readers] == [0] * 8
-    assert len(set(said)) == 1
-    assert said[0].endswith(" True\n")
     assert invoke("hm-data", "verify", out).code == 0
     assert snapshot(data) == before
+
+
+def line_of(process: "subprocess.Popen[str]") -> str:
+    """The next line that a process writes."""
+    assert process.stdout is not None
+    return process.stdout.readline()

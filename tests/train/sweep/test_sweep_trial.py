@@ -63,9 +63,8 @@ def test_a_trial_that_is_stopped_stays_open(
     """Also if the signal comes before hm-train can make a checkpoint."""
     stop = StopRequest()
     stop.signal = signal.SIGINT
-    found = result_of("import time; time.sleep(60)", tmp_path, tiny, monkeypatch, stop)
+    found = result_of("import signal; signal.pause()", tmp_path, tiny, monkeypatch, stop)
     assert found.state == "open"
-    assert found.seconds < 30
 
 
 def test_a_full_disk_ends_the_sweep(

@@ -1,0 +1,148 @@
+"""Faults in the processes of a program, at a named place: a call of `os` about a certain file.
+
+The call fails, or kills its process, or waits there until the test lets it go on. So a test that
+stops a program in the middle never depends on how fast the machine is.
+"""
+
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from program_runs import TIMEOUT, Process, Ran, finish
+
+_SITECUSTOMIZE = """
+import errno, json, os, select, signal, sys, threading, time
+from concurrent.futures import ThreadPoolExecutor
+
+fault = json.loads(os.environ["HM_FAULT"])
+here = os.path.dirname(__file__)
+lock, given_up = threading.Lock(), threading.Event()
+count = 0
+
+def is_about(file):
+    # A file that is synced is known by its descriptor, all others by their names.
+    name = os.readlink(f"/proc/self/fd/{file}") if type(file) is int else str(file)
+    return fault["file"] in name
+
+def hold():
+    signals, wake = os.pipe()
+    os.set_blocking(wake, False)
+    if threading.current_thread() is threading.main_thread():
+        signal.set_wakeup_fd(wake)
+    open(os.path.join(here, f"held-{os.getpid()}"), "x").close()
+    for _ in range(int(fault["timeout"] / 0.005)):
+        # A signal is written to the pipe when it comes; its handler is called before this goes on.
+        has_signal = bool(select.select([signals], [], [], 0.005)[0])
+        if has_signal or given_up.is_set() or os.path.exists(os.path.join(here, "released")):
+            return
+    os._exit(99)
+
+def faulty(*arguments, **options):
+    global count
+    with lock:
+        count += is_about(arguments[-1])
+        is_due = is_about(arguments[-1]) and fault["first"] <= count <= fault["last"]
+        if is_due and fault["what"] == "HOLD":
+            fault["last"] = 0
+    if is_due and fault["what"] == "HOLD":
+        hold()
+    elif is_due and fault["what"] == "KILL":
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif is_due:
+        raise OSError(getattr(errno, fault["what"]), os.strerror(getattr(errno, fault["what"])))
+    return real(*arguments, **options)
+
+def shutdown(pool, wait=True, *, cancel_futures=False):
+    # Work that is given up is taken out of the queue before a held thread may go on.
+    real_shutdown(pool, wait=False, cancel_futures=cancel_futures)
+    if cancel_futures:
+        given_up.set()
+    real_shutdown(pool, wait=wait)
+
+if not fault["in_workers"] or "--multiprocessing-fork" in sys.orig_argv:
+    real = getattr(os, fault["call"])
+    setattr(os, fault["call"], faulty)
+    real_shutdown, ThreadPoolExecutor.shutdown = ThreadPoolExecutor.shutdown, shutdown
+start, calls = time.time(), iter(range(10**9))
+time.time = lambda: start - 1e4 * next(calls)  # nothing may depend on a clock that goes forward
+"""
+
+ALWAYS = 10**9
+"""Number of a call that never comes."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """The calls of a function of `os` that are at fault; each process counts its own."""
+
+    call: str
+    """`fsync`, `replace` or `unlink`; the fault comes before the call."""
+    what: str
+    """A name of `errno`, KILL, or HOLD, which holds one call of each process.
+
+    A held process goes on when the barrier is opened, its main thread also when a signal has come,
+    and any other thread when the work of its pool is given up.
+    """
+    first: int = 1
+    last: int = 0
+    """The last call at fault; 0 for `first`."""
+    file: str = ""
+    """Part of the path that the call is about, for `replace` the new name; others do not count."""
+    in_workers: bool = False
+    """Whether the fault is in worker processes alone."""
+
+    def variables(self, directory: Path) -> dict[str, str]:
+        """Environment variables of a process with this fault.
+
+        Args:
+            directory: Where the module that makes the fault may lie; one for each fault that holds.
+
+        Returns:
+            Variables besides those of this process.
+        """
+        modules = directory / "faulty"
+        modules.mkdir(exist_ok=True)
+        (modules / "sitecustomize.py").write_text(_SITECUSTOMIZE)
+        path = os.pathsep.join([str(modules), os.environ.get("PYTHONPATH", "")])
+        told = {**asdict(self), "last": self.last or self.first, "timeout": 2 * TIMEOUT}
+        return {"PYTHONPATH": path, "HM_FAULT": json.dumps(told)}
+
+
+class Barrier:
+    """The place where the processes of a program with a fault HOLD wait."""
+
+    def __init__(self, directory: Path) -> None:
+        """The directory that `Fault.variables` was given."""
+        self._modules = directory / "faulty"
+
+    @property
+    def held(self) -> list[int]:
+        """The processes that wait there, or have waited."""
+        return [int(mark.name.removeprefix("held-")) for mark in self._modules.glob("held-*")]
+
+    def wait(self, process: Process, count: int = 1) -> None:
+        """Return when so many processes of a program wait there, which it must not end before."""
+        wait_until(process, lambda: len(self.held) >= count, f"{count} at the barrier")
+
+    def release(self) -> None:
+        """Let them go on."""
+        (self._modules / "released").touch()
+
+
+def wait_until(process: Process, ready: Callable[[], bool], what: str) -> None:
+    """Wait for what stays as it is once it has come, and must come before the process ends."""
+    start = time.monotonic()
+    while not ready():
+        if process.poll() is not None or time.monotonic() - start > TIMEOUT:
+            raise AssertionError(f"{what} did not come: {finish(process)}")
+        time.sleep(0.005)
+
+
+def signalled(process: Process, barrier: Barrier, number: int) -> Ran:
+    """Send a signal to a program when it waits at its barrier, and wait for its end."""
+    barrier.wait(process)
+    process.send_signal(number)
+    return finish(process)

@@ -1,0 +1,206 @@
+"""Processes of the programs, forked from one that has imported them already.
+
+A program spends seconds on importing JAX; forked it starts in milliseconds. Else it is as if a
+shell had started it: a process that leads a group of its own, with its own arguments, directory,
+environment and standard streams. What JAX reads while it is imported, limits of memory, and the
+installed entry points need a real start, which `program_runs.start_program` makes instead.
+
+    python -P program_server.py SOCKET
+
+serves one process of tests, as long as its standard input is open.
+"""
+
+import atexit
+import functools
+import gc
+import importlib
+import json
+import os
+import runpy
+import select
+import signal
+import socket
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import types
+from pathlib import Path
+from typing import IO, NamedTuple, NoReturn
+
+_MODULES = {
+    "hm-data": "hypermagnetics.data.cli",
+    "hm-generate": "hypermagnetics.generate.cli",
+    "hm-train": "hypermagnetics.train.cli",
+    "hm-eval": "hypermagnetics.evaluate.cli",
+}
+_LONGEST_REQUEST = 1 << 20
+_READY = b"ready\n"
+
+
+class Command(NamedTuple):
+    """A program, and all that its process takes over from the one that starts it."""
+
+    name: str
+    arguments: list[str]
+    variables: dict[str, str]
+    directory: str
+
+
+class ForkedProgram:
+    """A process of a program, to be used as a `subprocess.Popen` of text."""
+
+    def __init__(self, connection: socket.socket, stdin: int, streams: list[IO[str]]) -> None:
+        """Use `start`."""
+        self._connection, self._stdin, self._streams = connection, stdin, streams
+        self._answers = connection.makefile(encoding="ascii")
+        self.pid = int(self._answers.readline())
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """The exit code, if the process has ended."""
+        return self._wait(0)
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal, unless the process has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """Send SIGKILL, unless the process has ended."""
+        self.send_signal(signal.SIGKILL)
+
+    def communicate(self, timeout: float) -> tuple[str, str]:
+        """Close the standard input, wait for the end, and return what was written.
+
+        Raises:
+            subprocess.TimeoutExpired: If it does not end.
+        """
+        os.close(self._stdin)
+        if self._wait(timeout) is None:
+            raise subprocess.TimeoutExpired(f"process {self.pid}", timeout)
+        self._answers.close()
+        self._connection.close()
+        output, errors = map(_content, self._streams)
+        return output, errors
+
+    def _wait(self, timeout: float) -> int | None:
+        if self.returncode is None and select.select([self._connection], [], [], timeout)[0]:
+            self.returncode = int(self._answers.readline())
+        return self.returncode
+
+
+def _content(stream: IO[str]) -> str:
+    """All that processes have written, of a file that is closed then."""
+    with stream:
+        stream.seek(0)
+        return stream.read()
+
+
+def start(command: Command) -> ForkedProgram:
+    """Start a program."""
+    streams: list[IO[str]] = []
+    for _ in range(2):
+        # Closed with the last of the processes that have it.
+        streams.append(tempfile.TemporaryFile("w+", encoding="utf-8"))  # noqa: SIM115
+    theirs, ours = os.pipe()
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(_server().path)
+    descriptors = [theirs, *(stream.fileno() for stream in streams)]
+    socket.send_fds(connection, [json.dumps(command).encode() + b"\n"], descriptors)
+    os.close(theirs)
+    return ForkedProgram(connection, ours, streams)
+
+
+class _Server(NamedTuple):
+    process: "subprocess.Popen[bytes]"
+    path: str
+    """Its socket."""
+
+
+@functools.cache
+def _server() -> _Server:
+    """The server of this process."""
+    path = str(Path(tempfile.mkdtemp(prefix="hypermagnetics-server-")) / "socket")
+    server = subprocess.Popen(
+        [sys.executable, "-P", __file__, path],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        # Bits are promised on CPU.
+        env={**os.environ, "JAX_PLATFORMS": "cpu"},
+        process_group=0,
+    )
+    assert server.stdin is not None
+    assert server.stdout is not None
+    atexit.register(_stop, server)
+    assert server.stdout.readline() == _READY, "the programs can be imported"
+    return _Server(server, path)
+
+
+def _stop(server: "subprocess.Popen[bytes]") -> None:
+    """Let a server end, and wait for that."""
+    server.communicate()
+
+
+def _serve(path: str) -> None:
+    """Fork a process for each connection until the standard input is closed."""
+    for module in _MODULES.values():
+        importlib.import_module(module)
+    # Whoever supervises a program is not waited for.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    gc.freeze()  # what is imported stays, and need not be looked through or copied
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+        os.write(1, _READY)
+        while 0 not in select.select([0, listener], [], [])[0]:
+            connection, _ = listener.accept()
+            if os.fork() == 0:
+                listener.close()
+                _supervise(connection)
+            connection.close()
+
+
+def _supervise(connection: socket.socket) -> NoReturn:
+    """Fork the program of a connection, and tell its identifier and exit code."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    text, descriptors, _, _ = socket.recv_fds(connection, _LONGEST_REQUEST, 3)
+    while not text.endswith(b"\n"):
+        text += connection.recv(_LONGEST_REQUEST)
+    pid = os.fork()
+    if pid == 0:
+        connection.close()
+        _become(Command(*json.loads(text)), descriptors)
+    os.setpgid(pid, pid)
+    for descriptor in descriptors:
+        os.close(descriptor)
+    connection.sendall(b"%d\n" % pid)
+    _, status = os.waitpid(pid, 0)
+    connection.sendall(b"%d\n" % os.waitstatus_to_exitcode(status))
+    os._exit(0)
+
+
+def _become(command: Command, descriptors: list[int]) -> NoReturn:
+    """Run a program to its end, in a process that has just been forked."""
+    os.setpgid(0, 0)
+    for target, descriptor in enumerate(descriptors):
+        os.dup2(descriptor, target)
+        os.close(descriptor)
+    os.chdir(command.directory)
+    os.environ.clear()
+    os.environ.update(command.variables)
+    script = str(Path(sysconfig.get_path("scripts")) / command.name)
+    sys.argv = [script, *command.arguments]
+    # Processes that the program spawns run its script, not this one.
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    sys.modules["__main__"].__file__ = script
+    for directory in filter(None, command.variables.get("PYTHONPATH", "").split(os.pathsep)):
+        sys.path.append(directory)
+        if (customised := Path(directory) / "sitecustomize.py").exists():
+            runpy.run_path(str(customised))
+    main = importlib.import_module(_MODULES[command.name]).main
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    _serve(sys.argv[1])
