@@ -51,11 +51,15 @@ def errors_of(found: Values, true: Values) -> Errors:
     return Errors(*medians, *norms)
 
 
-def shortest_seconds(call: Callable[[], object], repeats: int = 2) -> float:
-    """The shortest of some calls of a computation by JAX, after one that compiles."""
+def shortest_seconds(call: Callable[[], object]) -> float:
+    """The shortest of some calls of a computation by JAX, after one that compiles.
+
+    Two calls, and of short ones as many as take half a second, at most 20: what else a machine does
+    lengthens single calls.
+    """
     jax.block_until_ready(call())
-    found = []
-    for _ in range(repeats):
+    found: list[float] = []
+    while len(found) < 2 or (len(found) < 20 and sum(found) < 0.5):
         start = time.perf_counter()
         jax.block_until_ready(call())
         found.append(time.perf_counter() - start)

@@ -64,7 +64,7 @@ def by_fmm(sources: jax.Array, points: jax.Array) -> tuple[np.ndarray, np.ndarra
     found = fmm3dpy.lfmm3d(
         eps=TOLERANCE, sources=table[:, 3:].T, dipvec=table[:, :3].T, targets=targets.T, pgt=2
     )
-    return found.pottarg / (4 * np.pi), -found.gradtarg.T / (4 * np.pi)
+    return found.pottarg, -found.gradtarg.T
 
 
 def compare_fmm(columns: SourceColumns) -> None:
