@@ -34,7 +34,7 @@ def time_calls(call: Callable[[], object], repeats: int = REPEATS) -> Timing:
     return Timing(median, (high - low) / 2)
 
 
-def report(question: str, ratio: float, bound: float, **figures: float) -> None:
+def report(question: str, ratio: float, bound: float, **figures: float | None) -> None:
     """Print the ratio that was asked for beside the bound it should reach, and the figures."""
     commit = subprocess.run(
         ["git", "describe", "--always", "--dirty"],

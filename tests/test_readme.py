@@ -12,6 +12,7 @@ from program_runs import invoke
 from hypermagnetics.data import Dataset
 from hypermagnetics.models import HyperLayer, save_model
 
+PAGES = ("README.md", "CONTRIBUTING.md", *sorted(f"docs/{p.name}" for p in ROOT.glob("docs/*.md")))
 _BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -42,12 +43,30 @@ def test_no_placeholder_is_left() -> None:
     assert re.findall(r"^\s*[A-Z]+\s*$", text, re.MULTILINE) == []
 
 
-def test_links_lead_somewhere() -> None:
-    """Every relative link of the README names a file."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    links = re.findall(r"\]\((?!http)([^)#]+)\)", text)
-    assert links
-    assert [link for link in links if not (ROOT / link).exists()] == []
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page: str) -> None:
+    """Every relative link names a file, and a heading of it if it names one."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    links = re.findall(r"\]\((?!http)([^)#]*)(?:#([^)]+))?\)", text)
+    for path, anchor in links:
+        file = (ROOT / page).parent / path if path else ROOT / page
+        assert file.exists(), path
+        assert not anchor or anchor in anchors(file), f"{path}#{anchor}"
+
+
+def anchors(file: Path) -> set[str]:
+    """Of the headings of a page, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", file.read_text(encoding="utf-8"), re.MULTILINE)
+    kept = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings)
+    return {heading.replace(" ", "-") for heading in kept}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_scripts_that_pages_name_exist(page: str) -> None:
+    """A figure is as good as the script that prints it."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    named = set(re.findall(r"(?:benchmarks|tests)/[\w/]+\.py", text))
+    assert [name for name in named if not (ROOT / name).exists()] == []
 
 
 def test_make_targets_and_programs_exist() -> None:

@@ -10,7 +10,7 @@ from hypermagnetics.evaluate.report import error_tables, other_tables
 from hypermagnetics.evaluate.report.charts import data_name
 from hypermagnetics.evaluate.report.error_charts import QUANTITIES
 from hypermagnetics.evaluate.report.markup import slot
-from hypermagnetics.evaluate.results.published import MODEL, SOURCE, is_published
+from hypermagnetics.evaluate.results.published import LIKE, MODEL, SOURCE, is_published
 from hypermagnetics.evaluate.results.records import Results
 
 _RANK_NAMES = {"median": "median error", "p90": "p90 error", "worst": "worst"}
@@ -150,8 +150,8 @@ def _published_note(results: Results) -> str:
         return ""
     return (
         f'<p class="note">The numbers of {escape(MODEL)} are from {escape(SOURCE)}, for discs in '
-        "2D and the potential. They are likely to be compared with the global L2 error: see "
-        "docs/metrics.md.</p>"
+        f"2D and the potential. They are likely to be compared with the global L2 error of {LIKE}: "
+        "see docs/metrics.md.</p>"
     )
 
 

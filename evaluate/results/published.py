@@ -11,6 +11,10 @@ PUBLISHED = (
 median relative error; the published code computes what is called global relative L2 here."""
 
 
+LIKE = "networks that see labels alone, unlike a Split, which adds closed forms near the sources"
+"""What the figures may be compared with."""
+
+
 def is_published(bodies: tuple[str, ...]) -> bool:
     """Whether the published figures are about datasets of these bodies."""
     return bodies == ("disc",)

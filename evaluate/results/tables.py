@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 from hypermagnetics.evaluate.results.digits import three_digits
-from hypermagnetics.evaluate.results.published import MODEL, PUBLISHED, SOURCE, is_published
+from hypermagnetics.evaluate.results.published import LIKE, MODEL, PUBLISHED, SOURCE, is_published
 from hypermagnetics.evaluate.results.records import Evaluation, QuantityScores, Results
 from hypermagnetics.metrics import Interval
 
@@ -85,7 +85,8 @@ def published_lines(results: Results) -> list[str]:
     if not any(is_published(dataset.bodies) for dataset in results.datasets):
         return []
     lines = [f"  {MODEL}, potential, {what}: {per_cent(error)}" for what, error in PUBLISHED]
-    return [f'Published in {SOURCE}, likely to be compared with "global L2":', *lines]
+    likely = f'Published in {SOURCE}, likely to be compared with "global L2" of {LIKE}:'
+    return [likely, *lines]
 
 
 def per_cent(fraction: float) -> str:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import pytest
 from exact_model import Exact, inputs_of
 
-from hypermagnetics.models import Model, OutOfRangeWarning, Split, TrainedRange
+from hypermagnetics.models import Model, OutOfRangeWarning, Split, TrainedRange, usage_card
 from hypermagnetics.models.split import SplitConfig
 from hypermagnetics.sources import SourceColumns
 
@@ -85,6 +85,14 @@ def test_under_jit_nothing_is_said() -> None:
         warnings.simplefilter("error")
         jax.jit(sphere_model().potential)(_POSITION, _POINTS + 1)
         jax.jit(sphere_model().field)(_SIZE, _POINTS)
+        jax.vmap(sphere_model().field)(_POSITION[None], _POINTS[None] + 1)
+
+
+def test_in_a_block_nothing_is_said() -> None:
+    """The way of trainings and evaluations, whose samples come from a dataset."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        sphere_model().block(_POSITION[None], _POINTS + 1)
 
 
 def test_unknown_ranges_are_not_judged() -> None:
@@ -92,10 +100,12 @@ def test_unknown_ranges_are_not_judged() -> None:
     assert heard(Exact(_COLUMNS), _POSITION, _POINTS + 1) == []
 
 
-def test_a_split_has_no_range_of_sizes() -> None:
-    """They enter by exact values; positions of sources and points are judged as ever."""
+def test_sizes_go_unnoticed_by_a_split() -> None:
+    """Its error depends on them, and the card says so; positions are judged as ever."""
     model = split_model()
     assert model.limited_columns == ("position_x", "position_y", "position_z")
     assert sphere_model().limited_columns == (*model.limited_columns, "radius")
     assert heard(model, _SIZE, _POINTS) == []
     assert len(heard(model, _POSITION, _POINTS + 1)) == 2
+    assert "- not judged, though the error depends on it: radius" in usage_card(model)
+    assert "not judged" not in usage_card(sphere_model())

@@ -8,6 +8,7 @@ from hypermagnetics.sources import SourceColumns
 
 _MAGNETS, _POINTS = 100, 200
 _MEDIAN, _WORST = 1e-6, 1e-4
+_LENGTHS = ("position_", "radius", "dimension_")
 _EVERY_KIND = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 
 
@@ -54,3 +55,24 @@ def test_the_points_reach_from_near_to_far() -> None:
     sizes_away = (distance / part(kind, rows, "radius")[:, None] - 1) / 2
     assert sizes_away.min() < 0.011
     assert sizes_away.max() > 9000
+
+
+@_EVERY_KIND
+@pytest.mark.parametrize(("unit", "reach"), [(1e-9, 0.5), (1e-9, 10), (1e6, 0.5), (1e6, 3e5)])
+def test_single_precision_serves_bodies_of_nanometres_and_distances_of_1e12_metres(
+    kind: SourceColumns, unit: float, reach: float
+) -> None:
+    """Of some magnetisation of 1e6 A/m. Products beyond leave the range of float32."""
+    random = np.random.default_rng(32)
+    rows = random_rows(kind, random, _MAGNETS, ratio=4)
+    lengths = [i for i, name in enumerate(kind.names) if name.startswith(_LENGTHS)]
+    rows[:, lengths] *= unit
+    rows[:, : kind.dim] *= 1e6 * unit**kind.dim
+    rows = rows.astype(np.float32).astype(np.float64)
+    points = placed(kind, rows, around(kind, rows, random, np.full((_MAGNETS, 2), reach)))
+    points = points.astype(np.float32).astype(np.float64)
+    assert np.abs(points).max() < 2e12
+    exact = each(kind, rows[:, None], points)
+    for found, true in zip(each(kind, rows[:, None], points, "float32"), exact, strict=True):
+        shape = (*points.shape[:2], -1)
+        assert np.median(error_of(found.reshape(shape), true.reshape(shape))) < _MEDIAN

@@ -76,7 +76,9 @@ def _trusted(model: Model) -> list[str]:
     free = [name for name in model.source_columns if name in LENGTHS and name not in counted]
     return [
         *(f"- {known.kind}: {known}" for known in ranges),
-        *([f"- of any value, for exact parts use it: {', '.join(free)}"] if free else []),
+        *([f"- not judged, though the error depends on it: {', '.join(free)}"] if free else []),
         "",
-        "Elsewhere its error is unknown, and hypermagnetics warns when it is evaluated there.",
+        "Elsewhere its error is unknown. `model.potential` and `model.field` warn there if they "
+        "are called with values; under `jax.jit`, `jax.vmap` and other transformations, in "
+        "`model.block` and in an export nothing warns.",
     ]

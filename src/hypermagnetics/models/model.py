@@ -198,9 +198,11 @@ class Model(Reader):
     def potential(self, sources: SourceTable, points: Points) -> Potential:
         """Potential of one configuration.
 
-        Time grows with sources plus points, and memory stays bounded for any number of them.
-        `jax.vmap` serves many configurations; samples that share their points are faster through
-        `block`.
+        Time grows with sources plus points, and with the pairs that `near` takes; memory stays
+        bounded for any number of them. `jax.vmap` serves many configurations; samples that share
+        their points are faster through `block`. A model is no argument that `jax.jit` can hash:
+        `jax.jit(lambda sources, points: model.potential(sources, points))` and
+        `equinox.filter_jit(model.potential)` work, `jax.jit(model.potential)` does not.
 
         Args:
             sources: Rows [moment, position, ...] with the columns of `inputs`, in [A m²], in two

@@ -64,7 +64,8 @@ def warn_out_of_range(
 ) -> None:
     """Warn if values lie outside of what the model has seen; once for each kind of value.
 
-    Values inside a transformation of JAX, as under `jit`, are not looked at.
+    Values inside a transformation of JAX, as under `jit`, are not looked at. A source is judged by
+    its centre, and by its sizes if they are among the columns that count.
 
     Args:
         inputs: What the model reads, and its ranges.

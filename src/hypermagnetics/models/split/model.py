@@ -80,7 +80,8 @@ class Split(Model):
     notices. What is learned is the smooth potential alone, for which K features are enough; within
     R of a source the difference to the exact closed form is added, for neighbours only. The
     hypernetwork reads positions of dipoles alone. Sizes, rotations and kinds of bodies enter
-    through the dipoles that stand for them and through the near part, so one model serves any.
+    through the dipoles that stand for them and through the near part, so one model serves any, as
+    long as these dipoles and the points lie where the model was fitted.
 
     phi is linear in the moments, odd, and additive over sources by construction.
     """
@@ -215,5 +216,8 @@ class Split(Model):
 
     @property
     def limited_columns(self) -> tuple[str, ...]:
-        """Positions alone: sizes enter through exact values and the dipoles of a box."""
+        """Positions of centres alone: sizes enter through exact values and the dipoles of a box.
+
+        So it goes unnoticed if a large box reaches out of the region that the fit has seen.
+        """
         return tuple(name for name in self.inputs.columns if name.startswith("position_"))

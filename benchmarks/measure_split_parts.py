@@ -1,0 +1,112 @@
+"""How much of what a Split gives is exact, and how good is the part that it has learned?
+
+A Split adds closed forms within a cutoff of every source to smooth values that it has learned. For
+200 samples of a split this counts the pairs of source and point within the cutoff, and prints the
+median relative errors of the whole, of the learned part alone, of exact values within the cutoff
+alone, and of the exact smooth part with the near part added in float32, which is the rounding that
+no training takes away. All are relative to the exact field of all bodies.
+
+    hm-generate paper-discs-2d discs && hm-train discs run --recipe split-5min
+    python benchmarks/measure_split_parts.py run discs test-multi
+"""
+
+import sys
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import hypermagnetics.models
+from hypermagnetics.data import Dataset
+from hypermagnetics.models import Split
+from hypermagnetics.models.split.near import near_superposition, smooth_superposition
+from hypermagnetics.sources import superposition
+
+SAMPLES = 200
+PARTS = (
+    "whole",
+    "learned part alone",
+    "exact within the cutoff, nothing beyond",
+    "rounding alone",
+)
+Values = tuple[jax.Array, jax.Array]
+
+
+class Pairs(NamedTuple):
+    """Which points lie within the cutoff of which sources."""
+
+    within: jax.Array
+    """Share of the pairs of source and point."""
+    touched: jax.Array
+    """Share of the points that have such a source."""
+
+
+def parts(model: Split, sources: jax.Array, points: jax.Array) -> tuple[dict[str, Values], Pairs]:
+    """Potential and field made in several ways, at the points of one sample."""
+    columns, dim = model.inputs.described, model.inputs.dim
+    whole = model.potential(sources, points), model.field(sources, points)
+    near = near_superposition(columns, model.smoothing, sources, points)
+    smooth = smooth_superposition(columns, model.smoothing, sources, points)
+    each = jax.vmap(lambda row: superposition(columns, row[None], points))(sources)
+    offset = points[None] - sources[:, None, dim : 2 * dim]
+    is_near = jnp.linalg.norm(offset, axis=-1) < model.smoothing.cutoff
+    found = (
+        whole,
+        (whole[0] - near[0], whole[1] - near[1]),
+        (
+            jnp.sum(jnp.where(is_near, each[0], 0), axis=0),
+            jnp.sum(jnp.where(is_near[..., None], each[1], 0), axis=0),
+        ),
+        (smooth[0] + near[0], smooth[1] + near[1]),
+    )
+    return dict(zip(PARTS, found, strict=True)), Pairs(
+        jnp.mean(is_near), jnp.mean(jnp.any(is_near, axis=0))
+    )
+
+
+def relative(found: Values, potential: np.ndarray, field: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Relative errors of potential and field at each point."""
+    norm = partial(np.linalg.norm, axis=-1)
+    return (
+        np.abs(np.asarray(found[0]) - potential) / np.abs(potential),
+        norm(np.asarray(found[1]) - field) / norm(field),
+    )
+
+
+def main() -> None:
+    """Print a table for one run and split."""
+    run, dataset = Path(sys.argv[1]), Path(sys.argv[2])
+    name = sys.argv[3] if len(sys.argv) > 3 else "test-multi"
+    model = hypermagnetics.models.load(run / "model.hm")
+    assert isinstance(model, Split), "a Split is what has these parts"
+    split = Dataset.open(dataset).split(name)
+    of_sample = eqx.filter_jit(parts)
+    errors: dict[str, list[tuple[np.ndarray, ...]]] = {}
+    pairs = []
+    for i in range(SAMPLES):
+        sample = split[i]
+        found, shares = of_sample(model, jnp.asarray(sample.sources), jnp.asarray(sample.grid))
+        pairs.append(shares)
+        for part, values in found.items():
+            made = relative(values, sample.potential, sample.field)
+            errors.setdefault(part, []).append(made)
+    within, touched = np.mean(pairs, axis=0)
+    print(f"{name}, {SAMPLES} samples: cutoff {model.smoothing.cutoff:.3g} m")
+    print(
+        f"{within:.0%} of the pairs within it, {touched:.0%} of the points within that of a source"
+    )
+    print("\n| % | potential, median / p99 | field, median / p99 |\n|---|--:|--:|")
+    for part in PARTS:
+        cells = []
+        for kind in zip(*errors[part], strict=True):
+            median, p99 = 100 * np.quantile(np.concatenate(kind), [0.5, 0.99])
+            cells.append(f"{median:.2g} / {p99:.2g}")
+        print(f"| {part} | {' | '.join(cells)} |")
+
+
+if __name__ == "__main__":
+    main()

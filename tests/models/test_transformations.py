@@ -1,0 +1,35 @@
+"""A model under `jax.jit`: a function that calls it is taken, the model itself is not."""
+
+import equinox as eqx
+import jax
+import jax.random as jr
+import numpy as np
+import pytest
+from exact_model import inputs_of
+
+from hypermagnetics.models import HyperLayer, Model, Split
+from hypermagnetics.models.hyper_layer import HyperLayerConfig
+from hypermagnetics.models.split import SplitConfig
+from hypermagnetics.sources import SourceColumns
+
+_INPUTS = inputs_of(SourceColumns.of("disc", constants={"radius": 0.3}))
+_SMALL = HyperLayerConfig(width=8, depth=1, hwidth=0.5, hdepth=1)
+_NETWORK = HyperLayer(config=_SMALL, inputs=_INPUTS, hyperkey=jr.key(0), mainkey=jr.key(1))
+_SPLIT = Split(SplitConfig(rank=4, waves=8), _INPUTS, jr.key(2))
+_SOURCES, _POINTS = jr.normal(jr.key(3), (3, 4)), jr.normal(jr.key(4), (5, 2))
+
+
+def test_jit_of_a_function_that_calls_the_model() -> None:
+    """By JAX around a function, by equinox around the method itself."""
+    expected = _NETWORK.potential(_SOURCES, _POINTS)
+    around = jax.jit(lambda sources, points: _NETWORK.potential(sources, points))
+    for potential in (around, eqx.filter_jit(_NETWORK.potential)):
+        np.testing.assert_allclose(potential(_SOURCES, _POINTS), expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("model", [_NETWORK, _SPLIT], ids=["network", "split"])
+def test_jit_of_the_model_itself_is_refused(model: Model) -> None:
+    """JAX hashes what it compiles, and a model holds arrays."""
+    for function in (model, model.potential, model.field):
+        with pytest.raises(TypeError, match="unhashable"):
+            jax.jit(function)(_SOURCES, _POINTS)
