@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO := demo
 
-.PHONY: demo test lint types bench clean
+.PHONY: demo test test-lowest test-newest lint types bench clean
 
 $(BIN)/hm-train: setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -22,6 +22,10 @@ demo: $(BIN)/hm-train
 test: $(BIN)/pytest
 	$(BIN)/pytest -m "not slow and not gpu" --numprocesses auto --dist loadfile
 
+# In environments of their own, .venv-lowest and .venv-newest.
+test-lowest test-newest:
+	PYTHON=$(PYTHON) .ci/versions $(@:test-%=%)
+
 lint: $(BIN)/pytest
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -37,4 +41,4 @@ bench: $(BIN)/pytest
 	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
 
 clean:
-	rm -rf build dist .venv $(DEMO) *.egg-info .hypothesis .mypy_cache .ruff_cache .pytest_cache .coverage
+	rm -rf build dist .venv .venv-lowest .venv-newest $(DEMO) *.egg-info .hypothesis .mypy_cache .ruff_cache .pytest_cache .coverage

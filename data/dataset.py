@@ -32,7 +32,11 @@ class Dataset:
                 its directory.
         """
         directory = Path(path)
-        manifest, sha256 = read_manifest(directory)
+        return cls.described_by(directory, *read_manifest(directory))
+
+    @classmethod
+    def described_by(cls, directory: Path, manifest: Manifest, sha256: str) -> "Dataset":
+        """A dataset whose manifest was read or is about to be written; errors as `open`."""
         dataset = cls(directory, manifest, sha256)
         check_names(directory, manifest, dataset.places())
         check_files(directory, manifest, sha256)

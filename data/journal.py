@@ -25,6 +25,8 @@ class ShardRecord(Config):
     index: int
     files: tuple[FileEntry, ...]
     sums: dict[ArrayName, Sums]
+    last_block: int
+    """The CRC-32 of its last block as it was given to the writer."""
 
 
 class Journal:

@@ -187,7 +187,22 @@ def read_manifest(directory: Path) -> tuple[Manifest, str]:
             f"A manifest must be below {_MAX_MANIFEST_BYTES} bytes; got {path.stat().st_size} "
             f"({path}; rule M1). This is no manifest; get the dataset from its source again."
         )
-    text = path.read_bytes()
+    return parse_manifest(path.read_bytes(), path)
+
+
+def parse_manifest(text: bytes, path: Path) -> tuple[Manifest, str]:
+    """Check the text of a manifest.
+
+    Args:
+        text: The bytes of the file.
+        path: Where it lies, for messages.
+
+    Returns:
+        The manifest, and the sha256 of its bytes, which names the dataset.
+
+    Raises:
+        DatasetError: If it is no manifest of this format version.
+    """
     return _parse(text, path), hashlib.sha256(text).hexdigest()
 
 

@@ -8,9 +8,10 @@ import numpy as np
 
 from hypermagnetics.data.formats import split_storage
 from hypermagnetics.data.journal import ShardRecord
-from hypermagnetics.data.layout import Block, Shard
+from hypermagnetics.data.layout import Block, Shard, SplitLayout
 from hypermagnetics.data.manifest import FileEntry, Identity
 from hypermagnetics.data.padding import refuse_bad_padding
+from hypermagnetics.data.read_back import crc32_of
 from hypermagnetics.data.statistics import Gatherer
 from hypermagnetics.data.storage import ShardSink, SplitPlace, SplitStorage
 from hypermagnetics.errors import DatasetError, LabelError
@@ -23,9 +24,12 @@ class ShardWriter:
     record: ShardRecord
     """What the journal says of the shard; there once it is written."""
 
-    def __init__(self, sink: ShardSink, split: str, shard: Shard) -> None:
+    last_block: int
+    """The CRC-32 of the last block of the shard; there once it is appended."""
+
+    def __init__(self, sink: ShardSink, split: str, shard: Shard, layout: SplitLayout) -> None:
         """Start before the first block of the shard."""
-        self._sink, self._split = sink, split
+        self._sink, self._split, self._layout = sink, split, layout
         self._next_sample = shard.first_sample
         self._end = shard.first_sample + shard.num_samples
         self.statistics = Gatherer()
@@ -42,6 +46,8 @@ class ShardWriter:
             _refuse_nonfinite(block, self._split, self._next_sample)
         self._sink.append(block)
         self._next_sample += len(block.potential)
+        if self._next_sample == self._end:
+            self.last_block = crc32_of(block, self._layout)
 
     def refuse_unfinished(self) -> None:
         """See that all samples of the shard were written.
@@ -73,7 +79,7 @@ def write_shard(
     """
     storage = shard_storage(directory, identity, split)
     with storage.shard_sink(shard) as sink:
-        writer = ShardWriter(sink, split, shard)
+        writer = ShardWriter(sink, split, shard, identity.splits[split])
         yield writer
         writer.refuse_unfinished()
     writer.record = ShardRecord(
@@ -84,6 +90,7 @@ def write_shard(
             for path in storage.shard_paths(shard)
         ),
         sums=writer.statistics.sums(),
+        last_block=writer.last_block,
     )
 
 

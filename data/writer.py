@@ -23,6 +23,7 @@ from hypermagnetics.data.manifest import (
     SplitEntry,
     checksums,
 )
+from hypermagnetics.data.read_back import refuse_unreadable
 from hypermagnetics.data.shard_writer import ShardWriter, file_entry, shard_storage, write_shard
 from hypermagnetics.data.statistics import statistics_of
 from hypermagnetics.data.storage import SplitStorage
@@ -105,7 +106,11 @@ class DatasetWriter:
                 write_text_atomically(self._directory / path, content.decode())
 
     def finish(self) -> Manifest:
-        """Write card and checksums, and last the manifest, which ends the work."""
+        """Write card and checksums, read back, and write the manifest last, which ends the work.
+
+        Raises:
+            DatasetError: If a reader would refuse the dataset, which then stays unfinished.
+        """
         sync_directories(self._directory)
         files: list[FileEntry] = []
         for split, layout in self._identity.splits.items():
@@ -117,6 +122,8 @@ class DatasetWriter:
         text = manifest.to_json()
         write_text_atomically(self._directory / CARD_NAME, dataset_card(manifest))
         write_text_atomically(self._directory / CHECKSUMS_NAME, checksums(text, manifest.files))
+        last_blocks = {place: record.last_block for place, record in self._journal.records.items()}
+        refuse_unreadable(self._directory, text, last_blocks)
         write_text_atomically(self._directory / MANIFEST_NAME, text)
         (self._directory / JOURNAL_NAME).unlink()
         return manifest

@@ -1,0 +1,70 @@
+"""Reading back what was written, by the reader's own code, before it is called a dataset."""
+
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from hypermagnetics.data.dataset import Dataset
+from hypermagnetics.data.layout import Block, SplitLayout
+from hypermagnetics.data.manifest import parse_manifest
+from hypermagnetics.data.split import Split
+from hypermagnetics.errors import DatasetError
+
+
+def crc32_of(block: Block, layout: SplitLayout) -> int:
+    """The CRC-32 of the values of a block, in the types in which they are stored.
+
+    Args:
+        block: The block.
+        layout: Of its split.
+
+    Returns:
+        The checksum, over all arrays in their order.
+    """
+    crc = 0
+    for spec in layout.arrays():
+        values = np.ascontiguousarray(getattr(block, spec.name), dtype=spec.dtype)
+        crc = zlib.crc32(values, crc)
+    return crc
+
+
+def refuse_unreadable(
+    directory: Path, manifest_text: str, last_blocks: Mapping[tuple[str, int], int]
+) -> None:
+    """Open a dataset as a training does, and read the last block of every shard.
+
+    Args:
+        directory: The dataset; its manifest need not be there yet.
+        manifest_text: What the manifest is to say.
+        last_blocks: The `crc32_of` the last block of each shard, by split and number of the shard.
+
+    Raises:
+        DatasetError: If a reader would refuse it, or would read other values.
+    """
+    try:
+        dataset = Dataset.described_by(
+            directory, *parse_manifest(manifest_text.encode(), directory)
+        )
+        for name in dataset.splits:
+            _read_shards(dataset.split(name), last_blocks)
+    except DatasetError as error:
+        # Its advice is for someone who got the dataset from elsewhere.
+        finding, _, _ = str(error).rpartition(". ")
+        raise DatasetError(
+            f"What was written must be read back as it was; got: {finding}. Check the disk and the "
+            f"versions of zarr and h5py, delete {directory}, and give the same command again."
+        ) from error
+
+
+def _read_shards(split: Split, last_blocks: Mapping[tuple[str, int], int]) -> None:
+    for shard in split.layout.shards():
+        # The last one, as its place follows from those of all others.
+        block = shard.first_block + shard.num_blocks - 1
+        if crc32_of(split.block(block), split.layout) != last_blocks[split.name, shard.number]:
+            raise DatasetError(
+                f"A block must have the values that were written; got others (split "
+                f"{split.name!r}, block {block}: {', '.join(split.shard_paths(shard))}). "
+                "Write it again."
+            )
