@@ -2,16 +2,16 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DEMO := demo
+LAWS := $(addprefix tests/sources/test_,laws.py gradients.py boundaries.py reference.py seam.py)
 
-.PHONY: demo test test-lowest test-newest lint types bench clean
+.PHONY: demo test test-slow test-lowest test-newest lint types bench clean
 
 $(BIN)/hm-train: setup.cfg pyproject.toml
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --editable .
+	PYTHON=$(PYTHON) .ci/install .venv --editable .
 	touch $@
 
 $(BIN)/pytest: $(BIN)/hm-train
-	$(BIN)/python -m pip install --quiet --editable '.[dev,peers]'
+	PYTHON=$(PYTHON) .ci/install .venv --editable '.[dev,peers]'
 	touch $@
 
 demo: $(BIN)/hm-train
@@ -20,7 +20,12 @@ demo: $(BIN)/hm-train
 	$(BIN)/hm-eval $(DEMO)/run $(DEMO)/data --out $(DEMO)/report
 
 test: $(BIN)/pytest
-	$(BIN)/pytest -m "not slow and not gpu" --numprocesses auto --dist loadfile
+	$(BIN)/pytest -m "not slow and not gpu" --numprocesses auto --dist worksteal --durations 20
+
+# Many kills, sweeps, browsers, and the laws of the closed forms compiled as for users.
+test-slow: $(BIN)/pytest
+	$(BIN)/pytest -m "slow and not gpu" --numprocesses auto --dist worksteal --durations 20
+	HM_TESTS_COMPILE=fully $(BIN)/pytest -m "not gpu" --numprocesses auto --dist worksteal $(LAWS)
 
 # In environments of their own, .venv-lowest and .venv-newest.
 test-lowest test-newest:

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -59,6 +59,15 @@ TINY = (
 """A recipe whose splits end in the middle of a block."""
 
 MakeDataset = Callable[..., Dataset]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_sizes_are_timed() -> Iterator[None]:
+    """An evaluation times each subject at two sizes; at all of them it compiles for seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("NUMS_SOURCES", "NUMS_POINTS"):
+            patch.setattr(f"hypermagnetics.evaluate.timing.sweep.{name}", (10, 100))
+        yield
 
 
 @pytest.fixture(scope="session")

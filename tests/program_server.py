@@ -85,8 +85,12 @@ class ForkedProgram:
         return output, errors
 
     def _wait(self, timeout: float) -> int | None:
-        if self.returncode is None and select.select([self._connection], [], [], timeout)[0]:
-            self.returncode = int(self._answers.readline())
+        if self.returncode is None:
+            # select.select takes no descriptor above 1023, and tests map many files.
+            answers = select.poll()
+            answers.register(self._connection, select.POLLIN)
+            if answers.poll(1000 * timeout):
+                self.returncode = int(self._answers.readline())
         return self.returncode
 
 

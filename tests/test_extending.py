@@ -14,6 +14,7 @@ PAGE = ROOT / "docs" / "extending.md"
 SHORT = settings("schedule.max_steps=2", "schedule.warmup_fraction=0.0")
 
 
+@pytest.mark.slow
 def test_the_page_runs(tmp_path: Path, tiny: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     """Real processes in a directory with the modules of the page, the trainings cut short."""
     shutil.copytree(tiny.directory, tmp_path / "discs")

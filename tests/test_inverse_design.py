@@ -16,6 +16,7 @@ from hypermagnetics.models.split.fit import FitConfig
 from hypermagnetics.sources import SourceColumns
 
 
+@pytest.mark.slow
 def test_the_page_finds_its_magnets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a small model, fitted as hm-train fits it; float32 as in a program."""
     discs = SourceColumns.of("disc", constants={"radius": 1.0})

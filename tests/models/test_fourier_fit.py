@@ -112,6 +112,7 @@ def test_the_unit_of_length_does_not_matter(discs: FourierSeries) -> None:
     assert error(model, unit=0.01) == pytest.approx(error(discs), rel=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment_as", ["input", "factor"])
 def test_spheres_of_any_radius_in_three_dimensions(moment_as: MomentAs) -> None:
     """Whatever the hypernetwork does with the moment."""

@@ -109,7 +109,7 @@ def test_hm_train_overwrites_a_run_with_its_evaluation(tmp_path: Path) -> None:
     """And with what a killed process left of files in the making."""
     run = copy_of(finished_run("zarr"), tmp_path / "run")
     dataset = finished_dataset("zarr").path
-    assert invoke("hm-eval", run, dataset, "--split", "valid").code == 0
+    assert invoke("hm-eval", run, dataset, "--split", "valid", "--metrics-only").code == 0
     for leftover in ("model.hm.part", "metrics.jsonl.part", "checkpoints/step-000000300.ckpt.part"):
         (run / leftover).write_bytes(b"half")
     ran = invoke("hm-train", dataset, run, *SHORT, "--overwrite")

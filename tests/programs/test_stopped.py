@@ -112,6 +112,7 @@ def test_a_full_disk_at_a_checkpoint_keeps_the_one_before(tmp_path: Path) -> Non
     assert_same_model(run)
 
 
+@pytest.mark.slow
 def test_the_script_for_slurm_queues_again(tmp_path: Path) -> None:
     """SIGUSR1 reaches hm-train, whose 75 queues the job again; then it is finished."""
     run, dataset = tmp_path / "run", finished_dataset("zarr").path

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import jax
 import numpy as np
+import pytest
 from faults import Barrier, Fault, signalled, wait_until
 from program_runs import (
     TRAINING_RECIPE,
@@ -59,6 +60,7 @@ def times_finished(files: SweepFiles, number: int) -> int:
     return files.log(number).read_text(encoding="utf-8").count("the best model, of step")
 
 
+@pytest.mark.slow
 def test_two_processes_share_a_sweep_and_one_that_is_killed_is_replaced(tmp_path: Path) -> None:
     """Each trial is brought to its end once; that of the dead goes on to the bits undisturbed."""
     file, out = write_sweep(tmp_path, "seed = [0, 1, 2]"), tmp_path / "out"
@@ -129,6 +131,7 @@ def test_a_sweep_that_is_stopped_goes_on_and_outlives_a_failure(tmp_path: Path) 
     assert rows(out)[1]["state"] == "failed"
 
 
+@pytest.mark.slow
 def test_optuna_goes_on_with_more_trials(tmp_path: Path) -> None:
     """Values in the ranges, in runs whose recipes say so."""
     keys = "schedule.learning_rate = {low = 1e-4, high = 1e-2, log = true}"

@@ -27,6 +27,7 @@ def test_a_tracker_that_is_not_installed_is_refused_before_anything_is_written(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_tracker_whose_disk_is_full_ends_nothing(tmp_path: Path) -> None:
     """Its file reaches the limit with the first picture; all others are smaller."""
     short = settings("schedule.max_steps=200", "tracking.log_every=10")
