@@ -103,7 +103,7 @@ def test_a_conversion_is_read_back(
 def test_an_import_is_read_back(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """As a conversion is."""
     out, file = tmp_path / "out", old_file().write(tmp_path / "old.h5")
-    spoil_before_the_end(monkeypatch, out, "train.zarr/zarr.json", lambda old: b"{}")
+    spoil_before_the_end(monkeypatch, out, "points.zarr/zarr.json", lambda old: b"{}")
     ran = invoke("hm-data", "import", file, out, "--length-unit", "m", "--field-unit", "A/m")
     assert_unfinished(ran, out, "rule Z1")
 
