@@ -91,6 +91,7 @@ def twice(tiny, oracle, tmp_path_factory):
     return found
 
 
+@pytest.mark.slow
 def test_two_evaluations_are_identical_apart_from_times(twice):
     (first, place), (second, _) = twice
     assert _without_times(first) == _without_times(second)

@@ -28,7 +28,15 @@ def _columns(dataset: Dataset) -> SourceColumns:
     return SourceColumns(dim, bodies, manifest.columns, tuple(manifest.constants.items()))
 
 
-@pytest.mark.parametrize("recipe", ["discs-2d-packed", "mixed-2d", "spheres-3d", "prisms-3d"])
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        "discs-2d-packed",
+        "mixed-2d",
+        "spheres-3d",
+        pytest.param("prisms-3d", marks=pytest.mark.slow),
+    ],
+)
 def test_stored_labels_are_those_of_the_stored_inputs(recipe: str, tmp_path: Path) -> None:
     """Recomputed in float64 sample by sample, and rounded: the same to one unit in the last place.
 

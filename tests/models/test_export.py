@@ -52,7 +52,10 @@ def assert_equal(model: Model, quantity: Quantity, called: export.Exported, *siz
 
 
 @pytest.mark.parametrize("quantity", ["potential", "field"])
-@pytest.mark.parametrize("name", _MODELS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * ("cuboid" in name)) for name in _MODELS],
+)
 def test_an_export_is_the_model(name: str, quantity: Quantity) -> None:
     """One source and one point, and some of each."""
     model = _MODELS[name]

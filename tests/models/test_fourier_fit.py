@@ -97,6 +97,7 @@ def test_nothing_is_put_on_what_vanishes(discs: FourierSeries) -> None:
     assert along < 1e-2 * float(jnp.linalg.norm(weights))
 
 
+@pytest.mark.slow
 def test_a_key_decides_everything(discs: FourierSeries) -> None:
     """The same key the same bits, another key other ones."""
     data = drawn(_DISCS, 1, 2000)

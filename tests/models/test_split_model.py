@@ -72,6 +72,7 @@ def test_a_fit_of_seconds_serves_all_bodies(name: str) -> None:
     assert errors[1] < bounds[1]
 
 
+@pytest.mark.slow
 def test_more_features_are_better() -> None:
     """The floor falls with the rank, as that of the singular values does."""
     kind = KINDS["disc in 2D"]

@@ -111,6 +111,7 @@ def test_a_capacity_that_is_too_small_is_an_error() -> None:
     np.testing.assert_allclose(larger[0], just[0], rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.slow
 def test_gradients_with_respect_to_sources_and_points_are_those_of_all_pairs() -> None:
     """For inverse design."""
     kind = KINDS["sphere in 3D"]

@@ -50,6 +50,7 @@ def regular(tmp_path_factory: pytest.TempPathFactory, make_dataset: MakeDataset)
     return make_dataset(tmp_path_factory.mktemp("regular") / "data", grid)
 
 
+@pytest.mark.slow
 def test_losses_are_reported_by_term(tmp_path: Path, regular: Dataset) -> None:
     """Before weighting; the loss is their sum with the weights of the phase."""
     (tmp_path / "mine.toml").write_text(RECIPE)

@@ -79,6 +79,7 @@ def test_a_block_beyond_the_memory_is_refused(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_grid_of_one_point_goes_all_the_way(tmp_path: Path) -> None:
     """Generated, trained on, evaluated and pictured."""
     data, run = tmp_path / "data", tmp_path / "run"

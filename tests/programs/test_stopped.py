@@ -84,6 +84,7 @@ def test_a_signal_outside_of_steps_can_be_queued_again(number: signal.Signals) -
     assert second.startswith(f"A run must be left to finish; got {number.name} before or after")
 
 
+@pytest.mark.slow
 def test_a_full_disk_at_a_checkpoint_keeps_the_one_before(tmp_path: Path) -> None:
     """It is named; with room again the run ends as if nothing had been."""
     run, dataset = tmp_path / "run", finished_dataset("zarr").path

@@ -107,6 +107,7 @@ def assert_same_again(again: Ran, ran: Ran, out: Path) -> None:
     assert SweepFiles(out).picture.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_a_sweep_that_is_stopped_goes_on_and_outlives_a_failure(tmp_path: Path) -> None:
     """A signal makes a checkpoint; what diverges is told and not run again unless asked for."""
     file = write_sweep(tmp_path, "schedule.learning_rate = [0.001, 1e30]")

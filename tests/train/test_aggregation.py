@@ -30,7 +30,7 @@ def assert_close(one: object, other: object) -> None:
 
 
 @pytest.mark.parametrize(("samples", "used"), [(12, 12), (13, 13), (13, 9), (5, 1)])
-@pytest.mark.parametrize("chunks", [2, 3, 5])
+@pytest.mark.parametrize("chunks", [*(pytest.param(n, marks=pytest.mark.slow) for n in (2, 5)), 3])
 def test_chunks_add_up(samples: int, used: int, chunks: int) -> None:
     """For numbers that do and do not divide, and blocks that are not full."""
     batch = random_batch(samples=samples, used=used)

@@ -20,7 +20,11 @@ PHASES = (
 
 @pytest.mark.parametrize(
     ("overrides", "first"),
-    [((), 10), (AVERAGED, 13), ((PHASES, "compute.steps_per_dispatch=4"), 11)],
+    [
+        ((), 10),
+        pytest.param(AVERAGED, 13, marks=pytest.mark.slow),
+        pytest.param((PHASES, "compute.steps_per_dispatch=4"), 11, marks=pytest.mark.slow),
+    ],
     ids=["at a validation", "between two", "in the second phase"],
 )
 def test_a_finished_run_goes_on_as_if_it_had_never_ended(

@@ -24,8 +24,14 @@ from hypermagnetics.train.validation import Validator
     "overrides",
     [
         (),
-        ("data.points_per_step=null", "objective.loss=mse", "optimiser.clip_norm=0.1"),
-        ("optimiser.ema_decay=0.9", "compute.chunks=3", "compute.steps_per_dispatch=4"),
+        pytest.param(
+            ("data.points_per_step=null", "objective.loss=mse", "optimiser.clip_norm=0.1"),
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            ("optimiser.ema_decay=0.9", "compute.chunks=3", "compute.steps_per_dispatch=4"),
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=["some points", "all points", "averaged, in chunks and groups"],
 )

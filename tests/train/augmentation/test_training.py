@@ -63,7 +63,7 @@ def losses(directory: Path) -> list[object]:
     return [record["loss"] for record in map(json.loads, lines) if "loss" in record]
 
 
-@pytest.mark.parametrize("dispatch", [1, 4])
+@pytest.mark.parametrize("dispatch", [pytest.param(1, marks=pytest.mark.slow), 4])
 def test_a_killed_run_goes_on_to_the_same_bits(
     tmp_path: Path, tiny: Dataset, dispatch: int
 ) -> None:

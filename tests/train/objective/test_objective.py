@@ -130,7 +130,7 @@ def summed(batch: DeviceBatch) -> dict[str, jax.Array]:
     return objective_of(TERMS).sums(MODEL, batch)
 
 
-@pytest.mark.parametrize("chunks", [2, 3])
+@pytest.mark.parametrize("chunks", [pytest.param(2, marks=pytest.mark.slow), 3])
 def test_chunks_have_the_loss_and_gradient_of_the_whole(chunks: int) -> None:
     """Also where samples are filled up to divide among them."""
     objective, batch = objective_of(TERMS), random_batch()

@@ -91,6 +91,7 @@ def test_a_run_ends_well_where_no_tracker_can_write(tmp_path: Path, tiny: Datase
     assert (tmp_path / "r" / "model.hm").is_file()
 
 
+@pytest.mark.slow
 def test_a_tracker_changes_nothing_of_a_run(tmp_path: Path, tiny: Dataset) -> None:
     """Not a bit of the model."""
     run_tracked(tmp_path / "tracked", tiny, "tensorboard")

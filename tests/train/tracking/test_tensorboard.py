@@ -50,6 +50,7 @@ def test_every_validation_has_a_picture(run: Path) -> None:
     assert len({image.encoded_image_string for image in images}) == len(images)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_shows_each_step_once(run: Path, tmp_path: Path, tiny: Dataset) -> None:
     """Though the steps after the checkpoint were made, and written, twice."""
     run_killed_and_resumed(tmp_path / "r", tiny, "tensorboard")
