@@ -11,10 +11,19 @@ from hypermagnetics.evaluate.subjects.subject import Subject, Values, on_any_spl
 from hypermagnetics.evaluate.timing import time_subject
 from hypermagnetics.evaluate.timing.question import material
 from hypermagnetics.evaluate.timing.repeats import timed
+from hypermagnetics.evaluate.timing.sweep import NUMS_POINTS, NUMS_SOURCES
 from hypermagnetics.sources import SourceColumns
 
 DISCS = SourceColumns.of("disc", constants={"radius": 1.0})
 SWEPT = ("block", "sources", "points")
+
+
+@pytest.fixture(autouse=True)
+def all_sizes_are_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other tests time two."""
+    sweep = "hypermagnetics.evaluate.timing.sweep"
+    monkeypatch.setattr(f"{sweep}.NUMS_SOURCES", NUMS_SOURCES)
+    monkeypatch.setattr(f"{sweep}.NUMS_POINTS", NUMS_POINTS)
 
 
 @dataclass
