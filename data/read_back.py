@@ -26,7 +26,7 @@ def crc32_of(block: Block, layout: SplitLayout) -> int:
     crc = 0
     for spec in layout.arrays():
         values = np.ascontiguousarray(getattr(block, spec.name), dtype=spec.dtype)
-        crc = zlib.crc32(values, crc)
+        crc = zlib.crc32(values.data, crc)
     return crc
 
 
