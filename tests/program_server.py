@@ -18,6 +18,7 @@ import json
 import os
 import runpy
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -125,7 +126,8 @@ class _Server(NamedTuple):
 @functools.cache
 def _server() -> _Server:
     """The server of this process."""
-    path = str(Path(tempfile.mkdtemp(prefix="hypermagnetics-server-")) / "socket")
+    directory = tempfile.mkdtemp(prefix="hypermagnetics-server-")
+    path = str(Path(directory) / "socket")
     server = subprocess.Popen(
         [sys.executable, "-P", __file__, path],
         stdin=subprocess.PIPE,
@@ -136,14 +138,15 @@ def _server() -> _Server:
     )
     assert server.stdin is not None
     assert server.stdout is not None
-    atexit.register(_stop, server)
+    atexit.register(_stop, server, directory)
     assert server.stdout.readline() == _READY, "the programs can be imported"
     return _Server(server, path)
 
 
-def _stop(server: "subprocess.Popen[bytes]") -> None:
-    """Let a server end, and wait for that."""
+def _stop(server: "subprocess.Popen[bytes]", directory: str) -> None:
+    """Let a server end, and take away its socket."""
     server.communicate()
+    shutil.rmtree(directory)
 
 
 def _serve(path: str) -> None:
