@@ -5,6 +5,7 @@ import random
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from faults import Barrier, Fault
 from program_runs import (
     FORMATS,
     ONE_SPLIT_RECIPE,
+    TIMEOUT,
     assert_refused,
     contents,
     finish,
@@ -26,6 +28,7 @@ from program_runs import (
 )
 
 from hypermagnetics.data import StorageFormat
+from hypermagnetics.files import lock_if_free
 
 MANY, SHARDS = 10**9, 30
 
@@ -56,6 +59,13 @@ def killed(command: tuple[str, ...], directory: Path, fault: Fault) -> bool:
     ran = run_program(*command, variables=fault.variables(directory))
     lost_a_worker = ran.code == 2 and "A worker must live" in ran.stderr
     assert ran.code in (0, -signal.SIGKILL) or lost_a_worker, ran
+    # Workers hold the lock too, until they see that their main process is gone.
+    for journal in directory.glob("*/journal.jsonl"):
+        start = time.monotonic()
+        while (lock := lock_if_free(journal)) is None:
+            assert time.monotonic() - start < TIMEOUT, "workers end with their main process"
+            time.sleep(0.02)
+        lock.close()
     return ran.code != 0
 
 

@@ -139,10 +139,10 @@ def test_workers_end_with_their_main_process(tmp_path: Path) -> None:
     process.kill()
     assert finish(process).code == -signal.SIGKILL
     assert len(workers) == 2
+    assert_end(workers)
     ran = run_program(*command)
     assert (ran.code, ran.complaints) == (0, [])
     assert contents(out) == contents(one_split("hdf5"))
-    assert_end(workers)
 
 
 def refused_by_a_worker(out: Path, *overrides: str) -> Ran:
