@@ -1,4 +1,4 @@
-"""Reading back what was written, by the reader's own code, before it is called a dataset."""
+"""Check of a dataset by the code that reads it, before its manifest is written."""
 
 import zlib
 from collections.abc import Mapping
@@ -50,7 +50,7 @@ def refuse_unreadable(
         for name in dataset.splits:
             _read_shards(dataset.split(name), last_blocks)
     except DatasetError as error:
-        # Its advice is for someone who got the dataset from elsewhere.
+        # The reader's advice is meant for a dataset that was copied from elsewhere.
         finding, _, _ = str(error).rpartition(". ")
         raise DatasetError(
             f"What was written must be read back as it was; got: {finding}. Check the disk and the "
