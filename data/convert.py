@@ -1,7 +1,7 @@
 """The same values in files of another format, compression or size."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -9,6 +9,7 @@ from pydantic import JsonValue
 from hypermagnetics.data.dataset import Dataset
 from hypermagnetics.data.layout import Compression, Shard, StorageFormat
 from hypermagnetics.data.manifest import Identity, Manifest
+from hypermagnetics.data.shard_threads import shard_threads
 from hypermagnetics.data.verify import verify_split
 from hypermagnetics.data.writer import DatasetWriter
 
@@ -55,18 +56,14 @@ def convert(
                     for index in range(shard.first_block, shard.first_block + shard.num_blocks):
                         sink.append(splits[name].block(index))
 
-        with ThreadPoolExecutor(_THREADS, "shard") as pool:
+        with shard_threads(_THREADS) as pool:
             tasks = {pool.submit(writer.write_metadata): 0}
             for name, layout in identity.splits.items():
                 for shard in layout.shards():
                     tasks[pool.submit(write, name, shard)] = shard.num_samples
-            try:
-                for task in as_completed(tasks):
-                    task.result()
-                    advance(tasks[task])
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
+            for task in as_completed(tasks):
+                task.result()
+                advance(tasks[task])
         return writer.finish()
 
 

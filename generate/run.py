@@ -3,13 +3,13 @@
 import shutil
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from hypermagnetics.data import DatasetWriter, Manifest, Shard, ShardRecord
+from hypermagnetics.data import DatasetWriter, Manifest, Shard, ShardRecord, shard_threads
 from hypermagnetics.errors import HypermagneticsError, InterruptedRunError
 from hypermagnetics.generate.plan import Plan
 from hypermagnetics.generate.shards import make_shard, pace
@@ -88,28 +88,23 @@ def _make(
 
     with ExitStack() as stack:
         make: _Make = make_here
-        give_up = [stop.set]
+        give_up = ExitStack()
+        give_up.callback(stop.set)
         if processes:
             workers = stack.enter_context(
                 start_workers(plan, directory, at_once, ahead, writer.lock, processes.prepare)
             )
             make = partial(workers.make_shard, written=written)
-            give_up.append(workers.give_up)
+            give_up.callback(workers.give_up)
 
         def record(split: str, shard: Shard) -> None:
             writer.add(make(split, shard))
 
-        pool = stack.enter_context(ThreadPoolExecutor(at_once, "shard"))
+        pool = stack.enter_context(shard_threads(at_once, give_up.close))
         tasks = [pool.submit(writer.write_metadata)]
         tasks += [pool.submit(record, split, shard) for split, shard in missing]
-        try:
-            for task in as_completed(tasks):
-                task.result()
-        except BaseException:
-            for call in give_up:
-                call()
-            pool.shutdown(cancel_futures=True)
-            raise
+        for task in as_completed(tasks):
+            task.result()
 
 
 def _refuse_too_little_space(plan: Plan, directory: Path, missing: list[tuple[str, Shard]]) -> None:

@@ -1,0 +1,32 @@
+"""Threads that work on shards, and give up together."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+
+@contextmanager
+def shard_threads(
+    count: int, give_up: Callable[[], None] = lambda: None
+) -> Iterator[ThreadPoolExecutor]:
+    """Threads that do the work submitted in a block.
+
+    A block that ends with an error or Ctrl-C, at any place, drops the work that has not begun. Else
+    its end waits for all work.
+
+    Args:
+        count: How many threads.
+        give_up: Called when the block ends with an error, before the work that has begun is waited
+            for.
+
+    Yields:
+        The threads.
+    """
+    pool = ThreadPoolExecutor(count, "shard")
+    try:
+        yield pool
+    except BaseException:
+        give_up()
+        pool.shutdown(cancel_futures=True)
+        raise
+    pool.shutdown()
