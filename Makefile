@@ -4,6 +4,9 @@ BIN := .venv/bin
 DEMO := demo
 LAWS := $(addprefix tests/sources/test_,laws.py gradients.py boundaries.py reference.py seam.py)
 
+# Each of the many processes of the tests would compile our modules anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test test-slow test-lowest test-newest lint types bench clean
 
 $(BIN)/hm-train: setup.cfg pyproject.toml

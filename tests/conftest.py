@@ -9,6 +9,7 @@ import hypothesis
 import jax
 import jaxlib
 import pytest
+from program_server import shorten_reports
 
 from hypermagnetics.config import load_recipe
 from hypermagnetics.data import Dataset, StorageFormat
@@ -62,11 +63,10 @@ MakeDataset = Callable[..., Dataset]
 
 
 @pytest.fixture(scope="session", autouse=True)
-def few_sizes_are_timed() -> Iterator[None]:
-    """An evaluation times each subject at two sizes; at all of them it compiles for seconds."""
+def short_reports() -> Iterator[None]:
+    """Short evaluations in this process too; see `program_server.shorten_reports`."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("NUMS_SOURCES", "NUMS_POINTS"):
-            patch.setattr(f"hypermagnetics.evaluate.timing.sweep.{name}", (10, 100))
+        shorten_reports(patch.setattr)
         yield
 
 

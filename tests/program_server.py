@@ -26,6 +26,7 @@ import sys
 import sysconfig
 import tempfile
 import types
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, NamedTuple, NoReturn
 
@@ -143,6 +144,24 @@ def _server() -> _Server:
     return _Server(server, path)
 
 
+def shorten_reports(replace: Callable[[str, object], None]) -> None:
+    """Let evaluations compile less, and draw their figures without processes that import JAX anew.
+
+    Each subject is timed at two sizes. Sizes and processes have tests of their own.
+
+    Args:
+        replace: Sets the attribute of a name, as `pytest.MonkeyPatch.setattr` does.
+    """
+    for name in ("NUMS_SOURCES", "NUMS_POINTS"):
+        replace(f"hypermagnetics.evaluate.timing.sweep.{name}", (10, 100))
+    replace("hypermagnetics.evaluate.report.writing.processes_for", lambda figures: 1)
+
+
+def _replace(name: str, value: object) -> None:
+    module, _, attribute = name.rpartition(".")
+    setattr(importlib.import_module(module), attribute, value)
+
+
 def _stop(server: "subprocess.Popen[bytes]", directory: str) -> None:
     """Let a server end, and take away its socket."""
     server.communicate()
@@ -153,6 +172,7 @@ def _serve(path: str) -> None:
     """Fork a process for each connection until the standard input is closed."""
     for module in _MODULES.values():
         importlib.import_module(module)
+    shorten_reports(_replace)
     # Whoever supervises a program is not waited for.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     gc.freeze()  # what is imported stays, and need not be looked through or copied

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import jax.random as jr
+import numpy as np
 import optax
 
 from hypermagnetics.models import HyperLayer
@@ -24,17 +25,17 @@ def random_batch(
     blocks: int = 2, samples: int = 4, points: int = 6, *, used: int | None = None, seed: int = 2
 ) -> DeviceBatch:
     """Normal numbers in the shapes of a batch, of which the first `used` samples count."""
-    keys = jr.split(jr.key(seed), 4)
+    random = np.random.default_rng(seed)
 
-    def normal(key: jax.Array, *shape: int) -> jax.Array:
-        return jr.normal(key, shape, jnp.float32)
+    def normal(*shape: int) -> jax.Array:
+        return jnp.asarray(random.normal(size=shape), jnp.float32)
 
     return DeviceBatch(
-        normal(keys[0], blocks, samples, 3, 4),
+        normal(blocks, samples, 3, 4),
         jnp.full(blocks, samples if used is None else used, jnp.int32),
-        normal(keys[1], blocks, points, 2),
-        normal(keys[2], blocks, samples, points),
-        normal(keys[3], blocks, samples, points, 2),
+        normal(blocks, points, 2),
+        normal(blocks, samples, points),
+        normal(blocks, samples, points, 2),
     )
 
 

@@ -1,6 +1,7 @@
 """Evaluations of exact and of wrong models on a small dataset."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -80,28 +81,27 @@ def test_predictions_that_are_not_finite_become_null_with_their_fraction(plan, o
 
 
 @pytest.fixture(scope="module")
-def twice(tiny, oracle, tmp_path_factory):
-    """The same evaluation of two models, with all that belongs to it, made twice."""
-    found = []
-    for out in "ab":
-        subjects = (_subject(oracle(factor=1.5, rank=7), "model"), _subject(oracle(), "exact"))
-        opened = OpenedDataset("tiny", tiny, DISCS, ("test-multi",))
-        place = tmp_path_factory.mktemp("twice") / out
-        found.append((_evaluated(Plan(subjects, (opened,), place)), place))
-    return found
+def whole(tiny, oracle, tmp_path_factory):
+    """An evaluation of two models with all that belongs to it: its plan and results."""
+    subjects = (_subject(oracle(factor=1.5, rank=7), "model"), _subject(oracle(), "exact"))
+    opened = OpenedDataset("tiny", tiny, DISCS, ("test-multi",))
+    plan = Plan(subjects, (opened,), tmp_path_factory.mktemp("whole") / "out")
+    return plan, _evaluated(plan)
 
 
 @pytest.mark.slow
-def test_two_evaluations_are_identical_apart_from_times(twice):
-    (first, place), (second, _) = twice
-    assert _without_times(first) == _without_times(second)
-    assert {path.name for path in place.iterdir()} == {
-        *("results.json", "samples.zarr", "index.html", "figures"),
-    }
+def test_two_evaluations_are_identical_apart_from_times(whole, tmp_path):
+    plan, results = whole
+    again = replace(plan, out=tmp_path / "again")
+    assert _without_times(_evaluated(again)) == _without_times(results)
+    for place in (plan.out, again.out):
+        assert {path.name for path in place.iterdir()} == {
+            *("results.json", "samples.zarr", "index.html", "figures"),
+        }
 
 
-def test_baselines_physics_and_times_stand_beside_the_subjects(twice):
-    (results, _), _ = twice
+def test_baselines_physics_and_times_stand_beside_the_subjects(whole):
+    _, results = whole
     names = dict.fromkeys(one["subject"] for one in results["evaluations"])
     assert list(names) == ["model", "exact", "exact sum", "linear control", "rank floor, K=7"]
     kinds = {one["name"]: one["kind"] for one in results["subjects"]}
@@ -111,8 +111,8 @@ def test_baselines_physics_and_times_stand_beside_the_subjects(twice):
     assert any("fmm3d" in note for note in results["notes"])
 
 
-def test_a_factor_breaks_no_law_and_the_exact_sum_makes_no_error(twice):
-    (results, _), _ = twice
+def test_a_factor_breaks_no_law_and_the_exact_sum_makes_no_error(whole):
+    _, results = whole
     errors = {one["subject"]: one["field"]["global_relative_l2"] for one in results["evaluations"]}
     assert errors["model"] == pytest.approx(0.5, rel=1e-4)
     assert errors["exact sum"] < 1e-6

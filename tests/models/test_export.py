@@ -1,5 +1,8 @@
 """Models through jax.export: what another program gets from the bytes."""
 
+from collections.abc import Callable
+from functools import cache
+
 import jax
 import jax.numpy as jnp
 import jax.random as jr
@@ -18,20 +21,22 @@ from hypermagnetics.models.steps import POINTS_PER_STEP, SOURCES_PER_STEP
 _DISC, _CUBOID = KINDS["disc in 2D"], KINDS["cuboid in 3D"]
 
 
-def models() -> dict[str, Model]:
+_MODELS = ("hyper_layer", "hyper_mlp", "split of discs", "split of cuboids")
+
+
+@cache
+def model_of(name: str) -> Model:
     """Of every architecture, small; drawn factors of a Split are as good as fitted ones here."""
     layer = HyperLayerConfig(width=12, depth=1, hwidth=0.5, hdepth=1, trunk_frequencies=5)
     keys = {"hyperkey": jr.key(0), "mainkey": jr.key(1)}
     split = SplitConfig(rank=8, waves=16, nodes=2, capacity=64)
-    return {
-        "hyper_layer": build_model(layer, inputs_of(_DISC), jr.key(0)),
-        "hyper_mlp": HyperMLP(6, 1, 0.5, 1, inputs=inputs_of(_DISC), **keys),
-        "split of discs": Split(split, inputs_of(_DISC), jr.key(0)),
-        "split of cuboids": Split(split, inputs_of(_CUBOID), jr.key(0)),
+    make: dict[str, Callable[[], Model]] = {
+        "hyper_layer": lambda: build_model(layer, inputs_of(_DISC), jr.key(0)),
+        "hyper_mlp": lambda: HyperMLP(6, 1, 0.5, 1, inputs=inputs_of(_DISC), **keys),
+        "split of discs": lambda: Split(split, inputs_of(_DISC), jr.key(0)),
+        "split of cuboids": lambda: Split(split, inputs_of(_CUBOID), jr.key(0)),
     }
-
-
-_MODELS = models()
+    return make[name]()
 
 
 def values(model: Model, num_sources: int, num_points: int) -> tuple[jax.Array, jax.Array]:
@@ -58,7 +63,7 @@ def assert_equal(model: Model, quantity: Quantity, called: export.Exported, *siz
 )
 def test_an_export_is_the_model(name: str, quantity: Quantity) -> None:
     """One source and one point, and some of each."""
-    model = _MODELS[name]
+    model = model_of(name)
     called = export.deserialize(bytearray(to_jax_export(model, quantity)))
     assert set(called.platforms) == set(PLATFORMS)
     for sizes in ((1, 1), (3, 50)):
@@ -67,7 +72,7 @@ def test_an_export_is_the_model(name: str, quantity: Quantity) -> None:
 
 def test_more_than_fits_into_a_step() -> None:
     """Sources and points of two steps, the second not full."""
-    model = _MODELS["hyper_layer"]
+    model = model_of("hyper_layer")
     called = export.deserialize(bytearray(to_jax_export(model, "potential")))
     assert_equal(model, "potential", called, SOURCES_PER_STEP + 3, 5)
     assert_equal(model, "potential", called, 5, POINTS_PER_STEP + 3)

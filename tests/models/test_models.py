@@ -1,5 +1,8 @@
 """What every model must do, and the sizes of the paper's."""
 
+from collections.abc import Callable
+from functools import cache
+
 import compiled_models as compiled
 import equinox as eqx
 import jax
@@ -29,7 +32,19 @@ from hypermagnetics.sources import SourceColumns
 _SCALES = Scales(length=2.0, moment=0.5, potential=0.1)
 
 
-def small_models() -> dict[str, Model]:
+_MODELS = (
+    "split",
+    "fourier input",
+    "fourier factor",
+    "linear",
+    "hyper_mlp",
+    "hyper_layer factor",
+    "hyper_layer input",
+)
+
+
+@cache
+def small_model(name: str) -> Model:
     """One of each kind, small."""
     hyperkey, mainkey = jr.split(jr.key(0))
     keys = {"hyperkey": hyperkey, "mainkey": mainkey}
@@ -43,26 +58,27 @@ def small_models() -> dict[str, Model]:
     inputs = ModelInputs(
         columns=discs.names, bodies=discs.bodies, constants=discs.constants, scales=_SCALES
     )
-    return {
-        "split": Split(SplitConfig(rank=12, waves=40), inputs, hyperkey),
-        "fourier input": FourierSeries(series, inputs=inputs, hyperkey=hyperkey),
-        "fourier factor": FourierSeries(series_factor, inputs=inputs, hyperkey=hyperkey),
-        "linear": Linear(LinearConfig(width=12, depth=2), inputs=inputs, **keys),
-        "hyper_mlp": HyperMLP(6, 2, 0.5, 1, inputs=inputs, **keys),
-        "hyper_layer factor": HyperLayer(config=factor, inputs=inputs, **keys),
-        "hyper_layer input": HyperLayer(config=read, inputs=inputs, **keys),
+    make: dict[str, Callable[[], Model]] = {
+        "split": lambda: Split(SplitConfig(rank=12, waves=40), inputs, hyperkey),
+        "fourier input": lambda: FourierSeries(series, inputs=inputs, hyperkey=hyperkey),
+        "fourier factor": lambda: FourierSeries(series_factor, inputs=inputs, hyperkey=hyperkey),
+        "linear": lambda: Linear(LinearConfig(width=12, depth=2), inputs=inputs, **keys),
+        "hyper_mlp": lambda: HyperMLP(6, 2, 0.5, 1, inputs=inputs, **keys),
+        "hyper_layer factor": lambda: HyperLayer(config=factor, inputs=inputs, **keys),
+        "hyper_layer input": lambda: HyperLayer(config=read, inputs=inputs, **keys),
     }
+    return make[name]()
 
 
-_MODELS = small_models()
-_SOURCES = jr.normal(jr.key(1), (7, 3, 4), jnp.float32)
-_POINTS = jr.uniform(jr.key(2), (10, 2), jnp.float32, -3, 3)
+_RANDOM = np.random.default_rng(1)
+_SOURCES = jnp.asarray(_RANDOM.normal(size=(7, 3, 4)), jnp.float32)
+_POINTS = jnp.asarray(_RANDOM.uniform(-3, 3, (10, 2)), jnp.float32)
 
 
 @pytest.fixture(params=_MODELS, ids=str)
 def model(request: pytest.FixtureRequest) -> Model:
     """Each model in turn."""
-    return _MODELS[request.param]
+    return small_model(request.param)
 
 
 def assert_close(actual: jax.Array, desired: jax.Array, tolerance: float = 1e-5) -> None:
@@ -136,7 +152,7 @@ def test_one_trace_serves_all_values(model: Model) -> None:
 
 def test_additive_models_superpose() -> None:
     """phi(A and B) = phi(A) + phi(B) by construction for all but HyperMLP."""
-    for name, model in _MODELS.items():
+    for name, model in zip(_MODELS, map(small_model, _MODELS), strict=True):
         a, b = _SOURCES[0], _SOURCES[1]
         evaluate = eqx.filter_jit(model)
         both = evaluate(jnp.concatenate([a, b]), _POINTS)
@@ -151,7 +167,7 @@ def test_additive_models_superpose() -> None:
 @pytest.mark.parametrize("name", ["hyper_layer factor", "fourier factor"])
 def test_moment_as_a_factor_makes_the_potential_odd_and_linear(name: str) -> None:
     """phi(-m) = -phi(m), phi(2 m) = 2 phi(m), exactly in floating point."""
-    model = _MODELS[name]
+    model = small_model(name)
     for factor in (-1.0, 2.0):
         scaled = _SOURCES[0].at[:, :2].multiply(factor)
         np.testing.assert_array_equal(
@@ -206,7 +222,7 @@ def test_a_model_learns_one_sample(name: str) -> None:
     """Two hundred steps of Adam bring the loss of one sample down a hundredfold."""
     import optax
 
-    model = _MODELS[name]
+    model = small_model(name)
     truth = 0.1 * jnp.sin(_POINTS[:, 0])
     optimiser = optax.adam(1e-2)
 

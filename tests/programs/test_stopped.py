@@ -153,7 +153,12 @@ def test_a_run_killed_twenty_times_is_the_undisturbed_run(tmp_path: Path) -> Non
     """At some call that changes a file, with an average, chunks, and some of the points."""
     options = (
         *TRAININGS["hdf5"],
-        *settings("optimiser.ema_decay=0.99", "compute.chunks=3", "schedule.max_steps=4000"),
+        *settings(
+            "optimiser.ema_decay=0.99",
+            "compute.chunks=3",
+            "schedule.max_steps=1500",
+            "checkpoint.every=5",
+        ),
     )
     dataset = finished_dataset("zarr").path
     run, whole = tmp_path / "run", tmp_path / "whole"

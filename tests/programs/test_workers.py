@@ -98,7 +98,7 @@ def test_workers_give_the_bytes_of_threads(
     tmp_path: Path, storage_format: StorageFormat, workers: int
 ) -> None:
     """Packed, with a few shards each; no more workers are started than there are shards."""
-    form = (*settings("storage.shard_mb=0.005"), "--compress", "zstd", "--format", storage_format)
+    form = (*settings("storage.shard_mb=0.02"), "--compress", "zstd", "--format", storage_format)
     assert invoke(*generation(tmp_path / "threads", *form, workers=1)).code == 0
     ran = run_program(*generation(tmp_path / "workers", *form, workers=workers))
     assert (ran.code, ran.complaints) == (0, [])

@@ -57,7 +57,7 @@ print(json.dumps({"differences": found, "shards": sorted(shards), "devices": len
 @pytest.mark.slow
 def test_devices_share_a_gradient() -> None:
     """To 1e-5 for any number of devices and chunks, also where samples do not divide."""
-    flags = "--xla_force_host_platform_device_count=4"
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=4"
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         capture_output=True,

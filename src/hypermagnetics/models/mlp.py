@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -31,8 +32,9 @@ def count_parameters(sizes: Sequence[int]) -> int:
     return sum((a + 1) * b for a, b in pairwise(sizes))
 
 
+@partial(jax.jit, static_argnames=("sizes", "output_gain"))
 def initial_layers(
-    sizes: Sequence[int], key: AnyKey, output_gain: float = 1.0
+    sizes: tuple[int, ...], key: AnyKey, output_gain: float = 1.0
 ) -> tuple[Layer, ...]:
     """Normal weights that keep the variance through a rectifier-like activation, zero biases.
 
@@ -51,7 +53,9 @@ def initial_layers(
     keys = jr.split(key, len(sizes) - 1)
     for i, (size_in, size_out) in enumerate(pairwise(sizes)):
         gain = output_gain if i == len(sizes) - 2 else math.sqrt(2)
-        weight = jr.normal(keys[i], (size_in, size_out), jnp.float32) * (gain / math.sqrt(size_in))
+        normal = jr.normal(keys[i], (size_in, size_out), jnp.float32)
+        # Else XLA takes two factors together, and the last bits depend on where this is compiled.
+        weight = jax.lax.optimization_barrier(normal) * (gain / math.sqrt(size_in))
         layers.append(Layer(weight, jnp.zeros(size_out, jnp.float32)))
     return tuple(layers)
 
