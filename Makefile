@@ -27,7 +27,7 @@ test: $(BIN)/pytest
 
 # Many kills, sweeps, browsers, and the laws of the closed forms compiled as for users.
 test-slow: $(BIN)/pytest
-	$(BIN)/pytest -m "slow and not gpu" --numprocesses auto --dist worksteal --durations 20
+	$(BIN)/pytest -m "slow and not gpu" --numprocesses auto --dist worksteal --durations 20 $(LAWS:%=--ignore=%)
 	HM_TESTS_COMPILE=fully $(BIN)/pytest -m "not gpu" --numprocesses auto --dist worksteal $(LAWS)
 
 # In environments of their own, .venv-lowest and .venv-newest.

@@ -5,6 +5,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from hypermagnetics.sources import BodyName, SourceColumns, superposition
 from hypermagnetics.sources.columns import SHAPES
@@ -22,6 +23,12 @@ KINDS = {
     for body, dim in _BODIES
 }
 """The columns of each kind of magnet, with nothing left constant."""
+
+BUT_SLOW_CUBOIDS = [
+    pytest.param(kind, id=name, marks=[pytest.mark.slow] * ("cuboid" in kind.bodies))
+    for name, kind in KINDS.items()
+]
+"""Each kind, for tests in which that of cuboids compiles for many seconds."""
 
 RECTANGLE, CUBOID = KINDS["rectangle in 2D"], KINDS["cuboid in 3D"]
 DIPOLES = {name: kind for name, kind in KINDS.items() if kind.bodies == ("dipole",)}

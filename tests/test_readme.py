@@ -16,7 +16,10 @@ PAGES = ("README.md", "CONTRIBUTING.md", *sorted(f"docs/{p.name}" for p in ROOT.
 _BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/format.md", "docs/metrics.md"])
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param("README.md", marks=pytest.mark.slow), "docs/format.md", "docs/metrics.md"],
+)
 def test_python_blocks_run(
     page: str, tmp_path: Path, tiny: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -137,6 +137,7 @@ def many_discs(tmp_path_factory, make_dataset):
     ).split("test-multi")
 
 
+@pytest.mark.slow
 def test_the_smooth_part_of_discs_needs_far_fewer_features(many_discs):
     """Measured for more points, in per cent: 0.19/1.2 and 0.02/0.19, against 3.2/20 and 1.8/15."""
     kernel = source_kernel(DISCS, many_discs)

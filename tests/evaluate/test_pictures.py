@@ -42,6 +42,7 @@ def test_every_prediction_can_be_drawn(block, oracle, settings):
     assert width > 2 * height > 1000
 
 
+@pytest.mark.slow
 def test_a_dipole_is_drawn(block, oracle):
     drawing = draw_sample(oracle(), SourceColumns.of("dipole", dim=2), block)
     assert png_of(drawing, "dipoles").startswith(b"\x89PNG")

@@ -100,6 +100,7 @@ def test_two_evaluations_are_identical_apart_from_times(whole, tmp_path):
         }
 
 
+@pytest.mark.slow
 def test_baselines_physics_and_times_stand_beside_the_subjects(whole):
     _, results = whole
     names = dict.fromkeys(one["subject"] for one in results["evaluations"])
@@ -111,6 +112,7 @@ def test_baselines_physics_and_times_stand_beside_the_subjects(whole):
     assert any("fmm3d" in note for note in results["notes"])
 
 
+@pytest.mark.slow
 def test_a_factor_breaks_no_law_and_the_exact_sum_makes_no_error(whole):
     _, results = whole
     errors = {one["subject"]: one["field"]["global_relative_l2"] for one in results["evaluations"]}

@@ -32,7 +32,7 @@ def _columns(dataset: Dataset) -> SourceColumns:
     "recipe",
     [
         "discs-2d-packed",
-        "mixed-2d",
+        pytest.param("mixed-2d", marks=pytest.mark.slow),
         "spheres-3d",
         pytest.param("prisms-3d", marks=pytest.mark.slow),
     ],

@@ -90,6 +90,7 @@ def fitted_split(columns: SourceColumns) -> Split:
     return split.fitted(sources, points, keys[2])
 
 
+@pytest.mark.slow
 def test_a_trained_model_is_near_the_exact_magnets() -> None:
     """And gives magpylib what it gives itself."""
     spheres = [_MAGNETS[1], Sphere(jnp.ones(3), jnp.array([0.7, -0.2, 0.1]), jnp.asarray(0.6))]

@@ -69,12 +69,6 @@ _MODELS: dict[str, tuple[ModelConfig, ValuesAs, MomentUnit]] = {
     "split sample": (_SPLIT, "linear", "sample"),
 }
 
-
-def model_named(name: str) -> Model:
-    """One of them."""
-    return model_of(*_MODELS[name])
-
-
 _HOMOGENEOUS = [name for name in _MODELS if "sample" in name or name == "both"]
 _EVERY = pytest.mark.parametrize("name", _MODELS)
 
@@ -89,7 +83,7 @@ def assert_close(actual: jax.Array, desired: jax.Array, tolerance: float = 1e-5)
 @_EVERY
 def test_block_and_program_say_what_the_model_says(name: str) -> None:
     """And `errors` is the block minus labels."""
-    model = model_named(name)
+    model = model_of(*_MODELS[name])
     expected = (
         jax.jit(jax.vmap(model, in_axes=(0, None)))(_SOURCES, _POINTS),
         jax.jit(jax.vmap(model.field, in_axes=(0, None)))(_SOURCES, _POINTS),
@@ -106,7 +100,7 @@ def test_block_and_program_say_what_the_model_says(name: str) -> None:
 @_EVERY
 def test_field_is_minus_the_gradient_of_the_potential(name: str) -> None:
     """By reverse mode through the undoing."""
-    model = model_named(name)
+    model = model_of(*_MODELS[name])
     at_point = jax.grad(lambda point: model(_SOURCES[0], point[None])[0])
     gradient = jax.jit(jax.vmap(at_point))(_POINTS)
     assert_close(compiled.field(model, _SOURCES[0], _POINTS), -gradient)
@@ -114,7 +108,7 @@ def test_field_is_minus_the_gradient_of_the_potential(name: str) -> None:
 
 def test_asinh_is_undone_by_its_inverse() -> None:
     """The potential is scale sinh(u), and H = cosh(u) times the field of scale u."""
-    model, plain = model_named("asinh"), model_of(_MLP, "linear", "dataset")
+    model, plain = model_of(*_MODELS["asinh"]), model_of(_MLP, "linear", "dataset")
     table = _SOURCES[0, :1]
     value = compiled.potential(plain, table, _POINTS) / _SCALES.potential
     assert 1e-2 < float(jnp.abs(value).max()) < 12
@@ -148,7 +142,7 @@ def test_asinh_goes_on_along_its_tangent() -> None:
 @pytest.mark.parametrize("exponent", [-90, -1, 1, 60])
 def test_a_unit_of_each_sample_makes_a_model_homogeneous(name: str, exponent: int) -> None:
     """phi(c m) = c phi(m), even where squares of moments overflow."""
-    model, factor = model_named(name), 2.0**exponent
+    model, factor = model_of(*_MODELS[name]), 2.0**exponent
     scaled = _SOURCES[0].at[:, :2].multiply(factor)
     assert_close(
         compiled.potential(model, scaled, _POINTS),
@@ -164,7 +158,7 @@ def test_a_unit_of_each_sample_makes_a_model_homogeneous(name: str, exponent: in
 
 def test_the_network_reads_moments_of_one_size() -> None:
     """A configuration of the scale of moments is read as it is."""
-    plain, model = model_of(_MLP, "linear", "dataset"), model_named("sample")
+    plain, model = model_of(_MLP, "linear", "dataset"), model_of(*_MODELS["sample"])
     moments = _SOURCES[0, :, :2]
     rms = jnp.sqrt(jnp.mean(moments**2))
     table = _SOURCES[0].at[:, :2].multiply(_SCALES.moment / rms)
@@ -180,7 +174,7 @@ def test_the_network_reads_moments_of_one_size() -> None:
 @_EVERY
 def test_padding_changes_nothing(name: str) -> None:
     """Rows of zeros are no sources, so they do not count in the mean."""
-    model = model_named(name)
+    model = model_of(*_MODELS[name])
     padded = jnp.concatenate([_SOURCES[0], jnp.zeros((4, 4), jnp.float32)])
     assert_close(
         compiled.potential(model, padded, _POINTS),
@@ -194,7 +188,7 @@ def test_padding_changes_nothing(name: str) -> None:
 
 def test_the_unit_is_that_of_all_rows() -> None:
     """Also where they are read a few at a time."""
-    model = model_named("both")
+    model = model_of(*_MODELS["both"])
     many = jr.normal(jr.key(5), (SOURCES_PER_STEP + 5, 4), jnp.float32) * 1e-3
     many = many.at[:5, :2].multiply(1000)
     potential, field = eqx.filter_jit(model.block)(many[None], _POINTS)
@@ -206,7 +200,7 @@ def test_the_unit_is_that_of_all_rows() -> None:
 @pytest.mark.parametrize("rows", [0, 3])
 def test_no_sources_have_no_potential(name: str, rows: int) -> None:
     """Exactly zero, with finite derivatives by sources, points and parameters."""
-    model, empty = model_named(name), jnp.zeros((rows, 4), jnp.float32)
+    model, empty = model_of(*_MODELS[name]), jnp.zeros((rows, 4), jnp.float32)
     assert not np.asarray(compiled.potential(model, empty, _POINTS)).any()
     assert not np.asarray(compiled.field(model, empty, _POINTS)).any()
 
@@ -225,7 +219,7 @@ def test_no_sources_have_no_potential(name: str, rows: int) -> None:
 def test_derivatives_by_moments_are_those_of_differences(name: str) -> None:
     """Through the unit, which every moment of the configuration has a share in."""
     model = jax.tree.map(
-        lambda a: a.astype(np.float64) if eqx.is_inexact_array(a) else a, model_named(name)
+        lambda a: a.astype(np.float64) if eqx.is_inexact_array(a) else a, model_of(*_MODELS[name])
     )
     table, points = _SOURCES[0].astype(np.float64), _POINTS.astype(np.float64)
     total = jax.jit(lambda sources: jnp.sum(model(sources, points)))
@@ -240,7 +234,7 @@ def test_derivatives_by_moments_are_those_of_differences(name: str) -> None:
 
 def test_an_exported_model_undoes_it_too() -> None:
     """Plain JAX says the same."""
-    model = model_named("both")
+    model = model_of(*_MODELS["both"])
     for quantity in ("potential", "field"):
         function = export.deserialize(bytearray(to_jax_export(model, quantity)))
         expected = getattr(model, quantity)(_SOURCES[0], _POINTS)
@@ -249,7 +243,7 @@ def test_an_exported_model_undoes_it_too() -> None:
 
 def test_a_model_file_keeps_it(tmp_path: Path) -> None:
     """In its first line; files from before have neither key."""
-    model, path = model_named("both"), tmp_path / "model.hm"
+    model, path = model_of(*_MODELS["both"]), tmp_path / "model.hm"
     save_model(path, model, {})
     again = load(path)
     assert again.inputs == model.inputs
@@ -268,16 +262,15 @@ def test_a_model_file_keeps_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize("config", [_LAYER, _SPLIT, LinearConfig(width=4)], ids=lambda c: c.name)
 def test_asinh_does_not_break_what_superposes_by_construction(config: ModelConfig) -> None:
     """It is refused, with the reason."""
-    with pytest.raises(
-        RecipeError, match=r"values must be 'linear' .* superpose .* sinh of a sum is no sum"
-    ):
+    reason = r"values must be 'linear' .* superpose .* sinh of a sum is no sum"
+    with pytest.raises(RecipeError, match=reason):
         model_of(config, "asinh", "dataset")
 
 
 def test_a_split_in_its_own_unit_superposes() -> None:
     """What is linear in the moments is not changed by a unit."""
     a, b = _SOURCES[0], _SOURCES[1].at[:, :2].multiply(100)
-    model, plain = _MODELS["split sample"], model_of(_SPLIT, "linear", "dataset")
+    model, plain = model_of(*_MODELS["split sample"]), model_of(_SPLIT, "linear", "dataset")
     both = jnp.concatenate([a, b])
     assert_close(
         compiled.potential(model, both, _POINTS),

@@ -88,7 +88,7 @@ def test_the_field_is_minus_the_gradient(dim: int) -> None:
     np.testing.assert_allclose(jnp.stack(field, axis=-1), -gradient, rtol=1e-12, atol=1e-14)
 
 
-@pytest.mark.parametrize("dim", [2, 3])
+@pytest.mark.parametrize("dim", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_derivatives_are_continuous_at_the_cutoff(dim: int) -> None:
     """As many as p: the first jump is in the derivative p + 1."""
 

@@ -62,7 +62,15 @@ def median_errors(model: Split, sources: jax.Array, points: jax.Array) -> tuple[
     return float(jnp.median(potential)), float(jnp.median(field))
 
 
-@pytest.mark.parametrize("name", ["disc in 2D", "rectangle in 2D", "sphere in 3D", "cuboid in 3D"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "disc in 2D",
+        pytest.param("rectangle in 2D", marks=pytest.mark.slow),
+        "sphere in 3D",
+        pytest.param("cuboid in 3D", marks=pytest.mark.slow),
+    ],
+)
 def test_a_fit_of_seconds_serves_all_bodies(name: str) -> None:
     """Of sizes that the fit has never seen: it knows dipoles alone."""
     kind = KINDS[name]

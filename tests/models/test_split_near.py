@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from magnets import KINDS, random_rows
+from magnets import BUT_SLOW_CUBOIDS, KINDS, random_rows
 
 from hypermagnetics.models.split.near import (
     Smoothing,
@@ -36,7 +36,7 @@ def table(kind: SourceColumns, seed: int, num: int, width: float) -> tuple[jax.A
     return jnp.asarray(rows), jnp.asarray(random.uniform(-width, width, size=(64, kind.dim)))
 
 
-@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+@pytest.mark.parametrize("kind", BUT_SLOW_CUBOIDS)
 def test_near_and_smooth_make_the_exact_values(kind: SourceColumns) -> None:
     """To rounding close by, where the closed form counts; see also test_split_kernel.py."""
     sources, points = table(kind, 0, 3, 0.3)
@@ -50,7 +50,7 @@ def test_near_and_smooth_make_the_exact_values(kind: SourceColumns) -> None:
         np.testing.assert_allclose(near + smooth, whole, rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+@pytest.mark.parametrize("kind", BUT_SLOW_CUBOIDS)
 def test_cell_lists_find_what_all_pairs_find(kind: SourceColumns) -> None:
     """In a wide box, where most pairs are far, and with padding."""
     sources, points = table(kind, 1, 60, 6.0)

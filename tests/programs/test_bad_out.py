@@ -10,7 +10,6 @@ from typing import NamedTuple
 import pytest
 from program_runs import (
     DATASET_RECIPE,
-    FORMATS,
     assert_refused,
     copy_of,
     finished_dataset,
@@ -189,7 +188,7 @@ def test_a_damaged_journal_is_refused(tmp_path: Path) -> None:
     assert snapshot(out) == before
 
 
-@pytest.mark.parametrize("storage_format", FORMATS)
+@pytest.mark.parametrize("storage_format", [pytest.param("zarr", marks=pytest.mark.slow), "hdf5"])
 def test_a_full_disk_is_reported_and_the_same_command_completes(
     tmp_path: Path, storage_format: StorageFormat
 ) -> None:

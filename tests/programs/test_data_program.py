@@ -12,7 +12,6 @@ import pytest
 from faults import Fault
 from mending import change_values
 from program_runs import (
-    FORMATS,
     assert_refused,
     contents,
     copy_of,
@@ -117,7 +116,7 @@ def test_a_conversion_without_options_is_a_copy(tmp_path: Path) -> None:
         assert contents(out) == contents(make(form))
 
 
-@pytest.mark.parametrize("storage_format", FORMATS)
+@pytest.mark.parametrize("storage_format", [pytest.param("zarr", marks=pytest.mark.slow), "hdf5"])
 def test_a_killed_conversion_goes_on_to_the_same_bytes(
     tmp_path: Path, storage_format: StorageFormat
 ) -> None:

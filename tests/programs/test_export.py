@@ -59,6 +59,7 @@ def test_an_export_is_whole(exported: Made) -> None:
     assert (exported.path / "model.md").read_bytes() == card.read_bytes()
 
 
+@pytest.mark.slow
 def test_the_lines_of_its_readme_call_it_without_this_package(
     exported: Made, tmp_path: Path
 ) -> None:

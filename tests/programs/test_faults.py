@@ -262,7 +262,7 @@ def test_two_writers_are_one_too_many(tmp_path: Path) -> None:
     assert contents(out) == contents(one_split("zarr"))
 
 
-@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_ctrl_c_reaches_all_processes_and_ends_in_one_line(tmp_path: Path, workers: int) -> None:
     """As on a terminal, where the signal goes to the whole group."""
     out, barrier = tmp_path / "out", Barrier(tmp_path)

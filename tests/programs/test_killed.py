@@ -106,7 +106,8 @@ def interrupt_training(
 
 
 @pytest.mark.parametrize(
-    ("storage_format", "number"), [("zarr", signal.SIGTERM), ("hdf5", signal.SIGINT)]
+    ("storage_format", "number"),
+    [("zarr", signal.SIGTERM), pytest.param("hdf5", signal.SIGINT, marks=pytest.mark.slow)],
 )
 def test_a_disturbed_training_ends_with_the_same_bits(
     tmp_path: Path, storage_format: StorageFormat, number: signal.Signals

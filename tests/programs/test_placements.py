@@ -39,6 +39,7 @@ def test_a_split_on_the_device_trains_to_the_same_bits(tmp_path: Path) -> None:
     assert models[0].split(b"\n", 1)[1] == models[1].split(b"\n", 1)[1]
 
 
+@pytest.mark.slow
 def test_data_in_the_order_of_files_is_resumed_to_the_same_bits(tmp_path: Path) -> None:
     """--div-data is a function of the step like every other order."""
     data = finished_dataset("hdf5").path

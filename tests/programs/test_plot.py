@@ -82,6 +82,7 @@ def test_a_resumed_run_is_drawn_with_each_step_once(run: Path) -> None:
     assert invoke("hm-train", "plot", run).code == 0
 
 
+@pytest.mark.slow
 def test_a_plotted_run_can_be_overwritten(run: Path) -> None:
     """The picture is one of its files."""
     assert invoke("hm-train", "plot", run).code == 0

@@ -131,6 +131,7 @@ def test_a_worker_that_ends_itself_is_reported(tmp_path: Path) -> None:
     assert_completes(command, tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_workers_end_with_their_main_process(tmp_path: Path) -> None:
     """Killed, it cannot tell them; the same command goes on at once."""
     out = tmp_path / "out"

@@ -21,7 +21,7 @@ PHASES = (
 @pytest.mark.parametrize(
     ("overrides", "first"),
     [
-        ((), 10),
+        pytest.param((), 10, marks=pytest.mark.slow),
         pytest.param(AVERAGED, 13, marks=pytest.mark.slow),
         pytest.param((PHASES, "compute.steps_per_dispatch=4"), 11, marks=pytest.mark.slow),
     ],

@@ -91,6 +91,7 @@ def _drawn(everything: Iterable[Task | Drawn | Note]) -> list[Drawn | Note]:
     return list(drawn_in_order(everything))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mixture", [3], indirect=True, ids=["3D"])
 def test_space_is_cut_along_each_axis(mixture):
     one = subject("wavy", Wrong(mixture.columns, 1.1))

@@ -96,6 +96,7 @@ def test_every_figure_says_what_it_shows(request, name):
             assert "label" in one.inside or one.attributes["aria-label"]
 
 
+@pytest.mark.slow
 def test_equal_input_gives_equal_bytes(single, tmp_path):
     write_report(single.results, single.evaluated, tmp_path)
     names = sorted(file.relative_to(single.out) for file in single.out.rglob("*.*"))

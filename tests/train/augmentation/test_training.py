@@ -63,7 +63,8 @@ def losses(directory: Path) -> list[object]:
     return [record["loss"] for record in map(json.loads, lines) if "loss" in record]
 
 
-@pytest.mark.parametrize("dispatch", [pytest.param(1, marks=pytest.mark.slow), 4])
+@pytest.mark.parametrize("dispatch", [1, 4])
+@pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_bits(
     tmp_path: Path, tiny: Dataset, dispatch: int
 ) -> None:
@@ -79,6 +80,7 @@ def test_a_killed_run_goes_on_to_the_same_bits(
     assert losses(one) == losses(other)
 
 
+@pytest.mark.slow
 def test_augmentation_changes_what_is_learned(tmp_path: Path, tiny: Dataset) -> None:
     """But nothing of what the model is told about the dataset."""
     run(tiny, tmp_path / "plain")
