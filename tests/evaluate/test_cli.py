@@ -160,6 +160,7 @@ def test_an_output_that_cannot_be_written_is_one_line(run, tiny, tmp_path):
     assert_refused(ran, "must do what was asked", "file/below")
 
 
+@pytest.mark.slow
 def test_a_split_of_one_sample_has_no_interval(run, make_dataset, tmp_path):
     one = "splits.test-multi={num_samples=1, num_sources=4}"
     dataset = make_dataset(tmp_path / "data", one)

@@ -67,7 +67,7 @@ def median_errors(model: Split, sources: jax.Array, points: jax.Array) -> tuple[
     [
         "disc in 2D",
         pytest.param("rectangle in 2D", marks=pytest.mark.slow),
-        "sphere in 3D",
+        pytest.param("sphere in 3D", marks=pytest.mark.slow),
         pytest.param("cuboid in 3D", marks=pytest.mark.slow),
     ],
 )

@@ -60,7 +60,7 @@ def test_hm_generate_makes_a_whole_dataset(storage_format: StorageFormat) -> Non
         verify_split(dataset.split(name))
 
 
-@pytest.mark.parametrize("storage_format", FORMATS)
+@pytest.mark.parametrize("storage_format", ["zarr", pytest.param("hdf5", marks=pytest.mark.slow)])
 def test_hm_train_makes_a_whole_run(storage_format: StorageFormat) -> None:
     """Model, recipe, provenance, checkpoints and metrics are there; the loss went down."""
     run = finished_run(storage_format).path

@@ -120,12 +120,13 @@ def filled(points: np.ndarray) -> np.ndarray:
 
 
 _EVERY_KIND_AND_DTYPE = [
-    pytest.param(kind, dtype, id=f"{name}-{dtype}", marks=pytest.mark.slow if is_slow else ())
+    pytest.param(
+        kind, dtype, id=f"{name}-{dtype}", marks=[pytest.mark.slow] * ("cuboid" in kind.bodies)
+    )
     for name, kind in KINDS.items()
     for dtype in ("float64", "float32")
-    for is_slow in [name == "cuboid in 3D" and dtype == "float32"]
 ]
-"""The reverse mode of a cuboid compiles for ten seconds; float64 is compiled for other tests."""
+"""The reverse mode of a cuboid compiles for ten seconds."""
 
 
 @pytest.mark.parametrize(("kind", "dtype"), _EVERY_KIND_AND_DTYPE)

@@ -91,6 +91,7 @@ def test_augmentation_changes_what_is_learned(tmp_path: Path, tiny: Dataset) -> 
     assert not all(np.array_equal(a, b) for a, b in pairs)
 
 
+@pytest.mark.slow
 def test_the_programs_train_and_evaluate_it(tmp_path: Path, tiny: Dataset) -> None:
     """What the model file says is undone by hm-eval too."""
     run_directory, options = tmp_path / "run", settings(*_SMALL, _AUGMENTED)

@@ -70,7 +70,9 @@ def test_mlflow_has_each_number_once(tmp_path: Path, tiny: Dataset) -> None:
 
 
 @pytest.mark.filterwarnings("default")
-@pytest.mark.parametrize("tracker", ["tensorboard", "wandb", "mlflow"])
+@pytest.mark.parametrize(
+    "tracker", [pytest.param("tensorboard", marks=pytest.mark.slow), "wandb", "mlflow"]
+)
 def test_keys_reach_no_file(
     tracker: str, tmp_path: Path, tiny: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
