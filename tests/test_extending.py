@@ -16,7 +16,7 @@ SHORT = settings("schedule.max_steps=2", "schedule.warmup_fraction=0.0")
 
 @pytest.mark.slow
 def test_the_page_runs(tmp_path: Path, tiny: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Real processes in a directory with the modules of the page, the trainings cut short."""
+    """Real processes in a directory with the modules of the page, but cut short."""
     shutil.copytree(tiny.directory, tmp_path / "discs")
     monkeypatch.chdir(tmp_path)
     text = PAGE.read_text(encoding="utf-8")
@@ -30,6 +30,6 @@ def test_the_page_runs(tmp_path: Path, tiny: Dataset, monkeypatch: pytest.Monkey
         words = line.split()
         # A run that is resumed under its names keeps the recipe it has.
         trains = program == "hm-train" and not {"--resume", "export"} & set(words)
-        short = SHORT if trains else ()
+        short = SHORT if trains else ("--metrics-only",) * (program == "hm-eval")
         ran = run_program(program, *words, *short)
         assert (ran.code, ran.complaints) == (0, []), (line, ran)
