@@ -30,7 +30,7 @@ test-slow: $(BIN)/pytest
 	$(BIN)/pytest -m "slow and not gpu" --numprocesses auto --dist worksteal --durations 20 $(LAWS:%=--ignore=%)
 	HM_TESTS_COMPILE=fully $(BIN)/pytest -m "not gpu" --numprocesses auto --dist worksteal $(LAWS)
 
-# In environments of their own, .venv-lowest and .venv-newest.
+# In environments of their own, .venv-lowest and .venv-newest; the newest only if .venv has something older.
 test-lowest test-newest:
 	PYTHON=$(PYTHON) .ci/versions $(@:test-%=%)
 

@@ -2,8 +2,9 @@
 
 A program spends seconds on importing JAX; forked it starts in milliseconds. Else it is as if a
 shell had started it: a process that leads a group of its own, with its own arguments, directory,
-environment and standard streams. What JAX reads while it is imported, limits of memory, and the
-installed entry points need a real start, which `program_runs.start_program` makes instead.
+environment and standard streams. But its evaluations are short (`shorten_reports`). What JAX reads
+while it is imported, limits of memory, and the installed entry points need a real start, which
+`program_runs.start_program` makes instead.
 
     python -P program_server.py SOCKET
 

@@ -139,7 +139,7 @@ def test_a_conversion_killed_at_many_calls_goes_on(
     """Calls all over the work, and each of the end."""
     files = 5 * SHARDS if storage_format == "zarr" else SHARDS
     for call, end in (("fsync", 2 * files + 43), ("replace", files + 10)):
-        for number in {*range(1, end, files // 2), *range(end - 12, end)}:
+        for number in {*range(1, end, files // 7), *range(end - 12, end)}:
             kill_at_call(tmp_path, storage_format, call, number)
 
 
