@@ -4,7 +4,6 @@ A worker holds the lock of the dataset too, so that what it writes is never writ
 program: if the main process is killed, its workers end, and only then is the lock free.
 """
 
-import multiprocessing
 import os
 import queue
 import signal
@@ -12,21 +11,21 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing import connection, reduction
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from hypermagnetics.child_processes import CONTEXT, children
 from hypermagnetics.data import Shard, ShardRecord
 from hypermagnetics.errors import HypermagneticsError, InterruptedRunError
 from hypermagnetics.generate.plan import Plan
 from hypermagnetics.generate.shards import make_shard
 
 _SECONDS_TO_END = 30.0
-_LOST = 70
-"""Exit code of a worker whose main process is gone."""
 
 
 class _Worker(NamedTuple):
-    process: multiprocessing.process.BaseProcess
+    process: BaseProcess
     pipe: connection.Connection
     """Takes (split, number of the shard), or None; gives numbers of samples, then the result."""
 
@@ -130,25 +129,16 @@ def start_workers(
     Yields:
         The workers.
     """
-    context = multiprocessing.get_context("spawn")
-    started: list[_Worker] = []
-    try:
-        for number in range(count):
-            ours, theirs = context.Pipe()
-            arguments = (theirs, plan, directory, blocks_ahead, _Lock(lock), prepare)
-            process = context.Process(target=_serve, args=arguments, name=f"worker {number}")
-            process.start()
+    pipes = [CONTEXT.Pipe() for _ in range(count)]
+    arguments = [(pipe, plan, directory, blocks_ahead, _Lock(lock), prepare) for _, pipe in pipes]
+    with children(_serve, arguments) as processes:
+        for _, theirs in pipes:
             theirs.close()  # so that its end is seen when the worker dies
-            started.append(_Worker(process, ours))
-        workers = Workers(started)
+        workers = Workers(
+            [_Worker(process, ours) for process, (ours, _) in zip(processes, pipes, strict=True)]
+        )
         yield workers
         workers.finish()
-    finally:
-        for worker in started:
-            if worker.process.is_alive():
-                worker.process.kill()
-            worker.process.join()
-            worker.pipe.close()
 
 
 def _serve(
@@ -160,9 +150,6 @@ def _serve(
     prepare: Callable[[], None],
 ) -> None:
     """What a worker does: make the shards it is asked for until there are none."""
-    # Ctrl-C reaches all processes of a terminal; the main one decides what becomes of it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     os.set_inheritable(lock, False)
     prepare()
     while (task := pipe.recv()) is not None:
@@ -177,20 +164,12 @@ def _serve(
         pipe.send(answer)
 
 
-def _end_with_parent() -> None:
-    """A worker without its main process would hold the lock and make what nobody records."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None, "only runs in a worker"
-    parent.join()
-    os._exit(_LOST)
-
-
 def _adopt(duplicate: Any) -> int:
     descriptor: int = duplicate.detach()
     return descriptor
 
 
-def _exit(process: multiprocessing.process.BaseProcess) -> str:
+def _exit(process: BaseProcess) -> str:
     """How a process ended, for people."""
     process.join(_SECONDS_TO_END)
     code = process.exitcode

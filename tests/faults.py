@@ -141,6 +141,23 @@ def wait_until(process: Process, ready: Callable[[], bool], what: str) -> None:
         time.sleep(0.005)
 
 
+def has_ended(process: int) -> bool:
+    """Whether there is no such process, or only its exit code is left."""
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return state in "ZX"
+
+
+def assert_end(processes: list[int]) -> None:
+    """None of them goes on, although nobody waits for them."""
+    start = time.monotonic()
+    while not all(map(has_ended, processes)):
+        assert time.monotonic() - start < TIMEOUT, processes
+        time.sleep(0.02)
+
+
 def signalled(process: Process, barrier: Barrier, number: int) -> Ran:
     """Send a signal to a program when it waits at its barrier, and wait for its end."""
     barrier.wait(process)

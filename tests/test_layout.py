@@ -10,7 +10,10 @@ from packaging_facts import ROOT, modules, setup_cfg
 PROGRAMS = ("generate", "train", "evaluate")
 LAYERS = (
     {"errors", "shapes"},
-    {"recipes", "config", "files", "grids", "log", "user_code", "compilation_cache", "subcommands"},
+    {
+        *("recipes", "config", "files", "grids", "log", "user_code", "compilation_cache"),
+        *("subcommands", "child_processes"),
+    },
     {"sources", "models", "metrics", "data"},
     {"pictures"},
     set(PROGRAMS),
@@ -40,6 +43,7 @@ ONLY_IN = {
     },
     "pyvista": {"evaluate.report.view3d"},
     "vtkmodules": {"evaluate.report.view3d"},
+    "multiprocessing": {"child_processes", "generate.workers"},
     "optuna": {"train.sweep.optuna_search"},
     "xarray": {"data.labelled", "data.split"},
 }
@@ -141,6 +145,17 @@ def test_libraries_of_the_edge_stay_there() -> None:
         if short(name) not in ONLY_IN[library]
     ]
     assert found == []
+
+
+def test_children_are_started_in_one_place() -> None:
+    """So that Ctrl-C reaches none of them, and none outlives its program."""
+    names = ("ProcessPoolExecutor(", "get_context(", "Process(", "os.fork(")
+    users = {
+        short(name)
+        for name, file in modules().items()
+        if any(started in file.read_text() for started in names)
+    }
+    assert users == {"child_processes"}
 
 
 def test_jax_is_configured_by_programs_only() -> None:

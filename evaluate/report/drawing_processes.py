@@ -1,11 +1,11 @@
 """Figures drawn by several processes, which takes most of the time of a report."""
 
-import multiprocessing
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Generator, Iterable
+from concurrent.futures import Future
 
+from hypermagnetics.child_processes import child_pool
 from hypermagnetics.evaluate.report.drawn import Drawn, Note, Task
 
 _FIGURES_PER_PROCESS = 16
@@ -24,7 +24,7 @@ def processes_for(figures: int) -> int:
 
 def drawn_in_order(
     everything: Iterable[Task | Drawn | Note], processes: int = 1
-) -> Iterator[Drawn | Note]:
+) -> Generator[Drawn | Note, None, None]:
     """Draw what is still to be drawn.
 
     Args:
@@ -38,12 +38,10 @@ def drawn_in_order(
         for one in everything:
             yield one if isinstance(one, Drawn | Note) else one()
         return
-    # Spawned: a fork of a process with the threads of JAX may hang.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context) as pool:
+    with child_pool(processes) as submit:
         waiting: deque[Drawn | Note | Future[Drawn]] = deque()
         for one in everything:
-            waiting.append(one if isinstance(one, Drawn | Note) else pool.submit(one))
+            waiting.append(one if isinstance(one, Drawn | Note) else submit(one))
             if len(waiting) > _AHEAD:
                 yield _result(waiting.popleft())
         while waiting:

@@ -2,10 +2,9 @@
 
 import base64
 import io
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 from PIL import Image
 
+from hypermagnetics.child_processes import child_pool
 from hypermagnetics.data import Block
 from hypermagnetics.sources import SourceColumns, body_size, box_vertices
 
@@ -58,10 +58,9 @@ def picture_apart(space: Space) -> tuple[bytes, dict[str, np.ndarray]] | None:
 
     VTK ends the process it is in where it finds nothing to draw with, as without libEGL.
     """
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context) as processes:
+    with child_pool(1) as submit:
         try:
-            return processes.submit(picture, space).result()
+            return submit(partial(picture, space)).result()
         except BrokenProcessPool:
             return None
 

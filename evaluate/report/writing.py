@@ -1,6 +1,7 @@
 """Writing the report: the page, and every figure as files."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from hypermagnetics.evaluate.measuring.detail import Evaluated
@@ -42,10 +43,11 @@ def write_report(results: Results, evaluated: Sequence[Evaluated], out: Path) ->
     templates = []
     processes = processes_for(_FIGURES_OF_EACH * len(evaluated))
     everything = _everything(results, evaluated)
-    for number, shown in enumerate(drawn_in_order(everything, processes)):
-        if isinstance(shown, Drawn):
-            _write_files(shown, figures)
-        templates.append(template(number, shown))
+    with closing(drawn_in_order(everything, processes)) as drawn:
+        for number, shown in enumerate(drawn):
+            if isinstance(shown, Drawn):
+                _write_files(shown, figures)
+            templates.append(template(number, shown))
     place = out / PAGE_NAME
     write_text_atomically(place, page(results, evaluated, templates))
     return place

@@ -4,11 +4,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
-from faults import Barrier, Fault
+from faults import Barrier, Fault, assert_end
 from program_runs import (
     FORMATS,
     ONE_SPLIT_RECIPE,
@@ -56,23 +55,6 @@ def workers_of(process: Process) -> list[int]:
     return found
 
 
-def has_ended(process: int) -> bool:
-    """Whether there is no such process, or only its exit code is left."""
-    try:
-        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return True
-    return state in "ZX"
-
-
-def assert_end(processes: list[int]) -> None:
-    """None of them goes on, although nobody waits for them."""
-    start = time.monotonic()
-    while not all(map(has_ended, processes)):
-        assert time.monotonic() - start < TIMEOUT, processes
-        time.sleep(0.02)
-
-
 def start_with_workers_held(command: tuple[str, ...], directory: Path) -> tuple[Process, list[int]]:
     """Start a process, and give it back with its workers, each in the middle of a shard."""
     fault = Fault("fsync", "HOLD", 3, in_workers=True)
@@ -115,6 +97,29 @@ def test_a_killed_worker_is_reported(tmp_path: Path) -> None:
     ran = finish(process)
     assert_refused(ran, "A worker must live", "exit code -9 (SIGKILL)", "lower --workers")
     assert_end(workers)
+    assert_completes(command, out)
+
+
+def test_ctrl_c_while_workers_start(tmp_path: Path) -> None:
+    """As on a terminal, where all processes get it: one line, and the same command goes on."""
+    modules = tmp_path / "faulty"
+    modules.mkdir()
+    (modules / "sitecustomize.py").write_text(
+        "import os, signal, sys\n"
+        "if '--multiprocessing-fork' in sys.argv:\n"
+        "    open(os.path.join(os.path.dirname(__file__), f'held-{os.getpid()}'), 'x').close()\n"
+        "    signal.pause()\n"
+    )
+    command = generation(out := tmp_path / "out")
+    path = os.pathsep.join([str(modules), os.environ.get("PYTHONPATH", "")])
+    process = start_program(*command, variables={"PYTHONPATH": path})
+    (barrier := Barrier(tmp_path)).wait(process, 2)
+    os.killpg(process.pid, signal.SIGINT)
+    ran = finish(process)
+    assert (ran.code, ran.stdout) == (130, ""), ran
+    (line,) = ran.complaints
+    assert "is kept" in line
+    assert_end(barrier.held)
     assert_completes(command, out)
 
 

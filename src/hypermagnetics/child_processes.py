@@ -1,0 +1,127 @@
+"""Processes that a program starts for its own work: Ctrl-C is left to it, and they end with it.
+
+On a terminal Ctrl-C reaches all processes of a program, and each prints a traceback unless it does
+something about that, which a process that still imports cannot. So children are started with SIGINT
+blocked, and the main process alone decides what becomes of it.
+"""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from multiprocessing import resource_tracker
+from multiprocessing.process import BaseProcess
+from types import FrameType
+from typing import Any, Protocol, TypeVar
+
+# A fork of a process with the threads of JAX may hang.
+CONTEXT = multiprocessing.get_context("spawn")
+_LOST = 70
+"""Exit code of a child whose program is gone."""
+
+_Result = TypeVar("_Result")
+
+
+class Submit(Protocol):
+    """A way to hand work to children; what it needs and gives is pickled."""
+
+    def __call__(self, work: Callable[[], _Result], /) -> Future[_Result]:
+        """The result that is to come."""
+
+
+@contextmanager
+def children(
+    target: Callable[..., None], arguments: Sequence[tuple[object, ...]]
+) -> Iterator[list[BaseProcess]]:
+    """Start children, and kill those that live when the block ends; for the main thread.
+
+    Args:
+        target: Function of a module, called in each child.
+        arguments: Of the function, one entry per child.
+
+    Yields:
+        The processes, in the same order.
+    """
+    started: list[BaseProcess] = []
+    try:
+        with _ctrl_c_held_back():
+            for own in arguments:
+                child = CONTEXT.Process(target=_serve, args=(target, *own))
+                child.start()
+                started.append(child)
+        yield started
+    finally:
+        for process in started:
+            process.kill()
+        for process in started:
+            process.join()
+
+
+@contextmanager
+def child_pool(count: int) -> Iterator[Submit]:
+    """Start children when there is work, and end them with the block; for the main thread.
+
+    Work that has not begun when the block ends is dropped.
+
+    Args:
+        count: How many children there are at most.
+
+    Yields:
+        What gives work to them. It and its results raise a `BrokenProcessPool` when a child has
+        died.
+    """
+    pool = ProcessPoolExecutor(count, CONTEXT, _end_with_parent)
+    try:
+        yield partial(_submit, pool)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _submit(pool: ProcessPoolExecutor, work: Callable[[], _Result]) -> Future[_Result]:
+    with _ctrl_c_held_back():  # this is where the children are started
+        return pool.submit(work)
+
+
+@contextmanager
+def _ctrl_c_held_back() -> Iterator[None]:
+    """Let a Ctrl-C wait for the end of the block; processes started in it never get one.
+
+    The mask is what they inherit. Here another thread may still get the signal, and Python would
+    raise its KeyboardInterrupt in this one.
+    """
+    resource_tracker.ensure_running()  # else a first child's start does that, and lifts the mask
+    came: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+
+    handler = signal.signal(signal.SIGINT, note)
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, handler)
+        if came:
+            signal.raise_signal(signal.SIGINT)
+
+
+def _serve(target: Callable[..., None], *arguments: Any) -> None:
+    _end_with_parent()
+    target(*arguments)
+
+
+def _end_with_parent() -> None:
+    """Let this process end at once when its parent has, which it could go on for ever without."""
+
+    def watch() -> None:
+        parent = multiprocessing.parent_process()
+        assert parent is not None, "only runs in a child"
+        parent.join()
+        os._exit(_LOST)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -1,0 +1,130 @@
+"""Processes that a program starts: Ctrl-C is left to it, and they end with it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import pytest
+from faults import assert_end
+
+from hypermagnetics.child_processes import CONTEXT, child_pool, children
+
+
+def test_ctrl_c_does_not_reach_the_children_of_a_pool() -> None:
+    """They inherit that, so it holds from their first instruction on; this process gets it."""
+    with child_pool(1) as submit:
+        mask = submit(partial(signal.pthread_sigmask, signal.SIG_BLOCK, ())).result()
+    assert signal.SIGINT in mask
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+SIGNALLED = """
+import signal
+from hypermagnetics.child_processes import children
+
+with children(signal.raise_signal, [(signal.SIGINT,)] * 2) as processes:
+    for process in processes:
+        process.join()
+    print(*(process.exitcode for process in processes))
+"""
+
+
+def test_ctrl_c_does_not_end_children() -> None:
+    """Not the first ones of a program either, where multiprocessing starts a process of its own."""
+    program = subprocess.run(
+        [sys.executable, "-c", SIGNALLED], capture_output=True, text=True, check=True
+    )
+    assert (program.stdout, program.stderr) == ("0 0\n", "")
+
+
+def test_children_that_live_are_killed() -> None:
+    """When the block ends, whatever they do."""
+    with children(time.sleep, [(1e6,)]) as (process,):
+        assert process.is_alive()
+    assert process.exitcode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("in_thread", [False, True])
+def test_ctrl_c_while_children_start(monkeypatch: pytest.MonkeyPatch, in_thread: bool) -> None:
+    """It comes in the middle, to whichever thread; all start whole, and all end."""
+    start, started = BaseProcess.start, []
+
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(int).result()
+        ctrl_c: Callable[[], object] = partial(signal.raise_signal, signal.SIGINT)
+
+        def interrupted(process: BaseProcess) -> None:
+            threads.submit(ctrl_c).result() if in_thread else ctrl_c()
+            start(process)
+            started.append(process)
+
+        monkeypatch.setattr(CONTEXT.Process, "start", interrupted)
+        with pytest.raises(KeyboardInterrupt), children(time.sleep, [(1e6,)] * 2):
+            pytest.fail("a Ctrl-C was lost")
+    assert [process.exitcode for process in started] == [-signal.SIGKILL] * 2
+
+
+def test_work_that_has_not_begun_is_dropped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The only child is held until the rest is dropped, so that it cannot begin with it."""
+    held, shutdown = tmp_path / "held", ProcessPoolExecutor.shutdown
+    os.mkfifo(held)
+    results: list[Future[str]] = []
+
+    def drop(pool: ProcessPoolExecutor, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        shutdown(pool, False, cancel_futures=cancel_futures)
+        held.write_text("")
+        shutdown(pool, wait)
+
+    def interrupted() -> None:
+        with child_pool(1) as submit:
+            results.append(submit(partial(Path.read_text, held)))
+            results.extend(submit(partial(os.getenv, "HOME", "")) for _ in range(50))
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(ProcessPoolExecutor, "shutdown", drop)
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert not results[0].cancelled()
+    assert results[-1].cancelled()
+
+
+POOL = """
+import os, time
+from functools import partial
+from hypermagnetics.child_processes import child_pool
+
+with child_pool(2) as submit:
+    print(submit(os.getpid).result(), flush=True)
+    submit(partial(time.sleep, 1e6)).result()
+"""
+CHILDREN = """
+import sys, time
+from hypermagnetics.child_processes import children
+
+with children(time.sleep, [(1e6,)] * 2) as processes:
+    print(*(process.pid for process in processes), flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("script", [POOL, CHILDREN])
+def test_children_end_with_their_program(script: str) -> None:
+    """Killed, it cannot tell them."""
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as program:
+        assert program.stdout is not None
+        pids = list(map(int, program.stdout.readline().split()))
+        assert pids
+        program.kill()
+    assert_end(pids)
