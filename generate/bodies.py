@@ -1,7 +1,7 @@
 """What a recipe may say about bodies, and how their sizes and rotations are drawn."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, assert_never
 
 import numpy as np
 from jaxtyping import Float32, Float64
@@ -211,6 +211,8 @@ def _quantities(body: SingleConfig) -> tuple[_Quantity, ...]:
                 unit = np.asarray(body.rotation) / np.linalg.norm(body.rotation)
                 rotation = _Quantity(names[3:], unit.tolist(), 0)
             return _sizes(names[:3], body.dimension), rotation
+        case _:
+            assert_never(body)
 
 
 def _sizes(names: tuple[str, ...], value: float | tuple[float, ...] | Sizes) -> _Quantity:

@@ -4,6 +4,7 @@ import gc
 import shlex
 import shutil
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -17,8 +18,9 @@ from hypermagnetics.generate.plan import Plan, make_plan
 from hypermagnetics.generate.run import Processes, generate
 from hypermagnetics.log import Progress, errors_in_one_line, in_bytes
 from hypermagnetics.recipes import describe_recipe, shipped_recipes
+from hypermagnetics.sources import BodyName
 
-_SECONDS_PER_PAIR = {
+_SECONDS_PER_PAIR: Mapping[BodyName, float] = {
     "dipole": 1e-9,
     "disc": 1e-9,
     "sphere": 2e-9,

@@ -1,5 +1,7 @@
 """Everything turned by one random rotation: bodies, points and fields."""
 
+from typing import assert_never
+
 import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float
@@ -68,8 +70,17 @@ def _turned_in_space(
 
 
 def _obstacle(columns: SourceColumns) -> str | None:
-    for body, name in (("rectangle", "angle"), ("cuboid", QUATERNION[0])):
-        if body in columns.bodies and not columns.has(name):
+    for body in columns.bodies:
+        match body:
+            case "dipole" | "disc" | "sphere":
+                continue
+            case "rectangle":
+                name = "angle"
+            case "cuboid":
+                name = QUATERNION[0]
+            case _:
+                assert_never(body)
+        if not columns.has(name):
             return f"a column {name} of its own for each {body}"
     return None
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, assert_never, get_args
 
 import numpy as np
 
@@ -11,6 +11,8 @@ from hypermagnetics.errors import SourceError
 BodyName = Literal["dipole", "disc", "rectangle", "sphere", "cuboid"]
 BODIES: tuple[BodyName, ...] = get_args(BodyName)
 """All bodies; the position of a name is its code in a `body` column."""
+
+Form = Literal["point", "ball", "box"]
 
 DIMENSIONS: dict[BodyName, tuple[int, ...]] = {
     "dipole": (2, 3),
@@ -186,6 +188,23 @@ class SourceColumns:
     def constant(self, name: str) -> float:
         """The value of a size or a rotation that all rows share."""
         return dict(self.constants)[name]
+
+
+def form_of(body: BodyName) -> Form:
+    """The form of a body: a point, a ball (in the plane a disc) or a box (there a rectangle).
+
+    What holds for a form is written once for it, as a `match` that ends in `assert_never`: so a new
+    body, or a new form, does not pass the type check before it has an answer everywhere.
+    """
+    match body:
+        case "dipole":
+            return "point"
+        case "disc" | "sphere":
+            return "ball"
+        case "rectangle" | "cuboid":
+            return "box"
+        case _:
+            assert_never(body)
 
 
 def vectors(dim: int) -> tuple[str, ...]:

@@ -1,11 +1,12 @@
 """The room that bodies take, row by row of a source table; by numpy, in float64."""
 
 from collections.abc import Mapping
+from typing import assert_never
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64
 
-from hypermagnetics.sources.columns import BODIES, QUATERNION, BodyName, SourceColumns
+from hypermagnetics.sources.columns import BODIES, QUATERNION, BodyName, SourceColumns, form_of
 
 Rows = Float[np.ndarray, "rows columns"]
 """Rows of a source table, of one sample or of several."""
@@ -36,9 +37,9 @@ def sides(shape: Shape) -> Float64[np.ndarray, "rows dim"]:
     return np.stack([shape[name] for name in names if name in shape], axis=-1)
 
 
-def axes(body: BodyName, shape: Shape) -> Float64[np.ndarray, "rows edges dim"]:
+def axes(shape: Shape) -> Float64[np.ndarray, "rows edges dim"]:
     """Unit vectors along the edges of boxes, as in `hypermagnetics.sources.box`."""
-    if body == "rectangle":
+    if "angle" in shape:
         cosine, sine = np.cos(shape["angle"]), np.sin(shape["angle"])
         return np.stack([np.stack([cosine, sine], -1), np.stack([-sine, cosine], -1)], -2)
     quaternion = np.stack([shape[name] for name in QUATERNION])
@@ -54,10 +55,15 @@ def outer_radii(columns: SourceColumns, rows: Rows) -> Float64[np.ndarray, " row
     radii = np.zeros(len(rows))
     for body, own in by_body(columns, rows):
         shape = shape_of(columns, rows[own])
-        if body in ("disc", "sphere"):
-            radii[own] = shape["radius"]
-        elif body != "dipole":
-            radii[own] = 0.5 * np.linalg.norm(sides(shape), axis=-1)
+        match form_of(body):
+            case "point":
+                pass
+            case "ball":
+                radii[own] = shape["radius"]
+            case "box":
+                radii[own] = 0.5 * np.linalg.norm(sides(shape), axis=-1)
+            case form:
+                assert_never(form)
     return radii
 
 
@@ -66,10 +72,15 @@ def volumes(columns: SourceColumns, rows: Rows) -> Float64[np.ndarray, " rows"]:
     found = np.zeros(len(rows))
     for body, own in by_body(columns, rows):
         shape = shape_of(columns, rows[own])
-        if body == "disc":
-            found[own] = np.pi * shape["radius"] ** 2
-        elif body == "sphere":
-            found[own] = 4 / 3 * np.pi * shape["radius"] ** 3
-        elif body != "dipole":
-            found[own] = sides(shape).prod(axis=-1)
+        match body:
+            case "dipole":
+                pass
+            case "disc":
+                found[own] = np.pi * shape["radius"] ** 2
+            case "sphere":
+                found[own] = 4 / 3 * np.pi * shape["radius"] ** 3
+            case "rectangle" | "cuboid":
+                found[own] = sides(shape).prod(axis=-1)
+            case _:
+                assert_never(body)
     return found

@@ -1,6 +1,7 @@
 """The magnetisation at points: what B = mu_0 (H + M) needs inside bodies."""
 
 import math
+from typing import assert_never
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +9,7 @@ from jaxtyping import Array, Bool, Float
 
 from hypermagnetics.grids import components
 from hypermagnetics.shapes import Field, Points, SourceTable
-from hypermagnetics.sources.box import axes_of_angle, axes_of_quaternion
+from hypermagnetics.sources.box import Axes, axes_of_angle, axes_of_quaternion
 from hypermagnetics.sources.columns import BODIES, QUATERNION, SHAPES, BodyName, SourceColumns
 from hypermagnetics.sources.values import Components, Scalars, dot
 
@@ -37,13 +38,13 @@ def magnetisation(columns: SourceColumns, sources: SourceTable, points: Points) 
         offset = [axis - row[dim + i] for i, axis in enumerate(where)]
         is_source = jnp.any(row[:dim] != 0)
         for body in columns.bodies:
-            if body == "dipole":
-                continue
             is_body = is_source
             if columns.has("body"):
                 is_body = is_source & (row[columns.index("body")] == BODIES.index(body))
             shape = {name: _value(columns, row, name, is_body) for name in SHAPES[body]}
-            inside, volume = _inside(body, shape, offset)
+            if (found := _inside(body, shape, offset)) is None:
+                continue
+            inside, volume = found
             share = jnp.where(is_body & inside, 1 / volume, 0)
             total = tuple(part + row[i] * share for i, part in enumerate(total))
         return total, None
@@ -63,17 +64,32 @@ def _value(
 
 def _inside(
     body: BodyName, shape: dict[str, Float[Array, ""]], offset: Components
+) -> tuple[Bool[Array, " points"], Scalars] | None:
+    """Which points are inside a body, and its volume [m³], in two dimensions its area [m²].
+
+    None for a dipole, which has no inside.
+    """
+    match body:
+        case "dipole":
+            return None
+        case "disc":
+            return dot(offset, offset) <= shape["radius"] ** 2, math.pi * shape["radius"] ** 2
+        case "sphere":
+            volume = 4 / 3 * math.pi * shape["radius"] ** 3
+            return dot(offset, offset) <= shape["radius"] ** 2, volume
+        case "rectangle":
+            return _inside_box(axes_of_angle(shape["angle"]), shape, offset)
+        case "cuboid":
+            axes = axes_of_quaternion([shape[name] for name in QUATERNION])
+            return _inside_box(axes, shape, offset)
+        case _:
+            assert_never(body)
+
+
+def _inside_box(
+    axes: Axes, shape: dict[str, Float[Array, ""]], offset: Components
 ) -> tuple[Bool[Array, " points"], Scalars]:
-    """Which points are inside a body, and its volume [m³], in two dimensions its area [m²]."""
-    if body in ("disc", "sphere"):
-        radius = shape["radius"]
-        volume = math.pi * radius**2 if body == "disc" else 4 / 3 * math.pi * radius**3
-        return dot(offset, offset) <= radius**2, volume
     sides = [shape[name] for name in ("dimension_x", "dimension_y", "dimension_z") if name in shape]
-    if body == "rectangle":
-        axes = axes_of_angle(shape["angle"])
-    else:
-        axes = axes_of_quaternion([shape[name] for name in QUATERNION])
     inside = jnp.stack(
         [jnp.abs(dot(along, offset)) <= side / 2 for along, side in zip(axes, sides, strict=True)]
     )

@@ -1,12 +1,12 @@
 """Where points lie among bodies: inside one, near one, or beyond; on the device."""
 
-from typing import Literal, get_args
+from typing import Literal, assert_never, get_args
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, UInt8
 
-from hypermagnetics.sources.box import axes_of_angle, axes_of_quaternion
+from hypermagnetics.sources.box import Axes, axes_of_angle, axes_of_quaternion
 from hypermagnetics.sources.columns import BODIES, QUATERNION, SHAPES, BodyName, SourceColumns
 from hypermagnetics.sources.values import Components, Scalars, dot
 
@@ -78,19 +78,28 @@ def _gap_and_size(
     body: BodyName, shape: dict[str, Scalars], offset: Components
 ) -> tuple[Float[Array, "blocks samples points"], Scalars]:
     """Signed distance from the surface, and radius of the largest ball inside the body [m]."""
-    if body == "dipole":
-        return jnp.sqrt(dot(offset, offset)), 0.0
-    if body in ("disc", "sphere"):
-        return jnp.sqrt(dot(offset, offset)) - shape["radius"], shape["radius"]
+    match body:
+        case "dipole":
+            return jnp.sqrt(dot(offset, offset)), 0.0
+        case "disc" | "sphere":
+            return jnp.sqrt(dot(offset, offset)) - shape["radius"], shape["radius"]
+        case "rectangle":
+            return _gap_and_size_of_box(axes_of_angle(shape["angle"]), shape, offset)
+        case "cuboid":
+            axes = axes_of_quaternion([shape[name] for name in QUATERNION])
+            return _gap_and_size_of_box(axes, shape, offset)
+        case _:
+            assert_never(body)
+
+
+def _gap_and_size_of_box(
+    axes: Axes, shape: dict[str, Scalars], offset: Components
+) -> tuple[Float[Array, "blocks samples points"], Scalars]:
     sides = [
         jnp.asarray(shape[name])
         for name in ("dimension_x", "dimension_y", "dimension_z")
         if name in shape
     ]
-    if body == "rectangle":
-        axes = axes_of_angle(shape["angle"])
-    else:
-        axes = axes_of_quaternion([shape[name] for name in QUATERNION])
     past = [jnp.abs(dot(along, offset)) - side / 2 for along, side in zip(axes, sides, strict=True)]
     outside = [jnp.maximum(part, 0) for part in past]
     farthest, shortest = past[0], sides[0]

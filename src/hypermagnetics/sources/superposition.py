@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from functools import partial
+from typing import assert_never
 
 import jax
 import jax.numpy as jnp
@@ -20,19 +21,33 @@ from hypermagnetics.shapes import (
 )
 from hypermagnetics.sources.ball import ball
 from hypermagnetics.sources.checks import refuse_bad_points, refuse_bad_rows
-from hypermagnetics.sources.columns import BODIES, QUATERNION, SHAPES, BodyName, SourceColumns
+from hypermagnetics.sources.columns import (
+    BODIES,
+    QUATERNION,
+    SHAPES,
+    BodyName,
+    Form,
+    SourceColumns,
+    form_of,
+)
 from hypermagnetics.sources.cuboid import cuboid
 from hypermagnetics.sources.dipole import dipole
 from hypermagnetics.sources.rectangle import rectangle
 from hypermagnetics.sources.values import Components, Scalars, Values
 
-_SOURCES_PER_STEP = {"dipole": 4, "disc": 4, "sphere": 4, "rectangle": 2, "cuboid": 1}
+_SOURCES_PER_STEP: Mapping[BodyName, int] = {
+    "dipole": 4,
+    "disc": 4,
+    "sphere": 4,
+    "rectangle": 2,
+    "cuboid": 1,
+}
 """Sources summed in one fused loop over the points. On a core (float64) four discs or spheres a
 step take 0.9 and 2.0 ns a pair of source and point, sixteen 1.1 and 2.5, a scan over single sources
 twice as long, and an array of (sources, points) thirty times. Boxes have work enough in one source.
 """
 
-_BOXES_PER_STEP, _BALLS_PER_STEP = 1 << 11, 1 << 13
+_VALUES_PER_STEP: Mapping[Form, int] = {"point": 1 << 13, "ball": 1 << 13, "box": 1 << 11}
 """Samples times points evaluated at a time, so that what is computed on the way, some sixty arrays
 for cuboids, stays in the cache. Those take 35 ns a pair so, 38 ns in steps of 2^13 and 101 ns in
 steps of 2^18; for discs and spheres, short steps cost more than they save."""
@@ -159,8 +174,7 @@ def _at_points(
 
 
 def _values_per_step(columns: SourceColumns) -> int:
-    has_boxes = {"rectangle", "cuboid"} & set(columns.bodies)
-    return _BOXES_PER_STEP if has_boxes else _BALLS_PER_STEP
+    return min(_VALUES_PER_STEP[form_of(body)] for body in columns.bodies)
 
 
 def _zeros(where: Components) -> Values:
@@ -237,3 +251,5 @@ def _body_values(
             sides = [shape["dimension_x"], shape["dimension_y"], shape["dimension_z"]]
             quaternion = [shape[name] for name in QUATERNION]
             return cuboid(moment, displacement, sides, quaternion)
+        case _:
+            assert_never(body)

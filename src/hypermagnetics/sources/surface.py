@@ -1,9 +1,11 @@
 """How far points are from the surfaces of bodies; by numpy, in float64."""
 
+from typing import assert_never
+
 import numpy as np
 from jaxtyping import Float, Float64
 
-from hypermagnetics.sources.columns import SourceColumns
+from hypermagnetics.sources.columns import SourceColumns, form_of
 from hypermagnetics.sources.extents import Rows, axes, by_body, shape_of, sides
 
 
@@ -36,13 +38,15 @@ def signed_distance(
         centres = rows[own, columns.dim : 2 * columns.dim].astype(np.float64).T[:, :, None]
         offset = where - centres  # (dim, rows, points)
         shape = shape_of(columns, rows[own])
-        match body:
-            case "dipole":
+        match form_of(body):
+            case "point":
                 distance[own] = _norm(offset)
-            case "disc" | "sphere":
+            case "ball":
                 distance[own] = _norm(offset) - shape["radius"][:, None]
-            case "rectangle" | "cuboid":
-                distance[own] = _box_distance(offset, sides(shape), axes(body, shape))
+            case "box":
+                distance[own] = _box_distance(offset, sides(shape), axes(shape))
+            case form:
+                assert_never(form)
     return distance
 
 
@@ -59,10 +63,15 @@ def body_size(columns: SourceColumns, rows: Rows) -> Float64[np.ndarray, " rows"
     size = np.zeros(len(rows))
     for body, own in by_body(columns, rows):
         shape = shape_of(columns, rows[own])
-        if body in ("disc", "sphere"):
-            size[own] = shape["radius"]
-        elif body != "dipole":
-            size[own] = sides(shape).min(axis=-1) / 2
+        match form_of(body):
+            case "point":
+                pass
+            case "ball":
+                size[own] = shape["radius"]
+            case "box":
+                size[own] = sides(shape).min(axis=-1) / 2
+            case form:
+                assert_never(form)
     return size
 
 
@@ -79,13 +88,26 @@ def box_vertices(
         The corners [m]; that of lower coordinates along the edges first, and the last edge fastest.
     """
     for body, own in by_body(columns, row[None]):
-        if own.any() and body in ("rectangle", "cuboid"):
-            dim, shape = columns.dim, shape_of(columns, row[None])
-            signs = np.stack(np.meshgrid(*[(-0.5, 0.5)] * dim, indexing="ij"), -1).reshape(-1, dim)
-            edges = (axes(body, shape) * sides(shape)[:, :, None])[0]
-            corners: np.ndarray = signs @ edges + row[dim : 2 * dim].astype(np.float64)
-            return corners
+        match form_of(body):
+            case "point" | "ball":
+                pass
+            case "box" if own.any():
+                return _corners(columns, row)
+            case "box":
+                pass
+            case form:
+                assert_never(form)
     return None
+
+
+def _corners(
+    columns: SourceColumns, row: Float[np.ndarray, " columns"]
+) -> Float64[np.ndarray, "corners dim"]:
+    dim, shape = columns.dim, shape_of(columns, row[None])
+    signs = np.stack(np.meshgrid(*[(-0.5, 0.5)] * dim, indexing="ij"), -1).reshape(-1, dim)
+    edges = (axes(shape) * sides(shape)[:, :, None])[0]
+    corners: np.ndarray = signs @ edges + row[dim : 2 * dim].astype(np.float64)
+    return corners
 
 
 def _box_distance(

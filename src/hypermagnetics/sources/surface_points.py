@@ -1,9 +1,11 @@
 """Random points on the surfaces of bodies, and close to them."""
 
+from typing import assert_never
+
 import numpy as np
 from jaxtyping import Float, Float32, Float64
 
-from hypermagnetics.sources.columns import BodyName, SourceColumns
+from hypermagnetics.sources.columns import BodyName, SourceColumns, form_of
 from hypermagnetics.sources.distributions import directions
 from hypermagnetics.sources.extents import Rows, Shape, axes, by_body, outer_radii, shape_of, sides
 from hypermagnetics.sources.sampling import whole_numbers
@@ -47,10 +49,10 @@ def points_near_surfaces(
     points = np.empty(centres.shape, np.float32)
     for body, own in by_body(columns, chosen):
         shape, numbers = shape_of(columns, chosen[own]), uniform[own]
-        if body == "dipole":
+        if (found := _surface_point(body, shape, numbers[:, 1:-1])) is None:
             offset = reach[own] * numbers[:, -1:] ** (1 / dim) * directions(numbers[:, 2 : 2 + dim])
         else:
-            place, normal = _surface_point(body, shape, numbers[:, 1:-1])
+            place, normal = found
             offset = place + reach[own] * (2 * numbers[:, -1:] - 1) * normal
         points[own] = centres[own] + offset
     return points
@@ -77,20 +79,32 @@ def points_on_surfaces(
     normals = np.empty_like(points)
     for body, own in by_body(columns, chosen):
         if own.any():
-            place, normals[own] = _surface_point(
-                body, shape_of(columns, chosen[own]), uniform[own, 1:]
-            )
+            found = _surface_point(body, shape_of(columns, chosen[own]), uniform[own, 1:])
+            assert found is not None, "dipoles have no surface"
+            place, normals[own] = found
             points[own] += place
     return points, normals
 
 
 def _surface_point(
     body: BodyName, shape: Shape, numbers: Float[np.ndarray, "points numbers"]
+) -> tuple[Float64[np.ndarray, "points dim"], Float64[np.ndarray, "points dim"]] | None:
+    """A point of the surface, seen from the centre, and the normal there; None for a dipole."""
+    match form_of(body):
+        case "point":
+            return None
+        case "ball":
+            normal = directions(numbers[:, 1:])
+            return shape["radius"][:, None] * normal, normal
+        case "box":
+            return _face_point(shape, numbers)
+        case form:
+            assert_never(form)
+
+
+def _face_point(
+    shape: Shape, numbers: Float[np.ndarray, "points numbers"]
 ) -> tuple[Float64[np.ndarray, "points dim"], Float64[np.ndarray, "points dim"]]:
-    """A point of the surface, seen from the centre, and the normal there."""
-    if body in ("disc", "sphere"):
-        normal = directions(numbers[:, 1:])
-        return shape["radius"][:, None] * normal, normal
     # A point of the box, moved along one axis to the face on its side of the centre. The area of
     # the faces across an axis is the volume over the side along it.
     lengths = sides(shape)
@@ -100,7 +114,7 @@ def _surface_point(
     point, of_face = np.arange(len(axis)), np.zeros_like(inside)
     of_face[point, axis] = np.copysign(1.0, inside[point, axis])
     inside[point, axis] = 0.5 * of_face[point, axis]
-    edges = axes(body, shape)
+    edges = axes(shape)
     return (
         np.einsum("pe,ped->pd", inside * lengths, edges),
         np.einsum("pe,ped->pd", of_face, edges),

@@ -1,22 +1,37 @@
 """Bodies as dipoles: what a smooth kernel sees of them."""
 
+from typing import assert_never
+
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from hypermagnetics.shapes import SourceTable
-from hypermagnetics.sources import BODIES, BodyName, SourceColumns
+from hypermagnetics.sources import BODIES, SourceColumns
 from hypermagnetics.sources.box import Axes, axes_of_angle, axes_of_quaternion
-from hypermagnetics.sources.columns import QUATERNION
+from hypermagnetics.sources.columns import QUATERNION, Form, form_of
 
-_BOXES: tuple[BodyName, ...] = ("rectangle", "cuboid")
-_BALLS: tuple[BodyName, ...] = ("disc", "sphere")
 _SIDES = ("dimension_x", "dimension_y", "dimension_z")
 
 
 def num_dipoles(columns: SourceColumns, nodes: int) -> int:
     """Dipoles that stand for each source: nodes^dim where there are boxes, else one."""
-    return nodes**columns.dim if set(_BOXES) & set(columns.bodies) else 1
+    return nodes**columns.dim if has_nodes(columns) else 1
+
+
+def has_nodes(columns: SourceColumns) -> bool:
+    """Whether nodes, not a dipole in its centre, stand for one of the bodies."""
+    return any(_has_nodes(form_of(body)) for body in columns.bodies)
+
+
+def _has_nodes(form: Form) -> bool:
+    match form:
+        case "point" | "ball":
+            return False
+        case "box":
+            return True
+        case _:
+            assert_never(form)
 
 
 def smooth_dipoles(
@@ -56,18 +71,24 @@ def smooth_dipoles(
 def half_sides(columns: SourceColumns, sources: SourceTable) -> Float[Array, "sources dim"]:
     """Half sides of boxes [m]; zero for other bodies and for padding rows."""
     sides = [column(columns, sources, name) for name in _SIDES[: columns.dim]]
-    is_box = is_one_of(columns, sources, _BOXES)[:, None]
+    is_box = has_form(columns, sources, "box")[:, None]
     return jnp.where(is_box, 0.5 * jnp.stack(sides, axis=-1), 0)
 
 
 def outer_radius(columns: SourceColumns, sources: SourceTable) -> Float[Array, " sources"]:
     """Radius of the ball around each body [m]; 0 for dipoles and padding rows."""
     found = jnp.zeros(sources.shape[0], sources.dtype)
-    if set(_BOXES) & set(columns.bodies):
-        found = jnp.linalg.norm(half_sides(columns, sources), axis=-1)
-    if set(_BALLS) & set(columns.bodies):
-        is_ball = is_one_of(columns, sources, _BALLS)
-        found = jnp.where(is_ball, column(columns, sources, "radius"), found)
+    for form in sorted({form_of(body) for body in columns.bodies}):
+        match form:
+            case "point":
+                continue
+            case "ball":
+                radius = column(columns, sources, "radius")
+            case "box":
+                radius = jnp.linalg.norm(half_sides(columns, sources), axis=-1)
+            case _:
+                assert_never(form)
+        found = jnp.where(has_form(columns, sources, form), radius, found)
     return found
 
 
@@ -78,15 +99,14 @@ def column(columns: SourceColumns, sources: SourceTable, name: str) -> Float[Arr
     return jnp.full(sources.shape[0], columns.constant(name), sources.dtype)
 
 
-def is_one_of(
-    columns: SourceColumns, sources: SourceTable, bodies: tuple[BodyName, ...]
-) -> Bool[Array, " sources"]:
-    """Whether each row is one of some bodies, and no padding."""
+def has_form(columns: SourceColumns, sources: SourceTable, form: Form) -> Bool[Array, " sources"]:
+    """Whether each row is a body of this form, and no padding."""
     is_source = jnp.any(sources[:, : columns.dim] != 0, axis=-1)
     if not columns.has("body"):
-        return is_source & (columns.bodies[0] in bodies)
+        return is_source & (form_of(columns.bodies[0]) == form)
     codes = sources[:, columns.index("body")]
-    return is_source & jnp.any(jnp.stack([codes == BODIES.index(body) for body in bodies]), axis=0)
+    of_form = [codes == BODIES.index(body) for body in BODIES if form_of(body) == form]
+    return is_source & jnp.any(jnp.stack(of_form), axis=0)
 
 
 def _edges(columns: SourceColumns, sources: SourceTable) -> Axes:

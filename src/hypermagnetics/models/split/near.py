@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from hypermagnetics.grids import components
-from hypermagnetics.models.split.dipoles import outer_radius, smooth_dipoles
+from hypermagnetics.models.split.dipoles import has_nodes, outer_radius, smooth_dipoles
 from hypermagnetics.models.split.kernel import smooth_dipole
 from hypermagnetics.models.split.neighbours import candidates, cell_list, sum_over_candidates
 from hypermagnetics.models.steps import over_points
@@ -39,9 +39,9 @@ def reach(
     left is the error of its nodes alone.
     """
     around = outer_radius(columns, sources)
-    has_boxes = {"rectangle", "cuboid"} & set(columns.bodies)
-    far = smoothing.cutoff + around if has_boxes else jnp.maximum(smoothing.cutoff, around)
-    return jax.lax.stop_gradient(far)
+    if has_nodes(columns):
+        return jax.lax.stop_gradient(smoothing.cutoff + around)
+    return jax.lax.stop_gradient(jnp.maximum(smoothing.cutoff, around))
 
 
 def near_values(
