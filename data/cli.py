@@ -24,7 +24,7 @@ from hypermagnetics.data.manifest import Manifest, read_manifest
 from hypermagnetics.data.summary import describe, first_samples
 from hypermagnetics.data.team_file import read_team_file
 from hypermagnetics.data.verify import Compute, find_problems, num_recomputed, recompute_labels
-from hypermagnetics.errors import DatasetError, SourceError
+from hypermagnetics.errors import DatasetError
 from hypermagnetics.log import Progress, errors_in_one_line, in_bytes, say
 
 _TOLERANCE = 1e-5
@@ -212,20 +212,10 @@ def _labels_of(dataset: Dataset) -> Compute:
     """What computes labels of this dataset's sources, in float64."""
     import jax  # seconds that only this needs
 
-    from hypermagnetics.sources import SourceColumns, labels
+    from hypermagnetics.sources import labels
 
     jax.config.update("jax_enable_x64", True)
-    manifest = dataset.manifest
-    dim = next(iter(manifest.splits.values())).layout.dim
-    try:
-        columns = SourceColumns.described(
-            dim, manifest.bodies, manifest.columns, manifest.constants
-        )
-    except SourceError as error:
-        raise DatasetError(
-            f"The sources of a dataset must be ones that this release knows; got: {error} "
-            f"({dataset.directory}). Verify without --recompute."
-        ) from error
+    columns = dataset.columns
 
     def compute(
         sources: np.ndarray, num_sources: np.ndarray, grid: np.ndarray

@@ -7,7 +7,8 @@ from hypermagnetics.data.file_checks import check_files, check_names
 from hypermagnetics.data.manifest import Manifest, read_manifest
 from hypermagnetics.data.split import Split
 from hypermagnetics.data.storage import SplitPlace
-from hypermagnetics.errors import DatasetError
+from hypermagnetics.errors import DatasetError, SourceError
+from hypermagnetics.table import SourceColumns
 
 
 class Dataset:
@@ -41,6 +42,31 @@ class Dataset:
         check_names(directory, manifest, dataset.places())
         check_files(directory, manifest, sha256)
         return dataset
+
+    @property
+    def columns(self) -> SourceColumns:
+        """How to read the source tables of all splits.
+
+        Raises:
+            DatasetError: If this release does not know such sources, or there is no split.
+        """
+        manifest = self.manifest
+        dims = {split.layout.dim for split in manifest.splits.values()}
+        if not dims:
+            raise DatasetError(
+                f"A dataset must have a split; got none ({self.directory}). Make one with "
+                "hm-generate."
+            )
+        try:
+            return SourceColumns.described(
+                dims.pop(), manifest.bodies, manifest.columns, manifest.constants
+            )
+        except SourceError as error:
+            raise DatasetError(
+                "The sources of a dataset must be ones that this release knows; got a manifest of "
+                f"which it says: {error} ({self.directory}). Read it with the release of "
+                "hypermagnetics that wrote it."
+            ) from error
 
     @property
     def splits(self) -> tuple[str, ...]:

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 from hypermagnetics.config import nearest
-from hypermagnetics.data import Dataset, Manifest
-from hypermagnetics.errors import DatasetError, SourceError
+from hypermagnetics.data import Dataset
+from hypermagnetics.errors import DatasetError
 from hypermagnetics.evaluate.measuring.places import length_unit
 from hypermagnetics.evaluate.subjects.arguments import DatasetArgument
 from hypermagnetics.sources import SourceColumns
@@ -54,36 +53,10 @@ def open_datasets(
             argument.name,
             dataset,
             splits=_choose_splits(dataset, splits),
-            columns=source_columns(dataset.manifest, dataset.directory),
+            columns=dataset.columns,
         )
         for argument, dataset in zip(arguments, opened, strict=True)
     )
-
-
-def source_columns(manifest: Manifest, where: Path) -> SourceColumns:
-    """What a manifest says about the columns of its source tables.
-
-    Args:
-        manifest: Of a dataset with a split.
-        where: Its directory.
-
-    Returns:
-        The columns.
-
-    Raises:
-        DatasetError: If this release does not know such sources.
-    """
-    dims = {split.layout.dim for split in manifest.splits.values()}
-    try:
-        return SourceColumns.described(
-            min(dims), manifest.bodies, manifest.columns, manifest.constants
-        )
-    except SourceError as error:
-        raise DatasetError(
-            "The sources of a dataset must be ones that this release knows; got a manifest of "
-            f"which it says: {error} ({where}). Evaluate it with the release of hypermagnetics "
-            "that wrote it."
-        ) from error
 
 
 def _refuse_unknown(wanted: Sequence[str], datasets: Sequence[Dataset]) -> None:

@@ -9,8 +9,8 @@ from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from hypermagnetics.config import Config
 from hypermagnetics.sources import BODIES, SourceColumns
-from hypermagnetics.sources.columns import DIMENSIONS, SHAPES, UNIT_TOLERANCE
 from hypermagnetics.sources.distributions import Length, Sizes, UniformAngle, UniformRotation
+from hypermagnetics.table import DIMENSIONS, SHAPES, UNIT_TOLERANCE
 
 
 def _unit(quaternion: tuple[float, ...]) -> tuple[float, ...]:

@@ -8,7 +8,7 @@ from magnets import KINDS, random_rows
 
 from hypermagnetics.models import ModelInputs
 from hypermagnetics.sources import BODIES, SourceColumns, block_superposition
-from hypermagnetics.sources.columns import SHAPES
+from hypermagnetics.table import SHAPES
 from hypermagnetics.train.batch import DeviceBatch
 
 _BOXES_2D = ("radius", "dimension_x", "dimension_y", "angle")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hypermagnetics.sources import BodyName, SourceColumns, superposition
-from hypermagnetics.sources.columns import SHAPES
+from hypermagnetics.table import SHAPES
 
 _BODIES: tuple[tuple[BodyName, int], ...] = (
     ("dipole", 2),

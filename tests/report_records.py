@@ -64,13 +64,6 @@ class Wrong:
         )
 
 
-def columns_of(dataset: Dataset) -> SourceColumns:
-    """What the columns of the source tables are."""
-    manifest = dataset.manifest
-    dim = next(iter(manifest.splits.values())).layout.dim
-    return SourceColumns.described(dim, manifest.bodies, manifest.columns, manifest.constants)
-
-
 def subject(name: str, model: object, kind: SubjectKind = "model", place: str = "") -> Subject:
     """A subject that predicts at any points."""
     return Subject(
@@ -181,7 +174,7 @@ def report_inputs(
 ) -> tuple[Results, list[Evaluated]]:
     """What a report is written from: every subject on every split of every dataset."""
     found = [
-        evaluated(one, dataset, name, dataset.split(split), columns_of(dataset))
+        evaluated(one, dataset, name, dataset.split(split), dataset.columns)
         for name, dataset in datasets.items()
         for split in splits
         for one in subjects
@@ -278,7 +271,7 @@ def _timings(subject: str, dataset: str, factor: float) -> tuple[Timing, ...]:
 
 
 def _dataset(name: str, dataset: Dataset) -> DatasetRecord:
-    columns = columns_of(dataset)
+    columns = dataset.columns
     return DatasetRecord(
         name=name,
         place=str(dataset.directory.name),

@@ -9,10 +9,9 @@ import h5py
 import numpy as np
 
 from hypermagnetics.data import Dataset, verify_split
-from hypermagnetics.evaluate.datasets import source_columns
 from hypermagnetics.generate.labels import labels
 from hypermagnetics.sources import BodyName, SourceColumns
-from hypermagnetics.sources.columns import SHAPES, SIZES
+from hypermagnetics.table import SHAPES, SIZES
 
 OLD_SHAPES: dict[tuple[str, int], BodyName] = {
     ("sphere", 2): "disc",
@@ -124,7 +123,7 @@ def old_file(
 
 def refuse_other_labels(dataset: Dataset, rtol: float = 2e-6) -> None:
     """See that the labels are those of the sources, as far as float32 sources can tell."""
-    columns = source_columns(dataset.manifest, dataset.directory)
+    columns = dataset.columns
     for name in dataset.splits:
         split = dataset.split(name)
         verify_split(split)

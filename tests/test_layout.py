@@ -12,7 +12,7 @@ LAYERS = (
     {"errors", "shapes"},
     {
         *("recipes", "config", "files", "grids", "log", "user_code", "compilation_cache"),
-        *("subcommands", "child_processes"),
+        *("subcommands", "child_processes", "table"),
     },
     {"sources", "models", "metrics", "data"},
     {"pictures"},

@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
-from pydantic import ValidationError
 
 from hypermagnetics.data import (
     ArrayName,
@@ -16,13 +15,11 @@ from hypermagnetics.data import (
     Crops,
     Dataset,
     Division,
-    Manifest,
     Split,
     verify_split,
 )
 from hypermagnetics.errors import DatasetError, RecipeError
 from hypermagnetics.models import (
-    READABLE,
     Model,
     ModelInputs,
     TrainedRange,
@@ -31,7 +28,7 @@ from hypermagnetics.models import (
     check_user_model,
 )
 from hypermagnetics.shapes import Points, SourceTable
-from hypermagnetics.sources import BODIES
+from hypermagnetics.table import SourceColumns
 from hypermagnetics.train.augmentation import make_augmentation
 from hypermagnetics.train.config import NormalisationConfig, TrainingRecipe
 from hypermagnetics.train.devices import Devices
@@ -121,7 +118,7 @@ def make_setup(recipe: TrainingRecipe, dataset: Dataset, advance: Callable[[int]
     train, valid = dataset.split(recipe.data.train), dataset.split(recipe.data.valid)
     for name in ("sources", "grid", "potential", "field"):
         _refuse_nothing_but_zeros(train, name)
-    inputs = _inputs(dataset.manifest, train, recipe.normalisation, code.normalisation)
+    inputs = _inputs(dataset.columns, train, recipe.normalisation, code.normalisation)
     _check(code, recipe, inputs)  # before what may take minutes
     check_spectral(recipe.objective, recipe.data, (train, valid))
     augment = make_augmentation(recipe.data.augment, inputs, recipe.seed, str(train.directory))
@@ -213,30 +210,23 @@ def _refuse_nothing_but_zeros(split: Split, name: ArrayName) -> None:
 
 
 def _inputs(
-    manifest: Manifest,
+    columns: SourceColumns,
     split: Split,
     normalisation: NormalisationConfig,
     function: Normalisation | None,
 ) -> ModelInputs:
     """What a model reads of the sources of a dataset."""
-    try:
-        return ModelInputs(
-            dim=split.layout.dim,
-            source_size=split.layout.source_size,
-            columns=manifest.columns,
-            bodies=tuple(body for body in BODIES if body in manifest.bodies),
-            constants=tuple(manifest.constants.items()),
-            trained=_trained(split),
-            scales=scales_of(split, normalisation.scales, function),
-            values=normalisation.values,
-            moment=normalisation.moment,
-        )
-    except ValidationError as error:
-        raise DatasetError(
-            f"The columns of the sources must be moment and position, then some of "
-            f"{', '.join(READABLE)}, for a model to read them; got {', '.join(manifest.columns)} "
-            f"({split.directory}). Train with a release of hypermagnetics that knows them."
-        ) from error
+    return ModelInputs(
+        dim=columns.dim,
+        source_size=columns.size,
+        columns=columns.names,
+        bodies=columns.bodies,
+        constants=columns.constants,
+        trained=_trained(split),
+        scales=scales_of(split, normalisation.scales, function),
+        values=normalisation.values,
+        moment=normalisation.moment,
+    )
 
 
 def _trained(split: Split) -> TrainedRange:

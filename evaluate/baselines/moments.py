@@ -3,6 +3,8 @@
 import numpy as np
 from jaxtyping import Float, Int
 
+from hypermagnetics.table import source_rows
+
 
 def sources_first(
     sources: Float[np.ndarray, "samples sources columns"], dim: int
@@ -16,7 +18,7 @@ def sources_first(
     Returns:
         The tables, and how many rows of each are sources.
     """
-    used = np.any(sources[..., :dim] != 0, axis=-1)
+    used = source_rows(sources, dim)
     order = np.argsort(~used, axis=1, kind="stable")
     ordered = np.take_along_axis(sources, order[..., None], axis=1)
     return ordered, used.sum(axis=1).astype(np.int32)

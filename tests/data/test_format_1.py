@@ -13,7 +13,7 @@ from hypermagnetics.data import Dataset
 from hypermagnetics.data.convert import convert
 from hypermagnetics.data.verify import find_problems, recompute_labels
 from hypermagnetics.errors import DatasetError
-from hypermagnetics.sources import SourceColumns, labels
+from hypermagnetics.sources import labels
 
 KEPT = Path(__file__).parents[1] / "reference" / "format-1"
 MANIFESTS = {
@@ -53,11 +53,9 @@ def test_a_dataset_of_format_version_1_is_read(kind: str) -> None:
 def test_its_labels_follow_from_its_sources(kind: str) -> None:
     """Then as now."""
     dataset = Dataset.open(KEPT / kind)
-    manifest = dataset.manifest
-    columns = SourceColumns.described(2, manifest.bodies, manifest.columns, manifest.constants)
     found = recompute_labels(
         dataset.split("train"),
-        lambda *stored: tuple(np.asarray(part) for part in labels(columns, *stored)),  # type: ignore[return-value]
+        lambda *stored: tuple(np.asarray(part) for part in labels(dataset.columns, *stored)),  # type: ignore[return-value]
         1.0,
         1e-6,
         np.random.default_rng(0),

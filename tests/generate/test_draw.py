@@ -12,7 +12,7 @@ from hypermagnetics.generate.draw import Inputs, draw_block, draw_sources
 from hypermagnetics.generate.plan import Plan
 from hypermagnetics.sources import BODIES, uniforms
 from hypermagnetics.sources.checks import refuse_bad_rows
-from hypermagnetics.sources.columns import QUATERNION
+from hypermagnetics.table import QUATERNION
 
 SIZES = {"distribution": "uniform", "low": 0.1, "high": 0.3}
 ANY = {"distribution": "uniform"}

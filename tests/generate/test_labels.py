@@ -11,21 +11,12 @@ from hypermagnetics.data import Dataset
 from hypermagnetics.generate.config import DatasetRecipe
 from hypermagnetics.generate.plan import make_plan
 from hypermagnetics.generate.run import generate
-from hypermagnetics.sources import BODIES, BodyName, SourceColumns, superposition
+from hypermagnetics.sources import superposition
 
 _SMALL = (
     "grid.num_points=40",
     "splits={train={num_samples=7, num_sources=[1, 3]}, test={num_samples=5, num_sources=2}}",
 )
-
-
-def _columns(dataset: Dataset) -> SourceColumns:
-    """What the manifest says of the source tables."""
-    manifest = dataset.manifest
-    bodies: tuple[BodyName, ...] = tuple(body for body in BODIES if body in manifest.bodies)
-    assert manifest.bodies == {body: BODIES.index(body) for body in bodies}
-    dim = manifest.splits["train"].layout.dim
-    return SourceColumns(dim, bodies, manifest.columns, tuple(manifest.constants.items()))
 
 
 @pytest.mark.parametrize(
@@ -45,7 +36,7 @@ def test_stored_labels_are_those_of_the_stored_inputs(recipe: str, tmp_path: Pat
     parsed = load_recipe(DatasetRecipe, "dataset", recipe, (*_SMALL, "samples_per_grid=4"))
     generate(make_plan(parsed, "zarr"), tmp_path / "data", lambda count: None)
     dataset = Dataset.open(tmp_path / "data")
-    columns, counts = _columns(dataset), set()
+    columns, counts = dataset.columns, set()
     for name in dataset.splits:
         for block in dataset.split(name).blocks():
             grid = jnp.asarray(block.grid, jnp.float64)

@@ -22,7 +22,7 @@ from hypermagnetics.sources import (
     source_table,
     superposition,
 )
-from hypermagnetics.sources.columns import SHAPES
+from hypermagnetics.table import SHAPES
 
 _MIXTURES: dict[int, tuple[BodyName, ...]] = {
     2: ("dipole", "disc", "rectangle"),

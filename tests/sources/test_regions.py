@@ -15,7 +15,7 @@ from hypermagnetics.sources import (
     region_codes,
     signed_distance,
 )
-from hypermagnetics.sources.columns import SHAPES, BodyName
+from hypermagnetics.table import SHAPES, BodyName
 
 MIXTURES: dict[int, tuple[BodyName, ...]] = {
     2: ("dipole", "disc", "rectangle"),

@@ -24,7 +24,7 @@ from hypermagnetics.sources import (
     signed_distance,
     source_table,
 )
-from hypermagnetics.sources.columns import SourceColumns
+from hypermagnetics.table import SourceColumns
 
 _PER_SIDE = 41
 

@@ -6,12 +6,12 @@ import scipy.stats
 from scipy.spatial.transform import Rotation
 
 from hypermagnetics.sources import BodyName, SourceColumns, uniforms
-from hypermagnetics.sources.columns import QUATERNION
 from hypermagnetics.sources.surface_points import (
     numbers_per_point,
     points_near_surfaces,
     points_on_surfaces,
 )
+from hypermagnetics.table import QUATERNION
 
 COUNT = 4000
 HALF_TURN = [np.cos(0.7), 0.0, 0.6 * np.sin(0.7), 0.8 * np.sin(0.7)]

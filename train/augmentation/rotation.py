@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 from hypermagnetics.shapes import AnyKey
 from hypermagnetics.sources import SourceColumns
 from hypermagnetics.sources.box import Axes, axes_of_angle, axes_of_quaternion
-from hypermagnetics.sources.columns import QUATERNION
+from hypermagnetics.table import QUATERNION
 from hypermagnetics.train.augmentation.symmetry import (
     Symmetry,
     is_body,

@@ -5,7 +5,7 @@ import jax.random as jr
 
 from hypermagnetics.shapes import AnyKey
 from hypermagnetics.sources import SourceColumns
-from hypermagnetics.sources.columns import SIZES
+from hypermagnetics.table import SIZES
 from hypermagnetics.train.augmentation.symmetry import Symmetry, per_block
 from hypermagnetics.train.batch import DeviceBatch
 

@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Float
 
 from hypermagnetics.shapes import AnyKey
 from hypermagnetics.sources import BODIES, BodyName, SourceColumns
+from hypermagnetics.table import source_rows
 from hypermagnetics.train.batch import DeviceBatch
 
 _Draw = TypeVar("_Draw")
@@ -116,7 +117,7 @@ def is_body(
     body: BodyName,
 ) -> Bool[Array, "blocks samples sources"]:
     """Which rows are a source of this body, and neither another one nor padding."""
-    is_source = jnp.any(sources[..., : columns.dim] != 0, axis=-1)
+    is_source: Bool[Array, ...] = source_rows(sources, columns.dim)
     if not columns.has("body"):
         return is_source
     return is_source & (sources[..., columns.index("body")] == BODIES.index(body))

@@ -5,7 +5,6 @@ from contextlib import AbstractContextManager
 from hypermagnetics.data import Dataset, Split
 from hypermagnetics.models import Model
 from hypermagnetics.pictures import draw_sample, one_sample, png_of
-from hypermagnetics.sources import SourceColumns
 from hypermagnetics.train.clock import Clock
 from hypermagnetics.train.validation import Validation
 
@@ -36,12 +35,9 @@ class Pictures:
         Returns:
             A PNG file.
         """
-        manifest, dim = self._dataset.manifest, self._split.layout.dim
-        columns = SourceColumns.described(
-            dim, manifest.bodies, manifest.columns, manifest.constants
-        )
         with self._counted(clock):
-            drawing = draw_sample(model, columns, one_sample(self._split, _SAMPLE))
+            sample = one_sample(self._split, _SAMPLE)
+            drawing = draw_sample(model, self._dataset.columns, sample)
         self._is_compiled = True
         plane = "" if drawing.height is None else f", plane z = {drawing.height:.3g} m"
         potential, field = (

@@ -7,7 +7,6 @@ from hypermagnetics.models.export import to_jax_export as to_jax_export
 from hypermagnetics.models.fourier import FourierSeries as FourierSeries
 from hypermagnetics.models.hyper_layer import HyperLayer as HyperLayer
 from hypermagnetics.models.hyper_mlp import HyperMLP as HyperMLP
-from hypermagnetics.models.inputs import READABLE as READABLE
 from hypermagnetics.models.inputs import ModelInputs as ModelInputs
 from hypermagnetics.models.inputs import MomentUnit as MomentUnit
 from hypermagnetics.models.inputs import Scales as Scales

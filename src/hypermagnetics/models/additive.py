@@ -20,6 +20,7 @@ from hypermagnetics.shapes import (
     SourceTables,
 )
 from hypermagnetics.shapes import Field as FieldValues
+from hypermagnetics.table import source_rows
 
 MomentAs = Literal["factor", "input"]
 """What a hypernetwork does with the moment: it makes weights for each of its components, which the
@@ -111,5 +112,5 @@ def sum_over_sources(
         made = hypernetwork(position, shape)
         return jnp.einsum("sc,sck->k", moment, made.reshape(*moment.shape, -1))
     made = hypernetwork(position, jnp.concatenate([moment, shape], axis=-1))
-    is_source = jnp.any(moment != 0, axis=-1, keepdims=True)
+    is_source = source_rows(moment, moment.shape[-1])[..., None]
     return jnp.sum(jnp.where(is_source, made, 0), axis=0)

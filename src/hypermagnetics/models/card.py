@@ -3,9 +3,9 @@
 import equinox as eqx
 import jax
 
-from hypermagnetics.models.inputs import LENGTHS
 from hypermagnetics.models.model import Model
 from hypermagnetics.models.ranges import known_ranges
+from hypermagnetics.table import LENGTHS
 
 
 def num_parameters(model: Model) -> int:

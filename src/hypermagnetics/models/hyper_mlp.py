@@ -27,6 +27,7 @@ from hypermagnetics.shapes import (
     SourceTable,
 )
 from hypermagnetics.shapes import Field as FieldValues
+from hypermagnetics.table import source_rows
 
 _Size = Annotated[int, Field(ge=1, le=2**12)]
 
@@ -104,7 +105,7 @@ class HyperMLP(Model):
         """All weights of the inference network for one configuration."""
         read = read_rows(self.inputs, sources)
         rows = jnp.concatenate(read, axis=-1)
-        is_source = jnp.any(read.moment != 0, axis=-1, keepdims=True)
+        is_source = source_rows(read.moment, self.inputs.dim)[..., None]
         return jnp.sum(jnp.where(is_source, apply_layers(self.hypernetwork, rows), 0), axis=0)
 
     @property

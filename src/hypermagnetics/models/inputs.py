@@ -9,14 +9,14 @@ from pydantic import Field, model_validator
 from hypermagnetics.config import Config
 from hypermagnetics.errors import SourceError
 from hypermagnetics.shapes import SourceTable
-from hypermagnetics.sources import BODIES, BodyName, SourceColumns
-
-_SIZES = ("radius", "dimension_x", "dimension_y", "dimension_z")
-LENGTHS = ("position_x", "position_y", "position_z", *_SIZES)
-"""Names of the columns that are lengths [m]."""
-_QUATERNION = ("rotation_w", "rotation_x", "rotation_y", "rotation_z")
-READABLE = (*_SIZES, "angle", *_QUATERNION, "body")
-"""Names of the columns that a model can read behind moment and position."""
+from hypermagnetics.table import (
+    BODIES,
+    QUATERNION,
+    SHAPE_COLUMNS,
+    SIZES,
+    BodyName,
+    SourceColumns,
+)
 
 ValuesAs = Literal["linear", "asinh"]
 """What a network's value u means: the potential is scale * u, or scale * sinh(u)."""
@@ -75,10 +75,10 @@ class ModelInputs(Config):
         if self.columns and len(self.columns) != self.source_size:
             raise ValueError(f"given {self.source_size} names of columns, or none")
         names = self.shape_columns
-        if not set(names) <= set(READABLE) or len(set(names)) < len(names):
-            raise ValueError(f"for columns among {', '.join(READABLE)}, each once")
-        if len(set(names) & set(_QUATERNION)) not in (0, len(_QUATERNION)):
-            raise ValueError(f"given a rotation by all of {', '.join(_QUATERNION)}")
+        if not set(names) <= set(SHAPE_COLUMNS) or len(set(names)) < len(names):
+            raise ValueError(f"for columns among {', '.join(SHAPE_COLUMNS)}, each once")
+        if len(set(names) & set(QUATERNION)) not in (0, len(QUATERNION)):
+            raise ValueError(f"given a rotation by all of {', '.join(QUATERNION)}")
         if "body" in names and not self.bodies:
             raise ValueError("given the bodies if there is a column 'body'")
         return self
@@ -115,8 +115,8 @@ class ModelInputs(Config):
     @property
     def shape_size(self) -> int:
         """Number of features in `Rows.shape`."""
-        width = {"angle": 2, _QUATERNION[0]: 9, "body": len(self.codes)}
-        width |= dict.fromkeys(_QUATERNION[1:], 0)
+        width = {"angle": 2, QUATERNION[0]: 9, "body": len(self.codes)}
+        width |= dict.fromkeys(QUATERNION[1:], 0)
         known = sum(width.get(name, 1) for name in self.shape_columns)
         return known if self.columns else self.source_size - 2 * self.dim
 
@@ -148,12 +148,12 @@ def read_rows(inputs: ModelInputs, sources: SourceTable) -> Rows:
     dim, scales = inputs.dim, inputs.scales
     rest = sources[:, 2 * dim :]
     column = {name: rest[:, i : i + 1] for i, name in enumerate(inputs.shape_columns)}
-    lengths = [column[name] for name in _SIZES if name in column] if inputs.columns else [rest]
+    lengths = [column[name] for name in SIZES if name in column] if inputs.columns else [rest]
     features = [sources[:, :0], *(length / scales.length for length in lengths)]
     if "angle" in column:
         features += [jnp.cos(2 * column["angle"]), jnp.sin(2 * column["angle"])]
-    if _QUATERNION[0] in column:
-        features.append(_rotation_matrix(*(column[name] for name in _QUATERNION)))
+    if QUATERNION[0] in column:
+        features.append(_rotation_matrix(*(column[name] for name in QUATERNION)))
     if "body" in column:
         codes = jnp.asarray(inputs.codes, sources.dtype)[None]
         features.append((column["body"] == codes).astype(sources.dtype))

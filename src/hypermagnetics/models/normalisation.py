@@ -6,6 +6,7 @@ from jaxtyping import Array, Float
 
 from hypermagnetics.models.inputs import ModelInputs
 from hypermagnetics.shapes import SourceTable
+from hypermagnetics.table import source_rows
 
 _BENT = 12.0
 """sinh(12) is 81377: no potential of a dataset is so many scales."""
@@ -36,7 +37,7 @@ def in_own_unit(inputs: ModelInputs, sources: SourceTable) -> tuple[SourceTable,
     peak = jax.lax.stop_gradient(jnp.max(jnp.abs(moments), initial=0))
     is_some = peak > 0
     safe = jnp.where(is_some, peak, 1)
-    count = jnp.sum(jnp.any(moments != 0, axis=-1), dtype=sources.dtype) * inputs.dim
+    count = jnp.sum(source_rows(moments, inputs.dim), dtype=sources.dtype) * inputs.dim
     square = jnp.where(is_some, jnp.sum((moments / safe) ** 2) / jnp.maximum(count, 1), 1)
     unit = safe * jnp.sqrt(square) / inputs.scales.moment
     table = sources.at[:, : inputs.dim].set(moments / unit)

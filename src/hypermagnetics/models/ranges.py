@@ -9,6 +9,7 @@ import numpy as np
 
 from hypermagnetics.models.inputs import ModelInputs
 from hypermagnetics.shapes import Points, SourceTable
+from hypermagnetics.table import source_rows
 
 _TOLERANCE = 1e-3
 """Beyond the range by this share of its width still counts to it: samples never fill a range."""
@@ -79,7 +80,7 @@ def warn_out_of_range(
             continue
         rows = np.asarray(values)
         if values is sources:
-            rows = rows[np.any(rows[:, : inputs.dim] != 0, axis=1)]
+            rows = rows[source_rows(rows, inputs.dim)]
         if _leave(rows[:, list(known.indices)], known.bounds):
             # Always the same place and, for one model, the same text: shown once by Python's
             # default.

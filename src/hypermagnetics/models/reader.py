@@ -3,7 +3,8 @@
 import equinox as eqx
 
 from hypermagnetics.config import Config
-from hypermagnetics.models.inputs import LENGTHS, ModelInputs
+from hypermagnetics.models.inputs import ModelInputs
+from hypermagnetics.table import LENGTHS
 
 
 class Reader(eqx.Module):

@@ -8,9 +8,6 @@ from hypermagnetics.sources.bodies import Disc as Disc
 from hypermagnetics.sources.bodies import Rectangle as Rectangle
 from hypermagnetics.sources.bodies import Sphere as Sphere
 from hypermagnetics.sources.bodies import source_table as source_table
-from hypermagnetics.sources.columns import BODIES as BODIES
-from hypermagnetics.sources.columns import BodyName as BodyName
-from hypermagnetics.sources.columns import SourceColumns as SourceColumns
 from hypermagnetics.sources.configure import Configuration as Configuration
 from hypermagnetics.sources.configure import configure as configure
 from hypermagnetics.sources.cuboid import cuboid as cuboid
@@ -32,3 +29,6 @@ from hypermagnetics.sources.surface import body_size as body_size
 from hypermagnetics.sources.surface import box_vertices as box_vertices
 from hypermagnetics.sources.surface import signed_distance as signed_distance
 from hypermagnetics.sources.values import Values as Values
+from hypermagnetics.table import BODIES as BODIES
+from hypermagnetics.table import BodyName as BodyName
+from hypermagnetics.table import SourceColumns as SourceColumns

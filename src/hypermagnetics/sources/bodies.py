@@ -11,8 +11,8 @@ from jaxtyping import Array, ArrayLike, Float
 from hypermagnetics.errors import SourceError
 from hypermagnetics.shapes import Field, Points, Potential, SourceTable
 from hypermagnetics.sources.checks import refuse_bad_rows
-from hypermagnetics.sources.columns import BODIES, DIMENSIONS, SHAPES, BodyName, SourceColumns
 from hypermagnetics.sources.superposition import superposition
+from hypermagnetics.table import BODIES, DIMENSIONS, SHAPES, BodyName, SourceColumns
 
 Numbers = ArrayLike | Sequence[float | int]
 """A number, or one for each component."""

@@ -5,7 +5,7 @@ import numpy as np
 from jaxtyping import Array, Int, Shaped
 
 from hypermagnetics.errors import SourceError
-from hypermagnetics.sources.columns import (
+from hypermagnetics.table import (
     BODIES,
     QUATERNION,
     SHAPES,

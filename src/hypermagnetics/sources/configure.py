@@ -9,9 +9,9 @@ from jaxtyping import Array, Float
 
 from hypermagnetics.grids import regular_grid
 from hypermagnetics.shapes import AnyKey
-from hypermagnetics.sources.columns import SourceColumns
 from hypermagnetics.sources.distributions import Normal
 from hypermagnetics.sources.superposition import block_superposition
+from hypermagnetics.table import SourceColumns
 
 _SMALLEST = 2.0**-24
 """Least probability drawn, so that no normal value is infinite."""

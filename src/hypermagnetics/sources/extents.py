@@ -6,7 +6,7 @@ from typing import assert_never
 import numpy as np
 from jaxtyping import Bool, Float, Float64
 
-from hypermagnetics.sources.columns import BODIES, QUATERNION, BodyName, SourceColumns, form_of
+from hypermagnetics.table import BODIES, QUATERNION, BodyName, SourceColumns, form_of
 
 Rows = Float[np.ndarray, "rows columns"]
 """Rows of a source table, of one sample or of several."""

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float32, Int
 
-from hypermagnetics.sources.columns import SourceColumns
 from hypermagnetics.sources.superposition import block_superposition
+from hypermagnetics.table import SourceColumns
 
 
 def labels(

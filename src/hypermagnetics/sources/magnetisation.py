@@ -10,8 +10,8 @@ from jaxtyping import Array, Bool, Float
 from hypermagnetics.grids import components
 from hypermagnetics.shapes import Field, Points, SourceTable
 from hypermagnetics.sources.box import Axes, axes_of_angle, axes_of_quaternion
-from hypermagnetics.sources.columns import BODIES, QUATERNION, SHAPES, BodyName, SourceColumns
 from hypermagnetics.sources.values import Components, Scalars, dot
+from hypermagnetics.table import BODIES, QUATERNION, SHAPES, BodyName, SourceColumns, source_rows
 
 
 @jax.jit(static_argnames="columns")
@@ -36,7 +36,7 @@ def magnetisation(columns: SourceColumns, sources: SourceTable, points: Points) 
         total: tuple[Array, ...], row: Float[Array, " columns"]
     ) -> tuple[tuple[Array, ...], None]:
         offset = [axis - row[dim + i] for i, axis in enumerate(where)]
-        is_source = jnp.any(row[:dim] != 0)
+        is_source = source_rows(row, dim)
         for body in columns.bodies:
             is_body = is_source
             if columns.has("body"):

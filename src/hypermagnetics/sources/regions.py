@@ -7,8 +7,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, UInt8
 
 from hypermagnetics.sources.box import Axes, axes_of_angle, axes_of_quaternion
-from hypermagnetics.sources.columns import BODIES, QUATERNION, SHAPES, BodyName, SourceColumns
 from hypermagnetics.sources.values import Components, Scalars, dot
+from hypermagnetics.table import BODIES, QUATERNION, SHAPES, BodyName, SourceColumns, source_rows
 
 RegionName = Literal["inside", "near", "beyond"]
 REGIONS: tuple[RegionName, ...] = get_args(RegionName)
@@ -45,7 +45,7 @@ def region_codes(
         codes: UInt8[Array, "blocks samples points"], rows: Float[Array, "blocks samples columns"]
     ) -> tuple[UInt8[Array, "blocks samples points"], None]:
         offset = [axis - rows[:, :, dim + i, None] for i, axis in enumerate(where)]
-        is_source = jnp.any(rows[:, :, :dim] != 0, axis=-1)[..., None]
+        is_source = source_rows(rows, dim)[..., None]
         for body in columns.bodies:
             is_body = is_source
             if columns.has("body"):

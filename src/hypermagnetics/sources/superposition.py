@@ -21,7 +21,11 @@ from hypermagnetics.shapes import (
 )
 from hypermagnetics.sources.ball import ball
 from hypermagnetics.sources.checks import refuse_bad_points, refuse_bad_rows
-from hypermagnetics.sources.columns import (
+from hypermagnetics.sources.cuboid import cuboid
+from hypermagnetics.sources.dipole import dipole
+from hypermagnetics.sources.rectangle import rectangle
+from hypermagnetics.sources.values import Components, Scalars, Values
+from hypermagnetics.table import (
     BODIES,
     QUATERNION,
     SHAPES,
@@ -30,10 +34,6 @@ from hypermagnetics.sources.columns import (
     SourceColumns,
     form_of,
 )
-from hypermagnetics.sources.cuboid import cuboid
-from hypermagnetics.sources.dipole import dipole
-from hypermagnetics.sources.rectangle import rectangle
-from hypermagnetics.sources.values import Components, Scalars, Values
 
 _SOURCES_PER_STEP: Mapping[BodyName, int] = {
     "dipole": 4,

@@ -5,8 +5,8 @@ from typing import assert_never
 import numpy as np
 from jaxtyping import Float, Float64
 
-from hypermagnetics.sources.columns import SourceColumns, form_of
 from hypermagnetics.sources.extents import Rows, axes, by_body, shape_of, sides
+from hypermagnetics.table import SourceColumns, form_of
 
 
 def signed_distance(

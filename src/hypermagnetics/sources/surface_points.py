@@ -5,10 +5,10 @@ from typing import assert_never
 import numpy as np
 from jaxtyping import Float, Float32, Float64
 
-from hypermagnetics.sources.columns import BodyName, SourceColumns, form_of
 from hypermagnetics.sources.distributions import directions
 from hypermagnetics.sources.extents import Rows, Shape, axes, by_body, outer_radii, shape_of, sides
 from hypermagnetics.sources.sampling import whole_numbers
+from hypermagnetics.table import BodyName, SourceColumns, form_of
 
 _ROUNDING = 2.0**-22
 """Points keep this share of their coordinates away from the distance asked for, so that they are

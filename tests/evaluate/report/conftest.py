@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from report_records import Wrong, at_points_only, columns_of, logged_run, report_inputs, subject
+from report_records import Wrong, at_points_only, logged_run, report_inputs, subject
 
 from hypermagnetics.data import Dataset
 from hypermagnetics.evaluate.measuring.detail import Evaluated
@@ -29,7 +29,7 @@ class Written:
 @pytest.fixture(scope="session")
 def written(tiny: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Written:
     """A run, a baseline that is not drawn, and predictions from a file; not to be changed."""
-    place, columns = tmp_path_factory.mktemp("report"), columns_of(tiny)
+    place, columns = tmp_path_factory.mktemp("report"), tiny.columns
     run = logged_run(place / "run")
     results, evaluated = report_inputs(
         {"discs": tiny},
@@ -53,7 +53,7 @@ def written(tiny: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Written:
 @pytest.fixture(scope="session")
 def single(tiny: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Written:
     """One run on one split, without times; not to be changed."""
-    place, columns = tmp_path_factory.mktemp("single"), columns_of(tiny)
+    place, columns = tmp_path_factory.mktemp("single"), tiny.columns
     results, evaluated = report_inputs(
         {"discs": tiny},
         [subject("wavy", Wrong(columns, 1.01, 0.05), "run", str(place / "no run"))],

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from matplotlib.image import imread
-from report_records import Wrong, at_points_only, columns_of, evaluated, logged_run, subject
+from report_records import Wrong, at_points_only, evaluated, logged_run, subject
 
 from hypermagnetics.evaluate.report import remove_page, write_report
 from hypermagnetics.evaluate.report.drawing_processes import drawn_in_order, processes_for
@@ -169,8 +169,8 @@ def test_a_log_is_read_as_it_was_written(tmp_path):
 
 
 def test_nothing_finite_can_be_drawn(tiny, tmp_path):
-    one = subject("nothing", Wrong(columns_of(tiny), np.nan))
-    found = evaluated(one, tiny, "discs", tiny.split("test-single"), columns_of(tiny))
+    one = subject("nothing", Wrong(tiny.columns, np.nan))
+    found = evaluated(one, tiny, "discs", tiny.split("test-single"), tiny.columns)
     maps = _drawn(sample_maps(found, "discs, test-single", FileNames()))
     assert len(maps) == 6
     assert all("Grey, 100 % of the map" in one.caption for one in maps if isinstance(one, Drawn))

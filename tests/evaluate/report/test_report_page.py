@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 from page_reading import elements, rows
-from report_records import Wrong, columns_of, report_inputs, results_of, subject
+from report_records import Wrong, report_inputs, results_of, subject
 
 from hypermagnetics.evaluate.report import write_report
 from hypermagnetics.evaluate.report.formats import UNDEFINED, per_cent
@@ -114,7 +114,7 @@ def test_ids_are_there_once(written):
 
 
 def test_hostile_names_are_words_and_nothing_else(tiny, tmp_path):
-    columns = columns_of(tiny)
+    columns = tiny.columns
     _, (one,) = report_inputs(
         {HOSTILE: tiny}, [subject(HOSTILE, Wrong(columns, 1.1), place=HOSTILE)], ["test-multi"]
     )

@@ -10,7 +10,7 @@ from refused import refused
 
 from hypermagnetics.data import Dataset, SplitLayout
 from hypermagnetics.errors import RunError
-from hypermagnetics.evaluate.datasets import OpenedDataset, open_datasets, source_columns
+from hypermagnetics.evaluate.datasets import OpenedDataset, open_datasets
 from hypermagnetics.evaluate.subjects.arguments import DatasetArgument, sort_arguments
 from hypermagnetics.evaluate.subjects.fitting import check_fit
 from hypermagnetics.evaluate.subjects.inputs import ExpectedInputs
@@ -127,7 +127,7 @@ def test_predictions_have_a_group_for_each_split_of_one_dataset(opened, tiny, tm
 
 def test_the_last_dataset_is_checked_too(opened, mixture):
     dataset: Dataset = mixture.dataset
-    columns = source_columns(dataset.manifest, dataset.directory)
+    columns = dataset.columns
     other = OpenedDataset("mixture", dataset, columns, dataset.splits)
     with refused(RunError, "got 2 and 4 columns", str(dataset.directory)):
         check_fit([_subject(ExpectedInputs(2, 4))], [*opened, other])

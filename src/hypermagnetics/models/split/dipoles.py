@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float
 from hypermagnetics.shapes import SourceTable
 from hypermagnetics.sources import BODIES, SourceColumns
 from hypermagnetics.sources.box import Axes, axes_of_angle, axes_of_quaternion
-from hypermagnetics.sources.columns import QUATERNION, Form, form_of
+from hypermagnetics.table import QUATERNION, Form, form_of, source_rows
 
 _SIDES = ("dimension_x", "dimension_y", "dimension_z")
 
@@ -101,7 +101,7 @@ def column(columns: SourceColumns, sources: SourceTable, name: str) -> Float[Arr
 
 def has_form(columns: SourceColumns, sources: SourceTable, form: Form) -> Bool[Array, " sources"]:
     """Whether each row is a body of this form, and no padding."""
-    is_source = jnp.any(sources[:, : columns.dim] != 0, axis=-1)
+    is_source: Bool[Array, ...] = source_rows(sources, columns.dim)
     if not columns.has("body"):
         return is_source & (form_of(columns.bodies[0]) == form)
     codes = sources[:, columns.index("body")]

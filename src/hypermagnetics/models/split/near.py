@@ -17,6 +17,7 @@ from hypermagnetics.shapes import Field, Points, Potential, SourceTable
 from hypermagnetics.sources import SourceColumns, Values
 from hypermagnetics.sources.superposition import row_values
 from hypermagnetics.sources.values import dot
+from hypermagnetics.table import source_rows
 
 
 class Smoothing(NamedTuple):
@@ -191,7 +192,7 @@ def _summed(
 ) -> tuple[Potential, Field]:
     """The sum over sources of their values at all points."""
     dim = points.shape[1]
-    is_source = jnp.any(sources[:, :dim] != 0, axis=-1)
+    is_source = source_rows(sources, dim)
     zero = jnp.zeros(points.shape[0], jnp.result_type(sources, points))
 
     def add(total: Values, row: tuple[Array, Array]) -> tuple[Values, None]:

@@ -12,6 +12,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from hypermagnetics.shapes import Points, SourceTable
 from hypermagnetics.sources import Values
+from hypermagnetics.table import source_rows
 
 _CELLS_PER_AXIS = {2: 1 << 15, 3: 1 << 10}
 """So that the number of a cell fits into 32 bits. Beyond the last cell of an axis everything counts
@@ -60,7 +61,7 @@ def cell_list(dim: int, sources: SourceTable, reach: Float[Array, " sources"]) -
     """
     fixed = jax.lax.stop_gradient(sources)
     position = fixed[:, dim : 2 * dim]
-    is_source = jnp.any(fixed[:, :dim] != 0, axis=-1)
+    is_source = source_rows(fixed, dim)
     side = jnp.max(jnp.where(is_source, reach, 0), initial=float(np.finfo(reach.dtype).tiny))
     lowest = jnp.min(jnp.where(is_source[:, None], position, jnp.inf), axis=0, initial=jnp.inf)
     found = CellList(sources, jnp.zeros(len(sources), jnp.int32), lowest, side)

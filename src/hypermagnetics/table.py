@@ -1,10 +1,11 @@
-"""What a row of a source table says, whatever the bodies are."""
+"""The source table: its bodies, columns, units and padding; by numpy alone."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal, assert_never, get_args
+from typing import Any, Literal, assert_never, get_args
 
 import numpy as np
+from jaxtyping import Bool, Float
 
 from hypermagnetics.errors import SourceError
 
@@ -41,7 +42,12 @@ SIZES = ("radius", *_SIDES)
 UNIT_TOLERANCE = 1e-5
 """How far the norm of a quaternion may be from 1; float32 leaves 1e-7."""
 
-_ORDER = ("radius", *_SIDES, "angle", *QUATERNION, "body")
+SHAPE_COLUMNS = (*SIZES, "angle", *QUATERNION, "body")
+"""All columns that there may be behind moment and position, in their order."""
+
+LENGTHS = ("position_x", "position_y", "position_z", *SIZES)
+"""Columns that are lengths [m]."""
+
 _UNTURNED = {"angle": 0.0, **dict(zip(QUATERNION, (1.0, 0.0, 0.0, 0.0), strict=True))}
 
 
@@ -152,9 +158,9 @@ class SourceColumns:
             for name in SHAPES[body]:
                 if name in _UNTURNED and name not in wanted:
                     fixed.setdefault(name, _UNTURNED[name])
-        unknown = sorted((wanted | set(fixed)) - set(_ORDER))
-        names = [name for name in _ORDER if name in wanted] + unknown
-        ordered = tuple((name, fixed[name]) for name in _ORDER if name in fixed)
+        unknown = sorted((wanted | set(fixed)) - set(SHAPE_COLUMNS))
+        names = [name for name in SHAPE_COLUMNS if name in wanted] + unknown
+        ordered = tuple((name, fixed[name]) for name in SHAPE_COLUMNS if name in fixed)
         return cls(dim, tuple(bodies), (*vectors(dim), *names), ordered)
 
     @property
@@ -205,6 +211,19 @@ def form_of(body: BodyName) -> Form:
             return "box"
         case _:
             assert_never(body)
+
+
+def source_rows(table: Float[Any, "*rows columns"], dim: int) -> Bool[Any, "*rows"]:
+    """Which rows are sources: those of any moment. All others are padding.
+
+    Args:
+        table: Source tables, or rows of them, of numpy or of JAX.
+        dim: Space dimension.
+
+    Returns:
+        Booleans, of the same library.
+    """
+    return (table[..., :dim] != 0).any(axis=-1)
 
 
 def vectors(dim: int) -> tuple[str, ...]:
