@@ -46,6 +46,13 @@ def test_columns_that_no_model_reads_are_refused(
         setup_of(with_manifest(tiny, columns=("moment_x", "moment_y", *columns)))
 
 
+def test_a_body_of_another_release_is_refused(tiny: Dataset) -> None:
+    """It is not left out: the network would take its rows for others."""
+    bodies = {"disc": 1, "cylinder": 5}
+    with pytest.raises(DatasetError, match=r"this release knows; got .*cylinder=5"):
+        setup_of(with_manifest(tiny, bodies=bodies))
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [
