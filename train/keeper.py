@@ -82,10 +82,10 @@ class Keeper:
         """
         self._warm_up(state)
         with self._clock.during("checkpoints"):
-            if not math.isfinite(self._validator.first_loss(state.model)):
+            if not math.isfinite(loss := self._validator.first_loss(state.model)):
                 raise DivergenceError(
-                    f"The loss of the parameters that are saved must be finite; got one that is "
-                    f"not after step {progress.step}"
+                    f"The validation loss of a checkpoint must be finite; got {loss:g} after step "
+                    f"{progress.step}"
                 )
             recipe = self._setup.recipe.resolved.model_dump(mode="json")
             save_checkpoint(
@@ -121,7 +121,7 @@ class Keeper:
         self._show(progress.step, state.result, found)
         if found.loss is None:
             raise DivergenceError(
-                f"The validation loss must be finite; got one that is not after step "
+                f"The validation loss must be finite; got NaN or infinity after step "
                 f"{progress.step}"
             )
         return found.loss

@@ -113,6 +113,6 @@ class Windows:
         if good is not None:
             step = self.seen + good + 1
             raise DivergenceError(
-                f"The loss must be finite; got a loss that is not at step {step}, which looked at "
+                f"The loss must be finite; got {fetched.total[good]:g} at step {step}, on "
                 f"{self._setup.samples_of(step)}"
             )

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from hypermagnetics.errors import RecipeError
 from hypermagnetics.recipes import RecipeKind, shipped_recipe_text, shipped_recipes
@@ -99,6 +99,38 @@ def with_values(recipe: _Config, values: Mapping[str, JsonValue], where: str) ->
     for key, value in values.items():
         _put(table, key, value, where)
     return checked(type(recipe), table, where)
+
+
+def refusal(key: str, rule: str, got: object, todo: str) -> PydanticCustomError:
+    """The error that a validator of a whole table raises about one of its keys.
+
+    Args:
+        key: The key, below the table; dots separate tables.
+        rule: The rule after "must".
+        got: The value of the key.
+        todo: The sentence that says how to mend it.
+
+    Returns:
+        The error, of which a `RecipeError` is made.
+    """
+    about = {"key": key, "rule": rule, "got": got, "hint": todo}
+    return PydanticCustomError("refused", "{rule}", about)
+
+
+def unknown_name(rule: str, name: str, known: Sequence[str]) -> PydanticCustomError:
+    """The error that a validator raises about a name that is none of those known.
+
+    Args:
+        rule: The rule after "must be", which lists them.
+        name: The name that was given.
+        known: The known ones.
+
+    Returns:
+        The error, of which a `RecipeError` is made that says the nearest.
+    """
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"Did you mean {close[0]!r}?" if close else "Change it."
+    return PydanticCustomError("unknown_name", "{rule}", {"rule": rule, "hint": hint})
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -193,6 +225,8 @@ def _explain(errors: Sequence[ErrorDetails], schema: type[Config], where: str) -
         keys.append(context["discriminator"].strip("'"))
         rule = f"be one of {context.get('expected_tags')}"
         got = context.get("tag")
+    if first["type"] == "refused":
+        keys, rule, got = [*keys, context["key"]], context["rule"], context["got"]
     place = ".".join(keys) or "the recipe"
     if first["type"] in ("missing", "union_tag_not_found"):
         return f"{place!r} must be given; got nothing ({where}). Add it to the recipe."

@@ -4,7 +4,6 @@ A name is imported only where the person at the keyboard has given it, on the co
 recipe; never because a model file or a dataset mentions it.
 """
 
-import difflib
 import importlib
 import inspect
 import sys
@@ -16,9 +15,8 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator
-from pydantic_core import PydanticCustomError
 
-from hypermagnetics.config import nearest
+from hypermagnetics.config import nearest, unknown_name
 from hypermagnetics.errors import ExtensionError
 
 _MAX_CHARACTERS = 300
@@ -66,9 +64,7 @@ def shipped_or_user_name(shipped: tuple[str, ...], name: str) -> str:
     if name not in shipped:
         known = ", ".join(map(repr, shipped[:-1])) + " or " * (len(shipped) > 1)
         rule = f"{known}{shipped[-1]!r}, or a function of yours as module:name"
-        close = difflib.get_close_matches(name, shipped, n=1)
-        hint = f"Did you mean {close[0]!r}?" if close else "Change it."
-        raise PydanticCustomError("unknown_name", "{rule}", {"rule": rule, "hint": hint})
+        raise unknown_name(rule, name, shipped)
     return name
 
 

@@ -106,7 +106,12 @@ ON_RANDOM_POINTS = {
     ),
     "a number in vain": (
         ("objective.terms.field.order=1.0",),
-        "'objective' must be given without order in term 'field', whose loss 'huber' takes delta",
+        "'objective.terms.field.order' must belong to the loss 'huber', which takes delta; got 1.",
+        "Remove it, or choose another loss.",
+    ),
+    "a number of a loss that takes none": (
+        ("objective.terms.field={of='field', loss='mse', delta=0.004}",),
+        "'objective.terms.field.delta' must belong to the loss 'mse', which takes none; got 0.004",
     ),
     "a power below 1": (
         ("objective.power=0.5",),

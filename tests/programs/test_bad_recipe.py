@@ -122,13 +122,11 @@ TRAINING_OVERRIDES = {
     ),
     "warm-up beside phases": (
         "schedule={phases=[{steps=5, learning_rate=0.1}], warmup_fraction=0.1}",
-        "'schedule' must be given without warmup_fraction",
-        "phases",
+        "'schedule.warmup_fraction' must be 0 beside phases, which have their own; got 0.1 (",
     ),
     "end beside phases": (
         "schedule={phases=[{steps=5, learning_rate=0.1}], final_fraction=0.1}",
-        "'schedule' must be given without",
-        "final_fraction beside phases",
+        "'schedule.final_fraction' must be 0 beside phases, which have their own; got 0.1 (",
     ),
     "no moving average": (
         "optimiser.ema_decay=1.0",
@@ -140,8 +138,17 @@ TRAINING_OVERRIDES = {
     ),
     "weights of no term": (
         "schedule={phases=[{steps=1, learning_rate=0.1, weights={filed=1.0}}]}",
-        "must be given weights of terms of the objective alone, field, potential, not of filed",
-        "(schedule.phases.0.weights)",
+        "'schedule.phases.0.weights' must be of terms of the objective, field, potential; got",
+        "Did you mean 'field'?",
+    ),
+    "a distance without divided shards": (
+        "data.div_shuffle_dist=5",
+        "'data.div_shuffle_dist' must belong to div_data = true; got 5 (",
+        "Remove it, or set div_data.",
+    ),
+    "least steps without patience": (
+        "validation.min_steps=5",
+        "'validation.min_steps' must be 0 without patience, which it holds back; got 5 (",
     ),
     "a text for a number": (
         "validation.patience=many",

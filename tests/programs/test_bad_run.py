@@ -191,18 +191,18 @@ NONE_KEPT = "no checkpoint had been made"
 DIVERGENCES: dict[str, tuple[tuple[str, ...], str, str]] = {
     "seen when logging": (
         ("tracking.log_every=1", "checkpoint.every=1000"),
-        "The loss must be finite; got a loss that is not at step 2, which looked at samples 8 to",
+        "The loss must be finite; got nan at step 2, on samples 8 to 15 of split 'valid' (",
         NONE_KEPT,
     ),
     "seen when validating": (
         ("validation.every=1",),
-        "validation loss must be finite; got one that is not after step 1",
+        "The validation loss must be finite; got NaN or infinity after step 1 (",
         NONE_KEPT,
     ),
     # The first step of the warm-up changes nothing.
     "after a good checkpoint": (
         ("tracking.log_every=1", "schedule.warmup_fraction=0.5"),
-        "must be finite; got one that is not after step 2",
+        "The validation loss of a checkpoint must be finite; got nan after step 2 (",
         "the last good checkpoint is {last}",
     ),
 }

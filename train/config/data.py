@@ -2,12 +2,14 @@
 
 from typing import Annotated, Literal, get_args
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from hypermagnetics.config import Config, nearest
+from hypermagnetics.config import Config, refusal, unknown_name
 from hypermagnetics.data import CropConfig
 
 _Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
+
+_SHUFFLE_DISTANCE = 1
 
 SymmetryName = Literal["rotation", "reflection", "time-reversal", "scaling", "moment-scaling"]
 
@@ -15,7 +17,7 @@ SymmetryName = Literal["rotation", "reflection", "time-reversal", "scaling", "mo
 def _symmetry(name: object) -> object:
     known = get_args(SymmetryName)
     if isinstance(name, str) and name not in known:
-        raise ValueError(f"one of {', '.join(known)} ({nearest(name, known)})")
+        raise unknown_name(f"one of {', '.join(known)}", name, known)
     return name
 
 
@@ -40,7 +42,7 @@ class DataConfig(Config):
     """Share of the memory of the device that the split may take."""
     div_data: bool = False
     """Shards are read nearly in the order of files, for data sets larger than the memory."""
-    div_shuffle_dist: Annotated[int, Field(ge=0, le=2**31 - 1)] = 1
+    div_shuffle_dist: Annotated[int, Field(ge=0, le=2**31 - 1)] = _SHUFFLE_DISTANCE
     """With `div_data`: how many shards further than its place a block may come; about that many
     shards are in memory. 0 is the order of files."""
     check: Literal["all", "sizes"] = "all"
@@ -49,6 +51,17 @@ class DataConfig(Config):
     """Exact symmetries by which sources, points and labels of each step are changed at random, one
     after another: "rotation", "reflection", "time-reversal" (the sign of all moments), "scaling"
     (of all lengths) and "moment-scaling". See docs/normalisation.md."""
+
+    @model_validator(mode="after")
+    def _a_distance_is_of_divided_shards(self) -> "DataConfig":
+        if not self.div_data and self.div_shuffle_dist != _SHUFFLE_DISTANCE:
+            raise refusal(
+                "div_shuffle_dist",
+                "belong to div_data = true",
+                self.div_shuffle_dist,
+                "Remove it, or set div_data.",
+            )
+        return self
 
     @field_validator("augment")
     @classmethod

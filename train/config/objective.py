@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from hypermagnetics.config import Config
+from hypermagnetics.config import Config, refusal
 from hypermagnetics.user_code import is_user_name, shipped_or_user_name
 
 _Positive = Annotated[float, Field(gt=0)]
@@ -23,6 +23,8 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
     "spectral": ("order",),
 }
 """The shipped losses, and what each takes; docs/objectives.md has their formulas."""
+
+_NUMBERS = ("delta", "power", "floor", "order")
 
 _Loss = Annotated[str, AfterValidator(partial(shipped_or_user_name, tuple(_OPTIONS)))]
 
@@ -109,15 +111,19 @@ class ObjectiveConfig(LossConfig):
         for name, term in self.terms.items():
             loss = self.loss_of(name).loss
             takes = () if is_user_name(loss) else _OPTIONS[loss]
-            for option in ("delta", "power", "floor", "order"):
+            for option in _NUMBERS:
                 if getattr(term, option) is not None and option not in takes:
-                    raise ValueError(
-                        f"given without {option} in term {name!r}, whose loss {loss!r} takes "
-                        f"{' and '.join(takes) or 'no such number'}"
+                    raise refusal(
+                        f"terms.{name}.{option}",
+                        f"belong to the loss {loss!r}, which takes {' and '.join(takes) or 'none'}",
+                        getattr(term, option),
+                        "Remove it, or choose another loss.",
                     )
             if term.regions is not None and loss == "spectral":
-                raise ValueError(
-                    f"given without regions in term {name!r}, whose loss {loss!r} is of the "
-                    "grid as a whole"
+                raise refusal(
+                    f"terms.{name}.regions",
+                    "belong to a loss of points; 'spectral' is one of the grid as a whole",
+                    term.regions.model_dump(),
+                    "Remove it, or choose another loss.",
                 )
         return self

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from hypermagnetics.config import Config
+from hypermagnetics.config import Config, nearest, refusal
 from hypermagnetics.models import ModelConfig
 from hypermagnetics.train.config.data import DataConfig
 from hypermagnetics.train.config.normalisation import NormalisationConfig
@@ -42,14 +42,19 @@ class TrainingRecipe(Config):
         terms = self.objective.terms
         for number, phase in enumerate(self.schedule.phases):
             if unknown := sorted(set(phase.weights) - set(terms)):
-                raise ValueError(
-                    f"given weights of terms of the objective alone, {', '.join(sorted(terms))}, "
-                    f"not of {', '.join(unknown)} (schedule.phases.{number}.weights)"
+                raise refusal(
+                    f"schedule.phases.{number}.weights",
+                    f"be of terms of the objective, {', '.join(sorted(terms))}",
+                    ", ".join(unknown),
+                    nearest(unknown[0], terms),
                 )
             weights = {name: term.weight for name, term in terms.items()} | phase.weights
             if not sum(weights.values()) > 0:
-                raise ValueError(
-                    f"given a positive weight in each phase (schedule.phases.{number}.weights)"
+                raise refusal(
+                    f"schedule.phases.{number}.weights",
+                    "leave a term of positive weight",
+                    phase.weights,
+                    "Change one, or leave out the phase.",
                 )
         return self
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from hypermagnetics.config import Config
+from hypermagnetics.config import Config, refusal
 
 _Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Tracker = Literal["tensorboard", "wandb", "mlflow"]
@@ -23,7 +23,12 @@ class ValidationConfig(Config):
     @model_validator(mode="after")
     def _something_ends_after_the_least_steps(self) -> "ValidationConfig":
         if self.min_steps and self.patience is None:
-            raise ValueError("given min_steps only with patience, which it holds back")
+            raise refusal(
+                "min_steps",
+                "be 0 without patience, which it holds back",
+                self.min_steps,
+                "Remove it, or give patience.",
+            )
         return self
 
 

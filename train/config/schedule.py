@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from hypermagnetics.config import Config
+from hypermagnetics.config import Config, refusal
 from hypermagnetics.train.config.optimiser import MethodConfig
 
 _Positive = Annotated[float, Field(gt=0)]
@@ -64,11 +64,10 @@ class ScheduleConfig(Config):
             raise ValueError(
                 "given either with max_steps and learning_rate, or with phases, not both"
             )
-        if self.phases and (self.warmup_fraction or self.final_fraction):
-            raise ValueError(
-                "given without warmup_fraction and final_fraction beside phases, which have their "
-                "own"
-            )
+        for key in ("warmup_fraction", "final_fraction"):
+            if self.phases and getattr(self, key):
+                rule = "be 0 beside phases, which have their own"
+                raise refusal(key, rule, getattr(self, key), "Move it into the phases.")
         return self
 
     @property

@@ -123,7 +123,7 @@ def test_boxes_along_the_axes_are_reflected_with_a_constant_rotation(
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ('["rotatoin"]', r"must be one of rotation, .*Did you mean 'rotation'.*got 'rotatoin'"),
+        ('["rotatoin"]', r"must be one of rotation, .*got 'rotatoin'.*Did you mean 'rotation'"),
         ('["rotation", "rotation"]', "each once"),
         ("[3]", "'data.augment.* must "),
     ],

@@ -167,10 +167,16 @@ def test_places_of_losses() -> None:
 @pytest.mark.parametrize(
     ("terms", "message"),
     [
-        ({"a": {"of": "field", "power": 2.0}}, "without power in term 'a', whose loss 'huber'"),
-        ({"a": {"of": "field", "loss": "mse", "delta": 2.0}}, "takes no such number"),
-        ({"a": {"of": "field", "loss": "m:f", "floor": 2.0}}, "whose loss 'm:f' takes no such"),
-        ({"a": {"of": "field", "loss": "spectral", "regions": {}}}, "without regions in term 'a'"),
+        ({"a": {"of": "field", "power": 2.0}}, "belong to the loss 'huber', which takes delta"),
+        (
+            {"a": {"of": "field", "loss": "mse", "delta": 2.0}},
+            "the loss 'mse', which takes none",
+        ),
+        (
+            {"a": {"of": "field", "loss": "m:f", "floor": 2.0}},
+            "the loss 'm:f', which takes none",
+        ),
+        ({"a": {"of": "field", "loss": "spectral", "regions": {}}}, "belong to a loss of points"),
         ({"a": {"of": "field", "weight": 0.0}}, "at least one term of positive weight"),
         ({}, "at least one term of positive weight"),
     ],
