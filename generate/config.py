@@ -4,15 +4,14 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag
 
-from hypermagnetics.config import Config
+from hypermagnetics.config import Config, Count, Positive
 from hypermagnetics.data.manifest import SplitName
 from hypermagnetics.generate.bodies import BodyConfig
-from hypermagnetics.sources.distributions import Moment, Position, Positive
+from hypermagnetics.sources.distributions import Moment, Position
 
 MAX_POINTS = 2**24
 """Points of a grid."""
 
-_Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
 _NumSources = Annotated[int, Field(ge=1, le=100_000)]
 _NumPoints = Annotated[int, Field(ge=1, le=MAX_POINTS)]
 
@@ -93,7 +92,7 @@ class FileGrid(Config):
 class SplitConfig(Config):
     """One split."""
 
-    num_samples: _Count
+    num_samples: Count
     num_sources: Annotated[
         Annotated[_NumSources, Tag("number")] | Annotated[_Range, Tag("range")],
         Discriminator(lambda value: "range" if isinstance(value, list | tuple) else "number"),

@@ -58,7 +58,7 @@ def draw_block(
     sources, num_sources = draw_sources(recipe, columns, split, samples)
     # The writer names the sample of a value that is infinite.
     with np.errstate(over="ignore", invalid="ignore"):
-        grid = _grid(recipe, columns, split, layout, index, sources[0, : num_sources[0]])
+        grid = _grid(recipe, columns, split, index, sources[0, : num_sources[0]])
     missing = layout.samples_per_grid - len(samples)
     if missing:
         sources = np.pad(sources, ((0, missing), (0, 0), (0, 0)), mode="edge")
@@ -169,7 +169,6 @@ def _grid(
     recipe: DatasetRecipe,
     columns: SourceColumns,
     split: str,
-    layout: SplitLayout,
     index: int,
     rows: np.ndarray,
 ) -> np.ndarray:

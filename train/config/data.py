@@ -4,10 +4,8 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from hypermagnetics.config import Config, refusal, unknown_name
+from hypermagnetics.config import Config, Count, refusal, unknown_name
 from hypermagnetics.data import CropConfig
-
-_Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
 
 _SHUFFLE_DISTANCE = 1
 
@@ -29,7 +27,7 @@ class DataConfig(Config):
     valid: str = "valid"
     """Split that decides which parameters are the best."""
     blocks_per_batch: Annotated[int, Field(ge=1, le=4096)] = 1
-    points_per_step: _Count | None = None
+    points_per_step: Count | None = None
     """Points of each grid that a step looks at, drawn anew each step; null for all. Points are
     cheaper than samples: neighbours say nearly the same."""
     crop: CropConfig | None = None

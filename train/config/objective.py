@@ -5,11 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from hypermagnetics.config import Config, refusal
+from hypermagnetics.config import Config, NotNegative, Positive, refusal
 from hypermagnetics.user_code import is_user_name, shipped_or_user_name
 
-_Positive = Annotated[float, Field(gt=0)]
-_NotNegative = Annotated[float, Field(ge=0)]
 _Power = Annotated[float, Field(ge=1, le=8)]
 _Floor = Annotated[float, Field(ge=1e-6)]  # its square is a float32, and no less than one
 _Order = Annotated[float, Field(ge=-4, le=4)]
@@ -35,7 +33,7 @@ class LossConfig(Config):
     loss: _Loss = "huber"
     """"huber", "mse", "relative", "sample-relative", "spectral", or a function of a user,
     "module:name"; see `PointLoss`."""
-    delta: _Positive = 1.0
+    delta: Positive = 1.0
     """"huber": where it turns from quadratic to linear [root mean squares]."""
     power: _Power = 1.0
     """"relative": the power of |error| / |truth|."""
@@ -48,9 +46,9 @@ class LossConfig(Config):
 class RegionsConfig(Config):
     """How much points count, by where they lie among the bodies; see `region_codes`."""
 
-    inside: _NotNegative = 1.0
-    near: _NotNegative = 1.0
-    beyond: _NotNegative = 1.0
+    inside: NotNegative = 1.0
+    near: NotNegative = 1.0
+    beyond: NotNegative = 1.0
 
     @model_validator(mode="after")
     def _somewhere(self) -> "RegionsConfig":
@@ -63,10 +61,10 @@ class TermConfig(Config):
     """One term: a loss of the error of potential or field."""
 
     of: Literal["potential", "field"]
-    weight: _NotNegative = 1.0
+    weight: NotNegative = 1.0
     loss: _Loss | None = None
     """null for that of the objective, as for all that losses take."""
-    delta: _Positive | None = None
+    delta: Positive | None = None
     power: _Power | None = None
     floor: _Floor | None = None
     order: _Order | None = None

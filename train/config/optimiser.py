@@ -4,9 +4,8 @@ from typing import Annotated
 
 from pydantic import Field, JsonValue
 
-from hypermagnetics.config import Config
+from hypermagnetics.config import Config, Positive
 
-_Positive = Annotated[float, Field(gt=0)]
 _Arguments = dict[str, JsonValue]
 
 
@@ -17,7 +16,7 @@ class MethodConfig(Config):
     """Any optimiser of optax or optax.contrib that takes a learning rate."""
     arguments: _Arguments = Field(default_factory=dict)
     """Its arguments besides the learning rate, by name."""
-    clip_norm: _Positive | None = None
+    clip_norm: Positive | None = None
     """Largest norm of the gradient; null for no clipping."""
 
 
@@ -28,7 +27,7 @@ class OptimiserConfig(Config):
     """Any optimiser of optax or optax.contrib that takes a learning rate."""
     arguments: _Arguments = Field(default_factory=dict)
     """Its arguments besides the learning rate, by name."""
-    clip_norm: _Positive | None = None
+    clip_norm: Positive | None = None
     """Largest norm of the gradient; null for no clipping."""
     ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Decay of an exponential moving average of the parameters, which is then what is validated

@@ -4,18 +4,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from hypermagnetics.config import Config, refusal
+from hypermagnetics.config import Config, Count, refusal
 
-_Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Tracker = Literal["tensorboard", "wandb", "mlflow"]
 
 
 class ValidationConfig(Config):
     """When the model is looked at, and when it is good enough."""
 
-    every: _Count = 500
+    every: Count = 500
     """Steps between validations; the last step always validates."""
-    patience: _Count | None = None
+    patience: Count | None = None
     """Validations without a new best loss after which the run is finished; null for no such end."""
     min_steps: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     """Steps before which `patience` ends nothing."""
@@ -35,7 +34,7 @@ class ValidationConfig(Config):
 class CheckpointConfig(Config):
     """What is kept to go on from."""
 
-    every: _Count = 500
+    every: Count = 500
     """Steps between checkpoints; the last step always makes one."""
     keep: Annotated[int, Field(ge=1, le=1000)] = 2
     """How many of the newest checkpoints stay."""
@@ -44,7 +43,7 @@ class CheckpointConfig(Config):
 class TrackingConfig(Config):
     """What is told while the run goes on, and to whom."""
 
-    log_every: _Count = 50
+    log_every: Count = 50
     """Steps between lines of metrics.jsonl, and between looks at whether the loss is finite."""
     to: tuple[Tracker, ...] = ()
     """Beside metrics.jsonl. They need the extra `tracking`."""
@@ -53,9 +52,9 @@ class TrackingConfig(Config):
 class ComputeConfig(Config):
     """How a step is computed. None of it changes what is computed, beyond rounding."""
 
-    devices: _Count | None = None
+    devices: Count | None = None
     """How many of the devices of this process share the samples of a batch; null for all."""
-    chunks: _Count = 1
+    chunks: Count = 1
     """Parts in which the samples of a batch go through the model one after another: less memory for
     the same gradient (gradient accumulation)."""
     steps_per_dispatch: Annotated[int, Field(ge=1, le=1024)] | None = None

@@ -4,20 +4,17 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from hypermagnetics.config import Config, refusal
+from hypermagnetics.config import Config, Count, NotNegative, Positive, refusal
 from hypermagnetics.train.config.optimiser import MethodConfig
 
-_Positive = Annotated[float, Field(gt=0)]
-_NotNegative = Annotated[float, Field(ge=0)]
-_Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
 _Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
 class PhaseConfig(Config):
     """A stretch of steps with its own learning rate, optimiser, weights and frozen parts."""
 
-    steps: _Count
-    learning_rate: _Positive
+    steps: Count
+    learning_rate: Positive
     """Peak, reached after the warm-up."""
     warmup_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the steps in which the learning rate rises from 0 to its peak."""
@@ -25,7 +22,7 @@ class PhaseConfig(Config):
     """Learning rate at the end, in units of the peak, reached by a cosine."""
     optimiser: MethodConfig | None = None
     """null for that of the recipe. Every phase begins with a fresh state of its optimiser."""
-    weights: dict[str, _NotNegative] = Field(default_factory=dict)
+    weights: dict[str, NotNegative] = Field(default_factory=dict)
     """Weights of terms of the objective, by name; those of the objective where none is given."""
     freeze: tuple[str, ...] = ()
     """Parts of the model that keep their values, by the beginning of their names, such as "trunk"
@@ -38,19 +35,19 @@ class ScheduleConfig(Config):
     What a step does never depends on where the training ends, so that a finished run can go on.
     """
 
-    max_steps: _Count | None = None
+    max_steps: Count | None = None
     """The last step. null for all steps of the phases; more than those go on in the last phase, at
     its final learning rate."""
-    max_minutes: _Positive | None = None
+    max_minutes: Positive | None = None
     """Minutes of training after which the run is finished, all processes together; null for no
     such end."""
-    learning_rate: _Positive | None = None
+    learning_rate: Positive | None = None
     """Peak, reached after the warm-up."""
     warmup_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the decay steps in which the learning rate rises from 0 to its peak."""
     final_fraction: _Fraction = 0.0
     """Learning rate at the end of the decay steps and beyond, in units of the peak."""
-    decay_steps: _Count | None = None
+    decay_steps: Count | None = None
     """Steps of warm-up and cosine; null for max_steps. The recipe that is kept in a run says the
     number, so that more steps change nothing before them."""
     phases: tuple[PhaseConfig, ...] = ()

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 from pydantic import Field
 
-from hypermagnetics.config import Config
+from hypermagnetics.config import Config, Positive
 from hypermagnetics.models.additive import (
     AdditiveModel,
     MomentAs,
@@ -22,7 +22,6 @@ from hypermagnetics.shapes import AnyKey, Points, SourceTable
 
 _Size = Annotated[int, Field(ge=1, le=2**14)]
 _Frequencies = Annotated[int, Field(ge=0, le=2**14)]
-_Positive = Annotated[float, Field(gt=0)]
 
 
 class HyperLayerConfig(Config):
@@ -43,13 +42,13 @@ class HyperLayerConfig(Config):
     as the paper does."""
     trunk_frequencies: _Frequencies = 0
     """Random Fourier features of the trunk; 0 for bare coordinates."""
-    trunk_frequency_scale: _Positive = 1.0
+    trunk_frequency_scale: Positive = 1.0
     """[rad per length scale]"""
     source_frequencies: _Frequencies = 0
     """Random Fourier features of the source positions."""
-    source_frequency_scale: _Positive = 1.0
+    source_frequency_scale: Positive = 1.0
     """[rad per length scale]"""
-    source_reach: _Positive | None = None
+    source_reach: Positive | None = None
     """If given, positions enter the hypernetwork as r / sqrt(1 + |r|² / reach²) [length scales].
     Far sources, rare in training and alike in their fields, then lie close together, where the
     network interpolates rather than extrapolates. null for positions as they are."""

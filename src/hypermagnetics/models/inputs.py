@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 from pydantic import Field, model_validator
 
-from hypermagnetics.config import Config
+from hypermagnetics.config import Config, Positive
 from hypermagnetics.errors import SourceError
 from hypermagnetics.shapes import SourceTable
 from hypermagnetics.table import (
@@ -25,17 +25,16 @@ MomentUnit = Literal["dataset", "sample"]
 """Whether moments are read in one unit for all, or each configuration has its own."""
 
 _Column = Float[Array, "sources 1"]
-_Positive = Annotated[float, Field(gt=0)]
 
 
 class Scales(Config):
     """Physical values that are 1 inside a network, so that it works at any scale of length."""
 
-    length: _Positive = 1.0
+    length: Positive = 1.0
     """[m]"""
-    moment: _Positive = 1.0
+    moment: Positive = 1.0
     """[A m²]; in two dimensions [A m]."""
-    potential: _Positive = 1.0
+    potential: Positive = 1.0
     """[A]"""
 
 

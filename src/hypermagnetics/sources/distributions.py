@@ -10,7 +10,7 @@ from jaxtyping import Float, Float64, Int64
 from pydantic import AfterValidator, Field, model_validator
 from scipy.special import ndtri
 
-from hypermagnetics.config import Config
+from hypermagnetics.config import Config, NotNegative, Positive
 from hypermagnetics.sources.sampling import whole_numbers
 
 _LEAST, _MOST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
@@ -22,14 +22,12 @@ def _in_float32(size: float) -> float:
     return size
 
 
-Positive = Annotated[float, Field(gt=0)]
 Length = Annotated[float, Field(gt=0), AfterValidator(_in_float32)]
 """A size [m]; rounded to float32 it is still greater than 0, and finite."""
 
 _SITES_AT_ONCE = 1 << 22
 """Sites of all lattices held in memory at a time."""
 
-_NotNegative = Annotated[float, Field(ge=0)]
 _Uniform = Float[np.ndarray, "*shape numbers"]
 _Vectors = Float64[np.ndarray, "*shape dim"]
 
@@ -74,7 +72,7 @@ class Aligned(Config):
     """One component for each dimension, of any norm but 0."""
     magnitude: Positive
     """[A m²], in two dimensions [A m]."""
-    spread: _NotNegative = 0.0
+    spread: NotNegative = 0.0
     """Standard deviation of each component, in units of the magnitude."""
 
     @model_validator(mode="after")
@@ -110,7 +108,7 @@ class Lattice(Config):
     distribution: Literal["lattice"]
     spacing: Positive
     """Distance between neighbouring sites [m]."""
-    jitter: _NotNegative = 0.0
+    jitter: NotNegative = 0.0
     """Largest displacement along each axis [m], uniform; less than half the spacing."""
     sites_per_side: Annotated[int, Field(ge=1, le=2**10)]
 
@@ -150,7 +148,7 @@ class Packed(Config):
     distribution: Literal["packed"]
     half_width: Length
     """Half the side of the box [m]."""
-    min_gap: _NotNegative = 0.0
+    min_gap: NotNegative = 0.0
     """Least distance between two bodies [m]; of boxes, between the circles or spheres around
     them."""
     attempts: Annotated[int, Field(ge=1, le=10**6)] = 20

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 from pydantic import Field
 
-from hypermagnetics.config import Config
+from hypermagnetics.config import Config, Positive
 from hypermagnetics.models.inputs import ModelInputs
 from hypermagnetics.models.model import Model
 from hypermagnetics.models.split.dipoles import smooth_dipoles
@@ -33,7 +33,6 @@ from hypermagnetics.shapes import (
 from hypermagnetics.shapes import Field as FieldValues
 
 _Size = Annotated[int, Field(ge=1, le=2**14)]
-_Positive = Annotated[float, Field(gt=0)]
 
 CUTOFF = {2: 1.155, 3: 1.732}
 """By dimension [length scales]."""
@@ -57,12 +56,12 @@ class SplitConfig(Config):
     """Number of features K."""
     waves: _Size = 1024
     """Plane waves of which the features, and the weights, are sums."""
-    cutoff: _Positive | None = None
+    cutoff: Positive | None = None
     """Radius of the ball that a dipole is spread over [length scales]; null for 1.155 in two and
     1.732 in three dimensions, 2 and 3 m for points between -3 and 3 m."""
     smoothness: Annotated[int, Field(ge=1, le=12)] | None = None
     """p of the density (1 - s²/R²)^p of that ball; null for 6 in two and 4 in three dimensions."""
-    bandwidth: _Positive | None = None
+    bandwidth: Positive | None = None
     """Largest wave number [rad per cutoff]; null for 14 in two and 9 in three dimensions."""
     nodes: Annotated[int, Field(ge=1, le=8)] = 3
     """Dipoles along each edge of a box that stand for it in the smooth part."""
