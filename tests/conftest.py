@@ -72,7 +72,7 @@ MakeDataset = Callable[..., Dataset]
 
 
 def pytest_collection_finish() -> None:
-    """Look for garbage seldom, and not among what is imported: that takes 7 % of the time."""
+    """Look for garbage seldom, and not among what is imported: that took 7 % of CPU time."""
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
 

@@ -27,7 +27,7 @@ _Result = TypeVar("_Result")
 
 
 class Submit(Protocol):
-    """A way to hand work to children; what it needs and gives is pickled."""
+    """Submission of work to child processes; work and result are pickled."""
 
     def __call__(self, work: Callable[[], _Result], /) -> Future[_Result]:
         """The result that is to come."""

@@ -5,7 +5,7 @@ half its diagonal, and for points whose coordinates are not negative: the rest i
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +15,7 @@ from jaxtyping import Array, Bool, Float
 from hypermagnetics.sources.elementary import power_of_two_above
 from hypermagnetics.sources.multipole import multipole
 from hypermagnetics.sources.values import Components, Scalars, Values, dot
+from hypermagnetics.table import QUATERNION
 
 Coordinates = Sequence[Float[Array, "..."]]
 """Arrays along the edges of a box."""
@@ -145,6 +146,13 @@ def least_squared_distance(dtype: jnp.dtype) -> float:
         The square of their rounding unit: nearer points cannot be told from the edge.
     """
     return float(np.finfo(dtype).eps) ** 2
+
+
+def axes_of_shape(shape: Mapping[str, Scalars]) -> Axes:
+    """Unit vectors along the edges of a rectangle or a cuboid, by the names of its columns."""
+    if "angle" in shape:
+        return axes_of_angle(shape["angle"])
+    return axes_of_quaternion([shape[name] for name in QUATERNION])
 
 
 def axes_of_angle(angle: Scalars) -> Axes:

@@ -9,9 +9,9 @@ from jaxtyping import Array, Bool, Float
 
 from hypermagnetics.grids import components
 from hypermagnetics.shapes import Field, Points, SourceTable
-from hypermagnetics.sources.box import Axes, axes_of_angle, axes_of_quaternion
+from hypermagnetics.sources.box import Axes, axes_of_shape
 from hypermagnetics.sources.values import Components, Scalars, dot
-from hypermagnetics.table import BODIES, QUATERNION, SHAPES, BodyName, SourceColumns, source_rows
+from hypermagnetics.table import BODIES, SHAPES, BodyName, SourceColumns, source_rows
 
 
 @jax.jit(static_argnames="columns")
@@ -77,11 +77,8 @@ def _inside(
         case "sphere":
             volume = 4 / 3 * math.pi * shape["radius"] ** 3
             return dot(offset, offset) <= shape["radius"] ** 2, volume
-        case "rectangle":
-            return _inside_box(axes_of_angle(shape["angle"]), shape, offset)
-        case "cuboid":
-            axes = axes_of_quaternion([shape[name] for name in QUATERNION])
-            return _inside_box(axes, shape, offset)
+        case "rectangle" | "cuboid":
+            return _inside_box(axes_of_shape(shape), shape, offset)
         case _:
             assert_never(body)
 

@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, UInt8
 
-from hypermagnetics.sources.box import Axes, axes_of_angle, axes_of_quaternion
+from hypermagnetics.sources.box import Axes, axes_of_shape
 from hypermagnetics.sources.values import Components, Scalars, dot
-from hypermagnetics.table import BODIES, QUATERNION, SHAPES, BodyName, SourceColumns, source_rows
+from hypermagnetics.table import BODIES, SHAPES, BodyName, SourceColumns, source_rows
 
 RegionName = Literal["inside", "near", "beyond"]
 REGIONS: tuple[RegionName, ...] = get_args(RegionName)
@@ -83,11 +83,8 @@ def _gap_and_size(
             return jnp.sqrt(dot(offset, offset)), 0.0
         case "disc" | "sphere":
             return jnp.sqrt(dot(offset, offset)) - shape["radius"], shape["radius"]
-        case "rectangle":
-            return _gap_and_size_of_box(axes_of_angle(shape["angle"]), shape, offset)
-        case "cuboid":
-            axes = axes_of_quaternion([shape[name] for name in QUATERNION])
-            return _gap_and_size_of_box(axes, shape, offset)
+        case "rectangle" | "cuboid":
+            return _gap_and_size_of_box(axes_of_shape(shape), shape, offset)
         case _:
             assert_never(body)
 
