@@ -36,13 +36,8 @@ BODIES = {
 
 def fitted(columns: SourceColumns) -> Split:
     """A Split with the length scale of points that are even in the box."""
-    dim = columns.dim
     inputs = ModelInputs(
-        dim=dim,
-        source_size=columns.size,
-        columns=columns.names,
-        bodies=columns.bodies,
-        constants=columns.constants,
+        columns=columns,
         scales=Scales(length=HALF_SIDE / 3**0.5, moment=1.0, potential=0.1),
     )
     seen, at = configuration(columns, 10_000, jr.key(0))

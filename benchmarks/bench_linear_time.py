@@ -36,7 +36,7 @@ COMPARED = 1_000
 FITTED_TO = 4_000
 """Positions of sources and points that the Split is fitted to."""
 COLUMNS = SourceColumns.of("disc", constants={"radius": 0.3})
-INPUTS = ModelInputs(columns=COLUMNS.names, bodies=COLUMNS.bodies, constants=COLUMNS.constants)
+INPUTS = ModelInputs(columns=COLUMNS)
 
 
 def models(number: int) -> dict[str, Model]:

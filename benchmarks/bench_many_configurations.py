@@ -33,11 +33,7 @@ COLUMNS = SourceColumns.of("sphere", constants={"radius": 0.3})
 def models() -> dict[str, Model]:
     """The shipped architectures in three dimensions: one as drawn, one fitted."""
     inputs = ModelInputs(
-        dim=3,
-        source_size=6,
-        columns=COLUMNS.names,
-        bodies=COLUMNS.bodies,
-        constants=COLUMNS.constants,
+        columns=COLUMNS,
         scales=Scales(length=HALF_SIDE / 3**0.5, moment=1.0, potential=0.1),
     )
     keys = {"hyperkey": jr.key(0), "mainkey": jr.key(1)}

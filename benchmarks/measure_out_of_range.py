@@ -58,10 +58,7 @@ def fitted() -> Split:
     seen, at = cuboids(10_000, jr.key(0)), in_cube(10_000, jr.key(1))
     each = zip(seen.min(0).tolist(), seen.max(0).tolist(), strict=True)
     inputs = ModelInputs(
-        dim=3,
-        source_size=COLUMNS.size,
-        columns=COLUMNS.names,
-        bodies=COLUMNS.bodies,
+        columns=COLUMNS,
         trained=TrainedRange(sources=tuple(each), points=((-HALF_SIDE, HALF_SIDE),) * 3),
         scales=Scales(length=HALF_SIDE / 3**0.5, moment=1.0, potential=0.1),
     )

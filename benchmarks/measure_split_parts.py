@@ -47,7 +47,7 @@ class Pairs(NamedTuple):
 
 def parts(model: Split, sources: jax.Array, points: jax.Array) -> tuple[dict[str, Values], Pairs]:
     """Potential and field made in several ways, at the points of one sample."""
-    columns, dim = model.inputs.described, model.inputs.dim
+    columns, dim = model.inputs.columns, model.inputs.dim
     whole = model.potential(sources, points), model.field(sources, points)
     near = near_superposition(columns, model.smoothing, sources, points)
     smooth = smooth_superposition(columns, model.smoothing, sources, points)

@@ -51,11 +51,7 @@ def errors(dim: int, config: SplitConfig) -> tuple[float, float, float]:
     """Median relative errors of potential and field, and the seconds of the fit."""
     columns = COLUMNS[dim]
     inputs = ModelInputs(
-        dim=dim,
-        source_size=2 * dim,
-        columns=columns.names,
-        bodies=columns.bodies,
-        constants=columns.constants,
+        columns=columns,
         scales=Scales(length=LENGTH, moment=1.0, potential=0.1),
     )
     sources = jr.normal(jr.key(0), (10_000, 2 * dim))

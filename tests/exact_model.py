@@ -41,7 +41,7 @@ class Exact(Model):
         self, sources: SourceTable, points: Points, capacity: int | None
     ) -> tuple[Potential, Field]:
         """All there is."""
-        return superposition(self.inputs.described, sources, points)
+        return superposition(self.inputs.columns, sources, points)
 
     @property
     def rank(self) -> int | None:
@@ -51,10 +51,4 @@ class Exact(Model):
 
 def inputs_of(columns: SourceColumns) -> ModelInputs:
     """What a model of these bodies reads."""
-    return ModelInputs(
-        dim=columns.dim,
-        source_size=columns.size,
-        columns=columns.names,
-        bodies=columns.bodies,
-        constants=columns.constants,
-    )
+    return ModelInputs(columns=columns)

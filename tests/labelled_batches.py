@@ -62,10 +62,4 @@ def labelled_batch(kind: str) -> DeviceBatch:
 
 def inputs_of_columns(columns: SourceColumns) -> ModelInputs:
     """What a model of these sources reads."""
-    return ModelInputs(
-        dim=columns.dim,
-        source_size=columns.size,
-        columns=columns.names,
-        bodies=columns.bodies,
-        constants=columns.constants,
-    )
+    return ModelInputs(columns=columns)

@@ -20,12 +20,7 @@ from hypermagnetics.sources import SourceColumns
 def test_the_page_finds_its_magnets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a small model, fitted as hm-train fits it; float32 as in a program."""
     discs = SourceColumns.of("disc", constants={"radius": 1.0})
-    inputs = ModelInputs(
-        columns=discs.names,
-        bodies=discs.bodies,
-        constants=discs.constants,
-        scales=Scales(length=3**0.5, moment=1.0, potential=0.1),
-    )
+    inputs = ModelInputs(columns=discs, scales=Scales(length=3**0.5, moment=1.0, potential=0.1))
     config = SplitConfig(rank=128, waves=512, fit=FitConfig(num_sources=1500, num_points=600))
     sources = jr.normal(jr.key(0), (3000, 4), jnp.float32)
     points = jr.uniform(jr.key(1), (1000, 2), jnp.float32, -3, 3)

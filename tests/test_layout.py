@@ -5,7 +5,7 @@ import subprocess
 import sys
 from functools import cache
 
-from packaging_facts import ROOT, modules, setup_cfg
+from packaging_facts import modules, setup_cfg
 
 PROGRAMS = ("generate", "train", "evaluate")
 LAYERS = (
@@ -47,8 +47,6 @@ ONLY_IN = {
     "optuna": {"train.sweep.optuna_search"},
     "xarray": {"data.labelled", "data.split"},
 }
-MAX_LINES = 300
-MAX_BODY_LINES = 40
 
 
 def short(name: str) -> str:
@@ -162,18 +160,6 @@ def test_jax_is_configured_by_programs_only() -> None:
     """Importing the library changes no global state of JAX."""
     users = {short(name) for name, file in modules().items() if "jax.config" in file.read_text()}
     assert users <= {f"{program}.cli" for program in (*PROGRAMS, "data")}
-
-
-def test_files_and_functions_are_short() -> None:
-    """A longer one is a missing name."""
-    for file in {*modules().values(), *(ROOT / "tests").rglob("*.py")}:
-        text = file.read_text()
-        assert text.count("\n") <= MAX_LINES, file
-        for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.FunctionDef):
-                first = 1 if ast.get_docstring(node) and len(node.body) > 1 else 0
-                lines = (node.body[-1].end_lineno or 0) - node.body[first].lineno + 1
-                assert lines <= MAX_BODY_LINES, f"{file}: {node.name}"
 
 
 def test_reading_datasets_needs_no_jax() -> None:

@@ -115,7 +115,7 @@ def _readme(model: Model) -> str:
             "import jax, pathlib",
             'data = bytearray(pathlib.Path("field.jaxexport").read_bytes())',
             "field = jax.jit(jax.export.deserialize(data).call)",
-            f"print(field(sources, points))  # float32 (sources, {model.source_size}) and "
+            f"print(field(sources, points))  # float32 (sources, {model.inputs.columns.size}) and "
             f"(points, {model.dim}) -> H [A/m]",
             "```",
             "",

@@ -133,7 +133,7 @@ def make_setup(recipe: TrainingRecipe, dataset: Dataset, advance: Callable[[int]
         rms(potential.mean, potential.std),
         rms(field.mean, field.std),
         code.losses,
-        inputs.described,
+        inputs.columns,
     )
     return Setup(
         recipe=recipe,
@@ -217,11 +217,7 @@ def _inputs(
 ) -> ModelInputs:
     """What a model reads of the sources of a dataset."""
     return ModelInputs(
-        dim=columns.dim,
-        source_size=columns.size,
-        columns=columns.names,
-        bodies=columns.bodies,
-        constants=columns.constants,
+        columns=columns,
         trained=_trained(split),
         scales=scales_of(split, normalisation.scales, function),
         values=normalisation.values,

@@ -72,10 +72,7 @@ def _features(
     columns: SourceColumns, rows: Float[np.ndarray, "sources columns"]
 ) -> Float[np.ndarray, "sources features"]:
     """1, and all that a network reads of each source."""
-    inputs = ModelInputs(
-        dim=columns.dim, source_size=columns.size, columns=columns.names, bodies=columns.bodies
-    )
-    read = read_rows(inputs, jnp.asarray(rows))
+    read = read_rows(ModelInputs(columns=columns), jnp.asarray(rows))
     one = np.ones((len(rows), 1))
     return np.concatenate([one, *(np.asarray(part, np.float64) for part in read)], axis=1)
 

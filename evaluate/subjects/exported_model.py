@@ -10,9 +10,8 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from hypermagnetics.errors import RunError
-from hypermagnetics.evaluate.subjects.inputs import ExpectedInputs
 from hypermagnetics.evaluate.subjects.padding import filled_up
-from hypermagnetics.evaluate.subjects.subject import Values
+from hypermagnetics.evaluate.subjects.subject import TableSize, Values
 from hypermagnetics.shapes import BlockField, BlockPotential, Points, SourceTable, SourceTables
 
 EXPORT_NAMES = ("potential.jaxexport", "field.jaxexport")
@@ -34,13 +33,13 @@ class ExportedModel:
         """
         self._directory = directory
         potential, field = (_read(directory / name) for name in EXPORT_NAMES)
-        self.inputs = _inputs(potential, directory / EXPORT_NAMES[0])
-        other = _inputs(field, directory / EXPORT_NAMES[1])
-        if other != self.inputs:
+        self.table = _table_size(potential, directory / EXPORT_NAMES[0])
+        other = _table_size(field, directory / EXPORT_NAMES[1])
+        if other != self.table:
             raise RunError(
-                f"The functions of an export must read the same tables; got {self.inputs.dim} "
-                f"dimensions and {self.inputs.num_columns} columns for the potential, {other.dim} "
-                f"and {other.num_columns} for the field ({directory}). {_REPAIR}"
+                f"The functions of an export must read the same tables; got {self.table.dim} "
+                f"dimensions and {self.table.size} columns for the potential, {other.dim} "
+                f"and {other.size} for the field ({directory}). {_REPAIR}"
             )
 
         def block(sources: SourceTables, points: Points) -> tuple[BlockPotential, BlockField]:
@@ -91,7 +90,7 @@ def _read(path: Path) -> export.Exported:
         ) from error
 
 
-def _inputs(exported: export.Exported, path: Path) -> ExpectedInputs:
+def _table_size(exported: export.Exported, path: Path) -> TableSize:
     """The sizes that a function takes, if it takes any number of sources and points in float32."""
     shapes = [array.shape for array in exported.in_avals]
     is_ours = [len(shape) for shape in shapes] == [2, 2] and all(
@@ -109,7 +108,7 @@ def _inputs(exported: export.Exported, path: Path) -> ExpectedInputs:
             f"got {', '.join(map(str, exported.in_avals))} to "
             f"{', '.join(map(str, exported.out_avals))} ({path}). {_REPAIR}"
         )
-    return ExpectedInputs(dim, num_columns)
+    return TableSize(dim, num_columns)
 
 
 def _first_line(error: Exception) -> str:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from hypermagnetics.errors import RunError
 from hypermagnetics.evaluate.datasets import OpenedDataset
-from hypermagnetics.evaluate.subjects.inputs import ExpectedInputs
-from hypermagnetics.evaluate.subjects.subject import Subject
+from hypermagnetics.evaluate.subjects.subject import Subject, TableSize
+from hypermagnetics.sources import SourceColumns
 
 _REPAIR = "Evaluate it on a dataset like the one it was trained on."
 
@@ -24,18 +24,21 @@ def check_fit(subjects: Sequence[Subject], datasets: Sequence[OpenedDataset]) ->
     """
     for subject in subjects:
         for dataset in datasets:
-            if subject.inputs is not None:
-                _refuse_other_sizes(subject, subject.inputs, dataset)
-                _refuse_other_columns(subject, subject.inputs, dataset)
+            if subject.table is not None:
+                _refuse_other_sizes(subject, subject.table, dataset)
+            if isinstance(subject.table, SourceColumns):
+                _refuse_other_columns(subject, subject.table, dataset)
         if subject.kind == "predictions":
             _check_predictions(subject, datasets)
 
 
-def _refuse_other_sizes(subject: Subject, inputs: ExpectedInputs, dataset: OpenedDataset) -> None:
+def _refuse_other_sizes(
+    subject: Subject, table: SourceColumns | TableSize, dataset: OpenedDataset
+) -> None:
     directory = dataset.dataset.directory
     for split in dataset.splits:
         layout = dataset.dataset.manifest.splits[split].layout
-        reads, given = (inputs.dim, inputs.num_columns), (layout.dim, layout.source_size)
+        reads, given = (table.dim, table.size), (layout.dim, layout.source_size)
         if reads != given:
             raise RunError(
                 "The model must be for the dimension and source table of the dataset, "
@@ -44,22 +47,20 @@ def _refuse_other_sizes(subject: Subject, inputs: ExpectedInputs, dataset: Opene
             )
 
 
-def _refuse_other_columns(subject: Subject, inputs: ExpectedInputs, dataset: OpenedDataset) -> None:
+def _refuse_other_columns(subject: Subject, table: SourceColumns, dataset: OpenedDataset) -> None:
     columns, where = dataset.columns, f"({subject.place}, {dataset.dataset.directory})"
-    if inputs.columns and inputs.columns != columns.names:
+    if table.names != columns.names:
         raise RunError(
             f"The model must read the columns of the dataset, {', '.join(columns.names)}; got "
-            f"{', '.join(inputs.columns)} {where}. {_REPAIR}"
+            f"{', '.join(table.names)} {where}. {_REPAIR}"
         )
-    if not inputs.bodies:
-        return
-    unread = [body for body in columns.bodies if body not in inputs.bodies]
+    unread = [body for body in columns.bodies if body not in table.bodies]
     if unread:
         raise RunError(
             f"The model must know all bodies of the dataset, {', '.join(columns.bodies)}; got one "
             f"trained without {', '.join(unread)} {where}. {_REPAIR}"
         )
-    known = dict(inputs.constants)
+    known = dict(table.constants)
     for name, value in columns.constants:
         if known.get(name, value) != value:
             raise RunError(

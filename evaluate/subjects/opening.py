@@ -9,7 +9,6 @@ from hypermagnetics.evaluate.subjects.arguments import MODEL_NAME, SubjectArgume
 from hypermagnetics.evaluate.subjects.exported_model import EXPORT_NAMES, ExportedModel
 from hypermagnetics.evaluate.subjects.fingerprints import sha256_of_all
 from hypermagnetics.evaluate.subjects.function_model import FunctionModel
-from hypermagnetics.evaluate.subjects.inputs import ExpectedInputs
 from hypermagnetics.evaluate.subjects.jax_model import JaxModel
 from hypermagnetics.evaluate.subjects.prediction_file import PredictionFile
 from hypermagnetics.evaluate.subjects.subject import Subject, on_any_split
@@ -90,13 +89,7 @@ def _trained(argument: SubjectArgument, user_model: type[Model] | None) -> Subje
         model=predictor,
         sha256=sha256_of(argument.path),
         num_parameters=models.num_parameters(model),
-        inputs=ExpectedInputs(
-            dim=model.dim,
-            num_columns=model.source_size,
-            columns=model.source_columns,
-            bodies=model.inputs.bodies,
-            constants=model.inputs.constants,
-        ),
+        table=model.inputs.columns,
         rank=model.learned_rank,
         # Where the two ranks differ, a part of the model is exact, and its features learn the rest.
         targets=None if model.rank == model.learned_rank else model.targets,
@@ -112,7 +105,7 @@ def _export(argument: SubjectArgument) -> Subject:
         on_split=on_any_split(model),
         model=model,
         sha256=sha256_of_all(argument.path, EXPORT_NAMES),
-        inputs=model.inputs,
+        table=model.table,
     )
 
 

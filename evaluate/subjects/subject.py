@@ -8,10 +8,17 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from hypermagnetics.data import Block, Split
-from hypermagnetics.evaluate.subjects.inputs import ExpectedInputs
 from hypermagnetics.shapes import BlockField, BlockPotential, Points, SourceTables
+from hypermagnetics.sources import SourceColumns
 
 SubjectKind = Literal["run", "model", "export", "function", "predictions", "baseline"]
+
+
+class TableSize(NamedTuple):
+    """Space dimension and number of columns of a source table, where no more is known of it."""
+
+    dim: int
+    size: int
 
 
 class Values(NamedTuple):
@@ -73,8 +80,8 @@ class Subject:
     sha256: str | None = None
     """Of the file or files, if there are any."""
     num_parameters: int | None = None
-    inputs: ExpectedInputs | None = None
-    """What it can read; None if only asking it shows that."""
+    table: SourceColumns | TableSize | None = None
+    """The source table that it reads; None if only a call shows that."""
     rank: int | None = None
     """K of a model phi(r) = sum_s w(s).f(r) + exact part with K features f; None if it is no such
     model."""

@@ -79,7 +79,7 @@ class SourceColumns:
             )
         needed = {name for body in self.bodies for name in SHAPES[body]}
         needed |= {"body"} if len(self.bodies) > 1 else set()
-        given = [*self.names[2 * self.dim :], *(name for name, _ in self.constants)]
+        given = [*self.shape_names, *(name for name, _ in self.constants)]
         if sorted(given) != sorted(needed):
             raise SourceError(
                 f"The columns and constants of {', '.join(self.bodies)} must be "
@@ -182,6 +182,16 @@ class SourceColumns:
     def size(self) -> int:
         """Number of columns."""
         return len(self.names)
+
+    @property
+    def shape_names(self) -> tuple[str, ...]:
+        """Names of the columns behind moment and position."""
+        return self.names[2 * self.dim :]
+
+    @property
+    def codes(self) -> tuple[int, ...]:
+        """Codes of the bodies in the column `body`; none if there is no such column."""
+        return tuple(map(BODIES.index, self.bodies)) if self.has("body") else ()
 
     def index(self, name: str) -> int:
         """The position of a column."""

@@ -30,8 +30,6 @@ class Oracle:
     """The closed form of the bodies, with factors on what it predicts."""
 
     columns: SourceColumns = DISCS
-    source_columns: tuple[str, ...] = ()
-    codes: tuple[int, ...] = ()
     rank: int | None = None
     factor: float = 1.0
     """Potential and field are multiplied by it."""
@@ -44,11 +42,6 @@ class Oracle:
     def dim(self) -> int:
         """Of the bodies."""
         return self.columns.dim
-
-    @property
-    def source_size(self) -> int:
-        """Of the bodies."""
-        return self.columns.size
 
     def block(self, sources: Array, points: Array) -> tuple[Array, Array]:
         """Potential and field of samples that share their points."""

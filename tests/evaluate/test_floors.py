@@ -109,13 +109,7 @@ def test_the_floor_of_mixed_bodies_falls_and_ends_at_zero(mixture):
 
 def _split_model(columns: SourceColumns, cutoff: float) -> Split:
     """Smooths as the table of design figures does; its parameters are not used."""
-    inputs = ModelInputs(
-        dim=columns.dim,
-        source_size=columns.size,
-        columns=columns.names,
-        bodies=columns.bodies,
-        constants=columns.constants,
-    )
+    inputs = ModelInputs(columns=columns)
     config = SplitConfig(rank=8, waves=8, cutoff=cutoff, smoothness=4)
     return Split(config, inputs, jr.key(0))
 

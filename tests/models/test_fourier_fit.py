@@ -7,7 +7,6 @@ import jax.random as jr
 import numpy as np
 import pytest
 
-from hypermagnetics.errors import SourceError
 from hypermagnetics.models import FourierSeries, ModelInputs, Scales, num_parameters
 from hypermagnetics.models.additive import MomentAs
 from hypermagnetics.models.fourier import FourierSeriesConfig
@@ -30,11 +29,7 @@ def series_of(
     """A small one, for a domain of some units and moments and potentials far from 1."""
     config = FourierSeriesConfig(order=order, hwidth=hwidth, hdepth=2, moment_as=moment_as, fit=fit)
     inputs = ModelInputs(
-        dim=columns.dim,
-        source_size=columns.size,
-        columns=columns.names,
-        bodies=columns.bodies,
-        constants=columns.constants,
+        columns=columns,
         scales=Scales(length=3**0.5 * unit, moment=5.0, potential=0.5 / unit ** (columns.dim - 1)),
     )
     return FourierSeries(config, hyperkey=jr.key(0), inputs=inputs)
@@ -61,7 +56,7 @@ def exact(columns: SourceColumns, sources: jax.Array, points: jax.Array) -> jax.
 
 def error(model: FourierSeries, seed: int = 9, unit: float = 1.0) -> float:
     """Global relative L2 of the potential on unseen sources."""
-    columns = model.inputs.described
+    columns = model.inputs.columns
     sources, points = drawn(columns, seed, 200, unit)
     true = exact(columns, sources, points)
     found = eqx.filter_jit(model.block)(sources[:, None], points)[0]
@@ -129,10 +124,3 @@ def test_without_settings_nothing_is_fitted(discs: FourierSeries) -> None:
     series = series_of(_DISCS, fit=None)
     assert series.fitted(*drawn(_DISCS, 1, 10), jr.key(3)) is series
     assert num_parameters(discs) == num_parameters(series)
-
-
-def test_bodies_must_be_known() -> None:
-    """A model that does not know them has no exact potential to learn from."""
-    series = FourierSeries(FourierSeriesConfig(order=2, fit=_FIT), hyperkey=jr.key(0))
-    with pytest.raises(SourceError, match="bodies"):
-        series.fitted(*drawn(_DISCS, 1, 10), jr.key(3))

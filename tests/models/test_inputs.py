@@ -9,8 +9,9 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
-from pydantic import ValidationError
+from refused import refused
 
+from hypermagnetics.errors import ModelFileError
 from hypermagnetics.models import (
     FourierSeries,
     HyperLayer,
@@ -53,11 +54,7 @@ _TABLES = {"2D": (_PLANE, _IN_PLANE), "3D": (_SPACE, _IN_SPACE)}
 def inputs_of(columns: SourceColumns, scales: Scales | None = None) -> ModelInputs:
     """What hm-train makes of a manifest."""
     return ModelInputs(
-        dim=columns.dim,
-        source_size=columns.size,
-        columns=columns.names,
-        bodies=columns.bodies,
-        constants=columns.constants,
+        columns=columns,
         scales=scales or Scales(),
     )
 
@@ -168,41 +165,55 @@ def test_the_order_of_the_columns_does_not_matter() -> None:
     """Each is found by its name."""
     order = [0, 1, 2, 3, 8, 5, 7, 4, 6]
     names = tuple(_PLANE.names[i] for i in order)
-    inputs = ModelInputs(source_size=9, columns=names, bodies=_PLANE.bodies)
+    inputs = inputs_of(SourceColumns(2, _PLANE.bodies, names))
     np.testing.assert_array_equal(
         read_rows(inputs, _IN_PLANE[:, jnp.array(order)]).shape,
         read_rows(inputs_of(_PLANE), _IN_PLANE).shape,
     )
 
 
-def test_a_file_that_names_no_columns_reads_lengths(tmp_path: Path) -> None:
-    """As files were before the columns had names."""
-    inputs = ModelInputs(source_size=5, scales=Scales(length=2.0))
-    model = small_models(inputs)["hyper_layer factor"]
-    save_model(tmp_path / "model.hm", model, {})
-    line, leaves = (tmp_path / "model.hm").read_bytes().split(b"\n", 1)
-    header = json.loads(line)
-    del header["inputs"]["columns"], header["inputs"]["bodies"], header["inputs"]["trained"]
-    (tmp_path / "model.hm").write_bytes(json.dumps(header).encode() + b"\n" + leaves)
-    old = load(tmp_path / "model.hm")
-    assert old.source_columns == ()
-    sources = jnp.array([[1.0, 2.0, 3.0, 4.0, 5.0]])
-    np.testing.assert_array_equal(read_rows(old.inputs, sources).shape, [[2.5]])
-    for one, other in zip(jax.tree.leaves(old), jax.tree.leaves(model), strict=True):
-        np.testing.assert_array_equal(one, other)
+def test_a_file_keeps_the_source_table(tmp_path: Path) -> None:
+    """With the keys of the file format, flat and in their order."""
+    inputs = inputs_of(SourceColumns.of("disc", constants={"radius": 0.5}), Scales(length=2.0))
+    save_model(tmp_path / "model.hm", small_models(inputs)["hyper_layer factor"], {})
+    line = (tmp_path / "model.hm").read_bytes().partition(b"\n")[0]
+    described = json.loads(line)["inputs"]
+    names = ["moment_x", "moment_y", "position_x", "position_y"]
+    assert list(described.items())[:5] == [
+        ("dim", 2),
+        ("source_size", 4),
+        ("columns", names),
+        ("bodies", ["disc"]),
+        ("constants", [["radius", 0.5]]),
+    ]
+    assert list(described)[5:] == ["trained", "scales", "values", "moment"]
+    assert load(tmp_path / "model.hm").inputs == inputs
+
+
+_NAMES = ["moment_x", "moment_y", "position_x", "position_y", "radius"]
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"columns": ("a", "b", "c", "d", "phase")}, "among radius, .*, body, each once"),
-        ({"columns": ("a", "b", "c", "d", "rotation_w")}, "a rotation by all of rotation_w, "),
-        ({"columns": ("a", "b", "c", "d", "body")}, "the bodies if there is"),
-        ({"columns": ("a", "b", "c", "d")}, "5 names of columns, or none"),
-        ({"dim": 3}, "at least 6 columns"),
+        ({"columns": [*_NAMES[:4], "phase"]}, "disc must be radius, each once; got phase"),
+        ({"columns": [*_NAMES[1:], "body"]}, "begin with moment_x"),
+        ({"columns": _NAMES[:4]}, "as its source_size, 5; got moment_x"),
+        ({"dim": 3}, "must exist in 3 dimensions; got 'disc'"),
+        ({"bodies": ["sphere"]}, "must exist in 2 dimensions; got 'sphere'"),
+        ({"bodies": ["cylinder"]}, "inputs.bodies.0: Input should be 'dipole'"),
     ],
 )
-def test_columns_that_cannot_be_read_are_refused(changes: dict[str, object], message: str) -> None:
-    """With the rule."""
-    with pytest.raises(ValidationError, match=message):
-        ModelInputs.model_validate({"source_size": 5, **changes})
+def test_columns_that_cannot_be_read_are_refused(
+    changes: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    """With the rule, and the file."""
+    path = tmp_path / "model.hm"
+    columns = SourceColumns.of("disc", varying=["radius"])
+    save_model(path, small_models(inputs_of(columns))["hyper_layer factor"], {})
+    line, leaves = path.read_bytes().split(b"\n", 1)
+    header = json.loads(line)
+    header["inputs"] |= changes
+    path.write_bytes(json.dumps(header).encode() + b"\n" + leaves)
+    with refused(ModelFileError, message, "model.hm"):
+        load(path)

@@ -163,13 +163,10 @@ def test_the_range_is_not_judged_by_magpylibs_own_points() -> None:
         source.getH((2, 0, 0))
 
 
-def test_bad_sources_and_unknown_bodies_are_refused() -> None:
+def test_bad_sources_are_refused() -> None:
     """When the source is made, not when a field is asked for."""
     with pytest.raises(SourceError, match="must have"):
         as_magpylib_source(Exact(_COLUMNS), _TABLE[:, :-1])
-    model = Exact(_COLUMNS, bodies=())
-    with pytest.raises(SourceError, match="bodies of the sources must be known"):
-        as_magpylib_source(model, _TABLE)
 
 
 def test_without_magpylib_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,9 +55,7 @@ def small_model(name: str) -> Model:
     series = FourierSeriesConfig(order=4, hwidth=0.25, hdepth=1)
     series_factor = series.model_copy(update={"moment_as": "factor"})
     discs = SourceColumns.of("disc", constants={"radius": 1.0})
-    inputs = ModelInputs(
-        columns=discs.names, bodies=discs.bodies, constants=discs.constants, scales=_SCALES
-    )
+    inputs = ModelInputs(columns=discs, scales=_SCALES)
     make: dict[str, Callable[[], Model]] = {
         "split": lambda: Split(SplitConfig(rank=12, waves=40), inputs, hyperkey),
         "fourier input": lambda: FourierSeries(series, inputs=inputs, hyperkey=hyperkey),

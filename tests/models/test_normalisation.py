@@ -50,14 +50,7 @@ _POINTS = jnp.asarray(_RANDOM.uniform(-3, 3, (10, 2)), jnp.float32)
 @cache
 def model_of(config: ModelConfig, values: ValuesAs, moment: MomentUnit) -> Model:
     """A model of discs with fresh parameters."""
-    inputs = ModelInputs(
-        columns=_DISCS.names,
-        bodies=_DISCS.bodies,
-        constants=_DISCS.constants,
-        scales=_SCALES,
-        values=values,
-        moment=moment,
-    )
+    inputs = ModelInputs(columns=_DISCS, scales=_SCALES, values=values, moment=moment)
     return build_model(config, inputs, jr.key(3))
 
 

@@ -10,6 +10,7 @@ import pytest
 from hypermagnetics.models import FourierSeries, Linear, Model, ModelInputs, Scales
 from hypermagnetics.models.fourier import FourierSeriesConfig
 from hypermagnetics.models.linear import LinearConfig
+from hypermagnetics.sources import SourceColumns
 
 _PAPER_LENGTH = float(np.sqrt(3.0))
 """Root mean square of coordinates that are even in [-3, 3] m."""
@@ -20,7 +21,9 @@ def series_of(dim: int, order: int, length: float = _PAPER_LENGTH) -> FourierSer
     return FourierSeries(
         FourierSeriesConfig(order=order, hwidth=0.25, hdepth=1),
         hyperkey=jr.key(0),
-        inputs=ModelInputs(dim=dim, source_size=2 * dim, scales=Scales(length=length)),
+        inputs=ModelInputs(
+            columns=SourceColumns.of("dipole", dim=dim), scales=Scales(length=length)
+        ),
     )
 
 
@@ -30,7 +33,9 @@ def linear_of(dim: int) -> Linear:
         LinearConfig(width=16, depth=1),
         hyperkey=jr.key(0),
         mainkey=jr.key(1),
-        inputs=ModelInputs(dim=dim, source_size=2 * dim + 1),
+        inputs=ModelInputs(
+            columns=SourceColumns.of("disc" if dim == 2 else "sphere", varying=["radius"])
+        ),
     )
 
 
@@ -69,7 +74,7 @@ def test_a_block_in_three_dimensions(model: Model) -> None:
     """The samples of a block, and the field is minus the gradient."""
     # In single precision the bound is that of rounding, which depends on how XLA compiles.
     model = jax.tree.map(lambda a: a.astype(np.float64) if eqx.is_inexact_array(a) else a, model)
-    sources = jr.normal(jr.key(2), (4, 3, model.source_size))
+    sources = jr.normal(jr.key(2), (4, 3, model.inputs.columns.size))
     points = jr.uniform(jr.key(3), (6, 3), minval=-3, maxval=3)
     potential, field = eqx.filter_jit(model.block)(sources, points)
 
@@ -105,7 +110,7 @@ def test_the_control_is_affine_in_a_source(dim: int) -> None:
     """Half way between two sources phi is the mean of theirs, and there are no more dimensions."""
     bias = jr.normal(jr.key(6), (17,), jnp.float32)  # zero at first
     model = eqx.tree_at(lambda m: m.hypernetwork.layers[-1].bias, linear_of(dim), bias)
-    tables = jr.normal(jr.key(4), (40, 1, model.source_size), jnp.float32)
+    tables = jr.normal(jr.key(4), (40, 1, model.inputs.columns.size), jnp.float32)
     points = jr.uniform(jr.key(5), (40, dim), jnp.float32, -3, 3)
     evaluate = jax.jit(jax.vmap(model, in_axes=(0, None)))
     potential = evaluate(tables, points)

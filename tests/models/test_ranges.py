@@ -96,7 +96,7 @@ def test_in_a_block_nothing_is_said() -> None:
 
 
 def test_unknown_ranges_are_not_judged() -> None:
-    """Models made by hand, and older files."""
+    """Those of models made by hand."""
     assert heard(Exact(_COLUMNS), _POSITION, _POINTS + 1) == []
 
 

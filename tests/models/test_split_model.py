@@ -26,11 +26,7 @@ _FIT = FitConfig(num_sources=800, num_points=400)
 def inputs_of(columns: SourceColumns) -> ModelInputs:
     """What hm-train makes of a manifest."""
     return ModelInputs(
-        dim=columns.dim,
-        source_size=columns.size,
-        columns=columns.names,
-        bodies=columns.bodies,
-        constants=columns.constants,
+        columns=columns,
         scales=Scales(length=_WIDTH / 3**0.5, moment=2.0, potential=0.3),
     )
 
@@ -55,7 +51,7 @@ def fitted(kind: SourceColumns, rank: int = 128, waves: int = 512) -> Split:
 
 def median_errors(model: Split, sources: jax.Array, points: jax.Array) -> tuple[float, float]:
     """Of potential and field, relative."""
-    exact = superposition(model.inputs.described, sources, points)
+    exact = superposition(model.inputs.columns, sources, points)
     potential = jnp.abs(model.potential(sources, points) - exact[0]) / jnp.abs(exact[0])
     difference = jnp.linalg.norm(model.field(sources, points) - exact[1], axis=1)
     field = difference / jnp.linalg.norm(exact[1], axis=1)
@@ -96,7 +92,7 @@ def discs() -> Split:
 
 def test_superposition_and_sign_are_exact(discs: Split) -> None:
     """phi(A and B) = phi(A) + phi(B) to 1e-5, phi(-m) = -phi(m) to 1e-6, in float32."""
-    sources, points = spread(discs.inputs.described, 1, 6)
+    sources, points = spread(discs.inputs.columns, 1, 6)
     evaluate = eqx.filter_jit(discs.potential)
     whole = evaluate(sources, points)
     parts = evaluate(sources[:2], points) + evaluate(sources[2:], points)
@@ -110,7 +106,7 @@ def test_superposition_and_sign_are_exact(discs: Split) -> None:
 
 def test_errors_are_those_of_the_smooth_part(discs: Split) -> None:
     """What training sees is the error of the whole, up to the rounding of the labels."""
-    columns = discs.inputs.described
+    columns = discs.inputs.columns
     sources, points = spread(columns, 2, 6)
     tables = sources.reshape(2, 3, -1)
     labels = block_superposition(columns, tables, jnp.array([3, 3]), points)
@@ -125,7 +121,7 @@ def test_a_file_means_the_same_whatever_later_defaults_are(
     discs: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is null for "as the dimension wants it" is a number in the file."""
-    sources, points = spread(discs.inputs.described, 4, 5)
+    sources, points = spread(discs.inputs.columns, 4, 5)
     save_model(tmp_path / "model.hm", discs, {})
     before = discs.potential(sources, points)
     for defaults in (CUTOFF, SMOOTHNESS, BANDWIDTH):
@@ -160,8 +156,8 @@ def test_many_sources_meet_many_points_by_cells(discs: Split) -> None:
 
 def test_gradients_find_a_source(discs: Split) -> None:
     """Through the network and the near part, with respect to everything a row says."""
-    sources, points = spread(discs.inputs.described, 4, 2)
-    target = superposition(discs.inputs.described, sources, points)[1]
+    sources, points = spread(discs.inputs.columns, 4, 2)
+    target = superposition(discs.inputs.columns, sources, points)[1]
 
     @jax.jit
     def loss(sources: jax.Array) -> jax.Array:
@@ -200,12 +196,6 @@ def test_arrays_of_other_shapes_are_refused(discs: Split, case: str) -> None:
     make, message = _WRONG[case]
     with pytest.raises(SourceError, match=message):
         discs.potential(*make())  # type: ignore[arg-type]
-
-
-def test_bodies_must_be_known() -> None:
-    """A split needs closed forms."""
-    with pytest.raises(SourceError, match="bodies of the sources must be known"):
-        Split(SplitConfig(), ModelInputs(), jax.random.key(0))
 
 
 def test_a_fit_can_be_left_out(discs: Split) -> None:

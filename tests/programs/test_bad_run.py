@@ -22,6 +22,7 @@ from program_runs import (
 
 from hypermagnetics import models
 from hypermagnetics.models.hyper_layer import HyperLayerConfig
+from hypermagnetics.sources import SourceColumns
 
 SHORT = (
     *TRAINING_RECIPE,
@@ -241,7 +242,7 @@ def of_another_width(file: Path) -> None:
 def of_other_sources(file: Path) -> None:
     """A model of bodies with one more column than those of the dataset."""
     config = HyperLayerConfig(width=8, depth=1, hwidth=1.0, hdepth=1)
-    inputs = models.ModelInputs(dim=2, source_size=5)
+    inputs = models.ModelInputs(columns=SourceColumns.of("disc", varying=["radius"]))
     models.save_model(file, models.build_model(config, inputs, jr.key(0)), {})
 
 

@@ -58,7 +58,7 @@ CHANGES = {
         ("must hold the settings that build the same model again; got {'width': 4}",),
     ),
     "other inputs": (
-        (", inputs\n", ", ModelInputs(source_size=5)\n"),
+        (", inputs\n", ', ModelInputs(moment="sample")\n'),
         ("The inputs of", "must be those that it is given; got ModelInputs("),
     ),
     "a rank that is none": (("self.config.width\n", "0\n"), ("must be a positive int", "got 0")),

@@ -22,10 +22,10 @@ def with_manifest(dataset: Dataset, **changes: object) -> Dataset:
 
 
 def test_a_model_knows_the_columns_of_its_dataset(tiny: Dataset) -> None:
-    """And the codes of the bodies only if there is a column of them."""
-    inputs = setup_of(tiny).inputs
-    assert inputs.columns == tiny.manifest.columns
-    assert (inputs.dim, inputs.source_size, inputs.codes) == (2, 4, ())
+    """Names, bodies and constants, in the words of the manifest."""
+    columns = setup_of(tiny).inputs.columns
+    assert columns == tiny.columns
+    assert columns.names == tiny.manifest.columns
 
 
 @pytest.mark.parametrize(

@@ -43,11 +43,10 @@ def make_augmentation(
 
     Raises:
         RecipeError: If a source table of these columns cannot say what a symmetry makes of it.
-        SourceError: If the bodies are not known.
     """
     if not names:
         return unchanged
-    columns = inputs.described
+    columns = inputs.columns
     for name in names:
         if lacking := SYMMETRIES[name].obstacle(columns):
             raise RecipeError(

@@ -26,14 +26,15 @@ def usage_card(model: Model) -> str:
         (
             "## What it reads",
             "",
-            f"`sources`: one row for each source, {model.source_size} columns; rows of zeros add "
-            "nothing.",
+            f"`sources`: one row for each source, {model.inputs.columns.size} columns; rows of "
+            "zeros add nothing.",
             "",
             "| column | unit | range in training |",
             "|---|---|---|",
             *(f"| {' | '.join(row)} |" for row in _column_rows(model)),
             "",
-            *_bodies(model),
+            _bodies(model),
+            "",
             f"`points`: one row for each point, {model.dim} coordinates [m].",
             "",
             "It gives the scalar potential phi [A] and the field H = -grad phi [A/m].",
@@ -48,24 +49,20 @@ def usage_card(model: Model) -> str:
 
 def _column_rows(model: Model) -> list[tuple[str, str, str]]:
     inputs = model.inputs
-    if not (inputs.columns and inputs.bodies):
-        count = inputs.source_size - 2 * inputs.dim
-        return [("moment", "", ""), ("position", "m", ""), (f"{count} sizes", "m", "")]
-    ranges = inputs.trained.sources if inputs.trained else ((),) * inputs.source_size
+    columns = inputs.columns
+    ranges = inputs.trained.sources if inputs.trained else ((),) * columns.size
     return [
         (name, unit, " to ".join(f"{value:.4g}" for value in seen))
-        for name, unit, seen in zip(inputs.columns, inputs.described.units, ranges, strict=True)
+        for name, unit, seen in zip(columns.names, columns.units, ranges, strict=True)
     ]
 
 
-def _bodies(model: Model) -> list[str]:
-    inputs = model.inputs
-    if not inputs.bodies:
-        return []
-    codes = zip(inputs.bodies, inputs.codes, strict=False)
-    named = ", ".join(f"{name} ({code})" for name, code in codes) or ", ".join(inputs.bodies)
-    shared = ", ".join(f"{name} = {value:g}" for name, value in inputs.constants)
-    return [f"Bodies: {named}{'; the same for all: ' if shared else ''}{shared}.", ""]
+def _bodies(model: Model) -> str:
+    columns = model.inputs.columns
+    codes = zip(columns.bodies, columns.codes, strict=False)
+    named = ", ".join(f"{name} ({code})" for name, code in codes) or ", ".join(columns.bodies)
+    shared = ", ".join(f"{name} = {value:g}" for name, value in columns.constants)
+    return f"Bodies: {named}{'; the same for all: ' if shared else ''}{shared}."
 
 
 def _trusted(model: Model) -> list[str]:
@@ -73,7 +70,7 @@ def _trusted(model: Model) -> list[str]:
     if not ranges:
         return ["The file does not say where it was trained."]
     counted = {name for known in ranges for name in known.names}
-    free = [name for name in model.source_columns if name in LENGTHS and name not in counted]
+    free = [name for name in model.inputs.columns.names if name in LENGTHS and name not in counted]
     return [
         *(f"- {known.kind}: {known}" for known in ranges),
         *([f"- not judged, though the error depends on it: {', '.join(free)}"] if free else []),

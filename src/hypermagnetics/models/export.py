@@ -48,7 +48,7 @@ def to_jax_export(model: Model, quantity: Quantity) -> bytes:
 
     count, num_points = export.symbolic_shape("sources, points")
     exported = export.export(jax.jit(function), platforms=PLATFORMS)(
-        jax.ShapeDtypeStruct((count, model.source_size), jnp.float32),
+        jax.ShapeDtypeStruct((count, model.inputs.columns.size), jnp.float32),
         jax.ShapeDtypeStruct((num_points, model.dim), jnp.float32),
     )
     return bytes(exported.serialize())

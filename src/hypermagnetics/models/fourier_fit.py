@@ -77,19 +77,16 @@ def fit(
 
     Args:
         config: Settings.
-        series: Functions, hypernetwork and inputs, whose bodies are known.
+        series: Functions, hypernetwork and inputs.
         sources: Sources; some are drawn.
         points: Points even over the domain [m]; some are drawn.
         key: Random key.
 
     Returns:
         A hypernetwork of the same sizes.
-
-    Raises:
-        SourceError: If the inputs do not say what the bodies are.
     """
     keys = jr.split(key, 3)
-    columns = series.inputs.described
+    columns = series.inputs.columns
     some = jr.permutation(keys[0], sources)[: config.num_sources]
     at = jr.permutation(keys[1], points)[: config.num_points]
     values = np.asarray(eqx.filter_jit(series.features)(at), np.float64)

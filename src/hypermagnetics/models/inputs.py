@@ -1,22 +1,13 @@
 """What a network reads of a source table: numbers of order 1 that say the same in any unit."""
 
-from typing import Annotated, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
-from pydantic import Field, model_validator
 
 from hypermagnetics.config import Config, Positive
-from hypermagnetics.errors import SourceError
 from hypermagnetics.shapes import SourceTable
-from hypermagnetics.table import (
-    BODIES,
-    QUATERNION,
-    SHAPE_COLUMNS,
-    SIZES,
-    BodyName,
-    SourceColumns,
-)
+from hypermagnetics.table import QUATERNION, SIZES, SourceColumns
 
 ValuesAs = Literal["linear", "asinh"]
 """What a network's value u means: the potential is scale * u, or scale * sinh(u)."""
@@ -48,39 +39,22 @@ class TrainedRange(Config):
 
 
 class ModelInputs(Config):
-    """What a model reads, fixed by its dataset."""
+    """What a model reads: the source table of its dataset, and how it is normalised."""
 
-    dim: Annotated[int, Field(ge=2, le=3)] = 2
-    source_size: Annotated[int, Field(ge=4)] = 4
-    """Columns of the source table: moment, position, then anything else."""
-    columns: tuple[str, ...] = ()
-    """Their names. Without them, as in older files, all behind the position are lengths."""
-    bodies: tuple[BodyName, ...] = ()
-    """Bodies that the rows may be. Not known in older files."""
-    constants: tuple[tuple[str, float], ...] = ()
-    """Sizes and rotation that all rows share, by name."""
+    columns: SourceColumns = SourceColumns.of("dipole", dim=2)
+    """The source table."""
     trained: TrainedRange | None = None
-    """What has been seen in training, if known."""
+    """The values seen in training, if known."""
     scales: Scales = Scales()
     values: ValuesAs = "linear"
     """What the network's values mean."""
     moment: MomentUnit = "dataset"
     """The unit in which moments are read."""
 
-    @model_validator(mode="after")
-    def _the_columns_can_be_read(self) -> "ModelInputs":
-        if self.source_size < 2 * self.dim:
-            raise ValueError(f"for at least {2 * self.dim} columns, of moment and position")
-        if self.columns and len(self.columns) != self.source_size:
-            raise ValueError(f"given {self.source_size} names of columns, or none")
-        names = self.shape_columns
-        if not set(names) <= set(SHAPE_COLUMNS) or len(set(names)) < len(names):
-            raise ValueError(f"for columns among {', '.join(SHAPE_COLUMNS)}, each once")
-        if len(set(names) & set(QUATERNION)) not in (0, len(QUATERNION)):
-            raise ValueError(f"given a rotation by all of {', '.join(QUATERNION)}")
-        if "body" in names and not self.bodies:
-            raise ValueError("given the bodies if there is a column 'body'")
-        return self
+    @property
+    def dim(self) -> int:
+        """Space dimension."""
+        return self.columns.dim
 
     @property
     def is_normalised_beyond_scales(self) -> bool:
@@ -88,36 +62,11 @@ class ModelInputs(Config):
         return (self.values, self.moment) != ("linear", "dataset")
 
     @property
-    def shape_columns(self) -> tuple[str, ...]:
-        """Names of the columns behind moment and position; none if they are not known."""
-        return self.columns[2 * self.dim :]
-
-    @property
-    def codes(self) -> tuple[int, ...]:
-        """Codes of the bodies in the column `body`, if there is one."""
-        return tuple(map(BODIES.index, self.bodies)) if "body" in self.columns else ()
-
-    @property
-    def described(self) -> SourceColumns:
-        """The columns with their bodies, for exact values.
-
-        Raises:
-            SourceError: If the bodies are not known.
-        """
-        if not self.bodies:
-            raise SourceError(
-                "The bodies of the sources must be known for exact values; got a model that does "
-                "not say them. Train it again on a dataset of the present format."
-            )
-        return SourceColumns(self.dim, self.bodies, self.columns, self.constants)
-
-    @property
     def shape_size(self) -> int:
         """Number of features in `Rows.shape`."""
-        width = {"angle": 2, QUATERNION[0]: 9, "body": len(self.codes)}
+        width = {"angle": 2, QUATERNION[0]: 9, "body": len(self.columns.codes)}
         width |= dict.fromkeys(QUATERNION[1:], 0)
-        known = sum(width.get(name, 1) for name in self.shape_columns)
-        return known if self.columns else self.source_size - 2 * self.dim
+        return sum(width.get(name, 1) for name in self.columns.shape_names)
 
 
 class Rows(NamedTuple):
@@ -146,15 +95,15 @@ def read_rows(inputs: ModelInputs, sources: SourceTable) -> Rows:
     """
     dim, scales = inputs.dim, inputs.scales
     rest = sources[:, 2 * dim :]
-    column = {name: rest[:, i : i + 1] for i, name in enumerate(inputs.shape_columns)}
-    lengths = [column[name] for name in SIZES if name in column] if inputs.columns else [rest]
+    column = {name: rest[:, i : i + 1] for i, name in enumerate(inputs.columns.shape_names)}
+    lengths = [column[name] for name in SIZES if name in column]
     features = [sources[:, :0], *(length / scales.length for length in lengths)]
     if "angle" in column:
         features += [jnp.cos(2 * column["angle"]), jnp.sin(2 * column["angle"])]
     if QUATERNION[0] in column:
         features.append(_rotation_matrix(*(column[name] for name in QUATERNION)))
     if "body" in column:
-        codes = jnp.asarray(inputs.codes, sources.dtype)[None]
+        codes = jnp.asarray(inputs.columns.codes, sources.dtype)[None]
         features.append((column["body"] == codes).astype(sources.dtype))
     return Rows(
         sources[:, :dim] / scales.moment,

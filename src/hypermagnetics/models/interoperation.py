@@ -39,12 +39,11 @@ def as_magpylib_source(model: Model, sources: SourceTable) -> Any:
         A `magpylib.misc.CustomSource`.
 
     Raises:
-        SourceError: If the sources have another number of columns than the model reads, or the
-            model does not know its bodies.
+        SourceError: If the sources have another number of columns than the model reads.
         HypermagneticsError: If magpylib is not installed.
     """
     magpylib = import_magpylib()
-    table, columns = jnp.asarray(sources), model.inputs.described
+    table, columns = jnp.asarray(sources), model.inputs.columns
 
     def at(field: str, points: Points) -> FieldValues:
         match field:

@@ -11,9 +11,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, PyTree
 
-from hypermagnetics.models.arguments import checked_arguments
+from hypermagnetics.config import Config
+from hypermagnetics.models.inputs import ModelInputs
 from hypermagnetics.models.normalisation import in_own_unit, physical
-from hypermagnetics.models.reader import Reader
+from hypermagnetics.models.ranges import checked_arguments
 from hypermagnetics.models.steps import over_points, summed_over_sources
 from hypermagnetics.shapes import (
     AnyKey,
@@ -26,6 +27,7 @@ from hypermagnetics.shapes import (
 )
 from hypermagnetics.shapes import Field as FieldValues
 from hypermagnetics.sources import magnetisation
+from hypermagnetics.table import LENGTHS
 
 MU_0 = 4e-7 * math.pi
 """Permeability of free space [T m/A], to nine digits (CODATA 2018: 1.25663706212e-6)."""
@@ -33,7 +35,7 @@ MU_0 = 4e-7 * math.pi
 _Model = TypeVar("_Model", bound="Model")
 
 
-class Model(Reader):
+class Model(eqx.Module):
     """Potential and field of a configuration at any points.
 
     A hypernetwork reads the sources and writes weights, summed over the sources; a function of
@@ -42,6 +44,19 @@ class Model(Reader):
     nothing, so that padding a source table changes nothing. What `inputs` says of the normalisation
     is applied around these three by everything else.
     """
+
+    config: eqx.AbstractVar[Config]
+    inputs: eqx.AbstractVar[ModelInputs]
+
+    @property
+    def dim(self) -> int:
+        """Space dimension."""
+        return self.inputs.dim
+
+    @property
+    def limited_columns(self) -> tuple[str, ...]:
+        """Columns whose range in training bounds where the model can be trusted: all lengths."""
+        return tuple(name for name in self.inputs.columns.names if name in LENGTHS)
 
     @abc.abstractmethod
     def weights(self, sources: SourceTable) -> PyTree[Array]:
@@ -215,7 +230,7 @@ class Model(Reader):
         Raises:
             SourceError: If sources or points have another number of columns than the model reads.
         """
-        checked = checked_arguments(self, sources, points)
+        checked = checked_arguments(self.inputs, self.limited_columns, sources, points)
         capacity = self.count_near(*checked)
         potential: Potential = potential_at(self, *checked, capacity)
         return potential
@@ -237,7 +252,7 @@ class Model(Reader):
         Raises:
             SourceError: If sources or points have another number of columns than the model reads.
         """
-        checked = checked_arguments(self, sources, points)
+        checked = checked_arguments(self.inputs, self.limited_columns, sources, points)
         capacity = self.count_near(*checked)
         field: FieldValues = field_at(self, *checked, capacity)
         return field
@@ -253,9 +268,9 @@ class Model(Reader):
             Flux density [T] at each point.
 
         Raises:
-            SourceError: As `field`, or if the model does not know its bodies.
+            SourceError: As `field`.
         """
-        columns = self.inputs.described
+        columns = self.inputs.columns
         field = self.field(sources, points)
         inside = magnetisation(columns, jnp.asarray(sources), jnp.asarray(points))
         total: FieldValues = MU_0 * (field + inside)

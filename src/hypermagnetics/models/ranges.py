@@ -1,12 +1,14 @@
-"""Where a model was trained, and a warning beyond it."""
+"""The arguments of a model: their shapes, and a warning outside the range of its training."""
 
 import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
+from hypermagnetics.errors import SourceError
 from hypermagnetics.models.inputs import ModelInputs
 from hypermagnetics.shapes import Points, SourceTable
 from hypermagnetics.table import source_rows
@@ -58,6 +60,39 @@ def known_ranges(inputs: ModelInputs, columns: tuple[str, ...]) -> list[KnownRan
     ]
     axes = range(inputs.dim)
     return [*kinds, _known("coordinates of points", "xyz"[: inputs.dim], axes, trained.points)]
+
+
+def checked_arguments(
+    inputs: ModelInputs, columns: tuple[str, ...], sources: SourceTable, points: Points
+) -> tuple[SourceTable, Points]:
+    """Arrays of the right shape; a warning if values are known to be out of range.
+
+    Args:
+        inputs: What the model reads, and its ranges.
+        columns: The columns whose range counts.
+        sources: Source table.
+        points: Points of evaluation [m].
+
+    Returns:
+        The two as arrays of JAX.
+
+    Raises:
+        SourceError: If one has another number of columns than the model reads.
+    """
+    sources, points = jnp.asarray(sources), jnp.asarray(points)
+    table = inputs.columns
+    if sources.ndim != 2 or sources.shape[1] != table.size:
+        raise SourceError(
+            f"A source table must have {table.size} columns ({', '.join(table.names)}); got an "
+            f"array of shape {sources.shape}. Give one row for each source."
+        )
+    if points.ndim != 2 or points.shape[1] != inputs.dim:
+        raise SourceError(
+            f"Points must be an array of (points, {inputs.dim}); got one of shape {points.shape}. "
+            "Give one row for each point."
+        )
+    warn_out_of_range(inputs, columns, sources, points)
+    return sources, points
 
 
 def warn_out_of_range(

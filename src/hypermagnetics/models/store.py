@@ -15,16 +15,72 @@ import jax.random as jr
 from pydantic import Field, JsonValue, ValidationError
 
 from hypermagnetics.config import Config
-from hypermagnetics.errors import DamagedFileError, ModelFileError
+from hypermagnetics.errors import DamagedFileError, ModelFileError, SourceError
 from hypermagnetics.files import atomic_file
-from hypermagnetics.models.inputs import ModelInputs
+from hypermagnetics.models.inputs import (
+    ModelInputs,
+    MomentUnit,
+    Scales,
+    TrainedRange,
+    ValuesAs,
+)
 from hypermagnetics.models.model import Model
 from hypermagnetics.models.registry import ModelConfig, build_model, config_of
 from hypermagnetics.models.user import UserModelConfig, class_name
+from hypermagnetics.table import BodyName, SourceColumns
 
 MODEL_FILE_VERSION: Literal[1] = 1
 _MAX_HEADER_BYTES = 1 << 20
 _Tree = TypeVar("_Tree")
+
+
+class InputsInFile(Config):
+    """The inputs of a model, with the keys of the file format."""
+
+    dim: int
+    source_size: int
+    columns: tuple[str, ...]
+    bodies: tuple[BodyName, ...]
+    constants: tuple[tuple[str, float], ...]
+    trained: TrainedRange | None = None
+    scales: Scales = Scales()
+    values: ValuesAs = "linear"
+    moment: MomentUnit = "dataset"
+
+    @classmethod
+    def of(cls, inputs: ModelInputs) -> "InputsInFile":
+        """The inputs of a model, to be written."""
+        columns = inputs.columns
+        return cls(
+            dim=columns.dim,
+            source_size=columns.size,
+            columns=columns.names,
+            bodies=columns.bodies,
+            constants=columns.constants,
+            trained=inputs.trained,
+            scales=inputs.scales,
+            values=inputs.values,
+            moment=inputs.moment,
+        )
+
+    def model_inputs(self) -> ModelInputs:
+        """The inputs of the model that was written.
+
+        Raises:
+            SourceError: If they describe no source table.
+        """
+        if len(self.columns) != self.source_size:
+            raise SourceError(
+                f"A source table must have as many columns as its source_size, {self.source_size}; "
+                f"got {', '.join(self.columns)}. Name each once."
+            )
+        return ModelInputs(
+            columns=SourceColumns(self.dim, self.bodies, self.columns, self.constants),
+            trained=self.trained,
+            scales=self.scales,
+            values=self.values,
+            moment=self.moment,
+        )
 
 
 class Header(Config):
@@ -33,7 +89,7 @@ class Header(Config):
     format: Literal["hypermagnetics model", "hypermagnetics checkpoint"]
     version: Literal[1] = MODEL_FILE_VERSION
     model: ModelConfig
-    inputs: ModelInputs
+    inputs: InputsInFile
     training: dict[str, JsonValue]
     """Where the parameters come from: dataset, step, versions."""
     bytes: Annotated[int, Field(ge=0)]
@@ -86,7 +142,7 @@ def write_tree(
         {
             "format": kind,
             "model": config_of(model),
-            "inputs": model.inputs,
+            "inputs": InputsInFile.of(model.inputs),
             "training": training,
             "bytes": len(leaves),
             "sha256": hashlib.sha256(leaves).hexdigest(),
@@ -132,11 +188,20 @@ def model_template(header: Header, path: Path, user_model: type[Model] | None) -
     """A model of the right structure whose arrays are only shapes.
 
     Raises:
-        ModelFileError: If the file is of another class than the given one, or of one not given.
+        ModelFileError: If the file is of another class than the given one, or of one not given, or
+            for sources that this release does not know.
     """
     _refuse_another_class(header, path, user_model)
+    try:
+        inputs = header.inputs.model_inputs()
+    except SourceError as error:
+        raise ModelFileError(
+            "The inputs in a model file must describe a source table that this release knows; got "
+            f"a file of which it says: {error} ({path}). Read it with the release of "
+            "hypermagnetics that wrote it."
+        ) from error
     template: Model = eqx.filter_eval_shape(
-        lambda: build_model(header.model, header.inputs, jr.key(0), user_model)
+        lambda: build_model(header.model, inputs, jr.key(0), user_model)
     )
     return template
 

@@ -158,9 +158,9 @@ def _check_attributes(model: Model, name: str, inputs: ModelInputs) -> None:
 def _check_shapes(user_model: type[Model], model: Model, name: str) -> None:
     """Potential and field, of one configuration and of a block."""
     dim = model.dim
-    tables = jax.ShapeDtypeStruct((_SAMPLES, _SOURCES, model.source_size), jnp.float32)
+    tables = jax.ShapeDtypeStruct((_SAMPLES, _SOURCES, model.inputs.columns.size), jnp.float32)
     points = jax.ShapeDtypeStruct((_POINTS, dim), jnp.float32)
-    each = jax.ShapeDtypeStruct((_SOURCES, model.source_size), jnp.float32)
+    each = jax.ShapeDtypeStruct((_SOURCES, model.inputs.columns.size), jnp.float32)
     # Compiled, as in a step: what cannot be hashed is found too.
     evaluate = eqx.filter_jit(lambda m, table, at: m.evaluate(m.weights(table), at))
     block = eqx.filter_jit(lambda m, several, at: m.block(several, at))
@@ -180,7 +180,7 @@ def _check_shapes(user_model: type[Model], model: Model, name: str) -> None:
 
 def _check_padding(user_model: type[Model], config: UserModelConfig, inputs: ModelInputs) -> None:
     """Tables are filled up with rows of zeros, so these must not change anything."""
-    rows = jnp.zeros((_SOURCES, inputs.source_size), jnp.float32)
+    rows = jnp.zeros((_SOURCES, inputs.columns.size), jnp.float32)
     rule = f"The weights that {config.name} makes of rows of zeros must be 0"
     with must(rule, user_model, "model.name"):
         made = eqx.filter_jit(
@@ -219,7 +219,7 @@ def _check_field(user_model: type[Model], config: UserModelConfig, inputs: Model
 
 def _examples(inputs: ModelInputs) -> tuple[SourceTable, Points]:
     """Sources at the ends of what training will show, if known, and points in between."""
-    sources, points = jnp.ones((2, inputs.source_size)), jnp.ones((2, inputs.dim))
+    sources, points = jnp.ones((2, inputs.columns.size)), jnp.ones((2, inputs.dim))
     if inputs.trained is not None:
         sources = jnp.asarray(inputs.trained.sources).T
         points = jnp.asarray(inputs.trained.points).T

@@ -9,7 +9,8 @@ import pytest
 from hypermagnetics.evaluate.subjects.arguments import sort_arguments
 from hypermagnetics.evaluate.subjects.opening import open_subjects
 from hypermagnetics.evaluate.subjects.subject import Subject
-from hypermagnetics.models import HyperLayer, save_model
+from hypermagnetics.models import HyperLayer, ModelInputs, save_model
+from hypermagnetics.sources import SourceColumns
 from hypermagnetics.train.export import export_run
 
 OpenSubject = Callable[[object], Subject]
@@ -20,7 +21,8 @@ def trained_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory of a training whose model knows nothing; not to be changed."""
     directory = tmp_path_factory.mktemp("subjects") / "run"
     keys = {"hyperkey": jr.key(0), "mainkey": jr.key(1)}
-    save_model(directory / "model.hm", HyperLayer(8, 1, 1.0, 1, **keys), {})
+    inputs = ModelInputs(columns=SourceColumns.of("disc", constants={"radius": 1.0}))
+    save_model(directory / "model.hm", HyperLayer(8, 1, 1.0, 1, inputs=inputs, **keys), {})
     return directory
 
 

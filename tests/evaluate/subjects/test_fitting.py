@@ -13,21 +13,24 @@ from hypermagnetics.errors import RunError
 from hypermagnetics.evaluate.datasets import OpenedDataset, open_datasets
 from hypermagnetics.evaluate.subjects.arguments import DatasetArgument, sort_arguments
 from hypermagnetics.evaluate.subjects.fitting import check_fit
-from hypermagnetics.evaluate.subjects.inputs import ExpectedInputs
 from hypermagnetics.evaluate.subjects.opening import open_subjects
-from hypermagnetics.evaluate.subjects.subject import Subject
+from hypermagnetics.evaluate.subjects.subject import Subject, TableSize
 from hypermagnetics.models import ModelInputs, build_model, save_model
 from hypermagnetics.models.hyper_layer import HyperLayerConfig
+from hypermagnetics.sources import BodyName, SourceColumns
 
-NAMES = ("moment_x", "moment_y", "position_x", "position_y")
+
+def _discs(*bodies: BodyName, radius: float = 1.0) -> SourceColumns:
+    """Bodies in the plane, with discs of one radius among them."""
+    return SourceColumns.of(*bodies, dim=2, constants={"radius": radius})
 
 
 def _never(split, num_samples):
     raise AssertionError("nothing is predicted")
 
 
-def _subject(inputs: ExpectedInputs | None) -> Subject:
-    return Subject("some", "model", "some.hm", _never, inputs=inputs)
+def _subject(table: SourceColumns | TableSize | None) -> Subject:
+    return Subject("some", "model", "some.hm", _never, table=table)
 
 
 @pytest.fixture
@@ -36,64 +39,48 @@ def opened(tiny):
     return open_datasets([DatasetArgument(tiny.directory, "discs")])
 
 
-@pytest.mark.parametrize(
-    "inputs",
-    [
-        None,
-        ExpectedInputs(2, 4),
-        ExpectedInputs(2, 4, NAMES),
-        ExpectedInputs(2, 4, NAMES, ("disc",), (("radius", 1.0),)),
-        ExpectedInputs(2, 4, NAMES, ("dipole", "disc"), (("radius", 1.0), ("angle", 0.5))),
-    ],
-)
-def test_what_fits_is_taken(opened, inputs):
-    check_fit([_subject(inputs)], opened)
+@pytest.mark.parametrize("table", [None, TableSize(2, 4), _discs("disc")])
+def test_what_fits_is_taken(opened, table):
+    check_fit([_subject(table)], opened)
 
 
 @pytest.mark.parametrize(
-    ("inputs", "message"),
+    ("table", "message"),
     [
-        (ExpectedInputs(2, 5), "2 and 4 columns; got 2 and 5 columns (some.hm, split"),
-        (ExpectedInputs(3, 4), "2 and 4 columns; got 3 and 4 columns (some.hm, split"),
+        (TableSize(2, 5), "2 and 4 columns; got 2 and 5 columns (some.hm, split"),
+        (TableSize(3, 4), "2 and 4 columns; got 3 and 4 columns (some.hm, split"),
+        (_discs("dipole", "disc"), "2 and 4 columns; got 2 and 5 columns (some.hm, split"),
         (
-            ExpectedInputs(2, 4, (*NAMES[:2], "radius", "angle")),
-            "y; got moment_x, moment_y, radius",
-        ),
-        (
-            ExpectedInputs(2, 4, NAMES, ("dipole",)),
+            SourceColumns.of("dipole", dim=2),
             "must know all bodies of the dataset, disc; got one trained without disc",
         ),
-        (
-            ExpectedInputs(2, 4, NAMES, ("disc",), (("radius", 0.5),)),
-            "of radius 1; got one for radius 0.5",
-        ),
+        (_discs("disc", radius=0.5), "of radius 1; got one for radius 0.5"),
     ],
 )
-def test_other_tables_are_refused(opened, tiny, inputs, message):
+def test_other_tables_are_refused(opened, tiny, table, message):
     with refused(RunError, message, str(tiny.directory), "like the one it was trained on"):
-        check_fit([_subject(ExpectedInputs(2, 4)), _subject(inputs)], opened)
+        check_fit([_subject(TableSize(2, 4)), _subject(table)], opened)
 
 
-def test_all_bodies_must_be_known(mixture):
+def test_the_columns_must_be_those_of_the_dataset(mixture):
     (opened,) = open_datasets([DatasetArgument(mixture.dataset.directory, "mixture")])
     columns = mixture.columns
-    inputs = ExpectedInputs(columns.dim, columns.size, columns.names, columns.bodies)
-    unknown = replace(inputs, columns=(), bodies=())
-    check_fit([_subject(inputs), _subject(unknown)], [opened])
-    with refused(RunError, f"got one trained without {columns.bodies[0]}", "some.hm"):
-        check_fit([_subject(replace(inputs, bodies=columns.bodies[1:]))], [opened])
+    check_fit([_subject(columns), _subject(TableSize(columns.dim, columns.size))], [opened])
+    first, *others = columns.shape_names
+    turned = replace(columns, names=(*columns.names[: 2 * columns.dim], *others, first))
+    with refused(RunError, "must read the columns of the dataset", "got moment_x", "some.hm"):
+        check_fit([_subject(turned)], [opened])
 
 
 @pytest.mark.parametrize(
-    ("bodies", "constants", "message"),
+    ("table", "message"),
     [
-        (("disc",), (("radius", 0.5),), "of radius 1; got one for radius 0.5"),
-        (("dipole",), (), "got one trained without disc"),
+        (_discs("disc", radius=0.5), "of radius 1; got one for radius 0.5"),
+        (SourceColumns.of("dipole", dim=2), "got one trained without disc"),
     ],
 )
-def test_a_model_file_tells_its_bodies(opened, tiny, tmp_path, bodies, constants, message):
-    columns = opened[0].columns.names
-    inputs = ModelInputs(columns=columns, bodies=bodies, constants=constants)
+def test_a_model_file_tells_its_bodies(opened, tiny, tmp_path, table, message):
+    inputs = ModelInputs(columns=table)
     config = HyperLayerConfig(width=8, depth=1, hwidth=1.0, hdepth=1)
     save_model(tmp_path / "model.hm", build_model(config, inputs, jr.key(0)), {})
     words = [str(tmp_path / "model.hm"), str(tiny.directory)]
@@ -130,4 +117,4 @@ def test_the_last_dataset_is_checked_too(opened, mixture):
     columns = dataset.columns
     other = OpenedDataset("mixture", dataset, columns, dataset.splits)
     with refused(RunError, "got 2 and 4 columns", str(dataset.directory)):
-        check_fit([_subject(ExpectedInputs(2, 4))], [*opened, other])
+        check_fit([_subject(TableSize(2, 4))], [*opened, other])

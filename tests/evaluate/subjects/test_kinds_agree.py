@@ -97,14 +97,14 @@ def test_subjects_say_what_they_are(everything, tiny, trained_run, exported_run)
         digest = hashlib.sha256((trained_run / "model.hm").read_bytes()).hexdigest()
         assert subject.sha256 == digest
         assert (subject.rank, subject.num_parameters) == (8, models.num_parameters(model))
-        assert (subject.inputs.dim, subject.inputs.num_columns) == (2, 4)
+        assert subject.table == tiny.columns
     # sha256sum field.jaxexport potential.jaxexport | sha256sum
     lines = "".join(
         f"{hashlib.sha256((exported_run / name).read_bytes()).hexdigest()}  {name}\n"
         for name in ("field.jaxexport", "potential.jaxexport")
     )
     assert export.sha256 == hashlib.sha256(lines.encode()).hexdigest()
-    assert (function.sha256, function.inputs) == (None, None)
+    assert (function.sha256, function.table) == (None, None)
     assert len({hdf5.sha256, in_zarr.sha256, None}) == 3
     for subject in (export, function, hdf5, in_zarr):
         assert subject.rank is subject.num_parameters is None

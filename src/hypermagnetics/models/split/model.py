@@ -98,11 +98,8 @@ class Split(Model):
             config: Settings.
             inputs: Dimension, columns, bodies and scales.
             key: Random key.
-
-        Raises:
-            SourceError: If the inputs do not say what the bodies are.
         """
-        dim = inputs.described.dim
+        dim = inputs.columns.dim
         cutoff = config.cutoff or CUTOFF[dim]
         smoothness = config.smoothness or SMOOTHNESS[dim]
         bandwidth = config.bandwidth or BANDWIDTH[dim]
@@ -115,7 +112,7 @@ class Split(Model):
     def weights(self, sources: SourceTable) -> Float[Array, " features"]:
         """The weights of the features; see `Model`."""
         scales, dim = self.inputs.scales, self.inputs.dim
-        dipoles = smooth_dipoles(self.inputs.described, sources, self.config.nodes)
+        dipoles = smooth_dipoles(self.inputs.columns, sources, self.config.nodes)
         moments, positions = (part.reshape(-1, dim) for part in dipoles)
         return self.factors.weights(moments / scales.moment, positions / scales.length)
 
@@ -133,7 +130,7 @@ class Split(Model):
     def block(self, sources: SourceTables, points: Points) -> tuple[BlockPotential, BlockField]:
         """Potential and field of samples that share their points; see `Model`."""
         potential, field = self.learned_block(sources, points)
-        columns, smoothing = self.inputs.described, self.smoothing
+        columns, smoothing = self.inputs.columns, self.smoothing
         near = jax.lax.map(
             lambda table: near_superposition(columns, smoothing, table, points), sources
         )
@@ -159,7 +156,7 @@ class Split(Model):
         field: BlockField,
     ) -> tuple[BlockPotential, BlockField]:
         """The smooth part, which follows from the sources; see `Model`."""
-        columns, smoothing = self.inputs.described, self.smoothing
+        columns, smoothing = self.inputs.columns, self.smoothing
         true: tuple[BlockPotential, BlockField] = jax.vmap(
             lambda table: smooth_superposition(columns, smoothing, table, points)
         )(sources)
@@ -170,7 +167,7 @@ class Split(Model):
         if self.config.fit.method == "none":
             return self
         scales, dim = self.inputs.scales, self.inputs.dim
-        _, positions = smooth_dipoles(self.inputs.described, sources, self.config.nodes)
+        _, positions = smooth_dipoles(self.inputs.columns, sources, self.config.nodes)
         positions = positions.reshape(-1, dim) / scales.length
         kernel = Kernel(
             self.smoothing.cutoff / scales.length,
@@ -185,7 +182,7 @@ class Split(Model):
         self, sources: SourceTable, points: Points, capacity: int | None
     ) -> tuple[Potential, FieldValues]:
         """Exact minus smooth values, for neighbours; see `Model`."""
-        columns, smoothing = self.inputs.described, self.smoothing
+        columns, smoothing = self.inputs.columns, self.smoothing
         if capacity is None:
             return near_superposition(columns, smoothing, sources, points)
         return near_by_cells(columns, smoothing, sources, points, capacity)
@@ -196,7 +193,7 @@ class Split(Model):
             return self.config.capacity
         if len(sources) * len(points) < _MANY_PAIRS:
             return None
-        return count_candidates(self.inputs.described, self.smoothing, sources, points)
+        return count_candidates(self.inputs.columns, self.smoothing, sources, points)
 
     @property
     def rank(self) -> int | None:
@@ -219,4 +216,4 @@ class Split(Model):
 
         So it goes unnoticed if a large box reaches out of the region that the fit has seen.
         """
-        return tuple(name for name in self.inputs.columns if name.startswith("position_"))
+        return tuple(name for name in self.inputs.columns.names if name.startswith("position_"))
