@@ -4,7 +4,6 @@ import gc
 import shlex
 import shutil
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -18,17 +17,7 @@ from hypermagnetics.generate.plan import Plan, make_plan
 from hypermagnetics.generate.run import Processes, generate
 from hypermagnetics.log import Progress, errors_in_one_line, in_bytes
 from hypermagnetics.recipes import describe_recipe, shipped_recipes
-from hypermagnetics.sources import BodyName
-
-_SECONDS_PER_PAIR: Mapping[BodyName, float] = {
-    "dipole": 1e-9,
-    "disc": 1e-9,
-    "sphere": 2e-9,
-    "rectangle": 9e-9,
-    "cuboid": 3e-8,
-}
-"""Time of a pair of source and point, for the estimate of a dry run; 2 cores. In a mix, each source
-is evaluated as each of the bodies."""
+from hypermagnetics.sources.kinds import KINDS
 
 _SECONDS_TO_START = 3
 """Imports and compilation."""
@@ -141,7 +130,7 @@ def _describe(plan: Plan, out: Path) -> str:
             f"{layout.num_points} points, {layout.num_blocks} blocks, {layout.num_shards} shards, "
             f"{in_bytes(layout.num_bytes)}"
         )
-    per_pair = sum(_SECONDS_PER_PAIR[body] for body in plan.columns.bodies)
+    per_pair = sum(KINDS[body].seconds_per_pair for body in plan.columns.bodies)
     seconds = plan.num_evaluations * per_pair + plan.num_bytes / _BYTES_PER_SECOND
     seconds += _SECONDS_TO_START
     existing = next(parent for parent in (out, *out.absolute().parents) if parent.exists())

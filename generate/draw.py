@@ -18,7 +18,7 @@ from hypermagnetics.generate.point_file import read_points
 from hypermagnetics.grids import random_grid, regular_grid
 from hypermagnetics.sources import SourceColumns, uniforms
 from hypermagnetics.sources.distributions import Lattice, Packed
-from hypermagnetics.sources.extents import outer_radii, volumes
+from hypermagnetics.sources.geometry import outer_radii, volumes
 from hypermagnetics.sources.packing import CANDIDATES, pack
 from hypermagnetics.sources.sampling import Purpose, whole_numbers
 from hypermagnetics.sources.surface_points import numbers_per_point, points_near_surfaces

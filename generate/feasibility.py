@@ -16,7 +16,7 @@ from hypermagnetics.generate.config import MAX_POINTS, DatasetRecipe, RegularGri
 from hypermagnetics.generate.draw import draw_sources
 from hypermagnetics.sources import SourceColumns, uniforms
 from hypermagnetics.sources.distributions import Aligned, Lattice, Packed
-from hypermagnetics.sources.extents import outer_radii, volumes
+from hypermagnetics.sources.geometry import outer_radii, volumes
 from hypermagnetics.sources.packing import ROUNDING
 
 _MAX_SITES = 1 << 20

@@ -7,6 +7,8 @@ from functools import cache
 
 from packaging_facts import modules, setup_cfg
 
+from hypermagnetics.table import BODIES
+
 PROGRAMS = ("generate", "train", "evaluate")
 LAYERS = (
     {"errors", "shapes"},
@@ -46,6 +48,18 @@ ONLY_IN = {
     "multiprocessing": {"child_processes", "generate.workers"},
     "optuna": {"train.sweep.optuna_search"},
     "xarray": {"data.labelled", "data.split"},
+}
+
+NAMES_OF_BODIES = {
+    "table": "the list of them, with their columns",
+    "sources.bodies": "a class for each, for notebooks",
+    "sources.configure": "the interface of the published code, of discs and dipoles",
+    "generate.bodies": "a table of a recipe for each",
+    "models.inputs": "the source table of a model that is made without one",
+    "data.importing": "files of earlier formats, of spheres and prisms",
+    "data.team_file": "the same",
+    "evaluate.results.published": "published figures, of discs",
+    "sources.distributions": "a distribution on a sphere, which is no body",
 }
 
 
@@ -169,3 +183,16 @@ def test_reading_datasets_needs_no_jax() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_bodies_are_named_in_few_places() -> None:
+    """Elsewhere a body is asked through its kind, so that a new one has an answer everywhere."""
+    named = {
+        short(name)
+        for name, file in modules().items()
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Constant) and node.value in BODIES
+    }
+    kinds = {name for name in named if name.startswith("sources.kinds.")}
+    assert named - kinds == NAMES_OF_BODIES.keys()
+    assert len(kinds) == 4

@@ -10,7 +10,8 @@ from packaging_facts import ROOT
 from program_runs import invoke
 
 from hypermagnetics.data import Dataset
-from hypermagnetics.models import HyperLayer, save_model
+from hypermagnetics.models import HyperLayer, ModelInputs, save_model
+from hypermagnetics.sources import SourceColumns
 
 PAGES = ("README.md", "CONTRIBUTING.md", *sorted(f"docs/{p.name}" for p in ROOT.glob("docs/*.md")))
 _BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -25,8 +26,15 @@ def test_python_blocks_run(
 ) -> None:
     """One after another, beside a run as `make demo` leaves it, a dataset, and an evaluation."""
     shutil.copytree(tiny.directory, tmp_path / "discs")
+    discs = ModelInputs(columns=SourceColumns.of("disc", constants={"radius": 1.0}))
     model = HyperLayer(
-        width=8, depth=1, hwidth=0.5, hdepth=1, hyperkey=jr.key(0), mainkey=jr.key(1)
+        width=8,
+        depth=1,
+        hwidth=0.5,
+        hdepth=1,
+        inputs=discs,
+        hyperkey=jr.key(0),
+        mainkey=jr.key(1),
     )
     save_model(tmp_path / "demo" / "run" / "model.hm", model, {})
     monkeypatch.chdir(tmp_path)

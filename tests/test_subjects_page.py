@@ -22,7 +22,8 @@ from hypermagnetics.evaluate.subjects.subject import Subject
 from hypermagnetics.generate.config import DatasetRecipe
 from hypermagnetics.generate.plan import make_plan
 from hypermagnetics.generate.run import generate
-from hypermagnetics.models import HyperLayer, save_model
+from hypermagnetics.models import HyperLayer, ModelInputs, save_model
+from hypermagnetics.sources import SourceColumns
 from hypermagnetics.train.export import export_run
 
 TEXT = (ROOT / "docs" / "subjects.md").read_text(encoding="utf-8")
@@ -48,7 +49,16 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny: Dataset) -> Iter
         shutil.copytree(tiny.directory, name)
     recipe = load_recipe(DatasetRecipe, "dataset", "spheres-3d", SPHERES)
     generate(make_plan(recipe, "zarr"), Path("spheres"), lambda count: None)
-    model = HyperLayer(8, 1, 1.0, 1, hyperkey=jr.key(0), mainkey=jr.key(1))
+    discs = ModelInputs(columns=SourceColumns.of("disc", constants={"radius": 1.0}))
+    model = HyperLayer(
+        8,
+        1,
+        1.0,
+        1,
+        inputs=discs,
+        hyperkey=jr.key(0),
+        mainkey=jr.key(1),
+    )
     for file in ("run/model.hm", "older.hm"):
         save_model(Path(file), model, {})
     export_run(Path("run"), Path("run-export"), overwrite=False)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from hypermagnetics.child_processes import child_pool
 from hypermagnetics.data import Block
-from hypermagnetics.sources import SourceColumns, body_size, box_vertices
+from hypermagnetics.sources import SourceColumns, body_size, vertices
 
 EXTRA = "view3d"
 _POINTS = 33
@@ -139,7 +139,7 @@ def _bodies(pyvista: Any, space: Space) -> list[Any]:
     dipole = _DIPOLE * float((space.high - space.low).max()) / 2
     found = []
     for row, size in zip(sources, sizes, strict=True):
-        corners = box_vertices(space.columns, row)
+        corners = vertices(space.columns, row)
         if corners is None:
             centre = tuple(float(part) for part in row[3:6])
             found.append(pyvista.Sphere(radius=float(size) or dipole, center=centre))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, assert_never, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -12,8 +12,6 @@ from hypermagnetics.errors import SourceError
 BodyName = Literal["dipole", "disc", "rectangle", "sphere", "cuboid"]
 BODIES: tuple[BodyName, ...] = get_args(BodyName)
 """All bodies; the position of a name is its code in a `body` column."""
-
-Form = Literal["point", "ball", "box"]
 
 DIMENSIONS: dict[BodyName, tuple[int, ...]] = {
     "dipole": (2, 3),
@@ -39,10 +37,13 @@ SHAPES: dict[BodyName, tuple[str, ...]] = {
 SIZES = ("radius", *_SIDES)
 """Lengths that must be greater than zero [m]."""
 
+ROTATION_COLUMNS = ("angle", *QUATERNION)
+"""Columns that turn a body."""
+
 UNIT_TOLERANCE = 1e-5
 """How far the norm of a quaternion may be from 1; float32 leaves 1e-7."""
 
-SHAPE_COLUMNS = (*SIZES, "angle", *QUATERNION, "body")
+SHAPE_COLUMNS = (*SIZES, *ROTATION_COLUMNS, "body")
 """All columns that there may be behind moment and position, in their order."""
 
 LENGTHS = ("position_x", "position_y", "position_z", *SIZES)
@@ -206,23 +207,6 @@ class SourceColumns:
         return dict(self.constants)[name]
 
 
-def form_of(body: BodyName) -> Form:
-    """The form of a body: a point, a ball (in the plane a disc) or a box (there a rectangle).
-
-    What holds for a form is written once for it, as a `match` that ends in `assert_never`: so a new
-    body, or a new form, does not pass the type check before it has an answer everywhere.
-    """
-    match body:
-        case "dipole":
-            return "point"
-        case "disc" | "sphere":
-            return "ball"
-        case "rectangle" | "cuboid":
-            return "box"
-        case _:
-            assert_never(body)
-
-
 def source_rows(table: Float[Any, "*rows columns"], dim: int) -> Bool[Any, "*rows"]:
     """Which rows are sources: those of any moment. All others are padding.
 
@@ -234,6 +218,24 @@ def source_rows(table: Float[Any, "*rows columns"], dim: int) -> Bool[Any, "*row
         Booleans, of the same library.
     """
     return (table[..., :dim] != 0).any(axis=-1)
+
+
+def is_body(
+    columns: SourceColumns, body: BodyName, rows: Float[Any, "*rows columns"]
+) -> Bool[Any, "*rows"]:
+    """Which rows are this body, by the column `body`; all where every source is one.
+
+    Args:
+        columns: What the columns of `rows` are.
+        body: One of its bodies.
+        rows: Source tables, or rows of them, of numpy or of JAX. Padding reads like a body.
+
+    Returns:
+        Booleans, of the same library.
+    """
+    if columns.has("body"):
+        return rows[..., columns.index("body")] == BODIES.index(body)
+    return rows.__array_namespace__().ones(rows.shape[:-1], bool)
 
 
 def vectors(dim: int) -> tuple[str, ...]:

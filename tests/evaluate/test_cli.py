@@ -10,7 +10,8 @@ from program_runs import assert_refused, invoke
 
 import hypermagnetics
 from hypermagnetics.evaluate.cli import main
-from hypermagnetics.models import HyperLayer, save_model
+from hypermagnetics.models import HyperLayer, ModelInputs, save_model
+from hypermagnetics.sources import SourceColumns
 
 FUNCTIONS = """
 import numpy as np
@@ -33,8 +34,20 @@ def run(tmp_path):
     """The directory of a training whose model knows nothing."""
     directory = tmp_path / "run"
     directory.mkdir()
+    discs = ModelInputs(columns=SourceColumns.of("disc", constants={"radius": 1.0}))
     keys = {"hyperkey": jr.key(0), "mainkey": jr.key(1)}
-    save_model(directory / "model.hm", HyperLayer(8, 1, 1.0, 1, **keys), {})
+    save_model(
+        directory / "model.hm",
+        HyperLayer(
+            8,
+            1,
+            1.0,
+            1,
+            inputs=discs,
+            **keys,
+        ),
+        {},
+    )
     return directory
 
 

@@ -29,7 +29,7 @@ from hypermagnetics.models.inputs import read_rows
 from hypermagnetics.models.linear import LinearConfig
 from hypermagnetics.sources import Cuboid, Dipole, Disc, Rectangle, SourceColumns, Sphere
 from hypermagnetics.sources import source_table as table_of
-from hypermagnetics.sources.box import axes_of_quaternion
+from hypermagnetics.sources.kinds.box import axes_of_quaternion
 
 _KEYS = dict(zip(("hyperkey", "mainkey"), jr.split(jr.key(0)), strict=True))
 _MOMENT = [0.5, -1.0, 0.3]

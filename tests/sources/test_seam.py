@@ -11,10 +11,10 @@ from charge_integrals import box_values
 from magnets import BOXES, directions, each, error_of, half_sides, part, random_rows, rows_of
 
 from hypermagnetics.sources import SourceColumns
-from hypermagnetics.sources.box import FAR, far_from
-from hypermagnetics.sources.cuboid import closed_form as closed_cuboid
-from hypermagnetics.sources.multipole import multipole
-from hypermagnetics.sources.rectangle import closed_form as closed_rectangle
+from hypermagnetics.sources.kinds.box_field import FAR, far_from
+from hypermagnetics.sources.kinds.cuboid import closed_form as closed_cuboid
+from hypermagnetics.sources.kinds.multipole import multipole
+from hypermagnetics.sources.kinds.rectangle import closed_form as closed_rectangle
 
 _CLOSED = {2: closed_rectangle, 3: closed_cuboid}
 _JUMP = 1e-13

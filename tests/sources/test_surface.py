@@ -20,9 +20,9 @@ from hypermagnetics.sources import (
     Dipole,
     Sphere,
     body_size,
-    box_vertices,
     signed_distance,
     source_table,
+    vertices,
 )
 from hypermagnetics.table import SourceColumns
 
@@ -112,7 +112,7 @@ def test_corners_lie_on_the_surface_and_around_the_centre(name: str) -> None:
     """All 2^dim of them, half a diagonal from it."""
     columns = BOXES[name]
     for row in random_rows(columns, np.random.default_rng(4), 4):
-        corners = box_vertices(columns, row)
+        corners = vertices(columns, row)
         assert corners is not None
         assert len(np.unique(corners.round(9), axis=0)) == 2**columns.dim
         np.testing.assert_allclose(signed_distance(columns, row[None], corners), 0, atol=1e-14)
@@ -137,8 +137,8 @@ def test_each_row_of_a_mixture_is_its_own_body() -> None:
         row = np.asarray(body.row)[None]
         np.testing.assert_array_equal(distance, signed_distance(body.columns, row, points)[0])
         assert size == body_size(body.columns, row)[0]
-    assert box_vertices(columns, rows[0]) is not None
-    assert box_vertices(columns, rows[1]) is None
+    assert vertices(columns, rows[0]) is not None
+    assert vertices(columns, rows[1]) is None
 
 
 def test_sizes_and_rotation_may_be_shared_by_all_rows() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 
 from hypermagnetics.shapes import AnyKey
 from hypermagnetics.sources import SourceColumns
-from hypermagnetics.sources.box import axes_of_quaternion
+from hypermagnetics.sources.kinds.box import axes_of_quaternion
 from hypermagnetics.table import QUATERNION
 from hypermagnetics.train.augmentation.symmetry import (
     Symmetry,

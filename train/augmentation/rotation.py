@@ -1,6 +1,7 @@
 """Everything turned by one random rotation: bodies, points and fields."""
 
-from typing import assert_never
+from functools import reduce
+from operator import or_
 
 import jax.numpy as jnp
 import jax.random as jr
@@ -8,11 +9,10 @@ from jaxtyping import Array, Float
 
 from hypermagnetics.shapes import AnyKey
 from hypermagnetics.sources import SourceColumns
-from hypermagnetics.sources.box import Axes, axes_of_angle, axes_of_quaternion
-from hypermagnetics.table import QUATERNION
+from hypermagnetics.sources.kinds.box import Axes, axes_of_angle, axes_of_quaternion
+from hypermagnetics.table import QUATERNION, ROTATION_COLUMNS, SHAPES, is_body, source_rows
 from hypermagnetics.train.augmentation.symmetry import (
     Symmetry,
-    is_body,
     mapped_linearly,
     per_block,
     with_columns,
@@ -52,7 +52,10 @@ def _turned_in_the_plane(
     if not columns.has("angle"):
         return moved
     angle = batch.sources[..., columns.index("angle")]
-    more = jnp.where(is_body(columns, batch.sources, "rectangle"), turn[:, None, None], 0)
+    turned = [body for body in columns.bodies if "angle" in SHAPES[body]]
+    is_turned = reduce(or_, (is_body(columns, body, batch.sources) for body in turned))
+    is_turned &= source_rows(batch.sources, columns.dim)
+    more = jnp.where(is_turned, turn[:, None, None], 0)
     return _with_sources(moved, with_columns(columns, moved.sources, {"angle": angle + more}))
 
 
@@ -71,17 +74,9 @@ def _turned_in_space(
 
 def _obstacle(columns: SourceColumns) -> str | None:
     for body in columns.bodies:
-        match body:
-            case "dipole" | "disc" | "sphere":
-                continue
-            case "rectangle":
-                name = "angle"
-            case "cuboid":
-                name = QUATERNION[0]
-            case _:
-                assert_never(body)
-        if not columns.has(name):
-            return f"a column {name} of its own for each {body}"
+        for name in SHAPES[body]:
+            if name in ROTATION_COLUMNS and not columns.has(name):
+                return f"a column {name} of its own for each {body}"
     return None
 
 

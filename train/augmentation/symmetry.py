@@ -7,11 +7,10 @@ from typing import TypeVar
 import jax
 import jax.numpy as jnp
 import jax.random as jr
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 from hypermagnetics.shapes import AnyKey
-from hypermagnetics.sources import BODIES, BodyName, SourceColumns
-from hypermagnetics.table import source_rows
+from hypermagnetics.sources import SourceColumns
 from hypermagnetics.train.batch import DeviceBatch
 
 _Draw = TypeVar("_Draw")
@@ -109,18 +108,6 @@ def with_columns(
     for name, values in changed.items():
         sources = sources.at[..., columns.index(name)].set(values)
     return sources
-
-
-def is_body(
-    columns: SourceColumns,
-    sources: Float[Array, "blocks samples sources columns"],
-    body: BodyName,
-) -> Bool[Array, "blocks samples sources"]:
-    """Which rows are a source of this body, and neither another one nor padding."""
-    is_source: Bool[Array, ...] = source_rows(sources, columns.dim)
-    if not columns.has("body"):
-        return is_source
-    return is_source & (sources[..., columns.index("body")] == BODIES.index(body))
 
 
 def _mapped(

@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Bool, Float, Float64
 
-from hypermagnetics.sources import SourceColumns, body_size, box_vertices
+from hypermagnetics.sources import SourceColumns, body_size, vertices
 
 _LONGEST, _SHORTEST = 1.4, 0.6
 """Lengths of the arrows of moments, in sizes of the bodies."""
@@ -78,7 +78,7 @@ def _outline(
     across: int,
 ) -> Float64[np.ndarray, "corners 2"] | None:
     """The polygon that the plane cuts from a body; None if it cuts none."""
-    corners = box_vertices(columns, row)
+    corners = vertices(columns, row)
     if corners is not None:
         return _convex_polygon(corners if height is None else _cut(corners, height, across))
     radius, dim = float(body_size(columns, row[None])[0]), columns.dim

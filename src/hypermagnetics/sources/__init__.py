@@ -1,6 +1,5 @@
 """Exact potentials and fields of magnetised bodies, and random configurations of them."""
 
-from hypermagnetics.sources.ball import ball as ball
 from hypermagnetics.sources.bodies import Body as Body
 from hypermagnetics.sources.bodies import Cuboid as Cuboid
 from hypermagnetics.sources.bodies import Dipole as Dipole
@@ -10,24 +9,25 @@ from hypermagnetics.sources.bodies import Sphere as Sphere
 from hypermagnetics.sources.bodies import source_table as source_table
 from hypermagnetics.sources.configure import Configuration as Configuration
 from hypermagnetics.sources.configure import configure as configure
-from hypermagnetics.sources.cuboid import cuboid as cuboid
-from hypermagnetics.sources.dipole import dipole as dipole
 from hypermagnetics.sources.distributions import Normal as Normal
+from hypermagnetics.sources.geometry import NEAR as NEAR
+from hypermagnetics.sources.geometry import REGIONS as REGIONS
+from hypermagnetics.sources.geometry import RegionName as RegionName
+from hypermagnetics.sources.geometry import body_size as body_size
+from hypermagnetics.sources.geometry import magnetisation as magnetisation
+from hypermagnetics.sources.geometry import region_codes as region_codes
+from hypermagnetics.sources.geometry import signed_distance as signed_distance
+from hypermagnetics.sources.geometry import vertices as vertices
 from hypermagnetics.sources.interoperation import from_magpylib as from_magpylib
 from hypermagnetics.sources.interoperation import to_magpylib as to_magpylib
+from hypermagnetics.sources.kinds.ball import ball as ball
+from hypermagnetics.sources.kinds.cuboid import cuboid as cuboid
+from hypermagnetics.sources.kinds.dipole import dipole as dipole
+from hypermagnetics.sources.kinds.rectangle import rectangle as rectangle
 from hypermagnetics.sources.labels import labels as labels
-from hypermagnetics.sources.magnetisation import magnetisation as magnetisation
-from hypermagnetics.sources.rectangle import rectangle as rectangle
-from hypermagnetics.sources.regions import NEAR as NEAR
-from hypermagnetics.sources.regions import REGIONS as REGIONS
-from hypermagnetics.sources.regions import RegionName as RegionName
-from hypermagnetics.sources.regions import region_codes as region_codes
 from hypermagnetics.sources.sampling import uniforms as uniforms
 from hypermagnetics.sources.superposition import block_superposition as block_superposition
 from hypermagnetics.sources.superposition import superposition as superposition
-from hypermagnetics.sources.surface import body_size as body_size
-from hypermagnetics.sources.surface import box_vertices as box_vertices
-from hypermagnetics.sources.surface import signed_distance as signed_distance
 from hypermagnetics.sources.values import Values as Values
 from hypermagnetics.table import BODIES as BODIES
 from hypermagnetics.table import BodyName as BodyName

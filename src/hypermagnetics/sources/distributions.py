@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, model_validator
 from scipy.special import ndtri
 
 from hypermagnetics.config import Config, NotNegative, Positive
-from hypermagnetics.sources.sampling import whole_numbers
+from hypermagnetics.sources.sampling import directions, whole_numbers
 
 _LEAST, _MOST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
 
@@ -43,13 +43,6 @@ class Normal(Config):
         """Normal values from uniform numbers between 0 and 1, both excluded: their quantiles."""
         values: np.ndarray = self.std * ndtri(np.asarray(uniform, np.float64))
         return values
-
-
-def directions(uniform: _Uniform) -> _Vectors:
-    """Unit vectors, all directions equally probable: normal vectors, divided by their norm."""
-    normal = ndtri(np.asarray(uniform, np.float64))
-    unit: np.ndarray = normal / np.linalg.norm(normal, axis=-1, keepdims=True)
-    return unit
 
 
 class OnSphere(Config):

@@ -9,7 +9,8 @@ import zlib
 from typing import Literal, get_args
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float, Float64
+from scipy.special import ndtri
 
 Purpose = Literal["sources", "grid", "num_sources", "shapes", "lattice", "packing", "surface"]
 _PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
@@ -68,3 +69,17 @@ def whole_numbers(uniform: Float64[np.ndarray, "..."], below: int) -> np.ndarray
     """
     # A number close to 1 times the bound may be rounded to the bound.
     return np.minimum((uniform * below).astype(np.int64), below - 1)
+
+
+def directions(uniform: Float[np.ndarray, "*rows dim"]) -> Float64[np.ndarray, "*rows dim"]:
+    """Unit vectors, all directions equally probable: normal vectors, divided by their norm.
+
+    Args:
+        uniform: Uniform random numbers between 0 and 1.
+
+    Returns:
+        A vector for each row.
+    """
+    normal = ndtri(np.asarray(uniform, np.float64))
+    unit: np.ndarray = normal / np.linalg.norm(normal, axis=-1, keepdims=True)
+    return unit

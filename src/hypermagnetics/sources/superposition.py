@@ -1,8 +1,7 @@
 """The exact potential and field of many sources: their sum, in bounded memory."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
-from typing import assert_never
 
 import jax
 import jax.numpy as jnp
@@ -19,38 +18,11 @@ from hypermagnetics.shapes import (
     SourceTable,
     SourceTables,
 )
-from hypermagnetics.sources.ball import ball
 from hypermagnetics.sources.checks import refuse_bad_points, refuse_bad_rows
-from hypermagnetics.sources.cuboid import cuboid
-from hypermagnetics.sources.dipole import dipole
-from hypermagnetics.sources.rectangle import rectangle
-from hypermagnetics.sources.values import Components, Scalars, Values
-from hypermagnetics.table import (
-    BODIES,
-    QUATERNION,
-    SHAPES,
-    BodyName,
-    Form,
-    SourceColumns,
-    form_of,
-)
-
-_SOURCES_PER_STEP: Mapping[BodyName, int] = {
-    "dipole": 4,
-    "disc": 4,
-    "sphere": 4,
-    "rectangle": 2,
-    "cuboid": 1,
-}
-"""Sources summed in one fused loop over the points. On a core (float64) four discs or spheres a
-step take 0.9 and 2.0 ns a pair of source and point, sixteen 1.1 and 2.5, a scan over single sources
-twice as long, and an array of (sources, points) thirty times. Boxes have work enough in one source.
-"""
-
-_VALUES_PER_STEP: Mapping[Form, int] = {"point": 1 << 13, "ball": 1 << 13, "box": 1 << 11}
-"""Samples times points evaluated at a time, so that what is computed on the way, some sixty arrays
-for cuboids, stays in the cache. Those take 35 ns a pair so, 38 ns in steps of 2^13 and 101 ns in
-steps of 2^18; for discs and spheres, short steps cost more than they save."""
+from hypermagnetics.sources.geometry import by_kind
+from hypermagnetics.sources.kinds import KINDS
+from hypermagnetics.sources.values import Components, Values
+from hypermagnetics.table import SourceColumns
 
 
 def superposition(
@@ -160,7 +132,7 @@ def _at_points(
     valid = jnp.arange(rows) < (rows if num_sources is None else num_sources)
     where = components(points)
     total = _zeros(where)
-    step = min(_SOURCES_PER_STEP[body] for body in columns.bodies)
+    step = min(KINDS[body].sources_per_step for body in columns.bodies)
     full = rows - rows % step
     if full:
         steps = jnp.reshape(sources[:full], (-1, step, sources.shape[1]))
@@ -174,7 +146,7 @@ def _at_points(
 
 
 def _values_per_step(columns: SourceColumns) -> int:
-    return min(_VALUES_PER_STEP[form_of(body)] for body in columns.bodies)
+    return min(KINDS[body].values_per_step for body in columns.bodies)
 
 
 def _zeros(where: Components) -> Values:
@@ -200,7 +172,7 @@ def _add(
 
 def row_values(
     columns: SourceColumns,
-    row: Float[Array, "columns ..."],
+    row: Float[Array, "*#points columns"],
     is_source: Bool[Array, "..."],
     where: Components,
 ) -> Iterator[Values]:
@@ -208,8 +180,7 @@ def row_values(
 
     Args:
         columns: What the columns are.
-        row: The row. Its columns may be arrays of one value for each point, for a row of its own
-            at each point.
+        row: The row, or a row of its own for each point.
         is_source: Whether it counts, likewise.
         where: Components of the points [m].
 
@@ -217,39 +188,11 @@ def row_values(
         Potential and field as each body.
     """
     dim = columns.dim
-    for body in columns.bodies:
-        is_body = is_source
-        if columns.has("body"):
-            is_body = is_source & (row[columns.index("body")] == BODIES.index(body))
+    for kind, is_kind, shape in by_kind(columns, row, is_source):
         # A padding row is all zero, and another body's sizes may be: taking such rows out before
         # the kernel, not after, keeps 0/0 out of the value and of its gradient.
         displacement = tuple(
-            jnp.where(is_body, axis - row[dim + i], 1) for i, axis in enumerate(where)
+            jnp.where(is_kind, axis - row[..., dim + i], 1) for i, axis in enumerate(where)
         )
-        moment = tuple(jnp.where(is_body, row[i], 0) for i in range(dim))
-        shape = {
-            name: jnp.where(is_body, row[columns.index(name)], 1)
-            if columns.has(name)
-            else jnp.asarray(columns.constant(name), row.dtype)
-            for name in SHAPES[body]
-        }
-        yield _body_values(body, moment, displacement, shape)
-
-
-def _body_values(
-    body: BodyName, moment: Components, displacement: Components, shape: Mapping[str, Scalars]
-) -> Values:
-    match body:
-        case "dipole":
-            return dipole(moment, displacement)
-        case "disc" | "sphere":
-            return ball(moment, displacement, shape["radius"])
-        case "rectangle":
-            sides = [shape["dimension_x"], shape["dimension_y"]]
-            return rectangle(moment, displacement, sides, shape["angle"])
-        case "cuboid":
-            sides = [shape["dimension_x"], shape["dimension_y"], shape["dimension_z"]]
-            quaternion = [shape[name] for name in QUATERNION]
-            return cuboid(moment, displacement, sides, quaternion)
-        case _:
-            assert_never(body)
+        moment = tuple(jnp.where(is_kind, row[..., i], 0) for i in range(dim))
+        yield kind.values(moment, displacement, shape)

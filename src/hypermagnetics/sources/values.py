@@ -5,12 +5,13 @@ Arrays of (points, dim) are five times slower on a CPU than one array of points 
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
-Scalars = Float[Array, "..."] | float | int
+Scalars = Float[Any, "..."] | float | int
 Components = Sequence[Scalars]
 """Components of a vector along x, y and, in three dimensions, z; shapes broadcast."""
 
@@ -27,9 +28,15 @@ def full_angle(dim: int) -> float:
     return 2 * math.pi * (dim - 1)
 
 
-def dot(first: Components, second: Components) -> Float[Array, "..."]:
-    """The scalar product of two vectors."""
-    total = first[0] * second[0]
+def dot(first: Components, second: Components) -> Any:
+    """The scalar product of two vectors, of numpy or of JAX."""
+    total: Any = first[0] * second[0]
     for a, b in zip(first[1:], second[1:], strict=True):
         total = total + a * b
-    return jnp.asarray(total)
+    return total
+
+
+def namespace(*values: Scalars) -> Any:
+    """The library whose functions take these values: numpy if it made them, else jax.numpy."""
+    of_numpy = any(isinstance(value, np.ndarray) for value in values)
+    return np if of_numpy and not any(isinstance(value, Array) for value in values) else jnp

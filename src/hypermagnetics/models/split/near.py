@@ -69,7 +69,7 @@ def near_values(
     is_near = is_source & (dot(offset, offset) < reach(columns, smoothing, rows) ** 2)
     smooth = smooth_values(columns, smoothing, rows, points)
     total: Values = jax.tree.map(lambda value: jnp.where(is_near, -value, 0), smooth)
-    for exact in row_values(columns, rows.T, is_near, where):
+    for exact in row_values(columns, rows, is_near, where):
         total = jax.tree.map(jnp.add, total, Values(exact.potential, tuple(exact.field)))
     return total
 

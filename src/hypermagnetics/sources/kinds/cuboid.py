@@ -2,14 +2,17 @@
 
 from collections.abc import Callable
 from itertools import product
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from hypermagnetics.sources.box import Coordinates, axes_of_quaternion, box, least_squared_distance
-from hypermagnetics.sources.elementary import angle, log1p_ratio
+from hypermagnetics.sources.kinds.box import Axes, BoxKind, axes_of_quaternion
+from hypermagnetics.sources.kinds.box_field import Coordinates, box, least_squared_distance
+from hypermagnetics.sources.kinds.elementary import angle, log1p_ratio
+from hypermagnetics.sources.kinds.kind import Shape
 from hypermagnetics.sources.values import Components, Values
+from hypermagnetics.table import QUATERNION, BodyName
 
 _Array = Float[Array, "..."]
 _Square = tuple[tuple[_Array, _Array], tuple[_Array, _Array]]
@@ -75,6 +78,23 @@ def closed_form(moment: Coordinates, point: Coordinates, half: Coordinates) -> V
         potential += m * of_x
         field.append(moment[y] * around_z.cross + moment[z] * around_y.cross - 2 * m * difference)
     return Values(scale * potential, tuple(scale * component for component in field))
+
+
+class CuboidKind(BoxKind):
+    """Cuboids."""
+
+    name: ClassVar[BodyName] = "cuboid"
+    sources_per_step = 1
+    seconds_per_pair = 3e-8
+
+    def axes(self, shape: Shape) -> Axes:
+        """Those of the quaternion."""
+        return axes_of_quaternion([shape[name] for name in QUATERNION])
+
+    def values(self, moment: Components, displacement: Components, shape: Shape) -> Values:
+        """See `cuboid`."""
+        quaternion = [shape[name] for name in QUATERNION]
+        return cuboid(moment, displacement, self.sides(shape), quaternion)
 
 
 class _Edges(NamedTuple):

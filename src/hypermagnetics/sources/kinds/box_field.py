@@ -5,26 +5,23 @@ half its diagonal, and for points whose coordinates are not negative: the rest i
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from hypermagnetics.sources.elementary import power_of_two_above
-from hypermagnetics.sources.multipole import multipole
-from hypermagnetics.sources.values import Components, Scalars, Values, dot
-from hypermagnetics.table import QUATERNION
+from hypermagnetics.sources.kinds.box import Axes
+from hypermagnetics.sources.kinds.elementary import power_of_two_above
+from hypermagnetics.sources.kinds.multipole import multipole
+from hypermagnetics.sources.values import Components, Values, dot
 
 Coordinates = Sequence[Float[Array, "..."]]
 """Arrays along the edges of a box."""
 
 ClosedForm = Callable[[Coordinates, Coordinates, Coordinates], Values]
 """Moment, point (no negative coordinate) and half sides (longest first) to potential and field."""
-
-Axes = Sequence[Components]
-"""Unit vectors along the edges of a box."""
 
 FAR = 1e4
 """Distance, in the unit of length, beyond which the multipole series is taken. There its error,
@@ -146,32 +143,3 @@ def least_squared_distance(dtype: jnp.dtype) -> float:
         The square of their rounding unit: nearer points cannot be told from the edge.
     """
     return float(np.finfo(dtype).eps) ** 2
-
-
-def axes_of_shape(shape: Mapping[str, Scalars]) -> Axes:
-    """Unit vectors along the edges of a rectangle or a cuboid, by the names of its columns."""
-    if "angle" in shape:
-        return axes_of_angle(shape["angle"])
-    return axes_of_quaternion([shape[name] for name in QUATERNION])
-
-
-def axes_of_angle(angle: Scalars) -> Axes:
-    """Unit vectors along the edges of a rectangle that is turned counterclockwise [rad]."""
-    cosine, sine = jnp.cos(angle), jnp.sin(angle)
-    return ((cosine, sine), (-sine, cosine))
-
-
-def axes_of_quaternion(quaternion: Components) -> Axes:
-    """Unit vectors along the edges of a cuboid that is turned by a unit quaternion (w, x, y, z).
-
-    The columns of the rotation matrix. The quaternion is divided by its norm, which float32 does
-    not keep at 1 to more than 1e-7.
-    """
-    norm2 = dot(quaternion, quaternion)
-    w, x, y, z = quaternion
-    two = 2 / norm2
-    return (
-        (1 - two * (y * y + z * z), two * (x * y + w * z), two * (x * z - w * y)),
-        (two * (x * y - w * z), 1 - two * (x * x + z * z), two * (y * z + w * x)),
-        (two * (x * z + w * y), two * (y * z - w * x), 1 - two * (x * x + y * y)),
-    )

@@ -1,11 +1,16 @@
 """Uniformly magnetised rectangle: the cross-section of a long bar magnetised across its axis."""
 
+from typing import ClassVar
+
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from hypermagnetics.sources.box import Coordinates, axes_of_angle, box, least_squared_distance
-from hypermagnetics.sources.elementary import angle, log1p_ratio
+from hypermagnetics.sources.kinds.box import Axes, BoxKind, axes_of_angle
+from hypermagnetics.sources.kinds.box_field import Coordinates, box, least_squared_distance
+from hypermagnetics.sources.kinds.elementary import angle, log1p_ratio
+from hypermagnetics.sources.kinds.kind import Shape
 from hypermagnetics.sources.values import Components, Scalars, Values
+from hypermagnetics.table import BodyName
 
 
 def rectangle(
@@ -89,3 +94,19 @@ def _charged_sides(
         angle(4 * b * x * (height + product), real - turned, x > a),
         angle(4 * a * b * (height - product), real + turned, x <= a),
     )
+
+
+class RectangleKind(BoxKind):
+    """Rectangles, in two dimensions."""
+
+    name: ClassVar[BodyName] = "rectangle"
+    sources_per_step = 2
+    seconds_per_pair = 9e-9
+
+    def axes(self, shape: Shape) -> Axes:
+        """Those of the angle."""
+        return axes_of_angle(shape["angle"])
+
+    def values(self, moment: Components, displacement: Components, shape: Shape) -> Values:
+        """See `rectangle`."""
+        return rectangle(moment, displacement, self.sides(shape), shape["angle"])

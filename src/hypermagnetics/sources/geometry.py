@@ -1,0 +1,269 @@
+"""Where bodies are: distances, sizes, volumes and magnetisation, row by row of a source table.
+
+Every function goes through the kinds of bodies that occur, and asks each for what it knows.
+"""
+
+from collections.abc import Iterator
+from typing import Literal, NamedTuple, get_args
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Float64, UInt8
+
+from hypermagnetics.grids import components
+from hypermagnetics.shapes import Field, Points, SourceTable
+from hypermagnetics.sources.kinds import KINDS, Kind, Shape
+from hypermagnetics.table import SHAPES, SourceColumns, is_body, source_rows
+
+Rows = Float[np.ndarray, "rows columns"]
+"""Rows of a source table, of one sample or of several; no padding."""
+
+RegionName = Literal["inside", "near", "beyond"]
+REGIONS: tuple[RegionName, ...] = get_args(RegionName)
+"""Names of the regions, in the order of their codes."""
+
+NEAR = 0.5
+"""A point is near a body when it is within this many sizes of its surface."""
+
+
+class OfKind(NamedTuple):
+    """Rows of a source table, read as one kind of body."""
+
+    kind: Kind
+    is_kind: Bool[Array, "..."]
+    """Which rows are a source of this kind."""
+    shape: Shape
+    """Sizes and rotation of each row, or of all; 1 where it is none, as nothing is divided by 0."""
+
+
+class OwnRows(NamedTuple):
+    """The bodies of one kind in a source table."""
+
+    kind: Kind
+    own: Bool[np.ndarray, " rows"]
+    """Which rows they are."""
+    rows: Float64[np.ndarray, "own columns"]
+    """These rows."""
+
+
+def by_kind(
+    columns: SourceColumns, rows: Float[Array, "*rows columns"], is_source: Bool[Array, "..."]
+) -> Iterator[OfKind]:
+    """All rows as each kind of body that may occur, for sums that are masked; by JAX.
+
+    Args:
+        columns: What the columns of `rows` are.
+        rows: Source tables, or rows of them.
+        is_source: Which rows count.
+
+    Yields:
+        The kinds, in the order of `columns.bodies`.
+    """
+    for body in columns.bodies:
+        is_kind = is_source & is_body(columns, body, rows)
+        shape = {
+            name: jnp.where(is_kind, rows[..., columns.index(name)], 1)
+            if columns.has(name)
+            else jnp.asarray(columns.constant(name), rows.dtype)
+            for name in SHAPES[body]
+        }
+        yield OfKind(KINDS[body], is_kind, shape)
+
+
+def rows_by_kind(columns: SourceColumns, rows: Rows) -> Iterator[OwnRows]:
+    """The bodies of each kind that occurs, in float64; by numpy.
+
+    Args:
+        columns: What the columns of `rows` are.
+        rows: One row for each body.
+
+    Yields:
+        The kinds, in the order of `columns.bodies`.
+    """
+    for body in columns.bodies:
+        own = is_body(columns, body, rows)
+        if own.any():
+            yield OwnRows(KINDS[body], own, rows[own].astype(np.float64))
+
+
+def shape_of(
+    columns: SourceColumns, kind: Kind, rows: Float64[np.ndarray, "*rows columns"]
+) -> Shape:
+    """Sizes and rotation of rows that are all of one kind, whether they have columns or not."""
+    return {
+        name: rows[..., columns.index(name)]
+        if columns.has(name)
+        else np.full(rows.shape[:-1], columns.constant(name))
+        for name in SHAPES[kind.name]
+    }
+
+
+def signed_distance(
+    columns: SourceColumns, rows: Rows, points: Float[np.ndarray, "points dim"]
+) -> Float64[np.ndarray, "rows points"]:
+    """Distance of each point from the surface of each body, negative inside it.
+
+    Args:
+        columns: What the columns of `rows` are.
+        rows: One row for each body. The arrays made are of (rows, points): go through a large table
+            in steps.
+        points: Points [m].
+
+    Returns:
+        Distances [m].
+
+    Examples:
+        >>> disc = SourceColumns.of("disc", constants={"radius": 2.0})
+        >>> row, points = np.array([[1.0, 0, 0, 0]]), np.array([[0.0, 0], [2, 0], [0, -3]])
+        >>> signed_distance(disc, row, points)
+        array([[-2.,  0.,  1.]])
+    """
+    distance = np.empty((len(rows), len(points)))
+    where, first = points.astype(np.float64).T, columns.dim
+    for kind, own, bodies in rows_by_kind(columns, rows):
+        offset = [axis - bodies[:, first + i, None] for i, axis in enumerate(where)]
+        distance[own] = kind.gap(offset, shape_of(columns, kind, bodies[:, None]))
+    return distance
+
+
+def body_size(columns: SourceColumns, rows: Rows) -> Float64[np.ndarray, " rows"]:
+    """Radius of the largest ball inside each body [m]; 0 for a dipole.
+
+    Args:
+        columns: What the columns of `rows` are.
+        rows: One row for each body.
+
+    Returns:
+        The radius of a ball, half the shortest side of a box.
+    """
+    size = np.zeros(len(rows))
+    for kind, own, bodies in rows_by_kind(columns, rows):
+        size[own] = kind.size(shape_of(columns, kind, bodies))
+    return size
+
+
+def outer_radii(columns: SourceColumns, rows: Rows) -> Float64[np.ndarray, " rows"]:
+    """Radius of the smallest ball around each body [m]; 0 for a dipole.
+
+    Args:
+        columns: What the columns of `rows` are.
+        rows: One row for each body.
+
+    Returns:
+        The radius of a ball, half the diagonal of a box.
+    """
+    radii = np.zeros(len(rows))
+    for kind, own, bodies in rows_by_kind(columns, rows):
+        radii[own] = kind.outer_radius(shape_of(columns, kind, bodies))
+    return radii
+
+
+def volumes(columns: SourceColumns, rows: Rows) -> Float64[np.ndarray, " rows"]:
+    """Volume of each body [m³], in two dimensions its area [m²]; 0 for a dipole.
+
+    Args:
+        columns: What the columns of `rows` are.
+        rows: One row for each body.
+
+    Returns:
+        The volumes.
+    """
+    found = np.zeros(len(rows))
+    for kind, own, bodies in rows_by_kind(columns, rows):
+        found[own] = kind.volume(shape_of(columns, kind, bodies))
+    return found
+
+
+def vertices(
+    columns: SourceColumns, row: Float[np.ndarray, " columns"]
+) -> Float64[np.ndarray, "corners dim"] | None:
+    """The corners of a body; None if it is round or a point.
+
+    Args:
+        columns: What the columns of `row` are.
+        row: One row of a source table.
+
+    Returns:
+        The corners [m], in the order of `BoxKind.corners`.
+    """
+    for kind, _, bodies in rows_by_kind(columns, row[None]):
+        found = kind.corners(shape_of(columns, kind, bodies[0]))
+        if found is not None:
+            placed: np.ndarray = found + bodies[0, columns.dim : 2 * columns.dim]
+            return placed
+    return None
+
+
+def region_codes(
+    columns: SourceColumns,
+    sources: Float[Array, "blocks samples sources columns"],
+    points: Float[Array, "blocks points dim"],
+) -> UInt8[Array, "blocks samples points"]:
+    """The region of each point, from its distances to the surfaces of the bodies of its sample.
+
+    Inside: in a body or on its surface. Near: outside all, and at most half the size of a body from
+    its surface; see `body_size`. Beyond: anything else. Distances are those of `signed_distance`,
+    in the type of the arrays.
+
+    Args:
+        columns: What the columns of `sources` are.
+        sources: Source tables; rows of no moment are padding.
+        points: Points of the blocks [m].
+
+    Returns:
+        Indices into `REGIONS`. One source of all samples is looked at after another, so no array is
+        larger than this one.
+    """
+    dim, beyond = columns.dim, REGIONS.index("beyond")
+    where = [points[:, None, :, axis] for axis in range(dim)]
+
+    def nearer(
+        codes: UInt8[Array, "blocks samples points"], rows: Float[Array, "blocks samples 1 columns"]
+    ) -> tuple[UInt8[Array, "blocks samples points"], None]:
+        offset = [axis - rows[..., dim + i] for i, axis in enumerate(where)]
+        for kind, is_kind, shape in by_kind(columns, rows, source_rows(rows, dim)):
+            gap, size = kind.gap(offset, shape), kind.size(shape)
+            code = (gap > 0).astype(jnp.uint8) + (gap > NEAR * size).astype(jnp.uint8)
+            codes = jnp.minimum(codes, jnp.where(is_kind, code, beyond).astype(jnp.uint8))
+        return codes, None
+
+    shape = (*sources.shape[:2], points.shape[1])
+    codes: UInt8[Array, "blocks samples points"]
+    rows = jnp.moveaxis(sources, 2, 0)[..., None, :]
+    codes, _ = jax.lax.scan(nearer, jnp.full(shape, beyond, jnp.uint8), rows)
+    return codes
+
+
+@jax.jit(static_argnames="columns")
+def magnetisation(columns: SourceColumns, sources: SourceTable, points: Points) -> Field:
+    """Magnetisation M = moment / volume inside bodies, zero outside; where they overlap, the sum.
+
+    What B = mu_0 (H + M) needs inside bodies. A point on a surface belongs to the inside. Dipoles
+    have no inside. Each source is compared with each point.
+
+    Args:
+        columns: What the columns of `sources` are.
+        sources: Source table; rows of no moment are padding.
+        points: Points [m].
+
+    Returns:
+        Magnetisation [A/m] at each point; in two dimensions moment [A m] per area is [A/m] too.
+    """
+    dim, where = columns.dim, components(points)
+    zero = jnp.zeros(points.shape[0], jnp.result_type(sources, points))
+
+    def add(
+        total: tuple[Array, ...], row: Float[Array, " columns"]
+    ) -> tuple[tuple[Array, ...], None]:
+        offset = [axis - row[dim + i] for i, axis in enumerate(where)]
+        for kind, is_kind, shape in by_kind(columns, row, source_rows(row, dim)):
+            if kind.is_point:
+                continue
+            inside = is_kind & kind.is_inside(offset, shape)
+            share = jnp.where(inside, 1 / kind.volume(shape), 0)
+            total = tuple(part + row[i] * share for i, part in enumerate(total))
+        return total, None
+
+    total, _ = jax.lax.scan(add, (zero,) * dim, sources)
+    return jnp.stack(total, axis=-1)

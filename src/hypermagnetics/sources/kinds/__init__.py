@@ -1,0 +1,33 @@
+"""Kinds of bodies, one file each: closed form, shape, surface and cost."""
+
+from collections.abc import Mapping
+
+from hypermagnetics.sources.kinds.ball import DiscKind, SphereKind
+from hypermagnetics.sources.kinds.cuboid import CuboidKind
+from hypermagnetics.sources.kinds.dipole import DipoleKind
+from hypermagnetics.sources.kinds.kind import Kind as Kind
+from hypermagnetics.sources.kinds.kind import Shape as Shape
+from hypermagnetics.sources.kinds.rectangle import RectangleKind
+from hypermagnetics.table import BODIES, BodyName
+
+
+def kinds_by_name(*kinds: Kind) -> Mapping[BodyName, Kind]:
+    """Kinds by their names; there must be one for each body that a source table may name.
+
+    Raises:
+        TypeError: If a body has no kind, with all that a kind has to answer.
+    """
+    found = {kind.name: kind for kind in kinds}
+    missing = [body for body in BODIES if body not in found]
+    if missing:
+        raise TypeError(
+            "Every body of hypermagnetics.table must have a kind; got none for "
+            f"{', '.join(missing)}. Write a Kind that has {', '.join(Kind.__annotations__)} and "
+            f"answers {', '.join(sorted(Kind.__abstractmethods__))}, and list it in "
+            "hypermagnetics.sources.kinds."
+        )
+    return found
+
+
+KINDS = kinds_by_name(DipoleKind(), DiscKind(), RectangleKind(), SphereKind(), CuboidKind())
+"""The kind of each body."""

@@ -1,0 +1,89 @@
+"""Point dipole: the field of every body, far away."""
+
+from typing import Any, ClassVar
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Bool, Float, Float64
+
+from hypermagnetics.sources.kinds.kind import Kind, Offset, Shape
+from hypermagnetics.sources.values import (
+    Components,
+    Scalars,
+    Values,
+    dot,
+    full_angle,
+    namespace,
+)
+from hypermagnetics.table import BodyName
+
+
+def dipole(moment: Components, displacement: Components) -> Values:
+    """Potential and field of a point dipole in n = 2 or 3 dimensions.
+
+    phi = m.d / (A d^n), H = -grad phi = (n (m.d) d / d² - m) / (A d^n), with A = 2 pi or 4 pi.
+
+    Args:
+        moment: Components of the dipole moment m [A m²]; in two dimensions per length [A m].
+        displacement: Components of d, point minus position [m]; shapes broadcast with `moment`.
+
+    Returns:
+        Potential [A] and field [A/m]. Both are singular, and NaN or infinite, at d = 0.
+
+    References:
+        Jackson, Classical Electrodynamics, 3rd ed., section 5.6; in two dimensions section 4.1.
+    """
+    dim = len(displacement)
+    inverse2 = 1 / jnp.asarray(dot(displacement, displacement))
+    scale = inverse2 if dim == 2 else inverse2 * inverse2**0.5
+    scale = scale / full_angle(dim)
+    along = dot(moment, displacement)
+    radial = dim * along * inverse2
+    return Values(
+        along * scale,
+        tuple((radial * d - m) * scale for m, d in zip(moment, displacement, strict=True)),
+    )
+
+
+class DipoleKind(Kind):
+    """Point dipoles, in two or three dimensions."""
+
+    name: ClassVar[BodyName] = "dipole"
+    is_point = True
+    is_dipole_outside = True
+    sources_per_step = 4
+    values_per_step = 1 << 13
+    seconds_per_pair = 1e-9
+
+    def values(self, moment: Components, displacement: Components, shape: Shape) -> Values:
+        """See `dipole`."""
+        return dipole(moment, displacement)
+
+    def gap(self, offset: Offset, shape: Shape) -> Float[Any, "..."]:
+        """Distance from the position."""
+        return namespace(*offset).sqrt(dot(offset, offset))
+
+    def is_inside(self, offset: Offset, shape: Shape) -> Bool[Any, "..."]:
+        """Nowhere: a point has no inside."""
+        return namespace(*offset).zeros_like(offset[0], dtype=bool)
+
+    def size(self, shape: Shape) -> Scalars:
+        """0."""
+        return 0.0
+
+    def outer_radius(self, shape: Shape) -> Scalars:
+        """0."""
+        return 0.0
+
+    def volume(self, shape: Shape) -> Scalars:
+        """0."""
+        return 0.0
+
+    def surface_point(self, shape: Shape, uniform: Float64[np.ndarray, "points numbers"]) -> None:
+        """None: a point has no surface."""
+
+    def corners(self, shape: Shape) -> None:
+        """None: a point has no corners."""
+
+    def nodes(self, shape: Shape, places: Float64[np.ndarray, "nodes dim"]) -> None:
+        """None: it is a dipole."""

@@ -1,0 +1,111 @@
+"""What every kind of body answers: its field, its shape, its surface, and its cost."""
+
+import abc
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from jaxtyping import Bool, Float, Float64
+
+from hypermagnetics.sources.values import Components, Scalars, Values
+from hypermagnetics.table import BodyName
+
+Shape = Mapping[str, Float[Any, "..."]]
+"""Sizes [m] and rotation of bodies, by the names of their columns; of numpy or of JAX."""
+
+Offset = Sequence[Float[Any, "..."]]
+"""Components of points minus the centre of a body [m]; they broadcast with those of its shape."""
+
+
+class Kind(abc.ABC):
+    """A kind of body.
+
+    A new kind is one file: a class that answers all of this, and an instance of it in `KINDS`. The
+    names of its columns stand in `hypermagnetics.table`. `gap`, `is_inside`, `size`, `outer_radius`
+    and `volume` take arrays of numpy or of JAX and give arrays of the same library.
+    """
+
+    name: ClassVar[BodyName]
+    is_point: ClassVar[bool]
+    """Whether it has neither inside nor surface."""
+    is_dipole_outside: ClassVar[bool]
+    """Whether its field outside is that of one dipole in its centre, as of a ball."""
+    sources_per_step: ClassVar[int]
+    """Sources summed in one fused loop over the points. On a core (float64) four discs or spheres a
+    step take 0.9 and 2.0 ns a pair of source and point, sixteen 1.1 and 2.5, a scan over single
+    sources twice as long, and an array of (sources, points) thirty times. Boxes have work enough in
+    one source."""
+    values_per_step: ClassVar[int]
+    """Samples times points evaluated at a time, so that what is computed on the way, some sixty
+    arrays for cuboids, stays in the cache. Those take 35 ns a pair in steps of 2^11, 38 ns in steps
+    of 2^13 and 101 ns in steps of 2^18; for discs and spheres, short steps cost more than they
+    save."""
+    seconds_per_pair: ClassVar[float]
+    """Time of a pair of source and point on 2 cores, for the estimate of a dry run. In a mix, each
+    source is evaluated as each of the bodies."""
+
+    @abc.abstractmethod
+    def values(self, moment: Components, displacement: Components, shape: Shape) -> Values:
+        """Exact potential [A] and field [A/m], in the float type of the arguments.
+
+        Args:
+            moment: Components of m [A m²]; in two dimensions [A m].
+            displacement: Components of point minus position [m].
+            shape: Sizes [m] and rotation.
+
+        Returns:
+            Potential and field, which decay like those of a dipole of this moment.
+        """
+
+    @abc.abstractmethod
+    def gap(self, offset: Offset, shape: Shape) -> Float[Any, "..."]:
+        """Signed distance of points from the surface [m], negative inside."""
+
+    @abc.abstractmethod
+    def is_inside(self, offset: Offset, shape: Shape) -> Bool[Any, "..."]:
+        """Whether points are in the body or on its surface, as `values` has it."""
+
+    @abc.abstractmethod
+    def size(self, shape: Shape) -> Scalars:
+        """Radius of the largest ball inside the body [m]; 0 for a point."""
+
+    @abc.abstractmethod
+    def outer_radius(self, shape: Shape) -> Scalars:
+        """Radius of the smallest ball around the body [m]; 0 for a point."""
+
+    @abc.abstractmethod
+    def volume(self, shape: Shape) -> Scalars:
+        """Volume [m³], in two dimensions area [m²]; 0 for a point."""
+
+    @abc.abstractmethod
+    def surface_point(
+        self, shape: Shape, uniform: Float64[np.ndarray, "points numbers"]
+    ) -> tuple[Float64[np.ndarray, "points dim"], Float64[np.ndarray, "points dim"]] | None:
+        """A point of the surface of each body, uniformly, and the outward normal there.
+
+        Args:
+            shape: Sizes and rotation, one value for each point.
+            uniform: One number between 0 and 1 that chooses a face, and one for each dimension.
+
+        Returns:
+            Points from the centre [m], and unit vectors; None for a point.
+        """
+
+    @abc.abstractmethod
+    def corners(self, shape: Shape) -> Float64[np.ndarray, "corners dim"] | None:
+        """Corners of one body from its centre [m]; None of a round one, drawn by its `size`."""
+
+    @abc.abstractmethod
+    def nodes(
+        self, shape: Shape, places: Float64[np.ndarray, "nodes dim"]
+    ) -> Float[Any, "bodies nodes dim"] | None:
+        """Where the dipoles lie that stand for the body in a kernel that is smooth over it.
+
+        Args:
+            shape: Sizes and rotation, one value for each body or one for all.
+            places: Gauss-Legendre nodes of the cube from -1 to 1.
+
+        Returns:
+            Their images in the body from its centre [m], by a map that keeps shares of the volume;
+            None where `is_dipole_outside`.
+        """
