@@ -8,7 +8,16 @@ from jaxtyping import Array, Float
 
 from hypermagnetics.config import Config
 from hypermagnetics.models import Model, ModelInputs
-from hypermagnetics.shapes import Field, Points, Potential, SourceTable
+from hypermagnetics.models.near_part import NearPart
+from hypermagnetics.shapes import (
+    BlockField,
+    BlockPotential,
+    Field,
+    Points,
+    Potential,
+    SourceTable,
+    SourceTables,
+)
 from hypermagnetics.sources import SourceColumns, superposition
 
 
@@ -16,6 +25,32 @@ class ExactConfig(Config):
     """No settings."""
 
     name: Literal["exact"] = "exact"
+
+
+class ExactEverywhere(NearPart):
+    """The exact superposition."""
+
+    columns: SourceColumns = eqx.field(static=True)
+
+    def values(
+        self, sources: SourceTable, points: Points, capacity: int | None
+    ) -> tuple[Potential, Field]:
+        """Each source against each point."""
+        return superposition(self.columns, sources, points)
+
+    def count(self, sources: SourceTable, points: Points) -> int | None:
+        """None: nothing is looked up."""
+        return None
+
+    def targets(
+        self,
+        sources: SourceTables,
+        points: Points,
+        potential: BlockPotential,
+        field: BlockField,
+    ) -> tuple[BlockPotential, BlockField]:
+        """Nothing is left to learn."""
+        return jnp.zeros_like(potential), jnp.zeros_like(field)
 
 
 class Exact(Model):
@@ -37,11 +72,10 @@ class Exact(Model):
         """Zero."""
         return jnp.zeros_like(points[:, 0]), jnp.zeros_like(points)
 
-    def near(
-        self, sources: SourceTable, points: Points, capacity: int | None
-    ) -> tuple[Potential, Field]:
+    @property
+    def near(self) -> "ExactEverywhere":
         """All there is."""
-        return superposition(self.inputs.columns, sources, points)
+        return ExactEverywhere(self.inputs.columns)
 
     @property
     def rank(self) -> int | None:

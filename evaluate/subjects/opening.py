@@ -90,9 +90,8 @@ def _trained(argument: SubjectArgument, user_model: type[Model] | None) -> Subje
         sha256=sha256_of(argument.path),
         num_parameters=models.num_parameters(model),
         table=model.inputs.columns,
-        rank=model.learned_rank,
-        # Where the two ranks differ, a part of the model is exact, and its features learn the rest.
-        targets=None if model.rank == model.learned_rank else model.targets,
+        rank=model.rank,
+        targets=None if model.near is None else model.near.targets,
     )
 
 

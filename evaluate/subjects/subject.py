@@ -61,7 +61,7 @@ sample. It reads nothing of the block but sources and points."""
 Targets = Callable[
     [SourceTables, Points, BlockPotential, BlockField], tuple[BlockPotential, BlockField]
 ]
-"""What a model learns of the labels of a block, as `hypermagnetics.models.Model.targets`."""
+"""What a model learns of the labels of a block, as `hypermagnetics.models.NearPart.targets`."""
 
 
 @dataclass(frozen=True)

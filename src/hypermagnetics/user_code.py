@@ -87,6 +87,8 @@ def import_user_code(name: str, where: str) -> object:
     module_name, _, attribute = name.partition(":")
     try:
         module = importlib.import_module(module_name)
+    except ExtensionError:
+        raise
     except (Exception, SystemExit) as error:  # a script without a guard may end the process
         raise ExtensionError(
             f"The module of {name} must be one that can be imported; got {_said(error)} ({where}). "

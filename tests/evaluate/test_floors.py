@@ -136,7 +136,7 @@ def test_the_smooth_part_of_discs_needs_far_fewer_features(many_discs):
     """Measured for more points, in per cent: 0.19/1.2 and 0.02/0.19, against 3.2/20 and 1.8/15."""
     kernel = source_kernel(DISCS, many_discs)
     block = kernel.labelled(many_discs)
-    targets = _split_model(DISCS, 2.0).targets
+    targets = _split_model(DISCS, 2.0).near.targets
     as_it_is, smooth = (
         np.array([_medians(rank_basis(kernel, rank, learned).fit(block)) for rank in (32, 64, 128)])
         for learned in (None, targets)
@@ -153,7 +153,7 @@ def test_an_exact_part_is_added_to_what_is_learned(many_discs):
     """With all of the features the whole truth is left, whatever a model smooths."""
     kernel = source_kernel(DISCS, many_discs)
     block = kernel.labelled(many_discs)
-    found = rank_basis(kernel, 450, _split_model(DISCS, 1.2).targets).fit(block)
+    found = rank_basis(kernel, 450, _split_model(DISCS, 1.2).near.targets).fit(block)
     np.testing.assert_allclose(found.predicted.potential, found.block.potential, rtol=1e-12)
     np.testing.assert_allclose(found.predicted.field, found.block.field, rtol=1e-12)
     alike = rank_basis(kernel, 10, lambda sources, points, *labels: labels).fit(block)
@@ -165,7 +165,7 @@ def test_an_exact_part_is_added_to_what_is_learned(many_discs):
 
 def test_a_split_tells_its_features_but_has_no_rank():
     model = _split_model(DISCS, 2.0)
-    assert (model.rank, model.learned_rank) == (None, 8)
+    assert model.rank == 8
 
 
 @pytest.mark.parametrize("mixture", [2], indirect=True, ids=["2D"])
@@ -173,7 +173,7 @@ def test_a_split_tells_its_features_but_has_no_rank():
 def test_smooth_floors_know_mixed_bodies(mixture):
     kernel = source_kernel(mixture.columns, mixture.dataset.split("test"))
     block = kernel.labelled(mixture.dataset.split("test"))
-    targets = _split_model(mixture.columns, 1.5).targets
+    targets = _split_model(mixture.columns, 1.5).near.targets
     errors = np.array(
         [_medians(rank_basis(kernel, rank, targets).fit(block)) for rank in (5, 20, 60)]
     )

@@ -12,6 +12,7 @@ import jax.random as jr
 import numpy as np
 import pytest
 from jax import export
+from refused import refused
 
 from hypermagnetics.errors import ExtensionError, RecipeError
 from hypermagnetics.evaluate.subjects.jax_model import JaxModel
@@ -22,7 +23,6 @@ from hypermagnetics.models import (
     ModelInputs,
     MomentUnit,
     Scales,
-    UserModelConfig,
     ValuesAs,
     build_model,
     load,
@@ -272,22 +272,8 @@ def test_a_split_in_its_own_unit_superposes() -> None:
     assert_close(compiled.potential(model, both, _POINTS), compiled.potential(plain, both, _POINTS))
 
 
-class OwnBlock(HyperMLP):
-    """A class of a user with a block of its own."""
-
-    def __init__(self, inputs: ModelInputs, key: jax.Array) -> None:
-        super().__init__(4, 1, 0.5, 1, hyperkey=key, mainkey=key, inputs=inputs)
-
-    def block(self, sources: jax.Array, points: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """That of the base class."""
-        return super().block(sources, points)
-
-
-def test_a_block_that_a_user_defines_is_refused() -> None:
-    """Unless there is nothing to undo there."""
-    config = UserModelConfig(name="my_models:OwnBlock")
-    build_model(config, ModelInputs(), jr.key(0), OwnBlock)
-    for changes in ({"values": "asinh"}, {"moment": "sample"}):
-        inputs = ModelInputs(**changes)  # type: ignore[arg-type]
-        with pytest.raises(ExtensionError, match=r"OwnBlock that defines block \(model\.name\)"):
-            build_model(config, inputs, jr.key(0), OwnBlock)
+@pytest.mark.parametrize("name", ["block", "errors", "field", "learned_block"])
+def test_what_undoes_it_is_final(name: str) -> None:
+    """A class that defines it again would not be normalised there."""
+    with refused(ExtensionError, f":Own, which defines {name}. Define", "evaluate_block"):
+        type("Own", (HyperMLP,), {name: lambda self, sources, points: None})

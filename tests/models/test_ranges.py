@@ -2,12 +2,14 @@
 
 import warnings
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import pytest
 from exact_model import Exact, inputs_of
 
-from hypermagnetics.models import Model, OutOfRangeWarning, Split, TrainedRange, usage_card
+from hypermagnetics.models import Linear, Model, OutOfRangeWarning, Split, TrainedRange, usage_card
+from hypermagnetics.models.linear import LinearConfig
 from hypermagnetics.models.split import SplitConfig
 from hypermagnetics.sources import SourceColumns
 
@@ -23,7 +25,9 @@ _POSITION, _SIZE = (_SOURCE.at[0, 3:5].set(5.0), _SOURCE.at[0, 6].set(2.0))
 
 def sphere_model() -> Model:
     """A model that counts every length."""
-    return Exact(_COLUMNS, trained=_TRAINED)
+    inputs = inputs_of(_COLUMNS).model_copy(update={"trained": _TRAINED})
+    keys = dict(zip(("hyperkey", "mainkey"), jax.random.split(jax.random.key(0)), strict=True))
+    return Linear(LinearConfig(width=4, depth=1), inputs=inputs, **keys)
 
 
 def split_model() -> Model:
@@ -83,8 +87,8 @@ def test_under_jit_nothing_is_said() -> None:
     """Values are not known there."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        jax.jit(sphere_model().potential)(_POSITION, _POINTS + 1)
-        jax.jit(sphere_model().field)(_SIZE, _POINTS)
+        eqx.filter_jit(sphere_model().potential)(_POSITION, _POINTS + 1)
+        eqx.filter_jit(sphere_model().field)(_SIZE, _POINTS)
         jax.vmap(sphere_model().field)(_POSITION[None], _POINTS[None] + 1)
 
 

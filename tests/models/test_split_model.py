@@ -139,7 +139,7 @@ def test_many_sources_meet_many_points_by_cells(discs: Split) -> None:
     rows = random.uniform(-_WIDTH, _WIDTH, size=(1500, 4))
     sources = jnp.asarray(rows, jnp.float32)
     points = jnp.asarray(random.uniform(-_WIDTH, _WIDTH, size=(1000, 2)), jnp.float32)
-    capacity = model.count_near(sources, points)
+    capacity = model.near.count(sources, points)
     assert capacity is not None
     assert capacity < 1500
     by_cells = model.field(sources, points)

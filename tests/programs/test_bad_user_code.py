@@ -87,8 +87,12 @@ CHANGES = {
         ("evaluate of", "got NameError: name 'sources' is not defined at ", ".py:27 ("),
     ),
     "a block of another shape": (
+        ("    @property", "    def evaluate_block(self, *_): return 1.0\n\n    @property"),
+        ("block of", "of shapes ((2, 5), (2, 5, 2)) in floats; got"),
+    ),
+    "a block of its own": (
         ("    @property", "    def block(self, sources, points): return 1.0\n\n    @property"),
-        ("block of", "of shapes ((2, 5), (2, 5, 2)) in floats; got 1.0"),
+        ("which defines block. Define weights, evaluate, evaluate_block or near instead",),
     ),
     "weights of rows that are no sources": (
         ("axis=0) @ self.rates", "axis=0) @ self.rates + 1"),

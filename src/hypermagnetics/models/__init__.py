@@ -16,6 +16,7 @@ from hypermagnetics.models.inputs import read_rows as read_rows
 from hypermagnetics.models.interoperation import as_magpylib_source as as_magpylib_source
 from hypermagnetics.models.linear import Linear as Linear
 from hypermagnetics.models.model import Model as Model
+from hypermagnetics.models.near_part import NearPart as NearPart
 from hypermagnetics.models.ranges import OutOfRangeWarning as OutOfRangeWarning
 from hypermagnetics.models.registry import ModelConfig as ModelConfig
 from hypermagnetics.models.registry import build_model as build_model

@@ -12,7 +12,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, PyTree
 
 from hypermagnetics.config import Config
+from hypermagnetics.errors import ExtensionError
 from hypermagnetics.models.inputs import ModelInputs
+from hypermagnetics.models.near_part import NearPart
 from hypermagnetics.models.normalisation import in_own_unit, physical
 from hypermagnetics.models.ranges import checked_arguments
 from hypermagnetics.models.steps import over_points, summed_over_sources
@@ -32,6 +34,12 @@ from hypermagnetics.table import LENGTHS
 MU_0 = 4e-7 * math.pi
 """Permeability of free space [T m/A], to nine digits (CODATA 2018: 1.25663706212e-6)."""
 
+_FINAL = (
+    *("potential", "__call__", "field", "flux_density", "block", "learned_block", "errors"),
+    *("dim", "limited_columns"),
+)
+"""Members that no architecture defines again."""
+
 _Model = TypeVar("_Model", bound="Model")
 
 
@@ -48,6 +56,21 @@ class Model(eqx.Module):
     config: eqx.AbstractVar[Config]
     inputs: eqx.AbstractVar[ModelInputs]
 
+    def __init_subclass__(cls) -> None:
+        """Refuse a class that defines again what Model does around its architecture.
+
+        Raises:
+            ExtensionError: If it does.
+        """
+        super().__init_subclass__()
+        own = [name for name in _FINAL if name in vars(cls)]
+        if own:
+            raise ExtensionError(
+                f"A model must leave {', '.join(_FINAL)} as they are, where normalisation is "
+                f"undone and the near part added; got {cls.__module__}:{cls.__qualname__}, which defines "
+                f"{', '.join(own)}. Define weights, evaluate, evaluate_block or near instead."
+            )
+
     @property
     def dim(self) -> int:
         """Space dimension."""
@@ -55,8 +78,13 @@ class Model(eqx.Module):
 
     @property
     def limited_columns(self) -> tuple[str, ...]:
-        """Columns whose range in training bounds where the model can be trusted: all lengths."""
-        return tuple(name for name in self.inputs.columns.names if name in LENGTHS)
+        """Columns whose range in training bounds where the model can be trusted: all lengths.
+
+        With a near part positions alone, since sizes enter through it. So it goes unnoticed if a
+        large body reaches out of the region that was seen.
+        """
+        names = tuple(name for name in self.inputs.columns.names if name in LENGTHS)
+        return names if self.near is None else tuple(n for n in names if n.startswith("position_"))
 
     @abc.abstractmethod
     def weights(self, sources: SourceTable) -> PyTree[Array]:
@@ -85,23 +113,16 @@ class Model(eqx.Module):
     @property
     @abc.abstractmethod
     def rank(self) -> int | None:
-        """K of a model that is additive over sources with K features; None if it is not additive.
+        """K if what weights make is additive over sources with K features; None if it is not.
 
-        Such a model is a rank-K approximation of the kernel, which bounds its accuracy.
+        It is then linear in the weights, and a rank-K approximation of the kernel, which bounds its
+        accuracy. A near part comes on top.
         """
 
     @property
-    def learned_rank(self) -> int | None:
-        """K of what `learned_block` gives, where that is a sum over sources of K features.
-
-        The same as `rank`, unless a part of the model is exact.
-        """
-        return self.rank
-
-    @property
-    def linear_in_weights(self) -> bool:
-        """Whether `evaluate` is linear in the weights, so that potentials of sources superpose."""
-        return self.rank is not None
+    def near(self) -> NearPart | None:
+        """What is added to the values that weights make; None unless an architecture has such."""
+        return None
 
     def evaluate_block(
         self, sources: SourceTables, points: Points
@@ -132,20 +153,11 @@ class Model(eqx.Module):
         Returns:
             Potential [A] and field [A/m].
         """
-        return self.learned_block(sources, points)
-
-    def targets(
-        self,
-        sources: SourceTables,
-        points: Points,
-        potential: BlockPotential,
-        field: BlockField,
-    ) -> tuple[BlockPotential, BlockField]:
-        """What `learned_block` should give: the labels, unless a part of the model is exact.
-
-        Arguments and result as of `errors`.
-        """
-        return potential, field
+        potential, field = self.learned_block(sources, points)
+        if self.near is None:
+            return potential, field
+        exact = self.near.block(sources, points)
+        return potential + exact[0], field + exact[1]
 
     def errors(
         self,
@@ -166,7 +178,9 @@ class Model(eqx.Module):
             Errors of potential [A] and field [A/m].
         """
         learned = self.learned_block(sources, points)
-        true = self.targets(sources, points, potential, field)
+        true = potential, field
+        if self.near is not None:
+            true = self.near.targets(sources, points, potential, field)
         return learned[0] - true[0], learned[1] - true[1]
 
     def fitted(self: _Model, sources: SourceTable, points: Points, key: AnyKey) -> _Model:
@@ -181,34 +195,6 @@ class Model(eqx.Module):
             The model.
         """
         return self
-
-    def near(
-        self, sources: SourceTable, points: Points, capacity: int | None
-    ) -> tuple[Potential, FieldValues] | None:
-        """A part that no weights make, such as exact values close to sources, if there is one.
-
-        Args:
-            sources: Source table.
-            points: Points of evaluation [m].
-            capacity: The most sources around a point, as `count_near` says; every source meets
-                every point if None.
-
-        Returns:
-            Potential [A] and field [A/m] to be added, or None.
-        """
-        return None
-
-    def count_near(self, sources: SourceTable, points: Points) -> int | None:
-        """The capacity that `near` needs for these values; None to let all sources meet all points.
-
-        Args:
-            sources: Source table.
-            points: Points of evaluation [m].
-
-        Returns:
-            The capacity.
-        """
-        return None
 
     def potential(self, sources: SourceTable, points: Points) -> Potential:
         """Potential of one configuration.
@@ -231,7 +217,7 @@ class Model(eqx.Module):
             SourceError: If sources or points have another number of columns than the model reads.
         """
         checked = checked_arguments(self.inputs, self.limited_columns, sources, points)
-        capacity = self.count_near(*checked)
+        capacity = None if self.near is None else self.near.count(*checked)
         potential: Potential = potential_at(self, *checked, capacity)
         return potential
 
@@ -253,7 +239,7 @@ class Model(eqx.Module):
             SourceError: If sources or points have another number of columns than the model reads.
         """
         checked = checked_arguments(self.inputs, self.limited_columns, sources, points)
-        capacity = self.count_near(*checked)
+        capacity = None if self.near is None else self.near.count(*checked)
         field: FieldValues = field_at(self, *checked, capacity)
         return field
 
@@ -281,22 +267,24 @@ class Model(eqx.Module):
 def potential_at(
     model: Model, sources: SourceTable, points: Points, capacity: int | None
 ) -> Potential:
-    """Potential [A] of checked arguments; see `Model.potential` and `Model.near`."""
+    """Potential [A] of checked arguments; see `Model.potential` and `NearPart`."""
     learned = _learned(model, sources)
     smooth: Potential = over_points(lambda some: learned(some)[0], points)
-    near = model.near(sources, points, capacity)
-    return smooth if near is None else smooth + near[0]
+    if model.near is None:
+        return smooth
+    return smooth + model.near.values(sources, points, capacity)[0]
 
 
 @eqx.filter_jit
 def field_at(
     model: Model, sources: SourceTable, points: Points, capacity: int | None
 ) -> FieldValues:
-    """Field [A/m] of checked arguments; see `Model.field` and `Model.near`."""
+    """Field [A/m] of checked arguments; see `Model.field` and `NearPart`."""
     learned = _learned(model, sources)
     smooth: FieldValues = over_points(lambda some: learned(some)[1], points)
-    near = model.near(sources, points, capacity)
-    return smooth if near is None else smooth + near[1]
+    if model.near is None:
+        return smooth
+    return smooth + model.near.values(sources, points, capacity)[1]
 
 
 def _learned(

@@ -63,38 +63,22 @@ def build_model(
         The model.
 
     Raises:
-        ExtensionError: If the class is not given, or refuses the settings, or defines what a
-            normalisation other than the default would not reach.
+        ExtensionError: If the class is not given, or refuses the settings.
         RecipeError: If the model cannot have the normalisation of the inputs.
     """
     model = _built(config, inputs, key, user_model)
     _refuse_to_lose_superposition(model)
-    _refuse_what_is_not_undone(model)
     return model
 
 
 def _refuse_to_lose_superposition(model: Model) -> None:
-    if model.inputs.values == "asinh" and model.linear_in_weights:
+    if model.inputs.values == "asinh" and model.rank is not None:
         raise RecipeError(
             "normalisation.values must be 'linear' for a model whose potentials of sources "
             f"superpose by construction; got 'asinh' for a {type(model).__name__} (model.name). "
             "Leave it out, since sinh of a sum is no sum of sinh, or take a model such as "
             "'hyper_mlp'."
         )
-
-
-def _refuse_what_is_not_undone(model: Model) -> None:
-    """A user's class may define the evaluation of a block itself, in physical values."""
-    if isinstance(config_of(model), UserModelConfig) and model.inputs.is_normalised_beyond_scales:
-        around = ("block", "learned_block", "errors")
-        own = [name for name in around if getattr(type(model), name) is not getattr(Model, name)]
-        if own:
-            raise ExtensionError(
-                "A model must leave block, learned_block and errors as they are for "
-                "normalisation.values and normalisation.moment to be undone there; got a "
-                f"{type(model).__name__} that defines {', '.join(own)} (model.name). Define "
-                "evaluate_block or targets instead, or leave these two keys out."
-            )
 
 
 def _built(

@@ -14,13 +14,7 @@ from hypermagnetics.models.model import Model
 from hypermagnetics.models.split.dipoles import smooth_dipoles
 from hypermagnetics.models.split.factors import Factors
 from hypermagnetics.models.split.fit import FitConfig, Kernel, fit
-from hypermagnetics.models.split.near import (
-    Smoothing,
-    count_candidates,
-    near_by_cells,
-    near_superposition,
-    smooth_superposition,
-)
+from hypermagnetics.models.split.near import ExactNearby, Smoothing
 from hypermagnetics.shapes import (
     AnyKey,
     BlockField,
@@ -43,9 +37,6 @@ SMOOTHNESS = {2: 6, 3: 4}
 BANDWIDTH = {2: 14.0, 3: 9.0}
 """By dimension [rad per cutoff]. The spectrum of the smooth kernel is small beyond; in three
 dimensions, where waves must fill a ball, fewer of longer length are the better choice."""
-
-_MANY_PAIRS = 1 << 20
-"""From so many pairs of source and point on, neighbours are counted and looked up."""
 
 
 class SplitConfig(Config):
@@ -127,15 +118,6 @@ class Split(Model):
         field = -scales.potential / scales.length * gradient[..., 0].T
         return scales.potential * values[:, 0], field
 
-    def block(self, sources: SourceTables, points: Points) -> tuple[BlockPotential, BlockField]:
-        """Potential and field of samples that share their points; see `Model`."""
-        potential, field = self.learned_block(sources, points)
-        columns, smoothing = self.inputs.columns, self.smoothing
-        near = jax.lax.map(
-            lambda table: near_superposition(columns, smoothing, table, points), sources
-        )
-        return potential + near[0], field + near[1]
-
     def evaluate_block(
         self, sources: SourceTables, points: Points
     ) -> tuple[BlockPotential, BlockField]:
@@ -147,20 +129,6 @@ class Split(Model):
         field = field.reshape(len(sources), *gradient.shape[:2])
         potential = scales.potential * (weights @ features.T)
         return potential, -scales.potential / scales.length * jnp.moveaxis(field, 1, -1)
-
-    def targets(
-        self,
-        sources: SourceTables,
-        points: Points,
-        potential: BlockPotential,
-        field: BlockField,
-    ) -> tuple[BlockPotential, BlockField]:
-        """The smooth part, which follows from the sources; see `Model`."""
-        columns, smoothing = self.inputs.columns, self.smoothing
-        true: tuple[BlockPotential, BlockField] = jax.vmap(
-            lambda table: smooth_superposition(columns, smoothing, table, points)
-        )(sources)
-        return true
 
     def fitted(self, sources: SourceTable, points: Points, key: AnyKey) -> "Split":
         """The least-squares fit of mixing and making for the drawn waves; see `Model`."""
@@ -178,42 +146,12 @@ class Split(Model):
         fitted: Split = eqx.tree_at(lambda model: model.factors, self, factors)
         return fitted
 
-    def near(
-        self, sources: SourceTable, points: Points, capacity: int | None
-    ) -> tuple[Potential, FieldValues]:
-        """Exact minus smooth values, for neighbours; see `Model`."""
-        columns, smoothing = self.inputs.columns, self.smoothing
-        if capacity is None:
-            return near_superposition(columns, smoothing, sources, points)
-        return near_by_cells(columns, smoothing, sources, points, capacity)
-
-    def count_near(self, sources: SourceTable, points: Points) -> int | None:
-        """Counts candidates where there are many pairs; see `Model`."""
-        if isinstance(sources, jax.core.Tracer) or isinstance(points, jax.core.Tracer):
-            return self.config.capacity
-        if len(sources) * len(points) < _MANY_PAIRS:
-            return None
-        return count_candidates(self.inputs.columns, self.smoothing, sources, points)
+    @property
+    def near(self) -> ExactNearby:
+        """Exact minus smooth values, for neighbours."""
+        return ExactNearby(self.inputs.columns, self.smoothing, self.config.capacity)
 
     @property
     def rank(self) -> int | None:
-        """None: K features make the smooth part alone, so K bounds no error of the whole."""
-        return None
-
-    @property
-    def learned_rank(self) -> int | None:
-        """K: the features make the smooth part; see `Model`."""
+        """K: the features make the smooth part."""
         return self.config.rank
-
-    @property
-    def linear_in_weights(self) -> bool:
-        """True: what is learned is a sum of features, and the exact part one over sources."""
-        return True
-
-    @property
-    def limited_columns(self) -> tuple[str, ...]:
-        """Positions of centres alone: sizes enter through exact values and the dipoles of a box.
-
-        So it goes unnoticed if a large box reaches out of the region that the fit has seen.
-        """
-        return tuple(name for name in self.inputs.columns.names if name.startswith("position_"))

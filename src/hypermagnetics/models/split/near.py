@@ -4,16 +4,26 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from hypermagnetics.grids import components
+from hypermagnetics.models.near_part import NearPart
 from hypermagnetics.models.split.dipoles import has_nodes, outer_radius, smooth_dipoles
 from hypermagnetics.models.split.kernel import smooth_dipole
 from hypermagnetics.models.split.neighbours import candidates, cell_list, sum_over_candidates
 from hypermagnetics.models.steps import over_points
-from hypermagnetics.shapes import Field, Points, Potential, SourceTable
+from hypermagnetics.shapes import (
+    BlockField,
+    BlockPotential,
+    Field,
+    Points,
+    Potential,
+    SourceTable,
+    SourceTables,
+)
 from hypermagnetics.sources import SourceColumns, Values
 from hypermagnetics.sources.superposition import row_values
 from hypermagnetics.sources.values import dot
@@ -29,6 +39,49 @@ class Smoothing(NamedTuple):
     """p of its density (1 - s²/R²)^p."""
     nodes: int
     """Dipoles along each edge of a box."""
+
+
+_MANY_PAIRS = 1 << 20
+"""From so many pairs of source and point on, neighbours are counted and looked up."""
+
+
+class ExactNearby(NearPart):
+    """Exact minus smooth values, for neighbours; out of reach of a source they agree."""
+
+    columns: SourceColumns = eqx.field(static=True)
+    smoothing: Smoothing = eqx.field(static=True)
+    """How sources are smoothed."""
+    capacity: int | None = eqx.field(static=True)
+    """Most sources around a point where they cannot be counted, under a transformation of JAX."""
+
+    def values(
+        self, sources: SourceTable, points: Points, capacity: int | None
+    ) -> tuple[Potential, Field]:
+        """Each source against each point, or by cells; see `NearPart`."""
+        if capacity is None:
+            return near_superposition(self.columns, self.smoothing, sources, points)
+        return near_by_cells(self.columns, self.smoothing, sources, points, capacity)
+
+    def count(self, sources: SourceTable, points: Points) -> int | None:
+        """Counts candidates where there are many pairs; see `NearPart`."""
+        if isinstance(sources, jax.core.Tracer) or isinstance(points, jax.core.Tracer):
+            return self.capacity
+        if len(sources) * len(points) < _MANY_PAIRS:
+            return None
+        return count_candidates(self.columns, self.smoothing, sources, points)
+
+    def targets(
+        self,
+        sources: SourceTables,
+        points: Points,
+        potential: BlockPotential,
+        field: BlockField,
+    ) -> tuple[BlockPotential, BlockField]:
+        """The smooth part, which follows from the sources; see `NearPart`."""
+        true: tuple[BlockPotential, BlockField] = jax.vmap(
+            lambda table: smooth_superposition(self.columns, self.smoothing, table, points)
+        )(sources)
+        return true
 
 
 def reach(

@@ -1,0 +1,87 @@
+"""The near part of a model: values that no weights make, such as exact ones close to sources."""
+
+import abc
+
+import equinox as eqx
+import jax
+
+from hypermagnetics.shapes import (
+    BlockField,
+    BlockPotential,
+    Points,
+    Potential,
+    SourceTable,
+    SourceTables,
+)
+from hypermagnetics.shapes import Field as FieldValues
+
+
+class NearPart(eqx.Module):
+    """What a model adds to the values that its weights make; it has no parameters.
+
+    Sizes and rotations of bodies enter a model with a near part through it, so that the range of
+    training bounds the positions of sources alone.
+    """
+
+    @abc.abstractmethod
+    def values(
+        self, sources: SourceTable, points: Points, capacity: int | None
+    ) -> tuple[Potential, FieldValues]:
+        """The part of one configuration.
+
+        Args:
+            sources: Source table.
+            points: Points of evaluation [m].
+            capacity: The most sources around a point, as `count` says; every source meets every
+                point if None.
+
+        Returns:
+            Potential [A] and field [A/m] to be added.
+        """
+
+    @abc.abstractmethod
+    def count(self, sources: SourceTable, points: Points) -> int | None:
+        """The capacity that `values` needs here; None to let all sources meet all points.
+
+        Args:
+            sources: Source table.
+            points: Points of evaluation [m].
+
+        Returns:
+            The capacity.
+        """
+
+    @abc.abstractmethod
+    def targets(
+        self,
+        sources: SourceTables,
+        points: Points,
+        potential: BlockPotential,
+        field: BlockField,
+    ) -> tuple[BlockPotential, BlockField]:
+        """The rest of the labels, which the weights have to make.
+
+        Args:
+            sources: Source tables of samples that share their points.
+            points: Points of evaluation [m].
+            potential: Labels [A].
+            field: Labels [A/m].
+
+        Returns:
+            Potential [A] and field [A/m] without this part.
+        """
+
+    def block(self, sources: SourceTables, points: Points) -> tuple[BlockPotential, BlockField]:
+        """The part of samples that share their points, one after another.
+
+        Args:
+            sources: Source tables of the samples.
+            points: Points of evaluation [m].
+
+        Returns:
+            Potential [A] and field [A/m] to be added.
+        """
+        near: tuple[BlockPotential, BlockField] = jax.lax.map(
+            lambda table: self.values(table, points, None), sources
+        )
+        return near
