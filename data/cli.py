@@ -210,11 +210,8 @@ def _recompute(dataset: Dataset, fraction: float, tolerance: float, seed: int | 
 
 def _labels_of(dataset: Dataset) -> Compute:
     """What computes labels of this dataset's sources, in float64."""
-    import jax  # seconds that only this needs
+    from hypermagnetics.sources import labels  # with JAX, seconds that only this needs
 
-    from hypermagnetics.sources import labels
-
-    jax.config.update("jax_enable_x64", True)
     columns = dataset.columns
 
     def compute(

@@ -43,6 +43,13 @@ class Dataset:
         check_files(directory, manifest, sha256)
         return dataset
 
+    def __repr__(self) -> str:
+        """The directory, the samples of each split, and the bodies."""
+        splits = self.manifest.splits.items()
+        counts = ", ".join(f"{name} {split.layout.num_samples}" for name, split in splits)
+        bodies = ", ".join(self.manifest.bodies)
+        return f"Dataset({str(self.directory)!r}): {counts} samples of {bodies}"
+
     @property
     def columns(self) -> SourceColumns:
         """How to read the source tables of all splits.

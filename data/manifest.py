@@ -147,6 +147,13 @@ class Manifest(Description):
             raise ValueError(f"one space dimension for all splits, not {sorted(dims)}")
         return self
 
+    @property
+    def identity(self) -> Identity:
+        """What the calls that made it had in common."""
+        layouts = {name: split.layout for name, split in self.splits.items()}
+        shared = {name: getattr(self, name) for name in Description.model_fields}
+        return Identity(**shared, splits=layouts)
+
     def to_json(self) -> str:
         """The text of manifest.json; each file takes one line."""
         rest = self.model_dump(mode="json", exclude={"files"})

@@ -32,7 +32,8 @@ from hypermagnetics.evaluate.subjects.arguments import MODEL_NAME, Arguments, so
 from hypermagnetics.evaluate.subjects.fitting import check_fit
 from hypermagnetics.evaluate.subjects.opening import open_subjects
 from hypermagnetics.log import Progress, errors_in_one_line, say
-from hypermagnetics.models import Model, import_user_model
+from hypermagnetics.models import Model
+from hypermagnetics.models.user import import_user_model
 from hypermagnetics.subcommands import CommandOrSubcommand
 from hypermagnetics.user_code import look_in_working_directory
 

@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 
 import click
-import jax
 
 import hypermagnetics
 from hypermagnetics.config import load_recipe
@@ -100,7 +99,6 @@ def main(
 
 def _prepare() -> None:
     """What a process that makes shards needs."""
-    jax.config.update("jax_enable_x64", True)  # labels are summed in float64
     # What the imports made never becomes garbage; looking for it again and again holds up all
     # threads, 5 % of the time of a large dataset.
     gc.freeze()

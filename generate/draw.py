@@ -7,6 +7,7 @@ random numbers, in which each sample owns a stretch.
 from functools import lru_cache
 from typing import NamedTuple
 
+import jax
 import numpy as np
 from jaxtyping import Float32, Int32
 
@@ -199,7 +200,9 @@ def num_points_near_surfaces(grid: SurfaceGrid) -> int:
 
 @lru_cache(maxsize=1)
 def _regular_grid(grid: RegularGrid, dim: int) -> np.ndarray:
-    points = np.asarray(regular_grid(grid.half_width, grid.resolution, dim, grid.halo), np.float32)
+    with jax.enable_x64(True):
+        exact = regular_grid(grid.half_width, grid.resolution, dim, grid.halo)
+    points = np.asarray(exact, np.float32)
     points.setflags(write=False)
     return points
 

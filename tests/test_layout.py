@@ -16,11 +16,12 @@ LAYERS = (
         *("recipes", "config", "files", "grids", "log", "user_code", "compilation_cache"),
         *("subcommands", "child_processes", "table"),
     },
-    {"sources", "models", "metrics", "data"},
+    {"sources", "metrics", "data"},
     {"pictures"},
+    {"models"},
     set(PROGRAMS),
 )
-WITHIN_LAYER = {("config", "recipes"), ("user_code", "config"), ("models", "sources")}
+WITHIN_LAYER = {("config", "recipes"), ("user_code", "config")}
 """Imports inside a layer that are meant; everything else in one layer is apart."""
 
 REPORT_DRAWS = (*("rendering", "maps", "chart_axes", "error_charts", "parity"),)

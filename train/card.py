@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from hypermagnetics.models import Model, load, num_parameters, usage_card
+from hypermagnetics.models import Model, load, num_parameters
+from hypermagnetics.models.card import usage_card
 from hypermagnetics.models.store import Header, read_file
 from hypermagnetics.train.run_files import RunFiles
 

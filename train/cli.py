@@ -12,20 +12,20 @@ from hypermagnetics.compilation_cache import cache_directory
 from hypermagnetics.config import load_recipe
 from hypermagnetics.data import Dataset
 from hypermagnetics.errors import InterruptedRunError, RunError, RunWriteError
-from hypermagnetics.log import Progress, errors_in_one_line, say
-from hypermagnetics.models import import_user_model
+from hypermagnetics.log import errors_in_one_line, say
+from hypermagnetics.models.user import import_user_model
 from hypermagnetics.recipes import describe_recipe, shipped_recipes
 from hypermagnetics.subcommands import CommandOrSubcommand
 from hypermagnetics.train.card import per_cent
 from hypermagnetics.train.config import TrainingRecipe
-from hypermagnetics.train.directory import IfExists, check_run, open_run, recipe_of
+from hypermagnetics.train.directory import IfExists, recipe_of
 from hypermagnetics.train.exit_codes import exit_code
 from hypermagnetics.train.export import export_run
 from hypermagnetics.train.last_checkpoint import full_disk_named
+from hypermagnetics.train.notebook import make_run
 from hypermagnetics.train.plotting.cli import plot
-from hypermagnetics.train.run import Outcome, train
+from hypermagnetics.train.run import Outcome
 from hypermagnetics.train.run_files import RunFiles
-from hypermagnetics.train.setup import make_setup
 from hypermagnetics.train.signals import end_on_signals
 from hypermagnetics.train.sweep.cli import sweep_command
 from hypermagnetics.train.user_code import Names
@@ -190,20 +190,7 @@ def main(
 def _train(recipe: TrainingRecipe, dataset: Dataset, files: RunFiles, choice: IfExists) -> None:
     start = time.monotonic()
     _configure(recipe)
-    # What takes long comes before anything is written, and what is refused soon before that.
-    check_run(files, recipe, dataset, choice)
-    names = {recipe.data.train, recipe.data.valid}
-    total = sum(entry.bytes for name in names for entry in dataset.split(name).files())
-    if recipe.data.check == "all":
-        with Progress("checking the dataset", total, "B") as progress:
-            setup = make_setup(recipe, dataset, progress.advance)
-    else:
-        setup = make_setup(recipe, dataset, lambda count: None)
-    with (
-        open_run(files, recipe, dataset, choice) as provenance,
-        Progress("hm-train", recipe.schedule.num_steps, "steps") as progress,
-    ):
-        outcome = train(setup, files, provenance.for_model_file(), _Console(progress))
+    outcome, _ = make_run(recipe, dataset, files, choice, quiet=False)
     click.echo(_summary(outcome, recipe, dataset, files, time.monotonic() - start))
 
 
@@ -215,19 +202,6 @@ def _configure(recipe: TrainingRecipe) -> None:
         jax.config.update("jax_compilation_cache_dir", str(directory))
         # What compiles faster than this is not worth a file.
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
-
-
-class _Console:
-    """Shows a run to a person."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-
-    def advance(self, count: int, note: str) -> None:
-        self._progress.advance(count, note)
-
-    def tell(self, text: str) -> None:
-        say(f"hm-train: {text}")
 
 
 def _summary(

@@ -14,7 +14,8 @@ from hypermagnetics.files import (
     whole_file,
     write_text_atomically,
 )
-from hypermagnetics.models import Model, load, to_jax_export, usage_card
+from hypermagnetics.models import Model, load, to_jax_export
+from hypermagnetics.models.card import usage_card
 from hypermagnetics.models.export import PLATFORMS, Quantity
 from hypermagnetics.train.run_files import RunFiles
 

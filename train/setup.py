@@ -19,14 +19,8 @@ from hypermagnetics.data import (
     verify_split,
 )
 from hypermagnetics.errors import DatasetError, RecipeError
-from hypermagnetics.models import (
-    Model,
-    ModelInputs,
-    TrainedRange,
-    UserModelConfig,
-    build_model,
-    check_user_model,
-)
+from hypermagnetics.models import Model, ModelInputs, TrainedRange, build_model
+from hypermagnetics.models.user import UserModelConfig, check_user_model
 from hypermagnetics.shapes import Points, SourceTable
 from hypermagnetics.table import SourceColumns
 from hypermagnetics.train.augmentation import make_augmentation

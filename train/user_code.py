@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import cast
 
 from hypermagnetics.errors import ExtensionError, RunError
-from hypermagnetics.models import Model, import_user_model
+from hypermagnetics.models import Model
+from hypermagnetics.models.user import import_user_model
 from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.normalisation import Normalisation
 from hypermagnetics.train.objective import PointLoss

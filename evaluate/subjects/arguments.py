@@ -90,7 +90,7 @@ def sort_arguments(words: Sequence[str]) -> Arguments:
         else:
             subjects.append((word, kind))
     _refuse_none_of(subjects, datasets)
-    return Arguments(_named_subjects(subjects), _named_datasets(datasets))
+    return Arguments(_named_subjects(subjects), named_datasets(datasets))
 
 
 def _kind(word: str) -> _WordKind | None:
@@ -177,7 +177,18 @@ def _named_subjects(subjects: Sequence[tuple[str, SubjectKind]]) -> tuple[Subjec
     )
 
 
-def _named_datasets(words: Sequence[str]) -> tuple[DatasetArgument, ...]:
+def named_datasets(words: Sequence[str]) -> tuple[DatasetArgument, ...]:
+    """Directories of datasets, with names that tell them apart.
+
+    Args:
+        words: Their paths.
+
+    Returns:
+        The datasets, in the same order.
+
+    Raises:
+        RunError: If one is given twice.
+    """
     seen: dict[str | Path, str] = {}
     for word in words:
         _refuse_twice("dataset", seen, Path(word).resolve(), word)

@@ -1,6 +1,7 @@
 """Subjects, opened as the words of a command line name them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from hypermagnetics import models
@@ -13,8 +14,9 @@ from hypermagnetics.evaluate.subjects.jax_model import JaxModel
 from hypermagnetics.evaluate.subjects.prediction_file import PredictionFile
 from hypermagnetics.evaluate.subjects.subject import Subject, on_any_split
 from hypermagnetics.files import sha256_of
-from hypermagnetics.models import Model, UserModelConfig
+from hypermagnetics.models import Model
 from hypermagnetics.models.store import read_file
+from hypermagnetics.models.user import UserModelConfig
 
 
 def open_subjects(
@@ -78,20 +80,37 @@ def _open(argument: SubjectArgument, classes: dict[Path, type[Model] | None]) ->
             return _trained(argument, classes[argument.path])
 
 
-def _trained(argument: SubjectArgument, user_model: type[Model] | None) -> Subject:
-    model = models.load(argument.path, user_model=user_model)
+def model_subject(model: Model, name: str) -> Subject:
+    """A model in memory as a subject.
+
+    Args:
+        model: The model.
+        name: What tables call it; different for each subject of an evaluation.
+
+    Returns:
+        The subject.
+    """
     predictor = JaxModel(model)
     return Subject(
-        name=argument.name,
-        kind=argument.kind,
-        place=argument.word,
+        name=name,
+        kind="model",
+        place="in memory",
         on_split=on_any_split(predictor),
         model=predictor,
-        sha256=sha256_of(argument.path),
         num_parameters=models.num_parameters(model),
         table=model.inputs.columns,
         rank=model.rank,
         targets=None if model.near is None else model.near.targets,
+    )
+
+
+def _trained(argument: SubjectArgument, user_model: type[Model] | None) -> Subject:
+    model = models.load(argument.path, user_model=user_model)
+    return replace(
+        model_subject(model, argument.name),
+        kind=argument.kind,
+        place=argument.word,
+        sha256=sha256_of(argument.path),
     )
 
 

@@ -30,6 +30,9 @@ NotNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
 """A number of things, at least one."""
 
+_TAGS = ("name", "kind", "distribution")
+"""Keys that say which of several forms a table has."""
+
 _Config = TypeVar("_Config", bound=Config)
 _Table = dict[str, JsonValue]
 _Schema = dict[str, Any]
@@ -104,6 +107,34 @@ def with_values(recipe: _Config, values: Mapping[str, JsonValue], where: str) ->
     for key, value in values.items():
         _put(table, key, value, where)
     return checked(type(recipe), table, where)
+
+
+def changed_recipe(
+    schema: type[_Config], kind: RecipeKind, recipe: str | _Config, changes: Mapping[str, Any]
+) -> _Config:
+    """A recipe with other values in the place of some, for Python.
+
+    Args:
+        schema: What the recipe must look like.
+        kind: Which shipped recipes a bare name is looked up in.
+        recipe: A path, the name of a shipped recipe, or a checked recipe.
+        changes: Values by key. A table changes the keys that it names; one of another `name` or
+            `kind` takes the place of the whole table.
+
+    Returns:
+        The checked recipe.
+
+    Raises:
+        RecipeError: If there is no such recipe, a key is unknown, or a value does not fit.
+    """
+    if isinstance(recipe, str):
+        before, where = load_recipe(schema, kind, recipe), f"recipe {recipe}"
+    else:
+        before, where = recipe, "the recipe"
+    table = before.model_dump(mode="json")
+    if changes:
+        where += f" with {', '.join(changes)}"
+    return checked(schema, _merged(table, changes), where)
 
 
 def refusal(key: str, rule: str, got: object, todo: str) -> PydanticCustomError:
@@ -199,6 +230,21 @@ def _put(table: _Table, key: str, value: Any, where: str) -> None:
             )
         inner = child
     inner[leaf] = value
+
+
+def _merged(table: _Table, changes: Mapping[str, Any]) -> _Table:
+    merged = dict(table)
+    for key, value in changes.items():
+        before = table.get(key)
+        if isinstance(before, dict) and isinstance(value, Mapping) and _same_form(before, value):
+            merged[key] = _merged(before, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _same_form(before: _Table, changes: Mapping[str, Any]) -> bool:
+    return all(changes[tag] == before.get(tag) for tag in _TAGS if tag in changes)
 
 
 def _toml_value(text: str) -> Any:

@@ -17,7 +17,6 @@ from hypermagnetics.models import (
     HyperMLP,
     Linear,
     Model,
-    ModelConfig,
     ModelInputs,
     Scales,
     Split,
@@ -26,6 +25,7 @@ from hypermagnetics.models import (
 from hypermagnetics.models.fourier import FourierSeriesConfig
 from hypermagnetics.models.hyper_layer import HyperLayerConfig
 from hypermagnetics.models.linear import LinearConfig
+from hypermagnetics.models.registry import ModelConfig
 from hypermagnetics.models.split import SplitConfig
 from hypermagnetics.sources import SourceColumns
 

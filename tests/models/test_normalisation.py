@@ -19,11 +19,8 @@ from hypermagnetics.evaluate.subjects.jax_model import JaxModel
 from hypermagnetics.models import (
     HyperMLP,
     Model,
-    ModelConfig,
     ModelInputs,
-    MomentUnit,
     Scales,
-    ValuesAs,
     build_model,
     load,
     save_model,
@@ -31,8 +28,10 @@ from hypermagnetics.models import (
 )
 from hypermagnetics.models.hyper_layer import HyperLayerConfig
 from hypermagnetics.models.hyper_mlp import HyperMLPConfig
+from hypermagnetics.models.inputs import MomentUnit, ValuesAs
 from hypermagnetics.models.linear import LinearConfig
 from hypermagnetics.models.normalisation import physical
+from hypermagnetics.models.registry import ModelConfig
 from hypermagnetics.models.split import SplitConfig
 from hypermagnetics.models.steps import SOURCES_PER_STEP
 from hypermagnetics.sources import SourceColumns

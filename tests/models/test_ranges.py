@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import pytest
 from exact_model import Exact, inputs_of
 
-from hypermagnetics.models import Linear, Model, OutOfRangeWarning, Split, TrainedRange, usage_card
+from hypermagnetics.models import Linear, Model, OutOfRangeWarning, Split, TrainedRange
+from hypermagnetics.models.card import usage_card
 from hypermagnetics.models.linear import LinearConfig
 from hypermagnetics.models.split import SplitConfig
 from hypermagnetics.sources import SourceColumns

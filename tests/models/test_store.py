@@ -11,19 +11,12 @@ import numpy as np
 import pytest
 
 from hypermagnetics.errors import ModelFileError
-from hypermagnetics.models import (
-    HyperLayer,
-    Model,
-    ModelConfig,
-    ModelInputs,
-    build_model,
-    load,
-    save_model,
-)
+from hypermagnetics.models import HyperLayer, Model, ModelInputs, build_model, load, save_model
 from hypermagnetics.models.fourier import FourierSeriesConfig
 from hypermagnetics.models.hyper_layer import HyperLayerConfig
 from hypermagnetics.models.hyper_mlp import HyperMLPConfig
 from hypermagnetics.models.linear import LinearConfig
+from hypermagnetics.models.registry import ModelConfig
 from hypermagnetics.models.store import write_tree
 
 

@@ -13,17 +13,8 @@ import pytest
 from user_modules import MODEL, user_module
 
 from hypermagnetics.errors import ExtensionError, ModelFileError
-from hypermagnetics.models import (
-    HyperMLP,
-    Model,
-    ModelInputs,
-    UserModelConfig,
-    build_model,
-    check_user_model,
-    import_user_model,
-    load,
-    save_model,
-)
+from hypermagnetics.models import HyperMLP, Model, ModelInputs, build_model, load, save_model
+from hypermagnetics.models.user import UserModelConfig, check_user_model, import_user_model
 
 FILE = Path("model.hm")
 

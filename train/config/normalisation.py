@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from hypermagnetics.config import Config
-from hypermagnetics.models import MomentUnit, ValuesAs
+from hypermagnetics.models.inputs import MomentUnit, ValuesAs
 from hypermagnetics.user_code import shipped_or_user_name
 
 _Scales = Annotated[str, AfterValidator(partial(shipped_or_user_name, ("rms", "median")))]

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from hypermagnetics.config import Config, nearest, refusal
-from hypermagnetics.models import ModelConfig
+from hypermagnetics.models.registry import ModelConfig
 from hypermagnetics.train.config.data import DataConfig
 from hypermagnetics.train.config.normalisation import NormalisationConfig
 from hypermagnetics.train.config.objective import ObjectiveConfig

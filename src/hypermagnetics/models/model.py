@@ -2,14 +2,15 @@
 
 import abc
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, PyTree
+import numpy as np
+from jaxtyping import Array, ArrayLike, PyTree
 
 from hypermagnetics.config import Config
 from hypermagnetics.errors import ExtensionError
@@ -29,6 +30,7 @@ from hypermagnetics.shapes import (
 )
 from hypermagnetics.shapes import Field as FieldValues
 from hypermagnetics.sources import magnetisation
+from hypermagnetics.sources.checks import refuse_bad_rows
 from hypermagnetics.table import LENGTHS
 
 MU_0 = 4e-7 * math.pi
@@ -36,7 +38,7 @@ MU_0 = 4e-7 * math.pi
 
 _FINAL = (
     *("potential", "__call__", "field", "flux_density", "block", "learned_block", "errors"),
-    *("dim", "limited_columns"),
+    *("dim", "limited_columns", "plot"),
 )
 """Members that no architecture defines again."""
 
@@ -67,8 +69,9 @@ class Model(eqx.Module):
         if own:
             raise ExtensionError(
                 f"A model must leave {', '.join(_FINAL)} as they are, where normalisation is "
-                f"undone and the near part added; got {cls.__module__}:{cls.__qualname__}, which defines "
-                f"{', '.join(own)}. Define weights, evaluate, evaluate_block or near instead."
+                f"undone and the near part added; got {cls.__module__}:{cls.__qualname__}, which "
+                f"defines {', '.join(own)}. Define weights, evaluate, evaluate_block or near "
+                "instead."
             )
 
     @property
@@ -261,6 +264,27 @@ class Model(eqx.Module):
         inside = magnetisation(columns, jnp.asarray(sources), jnp.asarray(points))
         total: FieldValues = MU_0 * (field + inside)
         return total
+
+    def plot(self, sources: ArrayLike | Sequence[Sequence[float | int]]) -> Any:
+        """Draw exact and predicted potential of one configuration, and their difference.
+
+        Args:
+            sources: As in `potential`.
+
+        Returns:
+            A `hypermagnetics.pictures.picture.Picture`, which a notebook shows, of the region of
+            the points in training, or around the sources if that is not known.
+
+        Raises:
+            SourceError: If the sources have another number of columns than the model reads.
+        """
+        from hypermagnetics.pictures.picture import picture_of  # with matplotlib
+
+        trained = self.inputs.trained
+        box = None if trained is None else np.array(trained.points).T
+        table = np.asarray(sources, np.float32)
+        refuse_bad_rows(self.inputs.columns, table)
+        return picture_of(self, self.inputs.columns, table, box)
 
 
 @eqx.filter_jit

@@ -1,0 +1,66 @@
+"""hm-generate for notebooks and scripts."""
+
+import gc
+from pathlib import Path
+from typing import Any
+
+from hypermagnetics.config import changed_recipe
+from hypermagnetics.data import Compression, Dataset, Identity, StorageFormat
+from hypermagnetics.data.manifest import MANIFEST_NAME
+from hypermagnetics.generate import run
+from hypermagnetics.generate.config import DatasetRecipe
+from hypermagnetics.generate.plan import make_plan
+from hypermagnetics.log import Progress
+
+
+def generate(
+    recipe: str | Path | DatasetRecipe,
+    out: str | Path,
+    *,
+    storage_format: StorageFormat = "zarr",
+    compression: Compression = "none",
+    workers: int = 1,
+    quiet: bool = True,
+    **changes: Any,
+) -> Dataset:
+    """Make a dataset, or complete an unfinished one; if it is finished, open it.
+
+    Args:
+        recipe: The name of a shipped recipe, a .toml or .json file, or a checked recipe.
+        out: The directory of the dataset.
+        storage_format: Format of the files.
+        compression: Packing of the files; none can be mapped into memory.
+        workers: Processes that make shards; 1 is this one, with threads.
+        quiet: Show no progress.
+        **changes: Keys of the recipe with other values. A dictionary changes the keys that it
+            names, and leaves the others of its table.
+
+    Returns:
+        The dataset.
+
+    Raises:
+        RecipeError: If a key is unknown, or a value does not fit.
+        DatasetError: If something else is at `out`, such as a dataset of another recipe.
+        HypermagneticsError: If the disk has no room for it, or a worker process died.
+    """
+    given = recipe if isinstance(recipe, DatasetRecipe) else str(recipe)
+    parsed = changed_recipe(DatasetRecipe, "dataset", given, changes)
+    plan = make_plan(parsed, storage_format, compression)
+    if (found := _finished(Path(out))) and _is_of(found.manifest.identity, plan.identity):
+        return found
+    processes = run.Processes(workers, gc.freeze) if workers > 1 else None
+    if quiet:
+        run.generate(plan, Path(out), lambda count: None, processes)
+    else:
+        with Progress("generate", plan.num_samples, "samples") as progress:
+            run.generate(plan, Path(out), progress.advance, processes)
+    return Dataset.open(out)
+
+
+def _finished(out: Path) -> Dataset | None:
+    return Dataset.open(out) if (out / MANIFEST_NAME).exists() else None
+
+
+def _is_of(found: Identity, wanted: Identity) -> bool:
+    """Whether a dataset is the one that is asked for, by whatever versions of the software."""
+    return found.model_copy(update={"software": wanted.software}) == wanted

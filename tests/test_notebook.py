@@ -1,0 +1,137 @@
+"""The programs from Python: the same files, quiet, and nothing of JAX is set."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from program_runs import invoke
+from refused import refused
+
+import hypermagnetics
+from hypermagnetics.data import Dataset
+from hypermagnetics.errors import DatasetError, RecipeError
+from hypermagnetics.evaluate import Report, evaluate
+from hypermagnetics.generate import generate
+from hypermagnetics.models import HyperLayer, HyperLayerConfig
+from hypermagnetics.train import TrainedRun, train
+
+_SPLITS = {
+    "train": {"num_samples": 64},
+    "valid": {"num_samples": 16},
+    "test-single": {"num_samples": 16},
+    "test-multi": {"num_samples": 16},
+}
+_SMALL = {"width": 8, "depth": 1, "hwidth": 1.0, "hdepth": 1}
+
+
+@pytest.fixture(scope="module")
+def discs(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """A small dataset of the demo."""
+    out = tmp_path_factory.mktemp("notebook") / "discs"
+    return generate("demo", out, samples_per_grid=8, splits=_SPLITS, grid={"num_points": 24})
+
+
+@pytest.fixture(scope="module")
+def trained(discs: Dataset) -> TrainedRun:
+    """A run of four steps."""
+    schedule = {"max_steps": 4}
+    return train(
+        discs, discs.directory.parent / "run", model=_SMALL, data={"blocks_per_batch": 2},
+        schedule=schedule, validation={"every": 4}, checkpoint={"every": 4},
+    )  # fmt: skip
+
+
+def test_a_dataset_is_that_of_the_program(discs: Dataset, tmp_path: Path) -> None:
+    """To the byte; asked for again, it is opened."""
+    sets = [f"splits.{name}.num_samples={split['num_samples']}" for name, split in _SPLITS.items()]
+    sets += ["samples_per_grid=8", "grid.num_points=24"]
+    ran = invoke("hm-generate", "demo", tmp_path / "discs", *(f"--set={one}" for one in sets))
+    assert ran.code == 0, ran.stderr
+    assert Dataset.open(tmp_path / "discs").sha256 == discs.sha256
+    again = generate(
+        "demo", discs.directory, samples_per_grid=8, splits=_SPLITS, grid={"num_points": 24}
+    )
+    assert again.sha256 == discs.sha256
+    with refused(DatasetError, "got a finished dataset", str(discs.directory)):
+        generate("demo", discs.directory)
+    assert repr(discs).endswith(
+        "discs'): train 64, valid 16, test-single 16, test-multi 16 samples of disc"
+    )
+
+
+def test_a_training_gives_its_model(trained: TrainedRun) -> None:
+    """The best one, and its errors in words."""
+    assert isinstance(trained.model, HyperLayer)
+    assert repr(trained).startswith(
+        f"TrainedRun('{trained.directory}'): HyperLayer of step 4; last"
+    )
+    loaded = hypermagnetics.load(trained.directory / "model.hm")
+    sources, points = jnp.ones((2, 4)), jnp.ones((3, 2))
+    np.testing.assert_array_equal(loaded(sources, points), trained.model(sources, points))
+
+
+def test_a_table_of_another_name_takes_the_place_of_the_whole(discs: Dataset) -> None:
+    """So a model replaces another, whose settings it does not have."""
+    with pytest.raises(RecipeError, match=r"'model.width' must .*Did you mean 'bandwidth'\?"):
+        train(discs, "never", model={"name": "split", "width": 8})
+    with pytest.raises(RecipeError, match=r"'schedule.max_step' must .*mean 'max_steps'\?"):
+        train(discs, "never", schedule={"max_step": 8})
+    with pytest.raises(RecipeError, match=r"'sed' must .* got 1 \(recipe demo with sed\)"):
+        generate("demo", "never", sed=1)
+
+
+def test_a_report_reads_as_the_table(trained: TrainedRun, discs: Dataset, tmp_path: Path) -> None:
+    """Of models in memory and on the disk side by side."""
+    report = evaluate(
+        [trained.model, trained.directory], discs, out=tmp_path / "report", metrics_only=True
+    )
+    assert isinstance(report, Report)
+    names = [subject.name for subject in report.results.subjects]
+    assert names[:2] == ["HyperLayer", "run"]
+    ours, theirs = report.results.evaluations[:2]
+    assert ours.field.median_relative_error == theirs.field.median_relative_error
+    text = repr(report)
+    assert "test-multi" in text
+    assert text.endswith(f"Files: {tmp_path / 'report'}")
+    assert report._repr_markdown_().count("|") > 10
+    written = json.loads((tmp_path / "report" / "results.json").read_text())
+    assert written["subjects"][0]["place"] == "in memory"
+    alone = evaluate(trained.model, discs.directory, out=tmp_path / "other", metrics_only=True)
+    assert alone.results.evaluations[0].field == ours.field
+
+
+def test_a_model_draws_itself(trained: TrainedRun, tmp_path: Path) -> None:
+    """A PNG, as a notebook asks for it."""
+    picture = trained.model.plot(jnp.array([[1.0, 0.0, -0.5, 0.0], [0.0, 1.0, 0.7, 0.2]]))
+    assert picture._repr_png_().startswith(b"\x89PNG")
+    picture.save(tmp_path / "sample.png")
+    assert (tmp_path / "sample.png").read_bytes() == picture.png
+    fresh = HyperLayer(
+        config=HyperLayerConfig(width=4, depth=1, hdepth=1),
+        hyperkey=jnp.array([0, 1], jnp.uint32),
+        mainkey=jnp.array([0, 2], jnp.uint32),
+    )
+    assert fresh.plot(np.array([[1.0, 0.0, 0.3, 0.0]])).png.startswith(b"\x89PNG")
+
+
+def test_nothing_of_jax_is_set(discs: Dataset, tmp_path: Path) -> None:
+    """In a fresh process, whose float type stays; and the labels are those of float64."""
+    code = f"""
+import jax
+before = dict(jax.config.values)
+from hypermagnetics.generate import generate
+from hypermagnetics.train import train
+data = generate("demo", {str(tmp_path / "discs")!r}, samples_per_grid=8, splits={_SPLITS!r},
+                grid={{"num_points": 24}})
+train(data, {str(tmp_path / "run")!r}, model={_SMALL!r}, data={{"blocks_per_batch": 2}},
+      schedule={{"max_steps": 2}})
+assert dict(jax.config.values) == before, {{k for k in before if jax.config.values[k] != before[k]}}
+print(data.sha256)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.strip() == discs.sha256

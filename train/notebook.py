@@ -1,0 +1,141 @@
+"""hm-train for notebooks and scripts, and what both have in common."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from hypermagnetics.config import changed_recipe
+from hypermagnetics.data import Dataset
+from hypermagnetics.log import Progress, say
+from hypermagnetics.models import Model, load
+from hypermagnetics.train import run as runs
+from hypermagnetics.train.card import per_cent
+from hypermagnetics.train.config import TrainingRecipe
+from hypermagnetics.train.directory import IfExists, check_run, open_run, recipe_of
+from hypermagnetics.train.run import Outcome
+from hypermagnetics.train.run_files import RunFiles
+from hypermagnetics.train.setup import make_setup
+
+
+class TrainedRun:
+    """A finished training: its directory, its outcome, and the model."""
+
+    def __init__(self, files: RunFiles, outcome: Outcome, user_model: type[Model] | None) -> None:
+        """Take a run that has its model file."""
+        self.directory, self.outcome = files.directory, outcome
+        self._file, self._class = files.model, user_model
+
+    def __repr__(self) -> str:
+        """The directory, the model, and the errors of the last validation."""
+        found = f"{type(self.model).__name__} of step {self.outcome.model_step}"
+        if (last := self.outcome.validation) is not None:
+            found += (
+                "; last validation, median relative error: potential "
+                f"{per_cent(last.potential_median_relative_error)}, field "
+                f"{per_cent(last.field_median_relative_error)}"
+            )
+        return f"TrainedRun({str(self.directory)!r}): {found}"
+
+    @cached_property
+    def model(self) -> Model:
+        """The best model, for `model(sources, points)` and `model.field(sources, points)`."""
+        return load(self._file, user_model=self._class)
+
+
+def train(
+    dataset: str | Path | Dataset,
+    run: str | Path,
+    recipe: str | Path | TrainingRecipe | None = None,
+    *,
+    if_exists: IfExists = "refuse",
+    quiet: bool = True,
+    **changes: Any,
+) -> TrainedRun:
+    """Train a model, and keep everything about it in a directory.
+
+    Args:
+        dataset: A dataset, or its directory.
+        run: The directory of the run.
+        recipe: The name of a shipped recipe, a .toml or .json file, or a checked recipe; "demo" if
+            None, or that of the run if it goes on.
+        if_exists: Refuse a run that is there, go on with it, or delete it first.
+        quiet: Show no progress.
+        **changes: Keys of the recipe with other values. A dictionary changes the keys that it
+            names, and leaves the others of its table; one of another `name` takes its place.
+
+    Returns:
+        The run.
+
+    Raises:
+        RecipeError: If a key is unknown, or a value does not fit.
+        RunError: If the run is there, is another one, or diverges.
+        InterruptedRunError: After Ctrl-C, SIGTERM or SIGUSR1; `if_exists="resume"` goes on.
+    """
+    files = RunFiles(Path(run))
+    if recipe is None:
+        recipe = recipe_of(files) if if_exists == "resume" else "demo"
+    given = recipe if isinstance(recipe, TrainingRecipe) else str(recipe)
+    parsed = changed_recipe(TrainingRecipe, "training", given, changes)
+    opened = dataset if isinstance(dataset, Dataset) else Dataset.open(dataset)
+    with jax.default_matmul_precision(parsed.compute.matmul):
+        outcome, user_model = make_run(parsed, opened, files, if_exists, quiet=quiet)
+    return TrainedRun(files, outcome, user_model)
+
+
+def make_run(
+    recipe: TrainingRecipe, dataset: Dataset, files: RunFiles, if_exists: IfExists, *, quiet: bool
+) -> tuple[Outcome, type[Model] | None]:
+    """Check everything, then begin a run or go on with one; errors as `train`.
+
+    Args:
+        recipe: The training.
+        dataset: The dataset.
+        files: Where the run is kept.
+        if_exists: How a run that is there is met.
+        quiet: Show no progress.
+
+    Returns:
+        The outcome, and the class of a user's model.
+    """
+    # What takes long comes before anything is written, and what is refused soon before that.
+    check_run(files, recipe, dataset, if_exists)
+    names = {recipe.data.train, recipe.data.valid}
+    total = sum(entry.bytes for name in names for entry in dataset.split(name).files())
+    if recipe.data.check == "all" and not quiet:
+        with Progress("checking the dataset", total, "B") as checking:
+            setup = make_setup(recipe, dataset, checking.advance)
+    else:
+        setup = make_setup(recipe, dataset, lambda count: None)
+    with open_run(files, recipe, dataset, if_exists) as provenance:
+        about = provenance.for_model_file()
+        if quiet:
+            outcome = runs.train(setup, files, about, _Silent())
+        else:
+            with Progress("hm-train", recipe.schedule.num_steps, "steps") as progress:
+                outcome = runs.train(setup, files, about, _Console(progress))
+    return outcome, setup.code.model
+
+
+class _Silent:
+    """Shows nothing."""
+
+    def advance(self, count: int, note: str) -> None:
+        pass
+
+    def tell(self, text: str) -> None:
+        pass
+
+
+class _Console:
+    """Shows progress and messages on stderr."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def advance(self, count: int, note: str) -> None:
+        self._progress.advance(count, note)
+
+    def tell(self, text: str) -> None:
+        say(f"hm-train: {text}")
