@@ -1,8 +1,8 @@
 """The whole of hm-eval, report included: how long, and how large the page is.
 
-Two runs, a Split and a HyperLayer, on four splits of 1000 samples of one to eight discs at 1024
-points each, as `make demo` makes them. The runs are short: errors do not change the time. hm-eval
-runs in processes of its own, first with a cold and then with a warm compilation cache.
+Two runs, a RangeSplit and a HyperLayer, on four splits of 1000 samples of one to eight discs at
+1024 points each, as `make demo` makes them. The runs are short: errors do not change the time. hm-
+eval runs in processes of its own, first with a cold and then with a warm compilation cache.
 """
 
 import os

@@ -1,11 +1,11 @@
-"""In the box that a Split is fitted to: is it faster than the exact sum, and how wrong is it?
+"""In the box that a RangeSplit is fitted to: is it faster than the exact sum, and how wrong is it?
 
 1e2 to 1e4 discs in a square, or spheres in a cube, of sides of 6 m, and as many points: potential
 and field of one configuration. Positions are normal, as in the shipped datasets. The bodies have a
 radius of 2 cm, so that they are mostly apart and fmm3d, which knows point dipoles alone, can be
-compared in three dimensions, up to 1e5 spheres. The Split has its default settings, and is fitted
-by its least squares alone. The exact sum has no error but that of float32. For 1e5 spheres it is
-timed at a tenth of the points.
+compared in three dimensions, up to 1e5 spheres. The RangeSplit has its default settings, and is
+fitted by its least squares alone. The exact sum has no error but that of float32. For 1e5 spheres
+it is timed at a tenth of the points.
 """
 
 from functools import partial
@@ -17,8 +17,8 @@ import numpy as np
 from against_exact import Errors, errors_of, first_overtaking, shortest_seconds
 from measurement import report
 
-from hypermagnetics.models import ModelInputs, Scales, Split
-from hypermagnetics.models.split import SplitConfig
+from hypermagnetics.models import ModelInputs, RangeSplit, Scales
+from hypermagnetics.models.split import RangeSplitConfig
 from hypermagnetics.sources import SourceColumns, superposition
 
 NUMBERS = (100, 1_000, 10_000)
@@ -34,14 +34,14 @@ BODIES = {
 }
 
 
-def fitted(columns: SourceColumns) -> Split:
-    """A Split with the length scale of points that are even in the box."""
+def fitted(columns: SourceColumns) -> RangeSplit:
+    """A RangeSplit with the length scale of points that are even in the box."""
     inputs = ModelInputs(
         columns=columns,
         scales=Scales(length=HALF_SIDE / 3**0.5, moment=1.0, potential=0.1),
     )
     seen, at = configuration(columns, 10_000, jr.key(0))
-    return Split(SplitConfig(), inputs, jr.key(1)).fitted(seen, at, jr.key(2))
+    return RangeSplit(RangeSplitConfig(), inputs, jr.key(1)).fitted(seen, at, jr.key(2))
 
 
 def configuration(
@@ -83,7 +83,7 @@ def compare_fmm(columns: SourceColumns) -> None:
 
 
 def compare_split(body: str, columns: SourceColumns) -> None:
-    """Times and errors of the Split."""
+    """Times and errors of the RangeSplit."""
     model = fitted(columns)
 
     def both(sources: jax.Array, points: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -104,7 +104,7 @@ def compare_split(body: str, columns: SourceColumns) -> None:
         figures |= errors[-1].figures(f"split_{number}")
     overtakes = first_overtaking(NUMBERS, times, exact, errors)
     report(
-        f"exact sum against a Split in its own box, {body}, in time, at best",
+        f"exact sum against a RangeSplit in its own box, {body}, in time, at best",
         max(e / t for e, t in zip(exact, times, strict=True)),
         1.0,
         split_overtakes_exact_at=overtakes,

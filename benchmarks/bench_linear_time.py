@@ -2,7 +2,7 @@
 
 As many discs as points, from 10 to 1e5, potential and field of one configuration, in bounded
 memory. The side of the square grows with the root of the number, so that the neighbours of a point
-stay as many. Before it is timed, the Split is fitted by its least squares to the square in
+stay as many. Before it is timed, the RangeSplit is fitted by its least squares to the square in
 question, and its errors against the exact sum are printed beside its time. It keeps 256 features
 and 1024 waves, which serve small squares alone: in large ones its time is that of a wrong field.
 HyperLayer has random parameters; its errors say that nothing but a time is measured.
@@ -22,9 +22,9 @@ import numpy as np
 from against_exact import Errors, errors_of, first_overtaking, shortest_seconds
 from measurement import report
 
-from hypermagnetics.models import HyperLayer, Model, ModelInputs, Split
+from hypermagnetics.models import HyperLayer, Model, ModelInputs, RangeSplit
 from hypermagnetics.models.hyper_layer import HyperLayerConfig
-from hypermagnetics.models.split import SplitConfig
+from hypermagnetics.models.split import RangeSplitConfig
 from hypermagnetics.sources import SourceColumns, superposition
 
 NUMBERS = (10, 100, 1_000, 10_000, 100_000)
@@ -34,16 +34,16 @@ EXACT_UP_TO = 10_000
 COMPARED = 1_000
 """Points at which errors are taken."""
 FITTED_TO = 4_000
-"""Positions of sources and points that the Split is fitted to."""
+"""Positions of sources and points that the RangeSplit is fitted to."""
 COLUMNS = SourceColumns.of("disc", constants={"radius": 0.3})
 INPUTS = ModelInputs(columns=COLUMNS)
 
 
 def models(number: int) -> dict[str, Model]:
-    """A network as drawn, and a Split, its cutoff two spacings of the sources, fitted."""
+    """A network as drawn, and a RangeSplit, its cutoff two spacings of the sources, fitted."""
     keys = {"hyperkey": jr.key(0), "mainkey": jr.key(1)}
     small = HyperLayerConfig(width=256, depth=2, hwidth=1.0, hdepth=2)
-    split = Split(SplitConfig(cutoff=2.0), INPUTS, jr.key(2))
+    split = RangeSplit(RangeSplitConfig(cutoff=2.0), INPUTS, jr.key(2))
     positions, points = (in_square(number, FITTED_TO, jr.key(seed)) for seed in (3, 4))
     rows = jnp.concatenate([positions, positions], axis=1)  # the fit takes any moment
     return {

@@ -3,8 +3,8 @@
 1000 configurations of 10 spheres at the same 1000 points, potential and field. The models take the
 block at once; so does the exact sum of this package. fmm3d, which knows points alone, goes from one
 configuration to the next, with a tolerance of 1e-3. Errors against the exact sum are printed beside
-the times. The Split is fitted by its least squares. HyperLayer has random parameters: it takes the
-time of a trained one, and its errors say that there is no accuracy behind this time.
+the times. The RangeSplit is fitted by its least squares. HyperLayer has random parameters: it takes
+the time of a trained one, and its errors say that there is no accuracy behind this time.
 """
 
 from collections.abc import Callable
@@ -18,9 +18,9 @@ import numpy as np
 from against_exact import errors_of
 from measurement import report, time_calls
 
-from hypermagnetics.models import HyperLayer, Model, ModelInputs, Scales, Split
+from hypermagnetics.models import HyperLayer, Model, ModelInputs, RangeSplit, Scales
 from hypermagnetics.models.hyper_layer import HyperLayerConfig
-from hypermagnetics.models.split import SplitConfig
+from hypermagnetics.models.split import RangeSplitConfig
 from hypermagnetics.sources import SourceColumns, block_superposition
 
 CONFIGURATIONS, SOURCES, POINTS = 1000, 10, 1000
@@ -41,7 +41,9 @@ def models() -> dict[str, Model]:
     seen, at = jr.normal(jr.key(5), (10_000, 6)), even_points(10_000, jr.key(6))
     return {
         "untrained_hyper_layer_256": HyperLayer(config=small, inputs=inputs, **keys),
-        "fitted_split_256": Split(SplitConfig(), inputs, jr.key(2)).fitted(seen, at, jr.key(7)),
+        "fitted_split_256": RangeSplit(RangeSplitConfig(), inputs, jr.key(2)).fitted(
+            seen, at, jr.key(7)
+        ),
     }
 
 

@@ -1,9 +1,9 @@
-"""How wrong is a Split outside of what it was fitted to, and does it warn?
+"""How wrong is a RangeSplit outside of what it was fitted to, and does it warn?
 
-A Split of cuboids as in `prisms-3d`, sides of 0.24 to 0.96 m, positions and points within 1.2 m, is
-fitted by its least squares. Then one thing at a time leaves this range: points, positions, sides.
-Four cuboids, 1000 points, median relative error of the field against the exact sum; then whether
-`OutOfRangeWarning` came, called with values and under `jax.jit`.
+A RangeSplit of cuboids as in `prisms-3d`, sides of 0.24 to 0.96 m, positions and points within 1.2
+m, is fitted by its least squares. Then one thing at a time leaves this range: points, positions,
+sides. Four cuboids, 1000 points, median relative error of the field against the exact sum; then
+whether `OutOfRangeWarning` came, called with values and under `jax.jit`.
 
     python benchmarks/measure_out_of_range.py
 """
@@ -17,8 +17,8 @@ import jax.numpy as jnp
 import jax.random as jr
 from against_exact import errors_of
 
-from hypermagnetics.models import ModelInputs, OutOfRangeWarning, Scales, Split, TrainedRange
-from hypermagnetics.models.split import SplitConfig
+from hypermagnetics.models import ModelInputs, OutOfRangeWarning, RangeSplit, Scales, TrainedRange
+from hypermagnetics.models.split import RangeSplitConfig
 from hypermagnetics.sources import SourceColumns, superposition
 
 HALF_SIDE = 1.2
@@ -53,7 +53,7 @@ def in_cube(number: int, key: jax.Array) -> jax.Array:
     return jr.uniform(key, (number, 3), minval=-HALF_SIDE, maxval=HALF_SIDE)
 
 
-def fitted() -> Split:
+def fitted() -> RangeSplit:
     """The model, which knows the range of what it is fitted to."""
     seen, at = cuboids(10_000, jr.key(0)), in_cube(10_000, jr.key(1))
     each = zip(seen.min(0).tolist(), seen.max(0).tolist(), strict=True)
@@ -62,7 +62,7 @@ def fitted() -> Split:
         trained=TrainedRange(sources=tuple(each), points=((-HALF_SIDE, HALF_SIDE),) * 3),
         scales=Scales(length=HALF_SIDE / 3**0.5, moment=1.0, potential=0.1),
     )
-    return Split(SplitConfig(), inputs, jr.key(2)).fitted(seen, at, jr.key(3))
+    return RangeSplit(RangeSplitConfig(), inputs, jr.key(2)).fitted(seen, at, jr.key(3))
 
 
 def cases() -> dict[str, tuple[jax.Array, jax.Array]]:

@@ -1,10 +1,10 @@
-"""How much of what a Split gives is exact, and how good is the part that it has learned?
+"""How much of what a RangeSplit gives is exact, and how good is the part that it has learned?
 
-A Split adds closed forms within a cutoff of every source to smooth values that it has learned. For
-200 samples of a split this counts the pairs of source and point within the cutoff, and prints the
-median relative errors of the whole, of the learned part alone, of exact values within the cutoff
-alone, and of the exact smooth part with the near part added in float32, which is the rounding that
-no training takes away. All are relative to the exact field of all bodies.
+A RangeSplit adds closed forms within a cutoff of every source to smooth values that it has learned.
+For 200 samples of a split this counts the pairs of source and point within the cutoff, and prints
+the median relative errors of the whole, of the learned part alone, of exact values within the
+cutoff alone, and of the exact smooth part with the near part added in float32, which is the
+rounding that no training takes away. All are relative to the exact field of all bodies.
 
     hm-generate paper-discs-2d discs && hm-train discs run --recipe split-5min
     python benchmarks/measure_split_parts.py run discs test-multi
@@ -22,7 +22,7 @@ import numpy as np
 
 import hypermagnetics.models
 from hypermagnetics.data import Dataset
-from hypermagnetics.models import Split
+from hypermagnetics.models import RangeSplit
 from hypermagnetics.models.split.near import near_superposition, smooth_superposition
 from hypermagnetics.sources import superposition
 
@@ -45,7 +45,9 @@ class Pairs(NamedTuple):
     """Share of the points that have such a source."""
 
 
-def parts(model: Split, sources: jax.Array, points: jax.Array) -> tuple[dict[str, Values], Pairs]:
+def parts(
+    model: RangeSplit, sources: jax.Array, points: jax.Array
+) -> tuple[dict[str, Values], Pairs]:
     """Potential and field made in several ways, at the points of one sample."""
     columns, dim = model.inputs.columns, model.inputs.dim
     whole = model.potential(sources, points), model.field(sources, points)
@@ -82,7 +84,7 @@ def main() -> None:
     run, dataset = Path(sys.argv[1]), Path(sys.argv[2])
     name = sys.argv[3] if len(sys.argv) > 3 else "test-multi"
     model = hypermagnetics.models.load(run / "model.hm")
-    assert isinstance(model, Split), "a Split is what has these parts"
+    assert isinstance(model, RangeSplit), "a RangeSplit is what has these parts"
     split = Dataset.open(dataset).split(name)
     of_sample = eqx.filter_jit(parts)
     errors: dict[str, list[tuple[np.ndarray, ...]]] = {}

@@ -1,4 +1,4 @@
-"""What the settings of Split do to its error: the sweep behind its defaults.
+"""What the settings of RangeSplit do to its error: the sweep behind its defaults.
 
 Balls of radius 1 (discs) or 0.5 (spheres), positions and moments normal, points even in [-3, 3]^n;
 each model is fitted to 4000 sources and 2000 points, without a step of gradients, and evaluated on
@@ -14,8 +14,8 @@ import equinox as eqx
 import jax.numpy as jnp
 import jax.random as jr
 
-from hypermagnetics.models import ModelInputs, Scales, Split
-from hypermagnetics.models.split import SplitConfig
+from hypermagnetics.models import ModelInputs, RangeSplit, Scales
+from hypermagnetics.models.split import RangeSplitConfig
 from hypermagnetics.models.split.model import BANDWIDTH, SMOOTHNESS
 from hypermagnetics.sources import SourceColumns, block_superposition
 
@@ -38,16 +38,18 @@ CHANGES: tuple[dict[str, int], ...] = (
 )
 
 
-def settings(dim: int) -> list[SplitConfig]:
+def settings(dim: int) -> list[RangeSplitConfig]:
     """The defaults, and one change after the other."""
-    powers = [SplitConfig(smoothness=SMOOTHNESS[dim] + step) for step in (-2, -1, 1, 2)]
-    others = [SplitConfig.model_validate(change) for change in CHANGES]
-    cutoffs = [SplitConfig(cutoff=cutoff / LENGTH) for cutoff in CUTOFFS[dim]]
-    bandwidths = [SplitConfig(bandwidth=factor * BANDWIDTH[dim]) for factor in (0.7, 0.9, 1.1, 1.4)]
-    return [SplitConfig(), *powers, *others, *cutoffs, *bandwidths]
+    powers = [RangeSplitConfig(smoothness=SMOOTHNESS[dim] + step) for step in (-2, -1, 1, 2)]
+    others = [RangeSplitConfig.model_validate(change) for change in CHANGES]
+    cutoffs = [RangeSplitConfig(cutoff=cutoff / LENGTH) for cutoff in CUTOFFS[dim]]
+    bandwidths = [
+        RangeSplitConfig(bandwidth=factor * BANDWIDTH[dim]) for factor in (0.7, 0.9, 1.1, 1.4)
+    ]
+    return [RangeSplitConfig(), *powers, *others, *cutoffs, *bandwidths]
 
 
-def errors(dim: int, config: SplitConfig) -> tuple[float, float, float]:
+def errors(dim: int, config: RangeSplitConfig) -> tuple[float, float, float]:
     """Median relative errors of potential and field, and the seconds of the fit."""
     columns = COLUMNS[dim]
     inputs = ModelInputs(
@@ -57,7 +59,7 @@ def errors(dim: int, config: SplitConfig) -> tuple[float, float, float]:
     sources = jr.normal(jr.key(0), (10_000, 2 * dim))
     points = jr.uniform(jr.key(1), (10_000, dim), minval=-3.0, maxval=3.0)
     start = time.perf_counter()
-    model = Split(config, inputs, jr.key(2)).fitted(sources, points, jr.key(3))
+    model = RangeSplit(config, inputs, jr.key(2)).fitted(sources, points, jr.key(3))
     seconds = time.perf_counter() - start
     tables = jr.normal(jr.key(4), (100, 4, 2 * dim))
     grid = jr.uniform(jr.key(5), (512, dim), minval=-3.0, maxval=3.0)

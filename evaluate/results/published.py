@@ -11,7 +11,9 @@ PUBLISHED = (
 median relative error; the published code computes what is called global relative L2 here."""
 
 
-LIKE = "networks that see labels alone, unlike a Split, which adds closed forms near the sources"
+LIKE = (
+    "networks that see labels alone, unlike a RangeSplit, which adds closed forms near the sources"
+)
 """What the figures may be compared with."""
 
 

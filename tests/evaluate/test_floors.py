@@ -14,8 +14,8 @@ from hypermagnetics.evaluate.baselines import (
     source_kernel,
 )
 from hypermagnetics.metrics import measure, scores
-from hypermagnetics.models import ModelInputs, Split
-from hypermagnetics.models.split import SplitConfig
+from hypermagnetics.models import ModelInputs, RangeSplit
+from hypermagnetics.models.split import RangeSplitConfig
 from hypermagnetics.sources import SourceColumns
 
 DISCS = SourceColumns.of("disc", constants={"radius": 1.0})
@@ -107,11 +107,11 @@ def test_the_floor_of_mixed_bodies_falls_and_ends_at_zero(mixture):
     assert len(source_kernel(mixture.columns, split).sources) == 20
 
 
-def _split_model(columns: SourceColumns, cutoff: float) -> Split:
+def _split_model(columns: SourceColumns, cutoff: float) -> RangeSplit:
     """Smooths as the table of design figures does; its parameters are not used."""
     inputs = ModelInputs(columns=columns)
-    config = SplitConfig(rank=8, waves=8, cutoff=cutoff, smoothness=4)
-    return Split(config, inputs, jr.key(0))
+    config = RangeSplitConfig(rank=8, waves=8, cutoff=cutoff, smoothness=4)
+    return RangeSplit(config, inputs, jr.key(0))
 
 
 def _medians(comparison) -> np.ndarray:

@@ -12,10 +12,10 @@ from exact_model import inputs_of
 from jax import export
 from magnets import KINDS, random_rows
 
-from hypermagnetics.models import HyperMLP, Model, Split, build_model, to_jax_export
+from hypermagnetics.models import HyperMLP, Model, RangeSplit, build_model, to_jax_export
 from hypermagnetics.models.export import PLATFORMS, Quantity
 from hypermagnetics.models.hyper_layer import HyperLayerConfig
-from hypermagnetics.models.split import SplitConfig
+from hypermagnetics.models.split import RangeSplitConfig
 from hypermagnetics.models.steps import POINTS_PER_STEP, SOURCES_PER_STEP
 
 _DISC, _CUBOID = KINDS["disc in 2D"], KINDS["cuboid in 3D"]
@@ -26,15 +26,15 @@ _MODELS = ("hyper_layer", "hyper_mlp", "split of discs", "split of cuboids")
 
 @cache
 def model_of(name: str) -> Model:
-    """Of every architecture, small; drawn factors of a Split are as good as fitted ones here."""
+    """Of every architecture, small; drawn factors of a RangeSplit are as good as fitted here."""
     layer = HyperLayerConfig(width=12, depth=1, hwidth=0.5, hdepth=1, trunk_frequencies=5)
     keys = {"hyperkey": jr.key(0), "mainkey": jr.key(1)}
-    split = SplitConfig(rank=8, waves=16, nodes=2, capacity=64)
+    split = RangeSplitConfig(rank=8, waves=16, nodes=2, capacity=64)
     make: dict[str, Callable[[], Model]] = {
         "hyper_layer": lambda: build_model(layer, inputs_of(_DISC), jr.key(0)),
         "hyper_mlp": lambda: HyperMLP(6, 1, 0.5, 1, inputs=inputs_of(_DISC), **keys),
-        "split of discs": lambda: Split(split, inputs_of(_DISC), jr.key(0)),
-        "split of cuboids": lambda: Split(split, inputs_of(_CUBOID), jr.key(0)),
+        "split of discs": lambda: RangeSplit(split, inputs_of(_DISC), jr.key(0)),
+        "split of cuboids": lambda: RangeSplit(split, inputs_of(_CUBOID), jr.key(0)),
     }
     return make[name]()
 

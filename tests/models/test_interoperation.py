@@ -17,11 +17,11 @@ from scipy.spatial.transform import Rotation
 from hypermagnetics.errors import HypermagneticsError, SourceError
 from hypermagnetics.models import (
     OutOfRangeWarning,
-    Split,
+    RangeSplit,
     TrainedRange,
     as_magpylib_source,
 )
-from hypermagnetics.models.split import SplitConfig
+from hypermagnetics.models.split import RangeSplitConfig
 from hypermagnetics.models.split.fit import FitConfig
 from hypermagnetics.sources import Cuboid, SourceColumns, Sphere, source_table, to_magpylib
 
@@ -79,10 +79,10 @@ def test_it_mixes_moves_and_turns_with_other_sources(name: str) -> None:
     assert_close(found, expected)
 
 
-def fitted_split(columns: SourceColumns) -> Split:
+def fitted_split(columns: SourceColumns) -> RangeSplit:
     """A model of spheres that learns in seconds."""
-    config = SplitConfig(rank=128, waves=512, fit=FitConfig(num_sources=1500, num_points=1000))
-    split = Split(config, inputs_of(columns), jax.random.key(0))
+    config = RangeSplitConfig(rank=128, waves=512, fit=FitConfig(num_sources=1500, num_points=1000))
+    split = RangeSplit(config, inputs_of(columns), jax.random.key(0))
     keys = jax.random.split(jax.random.key(1), 3)
     positions = jax.random.uniform(keys[0], (1500, 3), jnp.float64, -1, 1)
     points = jax.random.uniform(keys[1], (1000, 3), jnp.float64, -1.5, 1.5)

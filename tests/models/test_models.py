@@ -18,15 +18,15 @@ from hypermagnetics.models import (
     Linear,
     Model,
     ModelInputs,
+    RangeSplit,
     Scales,
-    Split,
     build_model,
 )
 from hypermagnetics.models.fourier import FourierSeriesConfig
 from hypermagnetics.models.hyper_layer import HyperLayerConfig
 from hypermagnetics.models.linear import LinearConfig
 from hypermagnetics.models.registry import ModelConfig
-from hypermagnetics.models.split import SplitConfig
+from hypermagnetics.models.split import RangeSplitConfig
 from hypermagnetics.sources import SourceColumns
 
 _SCALES = Scales(length=2.0, moment=0.5, potential=0.1)
@@ -57,7 +57,7 @@ def small_model(name: str) -> Model:
     discs = SourceColumns.of("disc", constants={"radius": 1.0})
     inputs = ModelInputs(columns=discs, scales=_SCALES)
     make: dict[str, Callable[[], Model]] = {
-        "split": lambda: Split(SplitConfig(rank=12, waves=40), inputs, hyperkey),
+        "split": lambda: RangeSplit(RangeSplitConfig(rank=12, waves=40), inputs, hyperkey),
         "fourier input": lambda: FourierSeries(series, inputs=inputs, hyperkey=hyperkey),
         "fourier factor": lambda: FourierSeries(series_factor, inputs=inputs, hyperkey=hyperkey),
         "linear": lambda: Linear(LinearConfig(width=12, depth=2), inputs=inputs, **keys),

@@ -32,7 +32,7 @@ from hypermagnetics.models.inputs import MomentUnit, ValuesAs
 from hypermagnetics.models.linear import LinearConfig
 from hypermagnetics.models.normalisation import physical
 from hypermagnetics.models.registry import ModelConfig
-from hypermagnetics.models.split import SplitConfig
+from hypermagnetics.models.split import RangeSplitConfig
 from hypermagnetics.models.steps import SOURCES_PER_STEP
 from hypermagnetics.sources import SourceColumns
 
@@ -40,7 +40,7 @@ _SCALES = Scales(length=2.0, moment=0.5, potential=0.1)
 _DISCS = SourceColumns.of("disc", constants={"radius": 1.0})
 _MLP = HyperMLPConfig(width=6, depth=2, hwidth=0.5, hdepth=1)
 _LAYER = HyperLayerConfig(width=12, depth=2, hwidth=0.5, hdepth=1, moment_as="input")
-_SPLIT = SplitConfig(rank=12, waves=40)
+_SPLIT = RangeSplitConfig(rank=12, waves=40)
 _RANDOM = np.random.default_rng(1)
 _SOURCES = jnp.asarray(_RANDOM.normal(size=(4, 3, 4)), jnp.float32)
 _POINTS = jnp.asarray(_RANDOM.uniform(-3, 3, (10, 2)), jnp.float32)

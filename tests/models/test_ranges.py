@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import pytest
 from exact_model import Exact, inputs_of
 
-from hypermagnetics.models import Linear, Model, OutOfRangeWarning, Split, TrainedRange
+from hypermagnetics.models import Linear, Model, OutOfRangeWarning, RangeSplit, TrainedRange
 from hypermagnetics.models.card import usage_card
 from hypermagnetics.models.linear import LinearConfig
-from hypermagnetics.models.split import SplitConfig
+from hypermagnetics.models.split import RangeSplitConfig
 from hypermagnetics.sources import SourceColumns
 
 _COLUMNS = SourceColumns.of("sphere", varying=["radius"])
@@ -34,7 +34,7 @@ def sphere_model() -> Model:
 def split_model() -> Model:
     """A model that counts positions alone."""
     inputs = inputs_of(_COLUMNS).model_copy(update={"trained": _TRAINED})
-    return Split(SplitConfig(rank=4, waves=8), inputs, jax.random.key(0))
+    return RangeSplit(RangeSplitConfig(rank=4, waves=8), inputs, jax.random.key(0))
 
 
 def heard(model: Model, sources: jax.Array, points: jax.Array) -> list[str]:

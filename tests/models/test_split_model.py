@@ -1,4 +1,4 @@
-"""Split as a whole: fitted in seconds, exact laws, any body, many sources and points."""
+"""RangeSplit as a whole: fitted in seconds, exact laws, any body, many sources and points."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,9 +12,9 @@ import pytest
 from magnets import KINDS, random_rows
 
 from hypermagnetics.errors import SourceError
-from hypermagnetics.models import ModelInputs, Scales, Split, load, save_model
+from hypermagnetics.models import ModelInputs, RangeSplit, Scales, load, save_model
 from hypermagnetics.models.model import MU_0
-from hypermagnetics.models.split import SplitConfig
+from hypermagnetics.models.split import RangeSplitConfig
 from hypermagnetics.models.split.fit import FitConfig
 from hypermagnetics.models.split.model import BANDWIDTH, CUTOFF, SMOOTHNESS
 from hypermagnetics.sources import SourceColumns, block_superposition, superposition
@@ -40,16 +40,18 @@ def spread(columns: SourceColumns, seed: int, num: int) -> tuple[jax.Array, jax.
     return jnp.asarray(rows, jnp.float32), jnp.asarray(points, jnp.float32)
 
 
-def fitted(kind: SourceColumns, rank: int = 128, waves: int = 512) -> Split:
+def fitted(kind: SourceColumns, rank: int = 128, waves: int = 512) -> RangeSplit:
     """A small model, fitted to dipoles in the box."""
-    model = Split(SplitConfig(rank=rank, waves=waves, fit=_FIT), inputs_of(kind), jax.random.key(0))
+    model = RangeSplit(
+        RangeSplitConfig(rank=rank, waves=waves, fit=_FIT), inputs_of(kind), jax.random.key(0)
+    )
     dipoles = spread(kind, 7, 2000)[0].at[:, 2 * kind.dim :].set(0)
     # as far as the bodies of the tests reach
     dipoles = dipoles.at[:, kind.dim : 2 * kind.dim].multiply(1.7)
     return model.fitted(dipoles, spread(kind, 8, 1)[1], jax.random.key(1))
 
 
-def median_errors(model: Split, sources: jax.Array, points: jax.Array) -> tuple[float, float]:
+def median_errors(model: RangeSplit, sources: jax.Array, points: jax.Array) -> tuple[float, float]:
     """Of potential and field, relative."""
     exact = superposition(model.inputs.columns, sources, points)
     potential = jnp.abs(model.potential(sources, points) - exact[0]) / jnp.abs(exact[0])
@@ -85,12 +87,12 @@ def test_more_features_are_better() -> None:
 
 
 @pytest.fixture(scope="module")
-def discs() -> Split:
+def discs() -> RangeSplit:
     """A fitted model of discs of any radius."""
     return fitted(KINDS["disc in 2D"])
 
 
-def test_superposition_and_sign_are_exact(discs: Split) -> None:
+def test_superposition_and_sign_are_exact(discs: RangeSplit) -> None:
     """phi(A and B) = phi(A) + phi(B) to 1e-5, phi(-m) = -phi(m) to 1e-6, in float32."""
     sources, points = spread(discs.inputs.columns, 1, 6)
     evaluate = eqx.filter_jit(discs.potential)
@@ -104,7 +106,7 @@ def test_superposition_and_sign_are_exact(discs: Split) -> None:
     np.testing.assert_allclose(shuffled, whole, rtol=0, atol=1e-6 * scale)
 
 
-def test_errors_are_those_of_the_smooth_part(discs: Split) -> None:
+def test_errors_are_those_of_the_smooth_part(discs: RangeSplit) -> None:
     """What training sees is the error of the whole, up to the rounding of the labels."""
     columns = discs.inputs.columns
     sources, points = spread(columns, 2, 6)
@@ -118,7 +120,7 @@ def test_errors_are_those_of_the_smooth_part(discs: Split) -> None:
 
 
 def test_a_file_means_the_same_whatever_later_defaults_are(
-    discs: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    discs: RangeSplit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is null for "as the dimension wants it" is a number in the file."""
     sources, points = spread(discs.inputs.columns, 4, 5)
@@ -129,13 +131,13 @@ def test_a_file_means_the_same_whatever_later_defaults_are(
     np.testing.assert_array_equal(load(tmp_path / "model.hm")(sources, points), before)
 
 
-def test_many_sources_meet_many_points_by_cells(discs: Split) -> None:
+def test_many_sources_meet_many_points_by_cells(discs: RangeSplit) -> None:
     """Values that are known take cell lists; under jit all pairs, or a capacity; all the same."""
     random = np.random.default_rng(3)
     small = SourceColumns.of("disc", constants={"radius": 0.01})
     config = discs.config.model_copy(update={"cutoff": 0.2})
     inputs = inputs_of(small)
-    model = Split(config, inputs, jax.random.key(0))
+    model = RangeSplit(config, inputs, jax.random.key(0))
     rows = random.uniform(-_WIDTH, _WIDTH, size=(1500, 4))
     sources = jnp.asarray(rows, jnp.float32)
     points = jnp.asarray(random.uniform(-_WIDTH, _WIDTH, size=(1000, 2)), jnp.float32)
@@ -147,14 +149,14 @@ def test_many_sources_meet_many_points_by_cells(discs: Split) -> None:
     for settings in ({}, {"capacity": capacity}):
         under_jit = eqx.tree_at(
             lambda split: split.factors,
-            Split(config.model_copy(update=settings), inputs, jax.random.key(0)),
+            RangeSplit(config.model_copy(update=settings), inputs, jax.random.key(0)),
             model.factors,
         )
         field = eqx.filter_jit(lambda model, *at: model.field(*at))(under_jit, sources, points)
         np.testing.assert_allclose(field, by_cells, rtol=0, atol=1e-5 * scale)
 
 
-def test_gradients_find_a_source(discs: Split) -> None:
+def test_gradients_find_a_source(discs: RangeSplit) -> None:
     """Through the network and the near part, with respect to everything a row says."""
     sources, points = spread(discs.inputs.columns, 4, 2)
     target = superposition(discs.inputs.columns, sources, points)[1]
@@ -169,7 +171,7 @@ def test_gradients_find_a_source(discs: Split) -> None:
     assert moved[0] < 0.2 * moved[1] < 0.2 * moved[2]
 
 
-def test_flux_density_is_what_the_exact_field_makes(discs: Split) -> None:
+def test_flux_density_is_what_the_exact_field_makes(discs: RangeSplit) -> None:
     """B = mu_0 (H + M) inside, mu_0 H outside."""
     row = jnp.array([[1.0, 2.0, 0.0, 0.0, 0.5]], jnp.float32)
     points = jnp.array([[0.1, 0.2], [1.0, 0.3]], jnp.float32)
@@ -191,16 +193,16 @@ _WRONG: dict[str, tuple[Callable[[], tuple[object, object]], str]] = {
 
 
 @pytest.mark.parametrize("case", _WRONG)
-def test_arrays_of_other_shapes_are_refused(discs: Split, case: str) -> None:
+def test_arrays_of_other_shapes_are_refused(discs: RangeSplit, case: str) -> None:
     """With what the model reads."""
     make, message = _WRONG[case]
     with pytest.raises(SourceError, match=message):
         discs.potential(*make())  # type: ignore[arg-type]
 
 
-def test_a_fit_can_be_left_out(discs: Split) -> None:
+def test_a_fit_can_be_left_out(discs: RangeSplit) -> None:
     """Then the factors stay as they were drawn."""
     assert get_args(FitConfig.model_fields["method"].annotation) == ("svd", "none")
-    config = SplitConfig(rank=4, waves=8, fit=FitConfig(method="none"))
-    model = Split(config, discs.inputs, jax.random.key(0))
+    config = RangeSplitConfig(rank=4, waves=8, fit=FitConfig(method="none"))
+    model = RangeSplit(config, discs.inputs, jax.random.key(0))
     assert model.fitted(*spread(KINDS["disc in 2D"], 1, 5), jax.random.key(1)) is model

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from exact_model import inputs_of
 
-from hypermagnetics.models import HyperLayer, Model, Split
+from hypermagnetics.models import HyperLayer, Model, RangeSplit
 from hypermagnetics.models.hyper_layer import HyperLayerConfig
-from hypermagnetics.models.split import SplitConfig
+from hypermagnetics.models.split import RangeSplitConfig
 from hypermagnetics.sources import SourceColumns
 
 _INPUTS = inputs_of(SourceColumns.of("disc", constants={"radius": 0.3}))
@@ -29,7 +29,7 @@ def network() -> Model:
 
 def split() -> Model:
     """One that knows the kernel."""
-    return Split(SplitConfig(rank=4, waves=8), _INPUTS, jr.key(2))
+    return RangeSplit(RangeSplitConfig(rank=4, waves=8), _INPUTS, jr.key(2))
 
 
 def test_jit_of_a_function_that_calls_the_model() -> None:

@@ -20,7 +20,7 @@ from hypermagnetics.models.model import Model as Model
 from hypermagnetics.models.near_part import NearPart as NearPart
 from hypermagnetics.models.ranges import OutOfRangeWarning as OutOfRangeWarning
 from hypermagnetics.models.registry import build_model as build_model
-from hypermagnetics.models.split import Split as Split
-from hypermagnetics.models.split import SplitConfig as SplitConfig
+from hypermagnetics.models.split import RangeSplit as RangeSplit
+from hypermagnetics.models.split import RangeSplitConfig as RangeSplitConfig
 from hypermagnetics.models.store import load as load
 from hypermagnetics.models.store import save_model as save_model

@@ -13,13 +13,13 @@ from hypermagnetics.models.hyper_mlp import HyperMLP, HyperMLPConfig
 from hypermagnetics.models.inputs import ModelInputs
 from hypermagnetics.models.linear import Linear, LinearConfig
 from hypermagnetics.models.model import Model
-from hypermagnetics.models.split import Split, SplitConfig
+from hypermagnetics.models.split import RangeSplit, RangeSplitConfig
 from hypermagnetics.models.user import UserModelConfig, build_user_model, class_name
 from hypermagnetics.shapes import AnyKey
 from hypermagnetics.user_code import is_user_name
 
 _Shipped = Annotated[
-    HyperLayerConfig | HyperMLPConfig | FourierSeriesConfig | LinearConfig | SplitConfig,
+    HyperLayerConfig | HyperMLPConfig | FourierSeriesConfig | LinearConfig | RangeSplitConfig,
     Field(discriminator="name"),
 ]
 
@@ -91,8 +91,8 @@ def _built(
                 "(build_model). Give user_model, the class."
             )
         return build_user_model(user_model, config, inputs, key)
-    if isinstance(config, SplitConfig):
-        return Split(config, inputs, key)
+    if isinstance(config, RangeSplitConfig):
+        return RangeSplit(config, inputs, key)
     hyperkey, mainkey = jr.split(key)
     if isinstance(config, HyperLayerConfig):
         return HyperLayer(config=config, inputs=inputs, hyperkey=hyperkey, mainkey=mainkey)

@@ -15,7 +15,7 @@ _Rows = Float[Array, "rows columns"]
 SOURCES_PER_STEP = 1 << 11
 POINTS_PER_STEP = 1 << 12
 """Large enough for matrix products to be fast, small enough for what the shipped models make on the
-way to take some tens of megabytes, a Split of boxes, of 27 dipoles each, some hundreds."""
+way to take some tens of megabytes, a RangeSplit of boxes, of 27 dipoles each, some hundreds."""
 
 
 def summed_over_sources(

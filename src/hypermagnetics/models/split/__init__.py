@@ -1,4 +1,4 @@
-"""Split: a network for the smooth part of the potential, exact values close to sources."""
+"""RangeSplit: a network for the smooth part of the potential, exact values close to sources."""
 
-from hypermagnetics.models.split.model import Split as Split
-from hypermagnetics.models.split.model import SplitConfig as SplitConfig
+from hypermagnetics.models.split.model import RangeSplit as RangeSplit
+from hypermagnetics.models.split.model import RangeSplitConfig as RangeSplitConfig

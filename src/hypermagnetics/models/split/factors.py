@@ -1,4 +1,4 @@
-"""The network of a Split: features of a position, and what makes their weights."""
+"""The network of a RangeSplit: features of a position, and what makes their weights."""
 
 import math
 

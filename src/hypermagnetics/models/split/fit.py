@@ -1,4 +1,4 @@
-"""Factors from a singular value decomposition: where the training of a Split begins.
+"""Factors from a singular value decomposition: where the training of a RangeSplit begins.
 
 For given plane waves, features and weights are linear in what has to be found, so the best rank-K
 factors of the smooth kernel are a matter of linear algebra, of seconds, and to machine precision.

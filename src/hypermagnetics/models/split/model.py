@@ -1,4 +1,4 @@
-"""Split: a network learns the smooth part of every source, the rest is exact and local."""
+"""RangeSplit: a network learns the smooth part of every source, the rest is exact and local."""
 
 from typing import Annotated, Literal
 
@@ -39,8 +39,8 @@ BANDWIDTH = {2: 14.0, 3: 9.0}
 dimensions, where waves must fill a ball, fewer of longer length are the better choice."""
 
 
-class SplitConfig(Config):
-    """Settings of a Split."""
+class RangeSplitConfig(Config):
+    """Settings of a RangeSplit."""
 
     name: Literal["split"] = "split"
     rank: _Size = 256
@@ -63,7 +63,7 @@ class SplitConfig(Config):
     """The least squares that training begins with."""
 
 
-class Split(Model):
+class RangeSplit(Model):
     """phi(r) = sum_s w(s).f(r) + near part, with f and w sums of plane waves.
 
     Every source is smoothed: a dipole is spread over a ball of radius R, which beyond R nobody
@@ -77,12 +77,12 @@ class Split(Model):
     """
 
     factors: Factors
-    config: SplitConfig = eqx.field(static=True)
+    config: RangeSplitConfig = eqx.field(static=True)
     inputs: ModelInputs = eqx.field(static=True)
     smoothing: Smoothing = eqx.field(static=True)
     """How sources are smoothed [m]."""
 
-    def __init__(self, config: SplitConfig, inputs: ModelInputs, key: AnyKey) -> None:
+    def __init__(self, config: RangeSplitConfig, inputs: ModelInputs, key: AnyKey) -> None:
         """Draw the initial parameters.
 
         Args:
@@ -130,7 +130,7 @@ class Split(Model):
         potential = scales.potential * (weights @ features.T)
         return potential, -scales.potential / scales.length * jnp.moveaxis(field, 1, -1)
 
-    def fitted(self, sources: SourceTable, points: Points, key: AnyKey) -> "Split":
+    def fitted(self, sources: SourceTable, points: Points, key: AnyKey) -> "RangeSplit":
         """The least-squares fit of mixing and making for the drawn waves; see `Model`."""
         if self.config.fit.method == "none":
             return self
@@ -143,7 +143,7 @@ class Split(Model):
             scales.moment / (scales.length ** (dim - 1) * scales.potential),
         )
         factors = fit(self.config.fit, self.factors, kernel, positions, points / scales.length, key)
-        fitted: Split = eqx.tree_at(lambda model: model.factors, self, factors)
+        fitted: RangeSplit = eqx.tree_at(lambda model: model.factors, self, factors)
         return fitted
 
     @property
