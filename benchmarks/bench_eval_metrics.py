@@ -16,9 +16,9 @@ from pathlib import Path
 import jax.random as jr
 from measurement import report
 
-from hypermagnetics.evaluate.results.json_file import RESULTS_NAME
 from hypermagnetics.models import HyperLayer, save_model
 from hypermagnetics.models.hyper_layer import HyperLayerConfig
+from hypermagnetics.run_files import RESULTS_NAME
 
 SAMPLES, POINTS, RANK = 10_000, 1024, 256
 SECONDS, GIGABYTES = 60.0, 2.0

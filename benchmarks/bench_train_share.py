@@ -19,11 +19,11 @@ from measurement import report
 from training_parts import Silent, dataset, first_steps, seconds_per_step, setup_of
 
 from hypermagnetics.data import read_batch
+from hypermagnetics.run_files import RunFiles
 from hypermagnetics.train import loop
 from hypermagnetics.train.batch import DeviceBatch
 from hypermagnetics.train.objective import Losses
 from hypermagnetics.train.run import train
-from hypermagnetics.train.run_files import RunFiles
 from hypermagnetics.train.setup import Setup
 from hypermagnetics.train.step import Method, State, compiled_steps
 

@@ -18,8 +18,8 @@ import jax
 from jax._src.lax import lax as lax_module
 from training_parts import Silent, dataset, setup_of
 
+from hypermagnetics.run_files import RunFiles
 from hypermagnetics.train.run import train
-from hypermagnetics.train.run_files import RunFiles
 
 STEPS = 3000
 MANTISSA_BITS = {"float32": 23, "tensorfloat32": 10, "bfloat16": 7}

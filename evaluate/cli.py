@@ -16,7 +16,6 @@ from hypermagnetics.compilation_cache import cache_directory
 from hypermagnetics.errors import RunError
 from hypermagnetics.evaluate.compare.cli import compare
 from hypermagnetics.evaluate.datasets import open_datasets
-from hypermagnetics.evaluate.measuring.sample_file import SAMPLES_NAME
 from hypermagnetics.evaluate.plan import Plan
 from hypermagnetics.evaluate.results.gates import (
     Gate,
@@ -24,16 +23,23 @@ from hypermagnetics.evaluate.results.gates import (
     parse_gate,
     refuse_unknown_splits,
 )
-from hypermagnetics.evaluate.results.json_file import RESULTS_NAME, to_json
+from hypermagnetics.evaluate.results.json_file import to_json
 from hypermagnetics.evaluate.results.records import Results
 from hypermagnetics.evaluate.results.tables import TableFormat, results_text
 from hypermagnetics.evaluate.run import evaluate
-from hypermagnetics.evaluate.subjects.arguments import MODEL_NAME, Arguments, sort_arguments
+from hypermagnetics.evaluate.subjects.arguments import Arguments, sort_arguments
 from hypermagnetics.evaluate.subjects.fitting import check_fit
 from hypermagnetics.evaluate.subjects.opening import open_subjects
 from hypermagnetics.log import Progress, errors_in_one_line, say
 from hypermagnetics.models import Model
 from hypermagnetics.models.user import import_user_model
+from hypermagnetics.run_files import (
+    EVALUATION_NAME,
+    MODEL_NAME,
+    PAGE_NAME,
+    RESULTS_NAME,
+    SAMPLES_NAME,
+)
 from hypermagnetics.subcommands import CommandOrSubcommand
 from hypermagnetics.user_code import look_in_working_directory
 
@@ -185,7 +191,7 @@ def _plan(
 
 def _default_out(arguments: Arguments) -> Path:
     if len(arguments.subjects) == 1 and arguments.subjects[0].kind == "run":
-        return Path(arguments.subjects[0].word) / "eval"
+        return Path(arguments.subjects[0].word) / EVALUATION_NAME
     return _MANY_OUT
 
 
@@ -197,17 +203,17 @@ def _tell_the_rest(
     arguments: Arguments, plan: Plan, model: str | None, seconds: float, output_format: str
 ) -> None:
     """Where everything is: on stdout, unless a program reads that."""
-    names = [RESULTS_NAME, SAMPLES_NAME, *([] if plan.metrics_only else ["index.html"])]
+    names = [RESULTS_NAME, SAMPLES_NAME, *([] if plan.metrics_only else [PAGE_NAME])]
     lines = [f"Wrote {', '.join(str(plan.out / name) for name in names)}"]
     lines.append(f"{plan.num_predictions} predicted samples, {seconds:.1f} s in all.")
     if not plan.metrics_only:
-        lines.append(f"Next: look at {plan.out / 'index.html'} in a browser.")
+        lines.append(f"Next: look at {plan.out / PAGE_NAME} in a browser.")
     first = arguments.subjects[0]
     if len(arguments.subjects) == 1 and first.kind == "run":
         given = json.dumps(str(Path(first.word) / MODEL_NAME))
         if model is not None:
             given += f", user_model={model.partition(':')[2]}"
-        lines.append(f"In Python: hypermagnetics.models.load({given})(sources, points)")
+        lines.append(f"In Python: hypermagnetics.load({given})(sources, points)")
     elif len(arguments.subjects) > 1:
         lines.append(f"Who is better: {shlex.join(['hm-eval', 'compare', str(plan.out)])}")
     if output_format == "table":

@@ -14,9 +14,10 @@ from hypermagnetics.evaluate.found import Found, record_of
 from hypermagnetics.evaluate.measuring.sample_file import SampleFile
 from hypermagnetics.evaluate.plan import Advance, Plan, Tell
 from hypermagnetics.evaluate.report import remove_page, write_report
-from hypermagnetics.evaluate.results.json_file import RESULTS_NAME, to_json
+from hypermagnetics.evaluate.results.json_file import to_json
 from hypermagnetics.evaluate.results.records import DatasetRecord, Results
 from hypermagnetics.files import write_text_atomically
+from hypermagnetics.run_files import RESULTS_NAME
 
 _SOFTWARE = ("hypermagnetics", "jax", "jaxlib", "equinox", "numpy", "scipy")
 

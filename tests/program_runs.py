@@ -30,8 +30,8 @@ from hypermagnetics.data import Compression, StorageFormat
 from hypermagnetics.data.cli import main as hm_data
 from hypermagnetics.evaluate.cli import main as hm_eval
 from hypermagnetics.generate.cli import main as hm_generate
+from hypermagnetics.run_files import RunFiles
 from hypermagnetics.train.cli import main as hm_train
-from hypermagnetics.train.run_files import RunFiles
 
 FORMATS: tuple[StorageFormat, ...] = ("zarr", "hdf5")
 COMMANDS: dict[str, click.Command] = {

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from hypermagnetics.config import load_recipe
 from hypermagnetics.data import Dataset
+from hypermagnetics.run_files import RunFiles
 from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.run import Outcome, train
-from hypermagnetics.train.run_files import RunFiles
 from hypermagnetics.train.setup import make_setup
 
 SMALL = (

@@ -14,7 +14,7 @@ LAYERS = (
     {"errors", "shapes"},
     {
         *("recipes", "config", "files", "grids", "log", "user_code", "compilation_cache"),
-        *("subcommands", "child_processes", "table"),
+        *("subcommands", "child_processes", "table", "run_files"),
     },
     {"sources", "metrics", "data"},
     {"pictures"},

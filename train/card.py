@@ -7,7 +7,7 @@ from typing import Any
 from hypermagnetics.models import Model, load, num_parameters
 from hypermagnetics.models.card import usage_card
 from hypermagnetics.models.store import Header, read_file
-from hypermagnetics.train.run_files import RunFiles
+from hypermagnetics.run_files import RunFiles, read_metrics
 
 
 def model_card(
@@ -30,7 +30,7 @@ def model_card(
         ModelFileError: If the model cannot be read.
     """
     header, _ = read_file(source, "hypermagnetics model")
-    model, records = load(source, user_model=user_model), _records(files.metrics)
+    model, records = load(source, user_model=user_model), read_metrics(files.metrics)
     given = "" if user_model is None else f", user_model={user_model.__name__}"
     rows = {
         "architecture": f"{type(model).__name__} ({num_parameters(model)} parameters)",
@@ -57,8 +57,8 @@ def model_card(
             "## How to use it",
             "",
             "```python",
-            "import hypermagnetics.models",
-            f'model = hypermagnetics.models.load("model.hm"{given})',
+            "import hypermagnetics",
+            f'model = hypermagnetics.load("model.hm"{given})',
             "potential, field = model(sources, points), model.field(sources, points)",
             "```",
             "",
@@ -80,11 +80,6 @@ def _software(header: Header) -> str:
     if not isinstance(software, dict):
         return "not known"
     return ", ".join(f"{name} {version}" for name, version in software.items())
-
-
-def _records(metrics: Path) -> list[dict[str, Any]]:
-    """The lines of the metrics."""
-    return [json.loads(line) for line in metrics.read_text(encoding="utf-8").splitlines()]
 
 
 def _seconds(records: list[dict[str, Any]]) -> float:

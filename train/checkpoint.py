@@ -17,8 +17,8 @@ from hypermagnetics.models.store import (
     read_leaves,
     write_tree,
 )
+from hypermagnetics.run_files import RunFiles
 from hypermagnetics.train.phases import Phase, phase_of
-from hypermagnetics.train.run_files import RunFiles
 from hypermagnetics.train.step import State
 
 

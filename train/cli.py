@@ -15,6 +15,7 @@ from hypermagnetics.errors import InterruptedRunError, RunError, RunWriteError
 from hypermagnetics.log import errors_in_one_line, say
 from hypermagnetics.models.user import import_user_model
 from hypermagnetics.recipes import describe_recipe, shipped_recipes
+from hypermagnetics.run_files import RunFiles
 from hypermagnetics.subcommands import CommandOrSubcommand
 from hypermagnetics.train.card import per_cent
 from hypermagnetics.train.config import TrainingRecipe
@@ -25,7 +26,6 @@ from hypermagnetics.train.last_checkpoint import full_disk_named
 from hypermagnetics.train.notebook import make_run
 from hypermagnetics.train.plotting.cli import plot
 from hypermagnetics.train.run import Outcome
-from hypermagnetics.train.run_files import RunFiles
 from hypermagnetics.train.signals import end_on_signals
 from hypermagnetics.train.sweep.cli import sweep_command
 from hypermagnetics.train.user_code import Names

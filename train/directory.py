@@ -19,16 +19,10 @@ from hypermagnetics.files import (
     remove_contents,
     write_text_atomically,
 )
+from hypermagnetics.run_files import RunFiles
 from hypermagnetics.train.config import TrainingRecipe
-from hypermagnetics.train.run_files import RunFiles
 
 _LOCK_NAME = "lock"
-_EVALUATION = (
-    r"eval/(results\.json|index\.html|samples\.zarr(\.part)?/.+|figures/[^/]+\.(png|svg|csv)"
-    r"|sample-[^/]+\.png)"
-)
-"""What hm-eval writes into a run unless told otherwise."""
-
 IfExists = Literal["refuse", "resume", "overwrite"]
 
 
@@ -164,7 +158,7 @@ def _refuse_another_run(files: RunFiles, recipe: TrainingRecipe, now: Provenance
 
 def _refuse_foreign(files: RunFiles) -> None:
     """Refuse to overwrite a directory in which there is more than a run."""
-    ours = re.compile("|".join((_LOCK_NAME, files.pattern, _EVALUATION)))
+    ours = re.compile("|".join((_LOCK_NAME, files.pattern)))
     if foreign := first_foreign_file(files.directory, ours):
         raise RunError(
             f"A run that is overwritten must hold nothing else; got {foreign!r} "

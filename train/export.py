@@ -17,7 +17,7 @@ from hypermagnetics.files import (
 from hypermagnetics.models import Model, load, to_jax_export
 from hypermagnetics.models.card import usage_card
 from hypermagnetics.models.export import PLATFORMS, Quantity
-from hypermagnetics.train.run_files import RunFiles
+from hypermagnetics.run_files import RunFiles
 
 _README = "README.md"
 _QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from hypermagnetics.errors import DivergenceError, RunWriteError
-from hypermagnetics.train.run_files import RunFiles
+from hypermagnetics.run_files import RunFiles
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """A disk that is full or fails. What is not allowed, or not there, is another matter."""

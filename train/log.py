@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import JsonValue
 
 from hypermagnetics.files import write_text_atomically
+from hypermagnetics.run_files import parsed_metrics, read_metrics
 from hypermagnetics.train.objective import Losses
 
 
@@ -147,13 +148,12 @@ class Fetched(NamedTuple):
 def _lines_until(path: Path, steps_done: int, validated_every: int) -> list[str]:
     kept = []
     for line in path.read_bytes().splitlines():
-        try:
-            record = json.loads(line)
-            is_regular = "validation" not in record or record["step"] % validated_every == 0
-            if record["step"] <= steps_done and is_regular:
-                kept.append(line.decode())
-        except (ValueError, TypeError, KeyError, RecursionError):
+        record = parsed_metrics(line)
+        if record is None:
             break  # torn by a kill; nothing follows it
+        is_regular = "validation" not in record or record["step"] % validated_every == 0
+        if record["step"] <= steps_done and is_regular:
+            kept.append(line.decode())
     return kept
 
 
@@ -167,8 +167,7 @@ def wait_share(path: Path) -> float:
     Returns:
         A fraction.
     """
-    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    windows = [line for line in lines if "wait_share" in line]
+    windows = [line for line in read_metrics(path) if "wait_share" in line]
     warm = [line for line in windows if not line["compiles"]] or windows
     seconds = np.array([line["seconds_per_step"] * line["steps"] for line in warm])
     shares = np.array([line["wait_share"] for line in warm])

@@ -8,6 +8,7 @@ import jax
 from pydantic import JsonValue
 
 from hypermagnetics.errors import InterruptedRunError
+from hypermagnetics.run_files import RunFiles
 from hypermagnetics.train.checkpoint import Reached, load_newest
 from hypermagnetics.train.clock import Clock
 from hypermagnetics.train.ending import reason_to_end, reason_to_stop
@@ -17,7 +18,6 @@ from hypermagnetics.train.log import MetricsLog
 from hypermagnetics.train.note import note
 from hypermagnetics.train.objective import Losses
 from hypermagnetics.train.phases import Phase, phase_of
-from hypermagnetics.train.run_files import RunFiles
 from hypermagnetics.train.setup import Setup
 from hypermagnetics.train.signals import StopRequest
 from hypermagnetics.train.step import State, Steps, compiled_steps

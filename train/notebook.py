@@ -10,12 +10,12 @@ from hypermagnetics.config import changed_recipe
 from hypermagnetics.data import Dataset
 from hypermagnetics.log import Progress, say
 from hypermagnetics.models import Model, load
+from hypermagnetics.run_files import RunFiles
 from hypermagnetics.train import run as runs
 from hypermagnetics.train.card import per_cent
 from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.directory import IfExists, check_run, open_run, recipe_of
 from hypermagnetics.train.run import Outcome
-from hypermagnetics.train.run_files import RunFiles
 from hypermagnetics.train.setup import make_setup
 
 

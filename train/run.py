@@ -7,13 +7,13 @@ from pydantic import JsonValue
 
 from hypermagnetics.files import atomic_file, write_text_atomically
 from hypermagnetics.models.store import read_file
+from hypermagnetics.run_files import RunFiles
 from hypermagnetics.train.card import model_card
 from hypermagnetics.train.checkpoint import Reached
 from hypermagnetics.train.clock import Shares
 from hypermagnetics.train.last_checkpoint import divergence_named, full_disk_named
 from hypermagnetics.train.loop import Loop
 from hypermagnetics.train.placement import Placement, open_feed
-from hypermagnetics.train.run_files import RunFiles
 from hypermagnetics.train.setup import Setup
 from hypermagnetics.train.signals import stop_on_signals
 from hypermagnetics.train.validation import Validation

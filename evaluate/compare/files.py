@@ -7,12 +7,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from hypermagnetics.errors import HypermagneticsError
 from hypermagnetics.evaluate.measuring.sample_file import (
-    SAMPLES_NAME,
     SampleTable,
     read_sample_table,
 )
-from hypermagnetics.evaluate.results.json_file import RESULTS_NAME
 from hypermagnetics.evaluate.results.records import SCHEMA_VERSION
+from hypermagnetics.run_files import RESULTS_NAME, SAMPLES_NAME
 
 
 class _Part(BaseModel):

@@ -19,8 +19,8 @@ from hypermagnetics.errors import HypermagneticsError
 from hypermagnetics.evaluate.measuring.measurement import Comparison
 from hypermagnetics.files import sync_directories
 from hypermagnetics.metrics import Errors, row_quantiles
+from hypermagnetics.run_files import SAMPLES_NAME
 
-SAMPLES_NAME = "samples.zarr"
 _MEANINGS = {
     "median_relative_error": "median over the points of |error| / |truth|",
     "p90_relative_error": "90 % quantile over the points of |error| / |truth|",

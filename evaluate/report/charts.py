@@ -16,7 +16,6 @@ from hypermagnetics.evaluate.report.error_charts import (
     error_distribution,
 )
 from hypermagnetics.evaluate.report.learning import (
-    LOG_NAME,
     LearningCurve,
     learning_chart,
     read_learning_curve,
@@ -26,6 +25,7 @@ from hypermagnetics.evaluate.report.parity import parity_plot
 from hypermagnetics.evaluate.report.rendering import rendered, svg_size
 from hypermagnetics.evaluate.report.time_charts import SWEEPS, time_chart
 from hypermagnetics.evaluate.results.records import Evaluation, Results
+from hypermagnetics.run_files import METRICS_NAME
 
 MakeChart = Callable[[], Chart]
 
@@ -104,9 +104,8 @@ def _learning(
         yield partial(_finished, names.new("learning"), "learning", {}, chart)
     without = [run.name for run in runs if run.name not in curves]
     if without:
-        told = (
-            f"No learning curve of {', '.join(without)}: {LOG_NAME} is missing, damaged or empty."
-        )
+        names_of_runs = ", ".join(without)
+        told = f"No learning curve of {names_of_runs}: {METRICS_NAME} is missing, damaged or empty."
         yield Note("learning", {}, told)
     if not runs:
         yield Note("learning", {}, "No learning curves: none of the subjects is a run.")

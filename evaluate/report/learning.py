@@ -1,6 +1,5 @@
 """Learning curves: what the log of a run says about its training."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
+from hypermagnetics.errors import RunError
 from hypermagnetics.evaluate.report.chart_axes import Chart, Look, framed, labelled, logarithmic
 from hypermagnetics.evaluate.report.formats import per_cent
 from hypermagnetics.evaluate.report.rendering import style
+from hypermagnetics.run_files import METRICS_NAME, read_metrics
 
-LOG_NAME = "metrics.jsonl"
 _POTENTIAL, _FIELD = (f"{quantity}_median_relative_error" for quantity in ("potential", "field"))
 
 
@@ -37,8 +37,7 @@ def read_learning_curve(run: Path) -> LearningCurve | None:
         the last line end is being written and is no damage.
     """
     try:
-        text = (run / LOG_NAME).read_text(encoding="utf-8")
-        records = [json.loads(line) for line in text.split("\n")[:-1]]
+        records = read_metrics(run / METRICS_NAME)
         training = [
             (int(record["step"]), _number(record["loss"])) for record in records if "loss" in record
         ]
@@ -47,7 +46,7 @@ def read_learning_curve(run: Path) -> LearningCurve | None:
             for record in records
             if "validation" in record
         ]
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (OSError, RunError, ValueError, TypeError, KeyError, AttributeError):
         return None
     if not training and not validation:
         return None
@@ -92,7 +91,7 @@ def learning_chart(curves: Mapping[str, LearningCurve], looks: Mapping[str, Look
         figure,
         dict(zip(("subject", "curve", "step", "value"), columns, strict=True)),
         f"Learning curves. {_told(curves)}",
-        f"From the {LOG_NAME} of each run.",
+        f"From the {METRICS_NAME} of each run.",
         panels=2,
     )
 

@@ -16,14 +16,13 @@ from hypermagnetics.evaluate.report.sample_maps import sample_maps
 from hypermagnetics.evaluate.report.space_views import space_views
 from hypermagnetics.evaluate.results.records import Results
 from hypermagnetics.files import write_text_atomically
+from hypermagnetics.run_files import FIGURES_NAME, PAGE_NAME
 
 _FIGURES_OF_EACH = 11
 """Of each subject on a split, about: maps of three samples, parity plots, a part of charts."""
 
 _HEAD_BYTES = 4096
 """Of a page, in which its title stands."""
-
-PAGE_NAME, FIGURES_NAME = "index.html", "figures"
 
 
 def write_report(results: Results, evaluated: Sequence[Evaluated], out: Path) -> Path:

@@ -11,8 +11,6 @@ from pydantic_core import core_schema
 
 from hypermagnetics.evaluate.results.records import SCHEMA_VERSION, Results
 
-RESULTS_NAME = "results.json"
-
 
 def to_json(results: Results) -> str:
     """The text of results.json; a number that is not finite becomes null."""

@@ -8,15 +8,15 @@ from typing import Literal, NoReturn
 import h5py
 
 from hypermagnetics.data import Dataset
+from hypermagnetics.data.journal import JOURNAL_NAME
+from hypermagnetics.data.manifest import MANIFEST_NAME
 from hypermagnetics.errors import RunError
 from hypermagnetics.evaluate.subjects.exported_model import EXPORT_NAMES
 from hypermagnetics.evaluate.subjects.names import distinct_names, place_of
 from hypermagnetics.evaluate.subjects.subject import SubjectKind
+from hypermagnetics.run_files import MODEL_NAME, RECIPE_NAME
 from hypermagnetics.user_code import checked_user_name, is_user_name
 
-MODEL_NAME = "model.hm"
-"""Of the model in the directory of a training."""
-_RECIPE_NAME, _MANIFEST_NAME, _JOURNAL_NAME = "recipe.json", "manifest.json", "journal.jsonl"
 _ZARR_NAME = "zarr.json"
 _HDF5_SUFFIXES = (".h5", ".hdf5")
 
@@ -112,15 +112,15 @@ def _kind(word: str) -> _WordKind | None:
 
 def _kind_of_directory(path: Path) -> _WordKind:
     # A link that leads nowhere is refused when the dataset is opened.
-    if (path / _MANIFEST_NAME).exists() or (path / _MANIFEST_NAME).is_symlink():
+    if (path / MANIFEST_NAME).exists() or (path / MANIFEST_NAME).is_symlink():
         return "dataset"
-    if (path / MODEL_NAME).exists() or (path / _RECIPE_NAME).exists():
+    if (path / MODEL_NAME).exists() or (path / RECIPE_NAME).exists():
         return "run"
     if any((path / name).exists() for name in EXPORT_NAMES):
         return "export"
     if (path / _ZARR_NAME).is_file():
         return "predictions"
-    is_unfinished = (path / _JOURNAL_NAME).exists() or any(path.glob("*.zarr"))
+    is_unfinished = (path / JOURNAL_NAME).exists() or any(path.glob("*.zarr"))
     return "unfinished dataset" if is_unfinished else "directory"
 
 
@@ -150,7 +150,7 @@ def _refuse_none_of(subjects: Sequence[tuple[str, SubjectKind]], datasets: Seque
     if not datasets:
         given = ", ".join(f"{word} ({kind})" for word, kind in subjects) or "nothing"
         raise RunError(
-            f"An evaluation must have a dataset, a directory with a {_MANIFEST_NAME}; got {given}. "
+            f"An evaluation must have a dataset, a directory with a {MANIFEST_NAME}; got {given}. "
             "Give the directory of a dataset behind the subjects."
         )
     if not subjects:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hypermagnetics import models
 from hypermagnetics.errors import RunError
-from hypermagnetics.evaluate.subjects.arguments import MODEL_NAME, SubjectArgument
+from hypermagnetics.evaluate.subjects.arguments import SubjectArgument
 from hypermagnetics.evaluate.subjects.exported_model import EXPORT_NAMES, ExportedModel
 from hypermagnetics.evaluate.subjects.fingerprints import sha256_of_all
 from hypermagnetics.evaluate.subjects.function_model import FunctionModel
@@ -17,6 +17,7 @@ from hypermagnetics.files import sha256_of
 from hypermagnetics.models import Model
 from hypermagnetics.models.store import read_file
 from hypermagnetics.models.user import UserModelConfig
+from hypermagnetics.run_files import MODEL_NAME
 
 
 def open_subjects(

@@ -182,7 +182,7 @@ def test_the_card_says_what_the_model_is() -> None:
         "| position_y | m |",
         "Bodies: disc; the same for all: radius = 1.",
         "- coordinates of points: x -",
-        'hypermagnetics.models.load("model.hm")',
+        'hypermagnetics.load("model.hm")',
     ):
         assert text in card
 

@@ -27,7 +27,7 @@ from hypermagnetics import models
 from hypermagnetics.data import StorageFormat
 from hypermagnetics.log import Progress
 from hypermagnetics.models.store import Header
-from hypermagnetics.train.run_files import RunFiles
+from hypermagnetics.run_files import RunFiles
 
 KILLED = -signal.SIGKILL
 TRY_AGAIN = 75

@@ -16,7 +16,7 @@ from program_runs import (
     settings,
 )
 
-from hypermagnetics.train.run_files import RunFiles
+from hypermagnetics.run_files import RunFiles
 
 SHORT = (*TRAINING_RECIPE, *settings("schedule.max_steps=40", "validation.every=40"))
 

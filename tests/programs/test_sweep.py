@@ -26,7 +26,7 @@ from program_runs import (
 )
 
 from hypermagnetics import models
-from hypermagnetics.train.run_files import RunFiles
+from hypermagnetics.run_files import RunFiles
 from hypermagnetics.train.sweep.sweep_files import SweepFiles
 
 SHORT = (*TRAINING_RECIPE, *settings("schedule.max_steps=20", "validation.every=10"))

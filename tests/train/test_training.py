@@ -11,11 +11,11 @@ from small_trainings import Killed, metrics, run, small_recipe
 from hypermagnetics.data import Dataset
 from hypermagnetics.errors import DivergenceError, RecipeError, RunError
 from hypermagnetics.models import load
+from hypermagnetics.run_files import RunFiles
 from hypermagnetics.train.checkpoint import load_newest
 from hypermagnetics.train.config import PhaseConfig, TrainingRecipe
 from hypermagnetics.train.directory import open_run
 from hypermagnetics.train.optimiser import learning_rate
-from hypermagnetics.train.run_files import RunFiles
 from hypermagnetics.train.setup import make_setup
 from hypermagnetics.train.validation import Validator
 

@@ -7,9 +7,9 @@ import click
 from hypermagnetics.errors import RunError
 from hypermagnetics.files import atomic_file
 from hypermagnetics.log import errors_in_one_line
+from hypermagnetics.run_files import RunFiles
 from hypermagnetics.train.plotting.figure import plot_runs
 from hypermagnetics.train.plotting.history import read_history
-from hypermagnetics.train.run_files import RunFiles
 
 _SEVERAL = Path("plot.png")
 

@@ -1,6 +1,5 @@
 """What metrics.jsonl says about a run, as curves."""
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from hypermagnetics.errors import RunError
-from hypermagnetics.train.run_files import RunFiles
+from hypermagnetics.run_files import RunFiles, read_metrics
 
 _SPEEDS = ("samples_per_second", "wait_share")
 
@@ -69,7 +68,7 @@ def read_history(run: Path) -> History:
             f"{files.recipe.name}. Check the path, or train with hm-train."
         )
     curves: dict[str, Curve] = {}
-    records = list(_records(files.metrics))
+    records = read_metrics(files.metrics)
     for record in records:
         for name, value in _numbers(record):
             curves.setdefault(name, Curve()).add(record["step"], value)
@@ -91,28 +90,6 @@ def _speeds(records: list[dict[str, Any]]) -> dict[str, Curve]:
         seconds = [part["steps"] * part["seconds_per_step"] for part in some]
         for name, curve in found.items():
             curve.add(record["step"], float(np.average([p[name] for p in some], weights=seconds)))
-    return found
-
-
-def _records(path: Path) -> Iterator[dict[str, Any]]:
-    lines = path.read_bytes().split(b"\n") if path.is_file() else []
-    # What follows the last line end is being written, or was when the run was killed.
-    for number, line in enumerate(lines[:-1], 1):
-        record = _parsed(line)
-        if not isinstance(record, dict) or type(record.get("step")) is not int:
-            raise RunError(
-                f"A line of {path.name} must be a JSON object with a step; got {line[:40]!r} "
-                f"({path}, line {number}). Go on with the run by --resume, which cuts off what "
-                "cannot be read and makes those steps again."
-            )
-        yield record
-
-
-def _parsed(line: bytes) -> object:
-    try:
-        found: object = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
     return found
 
 

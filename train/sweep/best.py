@@ -1,9 +1,9 @@
 """What the best model of a run reached on the validation split."""
 
-import json
 from pathlib import Path
 
 from hypermagnetics.errors import RunError
+from hypermagnetics.run_files import read_metrics
 from hypermagnetics.train.sweep.ledger import Result
 from hypermagnetics.train.validation import Validation
 
@@ -22,7 +22,7 @@ def best_validation(metrics: Path, seconds: float) -> Result:
         RunError: If the file tells of no validation.
     """
     try:
-        lines = [json.loads(line) for line in metrics.read_text(encoding="utf-8").splitlines()]
+        lines = read_metrics(metrics)
         found = [
             (validation.loss, int(line["step"]), validation)
             for line in lines

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from hypermagnetics.train.run_files import RunFiles
+from hypermagnetics.run_files import RunFiles
 
 
 @dataclass(frozen=True)

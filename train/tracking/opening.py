@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from hypermagnetics.run_files import RunFiles
 from hypermagnetics.train.clock import Clock
 from hypermagnetics.train.config.run import Tracker as TrackerName
-from hypermagnetics.train.run_files import RunFiles
 from hypermagnetics.train.setup import Setup
 from hypermagnetics.train.tracking.mlflow import MLflow
 from hypermagnetics.train.tracking.pictures import Pictures

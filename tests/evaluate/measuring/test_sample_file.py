@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from hypermagnetics.errors import HypermagneticsError
 from hypermagnetics.evaluate.measuring.sample_file import (
-    SAMPLES_NAME,
     SampleFile,
     group_name,
     read_sample_table,
     sample_table,
 )
+from hypermagnetics.run_files import SAMPLES_NAME
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from program_runs import invoke, settings
 from hypermagnetics.config import load_recipe
 from hypermagnetics.data import Dataset
 from hypermagnetics.models import load
+from hypermagnetics.run_files import RunFiles
 from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.run import train
-from hypermagnetics.train.run_files import RunFiles
 from hypermagnetics.train.setup import make_setup
 
 _SMALL = (

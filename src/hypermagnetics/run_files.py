@@ -1,9 +1,28 @@
-"""Where the parts of a run are."""
+"""Names of all files that the programs share, and the one reader of a run's metrics."""
 
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from hypermagnetics.errors import RunError
+
+MODEL_NAME = "model.hm"
+RECIPE_NAME = "recipe.json"
+METRICS_NAME = "metrics.jsonl"
+
+EVALUATION_NAME = "eval"
+"""Directory that hm-eval writes into a run."""
+RESULTS_NAME, SAMPLES_NAME = "results.json", "samples.zarr"
+PAGE_NAME, FIGURES_NAME = "index.html", "figures"
+"""Files and directories of an evaluation."""
+
+_EVALUATION = (
+    rf"{EVALUATION_NAME}/({re.escape(RESULTS_NAME)}|{re.escape(PAGE_NAME)}"
+    rf"|{re.escape(SAMPLES_NAME)}(\.part)?/.+|{FIGURES_NAME}/[^/]+\.(png|svg|csv)"
+    r"|sample-[^/]+\.png)"
+)
 _CHECKPOINT = re.compile(r"step-(\d{9})\.ckpt")
 _BEST = re.compile(r"best-(\d{9})\.hm")
 
@@ -17,7 +36,7 @@ class RunFiles:
     @property
     def recipe(self) -> Path:
         """The recipe with every default filled in; itself a recipe."""
-        return self.directory / "recipe.json"
+        return self.directory / RECIPE_NAME
 
     @property
     def provenance(self) -> Path:
@@ -27,7 +46,7 @@ class RunFiles:
     @property
     def metrics(self) -> Path:
         """Loss and validation errors as JSON lines."""
-        return self.directory / "metrics.jsonl"
+        return self.directory / METRICS_NAME
 
     @property
     def tracking(self) -> Path:
@@ -73,21 +92,60 @@ class RunFiles:
     @property
     def model(self) -> Path:
         """The result, a copy of the best model; there only when the run is finished."""
-        return self.directory / "model.hm"
+        return self.directory / MODEL_NAME
 
     @property
     def pattern(self) -> str:
-        """What the paths of all these files look like, relative to the directory."""
+        """Regular expression of the paths of all these files, relative to the directory.
+
+        Those of an evaluation in the run count, so that both are overwritten together.
+        """
         files = (
             *(self.recipe, self.provenance, self.metrics, self.plot),
             *(self.card, self.model, self.final),
         )
         own = (re.escape(path.name) for path in files)
         kept = rf"{self.checkpoints.name}/({_BEST.pattern}|{_CHECKPOINT.pattern})"
-        return "|".join((*own, kept, rf"{self.tracking.name}/.+"))
+        return "|".join((*own, kept, rf"{self.tracking.name}/.+", _EVALUATION))
 
     def _steps(self, names: re.Pattern[str]) -> list[int]:
         if not self.checkpoints.is_dir():
             return []
         found = (names.fullmatch(path.name) for path in self.checkpoints.iterdir())
         return sorted(int(match[1]) for match in found if match)
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """Read the lines of a metrics.jsonl.
+
+    Args:
+        path: The file. Text behind the last line end is still being written, or was when the run
+            was killed, and is left out.
+
+    Returns:
+        The lines, each with its `step`; none if there is no file.
+
+    Raises:
+        RunError: If a line is damaged.
+    """
+    lines = path.read_bytes().split(b"\n")[:-1] if path.is_file() else []
+    found = []
+    for number, line in enumerate(lines, 1):
+        record = parsed_metrics(line)
+        if record is None:
+            raise RunError(
+                f"A line of {path.name} must be a JSON object with a step; got {line[:40]!r} "
+                f"({path}, line {number}). Go on with the run by --resume, which cuts off what "
+                "cannot be read and makes those steps again."
+            )
+        found.append(record)
+    return found
+
+
+def parsed_metrics(line: bytes) -> dict[str, Any] | None:
+    """A line of a metrics.jsonl; None if it is damaged."""
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) and type(record.get("step")) is int else None
