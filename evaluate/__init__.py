@@ -1,4 +1,4 @@
-"""hm-eval: from a run and a dataset to errors and pictures."""
+"""hm-eval: errors and figures of models on datasets."""
 
 from hypermagnetics.evaluate.notebook import Report as Report
 from hypermagnetics.evaluate.notebook import evaluate as evaluate

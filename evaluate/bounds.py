@@ -1,4 +1,4 @@
-"""What bounds models of a certain form, as further rows beside them."""
+"""Lower bounds on the error of additive models: rank floors and the linear control."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,15 +30,15 @@ class Bounds:
     kernel: SourceKernel
     fits: dict[str, LinearControl | RankBasis]
     ranks: dict[str, int]
-    """K of the floors."""
+    """Rank K of each floor, by its name."""
 
     @classmethod
     def of(cls, subjects: Sequence[Subject], one: OpenedDataset) -> "Bounds":
-        """The linear control, and the rank floor of every subject that has a rank.
+        """Fit the linear control, and the rank floor of every subject with a rank.
 
         Args:
-            subjects: Who is evaluated.
-            one: The dataset, whose first split, the one for training as a rule, is fitted.
+            subjects: Subjects of the evaluation.
+            one: The dataset; its first split, as a rule the training split, is fitted.
 
         Returns:
             The fits.
@@ -52,14 +52,14 @@ class Bounds:
         return cls(kernel, fits, ranks)
 
     def on(self, one: OpenedDataset, split: Split) -> Found:
-        """What they leave of the samples of the first block of a split.
+        """Their errors on the first block of a split.
 
         Args:
             one: The dataset.
             split: One of its splits.
 
         Returns:
-            One evaluation for each, at the points of the kernel.
+            One evaluation for each fit, at the points of the kernel.
         """
         found, block = Found(), self.kernel.labelled(split)
         for name, fitted in self.fits.items():
@@ -73,7 +73,7 @@ class Bounds:
 
 
 def floor_name(subject: Subject, subjects: Sequence[Subject]) -> str:
-    """What the floor of a subject is called: by its rank, and where that is not all, by its name.
+    """Name of the rank floor of a subject: its rank and, where needed, the subject's name.
 
     Without an exact part the floor depends on the rank alone.
     """

@@ -45,7 +45,7 @@ from hypermagnetics.user_code import look_in_working_directory
 
 _GATE_FAILED = 3
 _MANY_OUT = Path("report")
-"""Where results go that are not those of one run."""
+"""Default output directory, except for a single run."""
 
 
 @click.command(
@@ -135,7 +135,7 @@ def main(
 
 
 class _Console:
-    """Shows what is going on: the progress of the predictions, then what is done after them."""
+    """Shows the progress of the predictions, then the steps after them."""
 
     def __init__(self, num_predictions: int) -> None:
         self._progress = Progress("hm-eval", num_predictions, "samples")
@@ -162,7 +162,7 @@ class _Console:
 
 
 def _configure() -> None:
-    """Let JAX keep what it compiles, so that the same evaluation starts faster the next time."""
+    """Set up the compilation cache of JAX, so that a repeated evaluation starts faster."""
     directory = cache_directory()
     if directory is not None:
         jax.config.update("jax_compilation_cache_dir", str(directory))
@@ -176,7 +176,7 @@ def _plan(
     metrics_only: bool,
     user_model: type[Model] | None,
 ) -> Plan:
-    """Everything opened and held against each other, before anything is predicted."""
+    """Open subjects and datasets, and check that they fit, before any prediction."""
     datasets = open_datasets(arguments.datasets, splits)
     subjects = open_subjects(arguments.subjects, user_model)
     check_fit(subjects, datasets)
@@ -202,7 +202,7 @@ def _user_model(name: str | None) -> type[Model] | None:
 def _tell_the_rest(
     arguments: Arguments, plan: Plan, model: str | None, seconds: float, output_format: str
 ) -> None:
-    """Where everything is: on stdout, unless a program reads that."""
+    """Print the paths of the results: to stdout below a table, else to stderr."""
     names = [RESULTS_NAME, SAMPLES_NAME, *([] if plan.metrics_only else [PAGE_NAME])]
     lines = [f"Wrote {', '.join(str(plan.out / name) for name in names)}"]
     lines.append(f"{plan.num_predictions} predicted samples, {seconds:.1f} s in all.")
@@ -223,7 +223,7 @@ def _tell_the_rest(
 
 
 def _pass_gates(gates: list[Gate], results: Results) -> None:
-    """Say what became of each gate for each subject.
+    """Report the result of each gate for each subject.
 
     Raises:
         SystemExit: With code 3 if one failed.

@@ -17,7 +17,7 @@ from hypermagnetics.evaluate.subjects.subject import Subject
 from hypermagnetics.evaluate.timing import time_subject
 
 _PAIRS_OF_BASELINES = 20_000_000
-"""Pairs of source and point that a baseline adds up on each split, at most: the first samples."""
+"""Most pairs of source and point for a baseline on each split; limits its samples."""
 
 
 def evaluate_dataset(
@@ -26,13 +26,13 @@ def evaluate_dataset(
     """Evaluate all subjects on one dataset.
 
     Args:
-        plan: What is done.
+        plan: The plan.
         one: The dataset.
-        samples: Where per-sample values go.
-        advance: Called with numbers of predicted samples as they are done.
+        samples: File for the per-sample values.
+        advance: Called with the number of samples just predicted.
 
     Returns:
-        What was found.
+        The findings.
     """
     found = Found()
     for name in one.splits:
@@ -44,12 +44,12 @@ def look_further(plan: Plan, one: OpenedDataset, tell: Tell) -> Found:
     """Evaluate baselines on one dataset, and measure physics and times.
 
     Args:
-        plan: What is done.
+        plan: The plan.
         one: The dataset.
-        tell: Called with a few words on what is done.
+        tell: Called with a short description of the current step.
 
     Returns:
-        What was found.
+        The findings.
     """
     baselines, left_out = available_baselines(one.columns)
     found = Found(baselines=tuple(map(record_of, baselines)), notes=left_out)
@@ -87,7 +87,7 @@ def _evaluate_split(
 def _direct_sums(
     plan: Plan, one: OpenedDataset, split: Split, baselines: tuple[Subject, ...]
 ) -> Found:
-    """The baselines that add up all sources, on the first samples."""
+    """Evaluate the baselines that sum over all sources, on the first samples."""
     layout = split.layout
     pairs = layout.max_sources * layout.num_points
     start = time.perf_counter()
@@ -111,7 +111,7 @@ def _direct_sums(
 def _laws_and_times(
     plan: Plan, one: OpenedDataset, baselines: tuple[Subject, ...], tell: Tell
 ) -> Found:
-    """Physics and times of all who can be asked anywhere, on the split of most sources."""
+    """Physics and times of all subjects with a point model, on the split with most sources."""
     split = max(
         (one.dataset.split(name) for name in one.splits), key=lambda s: s.layout.max_sources
     )

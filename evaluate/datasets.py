@@ -1,4 +1,4 @@
-"""What subjects are evaluated on: datasets, what their columns are, and the splits chosen."""
+"""Datasets of an evaluation: their columns and the splits chosen."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from hypermagnetics.sources import SourceColumns
 
 @dataclass(frozen=True)
 class OpenedDataset:
-    """A dataset, as far as it is evaluated."""
+    """A dataset of an evaluation, with its columns and the splits chosen."""
 
     name: str
-    """What tables call it; different for each dataset of an evaluation."""
+    """Name in tables; unique within an evaluation."""
     dataset: Dataset
     columns: SourceColumns
-    """What the columns of its source tables are, and which bodies they describe."""
+    """Columns of its source tables, and the bodies they describe."""
     splits: tuple[str, ...]
 
     @cached_property
@@ -32,7 +32,7 @@ class OpenedDataset:
 def open_datasets(
     arguments: Sequence[DatasetArgument], splits: Sequence[str] = ()
 ) -> tuple[OpenedDataset, ...]:
-    """Open datasets and choose what is evaluated.
+    """Open datasets and choose their splits.
 
     Args:
         arguments: Words of the command line, sorted.
@@ -60,7 +60,7 @@ def open_datasets(
 
 
 def _refuse_unknown(wanted: Sequence[str], datasets: Sequence[Dataset]) -> None:
-    """Refuse a split that no dataset has: a slip, whatever the others are."""
+    """Refuse the name of a split that no dataset has."""
     if len(datasets) == 1:
         for name in wanted:
             datasets[0].split(name)

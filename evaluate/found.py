@@ -1,4 +1,4 @@
-"""What an evaluation has found so far."""
+"""Intermediate results of an evaluation."""
 
 from dataclasses import dataclass, fields
 
@@ -9,24 +9,24 @@ from hypermagnetics.evaluate.subjects.subject import Subject
 
 @dataclass(frozen=True)
 class Found:
-    """What evaluations have found, one after another."""
+    """Results of an evaluation so far, in order."""
 
     evaluations: tuple[Evaluation, ...] = ()
     evaluated: tuple[Evaluated, ...] = ()
-    """Of the subjects that are no baselines."""
+    """Data for figures, of all subjects but baselines."""
     physics: tuple[Physics, ...] = ()
     timings: tuple[Timing, ...] = ()
     baselines: tuple[SubjectRecord, ...] = ()
     notes: tuple[str, ...] = ()
 
     def __add__(self, more: "Found") -> "Found":
-        """Both, in order."""
+        """The results of both, in order."""
         names = [field.name for field in fields(self)]
         return Found(**{name: getattr(self, name) + getattr(more, name) for name in names})
 
 
 def record_of(subject: Subject) -> SubjectRecord:
-    """A subject, as results.json names it."""
+    """The record of a subject in results.json."""
     return SubjectRecord(
         name=subject.name,
         kind=subject.kind,

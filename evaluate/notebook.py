@@ -19,7 +19,7 @@ from hypermagnetics.models import Model
 
 @dataclass(frozen=True, repr=False)
 class Report:
-    """The results of an evaluation, which read as a table, and the files beside them."""
+    """The results of an evaluation, shown as a table, and the directory of its files."""
 
     results: Results
     """All metrics, as in results.json."""
@@ -27,7 +27,7 @@ class Report:
     """The directory of results.json, samples.zarr and the page index.html."""
 
     def __repr__(self) -> str:
-        """The table of hm-eval, and where the files are."""
+        """The table of hm-eval, and the directory of the files."""
         return f"{results_text(self.results, 'table')}\n\nFiles: {self.out}"
 
     def _repr_markdown_(self) -> str:
@@ -48,10 +48,10 @@ def evaluate(
     """Evaluate every subject on every dataset.
 
     Args:
-        subjects: Models, or whatever hm-eval takes: runs, model files, exports, predictions, or
+        subjects: Models, or any subject of hm-eval: runs, model files, exports, predictions, or
             functions as "module:function".
         datasets: Datasets, or their directories.
-        out: The directory that the results go to.
+        out: The directory of the results.
         splits: Names of splits; if none are given, of each dataset those whose names begin with
             "test", or, if there are none, all but "train".
         metrics_only: Leave out baselines, physics, times and the page.
@@ -62,7 +62,7 @@ def evaluate(
         The report.
 
     Raises:
-        RunError: If a subject is none, or is for other sources.
+        RunError: If a subject is not valid, or is for other sources.
         DatasetError: If a dataset is damaged, or has no such split.
 
     """
@@ -91,7 +91,7 @@ def _listed(
 
 
 def _names(models: Sequence[Model]) -> list[str]:
-    """The classes, numbered where several are of one."""
+    """Class names of the models, numbered where several share one."""
     kinds = [type(model).__name__ for model in models]
     return [
         kind if kinds.count(kind) == 1 else f"{kind} {kinds[: number + 1].count(kind)}"

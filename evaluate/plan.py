@@ -1,4 +1,4 @@
-"""What one call of hm-eval does."""
+"""The plan of one call of hm-eval."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from hypermagnetics.evaluate.subjects.subject import Subject
 
 @dataclass(frozen=True)
 class Plan:
-    """Subjects, all of which are evaluated on all datasets, and where the results go."""
+    """Subjects, each evaluated on all datasets, and the directory of the results."""
 
     subjects: tuple[Subject, ...]
     datasets: tuple[OpenedDataset, ...]
@@ -20,12 +20,12 @@ class Plan:
 
     @property
     def num_predictions(self) -> int:
-        """Samples that the subjects predict."""
+        """Number of predictions: samples of all splits times subjects."""
         samples = sum(len(one.dataset.split(name)) for one in self.datasets for name in one.splits)
         return samples * len(self.subjects)
 
 
 Advance = Callable[[int], None]
-"""Called with numbers of predicted samples as they are done."""
+"""Called with the number of samples just predicted."""
 Tell = Callable[[str], None]
-"""Called with a few words on what is done now."""
+"""Called with a short description of the current step."""

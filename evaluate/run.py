@@ -1,4 +1,4 @@
-"""The whole of an evaluation: every subject on every split, and what is written about it."""
+"""The whole evaluation: every subject on every split, and the files written."""
 
 import os
 import platform
@@ -26,9 +26,9 @@ def evaluate(plan: Plan, advance: Advance, tell: Tell) -> Results:
     """Evaluate every subject on every dataset, and write results.json, samples.zarr and the report.
 
     Args:
-        plan: What is done.
-        advance: Called with numbers of predicted samples as they are done.
-        tell: Called with a few words on what is done.
+        plan: The plan.
+        advance: Called with the number of samples just predicted.
+        tell: Called with a short description of the current step.
 
     Returns:
         The results. Apart from times they depend on the files that are read alone.

@@ -1,4 +1,4 @@
-"""What a recipe may say about bodies, and how their sizes and rotations are drawn."""
+"""Bodies in a recipe, and the sampling of their sizes and rotations."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal, NamedTuple, assert_never
@@ -88,7 +88,7 @@ SingleConfig = DipoleConfig | DiscConfig | SphereConfig | RectangleConfig | Cubo
 
 
 class MixedConfig(Config):
-    """Several bodies in one sample; each source is one of them by chance."""
+    """Several bodies in one sample; each source is one of them at random."""
 
     kind: Literal["mixed"]
     of: Annotated[
@@ -118,7 +118,7 @@ class _Quantity(NamedTuple):
     """Names of the columns."""
     value: Sequence[float] | Sizes | UniformAngle | UniformRotation
     numbers: int
-    """Uniform random numbers that one body takes."""
+    """Uniform random numbers per body."""
 
     def values(self, uniform: np.ndarray) -> Mapping[str, np.ndarray]:
         """The value of each column; `uniform` has the numbers of a body as last axis."""
@@ -141,7 +141,7 @@ def space_dimension(body: SingleConfig | MixedConfig) -> int:
 
 
 def source_columns(body: SingleConfig | MixedConfig) -> SourceColumns:
-    """The columns of the source table: what varies from source to source, and all of a mix."""
+    """Columns of the source table: values that vary from source to source, and all of a mix."""
     quantities = [quantity for member in members(body) for quantity in _quantities(member)]
     mixed = isinstance(body, MixedConfig)
     varying = {name for part in quantities if part.numbers or mixed for name in part.names}
@@ -157,7 +157,7 @@ def source_columns(body: SingleConfig | MixedConfig) -> SourceColumns:
 
 
 def numbers_per_source(body: SingleConfig | MixedConfig) -> int:
-    """Uniform random numbers that decide which body a source is, and its sizes and rotation."""
+    """Number of uniform random numbers for the body, sizes and rotation of a source."""
     choice = int(isinstance(body, MixedConfig))
     return choice + sum(part.numbers for member in members(body) for part in _quantities(member))
 
@@ -171,7 +171,7 @@ def fill_shapes(
     """Write sizes, rotation and body into source tables that are zero there.
 
     Args:
-        body: What the sources are.
+        body: Bodies of the sources.
         columns: Its columns.
         uniform: `numbers_per_source(body)` for each source.
         table: Source tables; columns other than these are left as they are.

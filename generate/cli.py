@@ -19,10 +19,10 @@ from hypermagnetics.recipes import describe_recipe, shipped_recipes
 from hypermagnetics.sources.kinds import KINDS
 
 _SECONDS_TO_START = 3
-"""Imports and compilation."""
+"""Time of imports and compilation."""
 
 _BYTES_PER_SECOND = 5e8
-"""Bytes written, synced and hashed a second, for the same."""
+"""Bytes written, synced and hashed per second, for the same estimate."""
 
 
 def _list_recipes(context: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -98,7 +98,7 @@ def main(
 
 
 def _prepare() -> None:
-    """What a process that makes shards needs."""
+    """Prepare a process that makes shards."""
     # What the imports made never becomes garbage; looking for it again and again holds up all
     # threads, 5 % of the time of a large dataset.
     gc.freeze()

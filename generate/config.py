@@ -1,4 +1,4 @@
-"""What a dataset recipe may say."""
+"""Schema of a dataset recipe."""
 
 from typing import Annotated, Literal
 
@@ -10,7 +10,7 @@ from hypermagnetics.generate.bodies import BodyConfig
 from hypermagnetics.sources.distributions import Moment, Position
 
 MAX_POINTS = 2**24
-"""Points of a grid."""
+"""Largest number of points of a grid."""
 
 _NumSources = Annotated[int, Field(ge=1, le=100_000)]
 _NumPoints = Annotated[int, Field(ge=1, le=MAX_POINTS)]
@@ -28,10 +28,10 @@ _Range = Annotated[
 
 
 class SourcesConfig(Config):
-    """Which bodies, and how they are drawn."""
+    """Bodies, and the distributions of their moments and positions."""
 
     body: BodyConfig
-    """What the sources are, with their sizes and rotations."""
+    """Bodies of the sources, with their sizes and rotations."""
     moment: Moment
     """Moments [A m²], in two dimensions [A m]."""
     position: Position
@@ -66,17 +66,17 @@ class RegularGrid(Config):
 
 
 class SurfaceGrid(Config):
-    """Points of which a share is drawn near the surfaces of the sources, the rest uniformly."""
+    """Points partly drawn near the surfaces of the sources, the rest uniformly."""
 
     kind: Literal["surface"]
     half_width: Positive
     """Half the side of the box around the origin [m]; a surface may lie outside of it."""
     num_points: _NumPoints
     share: Annotated[float, Field(gt=0, le=1)]
-    """Share of the points that are drawn near surfaces; they come first, and of the others some
-    lie there by chance."""
+    """Share of the points drawn near surfaces; they come first, and some of the others lie there by
+    chance."""
     distance: Positive
-    """Largest distance of those from the surface of a source of the sample, on either side [m]."""
+    """Largest distance of these from the surface of a source of the sample, on either side [m]."""
 
 
 class FileGrid(Config):
@@ -86,7 +86,7 @@ class FileGrid(Config):
     path: Annotated[str, Field(min_length=1)]
     """A .npy, .csv or .txt file with the coordinates of a point in each row [m]."""
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
-    """Of the file; if not given, that of the file as it is."""
+    """sha256 of the file; if not set, that of its present bytes."""
 
 
 class SplitConfig(Config):
@@ -101,20 +101,20 @@ class SplitConfig(Config):
 
     @property
     def least_sources(self) -> int:
-        """Sources that each sample has at least."""
+        """Least number of sources in each sample."""
         return self.num_sources if isinstance(self.num_sources, int) else self.num_sources[0]
 
     @property
     def max_sources(self) -> int:
-        """Sources that each sample has at most."""
+        """Largest number of sources in each sample."""
         return self.num_sources if isinstance(self.num_sources, int) else self.num_sources[1]
 
 
 class StorageConfig(Config):
-    """How the arrays lie in files; it does not change a value."""
+    """Layout of the arrays in files; it does not change a value."""
 
     shard_mb: Positive = 256.0
-    """Size of a shard aimed at, all arrays together [10^6 bytes]; at least one block."""
+    """Target size of a shard, all arrays together [10^6 bytes]; at least one block."""
 
 
 class DatasetRecipe(Config):
@@ -123,8 +123,8 @@ class DatasetRecipe(Config):
     title: Annotated[str, Field(min_length=1, max_length=200)]
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)]
     samples_per_grid: Annotated[int, Field(ge=1, le=2**20)] | None = None
-    """Consecutive samples that share one grid: a block, the unit of reading. If not given, 256, or
-    what fits into 64 MB; 1 where the grid follows the sources."""
+    """Consecutive samples that share one grid: a block, the unit of reading. By default 256, or as
+    many as fit into 64 MB; 1 where the grid follows the sources."""
     sources: SourcesConfig
     grid: Annotated[RandomGrid | RegularGrid | SurfaceGrid | FileGrid, Field(discriminator="kind")]
     storage: StorageConfig = StorageConfig()

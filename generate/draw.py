@@ -1,6 +1,6 @@
-"""The inputs of a block: source tables and grid, which decide its labels.
+"""Inputs of a block: source tables and grid, which determine its labels.
 
-What a sample or a grid is depends on (seed, split, index) alone: each quantity has a stream of
+A sample or a grid depends on (seed, split, index) alone: each quantity has a stream of
 random numbers, in which each sample owns a stretch.
 """
 
@@ -25,11 +25,11 @@ from hypermagnetics.sources.sampling import Purpose, whole_numbers
 from hypermagnetics.sources.surface_points import numbers_per_point, points_near_surfaces
 
 _ROUND = 1 << 40
-"""Round c of the packing of sample i has the numbers of item c 2^40 + i of its stream."""
+"""Offset of packing rounds: round c of sample i has the numbers of item c 2^40 + i."""
 
 
 class Inputs(NamedTuple):
-    """What the labels of a block are computed from."""
+    """Inputs of the labels of a block."""
 
     sources: Float32[np.ndarray, "samples sources columns"]
     num_sources: Int32[np.ndarray, " samples"]
@@ -42,8 +42,8 @@ def draw_block(
     """Draw the inputs of a block.
 
     Args:
-        recipe: What is made, as resolved by the plan.
-        columns: What the columns of the source tables are.
+        recipe: Recipe of the dataset, as resolved by the plan.
+        columns: Columns of the source tables.
         split: Name of the split.
         layout: Its sizes.
         index: Number of the block.
@@ -73,10 +73,10 @@ def draw_sources(
     """Draw consecutive samples.
 
     Args:
-        recipe: What is made.
-        columns: What the columns of the source tables are.
+        recipe: Recipe of the dataset.
+        columns: Columns of the source tables.
         split: Name of the split.
-        samples: Which samples.
+        samples: Numbers of the samples.
 
     Returns:
         Source tables, zero past the number of sources, and that number.
@@ -105,7 +105,7 @@ class _Draw:
         self.max_sources = recipe.splits[split].max_sources
 
     def num_sources(self) -> np.ndarray:
-        """How many sources each sample has."""
+        """Number of sources of each sample."""
         least = self._recipe.splits[self._split].least_sources
         if least == self.max_sources:
             return np.full(len(self._samples), least, np.int32)
@@ -135,7 +135,7 @@ class _Draw:
             table[..., dim : 2 * dim] = position.from_uniform(uniform[..., dim:])
 
     def _uniform(self, purpose: Purpose, *shape: int) -> np.ndarray:
-        """Numbers of every sample, in an array of this shape for each."""
+        """Uniform numbers of every sample, in an array of this shape for each."""
         seed, first, count = self._recipe.seed, self._samples.start, len(self._samples)
         numbers = uniforms(seed, self._split, purpose, first, count, int(np.prod(shape)))
         return numbers.reshape(count, *shape)
@@ -194,7 +194,7 @@ def _grid(
 
 
 def num_points_near_surfaces(grid: SurfaceGrid) -> int:
-    """How many points of a grid are drawn near surfaces."""
+    """Number of points of a grid that are drawn near surfaces."""
     return round(grid.share * grid.num_points)
 
 

@@ -1,4 +1,4 @@
-"""What a recipe asks for must exist: refused before anything is made."""
+"""Checks that a recipe can be realised, before anything is made."""
 
 import numpy as np
 
@@ -20,18 +20,18 @@ from hypermagnetics.sources.geometry import outer_radii, volumes
 from hypermagnetics.sources.packing import ROUNDING
 
 _MAX_SITES = 1 << 20
-"""Sites of a lattice; they are all held in memory."""
+"""Largest number of sites of a lattice; they are all held in memory."""
 
 _DRAWN_BODIES = 4096
-"""Bodies drawn to see how large they are on average, and how many are packed for a trial."""
+"""Number of bodies drawn to estimate their mean size, and of bodies packed for a trial."""
 
 
 def refuse_contradictions(recipe: DatasetRecipe, columns: SourceColumns) -> None:
-    """See that the parts of a recipe go together.
+    """Refuse a recipe whose parts contradict each other.
 
     Args:
-        recipe: What to make.
-        columns: What the columns of its source tables are.
+        recipe: Recipe of the dataset.
+        columns: Columns of its source tables.
 
     Raises:
         RecipeError: If a sample would need more sites, room or points than there are, or a vector
@@ -57,8 +57,8 @@ def refuse_unpackable(
     """Pack the first samples of each split for a trial.
 
     Args:
-        recipe: What to make.
-        columns: What the columns of its source tables are.
+        recipe: Recipe of the dataset.
+        columns: Columns of its source tables.
         splits: The sizes of the splits.
 
     Raises:

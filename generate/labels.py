@@ -14,7 +14,7 @@ def start_block(plan: Plan, split: str, index: int) -> Callable[[], Block]:
     """Draw the inputs of a block and start to compute its labels.
 
     Args:
-        plan: What is made.
+        plan: Plan of the dataset.
         split: Name of the split.
         index: Number of the block.
 

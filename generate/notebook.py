@@ -62,5 +62,5 @@ def _finished(out: Path) -> Dataset | None:
 
 
 def _is_of(found: Identity, wanted: Identity) -> bool:
-    """Whether a dataset is the one that is asked for, by whatever versions of the software."""
+    """Whether a dataset is the requested one, by whatever versions of the software."""
     return found.model_copy(update={"software": wanted.software}) == wanted

@@ -1,4 +1,4 @@
-"""From a recipe to sizes: what will be made, before anything is."""
+"""Sizes of a dataset from its recipe, before anything is made."""
 
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -27,10 +27,10 @@ from hypermagnetics.log import in_bytes
 from hypermagnetics.sources import BODIES, SourceColumns
 
 _SOFTWARE = ("hypermagnetics", "jax", "jaxlib", "numpy", "scipy", "zarr", "h5py")
-"""What decides the bytes."""
+"""Packages that determine the bytes."""
 
 _SAMPLES_PER_GRID = 256
-"""Unless the recipe says otherwise, or the blocks would be too large."""
+"""Default, unless the blocks would be too large."""
 
 _BLOCK_BYTES = 64e6
 """Largest block where the recipe leaves its size open. Several blocks are in memory at a time."""
@@ -41,16 +41,16 @@ _MAX_BLOCK_BYTES = 256e6
 
 @dataclass(frozen=True)
 class Plan:
-    """All that decides the bytes of a dataset."""
+    """All that determines the bytes of a dataset."""
 
     recipe: DatasetRecipe
-    """With everything filled in that it left open."""
+    """Recipe with every open value filled in."""
     columns: SourceColumns
     identity: Identity
 
     @property
     def num_samples(self) -> int:
-        """Samples of all splits."""
+        """Number of samples of all splits."""
         return sum(layout.num_samples for layout in self.identity.splits.values())
 
     @property
@@ -60,7 +60,7 @@ class Plan:
 
     @property
     def num_evaluations(self) -> int:
-        """Pairs of source and point."""
+        """Number of pairs of source and point."""
         return sum(
             layout.num_samples * layout.max_sources * layout.num_points
             for layout in self.identity.splits.values()
@@ -78,10 +78,10 @@ class Plan:
 def make_plan(
     recipe: DatasetRecipe, storage_format: StorageFormat, compression: Compression = "none"
 ) -> Plan:
-    """Work out every size.
+    """Compute every size.
 
     Args:
-        recipe: What to make.
+        recipe: Recipe of the dataset.
         storage_format: In which format.
         compression: And how its bytes are packed.
 
@@ -121,7 +121,7 @@ def make_plan(
 
 
 class _Sizes(NamedTuple):
-    """What the bytes of a split follow from."""
+    """Parameters that determine the bytes of a split."""
 
     split: SplitConfig
     num_points: int
@@ -162,7 +162,7 @@ def _with_points(recipe: DatasetRecipe, dim: int) -> tuple[DatasetRecipe, int]:
 
 
 def _with_block_size(recipe: DatasetRecipe, sizes: list[_Sizes]) -> DatasetRecipe:
-    """The recipe with the number of samples of a block: a power of 2, as batches like it."""
+    """The recipe with the number of samples of a block: a power of 2, suited to batches."""
     samples = recipe.samples_per_grid
     if samples is None:
         samples = 1 if isinstance(recipe.grid, SurfaceGrid) else _SAMPLES_PER_GRID

@@ -1,4 +1,4 @@
-"""Points of evaluation that a user brings in a file."""
+"""Points of evaluation from a file of a user."""
 
 import hashlib
 import io
@@ -18,7 +18,7 @@ def read_points(grid: FileGrid, dim: int) -> tuple[Float32[np.ndarray, "points d
     """Read the points of a file.
 
     Args:
-        grid: Which file, and the sha256 that it must have, if that is known.
+        grid: File and its required sha256, if known.
         dim: Space dimension.
 
     Returns:

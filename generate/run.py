@@ -21,7 +21,7 @@ _THREADS = 3
 three keep two cores busy; more only take memory."""
 
 _OVERHEAD = 1.02
-"""Files take this much more than their values: indices, metadata."""
+"""Ratio of the size of files to that of their values, with indices and metadata."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Processes:
 
     count: int
     prepare: Callable[[], None]
-    """Called in each of them first; must be importable by name."""
+    """First call in each of them; must be importable by name."""
 
 
 def generate(
@@ -39,10 +39,10 @@ def generate(
     """Make a dataset, or complete an unfinished one.
 
     Args:
-        plan: What to make.
+        plan: Plan of the dataset.
         directory: Where.
         advance: Called with the number of samples of each block written, or found written.
-        processes: Who makes the shards; None for threads of this process.
+        processes: Worker processes that make the shards; None for threads of this process.
 
     Returns:
         The manifest of the finished dataset, and how many samples this call made.
@@ -72,7 +72,7 @@ def _make(
     advance: Callable[[int], None],
     processes: Processes | None,
 ) -> None:
-    """Make and record all shards that are missing."""
+    """Make and record all missing shards."""
     hands = max(min(processes.count if processes else _THREADS, len(missing)), 1)
     at_once, ahead = pace(plan, hands)
     stop, lock = threading.Event(), threading.Lock()

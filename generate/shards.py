@@ -14,22 +14,22 @@ _BLOCKS_AHEAD = 2
 while the host writes, and no more than these wait in memory."""
 
 _MEMORY = 6e8
-"""Bytes of all blocks that are being made or written; large blocks are made fewer at a time."""
+"""Largest bytes of all blocks being made or written; large blocks are made fewer at a time."""
 
 
 class Pace(NamedTuple):
-    """How much is made at the same time."""
+    """Numbers of shards and blocks made at the same time."""
 
     shards_at_once: int
     blocks_ahead: int
 
 
 def pace(plan: Plan, wanted: int) -> Pace:
-    """How many shards, and blocks of each, are made at once so that memory stays bounded.
+    """Choose the numbers of shards, and of blocks of each, made at once in bounded memory.
 
     Args:
-        plan: What is made.
-        wanted: How many shards there are hands for.
+        plan: Plan of the dataset.
+        wanted: Number of threads or workers, each for a shard.
 
     Returns:
         At most that many shards, at least one.
@@ -51,16 +51,16 @@ def make_shard(
     """Compute and write one shard.
 
     Args:
-        plan: What is made.
+        plan: Plan of the dataset.
         directory: The dataset.
         split: Name of the split.
-        shard: Which shard.
+        shard: Number of the shard.
         blocks_ahead: Blocks computed before the oldest is written.
         written: Called with the number of samples of each block written. If it raises, no trace of
             the shard is left.
 
     Returns:
-        What the journal says of the shard.
+        Entry of the shard in the journal.
     """
     with write_shard(directory, plan.identity, split, shard) as sink:
         for block in _blocks(plan, split, shard, blocks_ahead):

@@ -27,11 +27,11 @@ _SECONDS_TO_END = 30.0
 class _Worker(NamedTuple):
     process: BaseProcess
     pipe: connection.Connection
-    """Takes (split, number of the shard), or None; gives numbers of samples, then the result."""
+    """Pipe for (split, number of the shard) or None, and back: numbers of samples, the result."""
 
 
 class _Lock(NamedTuple):
-    """A descriptor that a spawned process gets a duplicate of."""
+    """A descriptor duplicated into a spawned process."""
 
     descriptor: int
 
@@ -40,7 +40,7 @@ class _Lock(NamedTuple):
 
 
 class Workers:
-    """Some processes, each of which makes one shard at a time."""
+    """Several processes, each of which makes one shard at a time."""
 
     def __init__(self, workers: list[_Worker]) -> None:
         """Use `start_workers`."""
@@ -51,15 +51,15 @@ class Workers:
         self._given_up = threading.Event()
 
     def make_shard(self, split: str, shard: Shard, written: Callable[[int], None]) -> ShardRecord:
-        """Have an idle worker make a shard; to be called by as many threads as there are workers.
+        """Make a shard in an idle worker; to be called by as many threads as there are workers.
 
         Args:
             split: Name of the split.
-            shard: Which shard.
+            shard: Number of the shard.
             written: Called with the number of samples of each block written.
 
         Returns:
-            What the journal says of the shard.
+            Entry of the shard in the journal.
 
         Raises:
             HypermagneticsError: If the worker died; the message has its exit code.
@@ -85,7 +85,7 @@ class Workers:
         return answer
 
     def finish(self) -> None:
-        """Let the workers end, which have nothing to do, and look at their exit codes.
+        """End the idle workers, and check their exit codes.
 
         Raises:
             HypermagneticsError: If one did not end as it should.
@@ -101,7 +101,7 @@ class Workers:
                 )
 
     def give_up(self) -> None:
-        """End the workers at once; shards they were making leave no trace that counts."""
+        """End the workers at once; unfinished shards leave no trace that counts."""
         self._given_up.set()
         for worker in self._workers:
             worker.process.kill()
@@ -119,9 +119,9 @@ def start_workers(
     """Start processes, and end them when the block ends.
 
     Args:
-        plan: What is made.
+        plan: Plan of the dataset.
         directory: The dataset.
-        count: How many processes.
+        count: Number of processes.
         blocks_ahead: Blocks of a shard computed before the oldest is written.
         lock: Descriptor of the file that carries the lock of the dataset.
         prepare: Called in each process first; must be importable by name.
@@ -149,7 +149,7 @@ def _serve(
     lock: int,
     prepare: Callable[[], None],
 ) -> None:
-    """What a worker does: make the shards it is asked for until there are none."""
+    """Serve as a worker: make the requested shards until there are none."""
     os.set_inheritable(lock, False)
     prepare()
     while (task := pipe.recv()) is not None:
@@ -170,7 +170,7 @@ def _adopt(duplicate: Any) -> int:
 
 
 def _exit(process: BaseProcess) -> str:
-    """How a process ended, for people."""
+    """Exit of a process, as text."""
     process.join(_SECONDS_TO_END)
     code = process.exitcode
     if code is None:

@@ -5,7 +5,7 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -13,12 +13,9 @@ import jax
 import jaxlib
 import pytest
 from program_server import shorten_reports
+from tiny_datasets import MakeDataset, small_dataset
 
-from hypermagnetics.config import load_recipe
-from hypermagnetics.data import Dataset, StorageFormat
-from hypermagnetics.generate.config import DatasetRecipe
-from hypermagnetics.generate.plan import make_plan
-from hypermagnetics.generate.run import generate
+from hypermagnetics.data import Dataset
 
 hypothesis.settings.register_profile("machines are noisy", deadline=None)
 hypothesis.settings.load_profile("machines are noisy")
@@ -58,18 +55,6 @@ if "TMPDIR" not in os.environ and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-TINY = (
-    "grid.num_points=24",
-    "samples_per_grid=8",
-    "splits.train={num_samples=45, num_sources=1}",
-    "splits.valid={num_samples=11, num_sources=1}",
-    "splits.test-single={num_samples=9, num_sources=1}",
-    "splits.test-multi={num_samples=20, num_sources=4}",
-)
-"""A recipe whose splits end in the middle of a block."""
-
-MakeDataset = Callable[..., Dataset]
-
 
 def pytest_collection_finish() -> None:
     """Look for garbage seldom, and not among what is imported: that took 7 % of CPU time."""
@@ -88,13 +73,7 @@ def short_reports() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def make_dataset() -> MakeDataset:
     """A function that makes a small dataset in a directory."""
-
-    def make(directory: Path, *overrides: str, storage_format: StorageFormat = "zarr") -> Dataset:
-        recipe = load_recipe(DatasetRecipe, "dataset", "demo", (*TINY, *overrides))
-        generate(make_plan(recipe, storage_format), directory, lambda count: None)
-        return Dataset.open(directory)
-
-    return make
+    return small_dataset
 
 
 @pytest.fixture(scope="session")

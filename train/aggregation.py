@@ -1,4 +1,4 @@
-"""The gradient of a batch, part by part where it does not fit as a whole."""
+"""Gradient of a batch, part by part where it does not fit as a whole."""
 
 import equinox as eqx
 import jax
@@ -23,8 +23,8 @@ def loss_and_gradient(
         objective: The loss.
         model: The model.
         batch: The samples.
-        trained: Which leaves have a gradient.
-        chunks: How many parts.
+        trained: Mask of the leaves that have a gradient.
+        chunks: Number of parts.
 
     Returns:
         The losses, and the gradient as a model with None for all that is not trained.
@@ -52,14 +52,14 @@ def loss_and_gradient(
 
 
 def divided(batch: DeviceBatch, chunks: int) -> DeviceBatch:
-    """The samples of each block in chunks, along a new first axis.
+    """Divide the samples of each block into chunks, along a new first axis.
 
     Sample i goes to chunk i modulo `chunks`, so that samples that share a device go on to share
     it, and every chunk begins with the samples that count.
 
     Args:
         batch: The samples.
-        chunks: How many parts; samples are filled up to a multiple of it.
+        chunks: Number of parts; samples are filled up to a multiple of it.
 
     Returns:
         The parts.

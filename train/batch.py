@@ -17,7 +17,7 @@ class DeviceBatch(eqx.Module):
 
 
 Augmentation = Callable[[DeviceBatch, Int[Array, ""]], DeviceBatch]
-"""From a batch, and the number of steps of the whole training before it, to what the step sees."""
+"""Map from a batch and the number of steps of the whole training before it to the changed batch."""
 
 
 def unchanged(batch: DeviceBatch, number: Int[Array, ""]) -> DeviceBatch:

@@ -1,4 +1,4 @@
-"""Checkpoints: all that a run needs to go on, one file for each, the newest of them kept."""
+"""Checkpoints: the state needed to resume a run, one file each, the newest of them kept."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,15 +23,15 @@ from hypermagnetics.train.step import State
 
 
 class Reached(Config):
-    """How far a run has come; with the recipe, all that a resumed run needs beside the arrays."""
+    """Progress of a run; with the recipe, all that a resumed run needs beside the arrays."""
 
     step: int = 0
     """Steps done."""
     best_step: int | None = None
     best_loss: float | None = None
-    """Smallest loss of all regular validations, and after how many steps."""
+    """Smallest loss of all regular validations, and the number of steps before it."""
     seconds: float | None = None
-    """Time of training so far, of all processes, if it ends the run."""
+    """Time of training so far, of all processes, if the run has a time limit."""
 
 
 def save_checkpoint(
@@ -41,7 +41,7 @@ def save_checkpoint(
     provenance: dict[str, JsonValue],
     keep: int,
 ) -> None:
-    """Write a checkpoint, whole or not at all, and then delete what is too old.
+    """Write a checkpoint, whole or not at all, and then delete the oldest ones.
 
     Best models stay that a kept checkpoint knows of: a run that goes on from it does not know of
     better ones, which it has yet to come to.
@@ -49,9 +49,9 @@ def save_checkpoint(
     Args:
         files: The run.
         state: The arrays.
-        progress: How far it is.
-        provenance: Where the run comes from, its recipe too.
-        keep: How many of the newest checkpoints stay.
+        progress: Progress of the run.
+        provenance: Origin of the run, with its recipe.
+        keep: Number of newest checkpoints kept.
     """
     about = {**provenance, **progress.model_dump(mode="json")}
     write_tree(
@@ -72,7 +72,7 @@ def load_newest(
     tell: Callable[[str], None],
     user_model: type[Model] | None = None,
 ) -> tuple[State, Reached] | None:
-    """Read the newest checkpoint that is sound.
+    """Read the newest sound checkpoint.
 
     Args:
         files: The run.
@@ -121,7 +121,7 @@ def _load(
 
 
 def _best_step_of(path: Path) -> JsonValue:
-    """The best step that a checkpoint knows of; None if it is damaged."""
+    """Best step recorded in a checkpoint; None if it is damaged."""
     with path.open("rb") as file:
         line = file.readline()
     try:

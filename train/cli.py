@@ -65,7 +65,7 @@ def _export(run: Path, out: Path, overwrite: bool, model: str | None) -> None:
 
 
 _COMMANDS: dict[str, click.Command] = {"export": _export, "plot": plot, "sweep": sweep_command}
-"""What the first word may be, besides a dataset."""
+"""Commands by first word, other than a dataset."""
 
 
 @click.command(
@@ -195,7 +195,7 @@ def _train(recipe: TrainingRecipe, dataset: Dataset, files: RunFiles, choice: If
 
 
 def _configure(recipe: TrainingRecipe) -> None:
-    """Set what JAX keeps for the whole process."""
+    """Set options of JAX for the whole process."""
     jax.config.update("jax_default_matmul_precision", recipe.compute.matmul)
     directory = cache_directory()
     if directory is not None:

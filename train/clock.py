@@ -1,4 +1,4 @@
-"""Where the time of a run goes."""
+"""Time of a run, by activity."""
 
 import time
 from collections.abc import Iterator
@@ -11,22 +11,22 @@ Activity = Literal["steps", "loader", "compiling", "validation", "checkpoints", 
 
 @dataclass(frozen=True)
 class Shares:
-    """Seconds of a process by what they were spent on; compiling stands apart."""
+    """Seconds of a process, by activity; compiling stands apart."""
 
     seconds: dict[Activity, float]
 
     @property
     def total(self) -> float:
-        """All but compiling [s]."""
+        """Total without compiling [s]."""
         return sum(value for name, value in self.seconds.items() if name != "compiling")
 
     def of(self, activity: Activity) -> float:
-        """The share of an activity in all but compiling."""
+        """Share of an activity in the total without compiling."""
         return self.seconds[activity] / self.total if self.total else 0.0
 
     @property
     def verdict(self) -> str:
-        """What limited the run, in words, with the shares."""
+        """Bottleneck of the run, in words, with the shares."""
         names: tuple[Activity, ...] = ("steps", "loader", "validation", "checkpoints", "tracking")
         shares = {name: self.of(name) for name in names}
         limits: dict[Activity, str] = {
@@ -53,13 +53,13 @@ class Clock:
     """Adds up the seconds of each activity of a process."""
 
     def __init__(self) -> None:
-        """Begin now."""
+        """Start the clock."""
         self._seconds: dict[Activity, float] = dict.fromkeys(
             ("steps", "loader", "compiling", "validation", "checkpoints", "tracking"), 0.0
         )
 
     def add(self, activity: Activity, seconds: float) -> None:
-        """Count seconds that were measured elsewhere."""
+        """Add seconds measured elsewhere."""
         self._seconds[activity] += seconds
 
     def spent(self, activity: Activity) -> float:
@@ -77,5 +77,5 @@ class Clock:
 
     @property
     def shares(self) -> Shares:
-        """What has been added up."""
+        """Seconds so far, by activity."""
         return Shares(dict(self._seconds))

@@ -26,7 +26,7 @@ class Devices:
         """The first devices of this process.
 
         Args:
-            count: How many; all if None.
+            count: Number of devices; all if None.
 
         Returns:
             The devices.
@@ -43,7 +43,7 @@ class Devices:
         return cls(Mesh(np.array(found[:count]), (_AXIS,)))
 
     def __len__(self) -> int:
-        """How many."""
+        """Number of devices."""
         return self.mesh.size
 
     @property
@@ -53,7 +53,7 @@ class Devices:
 
     @property
     def places(self) -> tuple[NamedSharding, ...]:
-        """Where the arrays of a batch lie, in order: the samples of each block are divided."""
+        """Placement of the arrays of a batch, in order: the samples of each block are divided."""
         divided = NamedSharding(self.mesh, PartitionSpec(None, _AXIS))
         return (divided, self.everywhere, self.everywhere, divided, divided)
 
@@ -68,7 +68,7 @@ class Devices:
         return placed
 
     def take(self, batch: Batch) -> DeviceBatch:
-        """Hand a batch to the devices; its samples are filled up to divide among them."""
+        """Move a batch to the devices; its samples are filled up to divide among them."""
         arrays = (
             self._filled(batch.sources),
             batch.num_samples,

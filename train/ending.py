@@ -1,18 +1,18 @@
-"""When a run is finished."""
+"""Conditions that finish a run."""
 
 from hypermagnetics.train.checkpoint import Reached
 from hypermagnetics.train.config import TrainingRecipe
 
 
 def reason_to_end(recipe: TrainingRecipe, progress: Reached) -> str | None:
-    """Why a run is finished, in words; None if it is not.
+    """Reason why a run is finished, in words; None if it is not.
 
     It is a function of what a checkpoint holds, so a finished run is known as one, and goes on if
     its recipe is given a later end.
 
     Args:
         recipe: The recipe.
-        progress: How far the run is.
+        progress: Progress of the run.
 
     Returns:
         As in "the last step, 8000, was reached".
@@ -35,7 +35,7 @@ def reason_to_end(recipe: TrainingRecipe, progress: Reached) -> str | None:
 
 
 def reason_to_stop(recipe: TrainingRecipe, step: int, seconds: float | None) -> str | None:
-    """The reasons to end that can come between two validations; asked after every step.
+    """Reasons to end between two validations, checked after every step.
 
     Args:
         recipe: The recipe.

@@ -96,7 +96,7 @@ def _refuse_foreign(directory: Path, files: RunFiles) -> None:
 
 
 def _remove_export(directory: Path, files: RunFiles) -> None:
-    """Delete an export, or what a killed process left of one."""
+    """Delete an export, or the remains of one left by a killed process."""
     if directory.exists():
         _refuse_foreign(directory, files)
         shutil.rmtree(directory)

@@ -1,4 +1,4 @@
-"""Batches on the device: read ahead from files by a thread, or cut from a split that is there.
+"""Batches on the device: read ahead from files by a thread, or cut from a resident split.
 
 Both give the same values for the same step.
 """
@@ -19,10 +19,10 @@ from hypermagnetics.train.batch import DeviceBatch
 from hypermagnetics.train.devices import Devices
 
 _BATCHES_AHEAD = 2
-"""Batches that are on the device or on their way to it while a step runs."""
+"""Batches on the device, or on their way to it, while a step runs."""
 
 _HINT_STEPS = 8
-"""How many steps ahead the operating system is told what will be read."""
+"""Number of steps of read-ahead hints to the operating system."""
 
 
 @runtime_checkable
@@ -30,7 +30,7 @@ class Feed(Protocol):
     """The batches of consecutive steps, in order."""
 
     wait_seconds: float
-    """How long `next` has waited: time in which the device may have idled."""
+    """Time spent waiting in `next`, in which the device may have idled."""
 
     def __enter__(self) -> "Feed": ...
 
@@ -54,13 +54,13 @@ class StreamFeed:
     def __init__(
         self, split: Split, schedule: BatchSchedule, first_step: int, devices: Devices
     ) -> None:
-        """Begin to read when the `with` block is entered.
+        """Start to read when the `with` block is entered.
 
         Args:
-            split: Where from.
-            schedule: Which blocks and points belong to a step.
+            split: Split that is read.
+            schedule: Blocks and points of each step.
             first_step: The step that `next` returns first.
-            devices: Where to.
+            devices: Devices of the batches.
         """
         self._split, self._schedule, self._step = split, schedule, first_step
         self._devices = devices
@@ -111,7 +111,7 @@ class StreamFeed:
 
 
 class DeviceFeed:
-    """The batches of consecutive steps, cut by the device from a split that it holds."""
+    """The batches of consecutive steps, cut on the device from a resident split."""
 
     def __init__(
         self, split: Split, schedule: BatchSchedule, first_step: int, devices: Devices
@@ -119,10 +119,10 @@ class DeviceFeed:
         """Copy the split to the devices when the `with` block is entered.
 
         Args:
-            split: Where from.
-            schedule: Which blocks and points belong to a step.
+            split: Split that is read.
+            schedule: Blocks and points of each step.
             first_step: The step that `next` returns first.
-            devices: Where to; each holds its share of the samples of every block.
+            devices: Devices of the split; each holds its share of the samples of every block.
         """
         self._split, self._schedule, self._step = split, schedule, first_step
         self._devices = devices

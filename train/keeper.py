@@ -1,4 +1,4 @@
-"""What a run keeps: its best model, its final one, and checkpoints."""
+"""Files kept by a run: its best model, its final one, and checkpoints."""
 
 import math
 from collections.abc import Callable
@@ -20,14 +20,14 @@ from hypermagnetics.train.validation import Validation, Validator
 
 @dataclass(frozen=True)
 class Kept:
-    """The file that the result of a run is copied from."""
+    """Source of the result of a run: a file, and its step."""
 
     file: Path
     step: int
 
 
 class Keeper:
-    """Validates a run and writes what it keeps."""
+    """Validates a run, and writes its models and checkpoints."""
 
     def __init__(
         self,
@@ -38,14 +38,14 @@ class Keeper:
         clock: Clock,
         show: Callable[[int, Model, Validation], None],
     ) -> None:
-        """Compile nothing yet.
+        """Store the parts; nothing is compiled yet.
 
         Args:
             setup: The parts of the training.
-            files: Where to.
-            provenance: What every file says beside its arrays.
-            log: Where validations are told.
-            clock: What the times are added to.
+            files: Files of the run.
+            provenance: Metadata of every file beside its arrays.
+            log: Log of the validations.
+            clock: Clock of the process.
             show: Given the step, the model and its errors, to draw a picture of.
         """
         self._setup, self._files, self._provenance = setup, files, provenance
@@ -53,14 +53,14 @@ class Keeper:
         self._validator = Validator(setup.valid, setup.objective, setup.devices)
         self._is_warm = False
         self.validation: Validation | None = None
-        """The last one."""
+        """The last validation."""
 
     def look(self, state: State, progress: Reached) -> Reached:
         """Validate, and keep the model if it is the best so far.
 
         Args:
             state: The state.
-            progress: How far it is.
+            progress: Progress of the run.
 
         Returns:
             The same, with the best step and loss.
@@ -97,7 +97,7 @@ class Keeper:
             )
 
     def finish(self, state: State, progress: Reached) -> Kept:
-        """Keep the final model, and tell which file is the result: the best or the final one.
+        """Keep the final model, and return the file of the result: the best or the final one.
 
         A run that ends between two regular validations is validated once more. That one decides
         about the result alone, so that a run that goes on does as if it had never ended.
@@ -127,7 +127,7 @@ class Keeper:
         return found.loss
 
     def _warm_up(self, state: State) -> None:
-        """Compile, so that no other time is counted with it."""
+        """Compile ahead, so that no other time includes it."""
         if not self._is_warm:
             with self._clock.during("compiling"):
                 self._validator.first_loss(state.model)

@@ -1,4 +1,4 @@
-"""Errors that end a run say which checkpoint is kept."""
+"""Checkpoints named in the errors that end a run."""
 
 import errno
 from collections.abc import Iterator
@@ -8,12 +8,12 @@ from hypermagnetics.errors import DivergenceError, RunWriteError
 from hypermagnetics.run_files import RunFiles
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
-"""A disk that is full or fails. What is not allowed, or not there, is another matter."""
+"""Errors of a full or failing disk; missing permissions or directories are another matter."""
 
 
 @contextmanager
 def divergence_named(files: RunFiles) -> Iterator[None]:
-    """Say of a divergence which checkpoint is kept, and what to do.
+    """Add the kept checkpoint and the remedy to an error of divergence.
 
     Args:
         files: The run.
@@ -32,7 +32,7 @@ def divergence_named(files: RunFiles) -> Iterator[None]:
 
 @contextmanager
 def full_disk_named(files: RunFiles) -> Iterator[None]:
-    """Say of a disk that takes no more which checkpoint is kept, and what to do.
+    """Add the kept checkpoint and the remedy to an error of a full disk.
 
     Args:
         files: The run.

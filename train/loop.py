@@ -25,8 +25,8 @@ from hypermagnetics.train.tracking.opening import open_tracking
 from hypermagnetics.train.windows import Windows
 
 _AHEAD = 2
-"""Dispatches that may wait for the device: enough to keep it busy. More would hold more batches,
-and times of steps would be those of dispatching."""
+"""Dispatches queued on the device: enough to keep it busy. More would hold more batches, and times
+of steps would be those of dispatching."""
 
 
 class Loop:
@@ -42,7 +42,7 @@ class Loop:
         provenance: dict[str, JsonValue],
         tell: Callable[[str], None],
     ) -> None:
-        """Read the newest checkpoint, or begin; arguments as those of `train`."""
+        """Read the newest checkpoint, or begin; arguments as of `train`."""
         self._setup, self._files = setup, files
         self.clock = Clock()
         self._state, self.progress, self._phase = self._begin(tell)
@@ -63,7 +63,7 @@ class Loop:
         self._start, self._seconds_before = time.monotonic(), self.progress.seconds or 0.0
 
     def run(self, feed: Feed, stop: StopRequest, advance: Callable[[int, str], None]) -> None:
-        """Go through the steps that are left.
+        """Make the remaining steps.
 
         Args:
             feed: Their batches.
@@ -99,7 +99,7 @@ class Loop:
 
     @property
     def keeper(self) -> Keeper:
-        """What keeps the models."""
+        """Keeper of models and checkpoints."""
         return self._keeper
 
     @property
@@ -151,7 +151,7 @@ class Loop:
         return min(min(ends) - done, self._setup.steps_per_dispatch)
 
     def _look_around(self, waited: float, *, stops: bool) -> None:
-        """Log, validate and save what is due."""
+        """Log, validate and save as due."""
         recipe, done = self._setup.recipe, self._done
         seconds = self._seconds()
         validates = done % recipe.validation.every == 0

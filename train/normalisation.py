@@ -1,4 +1,4 @@
-"""The physical values that are 1 inside a model."""
+"""Scales: the physical value of one unit inside the network."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -9,25 +9,25 @@ from hypermagnetics.models import Scales
 from hypermagnetics.user_code import must
 
 Normalisation = Callable[[Mapping[ArrayName, Statistics]], Scales]
-"""From the statistics of the arrays of the training split to scales."""
+"""Map from the statistics of the arrays of the training split to scales."""
 
 _ARRAYS: tuple[ArrayName, ...] = ("sources", "grid", "potential", "field")
 
 
 def scales_of(split: Split, name: str, function: Normalisation | None) -> Scales:
-    """The scales of a model that is trained on a split.
+    """Scales of a model, from its training split.
 
     Args:
         split: The training split.
         name: `normalisation.scales` of the recipe.
-        function: What makes them, if that names a user's function; None if it is shipped.
+        function: User's function that makes them; None if they are shipped.
 
     Returns:
         The scales.
 
     Raises:
         ExtensionError: If the function fails, or gives something else.
-        RecipeError: If medians are asked for and more than half of the values are zero.
+        RecipeError: If medians are requested and more than half of the values are zero.
         ValidationError: If root mean squares are not positive and finite.
     """
     statistics = {array: split.statistics(array) for array in _ARRAYS}

@@ -1,4 +1,4 @@
-"""What the bar of hm-train says beside steps and time left."""
+"""Status line of hm-train beside steps and time left."""
 
 from typing import NamedTuple
 
@@ -6,12 +6,12 @@ from hypermagnetics.train.validation import Validation
 
 
 class Pace(NamedTuple):
-    """How the last steps went."""
+    """Loss, speed and wait of the last steps."""
 
     loss: float
     samples_per_second: float
     wait_share: float
-    """Of their time, what the loop waited for the loader."""
+    """Share of time spent waiting for the loader."""
 
 
 def note(pace: Pace | None, found: Validation | None) -> str:

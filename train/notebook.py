@@ -1,4 +1,4 @@
-"""hm-train for notebooks and scripts, and what both have in common."""
+"""hm-train for notebooks and scripts, and the parts shared with the command line."""
 
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +23,7 @@ class TrainedRun:
     """A finished training: its directory, its outcome, and the model."""
 
     def __init__(self, files: RunFiles, outcome: Outcome, user_model: type[Model] | None) -> None:
-        """Take a run that has its model file."""
+        """Open a run that has its model file."""
         self.directory, self.outcome = files.directory, outcome
         self._file, self._class = files.model, user_model
 
@@ -87,13 +87,13 @@ def train(
 def make_run(
     recipe: TrainingRecipe, dataset: Dataset, files: RunFiles, if_exists: IfExists, *, quiet: bool
 ) -> tuple[Outcome, type[Model] | None]:
-    """Check everything, then begin a run or go on with one; errors as `train`.
+    """Check everything, then begin a run or resume one; errors as of `train`.
 
     Args:
         recipe: The training.
         dataset: The dataset.
-        files: Where the run is kept.
-        if_exists: How a run that is there is met.
+        files: Files of the run.
+        if_exists: Treatment of an existing run.
         quiet: Show no progress.
 
     Returns:

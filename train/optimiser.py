@@ -1,4 +1,4 @@
-"""From names and numbers of a recipe to optax transformations."""
+"""Optax transformations from names and numbers of a recipe."""
 
 import difflib
 import inspect
@@ -17,7 +17,7 @@ _RATE = "learning_rate"
 
 
 def learning_rate(phase: PhaseConfig) -> optax.Schedule:
-    """Learning rate as a function of the steps of a phase that were made before.
+    """Learning rate as a function of the previous steps of a phase.
 
     Args:
         phase: Linear warm-up, then a cosine.
@@ -36,7 +36,7 @@ def learning_rate(phase: PhaseConfig) -> optax.Schedule:
 
 
 def make_optimiser(config: MethodConfig, schedule: optax.Schedule) -> optax.GradientTransformation:
-    """An optimiser of optax with the given learning rate, behind clipping if it is asked for.
+    """Optax optimiser with a learning rate, behind gradient clipping where a recipe has it.
 
     Args:
         config: Its name and arguments.
@@ -73,7 +73,7 @@ def make_optimiser(config: MethodConfig, schedule: optax.Schedule) -> optax.Grad
 
 
 def optimisers() -> dict[str, Callable[..., Any]]:
-    """The optimisers of optax and optax.contrib that take a learning rate, by name."""
+    """Optimisers of optax and optax.contrib with a learning rate, by name."""
     return {
         name: value
         for module in (optax.contrib, optax)

@@ -1,4 +1,4 @@
-"""Parts of a model by name, so that some can be kept as they are."""
+"""Freezing: which leaves of a model are trained."""
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,7 @@ from hypermagnetics.models import Model
 
 
 def trainable(model: Model, frozen: tuple[str, ...]) -> PyTree[bool]:
-    """Which leaves of a model are trained.
+    """Mask of the trained leaves of a model.
 
     Args:
         model: The model; shapes are enough.

@@ -1,4 +1,4 @@
-"""The phases of a training: which steps they hold and how these are made."""
+"""The phases of a training: their steps and methods."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,15 +19,15 @@ class Phase:
     """A stretch of steps."""
 
     first: int
-    """Steps before it."""
+    """Number of steps before the phase."""
     end: int | None
-    """Steps until its end; None for the last one, which has none."""
+    """Number of steps until its end; None for the last one, which has none."""
     rate: optax.Schedule
-    """Learning rate as a function of the steps of the phase made before."""
+    """Learning rate as a function of the previous steps of the phase."""
     method: Method
 
     def learning_rate(self, step: int) -> float:
-        """Of the step before which `step` steps of the training were made."""
+        """Learning rate of the step that follows `step` steps of the training."""
         return float(self.rate(step - self.first))
 
 
@@ -40,7 +40,7 @@ def make_phases(
         recipe: The recipe.
         objective: Its objective.
         model: A model of the right structure; shapes are enough.
-        augment: What is made of a batch before the model sees it.
+        augment: Augmentation of a batch before the model.
 
     Returns:
         The phases, one after another.
@@ -67,5 +67,5 @@ def make_phases(
 
 
 def phase_of(phases: Sequence[Phase], step: int) -> Phase:
-    """The phase of the step before which `step` steps were made."""
+    """Phase of the step that follows `step` steps."""
     return next(phase for phase in phases if phase.end is None or step < phase.end)

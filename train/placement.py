@@ -1,4 +1,4 @@
-"""Where the training split lies while it is trained on: on the device, or in mapped files."""
+"""Placement of the training split: on the device, or in mapped files."""
 
 import os
 from typing import Literal
@@ -16,10 +16,10 @@ Placement = Literal["device", "stream"]
 
 
 def choose_placement(config: DataConfig, split: Split) -> Placement:
-    """Decide where the split lies.
+    """Choose the placement of the split.
 
     Args:
-        config: What the recipe says.
+        config: Section of the recipe.
         split: The split that is trained on.
 
     Returns:
@@ -49,14 +49,14 @@ def choose_placement(config: DataConfig, split: Split) -> Placement:
 def open_feed(
     placement: Placement, split: Split, schedule: BatchSchedule, first_step: int, devices: Devices
 ) -> Feed:
-    """The batches of a training.
+    """Open the batches of a training.
 
     Args:
-        placement: Where the split lies.
-        split: Where from.
-        schedule: Which blocks and points belong to a step.
+        placement: Placement of the split.
+        split: Split that is read.
+        schedule: Blocks and points of each step.
         first_step: The step that comes first.
-        devices: Where to.
+        devices: Devices of the batches.
 
     Returns:
         The feed, to be entered.
@@ -67,12 +67,12 @@ def open_feed(
 
 
 def _bytes_on_device(split: Split) -> int:
-    """Every block takes the room of a whole one with a grid of its own, and there is one more."""
+    """Bytes of the split on the device: whole blocks with a grid each, and one block more."""
     return split.layout.block_bytes * (split.layout.num_blocks + 1)
 
 
 def _memory(device: jax.Device) -> int:
-    """Bytes that the device has; those of the machine if it does not say."""
+    """Memory of the device in bytes; that of the machine if unknown."""
     statistics = device.memory_stats() or {}
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return int(statistics.get("bytes_limit", machine))

@@ -21,47 +21,47 @@ from hypermagnetics.train.validation import Validation
 
 @runtime_checkable
 class Listener(Protocol):
-    """Somebody who watches a run."""
+    """Receives the progress of a run."""
 
     def advance(self, count: int, note: str) -> None:
-        """Told after some steps how many they were, and a note for people."""
+        """Called with the number of steps just done and a status line."""
 
     def tell(self, text: str) -> None:
-        """Told what a person should know, in a line."""
+        """Called with a message of one line."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a process did for a run."""
+    """Result of one process of a run."""
 
     progress: Reached
     ending: str
-    """Why the run is finished, in words."""
+    """Reason why the run is finished, in words."""
     model_step: int
-    """The step that the model file is of."""
+    """Step of the model file."""
     wrote_model: bool
     """Whether this process wrote it; else it was there."""
     validation: Validation | None
-    """The last one of this process; None if it made none."""
+    """Last validation of this process; None if it made none."""
     samples_per_second: float
     shares: Shares
     placement: Placement
-    """Where the training split lay."""
+    """Placement of the training split."""
 
 
 def train(
     setup: Setup, files: RunFiles, provenance: dict[str, JsonValue], listener: Listener
 ) -> Outcome:
-    """Train until the recipe's end, from the last checkpoint if there is one.
+    """Train to the end of the recipe, from the last checkpoint if there is one.
 
     Args:
         setup: The parts of the training.
-        files: Where the run is kept.
-        provenance: What is written into every model file beside the parameters.
+        files: Files of the run.
+        provenance: Metadata of every model file beside the parameters.
         listener: Told about every step.
 
     Returns:
-        What was reached.
+        The outcome.
 
     Raises:
         DivergenceError: If the loss becomes non-finite; the last checkpoint is from before.
@@ -93,7 +93,7 @@ def train(
 
 
 def _go_on(loop: Loop, setup: Setup, files: RunFiles, listener: Listener) -> None:
-    """Make the steps that are left, and the files of a finished run."""
+    """Make the remaining steps, and the files of a finished run."""
     for file in (files.model, files.card, files.final):
         file.unlink(missing_ok=True)
     first, split = loop.progress.step, setup.train

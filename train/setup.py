@@ -1,4 +1,4 @@
-"""What a training needs before its first step: data, model, objective, optimiser."""
+"""Preparation of a training: data, model, objective, optimiser."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,10 +39,10 @@ from hypermagnetics.train.tracking.requirements import refuse_unusable
 from hypermagnetics.train.user_code import UserCode, user_code_of
 
 _EXAMPLES = 1 << 16
-"""Sources and points that a model may look at before the first step."""
+"""Sources and points available to a model before the first step."""
 
 _STEPS_PER_DISPATCH = 16
-"""On a GPU, where a step of a small model takes less time than its dispatch."""
+"""Default on a GPU, where a step of a small model takes less time than its dispatch."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Setup:
 
     @property
     def steps_per_dispatch(self) -> int:
-        """The most steps that are handed to the device at once."""
+        """Largest number of steps dispatched to the device at once."""
         asked = self.recipe.compute.steps_per_dispatch
         return asked or (1 if jax.default_backend() == "cpu" else _STEPS_PER_DISPATCH)
 
@@ -90,8 +90,8 @@ def make_setup(recipe: TrainingRecipe, dataset: Dataset, advance: Callable[[int]
     """Prepare a training.
 
     Args:
-        recipe: What to do.
-        dataset: What with.
+        recipe: The recipe.
+        dataset: The dataset.
         advance: Called with the bytes of each file that was checked.
 
     Returns:
@@ -102,7 +102,7 @@ def make_setup(recipe: TrainingRecipe, dataset: Dataset, advance: Callable[[int]
             holds nothing but zeros, or its sources have columns that no model can read.
         ExtensionError: If code of a user is not there, or breaks the rules that can be seen before
             the first step.
-        RecipeError: If crops are asked for that the grid has not, a term of the objective does not
+        RecipeError: If the grid does not have the requested crops, a term of the objective does not
             fit the points, or the source table cannot follow a symmetry.
         RunError: If a tracker cannot be used, or the split is to lie on the device and does not
             fit.
@@ -152,7 +152,7 @@ def _check(code: UserCode, recipe: TrainingRecipe, inputs: ModelInputs) -> None:
 
 
 def _template(recipe: TrainingRecipe, inputs: ModelInputs, code: UserCode) -> Model:
-    """The structure of the model, which is refused here if it cannot be."""
+    """Structure of the model, with an error here if it cannot be built."""
     template: Model = eqx.filter_eval_shape(
         lambda: build_model(recipe.model, inputs, jr.key(0), code.model)
     )
@@ -209,7 +209,7 @@ def _inputs(
     normalisation: NormalisationConfig,
     function: Normalisation | None,
 ) -> ModelInputs:
-    """What a model reads of the sources of a dataset."""
+    """Inputs of a model for the sources of a dataset."""
     return ModelInputs(
         columns=columns,
         trained=_trained(split),
@@ -220,7 +220,7 @@ def _inputs(
 
 
 def _trained(split: Split) -> TrainedRange:
-    """What the training split holds."""
+    """Ranges of the values of the training split."""
     sources, grid = split.statistics("sources"), split.statistics("grid")
     return TrainedRange(
         sources=tuple(zip(sources.min, sources.max, strict=True)),

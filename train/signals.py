@@ -1,4 +1,4 @@
-"""SIGINT, SIGTERM and SIGUSR1 as a wish to stop after the current step."""
+"""Stop requests by SIGINT, SIGTERM and SIGUSR1, effective after the current step."""
 
 import signal
 from collections.abc import Iterator
@@ -12,10 +12,10 @@ _NAMES = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
 class StopRequest:
-    """Whether a signal has asked to stop, and which."""
+    """Stop request, with its signal, if any."""
 
     def __init__(self) -> None:
-        """No signal yet."""
+        """Start without a signal."""
         self.signal: signal.Signals | None = None
 
 
@@ -23,7 +23,7 @@ class StopRequest:
 def stop_on_signals() -> Iterator[StopRequest]:
     """Turn the first of these signals into a request; a second one ends the process at once.
 
-    SIGUSR1 is what SLURM can send some time before the end of a job.
+    SLURM can send SIGUSR1 some time before the end of a job.
     """
     request = StopRequest()
     before = {name: signal.getsignal(name) for name in _NAMES}
@@ -45,7 +45,7 @@ def stop_on_signals() -> Iterator[StopRequest]:
 
 @contextmanager
 def end_on_signals(run: Path) -> Iterator[None]:
-    """End a run before or after its steps, when there is nothing to be saved, as one to go on with.
+    """Let a signal end a run as resumable before or after its steps, with nothing to save.
 
     Ctrl-C acts as usual.
 

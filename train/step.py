@@ -18,32 +18,32 @@ from hypermagnetics.train.objective import Losses, Objective
 
 
 class State(eqx.Module):
-    """All that a step changes."""
+    """State changed by a step."""
 
     model: Model
     optimiser: optax.OptState
     average: Model | None
-    """Exponential moving average of the parameters, if the recipe asks for it."""
+    """Exponential moving average of the parameters, if the recipe has one."""
 
     @property
     def result(self) -> Model:
-        """The model that is validated and kept: the average if there is one."""
+        """The validated and kept model: the average if there is one."""
         return self.model if self.average is None else self.average
 
 
 @dataclass(frozen=True)
 class Method:
-    """How the steps of one phase change a state."""
+    """Update of a state by the steps of one phase."""
 
     objective: Objective
     optimiser: optax.GradientTransformation
     trained: PyTree[bool]
-    """Which leaves of the model are trained."""
+    """Mask of the trained leaves of the model."""
     ema_decay: float | None = None
     chunks: int = 1
     """Parts in which the samples of a batch go through the model."""
     augment: Augmentation = unchanged
-    """What is made of a batch before the model sees it."""
+    """Augmentation of a batch before the model."""
 
     def begin(self, model: Model, average: Model | None = None) -> State:
         """The state before the first step of the phase, in memory of its own.
@@ -67,7 +67,7 @@ class Method:
 
         Args:
             state: Before it.
-            batch: What it looks at.
+            batch: Batch of the step.
             number: Steps of the whole training before it.
 
         Returns:
@@ -96,7 +96,7 @@ class Steps(Protocol):
     def __call__(
         self, state: State, batches: Sequence[DeviceBatch], first: int
     ) -> tuple[State, Losses]:
-        """Make them.
+        """Make the steps.
 
         Args:
             state: Before the first. It is given up: its memory serves the one that comes out.
@@ -112,7 +112,7 @@ def compiled_steps(method: Method, most: int) -> Steps:
     """Compile the steps of a phase.
 
     Args:
-        method: What a step is.
+        method: Method of a step.
         most: The most steps at once. Fewer are made by the same compiled loop, so that the same
             bits come out however the steps of a run fall into groups.
 

@@ -1,4 +1,4 @@
-"""What a recipe may name of a user's own: a model, an objective, a normalisation."""
+"""User-defined parts of a recipe: a model, an objective, a normalisation."""
 
 import json
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from hypermagnetics.user_code import import_user_code, is_user_name
 
 @dataclass(frozen=True)
 class Names:
-    """The names of a model, of losses and of a normalisation, shipped or of a user."""
+    """Names of a model, of losses and of a normalisation, shipped or of a user."""
 
     model: str | None = None
     objectives: tuple[str, ...] = ()
@@ -26,14 +26,14 @@ class Names:
 
     @classmethod
     def of(cls, recipe: TrainingRecipe) -> "Names":
-        """Those of a recipe."""
+        """Names in a recipe."""
         terms = (f"{term}={name}" for term, name in recipe.objective.losses_of_terms.items())
         losses = (recipe.objective.loss, *terms)
         return cls(recipe.model.name, losses, recipe.normalisation.scales)
 
     @property
     def overrides(self) -> tuple[str, ...]:
-        """The names that are given, as overrides of a recipe; a model comes without settings."""
+        """The names set here, as overrides of a recipe; a model comes without settings."""
         made = []
         for option, name in self._options.items():
             value, term = json.dumps(name), _term_of(option)
@@ -48,12 +48,12 @@ class Names:
 
     @property
     def of_users(self) -> dict[str, str]:
-        """Those that are a user's own, by option."""
+        """User-defined names, by option."""
         return {key: name for key, name in self._options.items() if is_user_name(name)}
 
     @property
     def _options(self) -> Mapping[str, str]:
-        """By option; that of a term's loss is `--objective term=`, to be followed by the name."""
+        """Names by option; that of a term's loss is `--objective term=`, followed by the name."""
         found = {} if self.model is None else {"--model": self.model}
         for text in self.objectives:
             term, _, name = text.rpartition("=")
@@ -63,7 +63,7 @@ class Names:
         return found
 
     def refuse_to_resume(self, given: "Names", where: Path) -> None:
-        """Refuse to go on unless the names that are given are those of the run.
+        """Refuse to resume a run with other names than its own.
 
         The recipe in the directory of a run may have come with that directory, from anyone; so a
         module that it names is imported only if the command names it too.
@@ -94,7 +94,7 @@ class Names:
 
 
 def _term_of(option: str) -> str:
-    """The term that an option means; none if it is no term's."""
+    """Term of an option; none if it is no term's."""
     return option.removeprefix("--objective").strip(" =") if option.endswith("=") else ""
 
 
@@ -105,16 +105,16 @@ def _written(option: str, name: str) -> str:
 
 @dataclass(frozen=True)
 class UserCode:
-    """The code of a user that a training calls; None where the recipe takes what is shipped."""
+    """Code of a user called by a training; None where the recipe takes a shipped part."""
 
     model: type[Model] | None = None
     losses: Mapping[str, PointLoss] = field(default_factory=dict)
-    """By name."""
+    """Losses by name."""
     normalisation: Normalisation | None = None
 
 
 def user_code_of(recipe: TrainingRecipe) -> UserCode:
-    """Import what a recipe names of a user's own.
+    """Import the user-defined parts of a recipe.
 
     Raises:
         ExtensionError: If something is not there, or is not what it must be.

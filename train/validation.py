@@ -14,7 +14,7 @@ from hypermagnetics.train.objective import Objective
 
 
 class Validation(Config):
-    """What one validation found. A non-finite prediction makes `loss` null, never a good number."""
+    """Result of one validation. A non-finite prediction makes `loss` null, never a good number."""
 
     loss: float | None
     """The objective over the whole split."""
@@ -26,7 +26,7 @@ class Validator:
     """Evaluates a model on one split, block by block."""
 
     def __init__(self, split: Split, objective: Objective, devices: Devices) -> None:
-        """Compile nothing yet; the first call does."""
+        """Store the parts; the first call compiles."""
         self._split, self._objective, self._devices = split, objective, devices
 
         @eqx.filter_jit
@@ -37,7 +37,7 @@ class Validator:
         self._evaluate = evaluate
 
     def first_loss(self, model: Model) -> float:
-        """The objective on the first block; enough to see whether parameters are sound."""
+        """Objective on the first block, a check that the parameters are sound."""
         loss, _, _ = self._evaluate(model, self._devices.take(read_batch(self._split, (0,))))
         return float(loss)
 

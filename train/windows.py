@@ -1,4 +1,4 @@
-"""What the steps between two looks have lost and how long they took; fetched late."""
+"""Losses and time of the steps between two log lines; fetched late."""
 
 import time
 
@@ -11,7 +11,7 @@ from hypermagnetics.train.phases import Phase
 from hypermagnetics.train.setup import Setup
 
 _RECENT = 10
-"""Windows that a speed for people is a mean of."""
+"""Number of windows averaged for the displayed speed."""
 
 
 class Windows:
@@ -23,11 +23,11 @@ class Windows:
     """
 
     def __init__(self, log: MetricsLog, clock: Clock, setup: Setup, first: int) -> None:
-        """Begin now.
+        """Start the timer.
 
         Args:
-            log: Where the lines go.
-            clock: What the times are added to.
+            log: Log of the lines.
+            clock: Clock of the process.
             setup: The parts of the training.
             first: Steps that were made before.
         """
@@ -39,22 +39,22 @@ class Windows:
         self.skip()
         self._timed: list[Window] = []
         self.seen = first
-        """Steps whose losses are known to be finite."""
+        """Number of steps whose losses are known to be finite."""
         self.pace: Pace | None = None
-        """Loss of the last window that was fetched, and speed of the last few."""
+        """Loss of the last fetched window, and speed of the last few."""
 
     def add(self, losses: Losses, count: int, phase: Phase, compiling: float) -> None:
-        """Remember the losses of some steps, and how long compiling them took [s]."""
+        """Store the losses of some steps, and the time to compile them [s]."""
         window = Window(self._waited) if self._open is None else self._open[0]
         window.add(losses, count, compiling)
         # A window may reach into the next phase; the rate that is told is that of its last step.
         self._open = window, phase
 
     def close(self, waited: float) -> None:
-        """End the window; fetch the one before it.
+        """Close the window; fetch the one before it.
 
         Args:
-            waited: How long the loop has waited for the loader so far [s].
+            waited: Time that the loop has waited for the loader so far [s].
 
         Raises:
             DivergenceError: If a loss of the one before is not finite.
@@ -67,19 +67,19 @@ class Windows:
             self._fetch(*before)
 
     def drain(self) -> None:
-        """Wait for the window that is closed and fetch it; errors as `close`."""
+        """Wait for the closed window and fetch it; errors as of `close`."""
         if self._closed is not None:
             (window, phase), self._closed = self._closed, None
             window.wait()
             self._fetch(window, phase)
 
     def skip(self) -> None:
-        """Begin to count time again, after something that is no step."""
+        """Restart the timer, after work that is no step."""
         self._mark, self._tracked = time.perf_counter(), self._clock.spent("tracking")
 
     @property
     def samples_per_second(self) -> float:
-        """Of the windows in which nothing was compiled, if there are any."""
+        """Speed in the windows without compilation, if there are any."""
         warm = [window for window in self._timed if not window.compiling] or self._timed
         seconds = sum(window.seconds for window in warm)
         steps = sum(window.count for window in warm)

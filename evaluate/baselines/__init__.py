@@ -1,4 +1,4 @@
-"""What a model is compared with: exact and fast sums, and bounds that its form sets."""
+"""Baselines: exact and fast sums, and bounds set by the form of a model."""
 
 from hypermagnetics.evaluate.baselines.available import Baselines as Baselines
 from hypermagnetics.evaluate.baselines.available import available_baselines as available_baselines

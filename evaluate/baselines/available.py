@@ -1,4 +1,4 @@
-"""Which baselines there can be for given sources."""
+"""Baselines available for the sources of a dataset."""
 
 from typing import NamedTuple
 
@@ -9,21 +9,21 @@ from hypermagnetics.sources import SourceColumns
 
 
 class Baselines(NamedTuple):
-    """Those there can be, and why others cannot."""
+    """Available baselines, and the reasons for those left out."""
 
     subjects: tuple[Subject, ...]
     left_out: tuple[str, ...]
-    """A sentence for each that is missing."""
+    """One sentence for each baseline left out."""
 
 
 def available_baselines(columns: SourceColumns) -> Baselines:
     """The baselines that predict any sources at any points.
 
     Args:
-        columns: What the columns of the source tables are.
+        columns: Columns of the source tables.
 
     Returns:
-        The exact sum, and fmm3d where it can be.
+        The exact sum, and fmm3d where it is available.
     """
     why = why_no_fmm3d(columns)
     if why is not None:

@@ -19,7 +19,7 @@ class ExactSum:
     """phi(r) = sum_s phi_s(r - r_s) in float32; a `PointModel`."""
 
     columns: SourceColumns
-    """What the columns of the source tables are."""
+    """Columns of the source tables."""
 
     def predict(
         self,
@@ -37,10 +37,10 @@ class ExactSum:
 
 
 def exact_sum(columns: SourceColumns) -> Subject:
-    """The direct sum, whose errors against labels are those of rounding, and its time.
+    """The direct sum: a reference for rounding errors in float32 and for times.
 
     Args:
-        columns: What the columns of the source tables are.
+        columns: Columns of the source tables.
 
     Returns:
         The subject; its memory is bounded for any number of sources and points.

@@ -1,4 +1,4 @@
-"""A baseline that answers at some points of a split alone: the labels there, and its answers."""
+"""Least-squares baselines at some points of a split: labels and predictions."""
 
 from dataclasses import dataclass
 
@@ -8,9 +8,9 @@ from hypermagnetics.evaluate.subjects.subject import Values
 
 @dataclass(frozen=True)
 class Fit:
-    """What was made by least squares, beside the labels that it was made for."""
+    """Predictions of a least-squares fit, beside their labels."""
 
     block: Block
     """All samples of the first block, at the points of the fit."""
     predicted: Values
-    """What stands in the place of their labels."""
+    """Predictions for these samples."""

@@ -1,4 +1,4 @@
-"""The rank-K fit: what K features can do in the least squares, whatever makes their weights."""
+"""The rank-K floor: the least-squares optimum of K features with arbitrary weights."""
 
 from dataclasses import dataclass
 
@@ -17,13 +17,13 @@ _Scales = tuple[np.floating, np.floating]
 
 @dataclass(frozen=True)
 class RankBasis:
-    """The best K features for a kernel, by their values at its points."""
+    """The K optimal features of a kernel, as values at its points."""
 
     scales: _Scales
     vectors: Float[np.ndarray, "values rank"]
     """Orthonormal; potentials at the points and then fields, each in units of its scale."""
     targets: Targets | None
-    """What the features should make of labels; the labels themselves if None."""
+    """Maps labels to the values to be fitted; the labels themselves if None."""
 
     def fit(self, block: Block) -> Fit:
         """The labels at the points of the kernel, projected on the features.
@@ -67,7 +67,7 @@ def rank_basis(kernel: SourceKernel, rank: int, targets: Targets | None = None) 
     Args:
         kernel: Sources and points that the features are fitted to.
         rank: K.
-        targets: What the K features should make of labels; the labels themselves if None.
+        targets: Maps labels to the values to be fitted; the labels themselves if None.
 
     Returns:
         The features.
@@ -81,7 +81,7 @@ def rank_basis(kernel: SourceKernel, rank: int, targets: Targets | None = None) 
 
 
 def _wanted(block: Block, targets: Targets) -> Values:
-    """What should be learned of the labels of a block."""
+    """Target values of a block, computed from its labels."""
     parts = (block.sources, block.grid, block.potential, block.field)
     found = targets(*(jnp.asarray(part) for part in parts))
     return Values(*(np.asarray(part, np.float64) for part in found))
@@ -98,7 +98,7 @@ def _rows(values: Values, scales: _Scales) -> Float[np.ndarray, "rows columns"]:
 def _leading_right_vectors(
     matrix: Float[np.ndarray, "rows columns"], rank: int
 ) -> Float[np.ndarray, "columns rank"]:
-    """The right singular vectors of the largest singular values, all if there are fewer.
+    """The `rank` leading right singular vectors, or a full basis if there are fewer columns.
 
     They are the eigenvectors of the Gram matrix, several times cheaper than the decomposition:
     0.6 s for 1536 columns, where no other process uses the cores.

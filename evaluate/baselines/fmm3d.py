@@ -14,7 +14,7 @@ from hypermagnetics.sources import SourceColumns
 
 @dataclass(frozen=True)
 class Fmm3d:
-    """Every body a point dipole, one configuration after another; a `PointModel`.
+    """Point-dipole sums by fmm3d, one configuration after another; a `PointModel`.
 
     It knows nothing of sizes: exact, to its tolerance, outside spheres and for dipoles; an
     approximation outside cuboids, good far away; and wrong inside bodies by construction. At the
@@ -22,7 +22,7 @@ class Fmm3d:
     """
 
     tolerance: float
-    """Relative precision that fmm3d is asked for."""
+    """Requested relative precision."""
 
     def predict(
         self,
@@ -51,13 +51,13 @@ class Fmm3d:
 
 
 def why_no_fmm3d(columns: SourceColumns) -> str | None:
-    """Why there can be no comparison with fmm3d, as a sentence for people.
+    """The reason why fmm3d is left out, as a sentence.
 
     Args:
-        columns: What the columns of the source tables are.
+        columns: Columns of the source tables.
 
     Returns:
-        The sentence; None if there can be one.
+        The sentence; None if fmm3d is available.
     """
     if columns.dim != 3:
         return f"fmm3d is left out: it is for three dimensions; the sources are in {columns.dim}."
@@ -67,17 +67,17 @@ def why_no_fmm3d(columns: SourceColumns) -> str | None:
 
 
 def fmm3d(columns: SourceColumns, tolerance: float = 1e-3) -> Subject:
-    """The fast multipole method of fmm3d, as anyone with many dipoles would use it.
+    """The fast multipole method of fmm3d for point dipoles.
 
     Args:
-        columns: What the columns of the source tables are.
-        tolerance: Relative precision that it is asked for.
+        columns: Columns of the source tables.
+        tolerance: Requested relative precision.
 
     Returns:
         The subject.
 
     Raises:
-        RunError: If it cannot be, as `why_no_fmm3d` says.
+        RunError: If fmm3d is not available; see `why_no_fmm3d`.
     """
     why = why_no_fmm3d(columns)
     if why is not None:

@@ -16,25 +16,24 @@ from hypermagnetics.sources import SourceColumns, block_superposition
 _MAX_POINTS = 512
 _MAX_SOURCES = 2048
 _SOURCES_PER_CALL = 128
-"""Sources whose kernels are computed at a time: the closed forms of boxes keep tens of arrays of
-(sources, points)."""
+"""Sources per call: the closed forms of boxes keep tens of arrays of (sources, points)."""
 
 _SEED = 0
 
 UnitValues = Callable[[SourceTables, NumSources], tuple[BlockPotential, BlockField]]
-"""Potential and field of tables of one row each, and whether that row is a source: 1 or 0."""
+"""Maps tables of one row, and their numbers of sources (1 or 0), to potential and field."""
 
 
 @dataclass(frozen=True)
 class SourceKernel:
-    """What every source would do at every point with a moment of 1 along each axis."""
+    """Potential and field of every source, with a unit moment along each axis, at every point."""
 
     columns: SourceColumns
     sources: Float[np.ndarray, "sources columns"]
-    """The first sources of the split, with moments, positions, sizes and rotations of their own."""
+    """The first sources of the split, with their own moments, positions, sizes and rotations."""
     points: Float[np.ndarray, "points dim"]
     unit: Values
-    """Sources one after another, for each its axes: the `samples` here are (sources x dim)."""
+    """One row for each source and axis of its unit moment: `samples` is sources x dim."""
 
     def labelled(self, split: Split) -> Block:
         """The samples of the first block of a split, with labels at the points of the kernel."""
@@ -54,7 +53,7 @@ def source_kernel(columns: SourceColumns, split: Split) -> SourceKernel:
     """The kernel at the first sources of a split and some points of its first block.
 
     Args:
-        columns: What the columns of the source tables are.
+        columns: Columns of the source tables.
         split: At most 512 points of its first block, drawn with a fixed seed, and its first 2048
             sources are taken.
 
@@ -73,11 +72,11 @@ def source_kernel(columns: SourceColumns, split: Split) -> SourceKernel:
 
 
 def target_kernel(kernel: SourceKernel, targets: Targets) -> Values:
-    """What a model should learn of the kernel, if a part of it is exact.
+    """The target values of the kernel for a model with an exact part.
 
     Args:
         kernel: The kernel.
-        targets: What should be learned of labels.
+        targets: Maps labels to target values.
 
     Returns:
         As `SourceKernel.unit`.
@@ -126,7 +125,7 @@ def _unit_values(
 def _in_equal_calls(
     rows: Float[np.ndarray, "rows columns"], step: int
 ) -> tuple[Float[np.ndarray, "calls step 1 columns"], Int[np.ndarray, "calls step"]]:
-    """Tables of one row each, and whether it is a source.
+    """Tables of one row, and their numbers of sources (1 or 0).
 
     Equal calls need one compilation: the last one is filled up with rows that are no source.
     """

@@ -1,4 +1,4 @@
-"""The linear control: how little can be had without a network that makes weights of sources."""
+"""The linear control: the best affine model, without a network from sources to weights."""
 
 from dataclasses import dataclass
 
@@ -25,7 +25,7 @@ class LinearControl:
     """f at the points, for the potential and for the field."""
 
     def fit(self, block: Block) -> Fit:
-        """What it makes of samples at its points.
+        """Predict samples at the points of the kernel.
 
         Args:
             block: Samples, at the points of the kernel it was fitted to.
@@ -50,8 +50,8 @@ def linear_control(kernel: SourceKernel) -> LinearControl:
     """The best model that is affine in the sources: phi(r) = sum_s [1, m_s, p_s, shape_s].f(r).
 
     Its functions f are free at each point, and fitted in the least squares to single sources with
-    their own moments, so no other trunk does better. What it reads of a source is what a network
-    reads; see `read_rows`.
+    their own moments, so no other trunk does better. It reads the same inputs of a source as a
+    network; see `read_rows`.
 
     Args:
         kernel: Sources and points that it is fitted to.
@@ -71,7 +71,7 @@ def linear_control(kernel: SourceKernel) -> LinearControl:
 def _features(
     columns: SourceColumns, rows: Float[np.ndarray, "sources columns"]
 ) -> Float[np.ndarray, "sources features"]:
-    """1, and all that a network reads of each source."""
+    """A constant 1, and the network inputs of each source."""
     read = read_rows(ModelInputs(columns=columns), jnp.asarray(rows))
     one = np.ones((len(rows), 1))
     return np.concatenate([one, *(np.asarray(part, np.float64) for part in read)], axis=1)
@@ -80,7 +80,7 @@ def _features(
 def _fitted(
     features: Float[np.ndarray, "sources features"], values: Float[np.ndarray, "sources values"]
 ) -> Float[np.ndarray, "features values"]:
-    """The least-squares fit, of least norm where features depend on each other.
+    """The least-squares fit, of minimum norm where features are linearly dependent.
 
     Features are divided by their root mean squares first: in metres a small size would pass for
     rounding.

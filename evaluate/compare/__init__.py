@@ -1,1 +1,1 @@
-"""Which of two models is better, by how much, and how sure that is: on the same samples."""
+"""Paired comparison of models on the same samples: ratio of errors and its uncertainty."""

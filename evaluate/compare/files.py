@@ -1,4 +1,4 @@
-"""What `hm-eval compare` reads: results.json, and samples.zarr beside it."""
+"""Input files of `hm-eval compare`: results.json, and samples.zarr beside it."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -50,7 +50,7 @@ class _Results(_Part):
 
 
 class SplitKey(NamedTuple):
-    """A split of a dataset, wherever it lies."""
+    """Identity of a split: the sha256 of its dataset, and its name."""
 
     dataset_sha256: str
     split: str
@@ -60,11 +60,11 @@ class Contestant(NamedTuple):
     """A subject of a results.json."""
 
     label: str
-    """What tables call it."""
+    """Name in tables."""
     name: str
     samples: Path
     splits: dict[SplitKey, str]
-    """Splits that it was evaluated on, whole, and what their datasets are called."""
+    """Splits on which it was evaluated in full, with the names of their datasets."""
 
     def table(self, key: SplitKey) -> SampleTable:
         """Its errors on a split.
@@ -76,13 +76,13 @@ class Contestant(NamedTuple):
 
 
 def read_contestants(paths: tuple[Path, ...]) -> tuple[Contestant, ...]:
-    """All subjects of some results, baselines left out.
+    """Read the subjects of results files, baselines left out.
 
     Args:
-        paths: Files results.json, or directories that hold one.
+        paths: Files named results.json, or directories that hold one.
 
     Returns:
-        The subjects in order; equal names are told apart by the paths.
+        The subjects in order; equal names are distinguished by their paths.
 
     Raises:
         HypermagneticsError: If a file cannot be read, or is of another schema.

@@ -21,8 +21,8 @@ class PairedComparison:
     """One metric of two subjects on the same samples."""
 
     metric: str
-    """sample_median: the median over samples of each one's median relative error; sample_l2: of
-    each one's relative L2 error; global_l2: the relative L2 error of all samples together."""
+    """sample_median: median over samples of their median relative errors; sample_l2: median over
+    samples of their relative L2 errors; global_l2: relative L2 error of all samples together."""
     first_error: float
     second_error: float
     """The metric of each subject, as a fraction."""
@@ -35,7 +35,7 @@ class PairedComparison:
 
     @property
     def verdict(self) -> str:
-        """first, second, equal, or undecided: whose error is smaller in 95 % of the resamples."""
+        """The better subject in 95 % of the resamples: first, second, equal or undecided."""
         if self.first_error == self.second_error:
             return "equal"
         if self.ratio_ci95 is None:
@@ -52,7 +52,7 @@ def compare_errors(first: SampleErrors, second: SampleErrors) -> tuple[PairedCom
 
     Args:
         first: Errors of the samples of one subject.
-        second: Of the other one, for the same samples in the same order.
+        second: Errors of the other one, for the same samples in the same order.
 
     Returns:
         One comparison for each metric.
@@ -68,7 +68,7 @@ def compare_errors(first: SampleErrors, second: SampleErrors) -> tuple[PairedCom
 
 
 _Resampled = tuple[float, Float[np.ndarray, " resamples"]]
-"""A metric, and what it is in each resample."""
+"""A metric, and its value in each resample."""
 
 
 def _of_medians(

@@ -17,7 +17,7 @@ _REPAIR = "Evaluate both on the same dataset, with the same splits."
 
 @dataclass(frozen=True)
 class ComparedRow:
-    """Two subjects in one quantity on one split."""
+    """Comparison of two subjects by one metric of one quantity on one split."""
 
     dataset: str
     split: str
@@ -123,7 +123,7 @@ def _row(row: ComparedRow) -> tuple[str, ...]:
 
 
 def sentences(rows: Sequence[ComparedRow]) -> list[str]:
-    """What the rows say: which is better, by how much, how sure."""
+    """Sentences on the sample medians: the better subject, the factor and its certainty."""
     return [_sentence(row) for row in rows if row.comparison.metric == "sample_median"]
 
 

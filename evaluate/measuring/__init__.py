@@ -1,1 +1,1 @@
-"""A split, predicted and compared with its labels: streamed, in bounded memory."""
+"""Errors of predictions on a split against its labels, streamed in bounded memory."""

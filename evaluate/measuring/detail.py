@@ -1,4 +1,4 @@
-"""What figures show of a subject on a split, beyond the numbers in results.json."""
+"""Data for figures of a subject on a split, beyond the numbers in results.json."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -12,31 +12,30 @@ from hypermagnetics.evaluate.subjects.subject import Subject
 from hypermagnetics.sources import SourceColumns
 
 Rank = Literal["median", "p90", "worst"]
-"""Which sample, in the order of the relative L2 errors of the potential."""
+"""Rank of a sample by the relative L2 error of its potential."""
 RANKS: tuple[Rank, ...] = get_args(Rank)
 
 
 @dataclass(frozen=True)
 class QuantityDetail:
-    """One quantity of one subject on one split."""
+    """Data for figures of one quantity of one subject on one split."""
 
     error_edges: Float[ndarray, " edges"]
-    """Relative errors, evenly spaced by their logarithm: the ends of bins."""
+    """Edges of the bins of relative errors, evenly spaced in the logarithm."""
     error_shares: Float[ndarray, " bins"]
-    """Share of the points with a relative error in each bin. What is below the first edge, exactly
-    zero included, is in the first bin; what is above the last edge, infinite included, in the
-    last."""
+    """Share of the points in each bin of relative errors. The first bin also holds all errors below
+    it, zero included; the last bin also holds all errors above it, infinite included."""
     true_values: Float[ndarray, " values"]
-    """Labels at some points of all samples, for a field its components one after another."""
+    """Labels at some points of all samples; of a field, its components one after another."""
     predicted_values: Float[ndarray, " values"]
-    """What was predicted there."""
+    """Predictions at the same points."""
     sample_relative_l2: Float[ndarray, " samples"]
-    """Of each sample, in order."""
+    """Relative L2 error of each sample, in order."""
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A subject on a split, as charts show it: numbers alone, which another process may draw."""
+    """Data for charts of a subject on a split: numbers alone, to be drawn in any process."""
 
     evaluation: Evaluation
     potential: QuantityDetail
@@ -45,20 +44,20 @@ class Shown:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """A subject on a split, evaluated, with all that drawing it needs."""
+    """Data for all figures of a subject on a split, with the subject itself."""
 
     evaluation: Evaluation
     potential: QuantityDetail
     field: QuantityDetail
     num_sources: Int[ndarray, " samples"]
     chosen: dict[Rank, int]
-    """Numbers of the samples that are pictured."""
+    """Numbers of the samples shown in figures."""
     subject: Subject
     split: Split
     columns: SourceColumns
-    """What the columns of the source tables are."""
+    """Columns of the source tables."""
 
     @property
     def shown(self) -> Shown:
-        """What charts need."""
+        """Data for charts."""
         return Shown(self.evaluation, self.potential, self.field)

@@ -1,4 +1,4 @@
-"""From the errors of a subject on a split to its record, and to what figures show."""
+"""Record and figure data of a subject on a split, from its errors."""
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -18,7 +18,7 @@ from hypermagnetics.sources import SourceColumns
 _NUM_WORST = 5
 _DECADES = (-8, 3)
 _PER_DECADE = 10
-"""Bins of the distribution of errors."""
+"""Bins per decade of the distribution of errors."""
 
 
 def evaluation_of(
@@ -30,7 +30,7 @@ def evaluation_of(
         measurement: Of the split.
         comparison: One of its comparisons.
         names: Of the subject, the dataset and the split.
-        seconds: Time of measuring, without the time of the metrics.
+        seconds: Time of the measurement, without the time of the metrics [s].
 
     Returns:
         The record.
@@ -63,18 +63,18 @@ def evaluated_of(
     split: Split,
     columns: SourceColumns,
 ) -> Evaluated:
-    """What figures show of one subject on one split.
+    """Figure data of one subject on one split.
 
     Args:
         evaluation: Its record.
         measurement: Of the split.
         comparison: One of its comparisons.
-        subject: Who predicted.
+        subject: The subject.
         split: The samples.
-        columns: What the columns of the source tables are.
+        columns: Columns of the source tables.
 
     Returns:
-        Distributions, pairs, and the samples that are pictured.
+        Distributions, pairs, and the samples shown in figures.
     """
     pairs = comparison.pairs
     return Evaluated(
@@ -90,7 +90,7 @@ def evaluated_of(
 
 
 def chosen_samples(sample_relative_l2: Float[np.ndarray, " samples"]) -> dict[Rank, int]:
-    """The samples of median, 90 % and largest error, among those that have one.
+    """The samples of median, 90 % and largest error, among those with a defined error.
 
     Args:
         sample_relative_l2: Of each sample; NaN where it is undefined.
@@ -105,7 +105,7 @@ def chosen_samples(sample_relative_l2: Float[np.ndarray, " samples"]) -> dict[Ra
 
 
 def _from_the_least(sample_relative_l2: Float[np.ndarray, " samples"]) -> Int[np.ndarray, " some"]:
-    """Samples in the order of their errors; those without one only if no sample has one."""
+    """Samples by ascending error, without undefined errors unless all are undefined."""
     order = np.argsort(sample_relative_l2, kind="stable")
     defined = order[~np.isnan(sample_relative_l2[order])]
     return defined if defined.size else order

@@ -1,4 +1,4 @@
-"""All metrics of one quantity: over all points, and in the groups that errors are told apart by."""
+"""Metrics of one quantity: overall, and by region, distance, body and number of sources."""
 
 from dataclasses import fields
 from itertools import pairwise
@@ -21,15 +21,15 @@ from hypermagnetics.metrics import (
 from hypermagnetics.sources import BODIES, REGIONS
 
 _MAX_NUMBERS = 8
-"""So many different numbers of sources are told apart one by one; more in ranges."""
+"""Most distinct numbers of sources listed one by one; more are grouped in ranges."""
 
 
 def quantity_scores(measurement: Measurement, errors: Errors) -> QuantityScores:
-    """The metrics of one quantity, over all, and in groups.
+    """The metrics of one quantity, over all points and in groups.
 
     Args:
-        measurement: Where the points lie, and how many sources the samples have.
-        errors: Of one of its comparisons.
+        measurement: Places of the points, and numbers of sources of the samples.
+        errors: Errors of one of its comparisons.
 
     Returns:
         The metrics. Groups without a point are left out, but for the regions.
@@ -59,7 +59,7 @@ def _group(found: Quantiles, overall: Scores) -> GroupScores:
 
 
 def _by_body(measurement: Measurement, errors: Errors, overall: Scores) -> dict[str, GroupScores]:
-    """By the kind of the nearest body; if there is one kind only, it has all points."""
+    """Scores by kind of the nearest body; a single kind has the scores of all points."""
     codes = measurement.places.body
     first = int(codes[0, 0])
     if all((codes[part] == first).all() for part in steps(codes)):
@@ -83,7 +83,7 @@ def _by_num_sources(measurement: Measurement, errors: Errors, overall: Scores) -
 def ranges_of(
     num_sources: Int[np.ndarray, " samples"],
 ) -> tuple[tuple[str, ...], Int[np.ndarray, " samples"]]:
-    """Names for the numbers of sources that occur, and which of them each sample has.
+    """Names of the groups by number of sources, and the group of each sample.
 
     Up to eight different numbers are named one by one. Of more, those from one power of two to the
     next are one range, as in "17-32", with its ends from the least to the largest that occurs.

@@ -1,4 +1,4 @@
-"""A split, predicted by one subject after another and compared with its labels, block by block."""
+"""Errors of subjects on a split against its labels, measured block by block."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,27 +17,27 @@ from hypermagnetics.metrics import Errors, measure
 from hypermagnetics.sources import SourceColumns
 
 _VALUES_PER_CALL = 1 << 20
-"""Samples times points predicted at a time, so that a large grid needs no large memory."""
+"""Samples times points per prediction, which bounds the memory on large grids."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The predictions of one subject against the labels of a split."""
+    """Errors of one subject against the labels of a split."""
 
     potential: Errors
     field: Errors
     pairs: Pairs
-    """Some labels and what was predicted for them."""
+    """Some labels and their predictions."""
     predict_seconds: float
-    """Time of the predictions alone, without a first one that compiles."""
+    """Time of the predictions alone, without a first call, which compiles [s]."""
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """The errors of every subject on the first samples of a split, and where its points lie."""
+    """Errors of every subject on the first samples of a split, and the places of its points."""
 
     comparisons: tuple[Comparison, ...]
-    """Of each subject."""
+    """One for each subject."""
     places: Places
     num_sources: Int[np.ndarray, " samples"]
 
@@ -52,19 +52,19 @@ def measure_split(
     advance: Callable[[int], None],
     num_samples: int | None = None,
 ) -> Measurement:
-    """Let subjects predict the samples of a split, and compare with its labels.
+    """Predict the samples of a split with all subjects, and compare with its labels.
 
     Memory holds one block of values, and of the whole split nothing but a relative error for each
     point and subject, and three codes for each point; `large_array` says where.
 
     Args:
-        subjects: Who predicts.
+        subjects: The subjects.
         split: The samples.
-        columns: What the columns of the source tables are.
+        columns: Columns of the source tables.
         unit: Length unit of distances [m].
-        directory: Where large arrays may lie.
-        advance: Called with numbers of predicted samples as they are done.
-        num_samples: How many samples to look at, from the first; all if None.
+        directory: Directory for large arrays.
+        advance: Called with the number of samples just predicted.
+        num_samples: Number of samples, from the first; all if None.
 
     Returns:
         The errors.
@@ -91,12 +91,12 @@ def measure_split(
 def measure_block(
     block: Block, predicted: Values, columns: SourceColumns, unit: float
 ) -> Measurement:
-    """Compare values that are there already with the labels of a block.
+    """Compare existing predictions with the labels of a block.
 
     Args:
         block: The samples.
-        predicted: What stands in the place of their labels.
-        columns: What the columns of the source tables are.
+        predicted: Predictions for these samples.
+        columns: Columns of the source tables.
         unit: Length unit of distances [m].
 
     Returns:
@@ -112,13 +112,13 @@ def measure_block(
 
 
 def samples_per_call(split: Split) -> int:
-    """How many samples of a split are predicted at a time: a block, or less on a large grid."""
+    """Number of samples per prediction: a block, or fewer on a large grid."""
     layout = split.layout
     return min(layout.samples_per_grid, max(_VALUES_PER_CALL // layout.num_points, 1))
 
 
 class _Collector:
-    """Puts together the errors of one subject."""
+    """Collects the errors of one subject."""
 
     def __init__(
         self, subject: Subject, split: Split, rows: int, shape: tuple[int, int], directory: Path
@@ -148,12 +148,12 @@ class _Collector:
         self._pairs.append(pairs_of(values, labels, first, self._num_samples))
 
     def comparison(self) -> Comparison:
-        """All that was added."""
+        """The comparison of all samples added."""
         return Comparison(self._potential, self._field, Pairs.join(self._pairs), self._seconds)
 
 
 def _no_errors(shape: tuple[int, int], directory: Path) -> Errors:
-    """Room for the errors of a split, to be filled."""
+    """Arrays for the errors of a split, to be filled."""
     return Errors(
         relative=large_array(shape, np.float32, directory),
         squared_error=np.empty(shape[0]),

@@ -9,9 +9,9 @@ from jaxtyping import Float32
 from hypermagnetics.evaluate.subjects.subject import Values
 
 _PAIRS = 2048
-"""Points that are kept of a split, about; spread evenly over the samples."""
+"""Approximate number of points kept for a split, spread evenly over the samples."""
 _STRIDE = 7919
-"""A prime: from sample to sample the points kept differ."""
+"""A prime, so that the points kept differ from sample to sample."""
 
 
 class Pairs(NamedTuple):
@@ -29,16 +29,16 @@ class Pairs(NamedTuple):
 
 
 def pairs_of(predicted: Values, truth: Values, first: int, num_samples: int) -> Pairs:
-    """The pairs that are kept of some consecutive samples.
+    """Select the pairs to keep of some consecutive samples.
 
     Args:
-        predicted: What was predicted.
+        predicted: The predictions.
         truth: The labels.
         first: Number of the first sample.
-        num_samples: How many samples the split has in all.
+        num_samples: Number of samples of the whole split.
 
     Returns:
-        The pairs; which points they are of depends on the numbers of the samples alone.
+        The pairs; their points depend on the numbers of the samples alone.
     """
     every = max(num_samples // _PAIRS, 1)
     of_each = min(-(-_PAIRS // num_samples), truth.potential.shape[1])

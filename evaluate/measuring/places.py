@@ -1,4 +1,4 @@
-"""Where points lie among bodies: in which region, how far from a surface, and next to which body.
+"""Places of points among bodies: region, distance to a surface, and nearest body.
 
 Potentials have a kink, and fields a jump, at every surface; a single number over all points hides
 where a model fails.
@@ -13,21 +13,21 @@ from hypermagnetics.data import Block, Dataset
 from hypermagnetics.sources import BODIES, NEAR, REGIONS, SourceColumns, body_size, signed_distance
 
 DISTANCES = (-0.5, -0.25, -0.1, -0.03, 0.0, 0.03, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
-"""Upper ends of the intervals of signed distance [length units] that errors are told apart by; the
-last interval has none. A surface belongs to the inside."""
+"""Upper ends of the intervals of signed distance [length units] for errors by distance; the last
+interval has none. A surface belongs to the inside."""
 
 _EXTENTS = 20
-"""Length units along the longest side of the grid, where there are dipoles only."""
+"""Length units along the longest side of the grid, for datasets of dipoles only."""
 
 
 @dataclass(frozen=True)
 class Places:
-    """Of each point of each sample."""
+    """Region, distance interval and nearest body of each point of each sample."""
 
     region: UInt8[np.ndarray, "samples points"]
     """Index into `REGIONS`."""
     distance: UInt8[np.ndarray, "samples points"]
-    """Which interval of `DISTANCES`."""
+    """Index of the interval of `DISTANCES`."""
     body: UInt8[np.ndarray, "samples points"]
     """Index into `BODIES` of the body whose surface is nearest."""
 
@@ -47,14 +47,14 @@ def length_unit(dataset: Dataset, columns: SourceColumns) -> float:
 
 
 def places(columns: SourceColumns, block: Block, unit: float) -> Places:
-    """Where the points of a block lie, from their distances to the surfaces of the bodies.
+    """Places of the points of a block, from their distances to the surfaces of the bodies.
 
     Inside: in a body or on its surface, as `superposition` has it. Near: outside all, and at most
     half the size of a body from its surface, the size being the radius, half the shortest side of
     a box, or 0 for a dipole. Beyond: anything else. The surface of a dipole is its position.
 
     Args:
-        columns: What the columns of the source tables are.
+        columns: Columns of the source tables.
         block: The samples.
         unit: Length unit of the distances [m].
 

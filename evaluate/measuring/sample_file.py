@@ -1,4 +1,4 @@
-"""Per-sample values in a Zarr file, so that anybody can ask further questions, and compare runs.
+"""Per-sample values in a Zarr file, for further analysis and comparisons of runs.
 
 One group for each dataset, split and subject, `samples.zarr/<dataset>/<split>/<subject>`, of arrays
 over the samples: xarray.open_zarr reads one as a labelled dataset.
@@ -45,7 +45,7 @@ class SampleErrors:
 
 @dataclass(frozen=True)
 class SampleTable:
-    """Everything about each sample of a split, for one subject."""
+    """Per-sample values of one subject on a split."""
 
     num_sources: Int[np.ndarray, " samples"]
     potential: SampleErrors
@@ -80,7 +80,7 @@ def _sample_errors(errors: Errors) -> SampleErrors:
 
 
 class SampleFile:
-    """The file while it is written."""
+    """The file of per-sample values, open for writing."""
 
     def __init__(self, root: zarr.Group) -> None:
         """Use `SampleFile.open`."""
@@ -89,7 +89,7 @@ class SampleFile:
     @classmethod
     @contextmanager
     def open(cls, directory: Path) -> Iterator["SampleFile"]:
-        """Write a file in a directory; one that is there stays until the new one is whole.
+        """Write a file in a directory; an existing one stays until the new one is complete.
 
         Args:
             directory: Made if absent.
@@ -138,7 +138,7 @@ def read_sample_table(path: Path, dataset: str, split: str, subject: str) -> Sam
         The values.
 
     Raises:
-        HypermagneticsError: If they are not there, or are no such values.
+        HypermagneticsError: If they are missing, or not of this form.
     """
     name = f"{group_name(dataset)}/{split}/{group_name(subject)}"
     try:
@@ -162,7 +162,7 @@ def read_sample_table(path: Path, dataset: str, split: str, subject: str) -> Sam
 
 
 def group_name(name: str) -> str:
-    """A name as one part of a path in the file; different names stay different.
+    """Quote a name as one part of a path in the file; different names stay different.
 
     Examples:
         >>> group_name("runs/first"), group_name("..")

@@ -1,4 +1,4 @@
-"""Large arrays that live as long as an evaluation: in memory, or in a file without a name."""
+"""Large temporary arrays of an evaluation: in memory, or in an unnamed file."""
 
 import os
 import tempfile
@@ -11,16 +11,16 @@ _BYTES_IN_MEMORY = 1 << 26
 
 
 def large_array(shape: tuple[int, ...], dtype: DTypeLike, directory: Path) -> np.ndarray:
-    """An array to be filled, which needs no memory of its own if it is large.
+    """An array to be filled, in an unnamed file if it is large.
 
     Args:
         shape: Its shape.
         dtype: Its type.
-        directory: Where the file is if it is larger than 64 MiB. The file has no name, so that
-            nothing is left of it however the process ends.
+        directory: Directory of the file, for arrays larger than 64 MiB. The file has no name, so
+            that nothing is left of it however the process ends.
 
     Returns:
-        The array, of any content.
+        The array, with arbitrary content.
 
     Raises:
         OSError: If there is no room for the file. Later, a full disk would end the process.

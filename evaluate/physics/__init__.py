@@ -1,3 +1,3 @@
-"""How well predictions obey the laws that every solution obeys, wherever it is."""
+"""Physics checks: violations by predictions of laws that every exact solution obeys."""
 
 from hypermagnetics.evaluate.physics.measure import measure_physics as measure_physics

@@ -1,4 +1,4 @@
-"""How far a law is broken, place by place, and what results.json says of it."""
+"""Relative violations of a law, and their record in results.json."""
 
 import numpy as np
 from jaxtyping import Float
@@ -11,11 +11,11 @@ from hypermagnetics.metrics import quantiles
 def relative(
     error: Float[np.ndarray, "..."], size: Float[np.ndarray, "..."]
 ) -> Float[np.ndarray, "..."]:
-    """Error / size; 0 for no error of nothing, and infinite for whatever is not finite.
+    """Error / size; 0 where both are 0, and infinite where either is not finite.
 
     Args:
         error: Norms of errors.
-        size: Norms of what they are errors of.
+        size: Norms of the reference values.
 
     Returns:
         The ratios.
@@ -37,7 +37,7 @@ def relative_l2(found: Answer, expected: Answer, size: Answer) -> float:
 
 
 def norm(values: Float[np.ndarray, "..."]) -> Float[np.ndarray, " 1"]:
-    """The root of the sum of squares over all axes."""
+    """The L2 norm over all axes."""
     root: np.ndarray = np.sqrt(np.square(values.reshape(1, -1)).sum(axis=1))
     return root
 

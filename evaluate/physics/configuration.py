@@ -1,4 +1,4 @@
-"""The configurations that laws are looked at in: some samples of a split."""
+"""Configurations of the physics checks: some samples of a split."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ class Configuration:
     """At most `NUM_POINTS` [m]."""
 
     def gap(self, points: Points) -> Float[np.ndarray, " points"]:
-        """Distance of each point from the nearest surface or dipole, on either side of it [m]."""
+        """Unsigned distance of each point from the nearest surface or dipole [m]."""
         nearest = np.full(len(points), np.inf)
         step = max(_PAIRS_PER_STEP // max(len(points), 1), 1)
         for first in range(0, len(self.rows), step):
@@ -37,7 +37,7 @@ def configurations(columns: SourceColumns, split: Split) -> tuple[Configuration,
     """Eight samples of a split, or all if there are fewer, drawn with a fixed seed.
 
     Args:
-        columns: What the columns of the source tables are.
+        columns: Columns of the source tables.
         split: The split.
 
     Returns:

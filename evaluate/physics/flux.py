@@ -17,11 +17,11 @@ _OFFSETS = (1.0, 2.0, -1.0, -2.0)
 """Steps along the normal. Values on either side are extrapolated to the surface by a line."""
 _WEIGHTS = (2.0, -1.0, -2.0, 1.0)
 _STEP = 2.0**-12
-"""Of the size of a body: what a line leaves is some 1e-6 of the field."""
+"""Step in sizes of a body; linear extrapolation leaves some 1e-6 of the field."""
 _LEAST_STEP = 2.0**-19
-"""Of the coordinates, which float32 rounds to 2^-24: points stay on their side."""
+"""Least step in units of the coordinates, which float32 rounds to 2^-24."""
 _CLEAR = 64
-"""Steps around a point without any other surface, corner or edge, where fields are infinite."""
+"""Steps of clearance from other surfaces, and from corners and edges, where fields are infinite."""
 _SEED = 0
 
 
@@ -34,8 +34,8 @@ def flux(probe: Probe, configurations: Sequence[Configuration]) -> Property:
     these lie on the same plane.
 
     Args:
-        probe: Asks the model.
-        configurations: What is looked at; those of dipoles alone have no surface.
+        probe: Predicts with the model.
+        configurations: The configurations; those of dipoles alone have no surface.
 
     Returns:
         The errors.
@@ -56,7 +56,7 @@ def flux(probe: Probe, configurations: Sequence[Configuration]) -> Property:
 def _clear_places(
     configuration: Configuration, bodies: Rows, uniform: Float[np.ndarray, "draws numbers"]
 ) -> tuple[Points, Points, Float[np.ndarray, " points"]]:
-    """Points on surfaces with nothing else around, normals, and steps [m]."""
+    """Points on surfaces clear of all others, their normals, and steps [m]."""
     columns = configuration.columns
     points, normals = points_on_surfaces(columns, bodies, uniform)
     size = float(body_size(columns, bodies).min())
@@ -78,7 +78,7 @@ def _jump(
     normals: Points,
     step: Float[np.ndarray, " points"],
 ) -> float:
-    """Root mean square of n.(B_out - B_in) relative to what M alone would make of it."""
+    """Root mean square of n.(B_out - B_in), relative to that of mu_0 n.(M_in - M_out)."""
     offsets = np.multiply.outer(_OFFSETS, step)[..., None] * normals
     around = (points + offsets).reshape(-1, points.shape[1]).astype(np.float32)
     shape = offsets.shape

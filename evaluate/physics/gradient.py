@@ -13,7 +13,7 @@ def gradient(found: Sequence[Derivatives]) -> Property:
     """H = -grad phi: |H + grad phi| / |H|, one check for each point.
 
     Args:
-        found: What a model predicts in each configuration.
+        found: Predictions and their derivatives in each configuration.
 
     Returns:
         The errors; the rounding of float32 leaves some 1e-5 of them, more where the fields of

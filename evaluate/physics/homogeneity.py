@@ -10,7 +10,7 @@ from hypermagnetics.evaluate.physics.probe import Answer, Probe
 from hypermagnetics.evaluate.results.records import Property
 
 FACTORS = (-1.0, 0.0, 0.25, 3.0)
-"""c; moments in their reverse direction, no moments at all, smaller and larger ones."""
+"""Factors c: reversed, zero, smaller and larger moments."""
 
 
 def homogeneity(probe: Probe, configurations: Sequence[Configuration]) -> Property:
@@ -20,8 +20,8 @@ def homogeneity(probe: Probe, configurations: Sequence[Configuration]) -> Proper
     field, whichever is larger, relative to c phi(m), and for c = 0 to phi(m).
 
     Args:
-        probe: Asks the model.
-        configurations: What is looked at.
+        probe: Predicts with the model.
+        configurations: The configurations.
 
     Returns:
         The errors.

@@ -1,4 +1,4 @@
-"""There are no charges in free space, nor inside a body of uniform magnetisation."""
+"""Laplace's equation: no charges in free space, nor inside bodies of uniform magnetisation."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ def laplace(found: Sequence[Derivatives]) -> Property:
     this density would change H by about as much.
 
     Args:
-        found: What a model predicts in each configuration.
+        found: Predictions and their derivatives in each configuration.
 
     Returns:
         The errors; the rounding of float32 leaves some 1e-5 of them.

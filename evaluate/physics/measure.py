@@ -1,4 +1,4 @@
-"""All laws, as one model obeys them on one split."""
+"""All physics checks of one model on one split."""
 
 from hypermagnetics.data import Split
 from hypermagnetics.evaluate.physics.configuration import configurations
@@ -17,14 +17,14 @@ from hypermagnetics.sources import SourceColumns
 def measure_physics(
     model: PointModel, columns: SourceColumns, split: Split
 ) -> tuple[Property, ...]:
-    """How far a model breaks the laws that every solution obeys, whatever its errors.
+    """Measure how far a model violates the laws that every exact solution obeys.
 
-    No labels are read. The model is asked some seventy times about one configuration at 256
+    No labels are read. The model makes some seventy predictions of one configuration at 256
     points, always in the same shape. Predictions that are not finite break a law infinitely.
 
     Args:
         model: The model.
-        columns: What the columns of the source tables are.
+        columns: Columns of the source tables.
         split: Eight of its samples are taken, the same ones every time.
 
     Returns:

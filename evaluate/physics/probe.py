@@ -1,4 +1,4 @@
-"""A model, asked about one configuration at a time, always at as many points."""
+"""Predictions of one configuration at a time, always in the same array shapes."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from jaxtyping import Float
 from hypermagnetics.evaluate.subjects.subject import PointModel
 
 NUM_POINTS = 256
-"""Of each question: a model that compiles a program for every shape compiles one."""
+"""Points of each prediction, so that a model that compiles for every shape compiles once."""
 
 Rows = Float[np.ndarray, "sources columns"]
 Points = Float[np.ndarray, "points dim"]
@@ -16,7 +16,7 @@ Points = Float[np.ndarray, "points dim"]
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model says of one configuration."""
+    """Prediction of one configuration."""
 
     potential: Float[np.ndarray, " points"]
     """[A]"""
@@ -31,11 +31,11 @@ class Answer:
 
 @dataclass(frozen=True)
 class Probe:
-    """Asks a model in questions of one shape."""
+    """Predicts with a model, always in the same array shapes."""
 
     model: PointModel
     num_sources: int
-    """Rows that every source table is filled up to."""
+    """Rows of every source table, padding included."""
 
     def __call__(self, rows: Rows, points: Points) -> Answer:
         """Potential and field of one configuration.

@@ -1,4 +1,4 @@
-"""Central differences of fourth order of what a model predicts in float32.
+"""Fourth-order central differences of predictions in float32.
 
     f'(x) = (8 (f(x + h) - f(x - h)) - (f(x + 2h) - f(x - 2h))) / (12 h) + h⁴ f⁽⁵⁾ / 30
 
@@ -31,23 +31,24 @@ _LEAST_GAP = 1 / 32
 
 @dataclass(frozen=True)
 class Derivatives:
-    """What a model predicts at some points of a configuration, and how it changes there."""
+    """Predictions at some points of a configuration, and their derivatives there."""
 
     at_points: Answer
     gradient: Float[np.ndarray, "points dim"]
-    """Of the potential [A/m]."""
+    """Gradient of the potential [A/m]."""
     divergence: Float[np.ndarray, " points"]
-    """Of the field [A/m²]."""
+    """Divergence of the field [A/m²]."""
     gap: Float[np.ndarray, " points"]
     """Distance from the nearest surface or dipole [m]."""
 
 
 def derivatives(probe: Probe, configuration: Configuration) -> Derivatives | None:
-    """Ask a model around points of a configuration.
+    """Differentiate predictions at points of a configuration.
 
     Args:
-        probe: Asks the model.
-        configuration: Whose points are taken, as many as one question has room for.
+        probe: Predicts with the model.
+        configuration: The configuration; its first points are taken, as many as fit into one
+            prediction.
 
     Returns:
         The derivatives; None if all points are close to surfaces.
@@ -74,7 +75,7 @@ def derivatives(probe: Probe, configuration: Configuration) -> Derivatives | Non
 def _far_points(
     configuration: Configuration, most: int
 ) -> tuple[Points, Float[np.ndarray, " points"]]:
-    """The first points that are far from every surface, and how far."""
+    """The first points far from every surface, and their distances."""
     points = configuration.points
     extent = float(np.ptp(points, axis=0).max())
     gap = configuration.gap(points)

@@ -1,4 +1,4 @@
-"""Superposition: sources together do what they do one by one."""
+"""Superposition: values add up over sources."""
 
 from collections.abc import Sequence
 
@@ -19,8 +19,8 @@ def superposition(probe: Probe, configurations: Sequence[Configuration]) -> Prop
     sample; a single source is A, and the first of the next sample B.
 
     Args:
-        probe: Asks the model; two rows at least.
-        configurations: What is looked at.
+        probe: Predicts with the model; two rows at least.
+        configurations: The configurations.
 
     Returns:
         The errors.

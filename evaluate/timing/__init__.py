@@ -1,3 +1,3 @@
-"""How long a prediction takes, by its size."""
+"""Time of a prediction, by its size."""
 
 from hypermagnetics.evaluate.timing.sweep import time_subject as time_subject

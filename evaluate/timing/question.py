@@ -1,4 +1,4 @@
-"""What a model is asked while the clock runs: sources and points like those of a split."""
+"""Inputs of timed predictions: sources and points like those of a split."""
 
 from dataclasses import dataclass
 
@@ -10,13 +10,13 @@ from hypermagnetics.evaluate.measuring.measurement import samples_per_call
 from hypermagnetics.sources import SourceColumns
 
 _SHIFT = 0.05
-"""Of the extent of the points, at most, along each axis."""
+"""Largest shift along each axis, in extents of the points."""
 _SEED = 0
 
 
 @dataclass(frozen=True)
 class Question:
-    """Samples that share their points."""
+    """Inputs of one prediction: samples that share their points."""
 
     sources: Float32[np.ndarray, "samples sources columns"]
     points: Float32[np.ndarray, "points dim"]
@@ -27,9 +27,9 @@ class Material:
     """The sources and the points of the first block of a split."""
 
     block: Question
-    """As many samples as are predicted at a time."""
+    """The samples of one prediction."""
     rows: Float32[np.ndarray, "rows columns"]
-    """All its sources, without padding."""
+    """All sources of the block, without padding."""
     dim: int
 
     def one_configuration(self, num_sources: int, num_points: int) -> Question:
@@ -40,8 +40,8 @@ class Material:
         the region and as close together as their number makes them. The points likewise.
 
         Args:
-            num_sources: Sources.
-            num_points: Points.
+            num_sources: Number of sources.
+            num_points: Number of points.
 
         Returns:
             The sample.
@@ -61,10 +61,10 @@ class Material:
 
 
 def material(columns: SourceColumns, split: Split) -> Material:
-    """What questions are made of.
+    """Sources and points for timed predictions.
 
     Args:
-        columns: What the columns of the source tables are.
+        columns: Columns of the source tables.
         split: The split.
 
     Returns:
@@ -80,5 +80,5 @@ def material(columns: SourceColumns, split: Split) -> Material:
 def _repeated(
     values: Float32[np.ndarray, "some width"], count: int
 ) -> Float32[np.ndarray, "count width"]:
-    """The rows one after another, from the first one again when they are used up."""
+    """The first `count` rows, repeated from the first one when they are used up."""
     return values[np.arange(count) % len(values)].copy()

@@ -6,18 +6,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 Clock = Callable[[], float]
-"""Seconds since some moment."""
+"""Seconds since an arbitrary moment."""
 
 _LEAST_REPEATS, _MOST_REPEATS = 3, 7
 _SECONDS = 0.12
-"""No repeat beyond the least number begins later: a slow call is steady enough without."""
+"""[s]. No repeat beyond the least number begins later, as slow calls are steady enough."""
 _SLOW = 0.5
 """[s]. A call that takes longer is not repeated."""
 
 
 @dataclass(frozen=True)
 class Repeats:
-    """Seconds a call takes."""
+    """Time of a call over its repeats [s]."""
 
     median: float
     spread: float
@@ -26,15 +26,15 @@ class Repeats:
 
 
 def timed(call: Callable[[], object], clock: Clock) -> Repeats:
-    """Time a call that ends only when its work is done; once before, to compile and warm up.
+    """Time a blocking call, after a first one to compile and warm up.
 
     Args:
-        call: What is timed.
-        clock: Tells the time.
+        call: The call; it ends only when its work is done.
+        clock: Reads the time [s].
 
     Returns:
-        What it takes, from three to seven repeats, as many as begin within 0.12 seconds; or from
-        one call alone that takes more than half a second.
+        Its time, from three to seven repeats, as many as begin within 0.12 seconds; or from one
+        call alone that takes more than half a second.
     """
     call()
     seconds: list[float] = []

@@ -17,15 +17,15 @@ NUMS_POINTS = (100, 1_000, 10_000, 100_000)
 SWEPT_AT_SOURCES = 10
 
 _SECONDS_PER_SWEEP = 2.5
-"""No size is begun later. What compiles for every shape spends most of it on that: a numpy function
-takes a second for all sizes, a model on two busy cores some five."""
+"""[s]. No size begins later. A model that compiles for every shape spends most of it on that: a
+numpy function takes a second for all sizes, a model on two busy cores some five."""
 _LONGEST_CALL = 0.5
-"""[s]. No size is begun whose call would take longer."""
+"""[s]. No size begins whose call would take longer."""
 
 
 @dataclass(frozen=True)
 class _Stopwatch:
-    """Times questions to one subject."""
+    """Times predictions of one subject."""
 
     subject: str
     dataset: str
@@ -33,7 +33,7 @@ class _Stopwatch:
     clock: Clock
 
     def of(self, sweep: str, question: Question) -> Timing:
-        """Ask, several times."""
+        """Time one prediction, with repeats."""
         num_samples, num_sources, _ = question.sources.shape
         num_points = len(question.points)
         found: Repeats = timed(
@@ -56,7 +56,7 @@ class _Stopwatch:
     def sweep(
         self, name: str, sizes: tuple[int, ...], question_of: Callable[[int], Question]
     ) -> Iterator[Timing]:
-        """Ask for one size after another, as long as there is time."""
+        """Time one size after another, within the limits of a sweep."""
         start = self.clock()
         done: list[tuple[int, float]] = []
         for size in sizes:
@@ -74,20 +74,20 @@ def time_subject(
     split: Split,
     clock: Clock = time.perf_counter,
 ) -> tuple[Timing, ...]:
-    """How long a subject takes for a block of a split, and for one configuration of many sizes.
+    """Time a subject on a block of a split, and on one configuration of many sizes.
 
     The sweeps go up in powers of ten: 10 to 10^4 sources at 1000 points, and 100 to 10^5 points of
     10 sources. They end early where a call takes long.
 
     Args:
         subject: The subject.
-        dataset_name: What tables call the dataset.
-        columns: What the columns of the source tables are.
-        split: Where sources and points come from.
-        clock: Tells the time.
+        dataset_name: Name of the dataset in tables.
+        columns: Columns of the source tables.
+        split: The split of the sources and points.
+        clock: Reads the time [s].
 
     Returns:
-        The times; none for a subject that cannot be asked at points of our choice.
+        The times; none for a subject without a point model.
     """
     if subject.model is None:
         return ()
@@ -105,7 +105,7 @@ def time_subject(
 
 
 def _expected(done: list[tuple[int, float]], size: int) -> float:
-    """Seconds that a size will take at least: on the line through the last two sizes, if rising."""
+    """Lower estimate of the time of a size [s]: on the line through the last two, if rising."""
     if len(done) < 2:
         return done[-1][1] if done else 0.0
     (smaller, short), (larger, long) = done[-2:]

@@ -1,8 +1,8 @@
-"""Processes that a program starts for its own work: Ctrl-C is left to it, and they end with it.
+"""Child processes: they leave Ctrl-C to the program, and end with it.
 
 On a terminal Ctrl-C reaches all processes of a program, and each prints a traceback unless it does
 something about that, which a process that still imports cannot. So children are started with SIGINT
-blocked, and the main process alone decides what becomes of it.
+blocked, and the main process alone handles it.
 """
 
 import multiprocessing
@@ -21,7 +21,7 @@ from typing import Any, Protocol, TypeVar
 # A fork of a process with the threads of JAX may hang.
 CONTEXT = multiprocessing.get_context("spawn")
 _LOST = 70
-"""Exit code of a child whose program is gone."""
+"""Exit code of a child whose parent has died."""
 
 _Result = TypeVar("_Result")
 
@@ -30,14 +30,14 @@ class Submit(Protocol):
     """Submission of work to child processes; work and result are pickled."""
 
     def __call__(self, work: Callable[[], _Result], /) -> Future[_Result]:
-        """The result that is to come."""
+        """Submit work; the future holds its result."""
 
 
 @contextmanager
 def children(
     target: Callable[..., None], arguments: Sequence[tuple[object, ...]]
 ) -> Iterator[list[BaseProcess]]:
-    """Start children, and kill those that live when the block ends; for the main thread.
+    """Start children, and kill those still alive at the end of the block; for the main thread.
 
     Args:
         target: Function of a module, called in each child.
@@ -63,15 +63,15 @@ def children(
 
 @contextmanager
 def child_pool(count: int) -> Iterator[Submit]:
-    """Start children when there is work, and end them with the block; for the main thread.
+    """Start children on demand, and end them with the block; for the main thread.
 
     Work that has not begun when the block ends is dropped.
 
     Args:
-        count: How many children there are at most.
+        count: Largest number of children.
 
     Yields:
-        What gives work to them. It and its results raise a `BrokenProcessPool` when a child has
+        Submission of work to them. It and its results raise a `BrokenProcessPool` when a child has
         died.
     """
     pool = ProcessPoolExecutor(count, CONTEXT, _end_with_parent)
@@ -88,9 +88,9 @@ def _submit(pool: ProcessPoolExecutor, work: Callable[[], _Result]) -> Future[_R
 
 @contextmanager
 def _ctrl_c_held_back() -> Iterator[None]:
-    """Let a Ctrl-C wait for the end of the block; processes started in it never get one.
+    """Delay a Ctrl-C to the end of the block; processes started in it never receive one.
 
-    The mask is what they inherit. Here another thread may still get the signal, and Python would
+    They inherit the mask. Here another thread may still get the signal, and Python would
     raise its KeyboardInterrupt in this one.
     """
     resource_tracker.ensure_running()  # else a first child's start does that, and lifts the mask
@@ -116,7 +116,7 @@ def _serve(target: Callable[..., None], *arguments: Any) -> None:
 
 
 def _end_with_parent() -> None:
-    """Let this process end at once when its parent has, which it could go on for ever without."""
+    """End this process at once when its parent has ended."""
 
     def watch() -> None:
         parent = multiprocessing.parent_process()

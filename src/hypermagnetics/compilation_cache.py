@@ -1,4 +1,4 @@
-"""Where compiled steps are kept, so that a run that goes on does not compile again."""
+"""Cache of compiled steps, so that a resumed run need not compile again."""
 
 import hashlib
 import os
@@ -7,13 +7,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 _VARIABLE = "JAX_COMPILATION_CACHE_DIR"
-"""JAX's own variable, which decides if it is set; empty for no cache."""
+"""JAX's own variable, which takes precedence if set; empty for no cache."""
 
 
 def cache_directory() -> Path | None:
-    """The directory of this processor and this JAX among the caches of the user.
+    """Cache directory of the user for this processor and this JAX.
 
-    What is compiled for one processor may not run on another, and a home directory may be shared
+    A step compiled for one processor may not run on another, and a home directory may be shared
     by many, so each kind has a directory of its own.
 
     Returns:

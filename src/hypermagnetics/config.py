@@ -28,10 +28,10 @@ class Config(BaseModel):
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
-"""A number of things, at least one."""
+"""A count, at least one."""
 
 _TAGS = ("name", "kind", "distribution")
-"""Keys that say which of several forms a table has."""
+"""Keys that select one of several forms of a table."""
 
 _Config = TypeVar("_Config", bound=Config)
 _Table = dict[str, JsonValue]
@@ -45,8 +45,8 @@ def load_recipe(
     """Read a recipe, apply overrides and check it.
 
     Args:
-        schema: What the recipe must look like.
-        kind: Which shipped recipes a bare name is looked up in.
+        schema: Schema of the recipe.
+        kind: Kind of the shipped recipes among which a bare name is looked up.
         recipe: A path to a .toml or .json file, or the name of a shipped recipe.
         overrides: `key=value` texts; dots separate tables, the value is read as TOML and taken
             as plain text where it is none.
@@ -73,9 +73,9 @@ def checked(schema: type[_Config], table: Mapping[str, JsonValue], where: str) -
     """Turn a parsed table into a checked value.
 
     Args:
-        schema: What the table must look like.
+        schema: Schema of the table.
         table: Plain values.
-        where: What the table was read from, for messages.
+        where: Source of the table, for messages.
 
     Returns:
         The checked value.
@@ -90,12 +90,12 @@ def checked(schema: type[_Config], table: Mapping[str, JsonValue], where: str) -
 
 
 def with_values(recipe: _Config, values: Mapping[str, JsonValue], where: str) -> _Config:
-    """A recipe with other values in the place of some.
+    """A recipe with some of its values replaced.
 
     Args:
         recipe: A checked recipe.
         values: By key; dots separate tables.
-        where: Where the values come from, for messages.
+        where: Source of the values, for messages.
 
     Returns:
         The checked recipe.
@@ -112,11 +112,11 @@ def with_values(recipe: _Config, values: Mapping[str, JsonValue], where: str) ->
 def changed_recipe(
     schema: type[_Config], kind: RecipeKind, recipe: str | _Config, changes: Mapping[str, Any]
 ) -> _Config:
-    """A recipe with other values in the place of some, for Python.
+    """A recipe with some of its values replaced, for Python.
 
     Args:
-        schema: What the recipe must look like.
-        kind: Which shipped recipes a bare name is looked up in.
+        schema: Schema of the recipe.
+        kind: Kind of the shipped recipes among which a bare name is looked up.
         recipe: A path, the name of a shipped recipe, or a checked recipe.
         changes: Values by key. A table changes the keys that it names; one of another `name` or
             `kind` takes the place of the whole table.
@@ -138,7 +138,7 @@ def changed_recipe(
 
 
 def refusal(key: str, rule: str, got: object, todo: str) -> PydanticCustomError:
-    """The error that a validator of a whole table raises about one of its keys.
+    """Error about one key, for a validator of a whole table.
 
     Args:
         key: The key, below the table; dots separate tables.
@@ -154,7 +154,7 @@ def refusal(key: str, rule: str, got: object, todo: str) -> PydanticCustomError:
 
 
 def unknown_name(rule: str, name: str, known: Sequence[str]) -> PydanticCustomError:
-    """The error that a validator raises about a name that is none of those known.
+    """Error about an unknown name, for a validator.
 
     Args:
         rule: The rule after "must be", which lists them.
@@ -313,13 +313,13 @@ def _follow(schema: type[Config], location: Sequence[int | str]) -> tuple[list[s
 
 
 def _is_member(table: _Schema, name: int | str) -> bool:
-    """Whether a table is the member of a union that goes by this name, its own or that of a key."""
+    """Whether a table is the member of a union with this name, its own or that of a key."""
     properties = table.get("properties", {}).values()
     return table.get("title") == name or any(node.get("const") == name for node in properties)
 
 
 def _tables(nodes: Iterable[_Schema], root: _Schema) -> list[_Schema]:
-    """Follow references and unions of a JSON schema to the tables they stand for."""
+    """Resolve references and unions of a JSON schema to tables."""
     tables = []
     for node in nodes:
         if "$ref" in node:

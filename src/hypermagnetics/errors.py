@@ -1,4 +1,4 @@
-"""The errors a user can meet.
+"""Exceptions that reach a user.
 
 Every message reads `<what> must <rule>; got <value> (<where>). <What to do>.` A program shows it
 as one line and ends with exit code 2; any other exception is a bug and keeps its traceback.
@@ -6,7 +6,7 @@ as one line and ends with exit code 2; any other exception is a bug and keeps it
 
 
 class HypermagneticsError(ValueError):
-    """Input that hypermagnetics cannot accept; the message says what to do."""
+    """Invalid input; the message explains the remedy."""
 
 
 class RecipeError(HypermagneticsError):
@@ -14,7 +14,7 @@ class RecipeError(HypermagneticsError):
 
 
 class SourceError(HypermagneticsError):
-    """A source, or a point of evaluation, is none: not finite, without size, of the wrong shape."""
+    """An invalid source or point: not finite, without size, or of the wrong shape."""
 
 
 class DatasetError(HypermagneticsError):
@@ -26,7 +26,7 @@ class LabelError(HypermagneticsError):
 
 
 class ExtensionError(HypermagneticsError):
-    """A user's own model, objective or normalisation is not there or breaks its rules."""
+    """A user's own model, objective or normalisation is missing or breaks its rules."""
 
 
 class RunError(HypermagneticsError):
@@ -38,7 +38,7 @@ class ModelFileError(HypermagneticsError):
 
 
 class DamagedFileError(ModelFileError):
-    """The bytes of a model file or checkpoint are not those that were written."""
+    """The bytes of a model file or checkpoint have changed since writing."""
 
 
 class RunWriteError(RunError):
@@ -50,4 +50,4 @@ class DivergenceError(RunError):
 
 
 class InterruptedRunError(RunError):
-    """A signal ended a program early; what was finished is kept on disk."""
+    """A signal ended a program early; finished work is kept on disk."""

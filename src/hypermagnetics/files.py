@@ -95,12 +95,12 @@ def first_foreign_file(directory: Path, ours: re.Pattern[str]) -> str | None:
     """The first file, in order of its name, that does not belong in a directory.
 
     Args:
-        directory: Where to look, also in the directories below.
-        ours: What the whole path of a file, relative to `directory`, looks like if it belongs.
+        directory: Directory to search, with all directories below.
+        ours: Pattern of the paths, relative to `directory`, of files that belong.
 
     Returns:
-        The relative path, or None if all belong. What is written under another name first, with
-        `.part` behind it, belongs too.
+        The relative path, or None if all belong. A file still being written, with `.part` behind its
+        name, belongs too.
     """
     for path in sorted(directory.rglob("*")):
         name = path.relative_to(directory).as_posix()
@@ -128,7 +128,7 @@ def only_writer(path: Path, what: str) -> Iterator[IO[bytes]]:
 
     Args:
         path: The file that carries the lock; made if absent, opened for appending.
-        what: What is being written, for the message.
+        what: Name of the written object, for the message.
 
     Yields:
         The locked file, open for reading and appending.

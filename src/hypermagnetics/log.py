@@ -1,4 +1,4 @@
-"""What a program tells a person on stderr: progress, and errors in one line."""
+"""Messages on stderr: progress, and errors in one line."""
 
 import sys
 import time
@@ -57,8 +57,8 @@ class Progress:
         """Start showing progress.
 
         Args:
-            title: What is going on.
-            total: How many units make the whole.
+            title: Name of the activity.
+            total: Number of units of the whole.
             unit: Name of the unit.
             done: Units finished by an earlier run.
         """

@@ -1,4 +1,4 @@
-"""A command line that works by itself, and has commands of its own besides."""
+"""A command line that runs by itself and has subcommands besides."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ import click
 
 
 class CommandOrSubcommand(click.Command):
-    """A command that hands over to another one whose name is its first word.
+    """A command that delegates to a subcommand named by its first word.
 
     No click.Group: one that works by default would take a first argument for the name of a command,
     and change what its messages say.
@@ -20,7 +20,7 @@ class CommandOrSubcommand(click.Command):
 
         Args:
             args: As for `click.Command`.
-            subcommands: What the first word may be, besides an argument.
+            subcommands: Subcommands by first word.
             options: As for `click.Command`.
         """
         super().__init__(*args, **options)
@@ -33,11 +33,11 @@ class CommandOrSubcommand(click.Command):
         parent: click.Context | None = None,
         **extra: Any,
     ) -> click.Context:
-        """The context of this command, or of the one that is named."""
+        """Context of this command, or of the named subcommand."""
         if args and (command := self._subcommands.get(args[0])):
             return command.make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
         return super().make_context(info_name, args, parent, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command whose context it is."""
+        """Run the command of the context."""
         return super().invoke(ctx) if ctx.command is self else ctx.command.invoke(ctx)

@@ -32,7 +32,7 @@ SHAPES: dict[BodyName, tuple[str, ...]] = {
     "sphere": ("radius",),
     "cuboid": (*_SIDES, *QUATERNION),
 }
-"""What each body needs beside moment and position."""
+"""Parameters of each body beside moment and position."""
 
 SIZES = ("radius", *_SIDES)
 """Lengths that must be greater than zero [m]."""
@@ -41,10 +41,10 @@ ROTATION_COLUMNS = ("angle", *QUATERNION)
 """Columns that turn a body."""
 
 UNIT_TOLERANCE = 1e-5
-"""How far the norm of a quaternion may be from 1; float32 leaves 1e-7."""
+"""Tolerance of the norm of a quaternion about 1; float32 leaves 1e-7."""
 
 SHAPE_COLUMNS = (*SIZES, *ROTATION_COLUMNS, "body")
-"""All columns that there may be behind moment and position, in their order."""
+"""All possible columns behind moment and position, in their order."""
 
 LENGTHS = ("position_x", "position_y", "position_z", *SIZES)
 """Columns that are lengths [m]."""
@@ -54,7 +54,7 @@ _UNTURNED = {"angle": 0.0, **dict(zip(QUATERNION, (1.0, 0.0, 0.0, 0.0), strict=T
 
 @dataclass(frozen=True)
 class SourceColumns:
-    """How to read a source table: which bodies, what each column is, and what all rows share.
+    """Layout of a source table: its bodies, its columns, and the values shared by all rows.
 
     The columns are the components of moment and position, then the sizes, the rotation and the
     code of the body, as far as they differ from row to row. What a row's body has no use for is
@@ -64,7 +64,7 @@ class SourceColumns:
     dim: int
     """Space dimension."""
     bodies: tuple[BodyName, ...]
-    """Bodies that occur; with more than one, the column `body` tells which a row is."""
+    """Bodies that occur; with more than one, the column `body` holds the body of each row."""
     names: tuple[str, ...]
     constants: tuple[tuple[str, float], ...] = ()
     """Sizes and rotation that all rows share, by name."""
@@ -97,7 +97,7 @@ class SourceColumns:
         names: tuple[str, ...],
         constants: Mapping[str, float],
     ) -> "SourceColumns":
-        """The columns that a dataset describes.
+        """Columns described by a dataset.
 
         Args:
             dim: Space dimension.
@@ -203,12 +203,12 @@ class SourceColumns:
         return name in self.names
 
     def constant(self, name: str) -> float:
-        """The value of a size or a rotation that all rows share."""
+        """Value of a size or a rotation shared by all rows."""
         return dict(self.constants)[name]
 
 
 def source_rows(table: Float[Any, "*rows columns"], dim: int) -> Bool[Any, "*rows"]:
-    """Which rows are sources: those of any moment. All others are padding.
+    """Mask of the sources: rows of any moment. All others are padding.
 
     Args:
         table: Source tables, or rows of them, of numpy or of JAX.
@@ -223,10 +223,10 @@ def source_rows(table: Float[Any, "*rows columns"], dim: int) -> Bool[Any, "*row
 def is_body(
     columns: SourceColumns, body: BodyName, rows: Float[Any, "*rows columns"]
 ) -> Bool[Any, "*rows"]:
-    """Which rows are this body, by the column `body`; all where every source is one.
+    """Mask of the rows of this body, by the column `body`; all rows where it is the only one.
 
     Args:
-        columns: What the columns of `rows` are.
+        columns: Columns of `rows`.
         body: One of its bodies.
         rows: Source tables, or rows of them, of numpy or of JAX. Padding reads like a body.
 
@@ -239,7 +239,7 @@ def is_body(
 
 
 def vectors(dim: int) -> tuple[str, ...]:
-    """The columns that every source table begins with."""
+    """Leading columns of every source table."""
     return tuple(f"{name}_{axis}" for name in ("moment", "position") for axis in "xyz"[:dim])
 
 

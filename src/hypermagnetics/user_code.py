@@ -1,4 +1,4 @@
-"""Code of a user, named `module:name`: told from what is shipped, imported, held to its rules.
+"""Code of a user, named `module:name`: distinguishing, importing and checking it.
 
 A name is imported only where the person at the keyboard has given it, on the command line or in a
 recipe; never because a model file or a dataset mentions it.
@@ -20,16 +20,16 @@ from hypermagnetics.config import nearest, unknown_name
 from hypermagnetics.errors import ExtensionError
 
 _MAX_CHARACTERS = 300
-"""Of what an exception says, so that the message stays one that is read."""
+"""Longest excerpt of an exception's text in a message, in characters."""
 
 
 def is_user_name(name: str) -> bool:
-    """Whether a name means code of a user, `module:name`, and nothing that is shipped."""
+    """Whether a name refers to code of a user, `module:name`, and to nothing shipped."""
     return ":" in name
 
 
 def checked_user_name(name: str) -> str:
-    """The name, for a recipe.
+    """Check the name of a user's code, for a recipe.
 
     Args:
         name: Such as `my_module:MyModel` or `package.module:name`.
@@ -47,7 +47,7 @@ def checked_user_name(name: str) -> str:
 
 
 def shipped_or_user_name(shipped: tuple[str, ...], name: str) -> str:
-    """The name of a function, for a recipe.
+    """Check the name of a function, shipped or of a user, for a recipe.
 
     Args:
         shipped: The names that mean no code of a user.
@@ -72,7 +72,7 @@ UserName = Annotated[str, AfterValidator(checked_user_name)]
 
 
 def import_user_code(name: str, where: str) -> object:
-    """Import what a name means.
+    """Import the object that a name refers to.
 
     Args:
         name: `module:name`.
@@ -106,7 +106,7 @@ def import_user_code(name: str, where: str) -> object:
 
 
 def look_in_working_directory() -> None:
-    """Let modules of the working directory be imported; for programs only.
+    """Allow imports from the working directory; for programs only.
 
     It comes last, so that no file there can take the place of a module that is installed.
     """
@@ -117,7 +117,7 @@ def look_in_working_directory() -> None:
 
 @contextmanager
 def must(rule: str, code: object, where: str) -> Iterator[None]:
-    """Turn whatever code of a user raises into one line that names the place in its file.
+    """Turn any exception of a user's code into one line that names the place in its file.
 
     Args:
         rule: What must hold, up to the semicolon: `<what> must <rule>`.

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import xarray
 import zarr
-from conftest import TINY, MakeDataset
+from tiny_datasets import TINY, MakeDataset
 
 from hypermagnetics.config import load_recipe
 from hypermagnetics.data import (

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import MakeDataset
 from program_runs import assert_refused, invoke, read_lines, settings
+from tiny_datasets import MakeDataset
 
 from hypermagnetics.data import Dataset
 

@@ -79,5 +79,5 @@ def test_more_devices_than_there_are_are_refused() -> None:
 
 
 def _environment() -> dict[str, str]:
-    tests = str(Path(__file__).parents[1])
+    tests = str(Path(__file__).parents[1] / "support")
     return {**os.environ, "PYTHONPATH": os.pathsep.join([tests, os.environ.get("PYTHONPATH", "")])}

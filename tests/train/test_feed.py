@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import MakeDataset
+from tiny_datasets import MakeDataset
 
 from hypermagnetics.data import (
     BatchSchedule,

@@ -1,3 +1,3 @@
-"""Exact symmetries of magnetostatics, by which a batch is changed at random in each step."""
+"""Exact symmetries of magnetostatics, applied at random to the batch of each step."""
 
 from hypermagnetics.train.augmentation.compose import make_augmentation as make_augmentation

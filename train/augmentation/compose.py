@@ -1,4 +1,4 @@
-"""The symmetries of a recipe, one after another, in each step anew."""
+"""Symmetries of a recipe, applied one after another, at random in each step."""
 
 import jax.random as jr
 from jaxtyping import Array, Int
@@ -21,28 +21,28 @@ SYMMETRIES: dict[SymmetryName, Symmetry] = {
     "scaling": SCALING,
     "moment-scaling": MOMENT_SCALING,
 }
-"""The place of a name is part of its random key: append, never reorder."""
+"""The position of a name is part of its random key: append, never reorder."""
 
 _STREAM = 2
-"""Of the seed; 0 and 1 are those of the model and its fit."""
+"""Random stream of the seed; 0 and 1 are those of the model and its fit."""
 
 
 def make_augmentation(
     names: tuple[SymmetryName, ...], inputs: ModelInputs, seed: int, where: str
 ) -> Augmentation:
-    """The change of each step, a function of seed and step alone.
+    """Augmentation of each step, a function of seed and step alone.
 
     Args:
         names: Symmetries, in the order in which they are applied.
-        inputs: What the columns of the sources are.
+        inputs: Columns of the sources.
         seed: Seed of the training.
         where: The dataset, for messages.
 
     Returns:
-        What changes a batch; nothing without names.
+        Augmentation of a batch; none without names.
 
     Raises:
-        RecipeError: If a source table of these columns cannot say what a symmetry makes of it.
+        RecipeError: If a source table of these columns cannot hold the result of a symmetry.
     """
     if not names:
         return unchanged

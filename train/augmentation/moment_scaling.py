@@ -1,4 +1,4 @@
-"""The moments of a sample times a random factor."""
+"""Scaling of the moments of a sample by a random factor."""
 
 import jax.numpy as jnp
 import jax.random as jr
@@ -17,7 +17,7 @@ def scaled_moments(columns: SourceColumns, batch: DeviceBatch, key: AnyKey) -> D
     """Multiply the moments of each sample by a factor c: phi(c m) = c phi(m), H -> c H.
 
     Args:
-        columns: What the columns of the sources are.
+        columns: Columns of the sources.
         batch: The batch.
         key: Random key.
 
@@ -35,7 +35,7 @@ def times_moments(
     """Moments, potential and field of each sample times a factor.
 
     Args:
-        columns: What the columns of the sources are.
+        columns: Columns of the sources.
         batch: The batch.
         factors: Of each sample.
 

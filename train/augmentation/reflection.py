@@ -1,4 +1,4 @@
-"""Everything reflected along a random choice of axes."""
+"""Reflection of bodies, points and fields along a random choice of axes."""
 
 import jax.numpy as jnp
 import jax.random as jr
@@ -17,7 +17,7 @@ from hypermagnetics.train.augmentation.symmetry import (
 from hypermagnetics.train.batch import DeviceBatch
 
 _ROUNDING = 1e-6
-"""How far a constant rotation may be from a multiple of quarter turns, as recipes round pi."""
+"""Tolerance of a constant rotation about multiples of quarter turns, as recipes round pi."""
 
 
 def reflected(columns: SourceColumns, batch: DeviceBatch, key: AnyKey) -> DeviceBatch:
@@ -33,7 +33,7 @@ def reflected(columns: SourceColumns, batch: DeviceBatch, key: AnyKey) -> Device
     axial, v becomes det(S) S v.
 
     Args:
-        columns: What the columns of the sources are.
+        columns: Columns of the sources.
         batch: The batch.
         key: Random key.
 

@@ -1,4 +1,4 @@
-"""Everything turned by one random rotation: bodies, points and fields."""
+"""Rotation of bodies, points and fields by one random rotation."""
 
 from functools import reduce
 from operator import or_
@@ -30,7 +30,7 @@ def rotated(columns: SourceColumns, batch: DeviceBatch, key: AnyKey) -> DeviceBa
     orientation.
 
     Args:
-        columns: What the columns of the sources are.
+        columns: Columns of the sources.
         batch: The batch.
         key: Random key.
 

@@ -1,4 +1,4 @@
-"""Everything larger or smaller, of the same material."""
+"""Scaling of all lengths, of the same material."""
 
 import jax.numpy as jnp
 import jax.random as jr
@@ -20,7 +20,7 @@ def scaled(columns: SourceColumns, batch: DeviceBatch, key: AnyKey) -> DeviceBat
     H at the scaled points; phi(s^dim m, s d, s sizes) = s phi(m, d, sizes).
 
     Args:
-        columns: What the columns of the sources are.
+        columns: Columns of the sources.
         batch: The batch.
         key: Random key.
 
@@ -53,4 +53,4 @@ def _obstacle(columns: SourceColumns) -> str | None:
 
 
 SCALING = Symmetry(scaled, _obstacle)
-"""Not for sizes that all rows share: the source table has no place for those that come out."""
+"""Not for sizes shared by all rows: the source table has no place for the scaled sizes."""

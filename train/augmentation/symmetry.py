@@ -1,4 +1,4 @@
-"""What a symmetry is, and what its transforms have in common."""
+"""Interface of a symmetry, and the common parts of transforms."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,16 +18,16 @@ _Draw = TypeVar("_Draw")
 
 @dataclass(frozen=True)
 class Symmetry:
-    """A random change of sources and points, with the exact labels of what comes out."""
+    """A random change of sources and points, with the exact labels of the result."""
 
     apply: Callable[[SourceColumns, DeviceBatch, AnyKey], DeviceBatch]
-    """What the columns are, a batch and a random key, to a batch of the same shapes."""
+    """Map from columns, a batch and a random key to a batch of the same shapes."""
     obstacle: Callable[[SourceColumns], str | None]
-    """What source tables of these columns lack to say what comes out; None if nothing."""
+    """Reason why source tables of these columns cannot hold the result; None if they can."""
 
 
 def none(columns: SourceColumns) -> str | None:
-    """No obstacle: every source table can say what comes out."""
+    """No obstacle: every source table can hold the result."""
     return None
 
 
@@ -77,7 +77,7 @@ def mapped_linearly(
     The potential is that of the bodies mapped likewise, phi(Q m, Q d) = phi(m, d), so it stays.
 
     Args:
-        columns: What the columns of the sources are.
+        columns: Columns of the sources.
         batch: The batch.
         matrix: Q of each block.
 

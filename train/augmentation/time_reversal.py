@@ -1,4 +1,4 @@
-"""The sign of all moments of a sample."""
+"""Reversal of the sign of all moments of a sample."""
 
 import jax.random as jr
 
@@ -10,10 +10,10 @@ from hypermagnetics.train.batch import DeviceBatch
 
 
 def reversed_in_time(columns: SourceColumns, batch: DeviceBatch, key: AnyKey) -> DeviceBatch:
-    """Turn around the moments of half of the samples: phi(-m) = -phi(m), H -> -H.
+    """Reverse the moments of half of the samples: phi(-m) = -phi(m), H -> -H.
 
     Args:
-        columns: What the columns of the sources are.
+        columns: Columns of the sources.
         batch: The batch.
         key: Random key.
 

@@ -1,4 +1,4 @@
-"""What a training recipe may say, section by section."""
+"""Schema of a training recipe, section by section."""
 
 from hypermagnetics.train.config.data import DataConfig as DataConfig
 from hypermagnetics.train.config.data import SymmetryName as SymmetryName

@@ -1,4 +1,4 @@
-"""[data]: what is read, and from where."""
+"""[data]: splits, points of a step, and mode of reading."""
 
 from typing import Annotated, Literal, get_args
 
@@ -20,28 +20,28 @@ def _symmetry(name: object) -> object:
 
 
 class DataConfig(Config):
-    """What is read."""
+    """Splits, points of a step, and mode of reading."""
 
     train: str = "train"
-    """Split that is trained on."""
+    """Training split."""
     valid: str = "valid"
-    """Split that decides which parameters are the best."""
+    """Validation split, which selects the best parameters."""
     blocks_per_batch: Annotated[int, Field(ge=1, le=4096)] = 1
     points_per_step: Count | None = None
-    """Points of each grid that a step looks at, drawn anew each step; null for all. Points are
-    cheaper than samples: neighbours say nearly the same."""
+    """Points of each grid used in a step, drawn anew each step; null for all. Points are cheaper
+    than samples: neighbours carry nearly the same information."""
     crop: CropConfig | None = None
-    """Crops of regular grids: an epoch has each crop of each block, and a step looks at the points
-    of a crop, padding included, instead of all."""
+    """Crops of regular grids: an epoch has each crop of each block, and a step uses the points of a
+    crop, padding included, instead of all."""
     mode: Literal["auto", "device", "stream"] = "auto"
     """"device": the split is copied to the device once; "stream": batches are read from the mapped
     files while steps run; "auto": "device" where it fits and is not a CPU. The values are equal."""
     device_share: Annotated[float, Field(gt=0, le=1)] = 0.5
-    """Share of the memory of the device that the split may take."""
+    """Largest share of the memory of the device for the split."""
     div_data: bool = False
     """Shards are read nearly in the order of files, for data sets larger than the memory."""
     div_shuffle_dist: Annotated[int, Field(ge=0, le=2**31 - 1)] = _SHUFFLE_DISTANCE
-    """With `div_data`: how many shards further than its place a block may come; about that many
+    """With `div_data`: largest displacement of a block from its place, in shards; about that many
     shards are in memory. 0 is the order of files."""
     check: Literal["all", "sizes"] = "all"
     """"all": every byte is compared with its sha256 before the first step."""

@@ -1,4 +1,4 @@
-"""[normalisation]: what is 1 inside a model, and what its values mean."""
+"""[normalisation]: scales of a model, and the meaning of its values."""
 
 from functools import partial
 from typing import Annotated
@@ -13,7 +13,7 @@ _Scales = Annotated[str, AfterValidator(partial(shipped_or_user_name, ("rms", "m
 
 
 class NormalisationConfig(Config):
-    """What is 1 inside a model, and what its values mean. All of it is kept in the model file."""
+    """Scales of a model, and the meaning of its values. All of it is kept in the model file."""
 
     scales: _Scales = "rms"
     """"rms", root mean squares over the training split, "median", medians of absolute values, which

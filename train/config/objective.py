@@ -20,7 +20,7 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
     "sample-relative": ("floor",),
     "spectral": ("order",),
 }
-"""The shipped losses, and what each takes; docs/objectives.md has their formulas."""
+"""Shipped losses and their options; docs/objectives.md has their formulas."""
 
 _NUMBERS = ("delta", "power", "floor", "order")
 
@@ -28,13 +28,13 @@ _Loss = Annotated[str, AfterValidator(partial(shipped_or_user_name, tuple(_OPTIO
 
 
 class LossConfig(Config):
-    """A loss with all that losses take."""
+    """A loss with the options of all losses."""
 
     loss: _Loss = "huber"
     """"huber", "mse", "relative", "sample-relative", "spectral", or a function of a user,
     "module:name"; see `PointLoss`."""
     delta: Positive = 1.0
-    """"huber": where it turns from quadratic to linear [root mean squares]."""
+    """"huber": transition from quadratic to linear [root mean squares]."""
     power: _Power = 1.0
     """"relative": the power of |error| / |truth|."""
     floor: _Floor = 0.01
@@ -44,7 +44,7 @@ class LossConfig(Config):
 
 
 class RegionsConfig(Config):
-    """How much points count, by where they lie among the bodies; see `region_codes`."""
+    """Weights of points by their region among the bodies; see `region_codes`."""
 
     inside: NotNegative = 1.0
     near: NotNegative = 1.0
@@ -63,13 +63,13 @@ class TermConfig(Config):
     of: Literal["potential", "field"]
     weight: NotNegative = 1.0
     loss: _Loss | None = None
-    """null for that of the objective, as for all that losses take."""
+    """null for the loss of the objective; likewise for all options of losses."""
     delta: Positive | None = None
     power: _Power | None = None
     floor: _Floor | None = None
     order: _Order | None = None
     regions: RegionsConfig | None = None
-    """null where all points count alike."""
+    """null for equal weights of all points."""
 
 
 def _both() -> dict[str, TermConfig]:
@@ -80,10 +80,10 @@ class ObjectiveConfig(LossConfig):
     """The loss: a weighted sum of terms, each in units of the root mean square of its truth."""
 
     terms: dict[_TermName, TermConfig] = Field(default_factory=_both)
-    """By name, which metrics.jsonl reports them under."""
+    """Terms by name, as in metrics.jsonl."""
 
     def loss_of(self, term: str) -> LossConfig:
-        """The loss of a term, with what it says itself and the rest from the objective."""
+        """Loss of a term: its own settings, completed by those of the objective."""
         defaults = {key: getattr(self, key) for key in LossConfig.model_fields}
         own = {key: getattr(self.terms[term], key) for key in defaults}
         return LossConfig(**{k: defaults[k] if v is None else v for k, v in own.items()})
@@ -95,7 +95,7 @@ class ObjectiveConfig(LossConfig):
 
     @property
     def losses_of_terms(self) -> dict[str, str]:
-        """The losses that terms name themselves, by term."""
+        """Losses set by the terms themselves, by term."""
         return {name: term.loss for name, term in self.terms.items() if term.loss is not None}
 
     @model_validator(mode="after")

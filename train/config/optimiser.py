@@ -1,4 +1,4 @@
-"""[optimiser]: how the loss is made small."""
+"""[optimiser]: method of minimisation."""
 
 from typing import Annotated
 
@@ -21,7 +21,7 @@ class MethodConfig(Config):
 
 
 class OptimiserConfig(Config):
-    """The optimiser of all phases that name none, and the average of the parameters."""
+    """Optimiser of all phases without one of their own, and the average of the parameters."""
 
     name: str = "adam"
     """Any optimiser of optax or optax.contrib that takes a learning rate."""
@@ -30,8 +30,8 @@ class OptimiserConfig(Config):
     clip_norm: Positive | None = None
     """Largest norm of the gradient; null for no clipping."""
     ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """Decay of an exponential moving average of the parameters, which is then what is validated
-    and what the model file holds; null for none."""
+    """Decay of an exponential moving average of the parameters, which is then validated and kept in
+    the model file; null for none."""
 
     @property
     def method(self) -> MethodConfig:

@@ -60,11 +60,11 @@ class TrainingRecipe(Config):
 
     @property
     def resolved(self) -> "TrainingRecipe":
-        """The same recipe with nothing left open that the number of steps decides."""
+        """The same recipe, with all values derived from the number of steps filled in."""
         return self.model_copy(update={"schedule": self.schedule.resolved})
 
     def goes_on_as(self, other: "TrainingRecipe") -> bool:
-        """Whether the other recipe differs at most in its end, in what is told, and in the machine.
+        """Whether the other recipe differs at most in its end, in tracking, and in the machine.
 
         Args:
             other: A recipe.

@@ -1,4 +1,4 @@
-"""[validation], [checkpoint], [tracking], [compute]: how a run goes about it."""
+"""[validation], [checkpoint], [tracking], [compute]: organisation of a run."""
 
 from typing import Annotated, Literal
 
@@ -10,14 +10,14 @@ Tracker = Literal["tensorboard", "wandb", "mlflow"]
 
 
 class ValidationConfig(Config):
-    """When the model is looked at, and when it is good enough."""
+    """Interval of validation, and early stopping."""
 
     every: Count = 500
     """Steps between validations; the last step always validates."""
     patience: Count | None = None
-    """Validations without a new best loss after which the run is finished; null for no such end."""
+    """Validations without a new best loss before the run is finished; null for no such end."""
     min_steps: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
-    """Steps before which `patience` ends nothing."""
+    """Steps before which `patience` has no effect."""
 
     @model_validator(mode="after")
     def _something_ends_after_the_least_steps(self) -> "ValidationConfig":
@@ -32,33 +32,33 @@ class ValidationConfig(Config):
 
 
 class CheckpointConfig(Config):
-    """What is kept to go on from."""
+    """Checkpoints for resuming a run."""
 
     every: Count = 500
     """Steps between checkpoints; the last step always makes one."""
     keep: Annotated[int, Field(ge=1, le=1000)] = 2
-    """How many of the newest checkpoints stay."""
+    """Number of newest checkpoints kept."""
 
 
 class TrackingConfig(Config):
-    """What is told while the run goes on, and to whom."""
+    """Logging and tracking of a run."""
 
     log_every: Count = 50
-    """Steps between lines of metrics.jsonl, and between looks at whether the loss is finite."""
+    """Steps between lines of metrics.jsonl, and between checks that the loss is finite."""
     to: tuple[Tracker, ...] = ()
-    """Beside metrics.jsonl. They need the extra `tracking`."""
+    """Trackers beside metrics.jsonl; they need the extra `tracking`."""
 
 
 class ComputeConfig(Config):
-    """How a step is computed. None of it changes what is computed, beyond rounding."""
+    """Computation of a step. No setting changes the result beyond rounding."""
 
     devices: Count | None = None
-    """How many of the devices of this process share the samples of a batch; null for all."""
+    """Devices of this process that share the samples of a batch; null for all."""
     chunks: Count = 1
     """Parts in which the samples of a batch go through the model one after another: less memory for
     the same gradient (gradient accumulation)."""
     steps_per_dispatch: Annotated[int, Field(ge=1, le=1024)] | None = None
-    """Steps that are handed to the device at once; null for 1 on a CPU and 16 elsewhere."""
+    """Steps dispatched to the device at once; null for 1 on a CPU and 16 elsewhere."""
     matmul: Literal["float32", "tensorfloat32", "bfloat16"] = "float32"
     """Precision of the factors of matrix products on GPUs and TPUs; sums stay in float32. hm-train
     sets it for its process; in Python, `jax.default_matmul_precision` does."""

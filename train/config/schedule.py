@@ -15,41 +15,41 @@ class PhaseConfig(Config):
 
     steps: Count
     learning_rate: Positive
-    """Peak, reached after the warm-up."""
+    """Peak learning rate, reached after the warm-up."""
     warmup_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the steps in which the learning rate rises from 0 to its peak."""
     final_fraction: _Fraction = 1.0
     """Learning rate at the end, in units of the peak, reached by a cosine."""
     optimiser: MethodConfig | None = None
-    """null for that of the recipe. Every phase begins with a fresh state of its optimiser."""
+    """null for the optimiser of the recipe. Every phase begins with a fresh optimiser state."""
     weights: dict[str, NotNegative] = Field(default_factory=dict)
-    """Weights of terms of the objective, by name; those of the objective where none is given."""
+    """Weights of terms of the objective, by name; other terms keep those of the objective."""
     freeze: tuple[str, ...] = ()
-    """Parts of the model that keep their values, by the beginning of their names, such as "trunk"
-    or "hypernetwork.layers.0"."""
+    """Frozen parts of the model, by the beginning of their names, such as "trunk" or
+    "hypernetwork.layers.0"."""
 
 
 class ScheduleConfig(Config):
-    """Learning rate and phases as functions of the step, and how many steps there are.
+    """Learning rate and phases as functions of the step, and the number of steps.
 
-    What a step does never depends on where the training ends, so that a finished run can go on.
+    A step never depends on the end of the training, so that a finished run can go on.
     """
 
     max_steps: Count | None = None
-    """The last step. null for all steps of the phases; more than those go on in the last phase, at
+    """The last step; null for all steps of the phases. Further steps go on in the last phase, at
     its final learning rate."""
     max_minutes: Positive | None = None
-    """Minutes of training after which the run is finished, all processes together; null for no
-    such end."""
+    """Minutes of training before the run is finished, all processes together; null for no such
+    end."""
     learning_rate: Positive | None = None
-    """Peak, reached after the warm-up."""
+    """Peak learning rate, reached after the warm-up."""
     warmup_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the decay steps in which the learning rate rises from 0 to its peak."""
     final_fraction: _Fraction = 0.0
     """Learning rate at the end of the decay steps and beyond, in units of the peak."""
     decay_steps: Count | None = None
-    """Steps of warm-up and cosine; null for max_steps. The recipe that is kept in a run says the
-    number, so that more steps change nothing before them."""
+    """Steps of warm-up and cosine; null for max_steps. The recipe kept in a run has the number, so
+    that more steps change nothing before them."""
     phases: tuple[PhaseConfig, ...] = ()
     """Instead of the four keys above: phases one after another."""
 
@@ -74,7 +74,7 @@ class ScheduleConfig(Config):
 
     @property
     def stretches(self) -> tuple[PhaseConfig, ...]:
-        """The phases; one if the simple form is given."""
+        """The phases; a single one in the simple form."""
         if self.phases:
             return self.phases
         assert self.learning_rate is not None, "the recipe gives one of the two forms"
@@ -89,7 +89,7 @@ class ScheduleConfig(Config):
 
     @property
     def resolved(self) -> "ScheduleConfig":
-        """The same, with the number of decay steps said."""
+        """The same, with the number of decay steps filled in."""
         if self.phases:
             return self.model_copy(update={"max_steps": self.num_steps})
         return self.model_copy(update={"decay_steps": self.decay_steps or self.num_steps})

@@ -11,7 +11,7 @@ class Huber:
     """Huber's loss of |e|; a `PointLoss`."""
 
     delta: float
-    """Where it turns from quadratic to linear [root mean squares]."""
+    """Transition from quadratic to linear [root mean squares]."""
 
     def __call__(
         self, error: Float[Array, "*shape components"], truth: Float[Array, "*shape components"]
@@ -25,7 +25,7 @@ def huber(squared: Float[Array, "*shape"], delta: float) -> Float[Array, "*shape
 
     Args:
         squared: |e|².
-        delta: Where it turns from quadratic to linear.
+        delta: Transition from quadratic to linear.
 
     Returns:
         The loss; its gradient is finite also at e = 0.

@@ -1,4 +1,4 @@
-"""Objectives out of recipes."""
+"""Objectives from recipes."""
 
 from collections.abc import Mapping
 
@@ -23,14 +23,14 @@ def make_objective(
     user_losses: Mapping[str, PointLoss] | None = None,
     columns: SourceColumns | None = None,
 ) -> Objective:
-    """Put an objective together.
+    """Make the objective of a recipe.
 
     Args:
-        config: What the recipe says.
+        config: Section of the recipe.
         potential_rms: Root mean square of the potential [A].
         field_rms: Root mean square of the norm of the field [A/m].
         user_losses: The functions of a user that the config names.
-        columns: What the columns of the source tables are. They may be left out if no term is
+        columns: Columns of the source tables. They may be left out if no term is
             spectral or weighs regions.
 
     Returns:

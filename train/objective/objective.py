@@ -27,10 +27,10 @@ class Objective:
 
     terms: Mapping[str, Term]
     columns: SourceColumns | None = None
-    """What the columns of the source tables are; needed by terms that weigh regions."""
+    """Columns of the source tables; needed by terms with weights of regions."""
 
     def weighted(self, weights: Mapping[str, float]) -> "Objective":
-        """The same terms with other weights where some are given."""
+        """The same terms with some weights replaced."""
         terms = {
             name: replace(term, weight=weights.get(name, term.weight))
             for name, term in self.terms.items()
@@ -38,7 +38,7 @@ class Objective:
         return replace(self, terms=terms)
 
     def __call__(self, model: Model, batch: DeviceBatch) -> Losses:
-        """Loss of a batch; samples that fill up a block do not count."""
+        """Loss of a batch; padding samples do not count."""
         # A batch of empty blocks alone has no error.
         return self.of_sums(self.sums(model, batch), jnp.maximum(jnp.sum(batch.num_samples), 1))
 
@@ -54,7 +54,7 @@ class Objective:
         return Losses(total, means)
 
     def of_samples(self, model: Model, batch: DeviceBatch) -> dict[str, SampleLosses]:
-        """Every term of every sample before weighting; those that fill up a block have no error."""
+        """Every term of every sample before weighting; padding samples have no error."""
         # A loop over the few blocks, not a vmap: on CPU the reverse pass through batched products
         # takes twice as long.
         blocks = zip(batch.sources, batch.grid, batch.potential, batch.field, strict=True)
@@ -72,7 +72,7 @@ class Objective:
         return {name: term(*pairs[term.of], codes) for name, term in self.terms.items()}
 
     def _region_codes(self, batch: DeviceBatch) -> UInt8[Array, "blocks samples points"] | None:
-        """The region of each point, once for all terms; None if no term asks for it."""
+        """Region of each point, once for all terms; None if no term needs it."""
         if all(term.regions is None for term in self.terms.values()):
             return None
         assert self.columns is not None, "regions are told from the bodies"

@@ -1,4 +1,4 @@
-"""Losses of single points, and the rules that one of a user must keep."""
+"""Losses of single points, and the checks of user-defined ones."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ component for the potential, `dim` for the field."""
 
 
 def check_point_loss(loss: PointLoss, name: str, dim: int, where: str = "objective.loss") -> None:
-    """See that a user's loss gives one float for each point.
+    """Check that a user's loss gives one float for each point.
 
     Args:
         loss: The function.

@@ -1,4 +1,4 @@
-"""Weights of points by where they lie among the bodies of their sample."""
+"""Weights of points by their region among the bodies of their sample."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from hypermagnetics.train.objective.sample_loss import PointWeights
 
 @dataclass(frozen=True)
 class RegionWeights:
-    """How much the points of each region count; `hypermagnetics.sources.region_codes` has them."""
+    """Weights of the points of each region, see `hypermagnetics.sources.region_codes`."""
 
     inside: float
     near: float

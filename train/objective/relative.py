@@ -15,9 +15,9 @@ class Relative:
     """
 
     power: float
-    """At least 1; it is |e|'s."""
+    """Power of |e|, at least 1."""
     floor: float
-    """Where the truth is smaller, errors count nearly as at this size [root mean squares]."""
+    """Floor of the truth: below, errors count nearly as at this size [root mean squares]."""
 
     def __call__(
         self, error: Float[Array, "*shape components"], truth: Float[Array, "*shape components"]

@@ -1,4 +1,4 @@
-"""Losses of whole samples: what every term becomes before its mean over samples is taken."""
+"""Losses of whole samples: the form of every term before its mean over samples."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -16,7 +16,7 @@ class SampleRelative:
     """
 
     floor: float
-    """Keeps samples without truth finite [root mean squares]."""
+    """Floor of the truth, which keeps samples without truth finite [root mean squares]."""
 
     def __call__(self, error: Values, truth: Values, weights: PointWeights | None) -> SampleLosses:
         """The loss of each sample."""

@@ -28,12 +28,12 @@ class Spectral:
     """
 
     order: float
-    """More than 0 for more weight on fine structure, less for less."""
+    """Exponent: above 0 for more weight on fine structure, below 0 for less."""
     dim: int
     """Space dimension; the points are those of a cube, the last coordinate fastest."""
 
     def __call__(self, error: Values, truth: Values, weights: PointWeights | None) -> SampleLosses:
-        """The loss of each sample; points have no weights of their own here."""
+        """The loss of each sample; there are no weights of points here."""
         assert weights is None, "recipes with weights of regions are refused"
         side = round(error.shape[2] ** (1 / self.dim))
         modes = error.reshape(*error.shape[:2], *(side,) * self.dim, error.shape[3])
@@ -81,11 +81,11 @@ def mode_weights(side: int, dim: int, order: float) -> Float[np.ndarray, "*modes
 
 
 def check_spectral(objective: ObjectiveConfig, data: DataConfig, splits: Sequence[Split]) -> None:
-    """See that every step looks at all points of a regular grid, if a term is spectral.
+    """Check that every step sees all points of a regular grid, if a term is spectral.
 
     Args:
-        objective: What is minimised.
-        data: How it is read.
+        objective: Objective.
+        data: Mode of reading.
         splits: The splits that are read.
 
     Raises:

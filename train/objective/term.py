@@ -16,9 +16,9 @@ class Term:
     loss: SampleLoss
     weight: float
     rms: float
-    """Root mean square of the truth, of its norm if it is the field [A or A/m]."""
+    """Root mean square of the truth, or of its norm for the field [A or A/m]."""
     regions: RegionWeights | None = None
-    """None where all points count alike."""
+    """Weights of regions; None for equal weights of all points."""
 
     def __call__(
         self,

@@ -15,7 +15,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from hypermagnetics.train.plotting.history import Curve, History
 
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-"""Told apart by colour-blind readers: Okabe and Ito, Color Universal Design, 2008."""
+"""Colours for colour-blind readers: Okabe and Ito, Color Universal Design, 2008."""
 
 _Style = Literal["-", "--", ":", "-."]
 _STYLES: tuple[_Style, ...] = ("-", "--", ":", "-.")
@@ -24,9 +24,9 @@ _INK = "0.25"
 
 
 def plot_runs(histories: Sequence[History]) -> bytes:
-    """Loss and its terms, validation errors, learning rate, speed and wait, against the step.
+    """Plot loss and its terms, validation errors, learning rate, speed and wait, against the step.
 
-    Colours are runs; what else is told apart in a panel is told apart by the style of the line.
+    Colours distinguish runs; line styles distinguish the curves of a run in a panel.
 
     Args:
         histories: The runs.
@@ -132,7 +132,7 @@ def _logarithmic(axes: Axes, title: str) -> None:
 
 
 def _explain(axes: Axes, *styles: tuple[str, _Style]) -> None:
-    """A legend for the styles of lines, whatever their colours."""
+    """Add a legend for the styles of lines, whatever their colours."""
     if len(styles) > 1:
         lines = [Line2D([], [], color=_INK, linestyle=style) for _, style in styles]
         axes.legend(lines, [name for name, _ in styles], fontsize="small", framealpha=0.8)

@@ -1,4 +1,4 @@
-"""Where values lie on the axes of a picture of parallel coordinates, each from 0 to 1."""
+"""Axes of a parallel-coordinates plot: heights of values, each from 0 to 1."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -14,24 +14,24 @@ _LOG_FROM = 10.0
 """Ratio of the largest to the smallest error beyond which their axis is logarithmic."""
 _MOST_CHARACTERS = 18
 _MOST_LABELS = 30
-"""Of an axis, so that they do not touch."""
+"""Largest number of labels of an axis, so that they do not touch."""
 _NEAR = 0.05
-"""Distance from an end within which a mark would be written over that of the end."""
+"""Distance from an end within which a tick label would overlap that of the end."""
 _SPREAD = 0.5
-"""Share of the space of a choice that its lines take, so that they are told apart."""
+"""Share of the space of a choice taken by its lines, so that they are distinguishable."""
 
 
 @dataclass(frozen=True)
 class Axis:
-    """A vertical line of a picture."""
+    """A vertical axis of a plot."""
 
     title: str
     ticks: Sequence[tuple[float, str]]
-    """Height and text."""
+    """Height and text of each tick."""
     height: Callable[[JsonValue, float], float]
-    """Of a value, for a line whose rank among all is this fraction."""
+    """Height of a value, for a line whose rank among all is this fraction."""
     spread: float = 0.0
-    """Height of the bar in which lines of one and the same value lie."""
+    """Height of the bar that holds the lines of equal values."""
 
 
 def key_axis(key: str, dimension: Dimension) -> Axis:
@@ -43,10 +43,10 @@ def key_axis(key: str, dimension: Dimension) -> Axis:
 
 
 def metric_axis(title: str, values: Sequence[float]) -> Axis:
-    """The axis of what was reached, the least at the bottom.
+    """Axis of the metric, the least at the bottom.
 
     Args:
-        title: What it is.
+        title: Title of the axis.
         values: Finite ones, at least one.
     """
     low, high = min(values), max(values)
@@ -89,7 +89,7 @@ def _numeric(title: str, low: float, high: float, *, log: bool) -> Axis:
 
 
 def _log_marks(low: float, high: float) -> Sequence[float]:
-    """Powers of ten; with 2 and 5 times of them where there are few."""
+    """Powers of ten; with their multiples by 2 and 5 where there are few."""
     for subs in ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), tuple(map(float, range(1, 10)))):
         marks = LogLocator(subs=subs, numticks=20).tick_values(low, high)
         inside = [float(mark) for mark in marks if low <= mark <= high]

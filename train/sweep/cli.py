@@ -87,7 +87,7 @@ def _plan(recipe: str, file: Path, data: Path | None, overrides: tuple[str, ...]
 
 
 class _Console:
-    """Shows a sweep to a person."""
+    """Shows the progress of a sweep on a terminal."""
 
     def __init__(self, num_trials: int, stack: ExitStack) -> None:
         self._num_trials, self._stack = num_trials, stack

@@ -1,4 +1,4 @@
-"""SWEEP.toml: which keys of a recipe are varied, how, and what is best."""
+"""SWEEP.toml: varied keys of a recipe, search method and metric."""
 
 import json
 import tomllib
@@ -18,16 +18,16 @@ _RANGE_KEYS = {"low", "high"}
 
 
 class SearchConfig(Config):
-    """[sweep]: how values are chosen."""
+    """[sweep]: search method and metric."""
 
     method: Literal["grid", "optuna"]
     """"grid": every combination; "optuna": proposals that learn from the trials before."""
     trials: Annotated[int, Field(ge=1, le=10_000)] | None = None
-    """How many Optuna proposes."""
+    """Number of proposals of Optuna."""
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
-    """Of the proposals; the seed of the trainings is that of the recipe."""
+    """Seed of the proposals; the seed of the trainings is that of the recipe."""
     metric: Metric = "loss"
-    """What the best trial has the least of, on the validation split: the loss, or the median
+    """Metric that the best trial minimises, on the validation split: the loss, or the median
     relative error of potential or field, at the step of the least loss."""
 
     @model_validator(mode="after")
@@ -41,7 +41,7 @@ class SweepConfig(Config):
     """The whole file."""
 
     dataset: str | None = None
-    """Relative to the file."""
+    """Path relative to the file."""
     sweep: SearchConfig
     keys: Annotated[dict[str, JsonValue], Field(min_length=1)]
 
@@ -53,7 +53,7 @@ def read_sweep(file: Path) -> tuple[SweepConfig, dict[str, Dimension]]:
         file: The file.
 
     Returns:
-        What it says, and what each key of the recipe may be, in the order of the file.
+        Its content, and the values of each key of the recipe, in the order of the file.
 
     Raises:
         RecipeError: If it is not there, or does not fit.
@@ -85,7 +85,7 @@ def read_sweep(file: Path) -> tuple[SweepConfig, dict[str, Dimension]]:
 def _dimensions(
     table: Mapping[str, Any], parent: str, file: Path
 ) -> Iterator[tuple[str, Dimension]]:
-    """The keys of a table; one that is written without quotes has come as tables in tables."""
+    """Keys of a table; a dotted key without quotes has come as nested tables."""
     for name, value in table.items():
         key = parent + name
         if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""sweep.json: what a sweep does, which must agree for it to go on."""
+"""sweep.json: definition of a sweep, which must agree for it to go on."""
 
 import json
 from typing import Literal
@@ -15,23 +15,23 @@ from hypermagnetics.train.sweep.sweep_files import SweepFiles
 
 
 class Definition(Config):
-    """What a sweep does."""
+    """Definition of a sweep."""
 
     version: Literal[1] = 1
     dataset: str
     """Path as given."""
     dataset_sha256: str
-    """Of its manifest, which names every byte."""
+    """sha256 of its manifest, which names every byte."""
     search: SearchConfig
     keys: dict[str, JsonValue]
     recipe: JsonValue
 
 
 def open_sweep(plan: Plan, files: SweepFiles) -> None:
-    """Begin a sweep, or see that the one that is there is the same.
+    """Begin a sweep, or check that the existing one is the same.
 
     Args:
-        plan: What is asked for.
+        plan: Plan of the sweep.
         files: Where.
 
     Raises:
@@ -84,7 +84,7 @@ def _read(files: SweepFiles) -> Definition:
 
 
 def _refuse_another(before: Definition, now: Definition, files: SweepFiles) -> None:
-    """A sweep may move, and may be given another number of trials; the rest stays."""
+    """Refuse another sweep: only the place and the number of trials may change."""
     ours, theirs = (_what_stays(definition) for definition in (now, before))
     if changed := [name for name in ours if ours[name] != theirs[name]]:
         raise RunError(

@@ -1,4 +1,4 @@
-"""What a key of the recipe may be in a sweep: one of some values, or a number in a range."""
+"""Values of a recipe key in a sweep: one of some choices, or a number in a range."""
 
 import json
 from dataclasses import dataclass
@@ -32,9 +32,9 @@ class Range(Config):
     low: float
     high: float
     log: bool = False
-    """Every factor counts the same, not every difference."""
+    """Whether the scale is logarithmic: equal factors count the same, not equal differences."""
     step: Annotated[float, Field(gt=0)] | None = None
-    """null for all numbers, or all integers."""
+    """Step between values; null for all numbers, or all integers."""
     whole: Annotated[bool, Field(alias="int")] = False
     """Integers only."""
 
@@ -57,7 +57,7 @@ class Range(Config):
         return (self.number(self.low), self.number(self.high))
 
     def number(self, value: float | int) -> float | int:
-        """A number as the recipe takes it."""
+        """Convert a number to the form of the recipe."""
         return int(value) if self.whole else value
 
     def holds(self, value: JsonValue) -> bool:

@@ -1,7 +1,7 @@
-"""The trials of a sweep in SQLite, and which process works on which.
+"""The trials of a sweep in SQLite, and the process that works on each.
 
 Whoever works on a trial holds the lock of a file, and so does the process that trains: an
-unfinished trial whose lock is free belongs to nobody. Trials are taken in a transaction that
+unfinished trial whose lock is free belongs to no process. Trials are taken in a transaction that
 excludes others.
 """
 
@@ -20,7 +20,7 @@ from hypermagnetics.train.sweep.plan import Plan, Values
 from hypermagnetics.train.sweep.sweep_files import SweepFiles
 
 _SECONDS_TO_WAIT = 60.0
-"""For other processes, whose transactions take milliseconds."""
+"""Seconds to wait for other processes, whose transactions take milliseconds."""
 
 _TABLE = """
     CREATE TABLE IF NOT EXISTS trials (
@@ -35,20 +35,20 @@ _TABLE = """
 
 
 class Result(Config):
-    """How far a trial is, and what came out."""
+    """State and results of a trial."""
 
     state: Literal["open", "finished", "failed"] = "open"
     step: int | None = None
-    """Of the least validation loss."""
+    """Step of the least validation loss."""
     loss: float | None = None
     potential: float | None = None
     """Median relative error of the potential."""
     field: float | None = None
     """Median relative error of the field."""
     seconds: float = 0.0
-    """All processes together."""
+    """Time of all processes together."""
     message: str = ""
-    """Why it failed."""
+    """Reason of a failure."""
 
 
 class Trial(Result):
@@ -59,15 +59,15 @@ class Trial(Result):
 
 
 class Taken(NamedTuple):
-    """A trial that this process works on."""
+    """A trial taken by this process."""
 
     trial: Trial
     lock: IO[bytes]
-    """To be closed when the work is over."""
+    """Lock file, to be closed when the work is over."""
 
 
 Propose = Callable[[int, Sequence[Trial]], Values]
-"""The values of a trial, from its number and the trials before."""
+"""Map from the number of a trial and the previous trials to its values."""
 
 
 class Ledger:
@@ -77,7 +77,7 @@ class Ledger:
         self._connection, self._plan, self._files = connection, plan, files
 
     def trials(self) -> list[Trial]:
-        """All trials that were begun, by number."""
+        """All trials begun so far, by number."""
         with self._errors():
             cursor = self._connection.execute("SELECT * FROM trials ORDER BY number")
             names = [column[0] for column in cursor.description]
@@ -85,7 +85,7 @@ class Ledger:
         return [self._checked(row) for row in rows]
 
     def take(self, propose: Propose) -> Taken | None:
-        """Take an unfinished trial that nobody works on, or else a new one.
+        """Take an unfinished trial without a process, or else a new one.
 
         Args:
             propose: Gives the values of a new one.
@@ -113,7 +113,7 @@ class Ledger:
         return ended and len(trials) >= self._plan.num_trials
 
     def record(self, trial: Trial, result: Result) -> None:
-        """Write down what became of a trial that this process has taken."""
+        """Record the result of a trial taken by this process."""
         with self._transaction():
             self._write(trial.model_copy(update=result.model_dump()))
 
@@ -137,7 +137,7 @@ class Ledger:
         self._connection.execute(f"INSERT OR REPLACE INTO trials ({names}) VALUES ({marks})", row)
 
     def _checked(self, row: dict[str, object]) -> Trial:
-        """A row as a trial of this sweep: the file may have come from anyone."""
+        """Check a row as a trial of this sweep: the file is not trusted."""
         try:
             trial = Trial.model_validate({**row, "values": json.loads(str(row["values"]))})
         except (ValidationError, ValueError, RecursionError):
@@ -173,10 +173,10 @@ class Ledger:
 
 @contextmanager
 def open_ledger(plan: Plan, files: SweepFiles) -> Iterator[Ledger]:
-    """Open the table, which is made if it is not there.
+    """Open the table, and make it if absent.
 
     Args:
-        plan: What the sweep does.
+        plan: Plan of the sweep.
         files: Where.
 
     Yields:

@@ -1,6 +1,6 @@
 """Proposals of Optuna's tree-structured Parzen estimator (Bergstra et al., 2011).
 
-A proposal is made by a study in memory that is told all trials before, with a seed of its own: so
+A proposal is made by a study in memory that gets all trials before, with a seed of its own: so
 it is the same after a kill as without.
 """
 
@@ -24,16 +24,16 @@ from hypermagnetics.train.sweep.plan import Plan, Values
 
 
 class OptunaSearch:
-    """Proposes values that learn from the trials before."""
+    """Proposes values learned from previous trials."""
 
     def __init__(self, plan: Plan) -> None:
-        """Propose for this plan."""
+        """Prepare proposals for this plan."""
         self._plan = plan
         self._distributions = {key: _distribution(d) for key, d in plan.keys.items()}
         optuna.logging.set_verbosity(optuna.logging.WARNING)
 
     def __call__(self, number: int, before: Sequence[Trial]) -> Values:
-        """The values of a trial; those that are not ended yet teach nothing."""
+        """Values of a trial; unfinished trials are ignored."""
         words = np.random.SeedSequence([self._plan.search.seed, number]).generate_state(1)
         study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=int(words[0])))
         study.add_trials([self._told(trial) for trial in before if trial.state != "open"])

@@ -1,4 +1,4 @@
-"""The process of a trial ends with the process that started it."""
+"""End of a trial's process with the process that started it."""
 
 import os
 import signal
@@ -8,7 +8,7 @@ import threading
 def stop_with_parent() -> None:
     """Send this process SIGTERM as soon as its standard input, held by its parent, is closed.
 
-    A sweep that is killed would else leave a training behind that nobody records, and that keeps
+    A sweep that is killed would else leave a training behind that is not recorded, and that keeps
     the accelerator busy. SIGTERM makes a checkpoint, from which another process goes on.
     """
     threading.Thread(target=_wait_and_stop, daemon=True).start()

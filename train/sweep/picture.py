@@ -36,9 +36,9 @@ def parallel_coordinates(
 
     Args:
         trials: At least one of them has the metric.
-        keys: What was varied, an axis each.
+        keys: Varied keys, an axis each.
         metric: The last axis, and the colour.
-        title: What stands on top.
+        title: Title on top.
 
     Returns:
         A PNG.

@@ -1,4 +1,4 @@
-"""A sweep as it is asked for: a recipe, what is varied in it, and how."""
+"""Plan of a sweep: a recipe, its varied keys, and the search."""
 
 import json
 import math
@@ -16,14 +16,14 @@ from hypermagnetics.train.sweep.config import SearchConfig
 from hypermagnetics.train.sweep.dimensions import Choices, Dimension
 
 Values = Mapping[str, JsonValue]
-"""What one trial has in the place of the recipe's own values, by key."""
+"""Values of one trial in place of the recipe's own, by key."""
 
 _MOST_COMBINATIONS = 10_000
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a sweep does."""
+    """Plan of a sweep."""
 
     recipe: TrainingRecipe
     keys: Mapping[str, Dimension]
@@ -40,7 +40,7 @@ class Plan:
 
     @property
     def num_trials(self) -> int:
-        """How many trials there are."""
+        """Number of trials."""
         return self.search.trials or self._num_combinations
 
     @property
@@ -54,7 +54,7 @@ class Plan:
             yield dict(zip(self.keys, values, strict=True))
 
     def check(self) -> None:
-        """See that the recipe has the keys and takes the values.
+        """Check that the recipe has the keys and accepts the values.
 
         A grid is checked in all its combinations. Of what Optuna may propose, each value of a list
         and both ends of a range are, beside the first values of the other keys.
@@ -79,12 +79,12 @@ class Plan:
 
 
 def in_words(values: Values) -> str:
-    """As in `model.width=64, optimiser.name="adam"`."""
+    """Values as text, as in `model.width=64, optimiser.name="adam"`."""
     return ", ".join(f"{key}={shown(value)}" for key, value in values.items())
 
 
 def shown(value: JsonValue) -> str:
-    """A value for people; numbers with four digits."""
+    """A value as text; numbers with four digits."""
     if isinstance(value, float):
         return f"{value:.4g}"
     return value if isinstance(value, str) else json.dumps(value)

@@ -1,4 +1,4 @@
-"""What a finished sweep leaves: two tables and a picture."""
+"""Report of a finished sweep: two tables and a picture."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ def write_report(plan: Plan, files: SweepFiles, trials: Sequence[Trial]) -> None
     """Write table.csv, table.md and parallel.png.
 
     Args:
-        plan: What the sweep does.
+        plan: Plan of the sweep.
         files: Where.
         trials: The best first.
     """

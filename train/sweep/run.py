@@ -1,4 +1,4 @@
-"""A sweep from its start, or from what is finished, to its end."""
+"""A sweep from its start, or from its finished trials, to its end."""
 
 import time
 from typing import Protocol, runtime_checkable
@@ -16,22 +16,22 @@ _SECONDS_BETWEEN_LOOKS = 0.3
 
 @runtime_checkable
 class TrialListener(Protocol):
-    """Somebody who watches a sweep."""
+    """Receives the progress of a sweep."""
 
     def begins(self, trial: Trial) -> None:
-        """Told before this process works on a trial."""
+        """Called before this process works on a trial."""
 
     def ended(self, trials: list[Trial]) -> None:
-        """Told the trials of all processes after one of this process has ended, and first."""
+        """Called with the trials of all processes, first and after each trial of this process."""
 
 
 def sweep(
     plan: Plan, propose: Propose, files: SweepFiles, listener: TrialListener, *, retry_failed: bool
 ) -> list[Trial]:
-    """Work on trials until all have ended, beside other processes that do the same.
+    """Work on trials until all have ended, in parallel with other processes.
 
     Args:
-        plan: What the sweep does.
+        plan: Plan of the sweep.
         propose: Its search.
         files: Where.
         listener: Told about each trial.
@@ -71,7 +71,7 @@ def _work(
     stop: StopRequest,
     listener: TrialListener,
 ) -> bool:
-    """Run a trial that was taken; whether it is still open."""
+    """Run a taken trial; return whether it is still open."""
     with taken.lock:
         listener.begins(taken.trial)
         result = run_trial(plan, files, taken, stop)

@@ -1,4 +1,4 @@
-"""How the values of the trials are chosen."""
+"""Choice of the values of the trials."""
 
 import importlib.util
 
@@ -8,7 +8,7 @@ from hypermagnetics.train.sweep.plan import Plan
 
 
 def search_of(plan: Plan) -> Propose:
-    """The search that a plan asks for.
+    """Search of a plan.
 
     Args:
         plan: The plan.

@@ -1,4 +1,4 @@
-"""Where the parts of a sweep are."""
+"""Paths of the parts of a sweep."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,33 +14,33 @@ class SweepFiles:
 
     @property
     def lock(self) -> Path:
-        """Held while the sweep is opened."""
+        """Lock, held while the sweep is opened."""
         return self.directory / "lock"
 
     @property
     def definition(self) -> Path:
-        """What the sweep does."""
+        """Definition of the sweep."""
         return self.directory / "sweep.json"
 
     @property
     def database(self) -> Path:
-        """The trials, for all processes: SQLite."""
+        """Trials, for all processes: SQLite."""
         return self.directory / "trials.sqlite"
 
     def trial(self, number: int) -> RunFiles:
-        """The run of a trial."""
+        """Directory of the run of a trial."""
         return RunFiles(self.directory / f"trial-{number:04d}")
 
     def recipe(self, number: int) -> Path:
-        """The recipe that a trial is started with."""
+        """Recipe of a trial."""
         return self.directory / "recipes" / f"trial-{number:04d}.json"
 
     def log(self, number: int) -> Path:
-        """What the process of a trial has said."""
+        """Output of the process of a trial."""
         return self.directory / "logs" / f"trial-{number:04d}.log"
 
     def trial_lock(self, number: int) -> Path:
-        """Held by whoever works on a trial."""
+        """Lock, held by the process that works on a trial."""
         return self.directory / "locks" / f"trial-{number:04d}"
 
     @property

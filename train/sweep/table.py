@@ -13,7 +13,7 @@ from hypermagnetics.train.sweep.plan import shown
 
 _ORDER = ("finished", "open", "failed")
 _MOST_CHARACTERS = 40
-"""Of a value on the screen."""
+"""Longest value on the screen, in characters."""
 
 
 def ranked(trials: Iterable[Trial], metric: Metric) -> list[Trial]:
@@ -25,17 +25,17 @@ def ranked(trials: Iterable[Trial], metric: Metric) -> list[Trial]:
 
 
 def score_of(trial: Trial, metric: Metric) -> float:
-    """What the best trial has the least of; infinite where there is none."""
+    """Value minimised by the best trial; infinite where there is none."""
     score: float | None = getattr(trial, metric)
     return math.inf if score is None else score
 
 
 def text_table(trials: Sequence[Trial], keys: Sequence[str]) -> str:
-    """For a screen: errors in per cent, numbers with four digits.
+    """Table for a screen: errors in per cent, numbers with four digits.
 
     Args:
         trials: In the order of the rows.
-        keys: What was varied.
+        keys: Varied keys.
 
     Returns:
         Aligned columns, and a line for each failure.
@@ -50,7 +50,7 @@ def text_table(trials: Sequence[Trial], keys: Sequence[str]) -> str:
 
 
 def markdown_table(trials: Sequence[Trial], keys: Sequence[str]) -> str:
-    """The same as Markdown; arguments as `text_table`."""
+    """The same table as Markdown; arguments as of `text_table`."""
     header, *rows = (
         [cell.replace("|", "\\|") for cell in row]
         for row in (_header(keys), *(_row(trial, keys) for trial in trials))
@@ -62,7 +62,7 @@ def markdown_table(trials: Sequence[Trial], keys: Sequence[str]) -> str:
 
 
 def csv_table(trials: Sequence[Trial], keys: Sequence[str]) -> str:
-    """For programs: all digits, errors as fractions; arguments as `text_table`."""
+    """Table for programs: all digits, errors as fractions; arguments as of `text_table`."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     errors = ("potential_median_relative_error", "field_median_relative_error")

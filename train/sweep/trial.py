@@ -32,12 +32,12 @@ def run_trial(plan: Plan, files: SweepFiles, taken: Taken, stop: StopRequest) ->
 
     Args:
         plan: The sweep.
-        files: Where it is.
+        files: Files of the run.
         taken: The trial.
         stop: Whether a signal has come, which is handed on.
 
     Returns:
-        What became of it; still open if it was stopped.
+        Result of the trial; still open if it was stopped.
 
     Raises:
         RunWriteError: If the directory takes no more, as on a full disk; the trial stays open.
@@ -85,7 +85,7 @@ def _command(plan: Plan, files: SweepFiles, trial: Trial) -> list[str]:
 
 
 def _train(command: list[str], output: IO[bytes], lock: IO[bytes], stop: StopRequest) -> int:
-    """The exit code of a process that holds the lock of its trial as long as it lives."""
+    """Run a process that holds the lock of its trial for life; return its exit code."""
     with subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
@@ -106,7 +106,7 @@ def _train(command: list[str], output: IO[bytes], lock: IO[bytes], stop: StopReq
 
 
 def _last_error(log: Path, start: int) -> str:
-    """The last line of a log, from a place on, that tells of an error; else the last line."""
+    """Last error message of a log, from an offset on; else the last line."""
     with log.open("rb") as file:
         file.seek(max(start, log.stat().st_size - _TAIL_BYTES))
         lines = [line.strip() for line in file.read().decode(errors="replace").splitlines()]

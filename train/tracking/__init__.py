@@ -1,1 +1,1 @@
-"""What a run tells TensorBoard, wandb and MLflow, beside its metrics.jsonl."""
+"""Trackers beside metrics.jsonl: TensorBoard, wandb and MLflow."""

@@ -12,10 +12,10 @@ from pydantic import JsonValue
 from hypermagnetics.train.tracking.tracker import TrackedRun
 
 _PARAMETERS_PER_CALL = 100
-"""The most that MLflow takes."""
+"""Largest number of parameters that MLflow takes per call."""
 
 _LONGEST_PARAMETER = 500
-"""Characters that every release and store of MLflow takes."""
+"""Number of characters that every release and store of MLflow takes."""
 
 DEFAULTS = {
     # It would tell its makers of every run.
@@ -26,14 +26,14 @@ DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
 }
-"""Environment variables as they are if a user sets none."""
+"""Environment variables, unless set by a user."""
 
 
 class MLflow:
     """One run of MLflow for all processes of a run: in a file of its own, or on a server."""
 
     def __init__(self, run: TrackedRun) -> None:
-        """Begin, or go on."""
+        """Begin or resume the run."""
         from mlflow import MlflowClient
         from mlflow.entities import Metric, Param
 
@@ -56,7 +56,7 @@ class MLflow:
         self._told = {} if is_new else self._last_steps()
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
-        """Log numbers, but for steps that it has already."""
+        """Log numbers, except for steps already logged."""
         now = int(time.time() * 1000)
         new = [
             self._metric(key, value, now, step)
@@ -67,7 +67,7 @@ class MLflow:
             self._client.log_batch(self._number, metrics=new)
 
     def picture(self, step: int, png: bytes) -> None:
-        """Log a picture, but for a validation that it has already."""
+        """Log a picture, except for a validation already logged."""
         if step > self._told.get("validation/loss", -1):
             image = Image.open(io.BytesIO(png))
             self._client.log_image(self._number, image, key="sample", step=step, synchronous=True)
@@ -95,7 +95,7 @@ class MLflow:
 
 
 def _flat(recipe: Mapping[str, JsonValue], above: str = "") -> Iterator[tuple[str, Any]]:
-    """The keys of a recipe with those above them, as in model.width."""
+    """The keys of a recipe with their tables, as in model.width."""
     for key, value in recipe.items():
         if isinstance(value, dict):
             yield from _flat(value, f"{above}{key}.")

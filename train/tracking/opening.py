@@ -1,4 +1,4 @@
-"""The trackers that a recipe asks for, ready for the first step."""
+"""Trackers of a recipe, opened before the first step."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -33,15 +33,15 @@ def open_tracking(
     """Open the trackers of a run.
 
     Args:
-        names: Which ones.
+        names: Names of the trackers.
         setup: The parts of the training.
-        files: Where the run is kept.
+        files: Files of the run.
         steps_done: Steps up to the checkpoint that the run goes on from.
-        clock: What the times are added to.
+        clock: Clock of the process.
         tell: Told of a tracker that fails; the run goes on without it.
 
     Returns:
-        What tells them all.
+        Tracking by all of them.
     """
     tracking = Tracking(Pictures(setup.dataset, setup.valid), clock, tell)
     run = TrackedRun(

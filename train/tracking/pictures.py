@@ -1,4 +1,4 @@
-"""The picture that a validation shows."""
+"""Picture of a validation."""
 
 from contextlib import AbstractContextManager
 
@@ -9,28 +9,28 @@ from hypermagnetics.train.clock import Clock
 from hypermagnetics.train.validation import Validation
 
 _DOTS_PER_INCH = 72
-"""A quarter of a megabyte a picture: a run has many. Fewer colours instead show as bands."""
+"""A quarter of a megabyte a picture, as a run has many. Fewer colours instead show as bands."""
 
 _SAMPLE = 0
-"""The same one in every process of a run, with nothing to be remembered."""
+"""Index of the drawn sample, the same in every process of a run without being stored."""
 
 
 class Pictures:
     """Draws the first sample of the validation split as a model sees it."""
 
     def __init__(self, dataset: Dataset, split: Split) -> None:
-        """Read nothing yet."""
+        """Store the parts; nothing is read yet."""
         self._dataset, self._split = dataset, split
         self._is_compiled = False
 
     def draw(self, step: int, model: Model, found: Validation, clock: Clock) -> bytes:
-        """True potential, predicted potential and their difference.
+        """Draw true potential, predicted potential and their difference.
 
         Args:
             step: The steps that were made.
             model: The model after them.
             found: The errors of the whole split.
-            clock: What the time is added to; the first picture compiles.
+            clock: Clock of the process; the first picture compiles.
 
         Returns:
             A PNG file.

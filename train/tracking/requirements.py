@@ -1,4 +1,4 @@
-"""What trackers need of this machine, looked at before the first step."""
+"""Requirements of trackers on this machine, checked before the first step."""
 
 import os
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ _PACKAGES: dict[Tracker, str] = {
 
 
 def refuse_unusable(names: Sequence[Tracker]) -> None:
-    """See that every tracker can be used.
+    """Check that every tracker can be used.
 
     Args:
         names: The trackers that a recipe asks for.
@@ -42,7 +42,7 @@ def refuse_unusable(names: Sequence[Tracker]) -> None:
 
 
 def settle_environment(name: Tracker) -> None:
-    """Set what a tracker reads from the environment, but for what a user has set."""
+    """Set the environment variables of a tracker, except those set by a user."""
     defaults = {"wandb": wandb.DEFAULTS, "mlflow": mlflow.DEFAULTS}.get(name, {})
     for variable, value in defaults.items():
         if not os.environ.get(variable):

@@ -1,4 +1,4 @@
-"""What a tracker is, and what it is told before the first step."""
+"""Interface of a tracker, and its information before the first step."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,22 +12,22 @@ from hypermagnetics.files import write_text_atomically
 
 @dataclass(frozen=True)
 class TrackedRun:
-    """The run that is tracked."""
+    """The tracked run."""
 
     name: str
-    """For people."""
+    """Display name."""
     directory: Path
-    """Where a tracker may keep files of its own, each in a directory of its name."""
+    """Directory for the files of trackers, each in a subdirectory of its name."""
     recipe: dict[str, JsonValue]
-    """With every default filled in."""
+    """Recipe with every default filled in."""
     steps_done: int
-    """Steps up to the checkpoint that this process goes on from; later ones are made again."""
+    """Steps up to the checkpoint from which this process resumes; later ones are made again."""
 
     def remembered(self, name: str, make: Callable[[], str]) -> tuple[str, bool]:
-        """A word that all processes of the run share, such as the run's number at a tracker.
+        """Word shared by all processes of the run, such as the run's number at a tracker.
 
         Args:
-            name: What the word is kept under.
+            name: Name under which the word is kept.
             make: Makes it, the first time.
 
         Returns:
@@ -44,13 +44,13 @@ class TrackedRun:
 
 @runtime_checkable
 class Tracker(Protocol):
-    """Somewhere a run is shown. Any error ends the tracking there, and nothing else."""
+    """Display of a run elsewhere. Any error ends the tracking there, and nothing else."""
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
-        """Take numbers, by the names that metrics.jsonl has for them, after a step."""
+        """Log numbers after a step, by their names in metrics.jsonl."""
 
     def picture(self, step: int, png: bytes) -> None:
-        """Take a picture of a sample, a PNG file, after a step."""
+        """Log a picture of a sample, a PNG file, after a step."""
 
     def close(self, finished: bool) -> None:
-        """Take no more; `finished` says whether the run has come to its end."""
+        """Close the tracker; `finished` says whether the run has come to its end."""

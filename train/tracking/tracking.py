@@ -12,22 +12,22 @@ from hypermagnetics.train.tracking.tracker import Tracker
 from hypermagnetics.train.validation import Validation
 
 _NO_SCALARS = {"step", "steps"}
-"""Numbers of a line of metrics.jsonl that say what it is about."""
+"""Keys of a line of metrics.jsonl that are labels, not metrics."""
 
 
 class Tracking:
-    """Tells every tracker what a run does, and drops one that fails.
+    """Forwards the progress of a run to every tracker, and drops one that fails.
 
-    metrics.jsonl is the truth; what stands elsewhere is for looking at.
+    metrics.jsonl is the reference; trackers are for display only.
     """
 
     def __init__(self, pictures: Pictures, clock: Clock, tell: Callable[[str], None]) -> None:
-        """Begin with no tracker.
+        """Start without trackers.
 
         Args:
-            pictures: What is shown of a validation.
-            clock: What the times are added to.
-            tell: Told once of each tracker that fails.
+            pictures: Pictures of validations.
+            clock: Clock of the process.
+            tell: Called once for each tracker that fails.
         """
         self._pictures, self._clock, self._tell = pictures, clock, tell
         self._trackers: dict[str, Tracker] = {}
@@ -48,7 +48,7 @@ class Tracking:
         self._each(lambda tracker: tracker.scalars(step, values))
 
     def picture(self, step: int, model: Model, found: Validation) -> None:
-        """Show what a model predicts after a step."""
+        """Draw the prediction of a model after a step, and pass it on."""
         if not (self._trackers and self._draws):
             return
         try:
@@ -85,7 +85,7 @@ class Tracking:
 
 
 def _numbers(record: Mapping[str, JsonValue], above: str = "") -> Iterator[tuple[str, float]]:
-    """The numbers of a line under the names it has for them, as in validation/loss."""
+    """Numbers of a line under their names, as in validation/loss."""
     for name, value in record.items():
         if name in _NO_SCALARS:
             continue

@@ -21,7 +21,7 @@ DEFAULTS = {
     # A finished training waits so long for a network that is gone, not for ever [s].
     "WANDB_FINISH_TIMEOUT": "60",
 }
-"""Environment variables as they are if a user sets none."""
+"""Environment variables, unless set by a user."""
 
 KEYS = ("WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE")
 """Environment variables of which one must be set to send anything."""
@@ -31,7 +31,7 @@ class Wandb:
     """One run of wandb for all processes of a run."""
 
     def __init__(self, run: TrackedRun) -> None:
-        """Begin, or go on."""
+        """Begin or resume the run."""
         import wandb
 
         self._image = wandb.Image
@@ -47,7 +47,7 @@ class Wandb:
         )
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
-        """Log numbers; wandb itself drops steps that it has already."""
+        """Log numbers; wandb itself drops steps already logged."""
         self._run.log(dict(values), step=step)
 
     def picture(self, step: int, png: bytes) -> None:

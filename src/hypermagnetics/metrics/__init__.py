@@ -1,4 +1,4 @@
-"""How far predictions are from the truth: always as fractions of it, and in physical units before.
+"""Errors of predictions relative to the truth, from values in physical units.
 
 The relative error at a point is |predicted - truth| / |truth|, with vector norms for the field.
 Nothing is dropped in silence: a prediction that is not finite counts as an infinite error, and

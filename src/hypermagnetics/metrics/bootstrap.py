@@ -1,4 +1,4 @@
-"""How much a metric would vary with other samples: bootstrap intervals of 95 %."""
+"""Bootstrap intervals of 95 %: variation of a metric over samples."""
 
 from collections.abc import Iterator
 from functools import lru_cache
@@ -17,7 +17,7 @@ _SEED = 0
 _ENDS = (0.025, 0.975)
 _SAMPLES_PER_STEP = 1024
 _KEPT_SAMPLES = 1 << 14
-"""The resamples of up to so many samples are kept, in 64 MiB: they are needed again and again."""
+"""Largest number of samples whose resamples are cached for reuse, in 64 MiB."""
 
 
 def median_intervals(relative: Relative, codes: Codes, num_groups: int) -> list[Interval | None]:
@@ -26,7 +26,7 @@ def median_intervals(relative: Relative, codes: Codes, num_groups: int) -> list[
     Args:
         relative: Relative errors; NaN where there is none.
         codes: The group of each point, or of all points of a sample, from 0; others are in none.
-        num_groups: How many groups there are.
+        num_groups: Number of groups.
 
     Returns:
         For each group the 2.5 % and the 97.5 % quantile of `resampled_medians`; None if fewer than
@@ -54,7 +54,7 @@ def resampled_medians(
     Args:
         relative: As in `median_intervals`; so are the other arguments.
         codes: Groups.
-        num_groups: How many.
+        num_groups: Number of groups.
 
     Returns:
         The medians; NaN where a resample draws no value.
@@ -100,7 +100,7 @@ def resampled_ratios(
 
 
 def interval(values: Float64[np.ndarray, " resamples"]) -> Interval | None:
-    """The interval that 95 % of the resamples lie in; None if all are undefined."""
+    """Interval of the central 95 % of the resamples; None if all are undefined."""
     defined = values[~np.isnan(values)]  # a resample may have drawn no sample with a value
     if not defined.size:
         return None
@@ -109,16 +109,16 @@ def interval(values: Float64[np.ndarray, " resamples"]) -> Interval | None:
 
 
 def resamples(num_samples: int) -> Iterator[tuple[slice, Float32[np.ndarray, "resamples part"]]]:
-    """How often each of 1000 resamples draws each sample, for some samples after the others.
+    """Yield the draw counts of the samples in each of 1000 resamples, part by part.
 
     How many of a resample's draws fall into each part is multinomial; within a part they are
     uniform. So no array is as large as (resamples, samples).
 
     Args:
-        num_samples: How many samples there are, and are drawn.
+        num_samples: Number of samples, and of draws.
 
     Yields:
-        Which samples, and how often each is drawn.
+        Slice of the samples, and the number of draws of each.
     """
     if num_samples > _KEPT_SAMPLES:
         yield from _drawn(num_samples)
@@ -148,7 +148,7 @@ def _drawn(num_samples: int) -> Iterator[tuple[slice, Float32[np.ndarray, "resam
 def _times_drawn(
     generator: np.random.Generator, draws: Int[np.ndarray, " resamples"], num_samples: int
 ) -> Float32[np.ndarray, "resamples part"]:
-    """How often each resample draws each of some samples."""
+    """Draw counts of some samples in each resample."""
     resample = np.repeat(np.arange(draws.size), draws)
     sample = generator.integers(num_samples, size=resample.size)
     times = np.bincount(resample * num_samples + sample, minlength=draws.size * num_samples)
@@ -158,7 +158,7 @@ def _times_drawn(
 def _resampled(
     relative: Relative, codes: Codes, num_groups: int
 ) -> tuple[Float64[np.ndarray, "groups resamples"], Int[np.ndarray, " groups"]]:
-    """`resampled_medians`, and how many samples have a value in each group."""
+    """`resampled_medians`, and the number of samples with a value in each group."""
     bins = Bins.of(relative, codes, num_groups)
     counts = np.zeros((RESAMPLES, bins.num_bins))
     num_samples = np.zeros(num_groups, np.int64)

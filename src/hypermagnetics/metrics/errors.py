@@ -11,7 +11,7 @@ from hypermagnetics.errors import HypermagneticsError, LabelError
 
 @dataclass(frozen=True)
 class Errors:
-    """The errors of some samples in one quantity: all that the metrics are computed from."""
+    """Errors of some samples in one quantity, the input of all metrics."""
 
     relative: Float32[np.ndarray, "samples points"]
     """Relative error at each point: infinite where the prediction is not finite, NaN where the
@@ -21,7 +21,7 @@ class Errors:
     squared_truth: Float[np.ndarray, " samples"]
     """Sum over the points of |truth|²."""
     nonfinite: Int[np.ndarray, " samples"]
-    """How many points of the prediction are not finite."""
+    """Number of predicted points that are not finite."""
 
     @classmethod
     def join(cls, parts: Sequence["Errors"]) -> "Errors":

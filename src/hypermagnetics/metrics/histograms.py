@@ -8,11 +8,11 @@ from jaxtyping import Float, Float32, Float64, Int, Int32
 from hypermagnetics.metrics.order_statistics import Codes, Relative
 
 _MAX_VALUES = 1 << 18
-"""Values that the bins are made from; all, if there are no more."""
+"""Largest number of values that the bins are made from."""
 _RANKS = 128
-"""Bins that a group has, at most, besides that of infinities."""
+"""Largest number of bins of a group, besides that of infinities."""
 _SHIFT = 14
-"""Bits of a float32 that are left out when bins are told apart: to 0.2 %, that is."""
+"""Trailing bits of a float32 dropped before binning: a resolution of 0.2 %."""
 _KEYS = 1 << (32 - _SHIFT)
 _INFINITE = 0x7F800000 >> _SHIFT
 """Key of infinity; a NaN has a larger one."""
@@ -27,12 +27,12 @@ class Bins:
     """
 
     bin_of: Int32[np.ndarray, "groups_and_none keys"]
-    """The bin of each group and leading bits; the last bin is for what is in no group or NaN."""
+    """Bin of each group and leading bits; the last bin is for NaN and values in no group."""
     first: Int[np.ndarray, " groups_and_one"]
     """First bin of each group."""
     low: Float64[np.ndarray, " bins"]
     high: Float64[np.ndarray, " bins"]
-    """Least and largest value in each bin, as far as was looked."""
+    """Least and largest value in each bin, among the values the bins were made from."""
 
     @classmethod
     def of(cls, relative: Relative, codes: Codes, num_groups: int) -> "Bins":
@@ -43,7 +43,7 @@ class Bins:
         Args:
             relative: Relative errors.
             codes: Groups of points or samples.
-            num_groups: How many groups there are.
+            num_groups: Number of groups.
 
         Returns:
             The bins.
@@ -67,7 +67,7 @@ class Bins:
 
     @property
     def num_bins(self) -> int:
-        """Of all groups together."""
+        """Number of bins of all groups together."""
         return int(self.first[-1])
 
     def of_group(self, group: int) -> slice:
@@ -75,7 +75,7 @@ class Bins:
         return slice(int(self.first[group]), int(self.first[group + 1]))
 
     def histograms(self, relative: Relative, codes: Codes) -> Int[np.ndarray, "samples bins"]:
-        """How many values of each sample are in each bin."""
+        """Count the values of each sample in each bin."""
         none = len(self.bin_of) - 1
         group = np.minimum(codes.astype(np.uint32), none)  # a negative code is a large number, too
         keys = np.ascontiguousarray(relative).view(np.uint32) >> _SHIFT
@@ -88,11 +88,11 @@ class Bins:
     def medians(
         self, counts: Float64[np.ndarray, "resamples bins"], group: int
     ) -> Float64[np.ndarray, " resamples"]:
-        """The medians of sums of histograms of a group, linear within a bin; NaN of an empty one.
+        """Medians of sums of histograms of a group, linear within a bin; NaN if empty.
 
         Args:
             counts: In the bins of the group.
-            group: Which.
+            group: Number of the group.
 
         Returns:
             The medians.
@@ -114,7 +114,7 @@ def _bins_of_group(
     """The bin of each key up to infinity, and the least and largest value in each bin.
 
     The last bin holds infinities alone; what is larger than all that was looked at is in the one
-    before it. With the least and largest value, no error is invented that nobody made: between
+    before it. With the least and largest value, no error is invented that does not occur: between
     two values that occur often, and nothing in between, nothing is interpolated.
     """
     finite = np.sort(values[np.isfinite(values)])

@@ -8,7 +8,7 @@ from jaxtyping import Float, Float32, Float64, Int, Integer
 
 _VALUES_PER_STEP = 1 << 20
 _HALF = 1 << 16
-"""Numbers that 16 bits can be: the two halves of a float32."""
+"""Number of values of 16 bits, one half of a float32."""
 _INFINITY = 0x7F80
 """The upper half of infinity; that of a NaN is larger."""
 
@@ -26,7 +26,7 @@ class GroupedQuantiles:
     """NaN for a group without values."""
     num_points: Int[np.ndarray, " groups"]
     num_undefined: Int[np.ndarray, " groups"]
-    """Points without a relative error, which are in no quantile."""
+    """Number of points without a relative error, which are in no quantile."""
 
 
 def steps(values: np.ndarray) -> Iterator[slice]:
@@ -48,7 +48,7 @@ def grouped_quantiles(
     Args:
         relative: Relative errors, not negative.
         codes: Groups, from 0; points of other codes are in none.
-        num_groups: How many groups there are.
+        num_groups: Number of groups.
         probabilities: From 0 to 1.
 
     Returns:
@@ -123,7 +123,7 @@ def row_quantiles(
 
 
 def _between(low: np.ndarray, high: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """Linear between two values; no difference of infinities is taken."""
+    """Interpolate linearly between two values, without a difference of infinities."""
     between = (share > 0) & (low < high)
     step = np.subtract(high, low, out=np.zeros_like(low), where=between)
     values: np.ndarray = low + np.multiply(share, step, out=np.zeros_like(low), where=between)
@@ -174,7 +174,7 @@ def _order_statistics(
 def _lower_halves(
     relative: Relative, codes: Codes, num_groups: int, bins: Int[np.ndarray, " bins"]
 ) -> Int[np.ndarray, "bins halves"]:
-    """How often each lower half occurs in each of some bins of group and upper half."""
+    """Count the lower halves in each of some bins of group and upper half."""
     slot_of = np.full(num_groups * _HALF, -1, np.int32)
     slot_of[bins] = np.arange(len(bins))
     counts = np.zeros((len(bins), _HALF), np.int64)

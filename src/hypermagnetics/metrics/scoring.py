@@ -21,9 +21,9 @@ class Quantiles:
     p90_relative_error: float
     p99_relative_error: float
     ci95: Interval | None
-    """Of `median_relative_error`; None for a single sample, or where that is undefined."""
+    """Interval of `median_relative_error`; None for a single sample, or where undefined."""
     num_points: int
-    """Of all samples together; those of zero truth, which have no relative error, included."""
+    """Number of points of all samples, including those of zero truth (no relative error)."""
     zero_truth_points: int
     """Points left out of the quantiles because their truth is exactly zero."""
 
@@ -64,7 +64,7 @@ def grouped_scores(
     Args:
         errors: From `measure`; at least one sample. The relative errors may lie in a mapped file.
         groups: The group of each sample, from 0.
-        num_groups: How many groups there are, each with a sample.
+        num_groups: Number of groups, each with a sample.
 
     Returns:
         The metrics of each group, as fractions.
@@ -87,7 +87,7 @@ def grouped_point_quantiles(
     Args:
         relative: Relative errors, as in `Errors`; they may lie in a mapped file.
         codes: The group of each point, or of all points of each sample, from 0; others are in none.
-        num_groups: How many groups there are.
+        num_groups: Number of groups.
 
     Returns:
         The quantiles of each group.

@@ -23,8 +23,8 @@ from hypermagnetics.shapes import Field as FieldValues
 from hypermagnetics.table import source_rows
 
 MomentAs = Literal["factor", "input"]
-"""What a hypernetwork does with the moment: it makes weights for each of its components, which the
-moment multiplies, or it reads it."""
+"""Role of the moment in a hypernetwork: a factor of the weights made for each of its components, or
+an input."""
 
 
 class AdditiveModel(Model):
@@ -81,12 +81,12 @@ class AdditiveModel(Model):
 
 
 def network_inputs(dim: int, shape_size: int, moment_as: MomentAs) -> tuple[int, int]:
-    """How many vectors of weights a hypernetwork makes, and how many numbers it reads.
+    """Number of weight vectors a hypernetwork makes, and number of its inputs beside position.
 
     Args:
         dim: Space dimension.
         shape_size: Features of a source behind moment and position.
-        moment_as: What becomes of the moment.
+        moment_as: Role of the moment.
 
     Returns:
         The number of vectors, and the numbers read beside the position.
@@ -102,7 +102,7 @@ def sum_over_sources(
     Args:
         rows: The sources, padding included, which contributes nothing.
         hypernetwork: h, of the sizes that `network_inputs` gives.
-        moment_as: What becomes of the moment.
+        moment_as: Role of the moment.
 
     Returns:
         The sum.

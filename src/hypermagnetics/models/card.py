@@ -1,4 +1,4 @@
-"""What a model reads, and where it can be trusted, for people."""
+"""Model card: arguments of a model and its range of validity."""
 
 import equinox as eqx
 import jax
@@ -9,7 +9,7 @@ from hypermagnetics.table import LENGTHS
 
 
 def num_parameters(model: Model) -> int:
-    """Trained numbers of a model."""
+    """Number of trained parameters of a model."""
     return sum(leaf.size for leaf in jax.tree.leaves(eqx.filter(model, eqx.is_inexact_array)))
 
 

@@ -10,7 +10,7 @@ from hypermagnetics.models.model import Model, field_at, potential_at
 from hypermagnetics.shapes import Field, Points, Potential, SourceTable
 
 PLATFORMS = ("cpu", "cuda")
-"""Where an exported function runs."""
+"""Platforms of an exported function."""
 
 Quantity = Literal["potential", "field"]
 _FUNCTIONS = {"potential": potential_at, "field": field_at}
@@ -33,7 +33,7 @@ def to_jax_export(model: Model, quantity: Quantity) -> bytes:
 
     Args:
         model: The model.
-        quantity: Which of its two functions.
+        quantity: Name of one of its two functions.
 
     Returns:
         The bytes of a file, which JAX reads for at least the six months of its promise.

@@ -1,4 +1,4 @@
-"""FourierSeries: products of cosines and sines, with weights that the sources decide (FOURIER)."""
+"""FourierSeries: products of cosines and sines, with weights made from the sources (FOURIER)."""
 
 import math
 from typing import Annotated, Literal
@@ -29,8 +29,8 @@ class FourierSeriesConfig(Config):
 
     name: Literal["fourier"] = "fourier"
     order: Annotated[int, Field(ge=2, le=128)] = 32
-    """Wave numbers along each axis; the series has (2 order)^dim functions, so that in three
-    dimensions 8 is what 32 is in two."""
+    """Wave numbers along each axis; the series has (2 order)^dim functions, as many with 8 in three
+    dimensions as with 32 in two."""
     hwidth: Annotated[float, Field(gt=0, le=64)] = 0.25
     """Hidden size of the hypernetwork, in units of the number of weights it makes."""
     hdepth: Annotated[int, Field(ge=1, le=2**14)] = 3
@@ -39,8 +39,8 @@ class FourierSeriesConfig(Config):
     """"input": the hypernetwork reads the moment, as the paper does. "factor": it makes weights for
     each component of the moment, which multiplies them, so that phi is exactly linear in it."""
     fit: FourierFitConfig | None = None
-    """The fit of the hypernetwork that training begins with; null for parameters as they are drawn,
-    as published."""
+    """Fit of the hypernetwork before training; null to start from random parameters, as
+    published."""
 
 
 class FourierSeries(AdditiveModel):
@@ -123,7 +123,7 @@ class FourierSeries(AdditiveModel):
         return total, jnp.zeros_like(total[0])
 
     def fitted(self, sources: SourceTable, points: Points, key: AnyKey) -> "FourierSeries":
-        """The fit of the hypernetwork, if the settings want one; see `Model`."""
+        """Fit the hypernetwork, if the settings ask for it; see `Model`."""
         config = self.config
         if config.fit is None:
             return self

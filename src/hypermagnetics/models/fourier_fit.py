@@ -1,4 +1,4 @@
-"""Short coordinates for many products: where the training of a FourierSeries begins.
+"""Initial fit of a FourierSeries, in a short basis of its many products.
 
 The products are nearly dependent: on the paper's grid all but some 360 combinations of 4096 are
 small. In an orthonormal basis of these combinations the mean squared error of a potential over the
@@ -30,30 +30,30 @@ from hypermagnetics.sources import SourceColumns, block_superposition
 
 _Count = Annotated[int, Field(ge=1, le=2**20)]
 _AT_ONCE = 1000
-"""Sources whose potentials are held at a time: some 40 MB."""
+"""Sources whose potentials are held in memory at a time: some 40 MB."""
 
 _WARMUP = 0.03
-"""Share of the steps."""
+"""Share of the steps used for warm-up."""
 
 
 class FourierFitConfig(Config):
-    """How the hypernetwork of a FourierSeries is fitted."""
+    """Settings of the initial fit of the hypernetwork of a FourierSeries."""
 
     num_sources: _Count = 10_000
     num_points: Annotated[int, Field(ge=1, le=2**16)] = 9000
-    """More than functions, so that their dependence is seen."""
+    """Number of points; more than functions, so that their linear dependence shows."""
     ridge: Annotated[float, Field(gt=0, lt=1)] = 1e-6
     """Combinations of functions with less than this share of the largest mean square are left
     out."""
     steps: _Count = 12_000
-    """Of Adam, with a warm-up and a cosine decay."""
+    """Steps of Adam, with a warm-up and a cosine decay."""
     sources_per_step: _Count = 256
     learning_rate: Annotated[float, Field(gt=0)] = 2e-3
-    """Peak."""
+    """Peak learning rate."""
 
 
 class Series(NamedTuple):
-    """What is fitted."""
+    """Functions, hypernetwork and inputs of a fit."""
 
     features: Callable[[Points], Float[Array, "points functions"]]
     hypernetwork: FourierMLP
@@ -64,7 +64,7 @@ class Series(NamedTuple):
 class _Examples(NamedTuple):
     rows: Rows
     coordinates: Float[Array, "dim sources basis"]
-    """Of the potential of a moment of 1 along each axis."""
+    """Coordinates of the potential of a moment of 1 along each axis."""
 
 
 def fit(
@@ -114,7 +114,7 @@ def _coordinates(
     points: Points,
     values: Float64[np.ndarray, "points basis"],
 ) -> Float[Array, "dim sources basis"]:
-    """Of unit potentials, for values of orthonormal functions; all in units of the scales."""
+    """Coordinates of unit potentials, from orthonormal functions; in units of the scales."""
     scales, dim = inputs.scales, inputs.dim
     tested = jnp.asarray(values / (len(values) * scales.potential), jnp.float32)
     axes = []
@@ -148,7 +148,7 @@ def _trained(
     examples: _Examples,
     key: AnyKey,
 ) -> FourierMLP:
-    """Adam on the mean squared distance from the coordinates."""
+    """Train by Adam on the mean squared distance from the coordinates."""
     warmup = int(_WARMUP * config.steps)
     rate = optax.warmup_cosine_decay_schedule(0, config.learning_rate, warmup, config.steps)
     optimiser = optax.adam(rate, b2=0.99)
@@ -169,7 +169,7 @@ def _trained(
 
 
 def _drawn(count: int, examples: _Examples, key: AnyKey) -> tuple[Rows, Float[Array, "some basis"]]:
-    """Some sources with the moments of some others, and the coordinates of their potentials."""
+    """Draw sources with moments of other sources, and the coordinates of their potentials."""
     rows, coordinates = examples
     which, whose = jr.randint(key, (2, count), 0, len(rows.moment))
     moment = rows.moment[whose]
@@ -197,6 +197,6 @@ def _in_full(
     vectors: int,
     basis: Float64[np.ndarray, "functions basis"],
 ) -> Float[Array, "*inputs long"]:
-    """From coordinates to weights of the functions, for each vector of weights."""
+    """Map coordinates to weights of the functions, for each vector of weights."""
     short = np.asarray(part, np.float64).reshape(*part.shape[:-1], vectors, -1)
     return jnp.asarray((short @ basis.T).reshape(*part.shape[:-1], -1), jnp.float32)

@@ -1,4 +1,4 @@
-"""HyperLayer: trained features of position, with weights that the sources decide (FC+ILR)."""
+"""HyperLayer: trained features of position, with weights made from the sources (FC+ILR)."""
 
 import math
 from typing import Annotated, Literal

@@ -1,4 +1,4 @@
-"""HyperMLP: the sources decide all weights of a small MLP of position (FC INR)."""
+"""HyperMLP: a small MLP of position whose weights are made from the sources (FC INR)."""
 
 from typing import Annotated, Literal
 

@@ -1,4 +1,4 @@
-"""What a network reads of a source table: numbers of order 1 that say the same in any unit."""
+"""Inputs of a network from a source table: dimensionless numbers of order 1."""
 
 from typing import Literal, NamedTuple
 
@@ -10,16 +10,16 @@ from hypermagnetics.shapes import SourceTable
 from hypermagnetics.table import QUATERNION, SIZES, SourceColumns
 
 ValuesAs = Literal["linear", "asinh"]
-"""What a network's value u means: the potential is scale * u, or scale * sinh(u)."""
+"""Meaning of a network's value u: the potential is scale * u, or scale * sinh(u)."""
 
 MomentUnit = Literal["dataset", "sample"]
-"""Whether moments are read in one unit for all, or each configuration has its own."""
+"""Unit of the moments: one for all configurations, or one for each."""
 
 _Column = Float[Array, "sources 1"]
 
 
 class Scales(Config):
-    """Physical values that are 1 inside a network, so that it works at any scale of length."""
+    """Scales: the physical value of one unit inside the network."""
 
     length: Positive = 1.0
     """[m]"""
@@ -30,7 +30,7 @@ class Scales(Config):
 
 
 class TrainedRange(Config):
-    """The values that a model has seen in training."""
+    """Ranges of the values seen in training."""
 
     sources: tuple[tuple[float, float], ...]
     """Least and largest value of each column of the source table."""
@@ -39,17 +39,17 @@ class TrainedRange(Config):
 
 
 class ModelInputs(Config):
-    """What a model reads: the source table of its dataset, and how it is normalised."""
+    """Inputs of a model: the source table of its dataset, and its normalisation."""
 
     columns: SourceColumns = SourceColumns.of("dipole", dim=2)
     """The source table."""
     trained: TrainedRange | None = None
-    """The values seen in training, if known."""
+    """Ranges of the values seen in training, if known."""
     scales: Scales = Scales()
     values: ValuesAs = "linear"
-    """What the network's values mean."""
+    """Meaning of the network's values."""
     moment: MomentUnit = "dataset"
-    """The unit in which moments are read."""
+    """Unit of the moments."""
 
     @property
     def dim(self) -> int:
@@ -58,7 +58,7 @@ class ModelInputs(Config):
 
     @property
     def is_normalised_beyond_scales(self) -> bool:
-        """Whether there is more to undo than factors that all configurations share."""
+        """Whether normalisation goes beyond factors shared by all configurations."""
         return (self.values, self.moment) != ("linear", "dataset")
 
     @property
@@ -70,7 +70,7 @@ class ModelInputs(Config):
 
 
 class Rows(NamedTuple):
-    """The sources of one configuration, as a network reads them."""
+    """The sources of one configuration, as network inputs."""
 
     moment: Float[Array, "sources dim"]
     position: Float[Array, "sources dim"]
@@ -79,7 +79,7 @@ class Rows(NamedTuple):
 
 
 def read_rows(inputs: ModelInputs, sources: SourceTable) -> Rows:
-    """Bring the columns of a source table to a form that a network can read.
+    """Convert the columns of a source table to network inputs.
 
     Moments and lengths are divided by their scales. A rectangle is the same after half a turn, so
     its angle a is read as cos 2a and sin 2a. The quaternions q and -q are one rotation, so the
@@ -87,7 +87,7 @@ def read_rows(inputs: ModelInputs, sources: SourceTable) -> Rows:
     each body: 1 for its own, 0 for the others. All are finite for a padding row.
 
     Args:
-        inputs: What the columns are, and the scales.
+        inputs: Columns and scales.
         sources: Rows in physical units.
 
     Returns:
@@ -113,7 +113,7 @@ def read_rows(inputs: ModelInputs, sources: SourceTable) -> Rows:
 
 
 def _rotation_matrix(w: _Column, x: _Column, y: _Column, z: _Column) -> Float[Array, "sources 9"]:
-    """The matrix row by row, without a division: zeros for a row that has no rotation."""
+    """Rotation matrix row by row, without a division; zeros for a row without rotation."""
     entries = (
         *(w * w + x * x - y * y - z * z, 2 * (x * y - w * z), 2 * (x * z + w * y)),
         *(2 * (x * y + w * z), w * w - x * x + y * y - z * z, 2 * (y * z - w * x)),

@@ -1,4 +1,4 @@
-"""Models among the sources of magpylib."""
+"""Models as magpylib sources."""
 
 import warnings
 from typing import Any

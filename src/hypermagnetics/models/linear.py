@@ -88,7 +88,7 @@ class Linear(AdditiveModel):
 
     @property
     def rank(self) -> int | None:
-        """The numbers that are read of a source, and one: w lies in a space of so many dimensions.
+        """Number of inputs of a source plus one, at most K: the dimension of the space of w.
 
         In the plane, without shape, it is 5, and K where that is less.
         """

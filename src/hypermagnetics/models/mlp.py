@@ -1,4 +1,4 @@
-"""Multilayer perceptrons, trained ones and ones whose weights another network makes."""
+"""Multilayer perceptrons: trained, or with weights made by another network."""
 
 import math
 from collections.abc import Sequence

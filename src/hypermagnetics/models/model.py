@@ -1,4 +1,4 @@
-"""What every model is: sources in, weights of a function of position out."""
+"""Interface of every model: from sources to the weights of a function of position."""
 
 import abc
 import math
@@ -40,7 +40,7 @@ _FINAL = (
     *("potential", "__call__", "field", "flux_density", "block", "learned_block", "errors"),
     *("dim", "limited_columns", "plot"),
 )
-"""Members that no architecture defines again."""
+"""Members that no architecture overrides."""
 
 _Model = TypeVar("_Model", bound="Model")
 
@@ -59,7 +59,7 @@ class Model(eqx.Module):
     inputs: eqx.AbstractVar[ModelInputs]
 
     def __init_subclass__(cls) -> None:
-        """Refuse a class that defines again what Model does around its architecture.
+        """Refuse a class that overrides members reserved for Model.
 
         Raises:
             ExtensionError: If it does.
@@ -81,7 +81,7 @@ class Model(eqx.Module):
 
     @property
     def limited_columns(self) -> tuple[str, ...]:
-        """Columns whose range in training bounds where the model can be trusted: all lengths.
+        """Length columns, whose range in training limits the validity of the model.
 
         With a near part positions alone, since sizes enter through it. So it goes unnoticed if a
         large body reaches out of the region that was seen.
@@ -91,7 +91,7 @@ class Model(eqx.Module):
 
     @abc.abstractmethod
     def weights(self, sources: SourceTable) -> PyTree[Array]:
-        """What the hypernetwork makes of a source table: a sum over its rows.
+        """Make the weights from a source table: a sum over its rows.
 
         Args:
             sources: Rows [moment, position, ...] with the columns of `inputs`, in [A m²], in two
@@ -106,7 +106,7 @@ class Model(eqx.Module):
         """Potential, and field H = -grad phi, its exact gradient, for given weights.
 
         Args:
-            weights: What `weights` has made.
+            weights: Result of `weights`.
             points: Points of evaluation [m].
 
         Returns:
@@ -116,7 +116,7 @@ class Model(eqx.Module):
     @property
     @abc.abstractmethod
     def rank(self) -> int | None:
-        """K if what weights make is additive over sources with K features; None if it is not.
+        """K if the learned part is additive over sources with K features; None if it is not.
 
         It is then linear in the weights, and a rank-K approximation of the kernel, which bounds its
         accuracy. A near part comes on top.
@@ -124,13 +124,13 @@ class Model(eqx.Module):
 
     @property
     def near(self) -> NearPart | None:
-        """What is added to the values that weights make; None unless an architecture has such."""
+        """Near part, added to the learned values; None unless the architecture has one."""
         return None
 
     def evaluate_block(
         self, sources: SourceTables, points: Points
     ) -> tuple[BlockPotential, BlockField]:
-        """What `evaluate` gives for samples that share their points; arguments as of `block`.
+        """`evaluate` for samples that share their points; arguments as of `block`.
 
         An architecture whose features depend on the points alone computes them once here.
         """
@@ -142,7 +142,7 @@ class Model(eqx.Module):
     def learned_block(
         self, sources: SourceTables, points: Points
     ) -> tuple[BlockPotential, BlockField]:
-        """What weights make of a block, all but `near`: physical values, as of `block`."""
+        """Learned part of a block, without `near`: physical values, as of `block`."""
         tables, units = jax.vmap(partial(in_own_unit, self.inputs))(sources)
         return physical(self.inputs, units, *self.evaluate_block(tables, points))
 
@@ -169,7 +169,7 @@ class Model(eqx.Module):
         potential: BlockPotential,
         field: BlockField,
     ) -> tuple[BlockPotential, BlockField]:
-        """What training makes small: what is learned of a block minus what should be.
+        """Residuals minimised in training: the learned part of a block minus its targets.
 
         Args:
             sources: Source tables of the samples.
@@ -187,7 +187,7 @@ class Model(eqx.Module):
         return learned[0] - true[0], learned[1] - true[1]
 
     def fitted(self: _Model, sources: SourceTable, points: Points, key: AnyKey) -> _Model:
-        """The model that the first step begins with; itself, unless the architecture has a fit.
+        """The model before the first step: this one, or a fit if the architecture has one.
 
         Args:
             sources: Single sources of the training split, one a row.
@@ -314,7 +314,7 @@ def field_at(
 def _learned(
     model: Model, sources: SourceTable
 ) -> Callable[[Points], tuple[Potential, FieldValues]]:
-    """What the weights of one configuration make, as a function of the points."""
+    """Learned part of one configuration, as a function of the points."""
     # The unit is that of the whole table, whose rows are then read a few at a time.
     table, unit = in_own_unit(model.inputs, sources)
     weights = summed_over_sources(model.weights, table)

@@ -1,4 +1,4 @@
-"""The near part of a model: values that no weights make, such as exact ones close to sources."""
+"""Near part of a model: values without parameters, such as exact ones close to sources."""
 
 import abc
 
@@ -17,7 +17,7 @@ from hypermagnetics.shapes import Field as FieldValues
 
 
 class NearPart(eqx.Module):
-    """What a model adds to the values that its weights make; it has no parameters.
+    """Part of a model that is added to the learned values; it has no parameters.
 
     Sizes and rotations of bodies enter a model with a near part through it, so that the range of
     training bounds the positions of sources alone.
@@ -27,7 +27,7 @@ class NearPart(eqx.Module):
     def values(
         self, sources: SourceTable, points: Points, capacity: int | None
     ) -> tuple[Potential, FieldValues]:
-        """The part of one configuration.
+        """Near part of one configuration.
 
         Args:
             sources: Source table.
@@ -41,7 +41,7 @@ class NearPart(eqx.Module):
 
     @abc.abstractmethod
     def count(self, sources: SourceTable, points: Points) -> int | None:
-        """The capacity that `values` needs here; None to let all sources meet all points.
+        """Capacity needed by `values`; None to let all sources meet all points.
 
         Args:
             sources: Source table.
@@ -59,7 +59,7 @@ class NearPart(eqx.Module):
         potential: BlockPotential,
         field: BlockField,
     ) -> tuple[BlockPotential, BlockField]:
-        """The rest of the labels, which the weights have to make.
+        """Targets of the learned part: the labels without the near part.
 
         Args:
             sources: Source tables of samples that share their points.
@@ -72,7 +72,7 @@ class NearPart(eqx.Module):
         """
 
     def block(self, sources: SourceTables, points: Points) -> tuple[BlockPotential, BlockField]:
-        """The part of samples that share their points, one after another.
+        """Near part of samples that share their points, one after another.
 
         Args:
             sources: Source tables of the samples.

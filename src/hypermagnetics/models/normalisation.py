@@ -1,4 +1,4 @@
-"""From the values of a network to physical ones, and back: exact, and part of the model."""
+"""Conversion between network values and physical values: exact, and part of the model."""
 
 import jax
 import jax.numpy as jnp
@@ -9,11 +9,11 @@ from hypermagnetics.shapes import SourceTable
 from hypermagnetics.table import source_rows
 
 _BENT = 12.0
-"""sinh(12) is 81377: no potential of a dataset is so many scales."""
+"""Limit of |u| for sinh; sinh(12) is 81377, above any potential in units of the scale."""
 
 
 def in_own_unit(inputs: ModelInputs, sources: SourceTable) -> tuple[SourceTable, Float[Array, ""]]:
-    """A configuration with its moments in the unit that the network reads them in.
+    """Express the moments of a configuration in the unit read by the network.
 
     With `moment = "sample"` that unit is the configuration's own root mean square,
 
@@ -23,7 +23,7 @@ def in_own_unit(inputs: ModelInputs, sources: SourceTable) -> tuple[SourceTable,
     unit is 0: such a configuration has no potential. Otherwise the unit is 1.
 
     Args:
-        inputs: What the model reads.
+        inputs: Inputs of the model.
         sources: A whole source table; a part of it has another unit.
 
     Returns:
@@ -50,7 +50,7 @@ def physical(
     potential: Float[Array, "*samples points"],
     field: Float[Array, "*samples points dim"],
 ) -> tuple[Float[Array, "*samples points"], Float[Array, "*samples points dim"]]:
-    """Undo the normalisation of what `Model.evaluate` gives.
+    """Undo the normalisation of the values of `Model.evaluate`.
 
     With `values = "asinh"`, a value u = potential / scale stands for the potential scale * sinh(u),
     so the field -grad of that is cosh(u) times the given one. Beyond |u| = 12 the potential goes on
@@ -58,7 +58,7 @@ def physical(
     multiplied by the unit.
 
     Args:
-        inputs: What the model reads.
+        inputs: Inputs of the model.
         unit: Of each configuration; see `in_own_unit`.
         potential: scale * u [A].
         field: Its negative gradient [A/m].

@@ -8,7 +8,7 @@ from jaxtyping import Float64
 def orthonormal_columns(
     matrix: Float64[np.ndarray, "rows columns"], ridge: float
 ) -> Float64[np.ndarray, "columns kept"]:
-    """What a matrix is multiplied with to have orthonormal columns that span nearly the same.
+    """Orthonormal combinations of the columns of a matrix that span nearly the same space.
 
     Args:
         matrix: A function each column, for example, and its values at some points.

@@ -14,22 +14,22 @@ from hypermagnetics.shapes import Points, SourceTable
 from hypermagnetics.table import source_rows
 
 _TOLERANCE = 1e-3
-"""Beyond the range by this share of its width still counts to it: samples never fill a range."""
+"""Tolerated excess over a range, as a share of its width: samples never fill a range."""
 
 
 class OutOfRangeWarning(UserWarning):
-    """A model is evaluated where it was not trained, so that its error is unknown."""
+    """A model is evaluated outside the range of its training, where its error is unknown."""
 
 
 class KnownRange(NamedTuple):
-    """What one kind of value has been in training [m]."""
+    """Range in training of one kind of value [m]."""
 
     kind: str
-    """As in "positions of sources"."""
+    """Name, as in "positions of sources"."""
     names: tuple[str, ...]
-    """Of its columns, or axes."""
+    """Names of its columns, or axes."""
     indices: tuple[int, ...]
-    """Where these are."""
+    """Indices of these columns, or axes."""
     bounds: tuple[tuple[float, float], ...]
     """Least and largest value of each."""
 
@@ -42,7 +42,7 @@ def known_ranges(inputs: ModelInputs, columns: tuple[str, ...]) -> list[KnownRan
     """The ranges of training, one for each kind of value: positions, sizes, points.
 
     Args:
-        inputs: What the model reads, and its ranges.
+        inputs: Inputs of the model, with its ranges.
         columns: The columns that count.
 
     Returns:
@@ -65,10 +65,10 @@ def known_ranges(inputs: ModelInputs, columns: tuple[str, ...]) -> list[KnownRan
 def checked_arguments(
     inputs: ModelInputs, columns: tuple[str, ...], sources: SourceTable, points: Points
 ) -> tuple[SourceTable, Points]:
-    """Arrays of the right shape; a warning if values are known to be out of range.
+    """Check the arguments, as arrays of the right shape; warn of values known to be out of range.
 
     Args:
-        inputs: What the model reads, and its ranges.
+        inputs: Inputs of the model, with its ranges.
         columns: The columns whose range counts.
         sources: Source table.
         points: Points of evaluation [m].
@@ -98,13 +98,13 @@ def checked_arguments(
 def warn_out_of_range(
     inputs: ModelInputs, columns: tuple[str, ...], sources: SourceTable, points: Points
 ) -> None:
-    """Warn if values lie outside of what the model has seen; once for each kind of value.
+    """Warn of values outside the ranges of training; once for each kind of value.
 
     Values inside a transformation of JAX, as under `jit`, are not looked at. A source is judged by
     its centre, and by its sizes if they are among the columns that count.
 
     Args:
-        inputs: What the model reads, and its ranges.
+        inputs: Inputs of the model, with its ranges.
         columns: The columns that count.
         sources: Source table.
         points: Points of evaluation [m].

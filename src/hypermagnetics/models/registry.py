@@ -1,4 +1,4 @@
-"""The models by name, and models of users by their classes."""
+"""Models by name: shipped ones, and classes of users."""
 
 from typing import Annotated
 
@@ -25,7 +25,7 @@ _Shipped = Annotated[
 
 
 def _kind(value: object) -> str:
-    """Which of the two a table or a checked value is meant to be."""
+    """Member of the union that a table or a checked value belongs to."""
     name = value.get("name") if isinstance(value, dict) else getattr(value, "name", None)
     own = isinstance(name, str) and is_user_name(name)
     return UserModelConfig.__name__ if own else "shipped"
@@ -40,7 +40,7 @@ ModelConfig = Annotated[
 
 
 def config_of(model: Model) -> Config:
-    """What a file must say to build a model again: a member of `ModelConfig`."""
+    """Settings that a file needs to build a model again: a member of `ModelConfig`."""
     if type(model).__module__.startswith("hypermagnetics."):
         return model.config
     settings = model.config.model_dump(mode="json")
@@ -54,7 +54,7 @@ def build_model(
 
     Args:
         config: Its settings.
-        inputs: What it reads.
+        inputs: Inputs of the model.
         key: Random key of the parameters.
         user_model: The class, if the settings are those of a user's model. They name it too, but
             a name alone is never imported.

@@ -1,4 +1,4 @@
-"""Many sources or points a few at a time, so that memory stays bounded."""
+"""Evaluation of many sources or points in steps, for bounded memory."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -14,14 +14,14 @@ _Rows = Float[Array, "rows columns"]
 
 SOURCES_PER_STEP = 1 << 11
 POINTS_PER_STEP = 1 << 12
-"""Large enough for matrix products to be fast, small enough for what the shipped models make on the
-way to take some tens of megabytes, a RangeSplit of boxes, of 27 dipoles each, some hundreds."""
+"""Large enough for fast matrix products, small enough for intermediate arrays of some tens of
+megabytes in the shipped models, some hundreds in a RangeSplit of boxes, of 27 dipoles each."""
 
 
 def summed_over_sources(
     of_rows: Callable[[SourceTable], _Tree], sources: SourceTable, step: int = SOURCES_PER_STEP
 ) -> _Tree:
-    """Sum what groups of rows give.
+    """Sum a function over groups of rows.
 
     Args:
         of_rows: Acts on a source table and is a sum over its rows, where rows of zeros add nothing.
@@ -81,7 +81,7 @@ def over_points(
 def _at_once_or(
     by_steps: Callable[[_Rows], _Tree], at_once: Callable[[_Rows], _Tree], rows: _Rows, step: int
 ) -> _Tree:
-    """All rows at once if they fit into one step."""
+    """Process all rows at once if they fit into one step."""
     count = rows.shape[0]
     if isinstance(count, int):
         return at_once(rows) if count <= step else by_steps(rows)

@@ -49,7 +49,7 @@ class InputsInFile(Config):
 
     @classmethod
     def of(cls, inputs: ModelInputs) -> "InputsInFile":
-        """The inputs of a model, to be written."""
+        """Inputs of a model, in the form of the file."""
         columns = inputs.columns
         return cls(
             dim=columns.dim,
@@ -64,7 +64,7 @@ class InputsInFile(Config):
         )
 
     def model_inputs(self) -> ModelInputs:
-        """The inputs of the model that was written.
+        """Inputs of a model, from the form of the file.
 
         Raises:
             SourceError: If they describe no source table.
@@ -91,7 +91,7 @@ class Header(Config):
     model: ModelConfig
     inputs: InputsInFile
     training: dict[str, JsonValue]
-    """Where the parameters come from: dataset, step, versions."""
+    """Origin of the parameters: dataset, step, versions."""
     bytes: Annotated[int, Field(ge=0)]
     sha256: str
 
@@ -102,7 +102,7 @@ def save_model(path: Path, model: Model, training: dict[str, JsonValue]) -> None
     Args:
         path: The file.
         model: The model.
-        training: Where its parameters come from; kept beside them.
+        training: Origin of its parameters; kept beside them.
     """
     write_tree(path, "hypermagnetics model", model, model, training)
 
@@ -185,7 +185,7 @@ def read_file(
 
 
 def model_template(header: Header, path: Path, user_model: type[Model] | None) -> Model:
-    """A model of the right structure whose arrays are only shapes.
+    """Template of a model: its structure, with shapes in place of arrays.
 
     Raises:
         ModelFileError: If the file is of another class than the given one, or of one not given, or

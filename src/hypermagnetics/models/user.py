@@ -1,4 +1,4 @@
-"""Models of users: found by name, built, and held to the interface before the first step."""
+"""Models of users: imported by name, built, and checked before the first step."""
 
 import inspect
 from collections.abc import Callable
@@ -17,15 +17,15 @@ from hypermagnetics.shapes import AnyKey, Points, SourceTable
 from hypermagnetics.user_code import UserName, checked_user_name, import_user_code, must
 
 _MEMBERS = ("config", "inputs", "weights", "evaluate", "rank")
-"""What a class must define."""
+"""Members that a class must define."""
 _SAMPLES, _SOURCES, _POINTS = 2, 3, 5
-"""Sizes of the tables that a model is tried on: different, so that none is taken for another."""
+"""Sizes of the trial tables: different, so that axes cannot be confused."""
 _TOLERANCE = 1e-2
-"""Of a field against the gradient, in units of the largest gradient: rounding stays far below."""
+"""Tolerance of a field, in units of the largest gradient; rounding errors are far smaller."""
 
 
 class UserModelConfig(Config):
-    """A model of a user: its class, and what that is built from beside `inputs` and `key`."""
+    """A user's model: its class, and keyword arguments beside `inputs` and `key`."""
 
     name: UserName
     """`module:Class`."""
@@ -68,7 +68,7 @@ def import_user_model(name: str, where: str) -> type[Model]:
 
 
 def class_name(user_model: type[Model]) -> str:
-    """`module:Class` of the module that defines a class, under which files know it.
+    """Name `module:Class` of a class by its defining module, as used in files.
 
     Raises:
         ExtensionError: If it is not defined at the top of a module, so that no name leads to it.
@@ -99,12 +99,12 @@ def build_user_model(
 
 
 def check_user_model(user_model: type[Model], config: UserModelConfig, inputs: ModelInputs) -> None:
-    """See that a model keeps the rules of `Model`, as far as shapes and a few values show it.
+    """Check a model against the rules of `Model`, by shapes and a few values.
 
     Args:
         user_model: The class.
         config: Its settings.
-        inputs: What it will read.
+        inputs: Inputs of the model.
 
     Raises:
         ExtensionError: If it cannot be built, or built again from its own `config`; if it has other
@@ -156,7 +156,7 @@ def _check_attributes(model: Model, name: str, inputs: ModelInputs) -> None:
 
 
 def _check_shapes(user_model: type[Model], model: Model, name: str) -> None:
-    """Potential and field, of one configuration and of a block."""
+    """Check the shapes of potential and field, of one configuration and of a block."""
     dim = model.dim
     tables = jax.ShapeDtypeStruct((_SAMPLES, _SOURCES, model.inputs.columns.size), jnp.float32)
     points = jax.ShapeDtypeStruct((_POINTS, dim), jnp.float32)
@@ -179,7 +179,7 @@ def _check_shapes(user_model: type[Model], model: Model, name: str) -> None:
 
 
 def _check_padding(user_model: type[Model], config: UserModelConfig, inputs: ModelInputs) -> None:
-    """Tables are filled up with rows of zeros, so these must not change anything."""
+    """Check that padding rows of zeros change nothing."""
     rows = jnp.zeros((_SOURCES, inputs.columns.size), jnp.float32)
     rule = f"The weights that {config.name} makes of rows of zeros must be 0"
     with must(rule, user_model, "model.name"):
@@ -195,7 +195,7 @@ def _check_padding(user_model: type[Model], config: UserModelConfig, inputs: Mod
 
 
 def _check_field(user_model: type[Model], config: UserModelConfig, inputs: ModelInputs) -> None:
-    """A field of another sign or scale would train without a word, towards nothing."""
+    """Check the field against the gradient: a wrong sign or scale would spoil training silently."""
     table, points = _examples(inputs)
 
     @eqx.filter_jit
@@ -218,7 +218,7 @@ def _check_field(user_model: type[Model], config: UserModelConfig, inputs: Model
 
 
 def _examples(inputs: ModelInputs) -> tuple[SourceTable, Points]:
-    """Sources at the ends of what training will show, if known, and points in between."""
+    """Sources at the ends of the training range, if known, and points in between."""
     sources, points = jnp.ones((2, inputs.columns.size)), jnp.ones((2, inputs.dim))
     if inputs.trained is not None:
         sources = jnp.asarray(inputs.trained.sources).T

@@ -1,4 +1,4 @@
-"""Pictures of one sample: what hm-eval writes, and hm-train shows while it trains."""
+"""Pictures of one sample, for hm-eval and for hm-train during training."""
 
 from hypermagnetics.pictures.drawing import Drawing as Drawing
 from hypermagnetics.pictures.drawing import draw_plane as draw_plane

@@ -1,4 +1,4 @@
-"""What a picture of one sample shows: values on a plane, outlines of bodies, and their moments."""
+"""Contents of a picture of one sample: values on a plane, outlines of bodies, and moments."""
 
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -15,12 +15,12 @@ from hypermagnetics.sources import SourceColumns, block_superposition, body_size
 
 RESOLUTION = 128
 DIPOLE_SIZE = 0.05
-"""Size a dipole is drawn with, in sides of the picture."""
+"""Size of a drawn dipole, in sides of the picture."""
 
 
 @runtime_checkable
 class DrawnModel(Protocol):
-    """What a picture asks of a model."""
+    """Interface of a model that can be drawn."""
 
     def block(self, sources: SourceTables, points: Points) -> tuple[BlockPotential, BlockField]:
         """Potential [A] and field [A/m] of samples that share their points."""
@@ -32,13 +32,13 @@ class Drawing:
     """A sample on a regular grid of a plane; arrays have shape (down, right), vectors one more."""
 
     axes: tuple[np.ndarray, np.ndarray]
-    """Coordinates of the grid to the right and upwards [m]: x and y, where nothing else is said."""
+    """Coordinates of the grid to the right and upwards [m]: x and y by default."""
     across: int
-    """The coordinate that is the same everywhere in the plane, 2 for z."""
+    """Index of the coordinate that is constant in the plane, 2 for z."""
     height: float | None
-    """Its value [m]; None in two dimensions."""
+    """Value of this coordinate [m]; None in two dimensions."""
     outlines: tuple[np.ndarray, ...]
-    """Polygons (corners, 2) around the bodies, or around what the plane cuts of them [m]."""
+    """Polygons (corners, 2) around the bodies, or around their cuts by the plane [m]."""
     arrows: Float64[np.ndarray, "bodies 2 2"]
     """Tail and head of the moment of each body in the plane [m]."""
     true_potential: np.ndarray
@@ -64,7 +64,7 @@ def in_plane(dim: int, across: int) -> list[int]:
 
 
 def one_sample(split: Split, sample: int) -> Block:
-    """A block that holds one sample of a split and nothing else.
+    """Block with a single sample of a split.
 
     Args:
         split: The split.
@@ -93,17 +93,17 @@ class Plane:
     """Coordinates to the right and upwards [m]."""
     across: int
     height: float | None
-    """As in `Drawing`."""
+    """Height as in `Drawing`."""
     points: Float[np.ndarray, "points dim"]
-    """[m]"""
+    """Points [m]."""
 
 
 def draw_sample(model: DrawnModel, columns: SourceColumns, block: Block) -> Drawing:
-    """What a picture shows of a sample and a model in JAX, in the plane of constant z.
+    """Drawing of a sample and a JAX model, in the plane of constant z.
 
     Args:
         model: The model.
-        columns: What the columns of the source table are.
+        columns: Columns of the source table.
         block: A block of one sample.
 
     Returns:
@@ -123,13 +123,13 @@ def plane_of(
     across: int = 2,
     resolution: int = RESOLUTION,
 ) -> Plane:
-    """The plane that a picture of a sample shows.
+    """Plane of the picture of a sample.
 
     In three dimensions it goes through the source nearest to the middle of all sources, if the grid
     reaches so far.
 
     Args:
-        columns: What the columns of the source table are.
+        columns: Columns of the source table.
         block: A block of one sample.
         low: Lowest coordinates [m].
         high: Highest coordinates [m].
@@ -157,11 +157,11 @@ def draw_plane(
     potential: Float[np.ndarray, "1 points"],
     field: Float[np.ndarray, "1 points dim"],
 ) -> Drawing:
-    """What a picture shows of a sample in a plane, and of predictions at the points of the plane.
+    """Drawing of a sample in a plane, with predictions at the points of the plane.
 
     Args:
         plane: The plane.
-        columns: What the columns of the source table are.
+        columns: Columns of the source table.
         block: A block of one sample.
         potential: Predicted [A].
         field: Predicted [A/m].
@@ -192,7 +192,7 @@ def draw_plane(
 def equally_long(
     sources: Float[np.ndarray, "samples sources columns"],
 ) -> Float[np.ndarray, "samples rows columns"]:
-    """Tables of 4, 16, 64 ... rows: for each other number there would be a program to compile."""
+    """Pad tables to 4, 16, 64 ... rows, which limits the number of compiled programs."""
     rows = 4
     while rows < sources.shape[1]:
         rows *= 4
@@ -202,7 +202,7 @@ def equally_long(
 def extent(
     columns: SourceColumns, block: Block
 ) -> tuple[Float[np.ndarray, " dim"], Float[np.ndarray, " dim"]]:
-    """Lowest and highest coordinates that a picture of a sample covers [m]."""
+    """Lowest and highest coordinates of the picture of a sample [m]."""
     sources = block.sources[0, : block.num_sources[0]]
     low, high = block.grid.min(axis=0), block.grid.max(axis=0)
     # A grid without extent, as of a single point: show what is around it.
@@ -218,7 +218,7 @@ def _predict(
 
 
 def _middle(sources: Float[np.ndarray, "sources columns"]) -> Float[np.ndarray, " dim"]:
-    """The position of the source that is nearest to the mean of all, in three dimensions."""
+    """Position of the source nearest to the mean of all, in three dimensions."""
     positions = sources[:, 3:6]
     away = np.linalg.norm(positions - positions.mean(axis=0), axis=1)
     found: np.ndarray = positions[np.argmin(away)]

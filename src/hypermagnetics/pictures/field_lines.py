@@ -4,13 +4,13 @@ import numpy as np
 from jaxtyping import Bool, Complex128, Float, Float64
 
 _STEP = 1.0
-"""Of a trace, in cells of the grid."""
+"""Step of a trace, in cells of the grid."""
 _SEEDS = 17
-"""Along each side; most are skipped, as a line passes near them."""
+"""Number of seeds along each side; most are skipped, as a line passes near them."""
 _CELLS = 26
-"""Along each side: a line ends where it would enter one that another line passes."""
+"""Number of cells along each side; a line ends before a cell that another line passes."""
 _SHORTEST, _LONGEST = 0.12, 1.2
-"""Of the lines that are kept, and of each way from a seed, in sides of the grid."""
+"""Least length of a line, and largest of each way from a seed, in sides of the grid."""
 _EVENLY = (0.7548776662466927, 0.5698402909980532)
 """1/g and 1/g² with g³ = g + 1: multiples of them fill a square evenly (Roberts 2018, R2)."""
 
@@ -18,7 +18,7 @@ _EVENLY = (0.7548776662466927, 0.5698402909980532)
 def field_lines(
     field: Float[np.ndarray, "down right 2"],
 ) -> list[Float64[np.ndarray, "_ 2"]]:
-    """Lines along a field, from seeds that are followed both ways.
+    """Field lines from seeds, traced in both directions.
 
     A line ends at the border, where the field is zero or not finite, where it would turn back, as
     at a surface charge that lines end on, and where it comes near another line.
@@ -44,7 +44,7 @@ def field_lines(
 
 
 def _seeds(count: int) -> Float64[np.ndarray, "seeds 2"]:
-    """Points that fill the unit square evenly, however many are taken."""
+    """Points that fill the unit square evenly, for any number of them."""
     seeds: np.ndarray = (0.5 + np.arange(count)[:, None] * np.array(_EVENLY)) % 1.0
     return seeds
 
@@ -54,7 +54,7 @@ def _trace(
     start: Complex128[np.ndarray, " lines"],
     signs: Float64[np.ndarray, " lines"],
 ) -> Complex128[np.ndarray, "steps lines"]:
-    """Follow unit vectors x + iy by the midpoint rule, all lines at once; NaN after the end."""
+    """Trace unit vectors x + iy by the midpoint rule, all lines at once; NaN after the end."""
     down, right = direction.shape
     steps = int(_LONGEST * max(down, right) / _STEP)
     found = np.full((steps + 1, start.size), complex(np.nan, np.nan))
@@ -79,7 +79,7 @@ def _trace(
 def _interpolated(
     direction: Complex128[np.ndarray, "down right"], place: Complex128[np.ndarray, " lines"]
 ) -> Complex128[np.ndarray, " lines"]:
-    """Bilinear between points; beyond the border as on it."""
+    """Interpolate bilinearly; beyond the border as on it."""
     down, right = direction.shape
     # Half a step along no direction leads nowhere; its line ends anyway.
     place = np.where(np.isnan(place), 0, place)
@@ -96,7 +96,7 @@ def _interpolated(
 def _spread(
     whole: Float64[np.ndarray, "lines points 2"], middle: int
 ) -> list[Float64[np.ndarray, "_ 2"]]:
-    """Those lines, and pieces of lines around their seeds, that keep apart from one another."""
+    """Select lines, and pieces of lines around their seeds, that keep apart from one another."""
     taken = np.zeros((_CELLS, _CELLS), bool)
     missing = np.isnan(whole[..., 0])
     cells = np.minimum(np.where(missing[..., None], 0, whole) * _CELLS, _CELLS - 1).astype(int)
@@ -115,7 +115,7 @@ def _spread(
 
 
 def _free(blocked: Bool[np.ndarray, " points"], middle: int) -> tuple[int, int]:
-    """The longest range around the middle, as first and stop, in which nothing is blocked."""
+    """Longest range around the middle without blocked points, as first and stop."""
     after, before = blocked[middle:], blocked[middle::-1]
     stop = middle + (int(after.argmax()) if after.any() else len(after))
     first = middle - (int(before.argmax()) if before.any() else len(before)) + 1

@@ -26,8 +26,8 @@ def png_of(
     own.
 
     Args:
-        drawing: What to show.
-        title: What stands on top.
+        drawing: Drawing to show.
+        title: Title on top.
         dots_per_inch: Resolution; the picture is 13.5 inches wide.
         field_lines: Whether to draw them, which takes half of the time.
 
@@ -64,7 +64,7 @@ def png_of(
 
 
 def _limit(values: np.ndarray) -> float:
-    """Where a colour scale about zero ends; the few values beyond it, as at a dipole, saturate."""
+    """Limit of a colour scale about zero; the few values beyond it, as at a dipole, saturate."""
     finite = np.abs(values[np.isfinite(values)])
     limit = float(np.quantile(finite, 0.995)) if finite.size else 0.0
     return limit or 1.0

@@ -1,4 +1,4 @@
-"""A picture of one sample from its own points alone, for predictions at these and no others."""
+"""Picture of one sample from its own points, for predictions at these alone."""
 
 import numpy as np
 from jaxtyping import Float
@@ -19,12 +19,12 @@ def draw_points(
     *,
     resolution: int = RESOLUTION,
 ) -> Drawing:
-    """Labels and predictions in two dimensions, linear between the points of the sample.
+    """Draw labels and predictions in two dimensions, linear between the points of the sample.
 
     Args:
         potential: Predicted at the points of the sample [A].
         field: Predicted there [A/m].
-        columns: What the columns of the source table are.
+        columns: Columns of the source table.
         block: A block of one sample.
         resolution: Points of the picture along each side.
 

@@ -9,7 +9,7 @@ _LONGEST, _SHORTEST = 1.4, 0.6
 """Lengths of the arrows of moments, in sizes of the bodies."""
 
 _CORNERS = 128
-"""Of the polygon that stands for a circle."""
+"""Corners of the polygon for a circle."""
 
 
 def bodies_in_plane(
@@ -22,9 +22,9 @@ def bodies_in_plane(
     """Outlines of bodies, and an arrow along the moment in the middle of each.
 
     Args:
-        columns: What the columns of `sources` are.
+        columns: Columns of `sources`.
         sources: Rows of the bodies.
-        height: Where the plane is [m], and bodies that it does not cut are left out; None in two
+        height: Height of the plane [m], where bodies that it does not cut are left out; None in two
             dimensions.
         dipole_size: Size that dipoles are drawn with, and how near to the plane they must be [m].
         across: The coordinate that is `height` everywhere in the plane, 2 for z.
@@ -57,10 +57,10 @@ def _half_arrows(
     sizes: Float64[np.ndarray, " bodies"],
     extended: Bool[np.ndarray, " bodies"],
 ) -> Float64[np.ndarray, "bodies dim"]:
-    """Halves of the arrows.
+    """Half arrows along the moments.
 
     The arrow of the strongest body, by its moment for its size, is the longest for that size;
-    others are shorter as they are weaker, but not so short that nobody sees where they point.
+    others are shorter as they are weaker, but long enough to show where they point.
     """
     norms = np.maximum(np.linalg.norm(moments, axis=1), np.finfo(np.float32).tiny)
     strength = norms / sizes ** moments.shape[1]
@@ -77,7 +77,7 @@ def _outline(
     height: float | None,
     across: int,
 ) -> Float64[np.ndarray, "corners 2"] | None:
-    """The polygon that the plane cuts from a body; None if it cuts none."""
+    """Polygon cut from a body by the plane; None if there is none."""
     corners = vertices(columns, row)
     if corners is not None:
         return _convex_polygon(corners if height is None else _cut(corners, height, across))
@@ -96,7 +96,7 @@ def _outline(
 def _cut(
     corners: Float64[np.ndarray, "8 3"], height: float, across: int
 ) -> Float64[np.ndarray, "points 2"]:
-    """Where the edges of a cuboid cross the plane."""
+    """Intersections of the edges of a cuboid with the plane."""
     ends = [(i, i | bit) for i in range(8) for bit in (1, 2, 4) if not i & bit]
     start, end = (corners[list(indices)] for indices in zip(*ends, strict=True))
     first, last = start[:, across] - height, end[:, across] - height
@@ -109,7 +109,7 @@ def _cut(
 def _convex_polygon(
     points: Float64[np.ndarray, "points 2"],
 ) -> Float64[np.ndarray, "points 2"] | None:
-    """The corners of a convex polygon in their order around it; None if there are not three."""
+    """Corners of a convex polygon in their order around it; None if there are fewer than three."""
     if len(points) < 3:
         return None
     away = points - points.mean(axis=0)

@@ -1,4 +1,4 @@
-"""A picture that a notebook shows."""
+"""Picture for a notebook."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ class Picture:
     png: bytes
 
     def _repr_png_(self) -> bytes:
-        """What a notebook shows."""
+        """Bytes of the PNG file, shown by a notebook."""
         return self.png
 
     def __repr__(self) -> str:
@@ -44,9 +44,9 @@ def picture_of(
 
     Args:
         model: The model.
-        columns: What the columns of `sources` are.
+        columns: Columns of `sources`.
         sources: The source table.
-        box: Lowest and highest corner of what is shown [m]; around the sources if None.
+        box: Lowest and highest corner of the picture [m]; around the sources if None.
 
     Returns:
         The picture; in three dimensions of the plane of constant z through the source nearest to

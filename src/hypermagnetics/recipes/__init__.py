@@ -27,7 +27,7 @@ def shipped_recipe_text(name: str, kind: RecipeKind) -> str:
 
     Args:
         name: One of `shipped_recipes(kind)`.
-        kind: What the recipe is for.
+        kind: Kind of the recipe.
 
     Returns:
         The file's text.

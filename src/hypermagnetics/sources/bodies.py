@@ -1,4 +1,4 @@
-"""The bodies of a notebook: one magnet each, with its potential and its field."""
+"""Bodies for notebooks: one magnet each, with its potential and its field."""
 
 import abc
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ def _reals(*values: Numbers) -> tuple[Float[Array, "..."], ...]:
 
 
 class Body(eqx.Module):
-    """A uniformly magnetised body: the same sums as of a source table with this one row.
+    """A uniformly magnetised body, computed as a source table with this one row.
 
     A body is a pytree: `jax.grad` of a function of it gives the derivatives with respect to
     moment, position, size and rotation.
@@ -69,7 +69,7 @@ class Body(eqx.Module):
 
     @property
     def columns(self) -> SourceColumns:
-        """What the numbers of `row` are."""
+        """Columns of `row`."""
         return SourceColumns.of(self.name, dim=self.position.shape[0], varying=SHAPES[self.name])
 
     @property
@@ -119,7 +119,7 @@ class Dipole(Body):
         self.moment, self.position = _reals(moment, position)
 
     def shape(self) -> tuple[Float[Array, "..."], ...]:
-        """A point has none."""
+        """Empty: a point has no sizes and no rotation."""
         return ()
 
 

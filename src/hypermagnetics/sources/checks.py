@@ -1,4 +1,4 @@
-"""What a source and a point must be, refused in one sentence where they are not."""
+"""Checks of source tables and points."""
 
 import jax
 import numpy as np
@@ -19,7 +19,7 @@ _AnyArray = Shaped[Array, "..."] | Shaped[np.ndarray, "..."]
 
 
 def refuse_bad_points(points: _AnyArray, dim: int) -> None:
-    """See that points are rows of `dim` coordinates.
+    """Refuse points that are not rows of `dim` coordinates.
 
     Args:
         points: Points of evaluation [m].
@@ -38,15 +38,15 @@ def refuse_bad_points(points: _AnyArray, dim: int) -> None:
 def refuse_bad_rows(
     columns: SourceColumns, sources: _AnyArray, num_sources: Int[Array, ""] | int | None = None
 ) -> None:
-    """See that every row of a source table is a source.
+    """Refuse a source table with a row that is not a source.
 
     Args:
-        columns: What the columns are.
+        columns: Columns of the table.
         sources: One source table.
-        num_sources: How many rows are sources; all if None.
+        num_sources: Number of rows that are sources; all if None.
 
     Raises:
-        SourceError: With the first row that is none. Inside a transformation of JAX only the shape
+        SourceError: With the first row that is not a source. Inside a transformation of JAX only the shape
             can be seen.
     """
     if sources.ndim != 2 or sources.shape[1] != columns.size:

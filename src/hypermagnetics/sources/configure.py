@@ -50,7 +50,7 @@ def configure(
         lim: Half the side of the square that the grid covers [m].
         res: Points per side of the grid.
         key: Random key, new or old style.
-        body: Which body.
+        body: Name of the body.
         radius: Radius of a disc [m]; None for dipoles.
 
     Returns:

@@ -1,4 +1,4 @@
-"""How the moments, positions, sizes and rotations of a dataset may be distributed.
+"""Distributions of the moments, positions, sizes and rotations of a dataset.
 
 A distribution turns uniform random numbers into physical values, in float64.
 """
@@ -136,7 +136,7 @@ class Lattice(Config):
 
 
 class Packed(Config):
-    """Uniform in the box, whole bodies inside of it, none overlapping another."""
+    """Uniform in the box, with whole bodies inside and no overlap."""
 
     distribution: Literal["packed"]
     half_width: Length
@@ -145,7 +145,7 @@ class Packed(Config):
     """Least distance between two bodies [m]; of boxes, between the circles or spheres around
     them."""
     attempts: Annotated[int, Field(ge=1, le=10**6)] = 20
-    """How many times a sample is begun, if a body finds no place, before the recipe is refused."""
+    """Attempts to place all bodies of a sample before the recipe is refused."""
 
 
 class Sizes(Config):

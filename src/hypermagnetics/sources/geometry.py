@@ -1,4 +1,4 @@
-"""Where bodies are: distances, sizes, volumes and magnetisation, row by row of a source table.
+"""Geometry of bodies by row of a source table: distances, sizes, volumes and magnetisation.
 
 Every function goes through the kinds of bodies that occur, and asks each for what it knows.
 """
@@ -24,7 +24,7 @@ REGIONS: tuple[RegionName, ...] = get_args(RegionName)
 """Names of the regions, in the order of their codes."""
 
 NEAR = 0.5
-"""A point is near a body when it is within this many sizes of its surface."""
+"""Distance from the surface of a body, in its sizes, within which a point is near."""
 
 
 class OfKind(NamedTuple):
@@ -32,9 +32,9 @@ class OfKind(NamedTuple):
 
     kind: Kind
     is_kind: Bool[Array, "..."]
-    """Which rows are a source of this kind."""
+    """Mask of the rows of this kind."""
     shape: Shape
-    """Sizes and rotation of each row, or of all; 1 where it is none, as nothing is divided by 0."""
+    """Sizes and rotation of each row, or of all; 1 in rows of other kinds (no division by 0)."""
 
 
 class OwnRows(NamedTuple):
@@ -42,20 +42,20 @@ class OwnRows(NamedTuple):
 
     kind: Kind
     own: Bool[np.ndarray, " rows"]
-    """Which rows they are."""
+    """Mask of the rows of this kind."""
     rows: Float64[np.ndarray, "own columns"]
-    """These rows."""
+    """The rows of this kind."""
 
 
 def by_kind(
     columns: SourceColumns, rows: Float[Array, "*rows columns"], is_source: Bool[Array, "..."]
 ) -> Iterator[OfKind]:
-    """All rows as each kind of body that may occur, for sums that are masked; by JAX.
+    """All rows as each kind of body that may occur, for masked sums; by JAX.
 
     Args:
-        columns: What the columns of `rows` are.
+        columns: Columns of `rows`.
         rows: Source tables, or rows of them.
-        is_source: Which rows count.
+        is_source: Mask of the rows that count.
 
     Yields:
         The kinds, in the order of `columns.bodies`.
@@ -75,7 +75,7 @@ def rows_by_kind(columns: SourceColumns, rows: Rows) -> Iterator[OwnRows]:
     """The bodies of each kind that occurs, in float64; by numpy.
 
     Args:
-        columns: What the columns of `rows` are.
+        columns: Columns of `rows`.
         rows: One row for each body.
 
     Yields:
@@ -90,7 +90,7 @@ def rows_by_kind(columns: SourceColumns, rows: Rows) -> Iterator[OwnRows]:
 def shape_of(
     columns: SourceColumns, kind: Kind, rows: Float64[np.ndarray, "*rows columns"]
 ) -> Shape:
-    """Sizes and rotation of rows that are all of one kind, whether they have columns or not."""
+    """Sizes and rotation of rows of one kind, from columns or constants."""
     return {
         name: rows[..., columns.index(name)]
         if columns.has(name)
@@ -105,7 +105,7 @@ def signed_distance(
     """Distance of each point from the surface of each body, negative inside it.
 
     Args:
-        columns: What the columns of `rows` are.
+        columns: Columns of `rows`.
         rows: One row for each body. The arrays made are of (rows, points): go through a large table
             in steps.
         points: Points [m].
@@ -131,7 +131,7 @@ def body_size(columns: SourceColumns, rows: Rows) -> Float64[np.ndarray, " rows"
     """Radius of the largest ball inside each body [m]; 0 for a dipole.
 
     Args:
-        columns: What the columns of `rows` are.
+        columns: Columns of `rows`.
         rows: One row for each body.
 
     Returns:
@@ -147,7 +147,7 @@ def outer_radii(columns: SourceColumns, rows: Rows) -> Float64[np.ndarray, " row
     """Radius of the smallest ball around each body [m]; 0 for a dipole.
 
     Args:
-        columns: What the columns of `rows` are.
+        columns: Columns of `rows`.
         rows: One row for each body.
 
     Returns:
@@ -163,7 +163,7 @@ def volumes(columns: SourceColumns, rows: Rows) -> Float64[np.ndarray, " rows"]:
     """Volume of each body [m³], in two dimensions its area [m²]; 0 for a dipole.
 
     Args:
-        columns: What the columns of `rows` are.
+        columns: Columns of `rows`.
         rows: One row for each body.
 
     Returns:
@@ -181,7 +181,7 @@ def vertices(
     """The corners of a body; None if it is round or a point.
 
     Args:
-        columns: What the columns of `row` are.
+        columns: Columns of `row`.
         row: One row of a source table.
 
     Returns:
@@ -207,7 +207,7 @@ def region_codes(
     in the type of the arrays.
 
     Args:
-        columns: What the columns of `sources` are.
+        columns: Columns of `sources`.
         sources: Source tables; rows of no moment are padding.
         points: Points of the blocks [m].
 
@@ -239,11 +239,11 @@ def region_codes(
 def magnetisation(columns: SourceColumns, sources: SourceTable, points: Points) -> Field:
     """Magnetisation M = moment / volume inside bodies, zero outside; where they overlap, the sum.
 
-    What B = mu_0 (H + M) needs inside bodies. A point on a surface belongs to the inside. Dipoles
+    Needed for B = mu_0 (H + M) inside bodies. A point on a surface belongs to the inside. Dipoles
     have no inside. Each source is compared with each point.
 
     Args:
-        columns: What the columns of `sources` are.
+        columns: Columns of `sources`.
         sources: Source table; rows of no moment are padding.
         points: Points [m].
 

@@ -1,4 +1,4 @@
-"""Magnets from and to magpylib, which has more shapes, paths, motion and pictures.
+"""Conversion from and to magpylib, which has more shapes, paths, motion and pictures.
 
 Both packages are in SI units. magpylib stores the magnetisation in the frame of the magnet; here
 it is the moment, magnetisation times volume, in the frame of the laboratory.
@@ -75,7 +75,7 @@ def to_magpylib(bodies: Sequence[Body]) -> Any:
 
 
 def import_magpylib() -> Any:
-    """The module magpylib, which is an extra.
+    """Import magpylib, an extra.
 
     Raises:
         HypermagneticsError: If it is not installed.
@@ -125,7 +125,7 @@ def _body(magpylib: Any, source: Any, where: str) -> Body:
 def _numbers(
     source: Any, name: str, shape: tuple[int, ...], where: str
 ) -> Float64[np.ndarray, "..."]:
-    """A property of a magpylib magnet, which must be set, and the same at all times."""
+    """Property of a magpylib magnet, which must be set and constant in time."""
     value = getattr(source, name)
     if value is None:
         raise SourceError(

@@ -18,12 +18,12 @@ def labels(
     num_sources: Int[np.ndarray, " samples"],
     grid: Float32[np.ndarray, "points dim"],
 ) -> tuple[Float32[Array, "samples points"], Float32[Array, "samples points dim"]]:
-    """The labels that belong to stored inputs: computed in float64, rounded to float32.
+    """Labels of stored inputs, computed in float64 and rounded to float32.
 
     Whatever float type JAX is set to; nothing of that changes.
 
     Args:
-        columns: What the columns of `sources` are.
+        columns: Columns of `sources`.
         sources: Source tables as stored.
         num_sources: Rows in use.
         grid: Points as stored [m].

@@ -1,4 +1,4 @@
-"""Bodies placed one after another, each where none is yet: random sequential addition."""
+"""Random sequential addition: bodies placed one after another, without overlap."""
 
 from collections.abc import Callable
 from functools import partial
@@ -13,24 +13,24 @@ CANDIDATES = 4
 """Places tried in one round for each sample."""
 
 ROUNDING = 1e-6
-"""Bodies are kept apart by this share of the half width of the box beyond what is asked for, so
-that they are apart also when all is computed in float32, which rounds at 6e-8."""
+"""Additional gap between bodies, as a share of the half width of the box, so that they are apart
+also when all is computed in float32, which rounds at 6e-8."""
 
 _ROUNDS = 250
-"""Rounds in which a body may find a place, or the sample is begun anew."""
+"""Rounds to find a place for a body before the sample is begun anew."""
 
 _DISTANCES_AT_ONCE = 1 << 20
 
 DrawRound = Callable[[slice, int], Float64[np.ndarray, "samples candidates dim"]]
-"""From some of the samples and the number of a round to uniform numbers, `CANDIDATES` places for
-each sample. What a sample gets must not depend on which others are asked for."""
+"""Map from some of the samples and the number of a round to uniform numbers, `CANDIDATES` places
+for each sample. The numbers of a sample must not depend on the other samples."""
 
 
 class Packing(NamedTuple):
-    """Positions, and how many bodies of each sample found one: the largest."""
+    """Positions, and the number of bodies placed in each sample, the largest first."""
 
     positions: Float32[np.ndarray, "samples sources dim"]
-    """[m]; zero for a body that found none."""
+    """Positions [m]; zero for a body without a place."""
     placed: Bool[np.ndarray, "samples sources"]
 
 
@@ -49,7 +49,7 @@ def pack(
 
     Args:
         radii: Radius of the smallest circle or sphere around each body [m].
-        num_sources: How many rows of each sample are bodies.
+        num_sources: Number of bodies of each sample.
         dim: Space dimension.
         packed: Box, gap, and when to give up.
         draw: Makes the random numbers.
@@ -81,7 +81,7 @@ def _place(
     packed: Packed,
     draw: Callable[[int], np.ndarray],
 ) -> np.ndarray:
-    """Fill in places in the order of `radii`, and say how many bodies of each sample have one."""
+    """Fill in places in the order of `radii`, and return the number of placed bodies per sample."""
     placed, in_vain, begun = np.zeros((3, len(radii)), np.int64)
     number = 0
     while (active := np.flatnonzero((placed < num_sources) & (begun < packed.attempts))).size:
@@ -107,7 +107,7 @@ def _place(
 
 
 def _candidates(uniform: np.ndarray, radius: np.ndarray, packed: Packed) -> np.ndarray:
-    """Places for bodies that lie inside the box, as float32 holds them."""
+    """Candidate places of bodies inside the box, rounded to float32."""
     reach = packed.half_width * (1 - ROUNDING) - radius
     places = reach[:, None, None] * (2 * uniform - 1)
     rounded: np.ndarray = places.astype(np.float32).astype(np.float64)
@@ -122,7 +122,7 @@ def _are_free(
     counts: np.ndarray,
     packed: Packed,
 ) -> np.ndarray:
-    """Whether a body at each candidate keeps away from the bodies already placed."""
+    """Whether a body at each candidate keeps clear of the bodies already placed."""
     apart = radii + radius[:, None] + packed.min_gap + ROUNDING * packed.half_width
     apart[np.arange(apart.shape[1]) >= counts[:, None]] = 0  # no body there yet
     squared = np.zeros((*candidates.shape[:2], places.shape[1]))

@@ -1,4 +1,4 @@
-"""Uniform random numbers: those of a sample depend on (seed, split, index) alone.
+"""Uniform random numbers, determined for each sample by (seed, split, index) alone.
 
 They come from Philox, whose output is specified, and become physical values by numpy in float64
 (`distributions`). So a recipe means the same sources and grids on every machine, whatever compiles
@@ -17,7 +17,7 @@ _PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 """The place of a purpose is part of the key of its stream: append, never reorder."""
 
 _WORDS_PER_COUNT = 4
-"""Philox 4x64 makes four words of each value of its counter."""
+"""Words made by Philox 4x64 from each value of its counter."""
 
 _LARGEST = 1 - 2.0**-53
 """Largest number below 1. The centre of the last interval would be rounded up to 1."""
@@ -26,7 +26,7 @@ _LARGEST = 1 - 2.0**-53
 def uniforms(
     seed: int, split: str, purpose: Purpose, first: int, count: int, size: int
 ) -> Float64[np.ndarray, "count size"]:
-    """Uniform random numbers that belong to consecutive samples, or grids, of a split.
+    """Uniform random numbers of consecutive samples, or grids, of a split.
 
     Item i owns its own stretch of the stream of (seed, split, purpose), so neither the number of
     items, nor shards, nor the order of work changes a number.
@@ -34,9 +34,9 @@ def uniforms(
     Args:
         seed: Seed of the dataset.
         split: Name of the split.
-        purpose: What the numbers serve.
+        purpose: Purpose of the numbers.
         first: The first sample or grid.
-        count: How many samples or grids.
+        count: Number of samples or grids.
         size: Numbers of each.
 
     Returns:

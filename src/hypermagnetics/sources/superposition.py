@@ -37,11 +37,11 @@ def superposition(
     sources, and any float type is kept.
 
     Args:
-        columns: What the columns of `sources` are.
+        columns: Columns of `sources`.
         sources: Source table; moments in [A m] in two dimensions and [A m²] in three, lengths in
             [m].
         points: Points of evaluation [m].
-        num_sources: How many rows are sources; later rows are padding. All rows if None.
+        num_sources: Number of rows that are sources; later rows are padding. All rows if None.
 
     Returns:
         Potential [A] at each point, and field [A/m].
@@ -68,7 +68,7 @@ def block_superposition(
     """Potential and field of the samples of a block, which share their points.
 
     Args:
-        columns: What the columns of `sources` are.
+        columns: Columns of `sources`.
         sources: Source tables, as in `superposition`; their rows are not checked.
         num_sources: Rows of each table that are sources; later rows are padding.
         points: Points of evaluation [m].
@@ -176,10 +176,10 @@ def row_values(
     is_source: Bool[Array, "..."],
     where: Components,
 ) -> Iterator[Values]:
-    """What a row gives as each of the bodies that occur: all zero but for its own.
+    """Values of a row as each of the bodies that occur: zero except for its own.
 
     Args:
-        columns: What the columns are.
+        columns: Columns of the table.
         row: The row, or a row of its own for each point.
         is_source: Whether it counts, likewise.
         where: Components of the points [m].

@@ -8,12 +8,12 @@ from hypermagnetics.sources.sampling import directions, whole_numbers
 from hypermagnetics.table import SourceColumns
 
 _ROUNDING = 2.0**-22
-"""Points keep this share of their coordinates away from the distance asked for, so that they are
-within it also when rounded to float32, by 2^-24 for each axis."""
+"""Margin to the requested distance, as a share of the coordinates, so that points are within it
+also when rounded to float32, by 2^-24 for each axis."""
 
 
 def numbers_per_point(dim: int) -> int:
-    """Uniform random numbers that one point takes: source, face, place on the surface, offset."""
+    """Uniform random numbers per point: source, face, place on the surface, offset."""
     return 3 + dim
 
 
@@ -30,10 +30,10 @@ def points_near_surfaces(
     no surface, the points are uniform in the ball of that radius.
 
     Args:
-        columns: What the columns of `rows` are.
+        columns: Columns of `rows`.
         rows: The sources of one sample, no padding.
         uniform: `numbers_per_point` numbers between 0 and 1 for each point.
-        distance: How far from a surface a point may be [m].
+        distance: Largest distance of a point from a surface [m].
 
     Returns:
         Points [m].
@@ -59,12 +59,12 @@ def points_near_surfaces(
 def points_on_surfaces(
     columns: SourceColumns, rows: Rows, uniform: Float64[np.ndarray, "points numbers"]
 ) -> tuple[Float64[np.ndarray, "points dim"], Float64[np.ndarray, "points dim"]]:
-    """Points on surfaces, and the normals there, outward.
+    """Points on surfaces, and the outward normals there.
 
     Each takes a source, all equally probable, and a point on its surface, uniformly.
 
     Args:
-        columns: What the columns of `rows` are.
+        columns: Columns of `rows`.
         rows: The sources of one sample; at least one, no padding, and no dipoles.
         uniform: `numbers_per_point` - 1 numbers between 0 and 1 for each point.
 

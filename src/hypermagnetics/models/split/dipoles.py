@@ -1,4 +1,4 @@
-"""Bodies as dipoles: what a smooth kernel sees of them."""
+"""Bodies as dipoles, for a smooth kernel."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -12,19 +12,19 @@ from hypermagnetics.table import source_rows
 
 
 def num_dipoles(columns: SourceColumns, nodes: int) -> int:
-    """Dipoles that stand for each source: nodes^dim where there are boxes, else one."""
+    """Number of dipoles for each source: nodes^dim where there are boxes, else one."""
     return nodes**columns.dim if has_nodes(columns) else 1
 
 
 def has_nodes(columns: SourceColumns) -> bool:
-    """Whether nodes, not a dipole in its centre, stand for one of the bodies."""
+    """Whether any body is represented by nodes, not by a dipole in its centre."""
     return not all(KINDS[body].is_dipole_outside for body in columns.bodies)
 
 
 def smooth_dipoles(
     columns: SourceColumns, sources: SourceTable, nodes: int
 ) -> tuple[Float[Array, "sources dipoles dim"], Float[Array, "sources dipoles dim"]]:
-    """Moments and positions of the dipoles that stand for each source.
+    """Moments and positions of the dipoles that represent each source.
 
     A ball is one dipole in its centre, whatever its radius, by the shell theorem. A box is its
     Gauss-Legendre nodes: a kernel that is smooth over the spacing of the nodes is summed over them
@@ -32,7 +32,7 @@ def smooth_dipoles(
     any kind, size and rotation.
 
     Args:
-        columns: What the columns of `sources` are.
+        columns: Columns of `sources`.
         sources: Source table; padding rows are zero.
         nodes: Nodes along each edge of a box.
 

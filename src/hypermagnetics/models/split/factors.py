@@ -1,4 +1,4 @@
-"""The network of a RangeSplit: features of a position, and what makes their weights."""
+"""Network of a RangeSplit: features of position, and plane waves for their weights."""
 
 import math
 
@@ -20,10 +20,10 @@ class Factors(eqx.Module):
 
     trunk: PlaneWaves
     mixing: Float[Array, "waves features"]
-    """A"""
+    """Matrix A."""
     hypernetwork: PlaneWaves
     making: Float[Array, "dim waves features"]
-    """B, for each component of the moment."""
+    """Matrix B, for each component of the moment."""
 
     def __init__(self, dim: int, num_waves: int, rank: int, largest: float, key: AnyKey) -> None:
         """Draw the initial parameters.

@@ -1,4 +1,4 @@
-"""Factors from a singular value decomposition: where the training of a RangeSplit begins.
+"""Initial fit of a RangeSplit: factors by singular value decomposition.
 
 For given plane waves, features and weights are linear in what has to be found, so the best rank-K
 factors of the smooth kernel are a matter of linear algebra, of seconds, and to machine precision.
@@ -24,34 +24,34 @@ from hypermagnetics.shapes import AnyKey, Points
 
 _Count = Annotated[int, Field(ge=1, le=2**16)]
 _AT_ONCE = 500
-"""Positions whose values are held at a time: some 100 MB."""
+"""Positions processed at a time: some 100 MB."""
 
 _Matrix = Float64[np.ndarray, "rows columns"]
 
 
 class FitConfig(Config):
-    """How the factors are fitted."""
+    """Settings of the fit of the factors."""
 
     method: Literal["svd", "none"] = "svd"
-    """"none" leaves the factors as they are drawn, for gradients alone."""
+    """"none" keeps the random factors, to be trained by gradients alone."""
     num_sources: _Count = 4000
     num_points: _Count = 2000
     spread_share: Annotated[float, Field(ge=0, le=1)] = 0.5
-    """Share of the positions that are drawn evenly over the box around all positions, so that rare
-    far sources are met."""
+    """Share of positions drawn uniformly from the box around all positions, to include rare far
+    sources."""
     margin: Annotated[float, Field(ge=0, le=4)] = 0.3
-    """By how much this box is larger, in its sides."""
+    """Enlargement of this box, as a fraction of its sides."""
     ridge: Annotated[float, Field(gt=0, lt=1)] = 1e-9
     """Combinations of waves with less than this share of the largest mean square are left out."""
 
 
 class Kernel(NamedTuple):
-    """The smooth kernel, lengths in length scales."""
+    """Smooth kernel, with lengths in length scales."""
 
     cutoff: float
     smoothness: int
     unit: float
-    """What moment over length^(n-1) is in units of the potential's scale."""
+    """Value of moment over length^(n-1), in units of the potential's scale."""
 
 
 def fit(
@@ -62,9 +62,9 @@ def fit(
     points: Points,
     key: AnyKey,
 ) -> Factors:
-    """The best factors of rank K in the least squares, potential and field alike.
+    """Least-squares factors of rank K, for potential and field alike.
 
-    With orthonormal bases of what the waves can say at the positions (left) and at the points
+    With orthonormal bases of the values of the waves at the positions (left) and at the points
     (right), the kernel between both is a small matrix whose K leading singular vectors are the
     factors. Potential and field are divided by their root mean squares.
 
@@ -114,7 +114,7 @@ def fit(
 def _positions(
     config: FitConfig, positions: Float[Array, "sources dim"], key: AnyKey
 ) -> Float[Array, "some dim"]:
-    """Some of the positions, and some drawn evenly from the box around all."""
+    """Draw some of the positions, and others uniformly from the box around all."""
     drawn = _drawn(positions, config.num_sources, key)
     low, high = jnp.min(positions, axis=0), jnp.max(positions, axis=0)
     slack = 0.5 * config.margin * (high - low)
@@ -155,7 +155,7 @@ def _unit_values(
 def _root_mean_squares(
     kernel: Kernel, positions: Float[Array, "sources dim"], points: Points
 ) -> tuple[float, float]:
-    """Of potential and field."""
+    """Root mean squares of potential and field."""
     potential, field = _unit_values(kernel, positions, points)
     squares = jnp.mean(potential**2), jnp.mean(jnp.sum(field**2, axis=-1))
     return float(jnp.sqrt(squares[0])), float(jnp.sqrt(squares[1]))
@@ -168,7 +168,7 @@ def _projected(
     scales: tuple[float, float],
     basis: _Matrix,
 ) -> Float64[np.ndarray, "dim sources basis"]:
-    """Potential and field of each position in the basis; a few positions at a time."""
+    """Project potential and field of each position onto the basis, a few positions at a time."""
     parts = []
     for first in range(0, len(positions), _AT_ONCE):
         some = positions[first : first + _AT_ONCE]
@@ -181,7 +181,7 @@ def _projected(
 
 
 def _angles(waves: PlaneWaves, positions: Float[Array, "rows dim"]) -> _Matrix:
-    """Phases in float64, so that a fit of many waves does not stop at their rounding."""
+    """Phases in float64, so that rounding does not limit a fit of many waves."""
     wide = [np.asarray(part, np.float64) for part in (positions, waves.wave_vectors, waves.phases)]
     angles: np.ndarray = wide[0] @ wide[1] + wide[2]
     return angles

@@ -1,4 +1,4 @@
-"""The smooth part of a dipole: a ball of smoothly falling density in its place."""
+"""Smooth part of a dipole: the moment spread over a ball of smoothly falling density."""
 
 import math
 
@@ -59,7 +59,7 @@ def _polynomial(
 
 
 def _coefficients(dim: int, smoothness: int) -> list[float]:
-    """Of P in rising order, from 1 - x² t² = (1 - t²) + u t² at d = x R, s = t d.
+    """Coefficients of P in rising order, from 1 - x² t² = (1 - t²) + u t² at d = x R, s = t d.
 
     P(u) ~ integral of (1 - x² t²)^p t^(n-1) over t from 0 to 1, whose terms are beta functions.
     """

@@ -29,14 +29,15 @@ from hypermagnetics.shapes import Field as FieldValues
 _Size = Annotated[int, Field(ge=1, le=2**14)]
 
 CUTOFF = {2: 1.155, 3: 1.732}
-"""By dimension [length scales]."""
+"""Default cutoff, by dimension [length scales]."""
 
 SMOOTHNESS = {2: 6, 3: 4}
-"""By dimension. A higher power lets the spectrum fall faster, from a larger wave number on."""
+"""Default p, by dimension. A higher p: faster decay of the spectrum, from a larger wave number."""
 
 BANDWIDTH = {2: 14.0, 3: 9.0}
-"""By dimension [rad per cutoff]. The spectrum of the smooth kernel is small beyond; in three
-dimensions, where waves must fill a ball, fewer of longer length are the better choice."""
+"""Default bandwidth, by dimension [rad per cutoff]. The spectrum of the smooth kernel is small
+beyond; in three dimensions, where waves must fill a ball, fewer of longer length are the better
+choice."""
 
 
 class RangeSplitConfig(Config):
@@ -46,29 +47,29 @@ class RangeSplitConfig(Config):
     rank: _Size = 256
     """Number of features K."""
     waves: _Size = 1024
-    """Plane waves of which the features, and the weights, are sums."""
+    """Number of plane waves summed in the features, and in the weights."""
     cutoff: Positive | None = None
-    """Radius of the ball that a dipole is spread over [length scales]; null for 1.155 in two and
+    """Radius of the ball over which a dipole is spread [length scales]; null for 1.155 in two and
     1.732 in three dimensions, 2 and 3 m for points between -3 and 3 m."""
     smoothness: Annotated[int, Field(ge=1, le=12)] | None = None
     """p of the density (1 - s²/R²)^p of that ball; null for 6 in two and 4 in three dimensions."""
     bandwidth: Positive | None = None
     """Largest wave number [rad per cutoff]; null for 14 in two and 9 in three dimensions."""
     nodes: Annotated[int, Field(ge=1, le=8)] = 3
-    """Dipoles along each edge of a box that stand for it in the smooth part."""
+    """Dipoles along each edge of a box that represent it in the smooth part."""
     capacity: _Size | None = None
-    """Most sources around a point under `jax.jit`, where they cannot be counted; null to let every
-    source meet every point there."""
+    """Largest number of sources near a point under `jax.jit`, where they cannot be counted; null to
+    let every source meet every point there."""
     fit: FitConfig = FitConfig()
-    """The least squares that training begins with."""
+    """Least-squares fit before training."""
 
 
 class RangeSplit(Model):
     """phi(r) = sum_s w(s).f(r) + near part, with f and w sums of plane waves.
 
-    Every source is smoothed: a dipole is spread over a ball of radius R, which beyond R nobody
-    notices. What is learned is the smooth potential alone, for which K features are enough; within
-    R of a source the difference to the exact closed form is added, for neighbours only. The
+    Every source is smoothed: a dipole is spread over a ball of radius R; beyond R the
+    field is unchanged. Only the smooth potential is learned, for which K features are enough;
+    within R of a source the difference to the exact closed form is added, for neighbours only. The
     hypernetwork reads positions of dipoles alone. Sizes, rotations and kinds of bodies enter
     through the dipoles that stand for them and through the near part, so one model serves any, as
     long as these dipoles and the points lie where the model was fitted.
@@ -80,7 +81,7 @@ class RangeSplit(Model):
     config: RangeSplitConfig = eqx.field(static=True)
     inputs: ModelInputs = eqx.field(static=True)
     smoothing: Smoothing = eqx.field(static=True)
-    """How sources are smoothed [m]."""
+    """Smoothing of the sources [m]."""
 
     def __init__(self, config: RangeSplitConfig, inputs: ModelInputs, key: AnyKey) -> None:
         """Draw the initial parameters.
@@ -153,5 +154,5 @@ class RangeSplit(Model):
 
     @property
     def rank(self) -> int | None:
-        """K: the features make the smooth part."""
+        """K, the number of features of the smooth part."""
         return self.config.rank

@@ -1,4 +1,4 @@
-"""The near part: what the smooth part lacks of the exact values, within reach of each source."""
+"""Near part: exact minus smooth values, within reach of each source."""
 
 from collections.abc import Callable
 from functools import partial
@@ -31,10 +31,10 @@ from hypermagnetics.table import source_rows
 
 
 class Smoothing(NamedTuple):
-    """How sources are smoothed."""
+    """Smoothing of the sources."""
 
     cutoff: float
-    """Radius R of the ball that a dipole is spread over [m]."""
+    """Radius R of the ball over which a dipole is spread [m]."""
     smoothness: int
     """p of its density (1 - s²/R²)^p."""
     nodes: int
@@ -42,7 +42,7 @@ class Smoothing(NamedTuple):
 
 
 _MANY_PAIRS = 1 << 20
-"""From so many pairs of source and point on, neighbours are counted and looked up."""
+"""Number of pairs of source and point from which neighbour lists are used."""
 
 
 class ExactNearby(NearPart):
@@ -50,20 +50,20 @@ class ExactNearby(NearPart):
 
     columns: SourceColumns = eqx.field(static=True)
     smoothing: Smoothing = eqx.field(static=True)
-    """How sources are smoothed."""
+    """Smoothing of the sources."""
     capacity: int | None = eqx.field(static=True)
-    """Most sources around a point where they cannot be counted, under a transformation of JAX."""
+    """Largest number of sources near a point, where JAX transformations prevent counting them."""
 
     def values(
         self, sources: SourceTable, points: Points, capacity: int | None
     ) -> tuple[Potential, Field]:
-        """Each source against each point, or by cells; see `NearPart`."""
+        """Sum over all pairs of source and point, or by cells; see `NearPart`."""
         if capacity is None:
             return near_superposition(self.columns, self.smoothing, sources, points)
         return near_by_cells(self.columns, self.smoothing, sources, points, capacity)
 
     def count(self, sources: SourceTable, points: Points) -> int | None:
-        """Counts candidates where there are many pairs; see `NearPart`."""
+        """Count candidates where there are many pairs; see `NearPart`."""
         if isinstance(sources, jax.core.Tracer) or isinstance(points, jax.core.Tracer):
             return self.capacity
         if len(sources) * len(points) < _MANY_PAIRS:
@@ -108,8 +108,8 @@ def near_values(
     """Exact minus smooth values of one source at each point; zero out of reach.
 
     Args:
-        columns: What the columns of `rows` are.
-        smoothing: How sources are smoothed.
+        columns: Columns of `rows`.
+        smoothing: Smoothing of the sources.
         rows: The source, or one for each point.
         is_source: Whether it counts.
         points: Points of evaluation [m].
@@ -154,11 +154,11 @@ def smooth_values(
 def smooth_superposition(
     columns: SourceColumns, smoothing: Smoothing, sources: SourceTable, points: Points
 ) -> tuple[Potential, Field]:
-    """The smooth part of a configuration, source by source: what the network learns.
+    """Smooth part of a configuration, source by source: the target of the network.
 
     Args:
-        columns: What the columns of `sources` are.
-        smoothing: How sources are smoothed.
+        columns: Columns of `sources`.
+        smoothing: Smoothing of the sources.
         sources: Source table.
         points: Points of evaluation [m].
 
@@ -174,8 +174,8 @@ def near_superposition(
     """The near part of a configuration, each source against each point.
 
     Args:
-        columns: What the columns of `sources` are.
-        smoothing: How sources are smoothed.
+        columns: Columns of `sources`.
+        smoothing: Smoothing of the sources.
         sources: Source table.
         points: Points of evaluation [m].
 
@@ -190,7 +190,7 @@ def near_superposition(
 def count_candidates(
     columns: SourceColumns, smoothing: Smoothing, sources: SourceTable, points: Points
 ) -> int:
-    """The most sources in the cells around a point, rounded up to a power of two.
+    """Largest number of sources in the cells around a point, rounded up to a power of two.
 
     Rounded, so that other values of the same shape mostly need no other compilation.
     """
@@ -216,8 +216,8 @@ def near_by_cells(
     """The near part of a configuration, each point against the sources around it.
 
     Args:
-        columns: What the columns of `sources` are.
-        smoothing: How sources are smoothed.
+        columns: Columns of `sources`.
+        smoothing: Smoothing of the sources.
         sources: Source table.
         points: Points of evaluation [m].
         capacity: The most sources in the cells around a point.

@@ -15,14 +15,14 @@ from hypermagnetics.sources import Values
 from hypermagnetics.table import source_rows
 
 _CELLS_PER_AXIS = {2: 1 << 15, 3: 1 << 10}
-"""So that the number of a cell fits into 32 bits. Beyond the last cell of an axis everything counts
-to it: more candidates, none lost."""
+"""Limit that keeps the number of a cell within 32 bits. Beyond the last cell of an axis everything
+counts to it: more candidates, none lost."""
 
 _NOWHERE = 2**31 - 1
-"""The cell of rows that are no source."""
+"""Cell of rows without a source."""
 
 Pair = Callable[[Float[Array, "points columns"], Bool[Array, " points"], Points], Values]
-"""Values of one source for each point, zero where it does not count."""
+"""Values of one source for each point, zero where it is masked."""
 
 
 class CellList(NamedTuple):
@@ -35,9 +35,9 @@ class CellList(NamedTuple):
     rows: Float[Array, "sources columns"]
     cells: Int[Array, " sources"]
     lowest: Float[Array, " dim"]
-    """A corner of the first cell [m]."""
+    """Corner of the first cell [m]."""
     side: Float[Array, ""]
-    """[m]"""
+    """Side of a cell [m]."""
 
 
 class Candidates(NamedTuple):
@@ -45,7 +45,7 @@ class Candidates(NamedTuple):
 
     starts: Int[Array, "ranges points"]
     ends: Int[Array, "ranges points"]
-    """How many candidates there are up to the end of each range."""
+    """Number of candidates up to the end of each range."""
 
 
 def cell_list(dim: int, sources: SourceTable, reach: Float[Array, " sources"]) -> CellList:
@@ -54,7 +54,7 @@ def cell_list(dim: int, sources: SourceTable, reach: Float[Array, " sources"]) -
     Args:
         dim: Space dimension.
         sources: Source table [moment, position, ...]; rows of no moment are left out.
-        reach: How far each acts [m].
+        reach: Range of each source [m].
 
     Returns:
         The list.
@@ -72,7 +72,7 @@ def cell_list(dim: int, sources: SourceTable, reach: Float[Array, " sources"]) -
 
 
 def candidates(cells: CellList, points: Points) -> Candidates:
-    """The sources in the cells around each point: all that reach it, and some more."""
+    """Sources in the cells around each point: all within reach, and some more."""
     dim = points.shape[1]
     points = jax.lax.stop_gradient(points)
     cell = jnp.clip(_cell(cells, points), 0, _CELLS_PER_AXIS[dim] - 1)

@@ -30,7 +30,7 @@ class PlaneWaves(eqx.Module):
 
         Args:
             dim: Space dimension.
-            num_waves: How many.
+            num_waves: Number of waves.
             largest: q_max [rad per length scale].
             key: Random key.
         """
@@ -51,7 +51,7 @@ class PlaneWaves(eqx.Module):
         """Sums of the waves, and their derivatives along each axis.
 
         Args:
-            positions: Where [length scales].
+            positions: Positions [length scales].
             amplitudes: Of each wave in each sum.
 
         Returns:

@@ -12,7 +12,7 @@ from hypermagnetics.table import BODIES, BodyName
 
 
 def kinds_by_name(*kinds: Kind) -> Mapping[BodyName, Kind]:
-    """Kinds by their names; there must be one for each body that a source table may name.
+    """Kinds by name, one for each body of a source table.
 
     Raises:
         TypeError: If a body has no kind, with all that a kind has to answer.

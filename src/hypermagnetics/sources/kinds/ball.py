@@ -58,7 +58,7 @@ def ball(moment: Components, displacement: Components, radius: Scalars) -> Value
 
 
 class BallKind(Kind):
-    """What discs and spheres share: all but the name and the volume."""
+    """Common part of discs and spheres: all but the name and the volume."""
 
     is_point = False
     is_dipole_outside = True

@@ -1,4 +1,4 @@
-"""What rectangles and cuboids share as shapes: edges, distances, faces, corners and nodes."""
+"""Common geometry of rectangles and cuboids: edges, distances, faces, corners and nodes."""
 
 import abc
 import functools
@@ -20,7 +20,7 @@ _SIDES = ("dimension_x", "dimension_y", "dimension_z")
 
 
 class BoxKind(Kind):
-    """A body of flat faces at right angles; its closed form is that of a subclass."""
+    """A body of flat faces at right angles; subclasses add the closed form."""
 
     is_point = False
     is_dipole_outside = False
@@ -88,7 +88,7 @@ class BoxKind(Kind):
         )
 
     def corners(self, shape: Shape) -> Float64[np.ndarray, "corners dim"]:
-        """That of lower coordinates along the edges first, and the last edge fastest."""
+        """Corners in the order of their coordinates along the edges, the last edge fastest."""
         sides, axes = np.stack(self.sides(shape), -1), _stacked(self.axes(shape))
         dim = sides.shape[-1]
         signs = np.stack(np.meshgrid(*[(-0.5, 0.5)] * dim, indexing="ij"), -1).reshape(-1, dim)
@@ -96,7 +96,7 @@ class BoxKind(Kind):
         return corners
 
     def nodes(self, shape: Shape, places: Float64[np.ndarray, "nodes dim"]) -> Float[Any, "..."]:
-        """The image of the cube under scaling and rotation."""
+        """Places in the cube, scaled to the sides of the body and rotated with it."""
         sides, axes = self.sides(shape), self.axes(shape)
         bodies = jnp.broadcast_shapes((1,), *(value.shape for value in shape.values()))
         dtype = sides[0].dtype

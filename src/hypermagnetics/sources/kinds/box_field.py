@@ -1,4 +1,4 @@
-"""What rectangles and cuboids share: the frame they are computed in, and their far field.
+"""Common frame of computation and far field of rectangles and cuboids.
 
 A closed form is written for a body whose edges lie along the axes, longest first, in units of about
 half its diagonal, and for points whose coordinates are not negative: the rest is symmetry.
@@ -30,7 +30,7 @@ show. The series is what remains defined as the sides go to zero."""
 
 
 def far_from(dtype: jnp.dtype) -> float:
-    """`FAR`, or nearer by in a shorter float type, whose rounding unit the series reaches earlier.
+    """`FAR`, or less in a shorter float type, where the series reaches the rounding unit earlier.
 
     In float32 the derivatives of the closed form need products that leave its range at 1e4.
 
@@ -134,7 +134,7 @@ def _choose(
 
 
 def least_squared_distance(dtype: jnp.dtype) -> float:
-    """Squared distance, in the unit of length, at which a field that diverges at an edge is held.
+    """Lower limit of the squared distance to a singular edge, in the unit of length.
 
     Args:
         dtype: Float type of the coordinates.

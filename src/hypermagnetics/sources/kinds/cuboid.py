@@ -19,7 +19,7 @@ _Square = tuple[tuple[_Array, _Array], tuple[_Array, _Array]]
 """[i][j]: near (0) or far (1) along each of two axes, the lower axis first."""
 
 _OTHERS = ((1, 2), (0, 2), (0, 1))
-"""The two axes beside each axis."""
+"""The two other axes, by axis."""
 
 
 def cuboid(
@@ -88,7 +88,7 @@ class CuboidKind(BoxKind):
     seconds_per_pair = 3e-8
 
     def axes(self, shape: Shape) -> Axes:
-        """Those of the quaternion."""
+        """Axes of the quaternion."""
         return axes_of_quaternion([shape[name] for name in QUATERNION])
 
     def values(self, moment: Components, displacement: Components, shape: Shape) -> Values:
@@ -106,7 +106,7 @@ class _Edges(NamedTuple):
     inverse: _Square
     """1 / S."""
     excess: _Square
-    """S - L, which vanishes on the edge."""
+    """S - L, zero on the edge."""
 
 
 class _Logarithms(NamedTuple):
@@ -116,7 +116,7 @@ class _Logarithms(NamedTuple):
     cross: _Array
     """T: second difference, across both other axes."""
     firsts: tuple[_Array, _Array]
-    """delta: first differences across one of them, at the far side of the other."""
+    """delta: first differences across one axis, at the far side of the other."""
 
     def first(self, axis: int) -> _Array:
         """The difference across one axis."""
@@ -124,7 +124,7 @@ class _Logarithms(NamedTuple):
 
 
 _Growth = tuple[dict[int, tuple[_Array, _Array]], ...]
-"""[edge][axis][j]: how S of the edges along one axis grows from the near to the far side of
+"""[edge][axis][j]: growth of S of the edges along one axis from the near to the far side of
 another, at the near (0) or far (1) side of the third."""
 
 
@@ -259,7 +259,7 @@ def _faces(
 def _real_parts(
     axis: int, point: Coordinates, half: Coordinates, edges: _Edges, grown: tuple[_Array, _Array]
 ) -> tuple[tuple[_Array, _Array], _Array]:
-    """The s of the near and far face across an axis, and their difference, which cancels nowhere.
+    """The s of the near and far face across an axis, and their difference without cancellation.
 
     On the shorter sides of a face n vanishes, and s but for rounding. The two angles must see the
     same s there: it is a quotient, which XLA:CPU computes once. Zero would have no angle.

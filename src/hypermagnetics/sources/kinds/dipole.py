@@ -1,4 +1,4 @@
-"""Point dipole: the field of every body, far away."""
+"""Point dipole: the far field of every body."""
 
 from typing import Any, ClassVar
 

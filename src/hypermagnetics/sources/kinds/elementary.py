@@ -15,7 +15,7 @@ from jaxtyping import Array, Bool, Float
 _Array = Float[Array, "..."]
 
 _LARGEST = 1 / 5
-"""Bound of what is left to the series: tan(pi / 16) = 0.199, and (3/2 - 1) / (3/2 + 1)."""
+"""Largest argument of the series: tan(pi / 16) = 0.199, and (3/2 - 1) / (3/2 + 1)."""
 
 
 @jax.custom_jvp

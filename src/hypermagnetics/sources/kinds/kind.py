@@ -1,4 +1,4 @@
-"""What every kind of body answers: its field, its shape, its surface, and its cost."""
+"""Interface of every kind of body: field, shape, surface and cost."""
 
 import abc
 from collections.abc import Mapping, Sequence
@@ -36,10 +36,9 @@ class Kind(abc.ABC):
     sources twice as long, and an array of (sources, points) thirty times. Boxes have work enough in
     one source."""
     values_per_step: ClassVar[int]
-    """Samples times points evaluated at a time, so that what is computed on the way, some sixty
-    arrays for cuboids, stays in the cache. Those take 35 ns a pair in steps of 2^11, 38 ns in steps
-    of 2^13 and 101 ns in steps of 2^18; for discs and spheres, short steps cost more than they
-    save."""
+    """Samples times points evaluated at a time, so that intermediate arrays, some sixty for
+    cuboids, stay in the cache. Cuboids take 35 ns a pair in steps of 2^11, 38 ns in steps of 2^13
+    and 101 ns in steps of 2^18; for discs and spheres, short steps cost more than they save."""
     seconds_per_pair: ClassVar[float]
     """Time of a pair of source and point on 2 cores, for the estimate of a dry run. In a mix, each
     source is evaluated as each of the bodies."""
@@ -63,7 +62,7 @@ class Kind(abc.ABC):
 
     @abc.abstractmethod
     def is_inside(self, offset: Offset, shape: Shape) -> Bool[Any, "..."]:
-        """Whether points are in the body or on its surface, as `values` has it."""
+        """Whether points are in the body or on its surface, consistently with `values`."""
 
     @abc.abstractmethod
     def size(self, shape: Shape) -> Scalars:
@@ -81,7 +80,7 @@ class Kind(abc.ABC):
     def surface_point(
         self, shape: Shape, uniform: Float64[np.ndarray, "points numbers"]
     ) -> tuple[Float64[np.ndarray, "points dim"], Float64[np.ndarray, "points dim"]] | None:
-        """A point of the surface of each body, uniformly, and the outward normal there.
+        """Random point on the surface of each body, uniform, and the outward normal there.
 
         Args:
             shape: Sizes and rotation, one value for each point.
@@ -93,13 +92,13 @@ class Kind(abc.ABC):
 
     @abc.abstractmethod
     def corners(self, shape: Shape) -> Float64[np.ndarray, "corners dim"] | None:
-        """Corners of one body from its centre [m]; None of a round one, drawn by its `size`."""
+        """Corners of one body relative to its centre [m]; None if round, drawn by its `size`."""
 
     @abc.abstractmethod
     def nodes(
         self, shape: Shape, places: Float64[np.ndarray, "nodes dim"]
     ) -> Float[Any, "bodies nodes dim"] | None:
-        """Where the dipoles lie that stand for the body in a kernel that is smooth over it.
+        """Positions of the dipoles that represent the body in a kernel smooth over it.
 
         Args:
             shape: Sizes and rotation, one value for each body or one for all.

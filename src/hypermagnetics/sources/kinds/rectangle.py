@@ -104,7 +104,7 @@ class RectangleKind(BoxKind):
     seconds_per_pair = 9e-9
 
     def axes(self, shape: Shape) -> Axes:
-        """Those of the angle."""
+        """Axes of the angle."""
         return axes_of_angle(shape["angle"])
 
     def values(self, moment: Components, displacement: Components, shape: Shape) -> Values:
