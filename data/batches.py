@@ -1,4 +1,4 @@
-"""Batches: some blocks in one piece."""
+"""Batches: several blocks in one set of arrays."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from hypermagnetics.data.split import Split
 
 @dataclass(frozen=True)
 class Batch:
-    """Some blocks with a leading axis of blocks; all have the same number of samples.
+    """Several blocks in arrays with a leading axis of blocks, all padded to the same size.
 
     A block with fewer samples is filled up with zeros; `num_samples` says where they begin.
     Shapes: `sources` (blocks, samples, max_sources, source_size), `num_sources`
@@ -33,9 +33,9 @@ def read_batch(
     """Gather blocks of a split.
 
     Args:
-        split: Where from.
-        blocks: Which blocks, in this order; None for an empty one.
-        points: Which points of each grid, (points,) or (blocks, points); all if None.
+        split: The split.
+        blocks: Numbers of the blocks, in order; None for an empty one.
+        points: Points of each grid, (points,) or (blocks, points); all if None.
 
     Returns:
         The batch. One whole block with all its points is a view of the mapped files; anything
@@ -67,7 +67,7 @@ _EMPTY = Block(*(np.empty(0, np.float32) for _ in range(5)))
 def _gather(
     parts: list[np.ndarray], shape: tuple[int, ...], dtype: type[np.generic] = np.float32
 ) -> np.ndarray:
-    """Put arrays behind each other, each filled up with zeros to a shape."""
+    """Stack arrays, each padded with zeros to a shape."""
     if len(parts) == 1 and parts[0].shape == shape:
         return parts[0][None]
     gathered = np.empty((len(parts), *shape), dtype)
@@ -81,7 +81,7 @@ def _gather(
 def _gather_points(
     parts: list[np.ndarray], shape: tuple[int, ...], points: list[np.ndarray] | None, axis: int
 ) -> np.ndarray:
-    """The same of some points of each array; they lie along the axis."""
+    """Stack arrays as `_gather` does, with some of their points along an axis."""
     if points is None:
         return _gather(parts, shape)
     shape = (*shape[:axis], len(points[0]), *shape[axis + 1 :])

@@ -1,4 +1,4 @@
-"""The dataset card: what a person finds in the README.md of a dataset."""
+"""The dataset card: the README.md of a dataset."""
 
 import json
 
@@ -7,7 +7,7 @@ from hypermagnetics.log import in_bytes
 
 
 def dataset_card(manifest: Manifest) -> str:
-    """The Markdown text that says what a dataset is, in which units, and how to read it.
+    """Markdown text on the content of a dataset, its units and its use.
 
     Args:
         manifest: The manifest of the dataset.

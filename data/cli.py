@@ -176,7 +176,7 @@ def import_command(
 
 
 def _asked_for(file: Path, length: str | None, field: str | None) -> Units:
-    """The units given, and on a terminal those that the file leaves open, asked for."""
+    """The units of the options; on a terminal, those missing are prompted for."""
     given = {"length": length, "field": field}
     for name in missing_units(file):
         if given[name] is None and sys.stdin.isatty():
@@ -209,7 +209,7 @@ def _recompute(dataset: Dataset, fraction: float, tolerance: float, seed: int | 
 
 
 def _labels_of(dataset: Dataset) -> Compute:
-    """What computes labels of this dataset's sources, in float64."""
+    """A function that computes labels of this dataset's sources in float64."""
     from hypermagnetics.sources import labels  # with JAX, seconds that only this needs
 
     columns = dataset.columns

@@ -1,4 +1,4 @@
-"""The same values in files of another format, compression or size."""
+"""Conversion of a dataset to another format, compression or size of shards."""
 
 from collections.abc import Callable
 from concurrent.futures import as_completed
@@ -14,7 +14,7 @@ from hypermagnetics.data.verify import verify_split
 from hypermagnetics.data.writer import DatasetWriter
 
 _THREADS = 3
-"""Shards written at a time: copying, packing and hashing release the interpreter."""
+"""Shards written at a time: copying, packing and hashing release the interpreter lock."""
 
 
 def convert(
@@ -25,20 +25,19 @@ def convert(
     shard_bytes: float | None = None,
     advance: Callable[[int], None] = lambda count: None,
 ) -> Manifest:
-    """Write a dataset anew; every value stays what it is. Interrupted, the same call goes on.
+    """Rewrite a dataset with the same values. After an interruption, the same call goes on.
 
     Args:
-        dataset: What is converted; all its bytes are checked first, so that no damage is passed
-            on under new checksums.
-        out: Where the other dataset is to be.
-        storage_format: Of its files; as it was if not given.
-        compression: Likewise.
-        shard_bytes: Bytes of a shard before compression; as it was if not given.
+        dataset: The source; all its bytes are checked first, so that no damage is passed on under
+            new checksums.
+        out: Directory of the new dataset.
+        storage_format: Format of its files; unchanged if None.
+        compression: Compression of its files; unchanged if None.
+        shard_bytes: Bytes of a shard before compression; unchanged if None.
         advance: Called with numbers of samples: each is checked once and written once.
 
     Returns:
-        The manifest of the other dataset, the one that hm-generate would have written in that
-        form.
+        The manifest of the new dataset, equal to that of hm-generate with these settings.
 
     Raises:
         DatasetError: If the dataset is damaged, or something else is at `out`.

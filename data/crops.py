@@ -1,4 +1,4 @@
-"""Crops of samples on a regular grid: boxes of points, with padding, and whole fields from them."""
+"""Crops of regular grids: boxes of points with padding, and their assembly to whole fields."""
 
 from collections.abc import Iterable
 from functools import reduce
@@ -16,7 +16,7 @@ _MAX_SIDE = 2**16
 
 
 class CropConfig(Config):
-    """Which crops of a regular grid are taken.
+    """Selection of crops of a regular grid.
 
     An anchor is the first core point of a crop along an axis, counted from the first point of the
     interior. Anchors are the same along each axis.
@@ -27,10 +27,10 @@ class CropConfig(Config):
     start: Annotated[int, Field(ge=0, le=_MAX_SIDE)] = 0
     """First anchor."""
     stop: Annotated[int, Field(ge=0, le=_MAX_SIDE)] | None = None
-    """All anchors are below it; if not given, the points per side of the interior."""
+    """Exclusive end of the anchors; if None, the points per side of the interior."""
     step: Annotated[int, Field(ge=1, le=_MAX_SIDE)] | None = None
-    """Distance of anchors. If not given, `size`; if `stop` is not given either, a last crop that
-    would leave the interior is moved back to end with it, so nothing is left out."""
+    """Distance of anchors; if None, `size`. If `stop` is None too, a last crop that would leave the
+    interior is moved back to end with it, so that nothing is left out."""
     pad: Annotated[int, Field(ge=0, le=_MAX_SIDE)] = 0
     """Points added at each side: neighbours of the grid or of its halo."""
 
@@ -39,11 +39,11 @@ class Crops:
     """All crops of a regular grid, numbered from 0 with the last axis fastest.
 
     It holds the anchors along one axis, and makes indices for one crop at a time. Methods that
-    take the index of a crop raise IndexError if there is none of it.
+    take the index of a crop raise IndexError if there is no such crop.
 
     Args:
         grid: The stored grid.
-        config: Which crops.
+        config: Selection of the crops.
         dim: Space dimension.
 
     Raises:
@@ -80,11 +80,11 @@ class Crops:
         return tuple(self._anchors[place] for place in self._places(index))
 
     def points(self, index: int) -> np.ndarray:
-        """Where a padded crop is in the stored grid: ascending indices, int64 (num_points,)."""
+        """Indices of a padded crop in the stored grid, ascending, int64 (num_points,)."""
         return self._flat(self._box(index, self.config.pad))
 
     def core(self, index: int) -> np.ndarray:
-        """Where its core is in the stored grid: ascending indices, int64 (size ** dim,)."""
+        """Indices of the core of a crop in the stored grid, ascending, int64 (size ** dim,)."""
         return self._flat(self._box(index, 0))
 
     def cut(self, values: np.ndarray, index: int) -> np.ndarray:
@@ -92,7 +92,7 @@ class Crops:
 
         Args:
             values: As stored, (samples, points[, components]).
-            index: Which crop.
+            index: Number of the crop.
 
         Returns:
             A view, (samples, *shape[, components]).
@@ -111,7 +111,7 @@ class Crops:
         return whole[(slice(None), *self._box(index, self.config.pad))]
 
     def trim(self, crop: np.ndarray) -> np.ndarray:
-        """A padded crop, as `cut` gives it, without its padding: a view.
+        """A view of a padded crop, as `cut` returns it, without its padding.
 
         Raises:
             DatasetError: If it has not the shape of a padded crop.
@@ -121,11 +121,11 @@ class Crops:
         return crop[(slice(None), *[slice(pad, pad + self.config.size)] * self.dim)]
 
     def coverage(self) -> np.ndarray:
-        """How many crops hold each interior point in their cores, int64 (resolution,) * dim."""
+        """Number of crops with each interior point in their cores, int64 (resolution,) * dim."""
         return reduce(np.multiply.outer, [self._side_coverage()] * self.dim)
 
     def assemble(self, parts: Iterable[np.ndarray]) -> np.ndarray:
-        """Put whole fields together from crops WITHOUT their padding; `trim` removes it.
+        """Assemble whole fields from crops WITHOUT their padding; `trim` removes it.
 
         Where crops overlap, the values of the first one are taken as they are.
 
@@ -165,14 +165,14 @@ class Crops:
         return whole
 
     def _places(self, index: int) -> tuple[int, ...]:
-        """Which anchor a crop has along each axis."""
+        """Index of the anchor of a crop along each axis."""
         if not 0 <= index < len(self):
             raise IndexError(f"A crop must be 0 to {len(self) - 1}; got {index}.")
         count = len(self._anchors)
         return tuple(index // count**axis % count for axis in reversed(range(self.dim)))
 
     def _box(self, index: int, pad: int) -> tuple[slice, ...]:
-        """The part of the stored grid that a crop is."""
+        """The box of a crop in the stored grid."""
         firsts = [self.grid.halo + anchor - pad for anchor in self.anchor(index)]
         return tuple(slice(first, first + self.config.size + 2 * pad) for first in firsts)
 
@@ -184,7 +184,7 @@ class Crops:
         return flat.reshape(-1)
 
     def _fresh(self, index: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-        """The box that no earlier crop holds: in the interior, and in the part."""
+        """The box of a crop outside all earlier ones: in the interior, and in the part."""
         # Anchors ascend, and are all combinations of those along an axis: the first crop of a
         # point is the first along each axis, where it sees points from the end of the one before.
         target, source, size = [slice(None)], [slice(None)], self.config.size
@@ -196,7 +196,7 @@ class Crops:
         return tuple(target), tuple(source)
 
     def _side_coverage(self) -> np.ndarray:
-        """How many crops hold each point along one axis."""
+        """Number of crops that hold each point along one axis."""
         starts, places = np.array(self._anchors, np.int64), self.grid.resolution + 1
         begun = np.bincount(starts, minlength=places)
         return np.cumsum(begun - np.bincount(starts + self.config.size, minlength=places))[:-1]
@@ -235,7 +235,7 @@ class Crops:
 
 
 def _anchors(config: CropConfig, resolution: int) -> tuple[int, ...]:
-    """The anchors along an axis, ascending; literally those asked for."""
+    """The anchors along an axis, ascending."""
     size, start, stop = config.size, config.start, config.stop
     if size > resolution:
         raise RecipeError(

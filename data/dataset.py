@@ -20,13 +20,13 @@ class Dataset:
 
     @classmethod
     def open(cls, path: str | Path) -> "Dataset":
-        """Open a dataset and check that every file is there with the size it must have.
+        """Open a dataset and check the presence and size of every file.
 
         Args:
             path: The directory that holds manifest.json.
 
         Returns:
-            The dataset; its `sha256`, the manifest's, names it.
+            The dataset; its `sha256`, that of the manifest, identifies it.
 
         Raises:
             DatasetError: If it is incomplete, damaged, of another version, or points outside
@@ -52,7 +52,7 @@ class Dataset:
 
     @property
     def columns(self) -> SourceColumns:
-        """How to read the source tables of all splits.
+        """Columns of the source tables of all splits.
 
         Raises:
             DatasetError: If this release does not know such sources, or there is no split.
@@ -94,7 +94,7 @@ class Dataset:
         return Split(self.manifest, self.places()[name])
 
     def places(self) -> dict[str, SplitPlace]:
-        """Where the splits are, by name."""
+        """Places of the splits, by name."""
         manifest, directory = self.manifest, self.directory.resolve()
         return {
             name: SplitPlace(

@@ -1,4 +1,4 @@
-"""The files of a dataset against its manifest: names, kinds and sizes, quickly for very many."""
+"""Checks of the files of a dataset against its manifest: names, kinds and sizes."""
 
 import os
 import stat
@@ -12,16 +12,16 @@ from hypermagnetics.data.storage import SplitPlace
 from hypermagnetics.errors import DatasetError
 
 _SHARED_DIRECTORIES = 3
-"""SPLIT.zarr/ARRAY/c, below which each shard has directories of its own."""
+"""Depth of SPLIT.zarr/ARRAY/c, below which each shard has directories of its own."""
 
 
 def check_names(directory: Path, manifest: Manifest, places: Mapping[str, SplitPlace]) -> None:
-    """See that the manifest lists the files that follow from its splits.
+    """Check that a manifest lists the files implied by its splits.
 
     Args:
         directory: The dataset.
         manifest: Its manifest.
-        places: Where the splits are.
+        places: Places of the splits.
 
     Raises:
         DatasetError: With the first difference.
@@ -46,12 +46,12 @@ def check_names(directory: Path, manifest: Manifest, places: Mapping[str, SplitP
 
 
 def check_files(directory: Path, manifest: Manifest, sha256: str) -> None:
-    """See that all files are there with the sizes they must have.
+    """Check the presence and size of all files.
 
     Args:
         directory: The dataset.
         manifest: Its manifest.
-        sha256: Of the manifest.
+        sha256: sha256 of the manifest.
 
     Raises:
         DatasetError: With the first file that is missing, of another size, or no plain file. A
@@ -64,15 +64,15 @@ def check_files(directory: Path, manifest: Manifest, sha256: str) -> None:
 
 
 def check_directory(directory: Path, manifest: Manifest, sha256: str) -> None:
-    """See that no directory is a link, and that the list of checksums has that of the manifest.
+    """Refuse linked directories, and a list of checksums without that of the manifest.
 
     Args:
         directory: The dataset.
         manifest: Its manifest.
-        sha256: Of the manifest.
+        sha256: sha256 of the manifest.
 
     Raises:
-        DatasetError: If not.
+        DatasetError: If there is a link, or the list has another checksum.
     """
     _refuse_linked_directories(str(directory.resolve()), manifest.files)
     path = directory / CHECKSUMS_NAME
@@ -91,7 +91,7 @@ def check_directory(directory: Path, manifest: Manifest, sha256: str) -> None:
 
 
 def check_file(root: str, entry: FileEntry) -> None:
-    """See that one file is there with the size that it must have.
+    """Check the presence and size of one file.
 
     Args:
         root: The dataset.
@@ -121,7 +121,7 @@ def check_file(root: str, entry: FileEntry) -> None:
 
 
 def _refuse_linked_directories(root: str, files: tuple[FileEntry, ...]) -> None:
-    """Look at each directory that several shards share."""
+    """Refuse links among the directories that several shards share."""
     seen = set()
     for entry in files:
         *directories, _ = entry.path.split("/", _SHARED_DIRECTORIES)

@@ -10,7 +10,7 @@ def split_storage(storage_format: StorageFormat, place: SplitPlace) -> SplitStor
 
     Args:
         storage_format: "zarr" or "hdf5".
-        place: Where the split is and what it looks like.
+        place: Place and layout of the split.
 
     Returns:
         Its reader and writer.

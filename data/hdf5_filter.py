@@ -1,4 +1,4 @@
-"""The zstd filter of HDF5, which is named in our files and never run by HDF5 here."""
+"""The zstd filter of HDF5, named in our files but never run by HDF5 here."""
 
 import sys
 import threading
@@ -14,7 +14,7 @@ ZSTD_FILTER = 32015
 
 
 class _Registry:
-    """What HDF5 knew of the filter before the first of the files that are being written."""
+    """State of the filter in HDF5 before the first open file, restored after the last one."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -65,7 +65,7 @@ _registry = _Registry()
 
 @contextmanager
 def unknown_filter() -> Iterator[None]:
-    """Keep HDF5 from knowing the filter while files are written; any number of threads may.
+    """Hide the filter from HDF5 while files are written, in any number of threads.
 
     HDF5 writes the name of a filter that it knows into the file, and finds plugins by environment
     variables. The bytes of a dataset must not depend on that.

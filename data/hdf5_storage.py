@@ -36,13 +36,13 @@ class Hdf5ShardSink:
     """Writes blocks into the datasets of one shard."""
 
     def __init__(self, file: h5py.File, place: SplitPlace, shard: Shard) -> None:
-        """Start with the datasets made and empty."""
+        """Start with empty datasets in the file."""
         self._file, self._layout, self._shard = file, place.layout, shard
         self._compressed = place.compression == "zstd"
         self._blocks = 0
 
     def append(self, block: Block) -> None:
-        """Write one block behind those already written."""
+        """Append one block."""
         for name in ("sources", "num_sources", "potential", "field"):
             self._write(name, getattr(block, name), self._blocks * self._layout.samples_per_grid)
         if self._blocks < len(_grid_rows(self._layout, self._shard)):
@@ -104,7 +104,7 @@ class Hdf5Storage:
         """The rows in one shard's file, for each array.
 
         Raises:
-            DatasetError: If a dataset is absent, elsewhere, or not stored as format version 1 asks.
+            DatasetError: If a dataset is absent, elsewhere, or not stored as in format version 1.
         """
         path = self._path(shard)
         try:
@@ -139,7 +139,7 @@ class Hdf5Storage:
 
 
 def _grid_rows(layout: SplitLayout, shard: Shard) -> range:
-    """Every file is self-contained, so each holds the grid that all blocks share."""
+    """Rows of the grid in a shard; every file holds a grid that all blocks share."""
     return range(1) if layout.shared_grid else layout.rows("grid", shard)
 
 
@@ -174,7 +174,7 @@ def _create_chunked(file: h5py.File, spec: ArraySpec, shape: tuple[int, ...]) ->
 
 
 def _chunk_shape(spec: ArraySpec, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """One block, or what the file has of it: HDF5 wants no chunk larger than the dataset."""
+    """Shape of one block, cut to the dataset, as HDF5 allows no larger chunk."""
     return (min(spec.rows_per_block, shape[0]), *shape[1:])
 
 

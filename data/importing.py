@@ -1,4 +1,4 @@
-"""From a team file to a dataset: the same labels, in SI units and in our conventions."""
+"""Import of a team file as a dataset: the same labels, in SI units and our conventions."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -24,7 +24,7 @@ BODIES = {
     "sphere": {2: ("disc", 1), 3: ("sphere", 3)},
     "prism": {2: ("rectangle", 2), 3: ("cuboid", 4)},
 }
-"""Our name and code of what a team file calls a sphere or a prism in 2 or 3 dimensions."""
+"""Our names and codes of the spheres and prisms of a team file, in 2 and 3 dimensions."""
 
 _UNTURNED = {2: {"angle": 0.0}, 3: {f"rotation_{part}": float(part == "w") for part in "wxyz"}}
 """Rotation of prisms in 2 and 3 dimensions, which all lie along the axes."""
@@ -34,11 +34,11 @@ _READ_BYTES, _SAMPLES_PER_GRID = 64e6, 256  # at once; unless a block would take
 
 @dataclass(frozen=True)
 class Units:
-    """Units of what a team file does not state itself.
+    """Units that a team file does not state itself.
 
     The published code knows no units, so its numbers are coherent: once lengths and fields (H and
     magnetisation) have units, phi is in field * length and a moment in field * length^dim, unless
-    said otherwise: `potential` as "mA", `m` as "A m^2" for moments or "kA/m" for magnetisations.
+    set otherwise: `potential` as "mA", `m` as "A m^2" for moments or "kA/m" for magnetisations.
     Tesla are those of mu0 H and mu0 M; inside a body B = mu0 (H + M) is another field.
     """
 
@@ -50,12 +50,12 @@ class Units:
 
 @dataclass(frozen=True)
 class _Convention:
-    """How the numbers of a team file become ours."""
+    """Conversion of the numbers of a team file to our conventions."""
 
     team: TeamFile
     m_is: MomentKind
     units: dict[str, str]
-    """Of each dataset."""
+    """Unit of each dataset."""
     constants: dict[str, float] = field(default_factory=dict)
     """Sizes [m] and rotation that all sources share."""
 
@@ -75,7 +75,7 @@ class _Convention:
         return reader.rows(name, rows) * si_unit(self.units[name])[0]
 
     def rounded(self, values: np.ndarray, name: str, rows: range | None = None) -> np.ndarray:
-        """The values as float32, refused where they leave its range."""
+        """Round values to float32, and refuse those out of its range."""
         with np.errstate(over="ignore"):  # the next lines name the value
             single = values.astype(np.float32)
         for index in np.argwhere(~np.isfinite(single))[:1]:
@@ -111,7 +111,7 @@ class _Convention:
 
 
 def missing_units(path: Path) -> tuple[str, ...]:
-    """Which units a team file leaves open.
+    """Units that a team file does not state.
 
     Args:
         path: The file.
@@ -143,12 +143,13 @@ def import_team_file(
 
     Args:
         path: The team file.
-        out: Where the dataset is to be.
+        out: Directory of the dataset.
         units: Units that the file does not state.
-        m_is: What `m` is; if None, its unit tells, or else the shape: a magnetisation of prisms.
+        m_is: Meaning of `m`; if None, its unit decides, or else the shape: a magnetisation of
+            prisms.
         storage_format: Format of the dataset.
-        compression: Of its files.
-        shard_bytes: Size of a shard that is aimed at.
+        compression: Compression of its files.
+        shard_bytes: Target size of a shard.
         advance: Called with the number of samples of each block written, or found written.
 
     Returns:
@@ -178,7 +179,7 @@ def import_team_file(
 def _convention(
     team: TeamFile, reader: TeamReader, given: Units, m_is: MomentKind | None
 ) -> _Convention:
-    """All that is needed to read values; that takes a look at every size."""
+    """The convention of a team file, from its units and all its sizes."""
     if m_is is None:
         unit = team.units.get("m", given.m)
         by_volume = team.shape == "prism" if unit is None else si_unit(unit)[1] == (-1, 1)
@@ -195,7 +196,7 @@ def _convention(
 
 
 def _unit(team: TeamFile, given: Units, m_is: MomentKind, name: str) -> str:
-    """The unit of a dataset: stated, given, or coherent with those of length and field."""
+    """The unit of a dataset: stated, set by the caller, or coherent with length and field."""
     label = "field" if name.startswith("field") else "potential"
     kind = {"m": m_is, **dict.fromkeys(_LENGTHS, "length")}.get(name, label)
     powers = {"length": (1, 0), "moment": (team.dim - 1, 1), "potential": (0, 1)}
@@ -216,13 +217,13 @@ def _unit(team: TeamFile, given: Units, m_is: MomentKind, name: str) -> str:
 
 
 def _strides(rows: range, values_each: int, whole: int = 1) -> Iterator[range]:
-    """Cut samples into ranges whose values are read at once: a multiple of `whole` each."""
+    """Cut samples into ranges to be read at once, each a multiple of `whole`."""
     step = max(int(_READ_BYTES // (4 * values_each)) // whole, 1) * whole
     return (rows[first : first + step] for first in range(0, len(rows), step))
 
 
 def _values_each(convention: _Convention, split: str) -> int:
-    """Values of one sample."""
+    """Number of values of one sample."""
     team, part = convention.team, convention.team.splits[split]
     each = 1 + team.dim + team.dim * part.per_sample
     return part.num_points * each + team.num_sources * len(convention.columns) + 1

@@ -1,4 +1,4 @@
-"""The journal of an unfinished dataset: what is being made, and which shards are done."""
+"""The journal of an unfinished dataset: its identity and its finished shards."""
 
 import json
 import os
@@ -26,19 +26,19 @@ class ShardRecord(Config):
     files: tuple[FileEntry, ...]
     sums: dict[ArrayName, Sums]
     last_block: int
-    """The CRC-32 of its last block as it was given to the writer."""
+    """The CRC-32 of its last block, as passed to the writer."""
 
 
 class Journal:
-    """Appends a line per finished shard; a line torn by a kill is dropped when it is read."""
+    """Appends a line per finished shard; a line cut off by a kill is dropped on reading."""
 
     def __init__(self, file: IO[bytes], identity: Identity, directory: Path) -> None:
-        """Read what an earlier process left, or start with the identity.
+        """Read the records of an earlier process, or start with the identity.
 
         Args:
             file: The locked journal file.
-            identity: What this process makes.
-            directory: The dataset, to see that the files recorded are there.
+            identity: Identity of the dataset of this process.
+            directory: The dataset, to check that the recorded files exist.
 
         Raises:
             DatasetError: If the file is the journal of another dataset.
@@ -76,7 +76,7 @@ class Journal:
         return self._file.fileno()
 
     def add(self, record: ShardRecord) -> None:
-        """Record a shard whose files have their names; any thread may."""
+        """Record a shard whose files are complete; safe in any thread."""
         with self._lock:
             self._append(record.model_dump_json())
             self.records[record.split, record.index] = record
@@ -93,10 +93,10 @@ def open_journal(directory: Path, identity: Identity) -> Iterator[Journal]:
 
     Args:
         directory: The dataset; made if absent.
-        identity: What is to be made.
+        identity: Identity of the dataset to be made.
 
     Yields:
-        The journal, with what earlier processes finished.
+        The journal, with the shards that earlier processes finished.
 
     Raises:
         DatasetError: If the directory holds something else.

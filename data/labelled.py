@@ -16,7 +16,7 @@ _AXES = ("x", "y", "z")
 
 @runtime_checkable
 class _Entries(Protocol):
-    """What is read from: a split."""
+    """Source of the values: a split."""
 
     layout: SplitLayout
 
@@ -25,7 +25,7 @@ class _Entries(Protocol):
 
 
 class _LazyArray(BackendArray):
-    """Reads entries of the first axis when xarray asks for values."""
+    """An array of xarray that reads entries of the first axis on access."""
 
     def __init__(self, split: _Entries, spec: ArraySpec) -> None:
         self._split, self._spec = split, spec
@@ -51,12 +51,12 @@ def labelled(split: _Entries, columns: Sequence[str], units: Sequence[str]) -> x
     """A split with named dimensions, names of columns and axes, and units.
 
     Args:
-        split: What is read.
+        split: The split.
         columns: Names of the columns of `sources`.
         units: Their units.
 
     Returns:
-        A dataset that reads when values are asked for.
+        A dataset that reads values on access.
     """
     variables = {}
     for spec in split.layout.arrays():

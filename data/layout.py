@@ -1,4 +1,4 @@
-"""How the samples of a split are cut into blocks and shards, and which arrays hold them."""
+"""Layout of a split: its blocks, shards and arrays."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ Compression = Literal["none", "zstd"]
 ARRAY_NAMES: tuple[ArrayName, ...] = ("sources", "num_sources", "grid", "potential", "field")
 
 _MAX_BLOCK_BYTES = 1 << 30
-"""Blocks are read whole, so a manifest must not ask for more than a small machine has."""
+"""Most bytes of a block, which is read whole, for the memory of a small machine."""
 
 _Count = Annotated[int, Field(ge=1, le=2**40)]
 _Size = Annotated[int, Field(ge=1, le=2**24)]
@@ -30,7 +30,7 @@ class ArraySpec(NamedTuple):
     dimensions: tuple[str, ...]
     unit: str
     rows_per_block: int
-    """How many entries of the first axis belong to one full block."""
+    """Number of entries along the first axis in one full block."""
 
     @property
     def row_bytes(self) -> int:
@@ -71,7 +71,7 @@ class GridShape(Config):
     """
 
     points_per_side: Annotated[int, Field(ge=2, le=2**16)]
-    """Stored along each axis, the halo included."""
+    """Points along each axis, the halo included."""
     halo: Annotated[int, Field(ge=0, le=2**16)]
     """Points of the halo at each end of each axis."""
 
@@ -88,7 +88,7 @@ class GridShape(Config):
 
 
 class SplitLayout(Config):
-    """Sizes of one split, from which every array shape and file name follows."""
+    """Sizes of one split, which determine every array shape and file name."""
 
     num_samples: _Count
     samples_per_grid: _Size
@@ -96,7 +96,7 @@ class SplitLayout(Config):
     shared_grid: bool
     """Whether all blocks share one grid, as regular grids do."""
     grid_shape: GridShape | None = None
-    """Of the shared grid, if it is regular."""
+    """Shape of the shared grid, if it is regular."""
     samples_per_shard: _Count
     max_sources: _Size
     source_size: _Size
@@ -142,7 +142,7 @@ class SplitLayout(Config):
         return -(-self.num_samples // self.samples_per_shard)
 
     def with_shards_of(self, shard_bytes: float) -> "SplitLayout":
-        """The same split in shards of about that many bytes before compression."""
+        """The same split in shards of about `shard_bytes` before compression."""
         of_grid = 0 if self.shared_grid else self.num_points * self.dim / self.samples_per_grid
         of_sample = self.num_points * (1 + self.dim) + self.max_sources * self.source_size + 1
         sample_bytes = int(4 * (of_sample + of_grid))
@@ -207,7 +207,7 @@ class SplitLayout(Config):
         return tuple(self.array(name) for name in ARRAY_NAMES)
 
     def rows(self, name: ArrayName, shard: Shard) -> range:
-        """The entries along the first axis of an array that a shard holds."""
+        """The entries of a shard along the first axis of an array."""
         if name != "grid":
             return range(shard.first_sample, shard.first_sample + shard.num_samples)
         if self.shared_grid:
@@ -228,13 +228,13 @@ class SplitLayout(Config):
 def samples_per_shard(
     num_samples: int, samples_per_grid: int, sample_bytes: int, shard_bytes: float
 ) -> int:
-    """How many samples a shard of about `shard_bytes` holds: whole blocks, at least one.
+    """Number of samples in a shard of about `shard_bytes`: whole blocks, at least one.
 
     Args:
-        num_samples: Samples of the split; a shard is no larger than that takes.
+        num_samples: Samples of the split; a shard has no more blocks than they need.
         samples_per_grid: Samples of a block.
         sample_bytes: Bytes of one sample.
-        shard_bytes: Bytes aimed at.
+        shard_bytes: Target size of a shard [bytes].
 
     Returns:
         A multiple of `samples_per_grid`.

@@ -1,4 +1,4 @@
-"""The manifest: what makes a directory a dataset, and what its readers trust instead of the files.
+"""The manifest: description and file list of a dataset, the reference for its readers.
 
 It is written last. It holds no time and no machine name, so the same recipe and software give the
 same bytes.
@@ -48,7 +48,7 @@ class FileEntry(NamedTuple):
     split: SplitName
     first_sample: _Bytes
     num_samples: _Bytes
-    """0 for a file of metadata."""
+    """Number of samples; 0 for a file of metadata."""
     bytes: _Bytes
     sha256: _Sha256
 
@@ -99,31 +99,31 @@ class SplitEntry(Config):
 
 
 class Description(Config):
-    """What a dataset is, whether or not it is finished."""
+    """Description of a dataset, finished or not."""
 
     format: Literal["hypermagnetics dataset"] = "hypermagnetics dataset"
     format_version: Literal[1] = FORMAT_VERSION
     title: str
     bodies: dict[str, int]
-    """Bodies that occur, with their codes in the column `body` of `sources`, which is there if they
+    """Bodies that occur, with their codes in the column `body` of `sources`, which exists if there
     are several."""
     constants: dict[str, float]
     """Sizes [m] and rotations that all sources share and that therefore have no column."""
     columns: tuple[str, ...]
-    """What the columns of `sources` are."""
+    """Names of the columns of `sources`."""
     column_units: tuple[str, ...]
     seed: int
     storage_format: StorageFormat
     compression: Compression
     recipe: dict[str, JsonValue]
     """The recipe with every default filled in, itself a recipe that makes this dataset; or, under
-    `imported`, the file that it was made from and how that was read."""
+    `imported`, the source file and its conventions."""
     software: dict[str, str]
-    """Versions of what decides the values."""
+    """Versions of the software that determines the values."""
 
 
 class Identity(Description):
-    """What two calls must share to work on the same dataset."""
+    """Identity of a dataset, equal in all calls that work on it."""
 
     splits: dict[SplitName, SplitLayout]
 
@@ -149,7 +149,7 @@ class Manifest(Description):
 
     @property
     def identity(self) -> Identity:
-        """What the calls that made it had in common."""
+        """The identity shared by the calls that made the dataset."""
         layouts = {name: split.layout for name, split in self.splits.items()}
         shared = {name: getattr(self, name) for name in Description.model_fields}
         return Identity(**shared, splits=layouts)
@@ -202,7 +202,7 @@ def parse_manifest(text: bytes, path: Path) -> tuple[Manifest, str]:
 
     Args:
         text: The bytes of the file.
-        path: Where it lies, for messages.
+        path: Path of the file, for messages.
 
     Returns:
         The manifest, and the sha256 of its bytes, which names the dataset.
@@ -214,7 +214,7 @@ def parse_manifest(text: bytes, path: Path) -> tuple[Manifest, str]:
 
 
 def checksums(manifest_text: str, files: tuple[FileEntry, ...]) -> str:
-    """The text of the list that `sha256sum -c` reads: every file of values, and the manifest."""
+    """Text of the list for `sha256sum -c`: every file of values, and the manifest."""
     lines = [f"{entry.sha256}  {entry.path}" for entry in files]
     lines.append(f"{hashlib.sha256(manifest_text.encode()).hexdigest()}  {MANIFEST_NAME}")
     return "\n".join(lines) + "\n"

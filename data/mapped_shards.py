@@ -1,4 +1,4 @@
-"""The shards of a split that are mapped into memory."""
+"""Memory-mapped shards of a split."""
 
 import threading
 from collections import OrderedDict
@@ -9,19 +9,19 @@ from hypermagnetics.data.rows import Rows
 from hypermagnetics.data.storage import SplitStorage
 
 _OPEN_FILES = 400
-"""A mapping keeps its file open, and a process may open 1024 by default."""
+"""Most mapped files: each stays open, and a process may open 1024 by default."""
 
 
 class MappedShard(NamedTuple):
-    """One shard."""
+    """One mapped shard."""
 
     rows: dict[ArrayName, Rows]
     blocks: dict[int, Block]
-    """Views made already, by place in the shard: making them takes longer than finding them."""
+    """Cached views, by place in the shard: making them takes longer than finding them."""
 
 
 class MappedShards:
-    """Maps shards when they are first read, and lets go of those not read for longest.
+    """Maps shards on first access, and drops the least recently used ones.
 
     Any thread may read. Arrays that were returned stay valid: they hold their mapping.
     """
@@ -42,7 +42,7 @@ class MappedShards:
         """A shard, mapped.
 
         Raises:
-            DatasetError: If its files are not as the format asks.
+            DatasetError: If its files break the format.
         """
         with self._lock:
             if number not in self._mapped:

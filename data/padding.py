@@ -7,14 +7,14 @@ from hypermagnetics.errors import DatasetError
 
 
 def refuse_bad_padding(block: Block, where: str) -> None:
-    """See that the numbers of sources fit the tables, and that padding rows are zero.
+    """Refuse numbers of sources that do not fit the tables, and padding that is not zero.
 
     Args:
         block: Some samples.
-        where: Which ones, for the message.
+        where: Place of the samples, for the message.
 
     Raises:
-        DatasetError: If they are not.
+        DatasetError: If there are any.
     """
     rows, counts = block.sources.shape[1], block.num_sources
     wrong = counts[(counts < 1) | (counts > rows)]

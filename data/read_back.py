@@ -18,7 +18,7 @@ def crc32_of(block: Block, layout: SplitLayout) -> int:
 
     Args:
         block: The block.
-        layout: Of its split.
+        layout: Layout of its split.
 
     Returns:
         The checksum, over all arrays in their order.
@@ -37,7 +37,7 @@ def refuse_unreadable(
 
     Args:
         directory: The dataset; its manifest need not be there yet.
-        manifest_text: What the manifest is to say.
+        manifest_text: Text of the manifest to be written.
         last_blocks: The `crc32_of` the last block of each shard, by split and number of the shard.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The rows of one array that a shard holds: mapped as they are, or decoded chunk by chunk."""
+"""The rows of one array in a shard: memory-mapped, or decoded chunk by chunk."""
 
 import mmap
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _CHUNKS_KEPT = 8
 
 @runtime_checkable
 class Rows(Protocol):
-    """Entries of the first axis of one array in one shard; what is returned is read-only."""
+    """Entries along the first axis of one array in one shard, read-only."""
 
     def part(self, start: int, stop: int) -> np.ndarray:
         """Entries from `start` up to `stop`."""
@@ -32,7 +32,7 @@ class Rows(Protocol):
 
 @dataclass(frozen=True)
 class ContiguousRows:
-    """Bytes of a file that are the array."""
+    """Rows of an uncompressed array in a mapped file."""
 
     mapping: mmap.mmap
     offset: int
@@ -52,7 +52,7 @@ class ContiguousRows:
         return self.values[start:stop]
 
     def take(self, indices: np.ndarray) -> np.ndarray:
-        """A copy."""
+        """A copy of the entries."""
         taken: np.ndarray = np.take(self.values, indices, axis=0)
         return taken
 
@@ -151,7 +151,7 @@ def encode(values: np.ndarray, chunk_rows: int) -> bytes:
 
 
 def refuse_links(path: Path) -> None:
-    """See that a path, seen from a resolved directory, leads through no link.
+    """Refuse a path that leads through a link below a resolved directory.
 
     Raises:
         DatasetError: If it does.
@@ -184,7 +184,7 @@ def _advise(mapping: mmap.mmap, start: int, length: int) -> None:
 
 
 def _measure(frame: memoryview) -> tuple[int, int]:
-    """Size of what a zstd frame says it holds, and its own length (RFC 8878, section 3.1.1)."""
+    """Size of the content of a zstd frame, and its own length (RFC 8878, section 3.1.1)."""
     if bytes(frame[:4]) != b"\x28\xb5\x2f\xfd" or len(frame) < 6:
         raise ValueError("no zstd frame")
     descriptor = frame[4]

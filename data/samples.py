@@ -24,7 +24,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Samples:
-    """Some samples, in the order asked for.
+    """Several samples, in the order of the index.
 
     `sources` (samples, max_sources, source_size), `num_sources` (samples,), `potential` (samples,
     points) [A], `field` (samples, points, dim) [A/m]; `grids` (grids, points, dim) [m] holds the
@@ -44,11 +44,11 @@ class Samples:
 
 
 def resolve(index: Index, length: int) -> range | np.ndarray:
-    """The numbers that an index stands for, by numpy's rules.
+    """Numbers of the samples that an index selects, by numpy's rules.
 
     Args:
         index: A slice, numbers (negative ones count from the end), or a mask of `length` booleans.
-        length: How many samples there are.
+        length: Number of samples.
 
     Returns:
         A range if the numbers are consecutive and rising, else the numbers, from 0.

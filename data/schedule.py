@@ -1,4 +1,4 @@
-"""Which blocks, and which of their points, belong to a step of a training.
+"""Blocks and points of each step of a training.
 
 A batch is a pure function of (seed, step, rank, world), so a training resumes from one integer.
 """
@@ -11,16 +11,16 @@ import numpy as np
 from hypermagnetics.data.crops import Crops
 
 _ORDER, _POINTS, _DISPLACEMENT = 1, 2, 3
-"""What a random stream serves, so that no two share their numbers."""
+"""Purposes of random streams, so that no two share their numbers."""
 
 
 @dataclass(frozen=True)
 class Share:
-    """Which of several processes that train together this one is."""
+    """Rank of a process among those that train together."""
 
     rank: int = 0
     world: int = 1
-    """How many there are."""
+    """Number of processes."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Division:
 
 @dataclass(frozen=True)
 class BatchSchedule:
-    """What each step reads.
+    """Schedule of the blocks and points read in each step.
 
     The items of an epoch are the blocks, or, with crops, each crop of each block. They come in
     an order of their own in each epoch, and the epochs follow each other without a gap: step s of
@@ -54,7 +54,7 @@ class BatchSchedule:
     seed: int
     num_points: int
     points_per_step: int | None = None
-    """Points of the grids, or of the crops, that a step looks at; all if None."""
+    """Number of points of the grids, or of the crops, in each step; all if None."""
     crops: Crops | None = None
     share: Share = Share()
     division: Division | None = None
@@ -90,14 +90,14 @@ class BatchSchedule:
 
     @property
     def _own(self) -> range:
-        """The items of this rank, divided."""
+        """The items of this rank under a division."""
         rank, world = self.share.rank, self.share.world
         first, stop = (part * self.num_blocks // world for part in (rank, rank + 1))
         return range(first * self._per_block, stop * self._per_block)
 
     @property
     def _epoch_length(self) -> int:
-        """Places of an epoch in the sequence that `_places` counts in."""
+        """Length of an epoch in the sequence of `_places`."""
         if self.division is None:
             return self.num_blocks * self._per_block
         return -(-self.num_blocks // self.share.world) * self._per_block
@@ -134,7 +134,7 @@ def _shuffled(seed: int, epoch: int, length: int) -> np.ndarray:
 
 @lru_cache(maxsize=4)
 def _displaced(seed: int, epoch: int, items: range, distance: int) -> np.ndarray:
-    """Items in an order in which none is further than `distance` from where it was."""
+    """Shuffle items so that each stays within `distance` of its place."""
     # Each item moves back by less than the distance, so it overtakes, and is overtaken by, only
     # items within it. Ranks have other items, so one stream serves all.
     numbers = np.arange(items.start, items.stop)

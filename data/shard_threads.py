@@ -1,4 +1,4 @@
-"""Threads that work on shards, and give up together."""
+"""Threads that work on shards, and stop together."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,13 +9,13 @@ from contextlib import contextmanager
 def shard_threads(
     count: int, give_up: Callable[[], None] = lambda: None
 ) -> Iterator[ThreadPoolExecutor]:
-    """Threads that do the work submitted in a block.
+    """Thread pool for the work submitted in a block.
 
     A block that ends with an error or Ctrl-C, at any place, drops the work that has not begun. Else
     its end waits for all work.
 
     Args:
-        count: How many threads.
+        count: Number of threads.
         give_up: Called when the block ends with an error, before the work that has begun is waited
             for.
 

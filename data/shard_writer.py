@@ -1,4 +1,4 @@
-"""Writing one shard: blocks are checked, counted and stored; the files appear when all is done."""
+"""Writes one shard: checks, counts and stores blocks; its files appear when it is complete."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,10 +22,10 @@ class ShardWriter:
     """Checks blocks, gathers their statistics and hands them to the storage."""
 
     record: ShardRecord
-    """What the journal says of the shard; there once it is written."""
+    """Record of the shard for the journal; set once it is written."""
 
     last_block: int
-    """The CRC-32 of the last block of the shard; there once it is appended."""
+    """The CRC-32 of the last block of the shard; set once it is appended."""
 
     def __init__(self, sink: ShardSink, split: str, shard: Shard, layout: SplitLayout) -> None:
         """Start before the first block of the shard."""
@@ -50,7 +50,7 @@ class ShardWriter:
             self.last_block = crc32_of(block, self._layout)
 
     def refuse_unfinished(self) -> None:
-        """See that all samples of the shard were written.
+        """Refuse a shard without exactly all its samples.
 
         Raises:
             DatasetError: If there were fewer or more.
@@ -66,16 +66,16 @@ class ShardWriter:
 def write_shard(
     directory: Path, identity: Identity, split: str, shard: Shard
 ) -> Iterator[ShardWriter]:
-    """Write the files of one shard; any process that the lock of the dataset covers may.
+    """Write the files of one shard, in any process that the lock of the dataset covers.
 
     Args:
         directory: The dataset.
-        identity: What is made.
+        identity: Identity of the dataset.
         split: Name of the split.
-        shard: Which shard.
+        shard: The shard.
 
     Yields:
-        The writer. When the block ends, its `record` is there; an error leaves no trace.
+        The writer. When the block ends, its `record` is set; an error leaves no trace.
     """
     storage = shard_storage(directory, identity, split)
     with storage.shard_sink(shard) as sink:
@@ -95,7 +95,7 @@ def write_shard(
 
 
 def shard_storage(directory: Path, identity: Identity, split: str) -> SplitStorage:
-    """The storage of a split that is being made."""
+    """The storage of a split of an unfinished dataset."""
     return split_storage(
         identity.storage_format,
         SplitPlace(
@@ -110,7 +110,7 @@ def shard_storage(directory: Path, identity: Identity, split: str) -> SplitStora
 
 
 def file_entry(directory: Path, path: str, split: str, first: int, count: int) -> FileEntry:
-    """The manifest's line about a file that is written."""
+    """The manifest's entry of a complete file."""
     file = directory / path
     return FileEntry(path, split, first, count, file.stat().st_size, sha256_of(file))
 

@@ -99,7 +99,7 @@ class Split:
         """Samples by number, slice, array of numbers or mask, by numpy's rules.
 
         Args:
-            index: Which samples.
+            index: Selection of samples.
 
         Returns:
             One sample, or several. Consecutive samples of one uncompressed shard are views of the
@@ -117,7 +117,7 @@ class Split:
         )
 
     def to_xarray(self) -> "xarray.Dataset":
-        """The split as a labelled dataset of xarray, which reads when values are asked for.
+        """The split as a labelled dataset of xarray, which reads values on access.
 
         Raises:
             ImportError: If xarray is not installed.
@@ -127,11 +127,11 @@ class Split:
         return labelled(self, self._manifest.columns, self._manifest.column_units)
 
     def entries(self, name: ArrayName, numbers: range | np.ndarray) -> np.ndarray:
-        """Entries of the first axis of one array: samples, or for `grid` grids.
+        """Entries along the first axis of one array: samples, or grids for `grid`.
 
         Args:
-            name: Which array.
-            numbers: Which entries, each in range.
+            name: Name of the array.
+            numbers: Numbers of the entries, each in range.
 
         Returns:
             A view if the entries are consecutive and lie uncompressed in one shard, else a copy.
@@ -168,7 +168,7 @@ class Split:
         return self._storage.shard_paths(shard)
 
     def _mapped(self, block: int) -> Block:
-        """A block of views."""
+        """A block of views, made once."""
         number, inner = self.layout.shard_of_block(block)
         known = self._shards.shard(number).blocks
         found = known.get(inner)
@@ -177,7 +177,7 @@ class Split:
         return found
 
     def _parts(self, block: int) -> Iterator[Callable[[], np.ndarray]]:
-        """What makes each array of a block, in the order of `Block`."""
+        """Functions that make each array of a block, in the order of `Block`."""
         shard, inner = self.layout.shard_of_block(block)
         rows = self._shards.rows(shard)
         first = inner * self.layout.samples_per_grid
@@ -207,7 +207,7 @@ class Split:
         )
 
     def _grids(self, numbers: range | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The grids of some samples, each once, and which of them each sample has."""
+        """The distinct grids of some samples, and the index of the grid of each sample."""
         if self.layout.shared_grid:
             return self.entries("grid", range(1)), np.zeros(len(numbers), np.int64)
         blocks = np.asarray(numbers, np.int64) // self.layout.samples_per_grid
@@ -221,5 +221,5 @@ class Split:
 
 @cache
 def _decoders(process: int) -> ThreadPoolExecutor:
-    """The threads of one process: a fork has none of its parent's."""
+    """The decoding threads of one process, as a fork has none of its parent's."""
     return ThreadPoolExecutor(_DECODING_THREADS, "decode")

@@ -15,24 +15,24 @@ from hypermagnetics.data.layout import ArrayName, Block
 from hypermagnetics.data.manifest import Statistics
 
 _BINS = 1 << 12
-"""Of a histogram of absolute values: 8 bits of exponent, 4 of mantissa."""
+"""Bins of the histogram of absolute values: 8 bits of exponent, 4 of mantissa."""
 _SHIFT = 19
-"""The other bits of the mantissa of a float32."""
+"""Remaining bits of the mantissa of a float32."""
 
 _ALL_COUNT = 1 << 15
-"""Values of a component in a block, up to which all go into the histogram."""
+"""Most values of a component in a block that all go into the histogram."""
 _ROWS_AT_ONCE = 64
 """Rows whose deviations are added in float32."""
 _SMALLEST, _LARGEST = 1e-14, 1e14
-"""Spreads whose squares, and those of a ten-thousandth, are far within the range of float32."""
+"""Range of spreads whose squares, even of a ten-thousandth, are far within that of float32."""
 _STRIDES = (11, 13, 17, 19, 23)
 
 _Exact = tuple[float, ...]
-"""Parts whose exact sum is meant."""
+"""Parts of a number, which is their exact sum."""
 
 
 class Sums(Config):
-    """What the moments are made of, for each component (column, axis) of an array."""
+    """Sums that give the moments, for each component (column, axis) of an array."""
 
     count: int
     total: tuple[_Exact, ...]
@@ -40,12 +40,7 @@ class Sums(Config):
     min: tuple[float, ...]
     max: tuple[float, ...]
     magnitudes: tuple[tuple[tuple[int, int], ...], ...]
-    """Number of the bin of the absolute values, and how many lie there."""
-
-    @property
-    def is_finite(self) -> bool:
-        """Whether every value was a finite number; NaN and infinity reach the range."""
-        return all(map(math.isfinite, (*self.min, *self.max)))
+    """Histograms of absolute values: number of each occupied bin, and its count."""
 
 
 class Gatherer:
@@ -92,7 +87,7 @@ class _Running:
         self._magnitudes = np.zeros((size, _BINS), np.int64)
 
     def add(self, values: np.ndarray) -> bool:
-        """Add values with the components as last axis; says whether all are finite."""
+        """Add values with the components as last axis; return whether all are finite."""
         size = values.shape[-1]
         # Along rows of many components numpy runs at memory speed; along a last axis of two
         # elements it is ten times slower.
@@ -112,7 +107,7 @@ class _Running:
         return True
 
     def sums(self) -> Sums:
-        """As a record."""
+        """The sums as a record."""
         magnitudes = []
         for histogram in self._magnitudes:
             bins = np.flatnonzero(histogram)

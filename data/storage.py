@@ -1,4 +1,4 @@
-"""What a storage format must do for one split, and the choice between the two."""
+"""Interface of a storage format for one split."""
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -35,13 +35,13 @@ class SplitStorage(Protocol):
     """Files of one split in one format. All paths are relative to the dataset."""
 
     def metadata(self) -> dict[str, bytes]:
-        """Path to bytes of the files that hold no values."""
+        """Content of the files without values, by path."""
 
     def metadata_paths(self) -> tuple[str, ...]:
-        """Paths of the files that hold no values."""
+        """Paths of the files without values."""
 
     def check_metadata(self) -> None:
-        """Raise DatasetError if metadata says anything but what the manifest says."""
+        """Raise DatasetError if metadata differs from the manifest."""
 
     def shard_paths(self, shard: Shard) -> tuple[str, ...]:
         """Paths of the files of one shard."""
@@ -50,4 +50,4 @@ class SplitStorage(Protocol):
         """Write one shard; its files take their names when the block ends without an error."""
 
     def map_shard(self, shard: Shard) -> dict[ArrayName, Rows]:
-        """Map one shard into memory, read-only; DatasetError if it is not as the format asks."""
+        """Map one shard into memory, read-only; DatasetError if it breaks the format."""

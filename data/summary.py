@@ -1,4 +1,4 @@
-"""What a dataset is, in words and tables for a terminal."""
+"""Description of a dataset, as text and tables for a terminal."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ _POINTS_SHOWN = 5
 
 
 def describe(dataset: Dataset) -> str:
-    """What, how big, units, statistics, recipe and health.
+    """Content, size, units, statistics, recipe and health of a dataset.
 
     Args:
         dataset: An opened dataset.
@@ -64,7 +64,7 @@ def first_samples(split: Split, columns: Sequence[str], count: int) -> str:
     Args:
         split: The split.
         columns: Names of the columns of its sources.
-        count: How many samples.
+        count: Number of samples.
 
     Returns:
         Lines of text.

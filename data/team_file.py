@@ -1,4 +1,4 @@
-"""Team files: what the published code of the field writes, one HDF5 file per configuration.
+"""Team files: output of the published code of the field, one HDF5 file per configuration.
 
 They are read with distrust: nothing is taken from a file before its sizes are known to be sound,
 and values come in slices, so that memory stays bounded whatever the file says. Numbers are given
@@ -29,7 +29,7 @@ _FLAGS = ("field_eval", "grid_eval", "target_source", "quadtree")
 _ATTRIBUTES = ("shape", *_FLAGS, "lim", "eps", "seed", "min_size", "max_size")
 _MAX_TEXT = 200
 _MAX_ROW_BYTES = 256e6
-"""Of what is read at once at least: one sample of a dataset, or the points that all share."""
+"""Most bytes of the smallest unit read: one sample of a dataset, or all shared points."""
 _MU0 = 1.25663706127e-6
 """[T m/A], CODATA 2022."""
 _BASES = {"m": (1.0, 1, 0), "A": (1.0, 0, 1), "T": (1 / _MU0, -1, 1)}
@@ -42,7 +42,7 @@ _AGAIN = "Get the file from its source again."
 
 @dataclass(frozen=True)
 class PointSet:
-    """Points with their potential and field, which become a split, by the names of datasets."""
+    """Names of the datasets of points, potential and field that become a split."""
 
     points: str
     potential: str
@@ -54,7 +54,7 @@ class PointSet:
 
 @dataclass(frozen=True)
 class TeamFile:
-    """What a team file holds, its structure checked; `open` gives a reader of the values."""
+    """Checked structure of a team file; `open` gives a reader of the values."""
 
     path: Path
     shape: Shape
@@ -62,9 +62,9 @@ class TeamFile:
     num_samples: int
     num_sources: int
     splits: dict[str, PointSet]
-    """By the names of the splits: `points`, and `grid` if there is one."""
+    """Point sets by the names of the splits: `points`, and `grid` if there is one."""
     attributes: dict[str, Plain]
-    """How the file says that it was made, as far as it does."""
+    """Settings of its generation, as far as the file states them."""
     units: dict[str, str]
     """Units that datasets state, by the names of the datasets."""
 
@@ -76,14 +76,14 @@ class TeamFile:
 
     @property
     def datasets(self) -> tuple[str, ...]:
-        """Names of all datasets that are read."""
+        """Names of all datasets to be read."""
         parts = self.splits.values()
         labels = (name for part in parts for name in (part.points, part.potential, part.field))
         return ("m", "r0", "size", *labels)
 
     @property
     def total_samples(self) -> int:
-        """Samples of all splits."""
+        """Number of samples of all splits."""
         return self.num_samples * len(self.splits)
 
 
@@ -100,7 +100,7 @@ class TeamReader:
 
         Args:
             name: The dataset.
-            rows: Which samples; all points of a dataset that all samples share if None.
+            rows: Range of samples; None for all points of a dataset that all samples share.
 
         Returns:
             The values.
@@ -120,13 +120,13 @@ class TeamReader:
 
 
 def read_team_file(path: Path) -> TeamFile:
-    """Read what a team file says about itself, and check that it holds it.
+    """Read the description of a team file, and check its datasets against it.
 
     Args:
         path: The file.
 
     Returns:
-        Its description; of the values none has been read.
+        Its description; no values are read.
 
     Raises:
         DatasetError: If it is no team file: not HDF5, without a dataset or an attribute that it
@@ -155,7 +155,7 @@ def read_team_file(path: Path) -> TeamFile:
 
 
 def si_unit(unit: str) -> tuple[float, tuple[int, int]]:
-    """Factor to the SI unit, and its powers of length and current; (nan, (0, 0)) if it is none.
+    """Factor to the SI unit, and its powers of length and current; (nan, (0, 0)) if invalid.
 
     A slash stands before the one unit that it divides by: A/m mm is A m^-1 mm.
     """
@@ -174,7 +174,7 @@ def si_unit(unit: str) -> tuple[float, tuple[int, int]]:
 
 
 def refusal(rule: str, got: object, where: object, repair: str = _AGAIN) -> DatasetError:
-    """The error of a file that is not as it must be, in the words of all errors."""
+    """The error of an unsound file, in the form of all error messages."""
     return DatasetError(f"{rule}; got {got} ({where}). {repair}")
 
 
@@ -211,7 +211,7 @@ def _shape(attributes: dict[str, Plain], path: Path) -> Shape:
 
 
 def _has_grid(file: h5py.File, attributes: dict[str, Plain]) -> bool:
-    """Whether there are values on a grid: where `grid_eval` is false, what is there is NaN."""
+    """Whether there are values on a grid; with `grid_eval` false, those in the file are NaN."""
     names = ("grid", "msp_grid", "potential_grid", "field_grid")
     return bool(attributes.get("grid_eval", any(name in file for name in names)))
 
@@ -219,7 +219,7 @@ def _has_grid(file: h5py.File, attributes: dict[str, Plain]) -> bool:
 def _point_set(
     file: h5py.File, suffix: str, sources: tuple[int, ...], path: Path, own_points: Plain | None
 ) -> PointSet:
-    """The datasets of a split, by the end of their names; `own_points` None leaves it open."""
+    """The datasets of a split by suffix; if `own_points` is None, the shape of `points` decides."""
     points, field = suffix[1:] or "r", f"field{suffix}"
     lengths = _dataset(file, points, path).shape
     per_sample = len(lengths) == 3 if own_points is None else bool(own_points)
@@ -248,7 +248,7 @@ def _refuse_shape(file: h5py.File, name: str, wanted: list[tuple[int, ...]], pat
 
 
 def _dataset(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
-    """A dataset that may be read: real numbers, all of them in this very file."""
+    """A dataset that is safe to read: real numbers, all of them in this file."""
     # The link is looked at before the object: following an external one would open another file.
     link = file.get(name, getlink=True)
     dataset = file[name] if type(link) is h5py.HardLink else None

@@ -31,7 +31,7 @@ Compute = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.nd
 
 
 def verify_split(split: Split, advance: Advance = lambda count: None) -> None:
-    """Compare every file of a split with its sha256, and see that every value is allowed.
+    """Check the sha256 of every file of a split, and that every value is allowed.
 
     Args:
         split: The split.
@@ -49,7 +49,7 @@ def verify_split(split: Split, advance: Advance = lambda count: None) -> None:
 
 
 def find_problems(directory: Path, advance: Advance = lambda count: None) -> Iterator[DatasetError]:
-    """Look at everything, and go on after a problem where that makes sense.
+    """Check a whole dataset, and go on after a problem where possible.
 
     Args:
         directory: The dataset.
@@ -86,7 +86,7 @@ def find_problems(directory: Path, advance: Advance = lambda count: None) -> Ite
 
 
 class Recomputation(NamedTuple):
-    """How labels that were computed again compare with those stored."""
+    """Comparison of recomputed labels with the stored ones."""
 
     num_samples: int
     worst: float
@@ -94,7 +94,7 @@ class Recomputation(NamedTuple):
 
 
 def num_recomputed(split: Split, fraction: float) -> int:
-    """Samples in a fraction of a split, at least one."""
+    """Number of samples in a fraction of a split, at least one."""
     return min(max(ceil(fraction * len(split)), 1), len(split))
 
 
@@ -111,11 +111,11 @@ def recompute_labels(
     Args:
         split: The split.
         compute: Potential (samples, points) and field (samples, points, dim) of sources.
-        fraction: Of the samples; at least one is chosen.
+        fraction: Fraction of the samples; at least one is chosen.
         tolerance: Allowed difference, in units of the larger of |value| and the median |value|
             of the sample.
         generator: Chooses the samples.
-        advance: Called with numbers of samples that are done.
+        advance: Called with the number of samples just done.
 
     Returns:
         The comparison.

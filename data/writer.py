@@ -59,11 +59,11 @@ class DatasetWriter:
     @classmethod
     @contextmanager
     def open(cls, directory: Path, identity: Identity) -> Iterator["DatasetWriter"]:
-        """Begin a dataset, or go on with an unfinished one of the same identity.
+        """Begin a dataset, or resume an unfinished one of the same identity.
 
         Args:
-            directory: Where the dataset is to be.
-            identity: What is to be made.
+            directory: Directory of the dataset.
+            identity: Identity of the dataset to be made.
 
         Yields:
             The writer, the only one as long as the block lasts.
@@ -91,7 +91,7 @@ class DatasetWriter:
         self.add(writer.record)
 
     def add(self, record: ShardRecord) -> None:
-        """Count a shard that `write_shard` has written, perhaps in another process."""
+        """Record a shard written by `write_shard`, perhaps in another process."""
         self._journal.add(record)
 
     @property
@@ -100,7 +100,7 @@ class DatasetWriter:
         return self._journal.lock
 
     def write_metadata(self) -> None:
-        """Write the files that hold no values; to be called once, at any time before `finish`."""
+        """Write the files without values; to be called once, at any time before `finish`."""
         for split in self._identity.splits:
             for path, content in self._storage(split).metadata().items():
                 write_text_atomically(self._directory / path, content.decode())

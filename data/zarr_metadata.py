@@ -50,7 +50,7 @@ def zarr_metadata(place: SplitPlace) -> dict[str, bytes]:
 
 
 def chunks_per_shard(spec: ArraySpec, layout: SplitLayout) -> int:
-    """How many chunks the index of a shard has places for."""
+    """Number of chunks in the index of a shard."""
     return 1 if spec.name == "grid" and layout.shared_grid else layout.blocks_per_shard
 
 
@@ -64,7 +64,7 @@ def check_group_metadata(path: Path) -> None:
 
 
 def check_array_metadata(path: Path, spec: ArraySpec, place: SplitPlace) -> None:
-    """Refuse an array that is not what the manifest says.
+    """Refuse an array that differs from the manifest.
 
     Raises:
         DatasetError: If it is of another version, shape, type, fill value or codec.
@@ -73,7 +73,7 @@ def check_array_metadata(path: Path, spec: ArraySpec, place: SplitPlace) -> None
 
 
 def _compare(path: Path, expected: dict[str, Any], free: set[str]) -> None:
-    """Every key must be there with its value; those of `free` may be anything."""
+    """Refuse missing, different and unknown keys; those of `free` may have any value."""
     if path.stat().st_size > _MAX_BYTES:
         raise DatasetError(
             f"Zarr metadata must be below {_MAX_BYTES} bytes; got {path.stat().st_size} ({path}; "

@@ -162,7 +162,7 @@ def _index(lengths: list[int], total: int) -> bytes:
 
 
 def _lengths(path: Path, used: int, total: int) -> list[int]:
-    """Lengths of the chunks of a file, one behind the other, as its index tells them."""
+    """Lengths of the consecutive chunks of a file, from its index."""
     size = path.stat().st_size - _index_bytes(total)
     index = b""
     if size >= 0:

@@ -52,7 +52,7 @@ class Bounds:
         return cls(kernel, fits, ranks)
 
     def on(self, one: OpenedDataset, split: Split) -> Found:
-        """Their errors on the first block of a split.
+        """Errors of the fits on the first block of a split.
 
         Args:
             one: The dataset.

@@ -30,7 +30,7 @@ class Processes:
 
     count: int
     prepare: Callable[[], None]
-    """First call in each of them; must be importable by name."""
+    """Called first in each process; must be importable by name."""
 
 
 def generate(

@@ -1,6 +1,7 @@
 """The disk, setup.cfg and the layers agree."""
 
 import ast
+import re
 import subprocess
 import sys
 from functools import cache
@@ -197,3 +198,17 @@ def test_bodies_are_named_in_few_places() -> None:
     kinds = {name for name in named if name.startswith("sources.kinds.")}
     assert named - kinds == NAMES_OF_BODIES.keys()
     assert len(kinds) == 4
+
+
+def test_first_lines_of_docstrings_are_plain() -> None:
+    """Noun phrases or imperatives, so that nobody reads one twice."""
+    found = [
+        (short(name), first)
+        for name, file in modules().items()
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        and not any("command" in ast.unparse(call) for call in getattr(node, "decorator_list", ()))
+        for first in (ast.get_docstring(node) or "").splitlines()[:1]
+        if {"what", "somebody", "nobody", "told"} & set(re.findall(r"\w+", first.lower()))
+    ]
+    assert found == []

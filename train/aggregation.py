@@ -74,9 +74,9 @@ def divided(batch: DeviceBatch, chunks: int) -> DeviceBatch:
 
     number = jnp.arange(chunks, dtype=batch.num_samples.dtype)[:, None]
     return DeviceBatch(
-        cut(batch.sources),
-        jnp.maximum(batch.num_samples[None] - number + (chunks - 1), 0) // chunks,
-        jnp.broadcast_to(batch.grid[None], (chunks, *batch.grid.shape)),
-        cut(batch.potential),
-        cut(batch.field),
+        sources=cut(batch.sources),
+        num_samples=jnp.maximum(batch.num_samples[None] - number + (chunks - 1), 0) // chunks,
+        grid=jnp.broadcast_to(batch.grid[None], (chunks, *batch.grid.shape)),
+        potential=cut(batch.potential),
+        field=cut(batch.field),
     )

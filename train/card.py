@@ -1,4 +1,4 @@
-"""The card of a model: what a person finds in the model.md of a run."""
+"""The card of a model: the text of the model.md of a run."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ from hypermagnetics.run_files import RunFiles, read_metrics
 def model_card(
     files: RunFiles, source: Path, dataset_name: str, user_model: type[Model] | None = None
 ) -> str:
-    """The Markdown text that says what the model of a run is, and how to use it.
+    """Describe the model of a run and its use, in Markdown.
 
     The same for equal runs, but for the line of the training time.
 

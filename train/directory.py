@@ -1,4 +1,4 @@
-"""The run directory: who may write it, and what must agree to go on with it."""
+"""The run directory: its only writer, and the agreement needed to go on with it."""
 
 import json
 import re
@@ -173,5 +173,5 @@ def _remove_run(files: RunFiles) -> None:
 
 
 def _is_empty(path: Path) -> bool:
-    """Whether nothing is there but what a process leaves that ends before it wrote the recipe."""
+    """Whether nothing is there but leftovers of a process that ended before it wrote the recipe."""
     return path.is_dir() and {p.name for p in path.iterdir()} <= {_LOCK_NAME, "recipe.json.part"}

@@ -47,7 +47,7 @@ class PairedComparison:
 def compare_errors(first: SampleErrors, second: SampleErrors) -> tuple[PairedComparison, ...]:
     """Compare two subjects in one quantity, sample by sample.
 
-    Both are resampled with the same samples, so what makes a sample hard for both cancels, and the
+    Both are resampled with the same samples, so the common difficulty of a sample cancels, and the
     interval of the ratio is narrower than those of the errors.
 
     Args:

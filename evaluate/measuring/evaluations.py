@@ -27,9 +27,9 @@ def evaluation_of(
     """The record of one subject on one split.
 
     Args:
-        measurement: Of the split.
+        measurement: Measurement of the split.
         comparison: One of its comparisons.
-        names: Of the subject, the dataset and the split.
+        names: Names of the subject, the dataset and the split.
         seconds: Time of the measurement, without the time of the metrics [s].
 
     Returns:
@@ -67,7 +67,7 @@ def evaluated_of(
 
     Args:
         evaluation: Its record.
-        measurement: Of the split.
+        measurement: Measurement of the split.
         comparison: One of its comparisons.
         subject: The subject.
         split: The samples.
@@ -93,7 +93,7 @@ def chosen_samples(sample_relative_l2: Float[np.ndarray, " samples"]) -> dict[Ra
     """The samples of median, 90 % and largest error, among those with a defined error.
 
     Args:
-        sample_relative_l2: Of each sample; NaN where it is undefined.
+        sample_relative_l2: Relative L2 error of each sample; NaN where it is undefined.
 
     Returns:
         Numbers of samples, from 0.

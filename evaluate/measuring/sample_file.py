@@ -56,8 +56,8 @@ def sample_table(num_sources: Int[np.ndarray, " samples"], comparison: Compariso
     """The per-sample values of a comparison.
 
     Args:
-        num_sources: Of each sample.
-        comparison: Of a subject.
+        num_sources: Number of sources of each sample.
+        comparison: Comparison of a subject with the labels.
 
     Returns:
         The values.

@@ -10,8 +10,8 @@ the field may have a kink, or a dipole.
 
 Two things keep the rounding of positions out. h is a power of two, and points are moved to
 multiples of it, by less than h: all that is added is exact in float32. And points with g below 1/32
-of the extent of all points are left out: h / extent is at least 2⁻¹², for what is rounded in parts
-of its coordinates, or varies over the extent alone, at most 2e-4.
+of the extent of all points are left out: h / extent is at least 2⁻¹², for values rounded in parts
+of their coordinates, or varying over the extent alone, at most 2e-4.
 """
 
 from dataclasses import dataclass

@@ -19,10 +19,10 @@ PANEL_WIDTH = 4.8
 _AXES_HEIGHT, _TOP, _BELOW = 2.75, 0.32, 0.55
 _LEFT, _RIGHT = 0.78, 0.14
 _LEGEND_ROW = 0.21
-"""All in inches."""
+"""Lengths of a chart [inch]."""
 
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", INK, "#e69f00", "#56b4e9")
-"""Of Okabe and Ito, told apart by colour-blind readers; without yellow, faint on white."""
+"""Colours of Okabe and Ito for colour-blind readers, without yellow, which is faint on white."""
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 _LONGEST_NAME = 44
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -30,10 +30,10 @@ _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 @dataclass(frozen=True)
 class Look:
-    """How a subject is drawn in all charts."""
+    """Name, colour and marker of a subject in all charts."""
 
     name: str
-    """What the legend calls it."""
+    """Name in the legend."""
     colour: str
     marker: str
 
@@ -118,7 +118,7 @@ def labelled(axes: Axes, title: str, x: str, y: str) -> None:
 
 
 def logarithmic(axes: Axes, which: Literal["x", "y"]) -> None:
-    """Plain numbers on a logarithmic axis, more than one of them if it spans little."""
+    """Make an axis logarithmic, with plain numbers, several of them even on a short span."""
     axis: Axis = axes.xaxis if which == "x" else axes.yaxis
     axes.set(**{f"{which}scale": "log"})
     low, high = sorted(axis.get_view_interval())
@@ -134,7 +134,7 @@ def logarithmic(axes: Axes, which: Literal["x", "y"]) -> None:
 
 
 def _tick(value: float, _: int | None) -> str:
-    """Small and large powers of ten as such: their other forms are too wide for an axis."""
+    """Text of a tick: small and large powers of ten in short form, all others as plain numbers."""
     exponent = round(float(np.log10(value))) if value > 0 else 0
     if 1e-3 <= value < 1e5 or not np.isclose(value, 10.0**exponent):
         return number(value)

@@ -1,4 +1,4 @@
-"""All charts of a report: which there are, and what the reader chooses to see each."""
+"""All charts of a report, with the choices of the reader that show them."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -31,7 +31,7 @@ MakeChart = Callable[[], Chart]
 
 
 def data_name(evaluation: Evaluation) -> str:
-    """What the page calls a split of a dataset."""
+    """Name of a split of a dataset on the page."""
     return f"{evaluation.dataset}, {evaluation.split}"
 
 
@@ -42,11 +42,11 @@ def all_charts(
 
     Args:
         results: All numbers.
-        evaluated: Subjects on splits, with what distributions and parity plots show.
+        evaluated: Subjects on splits, with the data of distributions and parity plots.
         names: Gives names to files.
 
     Yields:
-        What draws them, and notes where one cannot be drawn.
+        Tasks that draw them, and notes in the place of those that cannot be drawn.
     """
     subjects = looks([subject.name for subject in results.subjects])
     for data in dict.fromkeys(map(data_name, results.evaluations)):

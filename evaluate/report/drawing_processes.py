@@ -1,4 +1,4 @@
-"""Figures drawn by several processes, which takes most of the time of a report."""
+"""Drawing of figures in several processes, which takes most of the time of a report."""
 
 import os
 from collections import deque
@@ -9,15 +9,14 @@ from hypermagnetics.child_processes import child_pool
 from hypermagnetics.evaluate.report.drawn import Drawn, Note, Task
 
 _FIGURES_PER_PROCESS = 16
-"""A process that draws fewer does not make up for its start, some seconds."""
+"""Least figures per process; fewer do not make up for its start of some seconds."""
 _MOST_PROCESSES = 8
 _AHEAD = 64
-"""Figures that wait or are drawn already before the first of them is taken. What computes their
-values goes on meanwhile."""
+"""Most figures queued at a time, so that values of some are computed while others are drawn."""
 
 
 def processes_for(figures: int) -> int:
-    """How many processes should draw so many figures; 1 for none but this one."""
+    """Number of processes for a number of figures; 1 is this process alone."""
     cores = len(os.sched_getaffinity(0))
     return max(min(cores, _MOST_PROCESSES, figures // _FIGURES_PER_PROCESS), 1)
 
@@ -25,11 +24,11 @@ def processes_for(figures: int) -> int:
 def drawn_in_order(
     everything: Iterable[Task | Drawn | Note], processes: int = 1
 ) -> Generator[Drawn | Note, None, None]:
-    """Draw what is still to be drawn.
+    """Draw the figures of a report in order.
 
     Args:
-        everything: Figures to be drawn, figures, and notes.
-        processes: How many processes draw; with 1 it is this one.
+        everything: Figures to be drawn, drawn figures, and notes.
+        processes: Number of processes; 1 is this process alone.
 
     Yields:
         The same, drawn, in the same order, however many processes there are.

@@ -1,4 +1,4 @@
-"""What the maps of the chosen samples show, computed."""
+"""Values on the maps of the chosen samples."""
 
 from collections.abc import Iterator
 
@@ -24,13 +24,13 @@ _RESOLUTION = 112
 
 
 def drawings(evaluated: Evaluated) -> Iterator[tuple[Rank, Drawing | str]]:
-    """The chosen samples in a plane, or in three dimensions the first one in three planes.
+    """The chosen samples in a plane; in three dimensions the median one in three planes.
 
     Args:
         evaluated: The subject, the split, and the numbers of the samples.
 
     Yields:
-        Which sample, and what its map shows; or a sentence that says why there is none.
+        The rank of a sample, and its drawing or a sentence on why there is none.
     """
     model, columns, split = evaluated.subject.model, evaluated.columns, evaluated.split
     blocks = {rank: one_sample(split, evaluated.chosen[rank]) for rank in RANKS}
@@ -50,7 +50,7 @@ def drawings(evaluated: Evaluated) -> Iterator[tuple[Rank, Drawing | str]]:
 def _from_points(
     evaluated: Evaluated, blocks: dict[Rank, Block]
 ) -> Iterator[tuple[Rank, Drawing | str]]:
-    """Predictions at the points of the samples, and nowhere else."""
+    """Drawings from predictions at the points of the samples alone."""
     predict = evaluated.subject.on_split(evaluated.split, 1)
     for rank, block in blocks.items():
         values = predict(block, evaluated.chosen[rank])
@@ -63,7 +63,7 @@ def _from_points(
 def _in_the_plane(
     model: PointModel, columns: SourceColumns, split: Split, blocks: dict[Rank, Block]
 ) -> Iterator[tuple[Rank, Drawing]]:
-    """All samples at once, at the same points: what depends on these alone is computed once."""
+    """Drawings of all samples from one prediction at the same points."""
     low, high = _box(split)
     first = next(iter(blocks.values()))
     if (low == high).any():

@@ -1,4 +1,4 @@
-"""A figure of the report, drawn: what the page shows of it, and its files."""
+"""A drawn figure of the report: its part of the page, and its files."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,24 +8,24 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure in all the forms it is given away in."""
+    """A drawn figure in all its forms: SVG, PNG, CSV and text."""
 
     name: str
-    """Of its files, without an ending; no other figure of the report has it."""
+    """Name of its files, without an ending; unique within the report."""
     slot: str
-    """The place on the page that shows figures of this sort, one choice of the reader each."""
+    """The place on the page for figures of this kind, of which it shows one at a time."""
     choice: Mapping[str, str]
-    """What the reader has to choose to see it: data, subject, rank, quantity, or some of them."""
+    """Choices of the reader that show it: data, subject, rank, quantity, or some of them."""
     svg: str
     """Drawn in currentColor, without a background."""
     size: tuple[float, float]
     """Width and height of the SVG, in its units."""
     panels: int
-    """Parts of equal width that stand on their own: on a narrow page one below the other."""
+    """Number of parts of equal width, which a narrow page shows one below the other."""
     png: bytes
     csv: str
     alt: str
-    """What is to be seen, for those who do not see it."""
+    """Text alternative of the figure."""
     caption: str
 
 
@@ -43,7 +43,7 @@ class Note:
 
 
 def csv_text(columns: Mapping[str, Sequence[object] | np.ndarray]) -> str:
-    """Columns of numbers and words as a CSV file; all digits that a value has.
+    """Columns of numbers and words as a CSV file, with all digits of each value.
 
     Args:
         columns: Values under their names, equally many in each.

@@ -20,12 +20,12 @@ _STYLES = ("-", (0, (5, 1.5)), "-.", (0, (1, 1)))
 
 
 def scores_of(evaluation: Evaluation, quantity: Quantity) -> QuantityScores:
-    """All about one quantity."""
+    """Scores of one quantity."""
     return evaluation.potential if quantity == "potential" else evaluation.field
 
 
 def detail_of(evaluated: Shown, quantity: Quantity) -> QuantityDetail:
-    """What figures show of one quantity."""
+    """Figure data of one quantity."""
     return evaluated.potential if quantity == "potential" else evaluated.field
 
 
@@ -76,12 +76,12 @@ def error_against_distance(
 
 
 def _short(edge: float) -> str:
-    """A number as narrow as can be: there are thirteen on an axis."""
+    """Shortest text of a number, as an axis has thirteen."""
     return f"{edge:g}".replace("-", "\N{MINUS SIGN}").replace("0.", ".")
 
 
 def _ranges(scores: Iterable[QuantityScores]) -> list[tuple[float | None, float | None]]:
-    """All intervals of distance that one of the evaluations has points in, in order."""
+    """All intervals of distance with points in any evaluation, in order."""
     found = {(part.low, part.high) for one in scores for part in one.by_distance}
     return sorted(found, key=lambda ends: -math.inf if ends[0] is None else ends[0])
 
@@ -179,12 +179,12 @@ def error_against_num_sources(
 
 
 def first_number(key: str) -> int:
-    """4 of "4", and 17 of "17-32"."""
+    """First number of a key: 4 of "4", and 17 of "17-32"."""
     return int(key.partition("-")[0])
 
 
 def _surface(axes: Axes, ranges: Sequence[tuple[float | None, float | None]]) -> None:
-    """A line where the distance is zero, if intervals end there."""
+    """Draw a line at distance zero, if an interval ends there."""
     for place, (_, high) in enumerate(ranges, 1):
         if high == 0:
             axes.axvline(place, color=INK, lw=1, alpha=0.7)
@@ -205,7 +205,7 @@ def _distance_row(part: DistanceScores) -> tuple[object, ...]:
 
 
 def _largest(evaluations: Sequence[Evaluation], quantity: Quantity) -> str:
-    """Where the median of each subject is largest, and how large it is there."""
+    """Text on the largest median of each subject, and its distance."""
     worst = {
         one.subject: max(
             (part for part in scores_of(one, quantity).by_distance),
@@ -232,7 +232,7 @@ def _or(value: float, otherwise: float) -> float:
 
 
 def _drawable(fractions: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Per cent; NaN where a logarithmic axis has no place."""
+    """Values in per cent; NaN where a logarithmic axis cannot show them."""
     values = 100 * np.array(fractions, np.float64)
     return np.where(np.isfinite(values) & (values > 0), values, np.nan)
 

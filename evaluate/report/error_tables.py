@@ -33,7 +33,7 @@ def error_cell(fraction: float | None, ci95: tuple[float, float] | None = None) 
 
 
 def count_cell(things: int | None) -> Cell:
-    """A number of things."""
+    """A count, undefined if None."""
     return Cell(UNDEFINED, math.nan) if things is None else Cell(count(things), float(things))
 
 
@@ -109,7 +109,7 @@ def by_num_sources(results: Results) -> str:
 
 
 def worst_samples(results: Results) -> str:
-    """Samples with the largest errors of the potential, by name; of baselines they say nothing."""
+    """Samples with the largest errors of the potential, by name; baselines are left out."""
     baselines = {subject.name for subject in results.subjects if subject.kind == "baseline"}
     rows = [
         Row(
@@ -133,7 +133,7 @@ def worst_samples(results: Results) -> str:
 def _rows(
     results: Results, groups: Callable[[QuantityScores], Sequence[Sequence[Cell]]]
 ) -> list[Row]:
-    """A row for each group of each subject, to be seen with its split and quantity."""
+    """A row for each group of each subject, shown for its split and quantity."""
     return [
         Row((Cell(one.subject), *cells), {"data": data_name(one), "quantity": quantity})
         for one in results.evaluations

@@ -1,4 +1,4 @@
-"""Numbers as a reader sees them."""
+"""Numbers as text for readers."""
 
 import math
 
@@ -42,10 +42,10 @@ def seconds(value: float) -> str:
 
 
 def counted(value: int, what: str) -> str:
-    """A number of things and what they are, given as one of them."""
+    """A count with its noun, which is passed in the singular."""
     return f"{count(value)} {what}{'' if value == 1 else 's'}"
 
 
 def count(value: int) -> str:
-    """A number of things, in groups of three digits."""
+    """A count, in groups of three digits."""
     return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")

@@ -1,4 +1,4 @@
-"""Learning curves: what the log of a run says about its training."""
+"""Learning curves, from the log of a run."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ _POTENTIAL, _FIELD = (f"{quantity}_median_relative_error" for quantity in ("pote
 
 @dataclass(frozen=True)
 class LearningCurve:
-    """Numbers after some steps of a training, in order; NaN where the log has none."""
+    """Losses and errors by training step, in order; NaN where the log has none."""
 
     training: tuple[tuple[int, float], ...]
     """Steps and losses."""
@@ -33,8 +33,8 @@ def read_learning_curve(run: Path) -> LearningCurve | None:
         run: Its directory.
 
     Returns:
-        The curve; None if the log is missing, damaged or says nothing about the loss. What follows
-        the last line end is being written and is no damage.
+        The curve; None if the log is missing, damaged or without a loss. An unfinished last line
+        is still being written, and is no damage.
     """
     try:
         records = read_metrics(run / METRICS_NAME)
@@ -57,8 +57,8 @@ def learning_chart(curves: Mapping[str, LearningCurve], looks: Mapping[str, Look
     """Loss of training and validation, and errors of validation, against steps.
 
     Args:
-        curves: Of each run, by the name of the subject.
-        looks: How subjects are drawn.
+        curves: Curve of each run, by the name of the subject.
+        looks: Colours and markers of the subjects.
 
     Returns:
         A chart of two panels.
@@ -129,5 +129,5 @@ def _validation(record: Mapping[str, object]) -> tuple[float, float, float]:
 
 
 def _number(value: object) -> float:
-    """What is null, as an error that is undefined, leaves a gap."""
+    """A number of the log; null, as for an undefined error, becomes NaN and leaves a gap."""
     return math.nan if value is None else float(str(value))

@@ -36,7 +36,7 @@ _POSITIVE = colormaps["cividis"].resampled(200).with_extremes(bad=_NOT_FINITE)
 class _Shown:
     title: str
     label: str
-    """Of the colour scale."""
+    """Label of the colour scale."""
     values: np.ndarray
     limits: tuple[float, float]
     colours: Colormap
@@ -44,14 +44,14 @@ class _Shown:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a map is in the figure [inch]."""
+    """Place of a map in the figure [inch]."""
 
     ends: tuple[tuple[float, float], tuple[float, float]]
     """Left and right, low and high."""
 
     @classmethod
     def of(cls, drawing: Drawing, number: int) -> "_Place":
-        """In the middle of a square in the panel of this number, as large as it fits."""
+        """The largest place for a map, centred in the square of panel `number`."""
         extents = [float(axis[-1] - axis[0]) for axis in drawing.axes]
         # A strip thinner than an inch shows nothing: then one metre is longer one way.
         wide, tall = (max(_SIDE * extent / max(extents), 1.0) for extent in extents)
@@ -67,12 +67,12 @@ class _Place:
 
     @property
     def frame(self) -> dict[str, Any]:
-        """The arguments of a rectangle."""
+        """Arguments of a matplotlib rectangle."""
         corner, (width, height) = self.corner_and_sides
         return {"xy": corner, "width": width, "height": height}
 
     def inches(self, drawing: Drawing, points: np.ndarray) -> np.ndarray:
-        """Points in metres in the place of the map."""
+        """Convert points [m] to places in the figure [inch]."""
         origin = np.array([axis[0] for axis in drawing.axes], np.float64)
         extents = np.array([axis[-1] for axis in drawing.axes], np.float64) - origin
         corner, sides = self.corner_and_sides
@@ -84,7 +84,7 @@ def potential_maps(drawing: Drawing) -> Figure:
     """Potential with field lines of H: true and predicted on one scale about zero, and the error.
 
     Args:
-        drawing: What to show.
+        drawing: The drawing.
 
     Returns:
         A figure of three panels of equal width.
@@ -112,7 +112,7 @@ def field_maps(drawing: Drawing) -> Figure:
     """Strength |H|, true and predicted on one scale, and the length of the error of H.
 
     Args:
-        drawing: What to show.
+        drawing: The drawing.
 
     Returns:
         A figure of three panels of equal width.
@@ -141,7 +141,7 @@ def strengths(drawing: Drawing) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _empty() -> tuple[Figure, Axes]:
-    """A figure whose coordinates are inches: several axes of their own take 3 times as long."""
+    """A figure with coordinates in inches; separate axes would take 3 times as long."""
     figure = new_figure(3 * PANEL, HEIGHT)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.axis("off")
@@ -150,7 +150,7 @@ def _empty() -> tuple[Figure, Axes]:
 
 
 def _limit(values: np.ndarray) -> float:
-    """Where a colour scale ends; the few values beyond it, as at a dipole, saturate."""
+    """End of a colour scale; the few values beyond it, as at a dipole, saturate."""
     finite = np.abs(values[np.isfinite(values)])
     return (float(np.quantile(finite, 0.995)) if finite.size else 0.0) or 1.0
 
@@ -161,7 +161,7 @@ def _about_zero(values: np.ndarray) -> tuple[float, float]:
 
 
 def _panel(axes: Axes, number: int, drawing: Drawing, shown: _Shown) -> _Place:
-    """One map with its colour scale below it; it stands on its own on a narrow page."""
+    """Draw one map with its colour scale below it, complete in itself for a narrow page."""
     place = _Place.of(drawing, number)
     (left, right), (low, high) = place.ends
     axes.imshow(
@@ -214,7 +214,7 @@ def _ticks(
     border: float,
     along: bool,
 ) -> None:
-    """Marks and numbers of an axis: texts in one pair of axes are drawn 3 times as fast as axes."""
+    """Draw the ticks of an axis as marks and texts, 3 times as fast as separate axes."""
     found = np.asarray(MaxNLocator(5 if along else 6).tick_values(*values))
     span = values[1] - values[0]
     slack = 1e-6 * span
@@ -237,7 +237,7 @@ def _ticks(
 
 
 def _lines(axes: Axes, place: _Place, field: np.ndarray) -> None:
-    """Field lines as one path with gaps, and one arrow head on each as another."""
+    """Draw field lines as one path with gaps, and an arrow head on each as another."""
     corner, sides = place.corner_and_sides
     lines = [corner + sides * line for line in field_lines(field)]
     if not lines:
@@ -251,7 +251,7 @@ def _lines(axes: Axes, place: _Place, field: np.ndarray) -> None:
 
 
 def _head(line: np.ndarray) -> np.ndarray:
-    """A triangle in the middle of a line, along it, and its first corner again."""
+    """Arrow head: a closed triangle in the middle of a line, along it."""
     middle = len(line) // 2
     along = line[middle] - line[middle - 1]
     along = along * (_ARROW_HEAD / max(float(np.linalg.norm(along)), np.finfo(float).tiny))

@@ -1,4 +1,4 @@
-"""Pieces of HTML: tables that sort, and figures that are shown when they are chosen."""
+"""Parts of the HTML page: sortable tables, and figures shown by choice."""
 
 import math
 import re
@@ -17,9 +17,9 @@ class Cell:
 
     text: str
     value: float | None = None
-    """What a number is sorted by, NaN if it is undefined; None for words."""
+    """Sort key of a number, NaN if it is undefined; None for words."""
     sub: str = ""
-    """Smaller, below the text."""
+    """Smaller text below the main one."""
     is_code: bool = False
 
 
@@ -29,19 +29,19 @@ class Row:
 
     cells: Sequence[Cell]
     choice: Mapping[str, str] = field(default_factory=dict)
-    """What the reader has to choose to see it."""
+    """Choices of the reader that show it."""
     kind: str = ""
     """A class of the style sheet."""
 
 
 def table(name: str, headings: Sequence[str], rows: Sequence[Row], *, empty: str) -> str:
-    """A table whose columns sort.
+    """A table with sortable columns.
 
     Args:
-        name: What it is about, for those who do not see it.
-        headings: Of the columns.
+        name: Text alternative of the table.
+        headings: Headings of the columns.
         rows: Cells, as many as headings in each. A column is of numbers if the first row says so.
-        empty: A sentence where no row is left to be seen.
+        empty: A sentence shown if no row is left.
 
     Returns:
         HTML.
@@ -70,7 +70,7 @@ def table(name: str, headings: Sequence[str], rows: Sequence[Row], *, empty: str
 
 
 def template(number: int, shown: Drawn | Note) -> str:
-    """What the script of the page copies into a slot when it is chosen."""
+    """A template element with a figure, which the script of the page copies into its slot."""
     attributes = _data({"slot": shown.slot, "number": str(number), **shown.choice})
     inner = _figure(shown) if isinstance(shown, Drawn) else _note(shown)
     return f'<template class="figure"{attributes}>{inner}</template>'
@@ -124,7 +124,7 @@ def _cell(cell: Cell, is_word: bool) -> str:
 
 
 def _number(value: float) -> str:
-    """As JavaScript reads it."""
+    """A number in the notation of JavaScript."""
     if math.isinf(value):
         return "Infinity" if value > 0 else "-Infinity"
     return "NaN" if math.isnan(value) else repr(float(value))

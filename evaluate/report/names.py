@@ -1,4 +1,4 @@
-"""Names of files that are safe and different, whatever users call their runs and datasets."""
+"""Safe and unique file names, for any names of runs and datasets."""
 
 import re
 
@@ -7,21 +7,21 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9_+-]+")
 
 
 class FileNames:
-    """Makes names from words and remembers those that are taken."""
+    """Makes unique file names from words."""
 
     def __init__(self) -> None:
-        """No name is taken."""
+        """Start with no name taken."""
         self._taken: set[str] = set()
 
     def new(self, *words: str) -> str:
-        """Words joined, with nothing in them that a file system or a link could mistake.
+        """Join words to a name that is safe in file systems and links.
 
         Args:
-            words: What the name should tell.
+            words: Parts of the name.
 
         Returns:
-            The name, without an ending; numbered if another one would be the same, also on a file
-            system that takes capitals for small letters.
+            The name, without an ending; numbered if it is taken, also on file systems that ignore
+            case.
         """
         plain = "-".join(_UNSAFE.sub("-", word).strip("-") or "x" for word in words)[:_LONGEST]
         name, number = plain, 1

@@ -1,4 +1,4 @@
-"""Tables of physics and of times, and where everything came from."""
+"""Tables of physics, of times and of provenance."""
 
 import math
 from collections.abc import Sequence
@@ -24,11 +24,11 @@ LAWS = {
     "laplace": "Laplace [%]",
     "flux": "Flux of B [%]",
 }
-"""Columns, by the names of laws."""
+"""Headings of the columns, by the names of laws."""
 
 
 def physics(results: Results) -> str:
-    """How far each subject breaks each law: the median, and below it the worst."""
+    """Violation of each law by each subject: the median, and below it the worst."""
     rows = [_physics_row(one) for one in results.physics]
     headings = ("Subject", "Data", *LAWS.values())
     return table("Laws of physics", headings, rows, empty="The laws of physics were not measured.")
@@ -47,7 +47,7 @@ def _law(found: Property | None) -> Cell:
 
 
 def timings(results: Results) -> str:
-    """Every time that was measured."""
+    """All measured times of predictions."""
     rows = [
         Row(
             (
@@ -74,7 +74,7 @@ def timings(results: Results) -> str:
 
 
 def evaluation_times(results: Results) -> str:
-    """How long the evaluation of each split took."""
+    """Times of the evaluation of each split."""
     rows = [
         Row(
             (

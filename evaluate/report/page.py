@@ -1,4 +1,4 @@
-"""The page: everything put into the template of the package."""
+"""The HTML page, filled in from the template of the package."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
@@ -17,7 +17,7 @@ _RANK_NAMES = {"median": "median error", "p90": "p90 error", "worst": "worst"}
 TITLE = "hypermagnetics evaluation"
 
 _Option = tuple[str, str, Mapping[str, str]]
-"""Value, text, and what else is chosen with it."""
+"""Value, text, and further data of an option."""
 
 
 def page(results: Results, evaluated: Sequence[Evaluated], templates: Iterable[str]) -> str:
@@ -25,7 +25,7 @@ def page(results: Results, evaluated: Sequence[Evaluated], templates: Iterable[s
 
     Args:
         results: All numbers.
-        evaluated: What is drawn, for the choices of the reader.
+        evaluated: Subjects on splits with figures, for the choices of the reader.
         templates: HTML of all figures, to be copied into their slots.
 
     Returns:

@@ -14,7 +14,7 @@ _BINS = 90
 # Without its darkest part, which a dark page would swallow.
 _COLOURS = ListedColormap(colormaps["cividis"](np.linspace(0.3, 1, 100)))
 _WITHIN = 0.995
-"""Share of the labels that the axes reach to: a few are huge, as next to a dipole."""
+"""Share of the labels within the axes, as a few are huge, such as next to a dipole."""
 _SYMBOLS = {"potential": ("φ", "A"), "field": ("components of H", "A/m")}
 
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 INK = "#101214"
-"""The colour of text and axes; on the page it becomes that of the text around."""
+"""The colour of text and axes; on the page it becomes the colour of the surrounding text."""
 
 DOTS_PER_INCH = 100
 _UNITS_PER_INCH = 72
@@ -53,14 +53,14 @@ _STYLES = re.compile(r"<style type=\"text/css\">.*?</style>", re.DOTALL)
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure in the style of the report; pyplot would keep it, and ask for a screen.
+    """An empty figure, made without pyplot, which would keep it and need a screen.
 
     Args:
         width: [inch]
         height: [inch]
 
     Returns:
-        The figure; what is drawn in it should be drawn inside `style()`.
+        The figure; draw in it inside `style()`.
     """
     figure = Figure(figsize=(width, height), dpi=DOTS_PER_INCH)
     FigureCanvasAgg(figure)
@@ -78,7 +78,7 @@ def rendered(figure: Figure, name: str, *, smooth: bool = False) -> tuple[str, b
     Args:
         figure: The figure.
         name: Its name, which makes ids inside the SVG differ from those of others on a page.
-        smooth: Whether images, drawn without interpolation, are of something that is smooth.
+        smooth: Whether images show smooth values, which a viewer may interpolate.
 
     Returns:
         The SVG in currentColor without a background, and the PNG on white. Equal figures have
@@ -107,7 +107,7 @@ def svg_size(figure: Figure) -> tuple[float, float]:
 
 
 def svg_file(svg: str) -> str:
-    """The text of an SVG file: dark on white, as nothing around it has a colour."""
+    """The text of a standalone SVG file: dark on white."""
     start = svg.index(">") + 1
     ground = '<rect width="100%" height="100%" fill="#ffffff"/>'
     dark = svg[:start] + ground + svg[start:]
@@ -125,7 +125,7 @@ def _slim(svg: str) -> str:
 
 
 def _with_palette(encoded: str) -> str:
-    """The same image in a quarter of the bytes: maps have few colours."""
+    """The same image with a palette, in a quarter of the bytes, as maps have few colours."""
     data = base64.b64decode(encoded.replace("\n", ""))
     pixels = np.asarray(Image.open(io.BytesIO(data)).convert("RGBA"))
     codes = pixels.reshape(-1, 4).copy().view(np.uint32)[:, 0]

@@ -23,13 +23,13 @@ def sample_maps(evaluated: Evaluated, data: str, names: FileNames) -> Iterator[T
 
     Args:
         evaluated: The subject, the split, and the numbers of the samples.
-        data: What the page calls the split.
+        data: Name of the split on the page.
         names: Gives names to files.
 
     Yields:
-        What draws a figure for each sample, quantity and plane: in three dimensions that of
+        Tasks that draw a figure for each sample, quantity and plane: in three dimensions that of
         constant z through the middle source, and for the sample of median error also those of
-        constant y and x. Or a note that says why there is none.
+        constant y and x. Or a note on why there is none.
     """
     one = evaluated.evaluation
     choice = {"data": data, "subject": one.subject}
@@ -54,7 +54,7 @@ def sample_maps(evaluated: Evaluated, data: str, names: FileNames) -> Iterator[T
 
 
 def _title(evaluated: Evaluated, rank: Rank, drawing: Drawing) -> str:
-    """Which sample it is, how large its errors are, and what plane is shown."""
+    """Title of a map: the sample, its errors and the plane."""
     one, sample = evaluated.evaluation, evaluated.chosen[rank]
     potential, field = (
         per_cent(float(detail.sample_relative_l2[sample]))

@@ -1,4 +1,4 @@
-"""Pictures in space of the samples of median error, where the extra for them is installed."""
+"""3D pictures of the samples of median error, if the extra for them is installed."""
 
 from collections.abc import Iterator
 
@@ -24,15 +24,15 @@ _SHOWN = "bodies, and field lines of the predicted H, coloured by the predicted 
 
 
 def space_views(evaluated: Evaluated, data: str, names: FileNames) -> Iterator[Drawn | Note]:
-    """The sample of median error in space, as the model predicts it; nothing in two dimensions.
+    """3D picture of the sample of median error, as predicted; nothing in two dimensions.
 
     Args:
         evaluated: The subject, the split, and the number of the sample.
-        data: What the page calls the split.
+        data: Name of the split on the page.
         names: Gives names to files.
 
     Yields:
-        A picture, or a note about how to get it.
+        A picture, or a note on how to get it.
     """
     model, one = evaluated.subject.model, evaluated.evaluation
     if evaluated.columns.dim == 2 or model is None:
@@ -77,7 +77,7 @@ def space_views(evaluated: Evaluated, data: str, names: FileNames) -> Iterator[D
 
 
 def _not_finite(potential: np.ndarray, field: np.ndarray) -> str:
-    """Why nothing can be drawn, if a prediction is not finite: another value would be made up."""
+    """Text of a note if a prediction is not finite, so that nothing can be drawn; else empty."""
     bad = float(np.mean(~np.isfinite(field).all(axis=-1) | ~np.isfinite(potential)))
     if not bad:
         return ""

@@ -18,11 +18,11 @@ _COLUMNS = (
     *("num_samples", "num_sources", "num_points", "median_seconds", "spread_seconds"),
     "repeats",
 )
-"""Of the CSV file, by their names in a record."""
+"""Columns of the CSV file, by their names in a record."""
 
 
 def varied(timing: Timing) -> int:
-    """The number that a sweep varies."""
+    """The varied number of a sweep: sources or points."""
     return timing.num_sources if timing.sweep == "sources" else timing.num_points
 
 
@@ -30,9 +30,9 @@ def time_chart(timings: Sequence[Timing], sweep: Sweep, looks: Mapping[str, Look
     """Median times with their spread on logarithmic axes, a line for each subject.
 
     Args:
-        timings: Of one dataset and this sweep, at least one.
-        sweep: What is varied.
-        looks: How subjects are drawn.
+        timings: Times of one dataset and this sweep, at least one.
+        sweep: The varied number.
+        looks: Colours and markers of the subjects.
 
     Returns:
         The chart.
@@ -83,7 +83,7 @@ def _x(sweep: Sweep) -> str:
 
 
 def _fixed(timings: Sequence[Timing], sweep: Sweep) -> str:
-    """What is the same at every place of the chart, if it is."""
+    """Sentence on the numbers that are constant in a chart; empty if there are none."""
     others = {one.num_points if sweep == "sources" else one.num_sources for one in timings}
     samples = {one.num_samples for one in timings}
     parts = [

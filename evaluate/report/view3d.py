@@ -18,13 +18,13 @@ from hypermagnetics.sources import SourceColumns, body_size, vertices
 
 EXTRA = "view3d"
 _POINTS = 33
-"""Of the grid that field lines are followed in, along each side."""
+"""Points along each side of the grid for field lines."""
 _SEEDS = 48
 _EVENLY = (0.8191725133961645, 0.6710436067037893, 0.5497004779019703)
 """1/g, 1/g² and 1/g³ with g⁴ = g + 1: multiples of them fill a cube evenly."""
 _SIZE = (900, 640)
 _DIPOLE = 0.04
-"""Radius that a dipole is drawn with, in sides of the picture."""
+"""Diameter of a drawn dipole, in sides of the picture."""
 
 
 @dataclass(frozen=True)
@@ -40,21 +40,21 @@ class Space:
 
 
 def is_installed() -> bool:
-    """Whether the extra is there."""
+    """Whether the extra is installed."""
     return find_spec("pyvista") is not None
 
 
 def grid_points(
     low: Float[np.ndarray, "3"], high: Float[np.ndarray, "3"]
 ) -> Float[np.ndarray, "points 3"]:
-    """The points that a `Space` has values at [m]."""
+    """The points of the grid of a `Space` [m]."""
     axes = (np.linspace(*ends, _POINTS) for ends in zip(low, high, strict=True))
     z, y, x = np.meshgrid(*reversed(list(axes)), indexing="ij")
     return np.stack([x, y, z], axis=-1).reshape(-1, 3).astype(np.float32)
 
 
 def picture_apart(space: Space) -> tuple[bytes, dict[str, np.ndarray]] | None:
-    """A `picture` from a process of its own; None if that has died.
+    """Draw a `picture` in a separate process; None if that process has died.
 
     VTK ends the process it is in where it finds nothing to draw with, as without libEGL.
     """
@@ -105,7 +105,7 @@ def picture(space: Space) -> tuple[bytes, dict[str, np.ndarray]]:
 
 
 def as_svg(png: bytes) -> str:
-    """The picture inside an SVG, as a drawing in space has no lines that one could keep."""
+    """An SVG that embeds the picture as PNG."""
     width, height = _SIZE
     data = base64.b64encode(png).decode()
     return (

@@ -19,10 +19,10 @@ from hypermagnetics.files import write_text_atomically
 from hypermagnetics.run_files import FIGURES_NAME, PAGE_NAME
 
 _FIGURES_OF_EACH = 11
-"""Of each subject on a split, about: maps of three samples, parity plots, a part of charts."""
+"""Approximate number per subject and split: maps of three samples, parity plots, some charts."""
 
 _HEAD_BYTES = 4096
-"""Of a page, in which its title stands."""
+"""Leading bytes of a page that contain its title."""
 
 
 def write_report(results: Results, evaluated: Sequence[Evaluated], out: Path) -> Path:
@@ -53,7 +53,7 @@ def write_report(results: Results, evaluated: Sequence[Evaluated], out: Path) ->
 
 
 def remove_page(out: Path) -> None:
-    """Delete the page of an earlier evaluation, which says something else than new results do.
+    """Delete the page of an earlier evaluation, which contradicts new results.
 
     Args:
         out: Directory of the page. A page that is not ours, or none, is left alone.

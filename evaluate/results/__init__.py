@@ -1,1 +1,1 @@
-"""The results of an evaluation: records, the file they are kept in, and tables."""
+"""The results of an evaluation: records, their file, gates and tables."""

@@ -27,7 +27,7 @@ _SHORT = {
 }
 """Short names of metrics."""
 _OF_POINTS = ("median", "p90", "p99", "zero_truth_points")
-"""Metrics of groups of points, which are no whole samples."""
+"""Metrics of groups of points, which are not whole samples."""
 _GROUPS = ("by_region", "by_body", "by_num_sources")
 _QUANTITIES = ("potential", "field")
 _GATE = re.compile(
@@ -40,11 +40,11 @@ class Gate:
     """A bound on one metric of one quantity on one split."""
 
     text: str
-    """As it was given."""
+    """The gate as text."""
     split: str
     quantity: str
     group: tuple[str, str] | None
-    """by_region, by_body or by_num_sources, and which; None for all points."""
+    """by_region, by_body or by_num_sources, with a key of it; None for all points."""
     metric: str
     """Name of a field of `Scores`."""
     comparison: str
@@ -53,7 +53,7 @@ class Gate:
 
 @dataclass(frozen=True)
 class GateResult:
-    """What became of a gate for one subject on one dataset."""
+    """Result of a gate for one subject on one dataset."""
 
     gate: Gate
     subject: str
@@ -61,11 +61,11 @@ class GateResult:
     value: float
     passed: bool
     reason: str
-    """Why it failed, if a comparison does not say it."""
+    """Reason of a failure other than the comparison; else empty."""
 
     @property
     def sentence(self) -> str:
-        """What happened, in a line."""
+        """The result in one line."""
         verdict = "passed" if self.passed else "FAILED"
         value = f"{self.value:.6g} ({per_cent(self.value)} %)"
         return f"gate {verdict}: {self.gate.text}: {self.subject} on {self.dataset}: {value}" + (
@@ -84,7 +84,7 @@ def parse_gate(text: str) -> Gate:
         The gate.
 
     Raises:
-        HypermagneticsError: If it is none.
+        HypermagneticsError: If the text is no gate.
     """
     found = _GATE.fullmatch(text)
     if found is None:
@@ -112,10 +112,10 @@ def _no_gate(text: str, got: str, repair: str) -> HypermagneticsError:
 
 
 def refuse_unknown_splits(gates: Sequence[Gate], splits: Sequence[str]) -> None:
-    """Refuse a gate that no evaluated split can pass or fail.
+    """Refuse a gate on a split that is not evaluated.
 
     Raises:
-        HypermagneticsError: If its split is none of these.
+        HypermagneticsError: If its split is not among these.
     """
     for gate in gates:
         if gate.split not in splits:
@@ -126,17 +126,17 @@ def refuse_unknown_splits(gates: Sequence[Gate], splits: Sequence[str]) -> None:
 
 
 def apply_gate(gate: Gate, evaluation: Evaluation) -> GateResult:
-    """See whether an evaluation on the gate's split passes.
+    """Apply a gate to an evaluation on its split.
 
     A gate fails where its metric is undefined, and where any prediction of its quantity on the
     split is not finite, whatever the metric is.
 
     Args:
         gate: The gate.
-        evaluation: Of a subject on that split.
+        evaluation: Evaluation of a subject on that split.
 
     Returns:
-        What became of it.
+        The result.
     """
     found: QuantityScores = getattr(evaluation, gate.quantity)
     group = gate.group

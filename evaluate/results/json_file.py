@@ -29,14 +29,14 @@ def json_schema() -> dict[str, Any]:
 
 
 class _WithNull(GenerateJsonSchema):
-    """A number may be null: JSON has no infinity and no NaN."""
+    """JSON schemas in which a number may be null, as JSON has no infinity and no NaN."""
 
     def float_schema(self, schema: core_schema.FloatSchema) -> dict[str, Any]:
         return {"type": ["number", "null"]}
 
 
 def plain(value: object) -> object:
-    """Values as JSON has them: a number that is not finite becomes null."""
+    """Values in the types of JSON; a number that is not finite becomes null."""
     if isinstance(value, dict):
         return {str(key): plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""What an evaluation has found, as plain values: the content of results.json.
+"""Results of an evaluation as plain values: the content of results.json.
 
 Errors are fractions of the truth. A number that is not finite is null in the file.
 """
@@ -16,7 +16,7 @@ class GroupScores(Quantiles):
     """The errors at some of the points."""
 
     share_of_points: float
-    """Of all points of all samples."""
+    """Share of all points of all samples."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ class QuantityScores(Scores):
     """All about one quantity of one subject on one split."""
 
     by_region: dict[str, GroupScores]
-    """inside, near, beyond."""
+    """By region: inside, near, beyond."""
     by_distance: tuple[DistanceScores, ...]
-    """From deep inside to far away."""
+    """By distance to the nearest surface, from deep inside to far away."""
     by_body: dict[str, GroupScores]
     """By the kind of the body whose surface is nearest."""
     by_num_sources: dict[str, Scores]
@@ -48,7 +48,7 @@ class WorstSample:
     """One of the samples with the largest errors."""
 
     name: str
-    """As in "test-multi[17]"."""
+    """Name such as "test-multi[17]"."""
     sample: int
     """Number in its split, from 0."""
     num_sources: int
@@ -64,17 +64,17 @@ class Evaluation:
     dataset: str
     split: str
     num_samples: int
-    """Evaluated; a baseline may have done the first ones only."""
+    """Number of evaluated samples; of a baseline, possibly the first ones only."""
     num_points: int
-    """Of each sample."""
+    """Points of each sample."""
     potential: QuantityScores
     field: QuantityScores
     worst_samples: tuple[WorstSample, ...]
     """By relative L2 error of the potential, the worst first."""
     seconds: float
-    """Time of everything on this split."""
+    """Time of the measurement on this split [s]."""
     predict_seconds: float
-    """Time of the predictions alone, without the first call, which compiles."""
+    """Time of the predictions alone, without the first call, which compiles [s]."""
 
 
 @dataclass(frozen=True)
@@ -84,10 +84,10 @@ class Property:
     law: str
     """superposition, homogeneity, gradient, laplace or flux."""
     median: float
-    """Over the places it was looked at, as a fraction; NaN where it does not apply."""
+    """Median over all checks, as a fraction; NaN where the law does not apply."""
     worst: float
     num_checks: int
-    """Places it was looked at."""
+    """Number of checks."""
 
 
 @dataclass(frozen=True)
@@ -107,10 +107,10 @@ class Timing:
     subject: str
     dataset: str
     sweep: str
-    """What is varied: block (as on a split), sources or points."""
+    """The varied size: block (as on a split), sources or points."""
     num_samples: int
     num_sources: int
-    """Of each sample."""
+    """Sources of each sample."""
     num_points: int
     median_seconds: float
     spread_seconds: float
@@ -141,12 +141,12 @@ class DatasetRecord:
     name: str
     place: str
     sha256: str
-    """Of the manifest, which holds the sha256 of every file."""
+    """sha256 of the manifest, which holds that of every file."""
     title: str
     dim: int
     bodies: tuple[str, ...]
     length_unit: float
-    """[m]; distances to surfaces are in it: see docs/metrics.md."""
+    """Unit of distances to surfaces [m]; see docs/metrics.md."""
 
 
 @dataclass(frozen=True)
@@ -159,9 +159,9 @@ class Results:
     physics: tuple[Physics, ...]
     timings: tuple[Timing, ...]
     notes: tuple[str, ...]
-    """What was left out, and why."""
+    """Parts that were left out, with reasons."""
     software: dict[str, str]
     device: str
-    """What JAX computed on, as in "cpu"."""
+    """Platform of JAX, such as "cpu"."""
     processor: str
     """Name of the processor, or of the accelerator, and the number of cores."""

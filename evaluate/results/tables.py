@@ -1,4 +1,4 @@
-"""The table of results for people: on a terminal, in Markdown, or in LaTeX."""
+"""The table of results for a terminal, in Markdown or in LaTeX."""
 
 import math
 from collections.abc import Callable
@@ -26,7 +26,7 @@ def results_text(results: Results, table_format: TableFormat) -> str:
 
     Args:
         results: All results.
-        table_format: How they are written.
+        table_format: Format of the table.
 
     Returns:
         Lines of text; for discs with the published figures under the table.
@@ -81,7 +81,7 @@ def _numbers(one: Evaluation, found: QuantityScores) -> tuple[str, ...]:
 
 
 def published_lines(results: Results) -> list[str]:
-    """The paper's figures, if a dataset is of the bodies that they are of."""
+    """Lines of the published errors, if they apply to the bodies of a dataset."""
     if not any(is_published(dataset.bodies) for dataset in results.datasets):
         return []
     lines = [f"  {MODEL}, potential, {what}: {per_cent(error)}" for what, error in PUBLISHED]
@@ -120,7 +120,7 @@ def aligned(table: Table) -> str:
 
 
 def markdown(table: Table) -> str:
-    """A table as GitHub reads it."""
+    """A table in GitHub Markdown."""
     numbers = len(table.headings) - table.num_names
     marks = ["---"] * table.num_names + ["--:"] * numbers
     rows = (table.headings, marks, *table.rows)

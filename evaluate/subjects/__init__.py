@@ -1,1 +1,1 @@
-"""What is evaluated: anything that predicts potential and field, however it does it."""
+"""Subjects of an evaluation: anything that predicts potential and field."""

@@ -1,4 +1,4 @@
-"""The words of the command line, sorted into what is evaluated and what it is evaluated on."""
+"""Sorts command-line words into subjects and datasets."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,48 +25,48 @@ _WordKind = SubjectKind | Literal["dataset", "unfinished dataset", "directory"]
 
 @dataclass(frozen=True)
 class SubjectArgument:
-    """A word that names a subject."""
+    """A command-line word that names a subject."""
 
     word: str
     kind: SubjectKind
     name: str
-    """Different for each subject."""
+    """Name in tables; unique within an evaluation."""
 
     @property
     def path(self) -> Path:
-        """The path, of anything but a function; of a run that of its model."""
+        """Path of the subject, except for functions; for a run, that of its model."""
         return Path(self.word) / MODEL_NAME if self.kind == "run" else Path(self.word)
 
 
 @dataclass(frozen=True)
 class DatasetArgument:
-    """A word that names a dataset."""
+    """A command-line word that names a dataset."""
 
     path: Path
     name: str
-    """Different for each dataset."""
+    """Name in tables; unique within an evaluation."""
 
 
 @dataclass(frozen=True)
 class Arguments:
-    """The words of a command line, in their order."""
+    """Subjects and datasets of a command line, in order."""
 
     subjects: tuple[SubjectArgument, ...]
     datasets: tuple[DatasetArgument, ...]
 
 
 def sort_arguments(words: Sequence[str]) -> Arguments:
-    """Tell subjects from datasets, by what lies on the disk.
+    """Sort words into subjects and datasets, by the files on the disk.
 
     A directory with a manifest.json is a dataset. Anything else is a subject: a run, a model file,
     an export, predictions in HDF5 or Zarr, or, if no path has that name, a function
     `module:function`.
 
     Args:
-        words: Of the command line, at least one of each, in any order.
+        words: Words of the command line: at least one subject and one dataset, in any order.
 
     Returns:
-        What was found; of each, the order is kept.
+        Subjects and datasets, each in the order of the words.
 
     Raises:
         RunError: If a word is none of these or is given twice, or if there is no subject or no
@@ -178,7 +178,7 @@ def _named_subjects(subjects: Sequence[tuple[str, SubjectKind]]) -> tuple[Subjec
 
 
 def named_datasets(words: Sequence[str]) -> tuple[DatasetArgument, ...]:
-    """Directories of datasets, with names that tell them apart.
+    """Datasets by directory, with unique names.
 
     Args:
         words: Their paths.

@@ -26,7 +26,7 @@ class ExportedModel:
         """Read both files; nothing is compiled yet.
 
         Args:
-            directory: The export. What its files hold is compiled and run, so it must be trusted.
+            directory: The export. The code in its files is compiled and run, so it must be trusted.
 
         Raises:
             RunError: If a file is absent, damaged, or a function of something else.
@@ -61,7 +61,7 @@ class ExportedModel:
         """See `PointModel`.
 
         Raises:
-            RunError: If JAX cannot run what the files hold.
+            RunError: If JAX cannot run the code in the files.
         """
         filled = jnp.asarray(filled_up(sources, num_samples), jnp.float32)
         try:
@@ -91,7 +91,7 @@ def _read(path: Path) -> export.Exported:
 
 
 def _table_size(exported: export.Exported, path: Path) -> TableSize:
-    """The sizes that a function takes, if it takes any number of sources and points in float32."""
+    """Table size of a function, which must take any number of sources and points in float32."""
     shapes = [array.shape for array in exported.in_avals]
     is_ours = [len(shape) for shape in shapes] == [2, 2] and all(
         export.is_symbolic_dim(count) and isinstance(size, int) and array.dtype == jnp.float32

@@ -1,4 +1,4 @@
-"""What names the bytes of a subject."""
+"""Checksums of the files of a subject."""
 
 import hashlib
 from pathlib import Path
@@ -7,11 +7,11 @@ from hypermagnetics.files import sha256_of
 
 
 def sha256_of_all(directory: Path, names: tuple[str, ...] | None = None) -> str:
-    """One sha256 for several files: of the lines that `sha256sum` writes for them, in order.
+    """One sha256 for several files: that of the output of `sha256sum` for them, in order.
 
     Args:
-        directory: Where they are.
-        names: Which, by their paths relative to it; all that are there if None.
+        directory: Directory of the files.
+        names: Their paths relative to it; all files in it if None.
 
     Returns:
         64 hexadecimal digits.

@@ -1,4 +1,4 @@
-"""Whether subjects and datasets fit together, before anything is predicted."""
+"""Compatibility of subjects and datasets, checked before any prediction."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ _REPAIR = "Evaluate it on a dataset like the one it was trained on."
 
 
 def check_fit(subjects: Sequence[Subject], datasets: Sequence[OpenedDataset]) -> None:
-    """Refuse what cannot be evaluated: every subject on every dataset, the cheapest checks first.
+    """Refuse subjects that do not fit a dataset, with the cheapest checks first.
 
     Args:
         subjects: The subjects.

@@ -18,7 +18,7 @@ _WHERE = "a subject"
 
 
 class FunctionModel:
-    """A function (sources, points) -> (potential, field), held to its shapes at every call."""
+    """A function (sources, points) -> (potential, field), with its shapes checked at every call."""
 
     def __init__(self, name: str) -> None:
         """Import the function.
@@ -88,7 +88,7 @@ class FunctionModel:
 
 
 def _code_of(function: object) -> object:
-    """What has a file: a function under its decorators, or the class of an object."""
+    """Code with a source file: a function without its decorators, or the class of an object."""
     while isinstance(function, functools.partial):
         function = function.func
     bare = inspect.unwrap(function) if callable(function) else function

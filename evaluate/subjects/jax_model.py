@@ -15,7 +15,7 @@ from hypermagnetics.shapes import BlockField, BlockPotential, Points, SourceTabl
 
 @runtime_checkable
 class BlockModel(Protocol):
-    """Anything that JAX can compile; every `hypermagnetics.models.Model`."""
+    """A model that JAX can compile, such as every `hypermagnetics.models.Model`."""
 
     def block(self, sources: SourceTables, points: Points) -> tuple[BlockPotential, BlockField]:
         """Potential [A] and field [A/m] of samples that share their points."""

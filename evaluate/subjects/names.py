@@ -1,4 +1,4 @@
-"""Names that tell the words of a command line apart."""
+"""Unique names for the words of a command line."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -6,12 +6,12 @@ from pathlib import Path
 
 
 def place_of(path: Path) -> Path:
-    """The absolute path of what was named: two paths of one file or directory give one place.
+    """The absolute path of a file or directory, the same for all spellings of the path.
 
     A link at the end is not followed, since its name is the one that was chosen.
 
     Args:
-        path: As it was given.
+        path: The path as written.
 
     Returns:
         The path, without `.`, `..` and links above the last part.
@@ -22,7 +22,7 @@ def place_of(path: Path) -> Path:
 
 
 def distinct_names(places: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
-    """A short name for each place: its last part, or where that is another's too, some more.
+    """A short unique name for each place: its last part, or more parts where places share it.
 
     Args:
         places: The parts of the paths, no two alike.
@@ -41,7 +41,7 @@ def distinct_names(places: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
 
 
 def _longer(place: tuple[str, ...], places: Sequence[tuple[str, ...]]) -> str:
-    """As many parts as it takes to tell all places of the same last part apart."""
+    """The fewest parts that distinguish all places with the same last part."""
     alike = [other for other in places if other[-1] == place[-1]]
     for length in range(2, max(map(len, alike)) + 1):
         if len({other[-length:] for other in alike}) == len(alike):

@@ -1,4 +1,4 @@
-"""Subjects, opened as the words of a command line name them."""
+"""Opens the subjects of a command line."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,7 +23,7 @@ from hypermagnetics.run_files import MODEL_NAME
 def open_subjects(
     arguments: Sequence[SubjectArgument], user_model: type[Model] | None = None
 ) -> tuple[Subject, ...]:
-    """Read and import what is evaluated; nothing is predicted.
+    """Read and import the subjects; nothing is predicted.
 
     Args:
         arguments: Words of the command line, sorted.
@@ -35,7 +35,7 @@ def open_subjects(
     Raises:
         RunError: If a run has no model, or an export or predictions cannot be read.
         ModelFileError: If a model file is damaged, or of another class.
-        ExtensionError: If a function is not there, or a class does not take the settings in a file.
+        ExtensionError: If a function is missing, or a class does not take the settings in a file.
     """
     _refuse_without_model(arguments)
     files = [argument.path for argument in arguments if argument.kind in ("run", "model")]
@@ -55,7 +55,7 @@ def _refuse_without_model(arguments: Sequence[SubjectArgument]) -> None:
 def _classes(
     files: Sequence[Path], user_model: type[Model] | None
 ) -> dict[Path, type[Model] | None]:
-    """The class to read each file with: models of users and shipped ones may stand side by side.
+    """The class of the model in each file: models of users and shipped ones may be mixed.
 
     If no file is a user's model, the class is for all of them, and refused.
     """
@@ -86,7 +86,7 @@ def model_subject(model: Model, name: str) -> Subject:
 
     Args:
         model: The model.
-        name: What tables call it; different for each subject of an evaluation.
+        name: Name in tables; unique within an evaluation.
 
     Returns:
         The subject.

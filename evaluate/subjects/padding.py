@@ -8,14 +8,14 @@ from numpy import ndarray
 def filled_up(
     sources: Float[ndarray, "samples sources columns"], num_samples: int
 ) -> Float[ndarray, "all_samples sources columns"]:
-    """Source tables with empty ones behind them.
+    """Pad a block of source tables with empty ones.
 
     Args:
         sources: Source tables of the samples.
-        num_samples: How many there should be, at least as many as there are.
+        num_samples: Number of tables after padding, at least the number before.
 
     Returns:
-        The tables; rows of zeros are sources that are not there.
+        The tables; rows of zeros are no sources.
     """
     filled = np.zeros((num_samples, *sources.shape[1:]), sources.dtype)
     filled[: len(sources)] = sources

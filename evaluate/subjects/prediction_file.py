@@ -1,4 +1,4 @@
-"""Predictions that were written beforehand, by anything, as subjects."""
+"""Predictions stored in a file, by any program, as subjects."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,7 +32,7 @@ class _StoredArray(Protocol):
 
 
 _Find = Callable[[str, str], _StoredArray]
-"""The array of a split and a quantity."""
+"""Finds the array of a split and a quantity."""
 
 
 class PredictionFile:
@@ -52,17 +52,17 @@ class PredictionFile:
             self._find: _Find = _zarr_arrays(path) if path.is_dir() else _hdf5_arrays(path)
 
     def on_split(self, split: Split, num_samples: int) -> BlockPredictor:
-        """The predictions of a split, read as they are asked for.
+        """The predictions of a split, read on demand.
 
         Args:
-            split: A split, whose layout says what shapes there must be.
-            num_samples: At most so many are asked for at a time.
+            split: The split; its layout sets the shapes of the arrays.
+            num_samples: Most samples of one request.
 
         Returns:
-            What reads them.
+            A function that reads them.
 
         Raises:
-            RunError: If the group of the split or one of its arrays is not there, or the array has
+            RunError: If the group of the split or one of its arrays is missing, or the array has
                 another shape or does not hold real numbers.
         """
         potential, field = (self._array(split, quantity) for quantity in _QUANTITIES)
@@ -146,7 +146,7 @@ def _refuse_absent(path: Path, name: str, got: str) -> NoReturn:
 
 @contextmanager
 def _one_line(path: Path) -> Iterator[None]:
-    """Whatever HDF5 and Zarr say of a file that they cannot read, as one line."""
+    """Turn errors of HDF5 and Zarr on an unreadable file into a `RunError` of one line."""
     try:
         yield
     except RunError:

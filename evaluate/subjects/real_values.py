@@ -1,4 +1,4 @@
-"""Arrays of anybody as arrays of floats."""
+"""Conversion of real arrays to floats."""
 
 import numpy as np
 from numpy import ndarray

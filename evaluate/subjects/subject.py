@@ -1,4 +1,4 @@
-"""A subject of an evaluation: a name, where it came from, and how it is asked for values."""
+"""A subject of an evaluation: its name, its origin and its predictions."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ SubjectKind = Literal["run", "model", "export", "function", "predictions", "base
 
 
 class TableSize(NamedTuple):
-    """Space dimension and number of columns of a source table, where no more is known of it."""
+    """Space dimension and number of columns of a source table, if nothing else is known."""
 
     dim: int
     size: int
@@ -45,52 +45,52 @@ class PointModel(Protocol):
         Args:
             sources: Source tables, in float32; rows past a sample's number of sources are zero.
             points: Points of evaluation [m], in float32.
-            num_samples: At least the number of samples. What compiles for every shape may fill up
-                to it with empty samples, so that blocks of different sizes need one compilation.
+            num_samples: At least the number of samples. A model that compiles for every shape may
+                pad to it with empty samples, so that different block sizes need one compilation.
 
         Returns:
-            The values, when they are there: nothing is still being computed.
+            The values, after all computations have ended.
         """
         ...
 
 
 BlockPredictor = Callable[[Block, int], Values]
-"""Predicts consecutive samples of a split: a block or a piece of one, and the number of its first
-sample. It reads nothing of the block but sources and points."""
+"""Predicts consecutive samples of a split, from a block or a part of one and the number of its
+first sample. It reads nothing of the block but sources and points."""
 
 Targets = Callable[
     [SourceTables, Points, BlockPotential, BlockField], tuple[BlockPotential, BlockField]
 ]
-"""What a model learns of the labels of a block, as `hypermagnetics.models.NearPart.targets`."""
+"""Maps the labels of a block to target values, as `hypermagnetics.models.NearPart.targets`."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """Something to be evaluated."""
+    """A subject of an evaluation."""
 
     name: str
-    """What tables call it; different for each subject of an evaluation."""
+    """Name in tables; unique within an evaluation."""
     kind: SubjectKind
     place: str
-    """The path or `module:function` that was given, or for a baseline what it is."""
+    """Path or `module:function` of the subject; for a baseline, a description."""
     on_split: Callable[[Split, int], BlockPredictor]
-    """How samples of a split are predicted, at most the given number at a time."""
+    """Makes a predictor for a split, from the split and the most samples of one call."""
     model: PointModel | None = None
-    """Asked at points of our choice, for maps, physics and times; None if it cannot be."""
+    """Predicts at arbitrary points, for maps, physics and times; None if not available."""
     sha256: str | None = None
-    """Of the file or files, if there are any."""
+    """sha256 of the file or files, if there are any."""
     num_parameters: int | None = None
     table: SourceColumns | TableSize | None = None
-    """The source table that it reads; None if only a call shows that."""
+    """Source table of its inputs; None if only a call can show it."""
     rank: int | None = None
     """K of a model phi(r) = sum_s w(s).f(r) + exact part with K features f; None if it is no such
     model."""
     targets: Targets | None = None
-    """What the K features learn of labels; None if there is no exact part."""
+    """Maps labels to target values of the K features; None if there is no exact part."""
 
 
 def on_any_split(model: PointModel) -> Callable[[Split, int], BlockPredictor]:
-    """How a model that predicts at any points predicts the samples of a split."""
+    """Predictors of splits, from a model that predicts at any points."""
 
     def on_split(split: Split, num_samples: int) -> BlockPredictor:
         return lambda block, first: model.predict(block.sources, block.grid, num_samples)

@@ -99,8 +99,8 @@ def first_foreign_file(directory: Path, ours: re.Pattern[str]) -> str | None:
         ours: Pattern of the paths, relative to `directory`, of files that belong.
 
     Returns:
-        The relative path, or None if all belong. A file still being written, with `.part` behind its
-        name, belongs too.
+        The relative path, or None if all belong. A file still being written, with `.part` behind
+        its name, belongs too.
     """
     for path in sorted(directory.rglob("*")):
         name = path.relative_to(directory).as_posix()

@@ -50,12 +50,12 @@ class RunFiles:
 
     @property
     def tracking(self) -> Path:
-        """The directory of what trackers keep."""
+        """Directory of the trackers' files."""
         return self.directory / "tracking"
 
     @property
     def plot(self) -> Path:
-        """The curves of the run, for people."""
+        """Picture of the curves."""
         return self.directory / "plot.png"
 
     @property
@@ -68,15 +68,15 @@ class RunFiles:
         return self.checkpoints / f"step-{step:09d}.ckpt"
 
     def checkpoint_steps(self) -> list[int]:
-        """The steps after which there is a checkpoint, in order."""
+        """Steps with a checkpoint, in order."""
         return self._steps(_CHECKPOINT)
 
     def best(self, step: int) -> Path:
-        """The model of a step that was the best of all regular validations when it was made."""
+        """The model of a step, the best of all regular validations so far."""
         return self.checkpoints / f"best-{step:09d}.hm"
 
     def best_steps(self) -> list[int]:
-        """The steps of which there is such a model, in order."""
+        """Steps with such a model, in order."""
         return self._steps(_BEST)
 
     @property
@@ -86,7 +86,7 @@ class RunFiles:
 
     @property
     def card(self) -> Path:
-        """What the model is, for people; written when the run is finished."""
+        """Card of the model; written when the run is finished."""
         return self.directory / "model.md"
 
     @property

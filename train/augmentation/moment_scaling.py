@@ -1,5 +1,7 @@
 """Scaling of the moments of a sample by a random factor."""
 
+from dataclasses import replace
+
 import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float
@@ -43,12 +45,11 @@ def times_moments(
         The batch.
     """
     moments = batch.sources[..., : columns.dim] * factors[..., None, None]
-    return DeviceBatch(
-        jnp.concatenate([moments, batch.sources[..., columns.dim :]], axis=-1),
-        batch.num_samples,
-        batch.grid,
-        batch.potential * factors[..., None],
-        batch.field * factors[..., None, None],
+    return replace(
+        batch,
+        sources=jnp.concatenate([moments, batch.sources[..., columns.dim :]], axis=-1),
+        potential=batch.potential * factors[..., None],
+        field=batch.field * factors[..., None, None],
     )
 
 

@@ -1,5 +1,7 @@
 """Reflection of bodies, points and fields along a random choice of axes."""
 
+from dataclasses import replace
+
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
@@ -51,13 +53,7 @@ def reflected(columns: SourceColumns, batch: DeviceBatch, key: AnyKey) -> Device
         name: factor[:, None, None] * batch.sources[..., columns.index(name)]
         for name, factor in factors.items()
     }
-    return DeviceBatch(
-        with_columns(columns, moved.sources, changed),
-        batch.num_samples,
-        moved.grid,
-        batch.potential,
-        moved.field,
-    )
+    return replace(moved, sources=with_columns(columns, moved.sources, changed))
 
 
 def _obstacle(columns: SourceColumns) -> str | None:

@@ -1,5 +1,6 @@
 """Rotation of bodies, points and fields by one random rotation."""
 
+from dataclasses import replace
 from functools import reduce
 from operator import or_
 
@@ -56,7 +57,7 @@ def _turned_in_the_plane(
     is_turned = reduce(or_, (is_body(columns, body, batch.sources) for body in turned))
     is_turned &= source_rows(batch.sources, columns.dim)
     more = jnp.where(is_turned, turn[:, None, None], 0)
-    return _with_sources(moved, with_columns(columns, moved.sources, {"angle": angle + more}))
+    return replace(moved, sources=with_columns(columns, moved.sources, {"angle": angle + more}))
 
 
 def _turned_in_space(
@@ -69,7 +70,7 @@ def _turned_in_space(
     before = tuple(batch.sources[..., columns.index(name)] for name in QUATERNION)
     # Zeros, of rows that have no rotation, stay zeros.
     after = dict(zip(QUATERNION, _product(by, before), strict=True))
-    return _with_sources(moved, with_columns(columns, moved.sources, after))
+    return replace(moved, sources=with_columns(columns, moved.sources, after))
 
 
 def _obstacle(columns: SourceColumns) -> str | None:
@@ -82,12 +83,6 @@ def _obstacle(columns: SourceColumns) -> str | None:
 
 ROTATION = Symmetry(rotated, _obstacle)
 """In three dimensions by a unit quaternion of normal numbers, which is uniform over rotations."""
-
-
-def _with_sources(
-    batch: DeviceBatch, sources: Float[Array, "blocks samples sources columns"]
-) -> DeviceBatch:
-    return DeviceBatch(sources, batch.num_samples, batch.grid, batch.potential, batch.field)
 
 
 def _product(p: _Components, q: _Components) -> _Components:

@@ -1,5 +1,7 @@
 """Scaling of all lengths, of the same material."""
 
+from dataclasses import replace
+
 import jax.numpy as jnp
 import jax.random as jr
 
@@ -31,12 +33,11 @@ def scaled(columns: SourceColumns, batch: DeviceBatch, key: AnyKey) -> DeviceBat
     octaves = per_block(lambda one: jr.uniform(one, (), dtype, -OCTAVES, OCTAVES), key, batch)
     scale = jnp.exp2(octaves)
     factors = scale[:, None] ** jnp.asarray(_powers(columns), dtype)[None]
-    return DeviceBatch(
-        batch.sources * factors[:, None, None],
-        batch.num_samples,
-        batch.grid * scale[:, None, None],
-        batch.potential * scale[:, None, None],
-        batch.field,
+    return replace(
+        batch,
+        sources=batch.sources * factors[:, None, None],
+        grid=batch.grid * scale[:, None, None],
+        potential=batch.potential * scale[:, None, None],
     )
 
 

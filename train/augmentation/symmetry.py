@@ -1,7 +1,7 @@
 """Interface of a symmetry, and the common parts of transforms."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import jax
@@ -90,12 +90,11 @@ def mapped_linearly(
         _mapped(matrix, sources[..., dim : 2 * dim]),
         sources[..., 2 * dim :],
     )
-    return DeviceBatch(
-        jnp.concatenate(parts, axis=-1),
-        batch.num_samples,
-        _mapped(matrix, batch.grid),
-        batch.potential,
-        _mapped(matrix, batch.field),
+    return replace(
+        batch,
+        sources=jnp.concatenate(parts, axis=-1),
+        grid=_mapped(matrix, batch.grid),
+        field=_mapped(matrix, batch.field),
     )
 
 

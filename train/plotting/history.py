@@ -1,4 +1,4 @@
-"""What metrics.jsonl says about a run, as curves."""
+"""Curves of a run, from its metrics.jsonl."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -81,7 +81,7 @@ def read_history(run: Path) -> History:
 
 
 def _speeds(records: list[dict[str, Any]]) -> dict[str, Curve]:
-    """Running means of what is measured in time, weighted by it."""
+    """Running means of speeds, weighted by time."""
     timed = [record for record in records if {"steps", "seconds_per_step", *_SPEEDS} <= {*record}]
     timed = [record for record in timed if not record.get("compiles")] or timed
     found = {name: Curve() for name in _SPEEDS}
@@ -94,7 +94,7 @@ def _speeds(records: list[dict[str, Any]]) -> dict[str, Curve]:
 
 
 def _numbers(record: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, float]]:
-    """The numbers of a line; what is null, as an error that is undefined, leaves a gap."""
+    """The numbers of a line; null, as of an undefined error, leaves a gap."""
     for name, value in record.items():
         if isinstance(value, dict) and not above:
             yield from _numbers(value, f"{name}/")

@@ -1,4 +1,4 @@
-"""What the best model of a run reached on the validation split."""
+"""Errors of the best model of a run on the validation split."""
 
 from pathlib import Path
 

@@ -46,8 +46,8 @@ def refuse_bad_rows(
         num_sources: Number of rows that are sources; all if None.
 
     Raises:
-        SourceError: With the first row that is not a source. Inside a transformation of JAX only the shape
-            can be seen.
+        SourceError: With the first row that is not a source. Inside a transformation of JAX only
+            the shape can be seen.
     """
     if sources.ndim != 2 or sources.shape[1] != columns.size:
         raise SourceError(
