@@ -1,9 +1,11 @@
 """All charts of a report, with the choices of the reader that show them."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import Literal, assert_never
 
 from hypermagnetics.evaluate.measuring.detail import Evaluated
 from hypermagnetics.evaluate.report.chart_axes import Chart, Look, looks
@@ -28,6 +30,27 @@ from hypermagnetics.evaluate.results.records import Evaluation, Results
 from hypermagnetics.run_files import METRICS_NAME
 
 MakeChart = Callable[[], Chart]
+
+
+@dataclass(frozen=True)
+class ErrorFigure:
+    """A figure of the errors of one quantity on one split, with its place on the page."""
+
+    slot: str
+    of: Literal["scores", "details", "each subject"]
+    """The first argument of `make`: scores of all subjects, their details, or the details of one
+    subject, which then has a figure of its own."""
+    make: Callable[..., Chart]
+    """Chart of that, of a quantity, and of how the subjects or the subject are drawn."""
+
+
+ERROR_FIGURES = (
+    ErrorFigure("distance", "scores", error_against_distance),
+    ErrorFigure("distribution", "details", error_distribution),
+    ErrorFigure("num-sources", "scores", error_against_num_sources),
+    ErrorFigure("parity", "each subject", parity_plot),
+)
+"""In the order of the page. A further one is a function of a file and a line here."""
 
 
 def data_name(evaluation: Evaluation) -> str:
@@ -68,26 +91,29 @@ def _of_data(
     first = evaluations[0]
     words = (quantity, first.dataset, first.split)
     choice = {"data": data_name(first), "quantity": quantity}
-    charts: list[tuple[str, MakeChart]] = [
-        ("distance", partial(error_against_distance, evaluations, quantity, subjects))
-    ]
     shown = [one.shown for one in details]
-    if shown:
-        charts.append(("distribution", partial(error_distribution, shown, quantity, subjects)))
-    charts.append(
-        ("num-sources", partial(error_against_num_sources, evaluations, quantity, subjects))
-    )
-    for slot, chart in charts:
-        yield partial(_finished, names.new(slot, *words), slot, choice, chart)
-    for one in shown:
-        name = one.evaluation.subject
-        yield partial(
-            _finished,
-            names.new("parity", quantity, name, first.dataset, first.split),
-            "parity",
-            {**choice, "subject": name},
-            partial(parity_plot, one, quantity, subjects[name]),
-        )
+    for figure in ERROR_FIGURES:
+        match figure.of:
+            case "scores":
+                chart = partial(figure.make, evaluations, quantity, subjects)
+                yield partial(_finished, names.new(figure.slot, *words), figure.slot, choice, chart)
+            case "details" if shown:
+                chart = partial(figure.make, shown, quantity, subjects)
+                yield partial(_finished, names.new(figure.slot, *words), figure.slot, choice, chart)
+            case "details":
+                pass
+            case "each subject":
+                for one in shown:
+                    name = one.evaluation.subject
+                    yield partial(
+                        _finished,
+                        names.new(figure.slot, quantity, name, first.dataset, first.split),
+                        figure.slot,
+                        {**choice, "subject": name},
+                        partial(figure.make, one, quantity, subjects[name]),
+                    )
+            case of:
+                assert_never(of)
 
 
 def _learning(

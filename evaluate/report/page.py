@@ -7,7 +7,7 @@ from string import Template
 
 from hypermagnetics.evaluate.measuring.detail import RANKS, Evaluated
 from hypermagnetics.evaluate.report import error_tables, other_tables
-from hypermagnetics.evaluate.report.charts import data_name
+from hypermagnetics.evaluate.report.charts import ERROR_FIGURES, data_name
 from hypermagnetics.evaluate.report.error_charts import QUANTITIES
 from hypermagnetics.evaluate.report.markup import slot
 from hypermagnetics.evaluate.results.published import LIKE, MODEL, SOURCE, is_published
@@ -117,8 +117,7 @@ def _sections(results: Results) -> tuple[tuple[str, str, str], ...]:
             "errors",
             "Errors",
             '<div class="charts">'
-            + "".join(slot(name, none) for name in
-                      ("distance", "distribution", "num-sources", "parity"))
+            + "".join(slot(figure.slot, none) for figure in ERROR_FIGURES)
             + "</div>"
             + "<h3>By region</h3>" + error_tables.by_region(results)
             + "<h3>By number of sources</h3>" + error_tables.by_num_sources(results)
