@@ -20,6 +20,7 @@ from hypermagnetics.models.hyper_layer import HyperLayerConfig
 from hypermagnetics.sources import SourceColumns, block_superposition
 from hypermagnetics.train.batch import DeviceBatch
 from hypermagnetics.train.config import ObjectiveConfig
+from hypermagnetics.train.losses import MeanSquare
 from hypermagnetics.train.objective import make_objective
 from hypermagnetics.train.parts import trainable
 from hypermagnetics.train.step import Method, State, compiled_steps
@@ -96,7 +97,7 @@ def main() -> None:
     config = HyperLayerConfig(width=400, depth=3, hwidth=1.5, hdepth=3, moment_as="input")
     model = HyperLayer(config=config, hyperkey=jr.key(2), mainkey=jr.key(3))
     optimiser, data = optax.adam(1e-4), batch()
-    objective = make_objective(ObjectiveConfig(loss="mse"), 1.0, 1.0)
+    objective = make_objective(ObjectiveConfig(loss=MeanSquare()), 1.0, 1.0)
     method = Method(objective, optimiser, trainable(model, ()))
     ours, state = compiled_steps(method, 1), method.begin(model)
     theirs, their_state = published_step(optimiser), optimiser.init(eqx.filter(model, eqx.is_array))

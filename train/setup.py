@@ -26,10 +26,10 @@ from hypermagnetics.table import SourceColumns
 from hypermagnetics.train.augmentation import make_augmentation
 from hypermagnetics.train.config import NormalisationConfig, TrainingRecipe
 from hypermagnetics.train.devices import Devices
+from hypermagnetics.train.losses import check_point_loss
 from hypermagnetics.train.normalisation import Normalisation, rms, scales_of
 from hypermagnetics.train.objective import (
     Objective,
-    check_point_loss,
     check_spectral,
     make_objective,
 )

@@ -10,8 +10,8 @@ from hypermagnetics.errors import ExtensionError, RunError
 from hypermagnetics.models import Model
 from hypermagnetics.models.user import import_user_model
 from hypermagnetics.train.config import TrainingRecipe
+from hypermagnetics.train.losses import PointLoss
 from hypermagnetics.train.normalisation import Normalisation
-from hypermagnetics.train.objective import PointLoss
 from hypermagnetics.user_code import import_user_code, is_user_name
 
 
@@ -28,7 +28,7 @@ class Names:
     def of(cls, recipe: TrainingRecipe) -> "Names":
         """Names in a recipe."""
         terms = (f"{term}={name}" for term, name in recipe.objective.losses_of_terms.items())
-        losses = (recipe.objective.loss, *terms)
+        losses = (recipe.objective.loss.kind, *terms)
         return cls(recipe.model.name, losses, recipe.normalisation.scales)
 
     @property

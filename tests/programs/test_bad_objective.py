@@ -18,8 +18,7 @@ hdepth = 1
 
 [objective.terms.potential]
 of = "potential"
-loss = "spectral"
-order = -1.0
+loss = { kind = "spectral", order = -1.0 }
 
 [objective.terms.field]
 of = "field"
@@ -105,21 +104,29 @@ ON_RANDOM_POINTS = {
         "Did you mean 'near'?",
     ),
     "a number in vain": (
-        ("objective.terms.field.order=1.0",),
-        "'objective.terms.field.order' must belong to the loss 'huber', which takes delta; got 1.",
-        "Remove it, or choose another loss.",
+        ("objective.loss.order=1.0",),
+        "'objective.loss.order' must be a known key; got 1.0",
+        "Known: delta, kind.",
     ),
     "a number of a loss that takes none": (
-        ("objective.terms.field={of='field', loss='mse', delta=0.004}",),
-        "'objective.terms.field.delta' must belong to the loss 'mse', which takes none; got 0.004",
+        ("objective.terms.field={of='field', loss={kind='mse', delta=0.004}}",),
+        "'objective.terms.field.loss.delta' must be a known key; got 0.004",
     ),
     "a power below 1": (
-        ("objective.power=0.5",),
-        "'objective.power' must be greater than or equal to 1; got 0.5",
+        ("objective.loss={kind='relative', power=0.5}",),
+        "'objective.loss.power' must be greater than or equal to 1; got 0.5",
     ),
     "no floor": (
-        ("objective.floor=0.0",),
-        "'objective.floor' must be greater than or equal to 0.000001; got 0.0",
+        ("objective.loss={kind='relative', floor=0.0}",),
+        "'objective.loss.floor' must be greater than or equal to 0.000001; got 0.0",
+    ),
+    "a kind that is none": (
+        ("objective.loss={kind='hubr'}",),
+        "'objective.loss.kind' must be one of 'huber', 'mse', 'relative', 'sample-relative', 'sp",
+    ),
+    "a table without a kind": (
+        ("objective.terms.field.loss={delta=1.0}",),
+        "'objective.terms.field.loss.kind' must be given",
     ),
     "random points": (
         (SPECTRAL,),

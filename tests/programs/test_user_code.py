@@ -50,7 +50,7 @@ def test_what_a_user_names_is_used(tiny: Dataset, module: str) -> None:
     assert f"Next: hm-eval run {tiny.directory} --model {module}:Waves" in ran.stdout
     recipe = json.loads((RUN / "recipe.json").read_text())
     assert recipe["model"] == {"name": f"{module}:Waves", "settings": {"width": 6}}
-    assert (recipe["objective"]["loss"], recipe["normalisation"]["scales"]) == (
+    assert (recipe["objective"]["loss"]["kind"], recipe["normalisation"]["scales"]) == (
         own[3],
         own[5],
     )
@@ -136,7 +136,8 @@ def test_losses_of_terms_are_named_to_resume_a_run(
         first = ("--objective", f"field={own}", "--objective", "mse")
         trained(tiny, RUN, *first, *SHORT)
         recipe = json.loads((RUN / "recipe.json").read_text())["objective"]
-        assert (recipe["loss"], recipe["terms"]["field"]["loss"]) == ("mse", own)
+        assert recipe["loss"] == {"kind": "mse"}
+        assert recipe["terms"]["field"]["loss"] == {"kind": own}
         trained(tiny, RUN, "--resume", "--objective", f"field={own}")
         (tmp_path / f"{module}.py").write_text("raise SystemExit('this has been run')")
     refused = {

@@ -26,12 +26,15 @@ def norm(error: jax.Array, truth: jax.Array) -> jax.Array:
 
 TERMS: dict[str, dict[str, object]] = {
     "mse": {"of": "field", "loss": "mse"},
-    "huber": {"of": "potential", "loss": "huber", "delta": 0.3},
+    "huber": {"of": "potential", "loss": {"kind": "huber", "delta": 0.3}},
     "relative": {"of": "field", "loss": "relative"},
-    "relative-squared": {"of": "potential", "loss": "relative", "power": 2.0, "floor": 0.2},
+    "relative-squared": {
+        "of": "potential",
+        "loss": {"kind": "relative", "power": 2.0, "floor": 0.2},
+    },
     "sample-relative": {"of": "field", "loss": "sample-relative"},
     "spectral": {"of": "potential", "loss": "spectral"},
-    "spectral-field": {"of": "field", "loss": "spectral", "order": -0.5},
+    "spectral-field": {"of": "field", "loss": {"kind": "spectral", "order": -0.5}},
     "near": {"of": "field", "regions": {"inside": 0.5, "near": 3.0, "beyond": 0.25}},
     "sample-near": {"of": "field", "loss": "sample-relative", "regions": {"beyond": 0.0}},
 }

@@ -10,6 +10,7 @@ from hypermagnetics.models import HyperLayer
 from hypermagnetics.models.hyper_layer import HyperLayerConfig
 from hypermagnetics.train.batch import DeviceBatch
 from hypermagnetics.train.config import ObjectiveConfig
+from hypermagnetics.train.losses import Huber
 from hypermagnetics.train.objective import Objective, make_objective
 from hypermagnetics.train.parts import trainable
 from hypermagnetics.train.step import Method
@@ -41,7 +42,7 @@ def random_batch(
 
 def objective() -> Objective:
     """The usual one."""
-    return make_objective(ObjectiveConfig(delta=0.3), 0.7, 1.9)
+    return make_objective(ObjectiveConfig(loss=Huber(delta=0.3)), 0.7, 1.9)
 
 
 def method(**changes: object) -> Method:

@@ -3,7 +3,6 @@
 from hypermagnetics.train.config.data import DataConfig as DataConfig
 from hypermagnetics.train.config.data import SymmetryName as SymmetryName
 from hypermagnetics.train.config.normalisation import NormalisationConfig as NormalisationConfig
-from hypermagnetics.train.config.objective import LossConfig as LossConfig
 from hypermagnetics.train.config.objective import ObjectiveConfig as ObjectiveConfig
 from hypermagnetics.train.config.objective import RegionsConfig as RegionsConfig
 from hypermagnetics.train.config.objective import TermConfig as TermConfig

@@ -1,46 +1,13 @@
 """[objective]: the loss, term by term."""
 
-from functools import partial
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from hypermagnetics.config import Config, NotNegative, Positive, refusal
-from hypermagnetics.user_code import is_user_name, shipped_or_user_name
+from hypermagnetics.config import Config, NotNegative, refusal
+from hypermagnetics.train.losses import Huber, Loss, LossConfig, ShippedLoss, UserLoss
 
-_Power = Annotated[float, Field(ge=1, le=8)]
-_Floor = Annotated[float, Field(ge=1e-6)]  # its square is a float32, and no less than one
-_Order = Annotated[float, Field(ge=-4, le=4)]
 _TermName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=40)]
-
-_OPTIONS: dict[str, tuple[str, ...]] = {
-    "huber": ("delta",),
-    "mse": (),
-    "relative": ("power", "floor"),
-    "sample-relative": ("floor",),
-    "spectral": ("order",),
-}
-"""Shipped losses and their options; docs/objectives.md has their formulas."""
-
-_NUMBERS = ("delta", "power", "floor", "order")
-
-_Loss = Annotated[str, AfterValidator(partial(shipped_or_user_name, tuple(_OPTIONS)))]
-
-
-class LossConfig(Config):
-    """A loss with the options of all losses."""
-
-    loss: _Loss = "huber"
-    """"huber", "mse", "relative", "sample-relative", "spectral", or a function of a user,
-    "module:name"; see `PointLoss`."""
-    delta: Positive = 1.0
-    """"huber": transition from quadratic to linear [root mean squares]."""
-    power: _Power = 1.0
-    """"relative": the power of |error| / |truth|."""
-    floor: _Floor = 0.01
-    """"relative", "sample-relative": smaller truths count as this one [root mean squares]."""
-    order: _Order = 1.0
-    """"spectral": s of (1 + |k|²)^s."""
 
 
 class RegionsConfig(Config):
@@ -62,12 +29,8 @@ class TermConfig(Config):
 
     of: Literal["potential", "field"]
     weight: NotNegative = 1.0
-    loss: _Loss | None = None
-    """null for the loss of the objective; likewise for all options of losses."""
-    delta: Positive | None = None
-    power: _Power | None = None
-    floor: _Floor | None = None
-    order: _Order | None = None
+    loss: LossConfig | None = None
+    """null for that of the objective."""
     regions: RegionsConfig | None = None
     """null for equal weights of all points."""
 
@@ -76,27 +39,28 @@ def _both() -> dict[str, TermConfig]:
     return {"potential": TermConfig(of="potential"), "field": TermConfig(of="field")}
 
 
-class ObjectiveConfig(LossConfig):
+class ObjectiveConfig(Config):
     """The loss: a weighted sum of terms, each in units of the root mean square of its truth."""
 
+    loss: LossConfig = Huber()
+    """Of all terms that name none: a table with its `kind`, or a name alone."""
     terms: dict[_TermName, TermConfig] = Field(default_factory=_both)
-    """Terms by name, as in metrics.jsonl."""
+    """By name, as in metrics.jsonl."""
 
-    def loss_of(self, term: str) -> LossConfig:
-        """Loss of a term: its own settings, completed by those of the objective."""
-        defaults = {key: getattr(self, key) for key in LossConfig.model_fields}
-        own = {key: getattr(self.terms[term], key) for key in defaults}
-        return LossConfig(**{k: defaults[k] if v is None else v for k, v in own.items()})
+    def loss_of(self, term: str) -> ShippedLoss | UserLoss:
+        """The loss of a term: its own, or that of the objective."""
+        return self.terms[term].loss or self.loss
 
     def place_of(self, loss: str) -> str:
         """The first key of the recipe that names a loss."""
         terms = {name: term for term, name in reversed(self.losses_of_terms.items())}
-        return "objective.loss" if loss == self.loss else f"objective.terms.{terms[loss]}.loss"
+        is_shared = loss == self.loss.kind
+        return "objective.loss" if is_shared else f"objective.terms.{terms[loss]}.loss"
 
     @property
     def losses_of_terms(self) -> dict[str, str]:
-        """Losses set by the terms themselves, by term."""
-        return {name: term.loss for name, term in self.terms.items() if term.loss is not None}
+        """Kinds of the losses that terms name themselves, by term."""
+        return {name: term.loss.kind for name, term in self.terms.items() if term.loss is not None}
 
     @model_validator(mode="after")
     def _something_to_minimise(self) -> "ObjectiveConfig":
@@ -105,22 +69,13 @@ class ObjectiveConfig(LossConfig):
         return self
 
     @model_validator(mode="after")
-    def _terms_say_nothing_in_vain(self) -> "ObjectiveConfig":
+    def _regions_belong_to_points(self) -> "ObjectiveConfig":
         for name, term in self.terms.items():
-            loss = self.loss_of(name).loss
-            takes = () if is_user_name(loss) else _OPTIONS[loss]
-            for option in _NUMBERS:
-                if getattr(term, option) is not None and option not in takes:
-                    raise refusal(
-                        f"terms.{name}.{option}",
-                        f"belong to the loss {loss!r}, which takes {' and '.join(takes) or 'none'}",
-                        getattr(term, option),
-                        "Remove it, or choose another loss.",
-                    )
-            if term.regions is not None and loss == "spectral":
+            loss = self.loss_of(name)
+            if term.regions is not None and isinstance(loss, Loss) and not loss.weighs_points:
                 raise refusal(
                     f"terms.{name}.regions",
-                    "belong to a loss of points; 'spectral' is one of the grid as a whole",
+                    f"belong to a loss of points; {loss.kind!r} is one of the grid as a whole",
                     term.regions.model_dump(),
                     "Remove it, or choose another loss.",
                 )

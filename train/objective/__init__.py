@@ -1,11 +1,8 @@
 """The loss of a batch: terms, each a loss of the error of potential or field, and their sum."""
 
-from hypermagnetics.train.objective.huber import huber as huber
+from hypermagnetics.train.objective.grid_check import check_spectral as check_spectral
 from hypermagnetics.train.objective.making import make_objective as make_objective
 from hypermagnetics.train.objective.objective import Losses as Losses
 from hypermagnetics.train.objective.objective import Objective as Objective
-from hypermagnetics.train.objective.point_loss import PointLoss as PointLoss
-from hypermagnetics.train.objective.point_loss import check_point_loss as check_point_loss
 from hypermagnetics.train.objective.regions import RegionWeights as RegionWeights
-from hypermagnetics.train.objective.spectral import check_spectral as check_spectral
 from hypermagnetics.train.objective.term import Term as Term

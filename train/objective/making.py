@@ -3,16 +3,16 @@
 from collections.abc import Mapping
 
 from hypermagnetics.sources import SourceColumns
-from hypermagnetics.train.config import LossConfig, ObjectiveConfig, RegionsConfig
-from hypermagnetics.train.objective.huber import Huber
-from hypermagnetics.train.objective.mse import mse
+from hypermagnetics.train.config import ObjectiveConfig, RegionsConfig
+from hypermagnetics.train.losses import (
+    MeanOverPoints,
+    PointLoss,
+    SampleLoss,
+    ShippedLoss,
+    UserLoss,
+)
 from hypermagnetics.train.objective.objective import Objective
-from hypermagnetics.train.objective.point_loss import PointLoss
 from hypermagnetics.train.objective.regions import RegionWeights
-from hypermagnetics.train.objective.relative import Relative
-from hypermagnetics.train.objective.sample_loss import MeanOverPoints, SampleLoss
-from hypermagnetics.train.objective.sample_relative import SampleRelative
-from hypermagnetics.train.objective.spectral import Spectral
 from hypermagnetics.train.objective.term import Term
 
 
@@ -45,22 +45,14 @@ def make_objective(
 
 
 def _sample_loss(
-    config: LossConfig, user_losses: Mapping[str, PointLoss], columns: SourceColumns | None
+    loss: ShippedLoss | UserLoss,
+    user_losses: Mapping[str, PointLoss],
+    columns: SourceColumns | None,
 ) -> SampleLoss:
-    match config.loss:
-        case "huber":
-            return MeanOverPoints(Huber(config.delta))
-        case "mse":
-            return MeanOverPoints(mse)
-        case "relative":
-            return MeanOverPoints(Relative(config.power, config.floor))
-        case "sample-relative":
-            return SampleRelative(config.floor)
-        case "spectral":
-            assert columns is not None, "the grid has their dimension"
-            return Spectral(config.order, columns.dim)
-        case name:
-            return MeanOverPoints(user_losses[name])
+    if isinstance(loss, UserLoss):
+        return MeanOverPoints(user_losses[loss.kind])
+    assert columns is not None or loss.weighs_points, "a grid has the dimension of its sources"
+    return loss.on_samples(2 if columns is None else columns.dim)
 
 
 def _regions(config: RegionsConfig | None) -> RegionWeights | None:

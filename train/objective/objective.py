@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float, UInt8
 from hypermagnetics.models import Model
 from hypermagnetics.sources import SourceColumns, region_codes
 from hypermagnetics.train.batch import DeviceBatch
-from hypermagnetics.train.objective.sample_loss import SampleLosses
+from hypermagnetics.train.losses.sample_loss import SampleLosses
 from hypermagnetics.train.objective.term import Term
 
 

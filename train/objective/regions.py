@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, UInt8
 
 from hypermagnetics.sources import REGIONS
-from hypermagnetics.train.objective.sample_loss import PointWeights
+from hypermagnetics.train.losses.sample_loss import PointWeights
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from jaxtyping import Array, UInt8
 
+from hypermagnetics.train.losses.sample_loss import SampleLoss, SampleLosses, Values
 from hypermagnetics.train.objective.regions import RegionWeights
-from hypermagnetics.train.objective.sample_loss import SampleLoss, SampleLosses, Values
 
 
 @dataclass(frozen=True)

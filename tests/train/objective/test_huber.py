@@ -4,8 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hypermagnetics.train.objective import huber
-from hypermagnetics.train.objective.huber import Huber
+from hypermagnetics.train.losses.huber import Huber, huber
 
 
 def test_huber_is_quadratic_then_linear() -> None:
@@ -21,4 +20,4 @@ def test_huber_is_quadratic_then_linear() -> None:
 def test_a_vector_has_the_loss_of_its_norm() -> None:
     """Not the sum over its components."""
     error = jnp.array([[3.0, 4.0], [0.03, 0.04]])
-    np.testing.assert_allclose(Huber(0.1)(error, error), [4.95, 0.0125], rtol=1e-6)
+    np.testing.assert_allclose(Huber(delta=0.1)(error, error), [4.95, 0.0125], rtol=1e-6)

@@ -26,6 +26,7 @@ from hypermagnetics.models import Model
 from hypermagnetics.train.aggregation import divided, loss_and_gradient
 from hypermagnetics.train.batch import DeviceBatch
 from hypermagnetics.train.config import ObjectiveConfig
+from hypermagnetics.train.losses import Huber, Relative
 from hypermagnetics.train.parts import trainable
 
 
@@ -146,15 +147,17 @@ def test_chunks_have_the_loss_and_gradient_of_the_whole(chunks: int) -> None:
     assert_close(other, gradient)
 
 
-def test_a_term_takes_what_it_leaves_open_from_the_objective() -> None:
-    """And the other way round the objective has defaults for all that losses take."""
-    terms = {"a": {"of": "field", "delta": 0.5}, "b": {"of": "field", "loss": "relative"}}
-    config = config_of(terms, delta=2.0, floor=0.3)
-    first, second = config.loss_of("a"), config.loss_of("b")
-    assert (first.loss, first.delta, first.floor) == ("huber", 0.5, 0.3)
-    assert (second.loss, second.delta, second.floor, second.power) == ("relative", 2.0, 0.3, 1.0)
+def test_a_term_that_names_no_loss_has_that_of_the_objective() -> None:
+    """A name alone is a loss with its defaults, and a table one with its numbers."""
+    terms = {"a": {"of": "field"}, "b": {"of": "field", "loss": "relative"}}
+    config = config_of(terms, loss={"kind": "huber", "delta": 2.0})
+    assert config.loss_of("a") == Huber(delta=2.0)
+    assert config.loss_of("b") == Relative(power=1.0, floor=0.01)
     assert config.losses_of_terms == {"b": "relative"}
     assert set(ObjectiveConfig().terms) == {"potential", "field"}
+    assert ObjectiveConfig().loss == Huber()
+    again = ObjectiveConfig.model_validate_json(config.model_dump_json())
+    assert again == config
 
 
 def test_places_of_losses() -> None:
@@ -167,14 +170,14 @@ def test_places_of_losses() -> None:
 @pytest.mark.parametrize(
     ("terms", "message"),
     [
-        ({"a": {"of": "field", "power": 2.0}}, "belong to the loss 'huber', which takes delta"),
+        ({"a": {"of": "field", "delta": 2.0}}, "Extra inputs are not permitted"),
         (
-            {"a": {"of": "field", "loss": "mse", "delta": 2.0}},
-            "the loss 'mse', which takes none",
+            {"a": {"of": "field", "loss": {"kind": "mse", "delta": 2.0}}},
+            "Extra inputs are not permitted",
         ),
         (
-            {"a": {"of": "field", "loss": "m:f", "floor": 2.0}},
-            "the loss 'm:f', which takes none",
+            {"a": {"of": "field", "loss": {"kind": "m:f", "floor": 2.0}}},
+            "Extra inputs are not permitted",
         ),
         ({"a": {"of": "field", "loss": "spectral", "regions": {}}}, "belong to a loss of points"),
         ({"a": {"of": "field", "weight": 0.0}}, "at least one term of positive weight"),

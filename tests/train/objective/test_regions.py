@@ -28,7 +28,7 @@ def test_against_a_loop_over_points(loss: str) -> None:
     """Every point of every sample by itself."""
     term = {"of": "potential", "loss": loss, "regions": WEIGHTS}
     if loss == "sample-relative":
-        term["floor"] = 0.2
+        term["loss"] = {"kind": loss, "floor": 0.2}
     batch = perfected(random_batch(), error=0.3)  # so that each error is -0.3
     expected, met = [], set()
     for b, tables in enumerate(np.asarray(batch.sources, np.float64)):

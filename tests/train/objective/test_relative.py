@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hypermagnetics.train.objective.relative import Relative
+from hypermagnetics.train.losses.relative import Relative
 
 ERROR = jnp.array([[0.3, 0.4], [3.0, 4.0], [0.0, 0.0], [0.0, 0.0]])
 TRUTH = jnp.array([[6.0, 8.0], [0.0, 0.0], [1.0, 0.0], [0.0, 0.0]])
@@ -14,7 +14,7 @@ TRUTH = jnp.array([[6.0, 8.0], [0.0, 0.0], [1.0, 0.0], [0.0, 0.0]])
 @pytest.mark.parametrize("power", [1.0, 1.5, 2.0, 3.0])
 def test_closed_form(power: float) -> None:
     """Errors of norm 0.5 at 10, of 5 where there is no truth, and none at 1 and 0."""
-    found = Relative(power, floor=0.5)(ERROR, TRUTH)
+    found = Relative(power=power, floor=0.5)(ERROR, TRUTH)
     expected = [(0.5 / np.sqrt(100.25)) ** power, 10.0**power, 0, 0]
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 
@@ -24,7 +24,7 @@ def test_closed_form(power: float) -> None:
 def test_the_gradient_is_finite_down_to_no_error(power: float, size: float) -> None:
     """Of a power of 1 it is a unit vector over the truth, but for no error at all."""
     error = (size * ERROR[0]).astype(jnp.float32)
-    loss = Relative(power, floor=1e-3)
+    loss = Relative(power=power, floor=1e-3)
     gradient = jax.grad(lambda e: loss(e, TRUTH[0].astype(jnp.float32)))(error)
     assert np.isfinite(gradient).all()
     if power == 1 and size >= 1e-12:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hypermagnetics.metrics import measure
-from hypermagnetics.train.objective.sample_relative import SampleRelative
+from hypermagnetics.train.losses.sample_relative import SampleRelative
 
 
 def values(*seeds: int) -> list[jax.Array]:

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hypermagnetics.train.objective.spectral import Spectral, hartley, mode_weights
+from hypermagnetics.train.losses.spectral import SpectralOnGrid, hartley, mode_weights
 
 GRIDS = [(2, 6), (2, 7), (3, 4), (3, 5)]
 """Space dimension, and points of a side: even and odd."""
@@ -21,7 +21,7 @@ def test_parseval(dim: int, side: int) -> None:
     """An order of 0 is the mean of the squared error."""
     error = errors(dim, side)
     expected = jnp.mean(jnp.sum(error**2, axis=-1), axis=-1)
-    np.testing.assert_allclose(Spectral(0.0, dim)(error, error, None), expected, rtol=1e-6)
+    np.testing.assert_allclose(SpectralOnGrid(0.0, dim)(error, error, None), expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("order", [-1.0, 0.5, 1.0])
@@ -36,7 +36,7 @@ def test_it_is_the_sum_over_all_modes(dim: int, side: int, order: float) -> None
         wave = np.exp(-2j * np.pi * places @ k / side)
         amplitude = (error * wave[:, None]).mean(axis=2)
         expected += (1 + k @ k) ** order * (np.abs(amplitude) ** 2).sum(axis=-1)
-    found = Spectral(order, dim)(jnp.asarray(error), jnp.asarray(error), None)
+    found = SpectralOnGrid(order, dim)(jnp.asarray(error), jnp.asarray(error), None)
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
@@ -44,7 +44,9 @@ def test_a_single_wave() -> None:
     """cos(2 pi (3 x + y)) has |k|² = 10 and a mean square of 1/2."""
     x, y = np.meshgrid(np.arange(8) / 8, np.arange(8) / 8, indexing="ij")
     wave = jnp.asarray(np.cos(2 * np.pi * (3 * x + y)).reshape(1, 1, 64, 1))
-    assert float(Spectral(2.0, 2)(wave, wave, None)[0, 0]) == pytest.approx(0.5 * 11**2, rel=1e-6)
+    assert float(SpectralOnGrid(2.0, 2)(wave, wave, None)[0, 0]) == pytest.approx(
+        0.5 * 11**2, rel=1e-6
+    )
 
 
 def test_transforms_keep_squares() -> None:
@@ -58,6 +60,6 @@ def test_transforms_keep_squares() -> None:
 def test_the_gradient_is_finite_at_no_error() -> None:
     """And that of an order of 0 is 2 e / points."""
     error = errors(2, 6)
-    gradient = jax.grad(lambda e: jnp.sum(Spectral(0.0, 2)(e, e, None)))
+    gradient = jax.grad(lambda e: jnp.sum(SpectralOnGrid(0.0, 2)(e, e, None)))
     np.testing.assert_allclose(gradient(error), 2 * error / 36, rtol=1e-4, atol=1e-6)
     np.testing.assert_array_equal(gradient(jnp.zeros_like(error)), jnp.zeros_like(error))

@@ -62,7 +62,10 @@ def test_ranges(tmp_path: Path, tiny: Dataset) -> None:
         (f"{GRID}[keys]\nmodel.width=[8, 2.5]", ("'model.width'", "valid integer", "2.5")),
         (f'{GRID}[keys]\nmodel.width=["big"]', ("'model.width'", "valid integer", "'big'")),
         (f"{GRID}[keys]\nmodel=[1]\n'model.width'=[1]", ("must not hold another", "'model'")),
-        (f"{GRID}[keys]\nobjective.delta=[1.0]", ("same in all trials", "'objective.delta'")),
+        (
+            f"{GRID}[keys]\nobjective.loss.delta=[1.0]",
+            ("same in all trials", "'objective.loss.delta'"),
+        ),
         (f"{GRID}[keys]\nseed={list(range(200))}\nmodel.width={list(range(1, 99))}", ("19600",)),
         (f"{OPTUNA}[keys]\nseed={{low=2, high=1}}", ("low < high",)),
         (f"{OPTUNA}[keys]\nseed={{low=0, high=1, log=true}}", ("low > 0",)),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from hypermagnetics.train.objective.point_loss import PointLoss
+from hypermagnetics.train.losses.point_loss import PointLoss
 
 Values = Float[Array, "blocks samples points components"]
 """Errors or truths in units of the root mean square of the truth: one component for the potential,

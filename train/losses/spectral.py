@@ -1,20 +1,37 @@
 """The error of a sample by wave number, on a regular grid."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
+from pydantic import Field
 
-from hypermagnetics.data import Split
-from hypermagnetics.errors import RecipeError
-from hypermagnetics.train.config import DataConfig, ObjectiveConfig
-from hypermagnetics.train.objective.sample_loss import PointWeights, SampleLosses, Values
+from hypermagnetics.train.losses.loss import Loss
+from hypermagnetics.train.losses.sample_loss import (
+    PointWeights,
+    SampleLoss,
+    SampleLosses,
+    Values,
+)
+
+
+class Spectral(Loss):
+    """The error of a sample by wave number; see `SpectralOnGrid`."""
+
+    weighs_points: ClassVar[bool] = False
+    kind: Literal["spectral"] = "spectral"
+    order: Annotated[float, Field(ge=-4, le=4)] = 1.0
+    """Exponent: above 0 for more weight on fine structure, below 0 for less."""
+
+    def on_samples(self, dim: int) -> SampleLoss:
+        """The loss on grids of `dim` axes."""
+        return SpectralOnGrid(self.order, dim)
 
 
 @dataclass(frozen=True)
-class Spectral:
+class SpectralOnGrid:
     """sum over k of (1 + |k|²)**order |ê_k|², the square of an H^order norm; a `SampleLoss`.
 
     ê is the discrete Fourier transform of e over the grid, divided by the number of points, and k
@@ -78,35 +95,3 @@ def mode_weights(side: int, dim: int, order: float) -> Float[np.ndarray, "*modes
     numbers = np.meshgrid(*[side * np.fft.fftfreq(side)] * dim, indexing="ij")
     weights: np.ndarray = (1 + sum(k**2 for k in numbers)) ** order
     return weights
-
-
-def check_spectral(objective: ObjectiveConfig, data: DataConfig, splits: Sequence[Split]) -> None:
-    """Check that every step sees all points of a regular grid, if a term is spectral.
-
-    Args:
-        objective: Objective.
-        data: Mode of reading.
-        splits: The splits that are read.
-
-    Raises:
-        RecipeError: If a term is spectral and points are random, or not all are looked at.
-    """
-    terms = [name for name in objective.terms if objective.loss_of(name).loss == "spectral"]
-    if not terms:
-        return
-    where = f"objective.terms.{terms[0]}"
-    rule = "A spectral term must have all points of a regular grid in each step"
-    for split in splits:
-        if split.layout.grid_shape is None:
-            raise RecipeError(
-                f"{rule}; got points of another kind ({where}, split {split.name!r} of "
-                f"{split.directory}). Take another loss, or a dataset on a regular grid."
-            )
-    if data.crop is not None:
-        raise RecipeError(f"{rule}; got crops ({where}, data.crop). Leave data.crop out.")
-    points = splits[0].layout.num_points
-    if data.points_per_step is not None and data.points_per_step < points:
-        raise RecipeError(
-            f"{rule}; got {data.points_per_step} of {points} ({where}, data.points_per_step). "
-            "Set data.points_per_step to null."
-        )

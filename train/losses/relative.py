@@ -1,22 +1,28 @@
 """The error relative to the truth, point by point."""
 
-from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
+from pydantic import Field
+
+from hypermagnetics.train.losses.loss import LossOfPoints
+
+Floor = Annotated[float, Field(ge=1e-6)]
+"""Its square is a float32, and no less than one."""
 
 
-@dataclass(frozen=True)
-class Relative:
-    """(|e|² / (|truth|² + floor²)) ** (power / 2); a `PointLoss`.
+class Relative(LossOfPoints):
+    """(|e|² / (|truth|² + floor²)) ** (power / 2).
 
     With a power of 1 it is what the metrics report, |e| / |truth|, where the truth is above the
     floor.
     """
 
-    power: float
+    kind: Literal["relative"] = "relative"
+    power: Annotated[float, Field(ge=1, le=8)] = 1.0
     """Power of |e|, at least 1."""
-    floor: float
+    floor: Floor = 0.01
     """Floor of the truth: below, errors count nearly as at this size [root mean squares]."""
 
     def __call__(

@@ -1,22 +1,28 @@
 """The error of a sample relative to the truth of the sample."""
 
-from dataclasses import dataclass
+from typing import Literal
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from hypermagnetics.train.objective.sample_loss import PointWeights, SampleLosses, Values
+from hypermagnetics.train.losses.loss import Loss
+from hypermagnetics.train.losses.relative import Floor
+from hypermagnetics.train.losses.sample_loss import PointWeights, SampleLoss, SampleLosses, Values
 
 
-@dataclass(frozen=True)
-class SampleRelative:
+class SampleRelative(Loss):
     """sum w |e|² / sum (w |truth|² + floor²) over the points of a sample; a `SampleLoss`.
 
     The square of the relative L2 error, so that samples of weak and strong sources count alike.
     """
 
-    floor: float
+    kind: Literal["sample-relative"] = "sample-relative"
+    floor: Floor = 0.01
     """Floor of the truth, which keeps samples without truth finite [root mean squares]."""
+
+    def on_samples(self, dim: int) -> SampleLoss:
+        """Itself, in any dimension."""
+        return self
 
     def __call__(self, error: Values, truth: Values, weights: PointWeights | None) -> SampleLosses:
         """The loss of each sample."""

@@ -1,16 +1,19 @@
 """Huber's loss: quadratic for small errors, linear for large ones."""
 
-from dataclasses import dataclass
+from typing import Literal
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from hypermagnetics.config import Positive
+from hypermagnetics.train.losses.loss import LossOfPoints
 
-@dataclass(frozen=True)
-class Huber:
+
+class Huber(LossOfPoints):
     """Huber's loss of |e|; a `PointLoss`."""
 
-    delta: float
+    kind: Literal["huber"] = "huber"
+    delta: Positive = 1.0
     """Transition from quadratic to linear [root mean squares]."""
 
     def __call__(
