@@ -22,19 +22,17 @@ def best_validation(metrics: Path, seconds: float) -> Result:
         RunError: If the file tells of no validation.
     """
     try:
-        lines = read_metrics(metrics)
         found = [
             (validation.loss, int(line["step"]), validation)
-            for line in lines
+            for line in read_metrics(metrics)
             if "validation" in line
             and (validation := Validation.model_validate(line["validation"])).loss is not None
         ]
-        loss, step, validation = min(found, key=lambda entry: entry[:2])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(
-            f"A finished run must tell its validations; got: {error} ({metrics}). Delete the "
-            "directory of this trial, then give the same command with --retry-failed."
-        ) from error
+    except (OSError, ValueError) as error:
+        raise _without_validation(str(error), metrics) from error
+    if not found:
+        raise _without_validation("none", metrics)
+    loss, step, validation = min(found, key=lambda entry: entry[:2])
     return Result(
         state="finished",
         step=step,
@@ -42,4 +40,11 @@ def best_validation(metrics: Path, seconds: float) -> Result:
         potential=validation.potential_median_relative_error,
         field=validation.field_median_relative_error,
         seconds=seconds,
+    )
+
+
+def _without_validation(got: str, metrics: Path) -> RunError:
+    return RunError(
+        f"A finished run must log its validations; got {got} ({metrics}). Delete the directory of "
+        "this trial, then give the same command with --retry-failed."
     )
