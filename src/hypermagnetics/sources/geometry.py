@@ -27,6 +27,10 @@ NEAR = 0.5
 """Distance from the surface of a body, in its sizes, within which a point is near."""
 
 
+_DISTANCES_AT_ONCE = 1 << 15
+"""Distances computed at a time, so that what is made on the way stays in the cache."""
+
+
 class OfKind(NamedTuple):
     """Rows of a source table, read as one kind of body."""
 
@@ -121,9 +125,14 @@ def signed_distance(
     """
     distance = np.empty((len(rows), len(points)))
     where, first = points.astype(np.float64).T, columns.dim
+    at_once = max(_DISTANCES_AT_ONCE // max(len(points), 1), 1)
     for kind, own, bodies in rows_by_kind(columns, rows):
-        offset = [axis - bodies[:, first + i, None] for i, axis in enumerate(where)]
-        distance[own] = kind.gap(offset, shape_of(columns, kind, bodies[:, None]))
+        numbers = np.flatnonzero(own)
+        for start in range(0, len(bodies), at_once):
+            some = bodies[start : start + at_once, None]
+            offset = [axis - some[..., first + i] for i, axis in enumerate(where)]
+            gap = kind.gap(offset, shape_of(columns, kind, some))
+            distance[numbers[start : start + at_once]] = gap
     return distance
 
 
