@@ -13,7 +13,6 @@ import jax
 
 import hypermagnetics
 from hypermagnetics.compilation_cache import cache_directory
-from hypermagnetics.errors import RunError
 from hypermagnetics.evaluate.compare.cli import compare
 from hypermagnetics.evaluate.datasets import open_datasets
 from hypermagnetics.evaluate.plan import Plan
@@ -180,13 +179,7 @@ def _plan(
     datasets = open_datasets(arguments.datasets, splits)
     subjects = open_subjects(arguments.subjects, user_model)
     check_fit(subjects, datasets)
-    plan = Plan(subjects, datasets, out or _default_out(arguments), metrics_only)
-    if plan.out.exists() and not plan.out.is_dir():
-        raise RunError(
-            f"The place of the results must be a directory; got {str(plan.out)!r}, which is a file "
-            "(--out). Choose another one."
-        )
-    return plan
+    return Plan(subjects, datasets, out or _default_out(arguments), metrics_only)
 
 
 def _default_out(arguments: Arguments) -> Path:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from os import PathLike, fspath
 from pathlib import Path
 
 from hypermagnetics.data import Dataset
@@ -13,6 +14,7 @@ from hypermagnetics.evaluate.results.tables import results_text
 from hypermagnetics.evaluate.subjects.arguments import named_datasets, sort_arguments
 from hypermagnetics.evaluate.subjects.fitting import check_fit
 from hypermagnetics.evaluate.subjects.opening import model_subject, open_subjects
+from hypermagnetics.evaluate.subjects.subject import Subject
 from hypermagnetics.log import Progress, say
 from hypermagnetics.models import Model
 
@@ -36,8 +38,8 @@ class Report:
 
 
 def evaluate(
-    subjects: str | Path | Model | Sequence[str | Path | Model],
-    datasets: str | Path | Dataset | Sequence[str | Path | Dataset],
+    subjects: str | PathLike[str] | Model | Sequence[str | PathLike[str] | Model],
+    datasets: str | PathLike[str] | Dataset | Sequence[str | PathLike[str] | Dataset],
     *,
     out: str | Path = "report",
     splits: Sequence[str] = (),
@@ -66,16 +68,16 @@ def evaluate(
         DatasetError: If a dataset is damaged, or has no such split.
 
     """
-    words = [str(word) for word in _listed(subjects) if not isinstance(word, Model)]
-    models = [model for model in _listed(subjects) if isinstance(model, Model)]
-    places = [str(one.directory if isinstance(one, Dataset) else one) for one in _listed(datasets)]
-    opened = tuple(model_subject(m, name) for m, name in zip(models, _names(models), strict=True))
+    given = [subjects] if isinstance(subjects, str | PathLike | Model) else subjects
+    words = [fspath(subject) for subject in given if not isinstance(subject, Model)]
+    chosen = [datasets] if isinstance(datasets, str | PathLike | Dataset) else datasets
+    places = [str(one.directory) if isinstance(one, Dataset) else fspath(one) for one in chosen]
     if words:
         arguments = sort_arguments([*words, *places])
-        opened += open_subjects(arguments.subjects, user_model)
-        data = open_datasets(arguments.datasets, splits)
+        named, of_words = arguments.datasets, open_subjects(arguments.subjects, user_model)
     else:
-        data = open_datasets(named_datasets(places), splits)
+        named, of_words = named_datasets(places), ()
+    opened, data = _in_order(given, of_words), open_datasets(named, splits)
     check_fit(opened, data)
     plan = Plan(opened, data, Path(out), metrics_only)
     if quiet:
@@ -84,16 +86,22 @@ def evaluate(
         return Report(run.evaluate(plan, progress.advance, say), plan.out)
 
 
-def _listed(
-    given: str | Path | Model | Dataset | Sequence[str | Path | Model | Dataset],
-) -> Sequence[str | Path | Model | Dataset]:
-    return [given] if isinstance(given, str | Path | Model | Dataset) else given
-
-
-def _names(models: Sequence[Model]) -> list[str]:
-    """Class names of the models, numbered where several share one."""
-    kinds = [type(model).__name__ for model in models]
-    return [
-        kind if kinds.count(kind) == 1 else f"{kind} {kinds[: number + 1].count(kind)}"
-        for number, kind in enumerate(kinds)
-    ]
+def _in_order(
+    given: Sequence[str | PathLike[str] | Model], of_words: Sequence[Subject]
+) -> tuple[Subject, ...]:
+    """Subjects in the order in which they were given; models in memory go by their classes."""
+    opened, rest = [], iter(of_words)
+    names = [subject.name for subject in of_words]
+    kinds = [type(one).__name__ for one in given if isinstance(one, Model)]
+    for subject in given:
+        if isinstance(subject, Model):
+            kind, number = type(subject).__name__, 1
+            name = kind if kinds.count(kind) == 1 else f"{kind} {number}"
+            while name in names:
+                number += 1
+                name = f"{kind} {number}"
+            names.append(name)
+            opened.append(model_subject(subject, name))
+        else:
+            opened.append(next(rest))
+    return tuple(opened)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from hypermagnetics.errors import RunError
 from hypermagnetics.evaluate.datasets import OpenedDataset
 from hypermagnetics.evaluate.subjects.subject import Subject
 
@@ -17,6 +18,13 @@ class Plan:
     out: Path
     metrics_only: bool = False
     """No baselines, no physics, no times and no report."""
+
+    def __post_init__(self) -> None:
+        if self.out.exists() and not self.out.is_dir():
+            raise RunError(
+                f"The place of the results must be a directory; got {str(self.out)!r}, which is a "
+                "file (--out). Choose another one."
+            )
 
     @property
     def num_predictions(self) -> int:

@@ -1,8 +1,10 @@
 """The programs from Python: the same files, quiet, and nothing of JAX is set."""
 
 import json
+import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -10,14 +12,18 @@ import numpy as np
 import pytest
 from program_runs import invoke
 from refused import refused
+from user_modules import user_module
 
 import hypermagnetics
+from hypermagnetics.config import changed_recipe
 from hypermagnetics.data import Dataset
-from hypermagnetics.errors import DatasetError, RecipeError
+from hypermagnetics.errors import DatasetError, RecipeError, RunError, SourceError
 from hypermagnetics.evaluate import Report, evaluate
 from hypermagnetics.generate import generate
 from hypermagnetics.models import HyperLayer, HyperLayerConfig
 from hypermagnetics.train import TrainedRun, train
+from hypermagnetics.train.config import TrainingRecipe
+from hypermagnetics.train.losses import Huber
 
 _SPLITS = {
     "train": {"num_samples": 64},
@@ -104,9 +110,68 @@ def test_a_report_reads_as_the_table(trained: TrainedRun, discs: Dataset, tmp_pa
     assert alone.results.evaluations[0].field == ours.field
 
 
+def test_subjects_keep_their_order_and_have_names_of_their_own(
+    trained: TrainedRun, discs: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also a run in a directory that is called like the class of a model, and what train gave."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(trained.directory, tmp_path / "HyperLayer")
+    subjects = ["HyperLayer", trained.model, trained, trained.model]
+    report = evaluate(subjects, discs, out="several", splits=["test-multi"], metrics_only=True)
+    names = [subject.name for subject in report.results.subjects]
+    assert names[:4] == ["HyperLayer", "HyperLayer 1", "run", "HyperLayer 2"]
+    (tmp_path / "taken").write_text("")
+    with refused(RunError, "must be a directory", "taken"):
+        evaluate(trained, discs, out="taken", metrics_only=True)
+
+
+def test_values_of_numpy_and_settings_are_values_of_a_recipe() -> None:
+    """As a loop over an array gives them."""
+    model = HyperLayerConfig(width=8, depth=1, hwidth=1.0, hdepth=1)
+    changes = {"seed": np.int64(3), "model": model, "objective": {"loss": Huber(delta=0.1)}}
+    recipe = changed_recipe(TrainingRecipe, "training", "demo", changes)
+    assert (recipe.seed, recipe.model, recipe.objective.loss) == (3, model, Huber(delta=0.1))
+    for change in ({"clip_norm": 0.5}, {"name": "adam"}):
+        recipe = changed_recipe(TrainingRecipe, "training", recipe, {"optimiser": change})
+    assert (recipe.optimiser.name, recipe.optimiser.clip_norm) == ("adam", 0.5)
+
+
+def test_a_thread_trains_too(discs: Dataset, tmp_path: Path) -> None:
+    """Without signals, which only the main thread gets; a run is resumed, or refused by name."""
+    short = {"model": _SMALL, "data": {"blocks_per_batch": 2}, "schedule": {"max_steps": 2}}
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(train, discs, tmp_path / "run", **short).result()
+        longer = {"if_exists": "resume", "schedule": {"max_steps": 3}}
+        again = pool.submit(train, discs, tmp_path / "run", **longer).result()
+    assert again.outcome.progress.step == 3
+    with refused(RunError, "must not exist", "in Python if_exists"):
+        train(discs, tmp_path / "run", **short)
+
+
+def test_code_is_named_again_to_resume(
+    discs: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is imported because the recipe in a directory names it."""
+    code = "import jax.numpy as jnp\ndef squared(e, h): return jnp.sum(e**2, axis=-1)\n"
+    with user_module(code, tmp_path, monkeypatch) as module:
+        monkeypatch.syspath_prepend(tmp_path)
+        own = f"{module}:squared"
+        rest = {"model": _SMALL, "data": {"blocks_per_batch": 2}, "schedule": {"max_steps": 2}}
+        run = train(discs, tmp_path / "run", objective={"loss": own}, **rest)
+        with refused(RunError, f"got no {own}", "recipe.json"):
+            train(discs, run.directory, if_exists="resume", schedule={"max_steps": 3})
+        longer = {"objective": {"loss": own}, "schedule": {"max_steps": 3}}
+        again = train(discs, run.directory, if_exists="resume", **longer)
+    assert again.outcome.progress.step == 3
+
+
 def test_a_model_draws_itself(trained: TrainedRun, tmp_path: Path) -> None:
     """A PNG, as a notebook asks for it."""
-    picture = trained.model.plot(jnp.array([[1.0, 0.0, -0.5, 0.0], [0.0, 1.0, 0.7, 0.2]]))
+    sources = [[1.0, 0.0, -0.5, 0.0], [0.0, 1.0, 0.7, 0.2]]
+    picture = trained.model.plot(jnp.array(sources))
+    assert trained.model.plot([*sources, [0.0] * 4]).png == picture.png  # padding is no disc
+    with refused(SourceError, "must have a source"):
+        trained.model.plot(np.zeros((3, 4)))
     assert picture._repr_png_().startswith(b"\x89PNG")
     picture.save(tmp_path / "sample.png")
     assert (tmp_path / "sample.png").read_bytes() == picture.png

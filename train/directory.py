@@ -97,7 +97,7 @@ def check_run(
     elif if_exists == "refuse":
         raise RunError(
             f"RUN must not exist; got {str(directory)!r}, which does. Go on with it by "
-            "--resume, start it anew with --overwrite, or choose another RUN."
+            "--resume, start it anew with --overwrite (in Python if_exists), or choose another RUN."
         )
     elif not files.recipe.is_file():
         raise RunError(

@@ -1,6 +1,6 @@
 """hm-train for notebooks and scripts, and the parts shared with the command line."""
 
-from functools import cached_property
+import json
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,7 @@ import jax
 
 from hypermagnetics.config import changed_recipe
 from hypermagnetics.data import Dataset
+from hypermagnetics.errors import RunError
 from hypermagnetics.log import Progress, say
 from hypermagnetics.models import Model, load
 from hypermagnetics.run_files import RunFiles
@@ -17,6 +18,7 @@ from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.directory import IfExists, check_run, open_run, recipe_of
 from hypermagnetics.train.run import Outcome
 from hypermagnetics.train.setup import make_setup
+from hypermagnetics.train.user_code import Names
 
 
 class TrainedRun:
@@ -25,7 +27,8 @@ class TrainedRun:
     def __init__(self, files: RunFiles, outcome: Outcome, user_model: type[Model] | None) -> None:
         """Open a run that has its model file."""
         self.directory, self.outcome = files.directory, outcome
-        self._file, self._class = files.model, user_model
+        self.model = load(files.model, user_model=user_model)
+        """The best model, for `model(sources, points)` and `model.field(sources, points)`."""
 
     def __repr__(self) -> str:
         """The directory, the model, and the errors of the last validation."""
@@ -38,10 +41,9 @@ class TrainedRun:
             )
         return f"TrainedRun({str(self.directory)!r}): {found}"
 
-    @cached_property
-    def model(self) -> Model:
-        """The best model, for `model(sources, points)` and `model.field(sources, points)`."""
-        return load(self._file, user_model=self._class)
+    def __fspath__(self) -> str:
+        """The directory, so that a run serves where a path does."""
+        return str(self.directory)
 
 
 def train(
@@ -71,17 +73,33 @@ def train(
     Raises:
         RecipeError: If a key is unknown, or a value does not fit.
         RunError: If the run is there, is another one, or diverges.
-        InterruptedRunError: After Ctrl-C, SIGTERM or SIGUSR1; `if_exists="resume"` goes on.
+        InterruptedRunError: After Ctrl-C, SIGTERM or SIGUSR1; `if_exists="resume"` goes on. Signals
+            stop a training in the main thread alone.
     """
     files = RunFiles(Path(run))
+    goes_on = recipe is None and if_exists == "resume"
     if recipe is None:
-        recipe = recipe_of(files) if if_exists == "resume" else "demo"
+        recipe = recipe_of(files) if goes_on else "demo"
     given = recipe if isinstance(recipe, TrainingRecipe) else str(recipe)
     parsed = changed_recipe(TrainingRecipe, "training", given, changes)
+    if goes_on:
+        _refuse_unnamed_code(parsed, changes, files)
     opened = dataset if isinstance(dataset, Dataset) else Dataset.open(dataset)
     with jax.default_matmul_precision(parsed.compute.matmul):
         outcome, user_model = make_run(parsed, opened, files, if_exists, quiet=quiet)
     return TrainedRun(files, outcome, user_model)
+
+
+def _refuse_unnamed_code(recipe: TrainingRecipe, changes: Any, files: RunFiles) -> None:
+    """Import nothing because the file of a run names it; it may come from anyone."""
+    given = json.dumps(changes, default=str)
+    unnamed = [n for n in Names.of(recipe).of_users.values() if json.dumps(n) not in given]
+    if unnamed:
+        raise RunError(
+            "A run with code of a user must be resumed with its names, since nothing is imported "
+            f"because a file names it; got no {', '.join(unnamed)} ({files.recipe}). If you trust "
+            "that code, pass the keys that name it again, as in model={'name': ...}."
+        )
 
 
 def make_run(

@@ -1,6 +1,7 @@
 """Stop requests by SIGINT, SIGTERM and SIGUSR1, effective after the current step."""
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,9 @@ def stop_on_signals() -> Iterator[StopRequest]:
     SLURM can send SIGUSR1 some time before the end of a job.
     """
     request = StopRequest()
+    if threading.current_thread() is not threading.main_thread():
+        yield request  # signals reach the main thread alone, which may only be waiting here
+        return
     before = {name: signal.getsignal(name) for name in _NAMES}
 
     def on_signal(number: int, frame: FrameType | None) -> None:

@@ -30,9 +30,6 @@ NotNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
 """A count, at least one."""
 
-_TAGS = ("name", "kind", "distribution")
-"""Keys that select one of several forms of a table."""
-
 _Config = TypeVar("_Config", bound=Config)
 _Table = dict[str, JsonValue]
 _Schema = dict[str, Any]
@@ -118,8 +115,9 @@ def changed_recipe(
         schema: Schema of the recipe.
         kind: Kind of the shipped recipes among which a bare name is looked up.
         recipe: A path, the name of a shipped recipe, or a checked recipe.
-        changes: Values by key. A table changes the keys that it names; one of another `name` or
-            `kind` takes the place of the whole table.
+        changes: Values by key; also settings, as of a model, and numbers of numpy. A table changes
+            the keys that it names; one of another `kind`, or a model of another `name`, takes the
+            place of the whole table.
 
     Returns:
         The checked recipe.
@@ -134,7 +132,8 @@ def changed_recipe(
     table = before.model_dump(mode="json")
     if changes:
         where += f" with {', '.join(changes)}"
-    return checked(schema, _merged(table, changes), where)
+    plain: _Table = json.loads(json.dumps(changes, default=_plain))
+    return checked(schema, _merged(table, plain), where)
 
 
 def refusal(key: str, rule: str, got: object, todo: str) -> PydanticCustomError:
@@ -224,27 +223,36 @@ def _put(table: _Table, key: str, value: Any, where: str) -> None:
         child = inner.get(name)
         if not isinstance(child, dict):
             place = ".".join(parents[: depth + 1])
+            tables = [key for key, value in inner.items() if isinstance(value, dict)]
+            hint = nearest(name, tables) if tables else "Give a whole table there."
             raise RecipeError(
-                f"An override must name a table of the recipe; got {place!r} ({where}). "
-                f"{nearest(name, (k for k, v in inner.items() if isinstance(v, dict)))}"
+                f"An override must name a table of the recipe; got {place!r} ({where}). {hint}"
             )
         inner = child
     inner[leaf] = value
 
 
-def _merged(table: _Table, changes: Mapping[str, Any]) -> _Table:
+def _merged(table: _Table, changes: _Table) -> _Table:
     merged = dict(table)
     for key, value in changes.items():
         before = table.get(key)
-        if isinstance(before, dict) and isinstance(value, Mapping) and _same_form(before, value):
+        tags = ("name",) if key == "model" else ("kind", "distribution")
+        if (
+            isinstance(before, dict)
+            and isinstance(value, dict)
+            and not any(tag in value and value[tag] != before.get(tag) for tag in tags)
+        ):
             merged[key] = _merged(before, value)
         else:
             merged[key] = value
     return merged
 
 
-def _same_form(before: _Table, changes: Mapping[str, Any]) -> bool:
-    return all(changes[tag] == before.get(tag) for tag in _TAGS if tag in changes)
+def _plain(value: Any) -> Any:
+    """Settings, and numbers of numpy, as values of JSON."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
 def _toml_value(text: str) -> Any:

@@ -271,8 +271,11 @@ def test_a_split_in_its_own_unit_superposes() -> None:
     assert_close(compiled.potential(model, both, _POINTS), compiled.potential(plain, both, _POINTS))
 
 
-@pytest.mark.parametrize("name", ["block", "errors", "field", "learned_block"])
+@pytest.mark.parametrize("name", ["block", "errors", "field", "learned_block", "targets"])
 def test_what_undoes_it_is_final(name: str) -> None:
-    """A class that defines it again would not be normalised there."""
+    """A class that defines it again, itself or by a mixin, would not be normalised there."""
+    own = {name: lambda self, sources, points: None}
     with refused(ExtensionError, f":Own, which defines {name}. Define", "evaluate_block"):
-        type("Own", (HyperMLP,), {name: lambda self, sources, points: None})
+        type("Own", (HyperMLP,), own)
+    with refused(ExtensionError, f":Mixed, which defines {name}. Define"):
+        type("Mixed", (type("Mixin", (), own), HyperMLP), {})

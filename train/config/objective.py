@@ -24,6 +24,18 @@ class RegionsConfig(Config):
         return self
 
 
+_NUMBERS = ("delta", "power", "floor", "order")
+"""Keys of earlier recipes, which stand in the table of a loss now."""
+
+
+def _refuse_loose_numbers(table: object) -> object:
+    given = [key for key in _NUMBERS if key in table] if isinstance(table, dict) else []
+    if isinstance(table, dict) and given:
+        hint = "Write for example loss = { kind = 'huber', delta = 0.004 }."
+        raise refusal(given[0], "stand in the table of its loss", table[given[0]], hint)
+    return table
+
+
 class TermConfig(Config):
     """One term: a loss of the error of potential or field."""
 
@@ -33,6 +45,8 @@ class TermConfig(Config):
     """null for that of the objective."""
     regions: RegionsConfig | None = None
     """null for equal weights of all points."""
+
+    _numbers_stand_in_losses = model_validator(mode="before")(_refuse_loose_numbers)
 
 
 def _both() -> dict[str, TermConfig]:
@@ -61,6 +75,8 @@ class ObjectiveConfig(Config):
     def losses_of_terms(self) -> dict[str, str]:
         """Kinds of the losses that terms name themselves, by term."""
         return {name: term.loss.kind for name, term in self.terms.items() if term.loss is not None}
+
+    _numbers_stand_in_losses = model_validator(mode="before")(_refuse_loose_numbers)
 
     @model_validator(mode="after")
     def _something_to_minimise(self) -> "ObjectiveConfig":

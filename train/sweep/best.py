@@ -28,6 +28,8 @@ def best_validation(metrics: Path, seconds: float) -> Result:
             if "validation" in line
             and (validation := Validation.model_validate(line["validation"])).loss is not None
         ]
+    except RunError:
+        raise
     except (OSError, ValueError) as error:
         raise _without_validation(str(error), metrics) from error
     if not found:

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, PyTree
 
 from hypermagnetics.config import Config
-from hypermagnetics.errors import ExtensionError
+from hypermagnetics.errors import ExtensionError, SourceError
 from hypermagnetics.models.inputs import ModelInputs
 from hypermagnetics.models.near_part import NearPart
 from hypermagnetics.models.normalisation import in_own_unit, physical
@@ -31,16 +31,16 @@ from hypermagnetics.shapes import (
 from hypermagnetics.shapes import Field as FieldValues
 from hypermagnetics.sources import magnetisation
 from hypermagnetics.sources.checks import refuse_bad_rows
-from hypermagnetics.table import LENGTHS
+from hypermagnetics.table import LENGTHS, source_rows
 
 MU_0 = 4e-7 * math.pi
 """Permeability of free space [T m/A], to nine digits (CODATA 2018: 1.25663706212e-6)."""
 
-_FINAL = (
-    *("potential", "__call__", "field", "flux_density", "block", "learned_block", "errors"),
-    *("dim", "limited_columns", "plot"),
-)
-"""Members that no architecture overrides."""
+_FINAL = ("potential", "__call__", "field", "flux_density", "block", "learned_block", "errors")
+"""Methods that no architecture overrides."""
+
+_GONE = ("targets", "count_near", "learned_rank", "linear_in_weights")
+"""Members that are parts of `near`, or follow from `near` and `rank`."""
 
 _Model = TypeVar("_Model", bound="Model")
 
@@ -65,13 +65,14 @@ class Model(eqx.Module):
             ExtensionError: If it does.
         """
         super().__init_subclass__()
-        own = [name for name in _FINAL if name in vars(cls)]
-        if own:
+        own = [name for name in _FINAL if getattr(cls, name) is not getattr(Model, name)]
+        gone = [name for name in _GONE if hasattr(cls, name)]
+        if own or gone:
             raise ExtensionError(
                 f"A model must leave {', '.join(_FINAL)} as they are, where normalisation is "
-                f"undone and the near part added; got {cls.__module__}:{cls.__qualname__}, which "
-                f"defines {', '.join(own)}. Define weights, evaluate, evaluate_block or near "
-                "instead."
+                f"undone and the near part added, and give an exact part as near; got "
+                f"{cls.__module__}:{cls.__qualname__}, which defines {', '.join(own + gone)}. "
+                "Define weights, evaluate, evaluate_block or near instead, see docs/extending.md."
             )
 
     @property
@@ -269,22 +270,30 @@ class Model(eqx.Module):
         """Draw exact and predicted potential of one configuration, and their difference.
 
         Args:
-            sources: As in `potential`.
+            sources: As in `potential`; rows of zero moment are left out.
 
         Returns:
             A `hypermagnetics.pictures.picture.Picture`, which a notebook shows, of the region of
             the points in training, or around the sources if that is not known.
 
         Raises:
-            SourceError: If the sources have another number of columns than the model reads.
+            SourceError: If a row is no source, the sources have another number of columns than the
+                model reads, or there is none.
         """
         from hypermagnetics.pictures.picture import picture_of  # with matplotlib
 
-        trained = self.inputs.trained
-        box = None if trained is None else np.array(trained.points).T
+        columns, trained = self.inputs.columns, self.inputs.trained
         table = np.asarray(sources, np.float32)
-        refuse_bad_rows(self.inputs.columns, table)
-        return picture_of(self, self.inputs.columns, table, box)
+        if table.ndim == 2 and table.shape[1] == columns.size:
+            table = table[source_rows(table, columns.dim)]
+        refuse_bad_rows(columns, table)
+        if not len(table):
+            raise SourceError(
+                "A configuration that is drawn must have a source; got none of any moment "
+                "(sources). Give at least one."
+            )
+        box = None if trained is None else np.array(trained.points).T
+        return picture_of(self, columns, table, box)
 
 
 @eqx.filter_jit

@@ -43,6 +43,9 @@ class NearPart(eqx.Module):
     def count(self, sources: SourceTable, points: Points) -> int | None:
         """Capacity needed by `values`; None to let all sources meet all points.
 
+        Inside a transformation of JAX, as under `jit`, the values are tracers: a fixed capacity, or
+        None, is all that can be given there.
+
         Args:
             sources: Source table.
             points: Points of evaluation [m].

@@ -170,7 +170,7 @@ def test_places_of_losses() -> None:
 @pytest.mark.parametrize(
     ("terms", "message"),
     [
-        ({"a": {"of": "field", "delta": 2.0}}, "Extra inputs are not permitted"),
+        ({"a": {"of": "field", "delta": 2.0}}, "stand in the table of its loss"),
         (
             {"a": {"of": "field", "loss": {"kind": "mse", "delta": 2.0}}},
             "Extra inputs are not permitted",

@@ -48,9 +48,12 @@ def smooth_dipoles(
     shares = np.prod(np.meshgrid(*[weights / 2] * dim, indexing="ij"), axis=0).ravel()
     offset = jnp.zeros((sources.shape[0], *places.shape), sources.dtype)
     for kind, is_kind, shape in by_kind(columns, sources, source_rows(sources, dim)):
-        found = kind.nodes(shape, places)
+        # A row without extent is a dipole, which needs no rotation.
+        is_extended = is_kind & (kind.outer_radius(shape) > 0)
+        held = {name: jnp.where(is_extended, value, 1) for name, value in shape.items()}
+        found = kind.nodes(held, places)
         if found is not None:
-            offset = jnp.where(is_kind[:, None, None], found, offset)
+            offset = jnp.where(is_extended[:, None, None], found, offset)
     return moment * jnp.asarray(shares, sources.dtype)[None, :, None], position + offset
 
 

@@ -15,14 +15,21 @@ def kinds_by_name(*kinds: Kind) -> Mapping[BodyName, Kind]:
     """Kinds by name, one for each body of a source table.
 
     Raises:
-        TypeError: If a body has no kind, with all that a kind has to answer.
+        TypeError: If a body has no kind, with all that a kind has to answer, or a kind lacks some.
     """
+    answers = tuple(Kind.__annotations__)
+    for kind in kinds:
+        if lacking := [name for name in answers if not hasattr(kind, name)]:
+            raise TypeError(
+                f"A kind must have {', '.join(answers)}; got {type(kind).__name__} without "
+                f"{', '.join(lacking)}. Set it in the class."
+            )
     found = {kind.name: kind for kind in kinds}
     missing = [body for body in BODIES if body not in found]
     if missing:
         raise TypeError(
             "Every body of hypermagnetics.table must have a kind; got none for "
-            f"{', '.join(missing)}. Write a Kind that has {', '.join(Kind.__annotations__)} and "
+            f"{', '.join(missing)}. Write a Kind that has {', '.join(answers)} and "
             f"answers {', '.join(sorted(Kind.__abstractmethods__))}, and list it in "
             "hypermagnetics.sources.kinds."
         )
