@@ -97,7 +97,9 @@ def main() -> None:
     config = HyperLayerConfig(width=400, depth=3, hwidth=1.5, hdepth=3, moment_as="input")
     model = HyperLayer(config=config, hyperkey=jr.key(2), mainkey=jr.key(3))
     optimiser, data = optax.adam(1e-4), batch()
-    objective = make_objective(ObjectiveConfig(loss=MeanSquare()), 1.0, 1.0)
+    objective = make_objective(
+        ObjectiveConfig(loss=MeanSquare()), 1.0, 1.0, {}, model.inputs.columns
+    )
     method = Method(objective, optimiser, trainable(model, ()))
     ours, state = compiled_steps(method, 1), method.begin(model)
     theirs, their_state = published_step(optimiser), optimiser.init(eqx.filter(model, eqx.is_array))

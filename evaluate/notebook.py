@@ -50,8 +50,8 @@ def evaluate(
     """Evaluate every subject on every dataset.
 
     Args:
-        subjects: Models, or any subject of hm-eval: runs, model files, exports, predictions, or
-            functions as "module:function".
+        subjects: Models, runs as `train` returns them, or any subject of hm-eval by its path: runs,
+            model files, exports, predictions; functions as "module:function".
         datasets: Datasets, or their directories.
         out: The directory of the results.
         splits: Names of splits; if none are given, of each dataset those whose names begin with
@@ -66,7 +66,6 @@ def evaluate(
     Raises:
         RunError: If a subject is not valid, or is for other sources.
         DatasetError: If a dataset is damaged, or has no such split.
-
     """
     given = [subjects] if isinstance(subjects, str | PathLike | Model) else subjects
     words = [fspath(subject) for subject in given if not isinstance(subject, Model)]

@@ -117,7 +117,7 @@ def make_run(
     Returns:
         The outcome, and the class of a user's model.
     """
-    # What takes long comes before anything is written, and what is refused soon before that.
+    # Quick checks, then the slow ones of the setup, then the first file.
     check_run(files, recipe, dataset, if_exists)
     names = {recipe.data.train, recipe.data.valid}
     total = sum(entry.bytes for name in names for entry in dataset.split(name).files())

@@ -27,7 +27,7 @@ _Result = TypeVar("_Result")
 
 
 class Submit(Protocol):
-    """Submission of work to child processes; work and result are pickled."""
+    """Hands work to a child process; the work and its result must be picklable."""
 
     def __call__(self, work: Callable[[], _Result], /) -> Future[_Result]:
         """Submit work; the future holds its result."""

@@ -46,6 +46,12 @@ def checked_user_name(name: str) -> str:
     return name
 
 
+def names_user_code(value: object, key: str) -> bool:
+    """Whether a table of a recipe, or the settings made of it, name code of a user by a key."""
+    name = value.get(key) if isinstance(value, dict) else getattr(value, key, None)
+    return isinstance(name, str) and is_user_name(name)
+
+
 def shipped_or_user_name(shipped: tuple[str, ...], name: str) -> str:
     """Check the name of a function, shipped or of a user, for a recipe.
 

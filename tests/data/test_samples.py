@@ -183,19 +183,18 @@ def test_a_wrong_index_is_named(dataset: Dataset, index: Any, value: str) -> Non
         dataset.split("train")[index]
 
 
-def read_at_random(split: Split, seed: int) -> None:
-    """Blocks and samples in an order of one's own."""
+def read_at_random(split: Split, seed: int) -> int:
+    """Compare blocks and samples, in an order of one's own; the number of blocks."""
     draw = random.Random(seed)
-    for _ in range(1):
-        number = draw.randrange(len(split))
-        some = np.array([draw.randrange(len(split)) for _ in range(5)])
-        assert_picked(split[some], WHOLE[split.name], some)
-        assert_picked(split[number : number + 20], WHOLE[split.name], slice(number, number + 20))
-        index = number // split.layout.samples_per_grid
-        for one in split.read((index, 0)):
-            expected = BLOCKS[split.name][index]
-            np.testing.assert_array_equal(one.field, expected.field)
-            index = 0
+    number = draw.randrange(len(split))
+    some = np.array([draw.randrange(len(split)) for _ in range(5)])
+    assert_picked(split[some], WHOLE[split.name], some)
+    assert_picked(split[number : number + 20], WHOLE[split.name], slice(number, number + 20))
+    wanted = (number // split.layout.samples_per_grid, 0)
+    found = list(split.read(wanted))
+    for one, index in zip(found, wanted, strict=True):
+        np.testing.assert_array_equal(one.field, BLOCKS[split.name][index].field)
+    return len(found)
 
 
 def test_threads_read_the_same_split(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -203,7 +202,7 @@ def test_threads_read_the_same_split(dataset: Dataset, monkeypatch: pytest.Monke
     monkeypatch.setattr(mapped_shards, "_OPEN_FILES", 2)
     split = dataset.split("train")
     with ThreadPoolExecutor(8) as threads:
-        list(threads.map(read_at_random, [split] * 8, range(8)))
+        assert list(threads.map(read_at_random, [split] * 8, range(8))) == [2] * 8
 
 
 def open_files() -> int:

@@ -42,7 +42,9 @@ def random_batch(
 
 def objective() -> Objective:
     """The usual one."""
-    return make_objective(ObjectiveConfig(loss=Huber(delta=0.3)), 0.7, 1.9)
+    return make_objective(
+        ObjectiveConfig(loss=Huber(delta=0.3)), 0.7, 1.9, {}, MODEL.inputs.columns
+    )
 
 
 def method(**changes: object) -> Method:

@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag
 from hypermagnetics.train.losses.huber import Huber as Huber
 from hypermagnetics.train.losses.loss import Loss as Loss
 from hypermagnetics.train.losses.loss import LossOfPoints as LossOfPoints
+from hypermagnetics.train.losses.loss import UserLoss as UserLoss
 from hypermagnetics.train.losses.mse import MeanSquare as MeanSquare
 from hypermagnetics.train.losses.point_loss import PointLoss as PointLoss
 from hypermagnetics.train.losses.point_loss import check_point_loss as check_point_loss
@@ -15,8 +16,7 @@ from hypermagnetics.train.losses.sample_loss import MeanOverPoints as MeanOverPo
 from hypermagnetics.train.losses.sample_loss import SampleLoss as SampleLoss
 from hypermagnetics.train.losses.sample_relative import SampleRelative as SampleRelative
 from hypermagnetics.train.losses.spectral import Spectral as Spectral
-from hypermagnetics.train.losses.user_loss import UserLoss as UserLoss
-from hypermagnetics.user_code import is_user_name, shipped_or_user_name
+from hypermagnetics.user_code import names_user_code, shipped_or_user_name
 
 ShippedLoss = Huber | MeanSquare | Relative | SampleRelative | Spectral
 
@@ -34,8 +34,7 @@ def _from_name(value: object) -> object:
 
 
 def _origin(value: object) -> str:
-    kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
-    return UserLoss.__name__ if isinstance(kind, str) and is_user_name(kind) else "shipped"
+    return UserLoss.__name__ if names_user_code(value, "kind") else "shipped"
 
 
 # A union of its own for shipped losses, so that a misspelt kind is answered with their kinds.

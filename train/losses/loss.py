@@ -7,6 +7,7 @@ from jaxtyping import Array, Float
 
 from hypermagnetics.config import Config
 from hypermagnetics.train.losses.sample_loss import MeanOverPoints, SampleLoss
+from hypermagnetics.user_code import UserName
 
 
 class Loss(Config, abc.ABC):
@@ -28,6 +29,13 @@ class Loss(Config, abc.ABC):
         Returns:
             The loss, from error and truth in units of the root mean square of the truth.
         """
+
+
+class UserLoss(Config):
+    """A function of a user, of which a recipe has the name alone; see `PointLoss`."""
+
+    kind: UserName
+    """`module:function`."""
 
 
 class LossOfPoints(Loss):

@@ -16,7 +16,7 @@ from hypermagnetics.models.model import Model
 from hypermagnetics.models.split import RangeSplit, RangeSplitConfig
 from hypermagnetics.models.user import UserModelConfig, build_user_model, class_name
 from hypermagnetics.shapes import AnyKey
-from hypermagnetics.user_code import is_user_name
+from hypermagnetics.user_code import names_user_code
 
 _Shipped = Annotated[
     HyperLayerConfig | HyperMLPConfig | FourierSeriesConfig | LinearConfig | RangeSplitConfig,
@@ -26,9 +26,7 @@ _Shipped = Annotated[
 
 def _kind(value: object) -> str:
     """Member of the union that a table or a checked value belongs to."""
-    name = value.get("name") if isinstance(value, dict) else getattr(value, "name", None)
-    own = isinstance(name, str) and is_user_name(name)
-    return UserModelConfig.__name__ if own else "shipped"
+    return UserModelConfig.__name__ if names_user_code(value, "name") else "shipped"
 
 
 # The models that are shipped stay a union of their own, so that a misspelt name is answered with

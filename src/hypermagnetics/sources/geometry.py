@@ -3,7 +3,7 @@
 Every function goes through the kinds of bodies that occur, and asks each for what it knows.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple, get_args
 
 import jax
@@ -14,6 +14,7 @@ from jaxtyping import Array, Bool, Float, Float64, UInt8
 from hypermagnetics.grids import components
 from hypermagnetics.shapes import Field, Points, SourceTable
 from hypermagnetics.sources.kinds import KINDS, Kind, Shape
+from hypermagnetics.sources.values import Scalars
 from hypermagnetics.table import SHAPES, SourceColumns, is_body, source_rows
 
 Rows = Float[np.ndarray, "rows columns"]
@@ -28,7 +29,7 @@ NEAR = 0.5
 
 
 _DISTANCES_AT_ONCE = 1 << 15
-"""Distances computed at a time, so that what is made on the way stays in the cache."""
+"""Distances per pass, so that temporary arrays stay in the cache."""
 
 
 class OfKind(NamedTuple):
@@ -146,10 +147,7 @@ def body_size(columns: SourceColumns, rows: Rows) -> Float64[np.ndarray, " rows"
     Returns:
         The radius of a ball, half the shortest side of a box.
     """
-    size = np.zeros(len(rows))
-    for kind, own, bodies in rows_by_kind(columns, rows):
-        size[own] = kind.size(shape_of(columns, kind, bodies))
-    return size
+    return _of_each(columns, rows, lambda kind, shape: kind.size(shape))
 
 
 def outer_radii(columns: SourceColumns, rows: Rows) -> Float64[np.ndarray, " rows"]:
@@ -162,10 +160,7 @@ def outer_radii(columns: SourceColumns, rows: Rows) -> Float64[np.ndarray, " row
     Returns:
         The radius of a ball, half the diagonal of a box.
     """
-    radii = np.zeros(len(rows))
-    for kind, own, bodies in rows_by_kind(columns, rows):
-        radii[own] = kind.outer_radius(shape_of(columns, kind, bodies))
-    return radii
+    return _of_each(columns, rows, lambda kind, shape: kind.outer_radius(shape))
 
 
 def volumes(columns: SourceColumns, rows: Rows) -> Float64[np.ndarray, " rows"]:
@@ -178,9 +173,16 @@ def volumes(columns: SourceColumns, rows: Rows) -> Float64[np.ndarray, " rows"]:
     Returns:
         The volumes.
     """
+    return _of_each(columns, rows, lambda kind, shape: kind.volume(shape))
+
+
+def _of_each(
+    columns: SourceColumns, rows: Rows, quantity: Callable[[Kind, Shape], Scalars]
+) -> Float64[np.ndarray, " rows"]:
+    """A quantity of the body of each row."""
     found = np.zeros(len(rows))
     for kind, own, bodies in rows_by_kind(columns, rows):
-        found[own] = kind.volume(shape_of(columns, kind, bodies))
+        found[own] = quantity(kind, shape_of(columns, kind, bodies))
     return found
 
 

@@ -34,8 +34,9 @@ def test_the_documented_schema_is_that_of_the_program():
 
 def test_results_fit_the_schema():
     schema = json_schema()
-    text = to_json(results(evaluation(potential=quantity(ci95=None))))
-    _check(json.loads(text), schema, schema["$defs"])
+    written = json.loads(to_json(results(evaluation(potential=quantity(ci95=None)))))
+    assert written.keys() == schema["properties"].keys()
+    _check(written, schema, schema["$defs"])
 
 
 def _check(value: object, schema: dict, definitions: dict) -> None:
