@@ -4,9 +4,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -72,28 +73,28 @@ def test_ctrl_c_while_children_start(monkeypatch: pytest.MonkeyPatch, in_thread:
     assert [process.exitcode for process in started] == [-signal.SIGKILL] * 2
 
 
-def test_work_that_has_not_begun_is_dropped(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_work_that_has_not_begun_is_dropped(tmp_path: Path) -> None:
     """The only child is held until the rest is dropped, so that it cannot begin with it."""
-    held, shutdown = tmp_path / "held", ProcessPoolExecutor.shutdown
+    held, dropped = tmp_path / "held", threading.Event()
     os.mkfifo(held)
-    results: list[Future[str]] = []
 
-    def drop(pool: ProcessPoolExecutor, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        shutdown(pool, False, cancel_futures=cancel_futures)
+    def let_go() -> None:
+        dropped.wait(timeout=60)  # where nothing is dropped, the test fails rather than hangs
         held.write_text("")
-        shutdown(pool, wait)
 
-    def interrupted() -> None:
+    def interrupted(results: list[Future[str]]) -> None:
         with child_pool(1) as submit:
             results.append(submit(partial(Path.read_text, held)))
             results.extend(submit(partial(os.getenv, "HOME", "")) for _ in range(50))
+            results[-1].add_done_callback(lambda last: dropped.set())
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(ProcessPoolExecutor, "shutdown", drop)
-    with pytest.raises(KeyboardInterrupt):
-        interrupted()
+    results: list[Future[str]] = []
+    with ThreadPoolExecutor(1) as threads:
+        releasing = threads.submit(let_go)
+        with pytest.raises(KeyboardInterrupt):
+            interrupted(results)
+        releasing.result()
     assert not results[0].cancelled()
     assert results[-1].cancelled()
 
