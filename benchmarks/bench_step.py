@@ -18,11 +18,11 @@ from measurement import report, time_calls
 from hypermagnetics.models import HyperLayer, Model
 from hypermagnetics.models.hyper_layer import HyperLayerConfig
 from hypermagnetics.sources import SourceColumns, block_superposition
-from hypermagnetics.train.batch import DeviceBatch
 from hypermagnetics.train.config import ObjectiveConfig
+from hypermagnetics.train.devices import DeviceBatch
 from hypermagnetics.train.losses import MeanSquare
 from hypermagnetics.train.objective import make_objective
-from hypermagnetics.train.parts import trainable
+from hypermagnetics.train.phases import trainable
 from hypermagnetics.train.step import Method, State, compiled_steps
 
 BOUND = 150.0

@@ -19,7 +19,7 @@ from training_parts import dataset, first_steps, seconds_per_step, setup_of
 
 from hypermagnetics.data import read_batch
 from hypermagnetics.models import HyperLayer
-from hypermagnetics.train.batch import DeviceBatch
+from hypermagnetics.train.devices import DeviceBatch
 
 BOUND = 0.6
 SIZE, ROUNDS = 3072, 9

@@ -16,12 +16,13 @@ from pathlib import Path
 
 import jax
 from measurement import report
-from training_parts import Silent, dataset, first_steps, seconds_per_step, setup_of
+from training_parts import dataset, first_steps, seconds_per_step, setup_of
 
 from hypermagnetics.data import read_batch
+from hypermagnetics.log import SILENT
 from hypermagnetics.run_files import RunFiles
 from hypermagnetics.train import loop
-from hypermagnetics.train.batch import DeviceBatch
+from hypermagnetics.train.devices import DeviceBatch
 from hypermagnetics.train.objective import Losses
 from hypermagnetics.train.run import train
 from hypermagnetics.train.setup import Setup
@@ -74,7 +75,7 @@ def main() -> None:
         data = dataset("demo", Path(scratch) / "data")
         setup = setup_of(data, "demo", f"schedule.max_steps={STEPS}")
         before = steps_alone(setup)
-        outcome = train(setup, RunFiles(Path(scratch) / "run"), {"seed": 0}, Silent())
+        outcome = train(setup, RunFiles(Path(scratch) / "run"), {"seed": 0}, SILENT)
         after = steps_alone(setup)
     shares = outcome.shares
     report(

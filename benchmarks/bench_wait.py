@@ -7,7 +7,7 @@ from pathlib import Path
 
 from measurement import report
 
-from hypermagnetics.train.log import wait_share
+from hypermagnetics.train.metrics_log import wait_share
 
 BOUND = 0.01
 STEPS = 1000

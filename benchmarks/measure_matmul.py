@@ -16,8 +16,9 @@ from typing import Any
 
 import jax
 from jax._src.lax import lax as lax_module
-from training_parts import Silent, dataset, setup_of
+from training_parts import dataset, setup_of
 
+from hypermagnetics.log import SILENT
 from hypermagnetics.run_files import RunFiles
 from hypermagnetics.train.run import train
 
@@ -62,7 +63,7 @@ def main() -> None:
             jax.clear_caches()
             with products_in(precision):
                 setup = setup_of(data, "demo", f"schedule.max_steps={STEPS}")
-                outcome = train(setup, RunFiles(Path(scratch) / precision), {}, Silent())
+                outcome = train(setup, RunFiles(Path(scratch) / precision), {}, SILENT)
             found = outcome.validation
             assert found is not None, "steps were made"
             errors = (found.potential_median_relative_error, found.field_median_relative_error)

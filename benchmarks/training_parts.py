@@ -11,21 +11,11 @@ import jax
 
 from hypermagnetics.config import load_recipe
 from hypermagnetics.data import Dataset
-from hypermagnetics.train.batch import DeviceBatch
 from hypermagnetics.train.config import TrainingRecipe
-from hypermagnetics.train.placement import open_feed
+from hypermagnetics.train.devices import DeviceBatch
+from hypermagnetics.train.feed import open_feed
 from hypermagnetics.train.setup import Setup, make_setup
 from hypermagnetics.train.step import State, Steps, compiled_steps
-
-
-class Silent:
-    """Somebody who watches a run and says nothing."""
-
-    def advance(self, count: int, note: str) -> None:
-        """Some steps are done."""
-
-    def tell(self, text: str) -> None:
-        """Something a person should know."""
 
 
 def dataset(name: str, directory: Path) -> Dataset:
@@ -39,7 +29,7 @@ def dataset(name: str, directory: Path) -> Dataset:
 def setup_of(data: Dataset, name: str, *overrides: str) -> Setup:
     """The parts of a training by a shipped recipe."""
     recipe = load_recipe(TrainingRecipe, "training", name, ("data.check=sizes", *overrides))
-    return make_setup(recipe, data, lambda count: None)
+    return make_setup(recipe, data)
 
 
 def first_steps(setup: Setup) -> tuple[State, Steps]:

@@ -25,7 +25,7 @@ from hypermagnetics.data.summary import describe, first_samples
 from hypermagnetics.data.team_file import read_team_file
 from hypermagnetics.data.verify import Compute, find_problems, num_recomputed, recompute_labels
 from hypermagnetics.errors import DatasetError
-from hypermagnetics.log import Progress, errors_in_one_line, in_bytes, say
+from hypermagnetics.log import Progress, errors_in_one_line, in_bytes
 
 _TOLERANCE = 1e-5
 _REFUSED = 2
@@ -88,8 +88,8 @@ def verify(directory: Path, fraction: float | None, tolerance: float, seed: int 
         total = _bytes_of(directory)
         problems = 0
         with Progress("hm-data", total, "bytes") as progress:
-            for problem in find_problems(directory, progress.advance):
-                say(f"hm-data: {problem}")
+            for problem in find_problems(directory, progress):
+                progress.tell(str(problem))
                 problems += 1
         if problems:
             click.echo(f"{directory}: {problems} problem{'s' * (problems > 1)}. Do not use it.")
@@ -122,7 +122,7 @@ def convert_command(
         shard_bytes = None if shard_mb is None else shard_mb * 1e6
         total = 2 * sum(split.layout.num_samples for split in dataset.manifest.splits.values())
         with Progress("hm-data", total, "samples") as progress:
-            made = convert(dataset, out, storage_format, compression, shard_bytes, progress.advance)
+            made = convert(dataset, out, storage_format, compression, shard_bytes, progress)
         _wrote(out, made)
 
 
@@ -166,7 +166,7 @@ def import_command(
                 storage_format=storage_format,
                 compression=compression,
                 shard_bytes=256e6 if shard_mb is None else shard_mb * 1e6,
-                advance=progress.advance,
+                listener=progress,
             )
         _wrote(out, made)
         click.echo(
@@ -199,9 +199,7 @@ def _recompute(dataset: Dataset, fraction: float, tolerance: float, seed: int | 
     total = sum(num_recomputed(split, fraction) for split in splits)
     with Progress("hm-data", total, "samples") as progress:
         for split in splits:
-            found = recompute_labels(
-                split, compute, fraction, tolerance, generator, progress.advance
-            )
+            found = recompute_labels(split, compute, fraction, tolerance, generator, progress)
             click.echo(
                 f"{split.name}: labels of {found.num_samples} samples follow from their sources; "
                 f"largest difference {found.worst:.2g} (--seed {seed})."

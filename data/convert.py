@@ -1,6 +1,5 @@
 """Conversion of a dataset to another format, compression or size of shards."""
 
-from collections.abc import Callable
 from concurrent.futures import as_completed
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from hypermagnetics.data.manifest import Identity, Manifest
 from hypermagnetics.data.shard_threads import shard_threads
 from hypermagnetics.data.verify import verify_split
 from hypermagnetics.data.writer import DatasetWriter
+from hypermagnetics.log import SILENT, Listener
 
 _THREADS = 3
 """Shards written at a time: copying, packing and hashing release the interpreter lock."""
@@ -23,7 +23,7 @@ def convert(
     storage_format: StorageFormat | None = None,
     compression: Compression | None = None,
     shard_bytes: float | None = None,
-    advance: Callable[[int], None] = lambda count: None,
+    listener: Listener = SILENT,
 ) -> Manifest:
     """Rewrite a dataset with the same values. After an interruption, the same call goes on.
 
@@ -34,7 +34,7 @@ def convert(
         storage_format: Format of its files; unchanged if None.
         compression: Compression of its files; unchanged if None.
         shard_bytes: Bytes of a shard before compression; unchanged if None.
-        advance: Called with numbers of samples: each is checked once and written once.
+        listener: Receives numbers of samples: each is checked once and written once.
 
     Returns:
         The manifest of the new dataset, equal to that of hm-generate with these settings.
@@ -47,22 +47,24 @@ def convert(
         splits = {name: dataset.split(name) for name in dataset.splits}
         for split in splits.values():
             verify_split(split)
-            advance(len(split))
+            listener.advance(len(split))
 
         def write(name: str, shard: Shard) -> None:
-            if not writer.has(name, shard):
-                with writer.shard(name, shard) as sink:
-                    for index in range(shard.first_block, shard.first_block + shard.num_blocks):
-                        sink.append(splits[name].block(index))
+            with writer.shard(name, shard) as sink:
+                for index in range(shard.first_block, shard.first_block + shard.num_blocks):
+                    sink.append(splits[name].block(index))
 
         with shard_threads(_THREADS) as pool:
             tasks = {pool.submit(writer.write_metadata): 0}
             for name, layout in identity.splits.items():
                 for shard in layout.shards():
+                    if writer.has(name, shard):
+                        listener.skip(shard.num_samples)
+                        continue
                     tasks[pool.submit(write, name, shard)] = shard.num_samples
             for task in as_completed(tasks):
                 task.result()
-                advance(tasks[task])
+                listener.advance(tasks[task])
         return writer.finish()
 
 

@@ -1,6 +1,6 @@
 """Import of a team file as a dataset: the same labels, in SI units and our conventions."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +15,7 @@ from hypermagnetics.data.manifest import Identity, Manifest
 from hypermagnetics.data.team_file import TeamFile, TeamReader, read_team_file, refusal, si_unit
 from hypermagnetics.data.writer import DatasetWriter
 from hypermagnetics.files import sha256_of
+from hypermagnetics.log import SILENT, Listener
 
 MomentKind = Literal["moment", "magnetisation"]
 LengthUnit = Literal["m", "cm", "mm", "um", "nm"]
@@ -137,7 +138,7 @@ def import_team_file(
     storage_format: StorageFormat = "zarr",
     compression: Compression = "none",
     shard_bytes: float = 256e6,
-    advance: Callable[[int], None] = lambda count: None,
+    listener: Listener = SILENT,
 ) -> Manifest:
     """Make a dataset of a team file, or complete an unfinished one.
 
@@ -150,7 +151,7 @@ def import_team_file(
         storage_format: Format of the dataset.
         compression: Compression of its files.
         shard_bytes: Target size of a shard.
-        advance: Called with the number of samples of each block written, or found written.
+        listener: Receives the number of samples of each block written, or found written.
 
     Returns:
         The manifest of the finished dataset.
@@ -167,12 +168,12 @@ def import_team_file(
             writer.write_metadata()
             for split, shard in ((name, one) for name in splits for one in splits[name].shards()):
                 if writer.has(split, shard):
-                    advance(shard.num_samples)
+                    listener.skip(shard.num_samples)
                     continue
                 with writer.shard(split, shard) as sink:
                     for block in _blocks(convention, reader, split, splits[split], shard):
                         sink.append(block)
-                        advance(len(block.potential))
+                        listener.advance(len(block.potential))
             return writer.finish()
 
 

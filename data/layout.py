@@ -7,7 +7,7 @@ from typing import Annotated, Literal, NamedTuple
 import numpy as np
 from pydantic import Field, model_validator
 
-from hypermagnetics.config import Config
+from hypermagnetics.config import Config, refusal
 
 ArrayName = Literal["sources", "num_sources", "grid", "potential", "field"]
 StorageFormat = Literal["zarr", "hdf5"]
@@ -78,7 +78,8 @@ class GridShape(Config):
     @model_validator(mode="after")
     def _has_an_interior(self) -> "GridShape":
         if 2 * self.halo >= self.points_per_side:
-            raise ValueError("a grid with points between its halos, 2 halo < points_per_side")
+            rule = f"leave points between the halos, 2 halo < {self.points_per_side}"
+            raise refusal("halo", rule, self.halo)
         return self
 
     @property
@@ -106,24 +107,27 @@ class SplitLayout(Config):
     @model_validator(mode="after")
     def _shards_are_whole_blocks(self) -> "SplitLayout":
         if self.samples_per_shard % self.samples_per_grid:
-            raise ValueError("whole blocks in each shard")
-        if self.samples_per_shard > self.num_blocks * self.samples_per_grid:
-            raise ValueError("shards no larger than the split")
+            rule = f"be a multiple of samples_per_grid, {self.samples_per_grid}"
+            raise refusal("samples_per_shard", rule, self.samples_per_shard)
+        if self.samples_per_shard > (whole := self.num_blocks * self.samples_per_grid):
+            rule = f"be at most {whole}, which hold the split"
+            raise refusal("samples_per_shard", rule, self.samples_per_shard)
         return self
 
     @model_validator(mode="after")
     def _blocks_fit_in_memory(self) -> "SplitLayout":
         if self.block_bytes > _MAX_BLOCK_BYTES:
-            raise ValueError(f"blocks of at most {_MAX_BLOCK_BYTES} bytes, not {self.block_bytes}")
+            rule = f"make blocks of at most {_MAX_BLOCK_BYTES} bytes"
+            raise refusal("samples_per_grid", rule, f"{self.block_bytes} bytes")
         return self
 
     @model_validator(mode="after")
     def _grid_shape_fits(self) -> "SplitLayout":
         if self.grid_shape is not None:
             if not self.shared_grid:
-                raise ValueError("a grid_shape only where all blocks share the grid")
-            if self.grid_shape.points_per_side**self.dim != self.num_points:
-                raise ValueError("the num_points of its grid_shape")
+                raise refusal("shared_grid", "be true beside a grid_shape", self.shared_grid)
+            if self.num_points != (found := self.grid_shape.points_per_side**self.dim):
+                raise refusal("num_points", f"be {found}, as grid_shape says", self.num_points)
         return self
 
     @property

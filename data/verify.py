@@ -22,20 +22,20 @@ from hypermagnetics.data.rows import refuse_links
 from hypermagnetics.data.split import Split
 from hypermagnetics.errors import DatasetError
 from hypermagnetics.files import sha256_of
+from hypermagnetics.log import SILENT, Listener
 
 _SAMPLES_AT_ONCE = 32
 
-Advance = Callable[[int], None]
 Compute = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 """Potential and field from sources, num_sources and grid."""
 
 
-def verify_split(split: Split, advance: Advance = lambda count: None) -> None:
+def verify_split(split: Split, listener: Listener = SILENT) -> None:
     """Check the sha256 of every file of a split, and that every value is allowed.
 
     Args:
         split: The split.
-        advance: Called with the bytes of each file when it is done.
+        listener: Receives the bytes of each file when it is done.
 
     Raises:
         DatasetError: With the first file whose bytes changed, or the first sample with a value
@@ -43,17 +43,17 @@ def verify_split(split: Split, advance: Advance = lambda count: None) -> None:
     """
     for entry in split.files():
         _check_sha256(split.directory, entry)
-        advance(entry.bytes)
+        listener.advance(entry.bytes)
     for shard in split.layout.shards():
         _check_values(split, shard)
 
 
-def find_problems(directory: Path, advance: Advance = lambda count: None) -> Iterator[DatasetError]:
+def find_problems(directory: Path, listener: Listener = SILENT) -> Iterator[DatasetError]:
     """Check a whole dataset, and go on after a problem where possible.
 
     Args:
         directory: The dataset.
-        advance: Called with the bytes of each file when it is done.
+        listener: Receives the bytes of each file when it is done.
 
     Yields:
         Every problem: files by size and sha256, then the values of shards whose files are sound.
@@ -72,7 +72,7 @@ def find_problems(directory: Path, advance: Advance = lambda count: None) -> Ite
         found = list(_problem(lambda entry=entry: _check_file(root, entry)))  # type: ignore[misc]
         yield from found
         unsound |= {entry.path} if found else set()
-        advance(entry.bytes)
+        listener.advance(entry.bytes)
     for name in dataset.splits:
         try:
             split = dataset.split(name)
@@ -104,7 +104,7 @@ def recompute_labels(
     fraction: float,
     tolerance: float,
     generator: np.random.Generator,
-    advance: Advance = lambda count: None,
+    listener: Listener = SILENT,
 ) -> Recomputation:
     """Compute the labels of a random fraction of the samples from the stored sources and grid.
 
@@ -115,7 +115,7 @@ def recompute_labels(
         tolerance: Allowed difference, in units of the larger of |value| and the median |value|
             of the sample.
         generator: Chooses the samples.
-        advance: Called with the number of samples just done.
+        listener: Receives the number of samples just done.
 
     Returns:
         The comparison.
@@ -131,7 +131,7 @@ def recompute_labels(
         for first in range(0, len(samples), _SAMPLES_AT_ONCE):
             part = samples[first : first + _SAMPLES_AT_ONCE]
             worst = max(worst, _compare(split, part, compute, tolerance))
-            advance(len(part))
+            listener.advance(len(part))
     return Recomputation(count, worst)
 
 

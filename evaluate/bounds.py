@@ -13,11 +13,10 @@ from hypermagnetics.evaluate.baselines import (
     rank_basis,
     source_kernel,
 )
-from hypermagnetics.evaluate.datasets import OpenedDataset
-from hypermagnetics.evaluate.found import Found
 from hypermagnetics.evaluate.measuring.evaluations import evaluation_of
 from hypermagnetics.evaluate.measuring.measurement import measure_block
-from hypermagnetics.evaluate.results.records import SubjectRecord
+from hypermagnetics.evaluate.plan import OpenedDataset
+from hypermagnetics.evaluate.results.records import Evaluation, SubjectRecord
 from hypermagnetics.evaluate.subjects.subject import Subject
 
 _MADE = "least squares on the sources of the first split"
@@ -51,7 +50,15 @@ class Bounds:
             fits[name] = rank_basis(kernel, rank, floors[name].targets)
         return cls(kernel, fits, ranks)
 
-    def on(self, one: OpenedDataset, split: Split) -> Found:
+    @property
+    def records(self) -> tuple[SubjectRecord, ...]:
+        """The fits as baselines of results.json."""
+        return tuple(
+            SubjectRecord(name, "baseline", _MADE, None, None, self.ranks.get(name))
+            for name in self.fits
+        )
+
+    def on(self, one: OpenedDataset, split: Split) -> tuple[Evaluation, ...]:
         """Errors of the fits on the first block of a split.
 
         Args:
@@ -61,15 +68,13 @@ class Bounds:
         Returns:
             One evaluation for each fit, at the points of the kernel.
         """
-        found, block = Found(), self.kernel.labelled(split)
+        found, block = [], self.kernel.labelled(split)
         for name, fitted in self.fits.items():
             fit = fitted.fit(block)
             measurement = measure_block(fit.block, fit.predicted, one.columns, one.length_unit)
             names = (name, one.name, split.name)
-            evaluation = evaluation_of(measurement, measurement.comparisons[0], names, 0.0)
-            record = SubjectRecord(name, "baseline", _MADE, None, None, self.ranks.get(name))
-            found += Found(evaluations=(evaluation,), baselines=(record,))
-        return found
+            found.append(evaluation_of(measurement, names, 0.0))
+        return tuple(found)
 
 
 def floor_name(subject: Subject, subjects: Sequence[Subject]) -> str:

@@ -3,9 +3,7 @@
 import json
 import shlex
 import time
-from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Literal
 
 import click
@@ -14,8 +12,7 @@ import jax
 import hypermagnetics
 from hypermagnetics.compilation_cache import cache_directory
 from hypermagnetics.evaluate.compare.cli import compare
-from hypermagnetics.evaluate.datasets import open_datasets
-from hypermagnetics.evaluate.plan import Plan
+from hypermagnetics.evaluate.plan import Plan, check_fit, open_datasets
 from hypermagnetics.evaluate.results.gates import (
     Gate,
     apply_gate,
@@ -27,7 +24,6 @@ from hypermagnetics.evaluate.results.records import Results
 from hypermagnetics.evaluate.results.tables import TableFormat, results_text
 from hypermagnetics.evaluate.run import evaluate
 from hypermagnetics.evaluate.subjects.arguments import Arguments, sort_arguments
-from hypermagnetics.evaluate.subjects.fitting import check_fit
 from hypermagnetics.evaluate.subjects.opening import open_subjects
 from hypermagnetics.log import Progress, errors_in_one_line, say
 from hypermagnetics.models import Model
@@ -123,41 +119,14 @@ def main(
         arguments = sort_arguments(words)
         plan = _plan(arguments, splits, out, metrics_only, _user_model(model))
         refuse_unknown_splits(gates, [name for one in plan.datasets for name in one.splits])
-        with _Console(plan.num_predictions) as console:
-            results = evaluate(plan, console.advance, console.tell)
+        with Progress("hm-eval", plan.num_predictions, "samples") as listener:
+            results = evaluate(plan, listener)
         if output_format == "json":
             click.echo(to_json(results), nl=False)
         else:
             click.echo(results_text(results, output_format))
         _tell_the_rest(arguments, plan, model, time.monotonic() - start, output_format)
         _pass_gates(gates, results)
-
-
-class _Console:
-    """Shows the progress of the predictions, then the steps after them."""
-
-    def __init__(self, num_predictions: int) -> None:
-        self._progress = Progress("hm-eval", num_predictions, "samples")
-        self._shown = ExitStack()
-
-    def __enter__(self) -> "_Console":
-        self._shown.enter_context(self._progress)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._shown.__exit__(kind, error, trace)
-
-    def advance(self, count: int) -> None:
-        self._progress.advance(count)
-
-    def tell(self, text: str) -> None:
-        self._shown.close()
-        say(f"hm-eval: {text} ...")
 
 
 def _configure() -> None:

@@ -1,27 +1,46 @@
 """All subjects and baselines on the splits of one dataset."""
 
 import time
+from dataclasses import dataclass, fields
 
 from hypermagnetics.data import Split
 from hypermagnetics.evaluate.baselines import available_baselines
 from hypermagnetics.evaluate.bounds import Bounds
-from hypermagnetics.evaluate.datasets import OpenedDataset
-from hypermagnetics.evaluate.found import Found, record_of
+from hypermagnetics.evaluate.measuring.detail import Evaluated
 from hypermagnetics.evaluate.measuring.evaluations import evaluated_of, evaluation_of
 from hypermagnetics.evaluate.measuring.measurement import measure_split
 from hypermagnetics.evaluate.measuring.sample_file import SampleFile, sample_table
 from hypermagnetics.evaluate.physics import measure_physics
-from hypermagnetics.evaluate.plan import Advance, Plan, Tell
-from hypermagnetics.evaluate.results.records import Physics
+from hypermagnetics.evaluate.plan import OpenedDataset, Plan
+from hypermagnetics.evaluate.results.records import Evaluation, Physics, SubjectRecord, Timing
 from hypermagnetics.evaluate.subjects.subject import Subject
 from hypermagnetics.evaluate.timing import time_subject
+from hypermagnetics.log import Listener
 
 _PAIRS_OF_BASELINES = 20_000_000
 """Most pairs of source and point for a baseline on each split; limits its samples."""
 
 
+@dataclass(frozen=True)
+class Found:
+    """Results of an evaluation so far, in order."""
+
+    evaluations: tuple[Evaluation, ...] = ()
+    evaluated: tuple[Evaluated, ...] = ()
+    """Data for figures, of all subjects but baselines."""
+    physics: tuple[Physics, ...] = ()
+    timings: tuple[Timing, ...] = ()
+    baselines: tuple[SubjectRecord, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def __add__(self, more: "Found") -> "Found":
+        """The results of both, in order."""
+        names = [field.name for field in fields(self)]
+        return Found(**{name: getattr(self, name) + getattr(more, name) for name in names})
+
+
 def evaluate_dataset(
-    plan: Plan, one: OpenedDataset, samples: SampleFile, advance: Advance
+    plan: Plan, one: OpenedDataset, samples: SampleFile, listener: Listener
 ) -> Found:
     """Evaluate all subjects on one dataset.
 
@@ -29,87 +48,88 @@ def evaluate_dataset(
         plan: The plan.
         one: The dataset.
         samples: File for the per-sample values.
-        advance: Called with the number of samples just predicted.
+        listener: Receives the number of samples just predicted.
 
     Returns:
         The findings.
     """
     found = Found()
     for name in one.splits:
-        found += _evaluate_split(plan, one, one.dataset.split(name), samples, advance)
+        found += _evaluate_split(plan, one, one.dataset.split(name), samples, listener)
     return found
 
 
-def look_further(plan: Plan, one: OpenedDataset, tell: Tell) -> Found:
+def look_further(plan: Plan, one: OpenedDataset, listener: Listener) -> Found:
     """Evaluate baselines on one dataset, and measure physics and times.
 
     Args:
         plan: The plan.
         one: The dataset.
-        tell: Called with a short description of the current step.
+        listener: Receives a short description of each step.
 
     Returns:
         The findings.
     """
     baselines, left_out = available_baselines(one.columns)
-    found = Found(baselines=tuple(map(record_of, baselines)), notes=left_out)
-    tell(f"baselines on {one.name}")
+    records = tuple(map(record_of, baselines))
+    listener.tell(f"baselines on {one.name} ...")
     bounds = Bounds.of(plan.subjects, one)
+    found = Found(baselines=(*records, *bounds.records), notes=left_out)
     for name in one.splits:
         split = one.dataset.split(name)
-        found += _direct_sums(plan, one, split, baselines) + bounds.on(one, split)
-    return found + _laws_and_times(plan, one, baselines, tell)
+        found += Found(
+            evaluations=(*_direct_sums(plan, one, split, baselines), *bounds.on(one, split))
+        )
+    return found + _laws_and_times(plan, one, baselines, listener)
 
 
 def _evaluate_split(
-    plan: Plan, one: OpenedDataset, split: Split, samples: SampleFile, advance: Advance
+    plan: Plan, one: OpenedDataset, split: Split, samples: SampleFile, listener: Listener
 ) -> Found:
     start = time.perf_counter()
-    measurement = measure_split(
+    measurements = measure_split(
         plan.subjects,
         split,
         one.columns,
         unit=one.length_unit,
         directory=plan.out,
-        advance=advance,
+        listener=listener,
     )
     seconds = (time.perf_counter() - start) / len(plan.subjects)
     found = Found()
-    for subject, comparison in zip(plan.subjects, measurement.comparisons, strict=True):
+    for subject, measurement in zip(plan.subjects, measurements, strict=True):
         names = (subject.name, one.name, split.name)
-        samples.add(*names[1:], subject.name, sample_table(measurement.num_sources, comparison))
-        evaluation = evaluation_of(measurement, comparison, names, seconds)
-        evaluated = evaluated_of(evaluation, measurement, comparison, subject, split, one.columns)
+        samples.add(*names[1:], subject.name, sample_table(measurement))
+        evaluation = evaluation_of(measurement, names, seconds)
+        evaluated = evaluated_of(evaluation, measurement, subject, split, one.columns)
         found += Found(evaluations=(evaluation,), evaluated=(evaluated,))
     return found
 
 
 def _direct_sums(
     plan: Plan, one: OpenedDataset, split: Split, baselines: tuple[Subject, ...]
-) -> Found:
+) -> tuple[Evaluation, ...]:
     """Evaluate the baselines that sum over all sources, on the first samples."""
     layout = split.layout
     pairs = layout.max_sources * layout.num_points
     start = time.perf_counter()
-    measurement = measure_split(
+    measurements = measure_split(
         baselines,
         split,
         one.columns,
         unit=one.length_unit,
         directory=plan.out,
-        advance=lambda count: None,
         num_samples=max(_PAIRS_OF_BASELINES // pairs, 1),
     )
     seconds = (time.perf_counter() - start) / len(baselines)
-    evaluations = tuple(
-        evaluation_of(measurement, comparison, (subject.name, one.name, split.name), seconds)
-        for subject, comparison in zip(baselines, measurement.comparisons, strict=True)
+    return tuple(
+        evaluation_of(measurement, (subject.name, one.name, split.name), seconds)
+        for subject, measurement in zip(baselines, measurements, strict=True)
     )
-    return Found(evaluations=evaluations)
 
 
 def _laws_and_times(
-    plan: Plan, one: OpenedDataset, baselines: tuple[Subject, ...], tell: Tell
+    plan: Plan, one: OpenedDataset, baselines: tuple[Subject, ...], listener: Listener
 ) -> Found:
     """Physics and times of all subjects with a point model, on the split with most sources."""
     split = max(
@@ -121,9 +141,21 @@ def _laws_and_times(
             sentence = f"{subject.name} is a file: its physics and its speed cannot be measured."
             found += Found(notes=(sentence,))
             continue
-        tell(f"physics and times of {subject.name} on {one.name}")
+        listener.tell(f"physics and times of {subject.name} on {one.name} ...")
         properties = measure_physics(subject.model, one.columns, split)
         physics = Physics(subject.name, one.name, split.name, properties)
         timings = time_subject(subject, one.name, one.columns, split)
         found += Found(physics=(physics,), timings=timings)
     return found
+
+
+def record_of(subject: Subject) -> SubjectRecord:
+    """The record of a subject in results.json."""
+    return SubjectRecord(
+        name=subject.name,
+        kind=subject.kind,
+        place=subject.place,
+        sha256=subject.sha256,
+        num_parameters=subject.num_parameters,
+        rank=subject.rank,
+    )

@@ -7,15 +7,13 @@ from pathlib import Path
 
 from hypermagnetics.data import Dataset
 from hypermagnetics.evaluate import run
-from hypermagnetics.evaluate.datasets import open_datasets
-from hypermagnetics.evaluate.plan import Plan
+from hypermagnetics.evaluate.plan import Plan, check_fit, open_datasets
 from hypermagnetics.evaluate.results.records import Results
 from hypermagnetics.evaluate.results.tables import results_text
 from hypermagnetics.evaluate.subjects.arguments import named_datasets, sort_arguments
-from hypermagnetics.evaluate.subjects.fitting import check_fit
 from hypermagnetics.evaluate.subjects.opening import model_subject, open_subjects
 from hypermagnetics.evaluate.subjects.subject import Subject
-from hypermagnetics.log import Progress, say
+from hypermagnetics.log import progress
 from hypermagnetics.models import Model
 
 
@@ -79,10 +77,8 @@ def evaluate(
     opened, data = _in_order(given, of_words), open_datasets(named, splits)
     check_fit(opened, data)
     plan = Plan(opened, data, Path(out), metrics_only)
-    if quiet:
-        return Report(run.evaluate(plan, lambda count: None, lambda text: None), plan.out)
-    with Progress("evaluate", plan.num_predictions, "samples") as progress:
-        return Report(run.evaluate(plan, progress.advance, say), plan.out)
+    with progress("evaluate", plan.num_predictions, "samples", quiet=quiet) as listener:
+        return Report(run.evaluate(plan, listener), plan.out)
 
 
 def _in_order(

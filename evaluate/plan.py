@@ -1,12 +1,36 @@
-"""The plan of one call of hm-eval."""
+"""The plan of one call of hm-eval: subjects and datasets that fit each other."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-from hypermagnetics.errors import RunError
-from hypermagnetics.evaluate.datasets import OpenedDataset
-from hypermagnetics.evaluate.subjects.subject import Subject
+from hypermagnetics.config import nearest
+from hypermagnetics.data import Dataset
+from hypermagnetics.errors import DatasetError, RunError
+from hypermagnetics.evaluate.measuring.places import length_unit
+from hypermagnetics.evaluate.subjects.arguments import DatasetArgument
+from hypermagnetics.evaluate.subjects.subject import Subject, TableSize
+from hypermagnetics.sources import SourceColumns
+
+_REPAIR = "Evaluate it on a dataset like the one it was trained on."
+
+
+@dataclass(frozen=True)
+class OpenedDataset:
+    """A dataset of an evaluation, with its columns and the splits chosen."""
+
+    name: str
+    """Name in tables; unique within an evaluation."""
+    dataset: Dataset
+    columns: SourceColumns
+    """Columns of its source tables, and the bodies they describe."""
+    splits: tuple[str, ...]
+
+    @cached_property
+    def length_unit(self) -> float:
+        """Unit of distances to surfaces [m]."""
+        return length_unit(self.dataset, self.columns)
 
 
 @dataclass(frozen=True)
@@ -33,7 +57,145 @@ class Plan:
         return samples * len(self.subjects)
 
 
-Advance = Callable[[int], None]
-"""Called with the number of samples just predicted."""
-Tell = Callable[[str], None]
-"""Called with a short description of the current step."""
+def open_datasets(
+    arguments: Sequence[DatasetArgument], splits: Sequence[str] = ()
+) -> tuple[OpenedDataset, ...]:
+    """Open datasets and choose their splits.
+
+    Args:
+        arguments: Words of the command line, sorted.
+        splits: Names of splits. Each must be in one of the datasets, and each dataset must have
+            one of them. If none are given, of each dataset those whose names begin with "test",
+            or, if there are none, all but "train".
+
+    Returns:
+        The datasets, in the same order.
+
+    Raises:
+        DatasetError: If a dataset is damaged, has no such split, or is of unknown bodies.
+    """
+    opened = [Dataset.open(argument.path) for argument in arguments]
+    _refuse_unknown(splits, opened)
+    return tuple(
+        OpenedDataset(
+            argument.name,
+            dataset,
+            splits=_choose_splits(dataset, splits),
+            columns=dataset.columns,
+        )
+        for argument, dataset in zip(arguments, opened, strict=True)
+    )
+
+
+def _refuse_unknown(wanted: Sequence[str], datasets: Sequence[Dataset]) -> None:
+    """Refuse the name of a split that no dataset has."""
+    if len(datasets) == 1:
+        for name in wanted:
+            datasets[0].split(name)
+    known = list(dict.fromkeys(name for dataset in datasets for name in dataset.splits))
+    for name in wanted:
+        if name not in known:
+            raise DatasetError(
+                f"A split must be one of {', '.join(known)}, as the datasets have them; got "
+                f"{name!r} (--split). {nearest(name, known)}"
+            )
+
+
+def _choose_splits(dataset: Dataset, wanted: Sequence[str]) -> tuple[str, ...]:
+    if wanted:
+        return _wanted_splits(dataset, wanted)
+    tests = tuple(name for name in dataset.splits if name.startswith("test"))
+    chosen = tests or tuple(name for name in dataset.splits if name != "train")
+    if not chosen and not dataset.splits:
+        raise DatasetError(
+            f"A dataset must have a split; got none ({dataset.directory}). Make one with "
+            "hm-generate."
+        )
+    if not chosen:
+        raise DatasetError(
+            f"A dataset must have a split that was not trained on; got only 'train' "
+            f"({dataset.directory}). Give --split train to evaluate on it nevertheless."
+        )
+    return chosen
+
+
+def _wanted_splits(dataset: Dataset, wanted: Sequence[str]) -> tuple[str, ...]:
+    chosen = tuple(name for name in dict.fromkeys(wanted) if name in dataset.splits)
+    if not chosen:
+        raise DatasetError(
+            f"Each dataset must have one of the splits that are asked for, {', '.join(wanted)}; "
+            f"got only {', '.join(dataset.splits) or 'none'} ({dataset.directory}). Add one of "
+            "them by --split, or leave the dataset out."
+        )
+    return chosen
+
+
+def check_fit(subjects: Sequence[Subject], datasets: Sequence[OpenedDataset]) -> None:
+    """Refuse subjects that do not fit a dataset, with the cheapest checks first.
+
+    Args:
+        subjects: The subjects.
+        datasets: The datasets, with the splits that are evaluated.
+
+    Raises:
+        RunError: If a subject is for another dimension, other columns or other bodies, or if
+            predictions lack a split or have other shapes.
+        DatasetError: If a split cannot be read.
+    """
+    for subject in subjects:
+        for dataset in datasets:
+            if subject.table is not None:
+                _refuse_other_sizes(subject, subject.table, dataset)
+            if isinstance(subject.table, SourceColumns):
+                _refuse_other_columns(subject, subject.table, dataset)
+        if subject.kind == "predictions":
+            _check_predictions(subject, datasets)
+
+
+def _refuse_other_sizes(
+    subject: Subject, table: SourceColumns | TableSize, dataset: OpenedDataset
+) -> None:
+    directory = dataset.dataset.directory
+    for split in dataset.splits:
+        layout = dataset.dataset.manifest.splits[split].layout
+        reads, given = (table.dim, table.size), (layout.dim, layout.source_size)
+        if reads != given:
+            raise RunError(
+                "The model must be for the dimension and source table of the dataset, "
+                f"{given[0]} and {given[1]} columns; got {reads[0]} and {reads[1]} columns "
+                f"({subject.place}, split {split!r} of {directory}). {_REPAIR}"
+            )
+
+
+def _refuse_other_columns(subject: Subject, table: SourceColumns, dataset: OpenedDataset) -> None:
+    columns, where = dataset.columns, f"({subject.place}, {dataset.dataset.directory})"
+    if table.names != columns.names:
+        raise RunError(
+            f"The model must read the columns of the dataset, {', '.join(columns.names)}; got "
+            f"{', '.join(table.names)} {where}. {_REPAIR}"
+        )
+    unread = [body for body in columns.bodies if body not in table.bodies]
+    if unread:
+        raise RunError(
+            f"The model must know all bodies of the dataset, {', '.join(columns.bodies)}; got one "
+            f"trained without {', '.join(unread)} {where}. {_REPAIR}"
+        )
+    known = dict(table.constants)
+    for name, value in columns.constants:
+        if known.get(name, value) != value:
+            raise RunError(
+                f"The model must be for sources of the dataset, of {name} {value:g}; got one for "
+                f"{name} {known[name]:g} {where}. {_REPAIR}"
+            )
+
+
+def _check_predictions(subject: Subject, datasets: Sequence[OpenedDataset]) -> None:
+    if len(datasets) > 1:
+        raise RunError(
+            "Predictions in a file must be of one dataset, since they are told apart by their "
+            f"splits alone; got {', '.join(dataset.name for dataset in datasets)} "
+            f"({subject.place}). Evaluate them with one dataset at a time."
+        )
+    for dataset in datasets:
+        for split in dataset.splits:
+            subject.on_split(dataset.dataset.split(split), 1)  # which looks at the shapes alone

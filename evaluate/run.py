@@ -8,27 +8,25 @@ from pathlib import Path
 import jax
 
 from hypermagnetics.data import verify_split
-from hypermagnetics.evaluate.dataset_run import evaluate_dataset, look_further
-from hypermagnetics.evaluate.datasets import OpenedDataset
-from hypermagnetics.evaluate.found import Found, record_of
+from hypermagnetics.evaluate.dataset_run import Found, evaluate_dataset, look_further, record_of
 from hypermagnetics.evaluate.measuring.sample_file import SampleFile
-from hypermagnetics.evaluate.plan import Advance, Plan, Tell
+from hypermagnetics.evaluate.plan import OpenedDataset, Plan
 from hypermagnetics.evaluate.report import remove_page, write_report
 from hypermagnetics.evaluate.results.json_file import to_json
 from hypermagnetics.evaluate.results.records import DatasetRecord, Results
 from hypermagnetics.files import write_text_atomically
+from hypermagnetics.log import SILENT, Listener
 from hypermagnetics.run_files import RESULTS_NAME
 
 _SOFTWARE = ("hypermagnetics", "jax", "jaxlib", "equinox", "numpy", "scipy")
 
 
-def evaluate(plan: Plan, advance: Advance, tell: Tell) -> Results:
+def evaluate(plan: Plan, listener: Listener = SILENT) -> Results:
     """Evaluate every subject on every dataset, and write results.json, samples.zarr and the report.
 
     Args:
         plan: The plan.
-        advance: Called with the number of samples just predicted.
-        tell: Called with a short description of the current step.
+        listener: Receives the number of samples just predicted, and the step after the last one.
 
     Returns:
         The results. Apart from times they depend on the files that are read alone.
@@ -43,14 +41,14 @@ def evaluate(plan: Plan, advance: Advance, tell: Tell) -> Results:
     found = Found()
     with SampleFile.open(plan.out) as samples:
         for one in plan.datasets:
-            found += evaluate_dataset(plan, one, samples, advance)
+            found += evaluate_dataset(plan, one, samples, listener)
     for one in () if plan.metrics_only else plan.datasets:
-        found += look_further(plan, one, tell)
+        found += look_further(plan, one, listener)
     results = _results(plan, found)
     remove_page(plan.out)
     write_text_atomically(plan.out / RESULTS_NAME, to_json(results))
     if not plan.metrics_only:
-        tell("drawing the report")
+        listener.tell("drawing the report ...")
         write_report(results, found.evaluated, plan.out)
     return results
 

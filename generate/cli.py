@@ -108,7 +108,7 @@ def _generate(plan: Plan, out: Path, processes: Processes | None) -> None:
     _prepare()
     start = time.monotonic()
     with Progress("hm-generate", plan.num_samples, "samples") as progress:
-        _, num_made = generate(plan, out, progress.advance, processes)
+        _, num_made = generate(plan, out, progress, processes)
     seconds = time.monotonic() - start
     click.echo(
         f"Wrote {out}: {plan.num_samples} samples, {in_bytes(plan.num_bytes)}, in {seconds:.1f} s "

@@ -10,7 +10,7 @@ from hypermagnetics.data.manifest import MANIFEST_NAME
 from hypermagnetics.generate import run
 from hypermagnetics.generate.config import DatasetRecipe
 from hypermagnetics.generate.plan import make_plan
-from hypermagnetics.log import Progress
+from hypermagnetics.log import progress
 
 
 def generate(
@@ -49,11 +49,8 @@ def generate(
     if (found := _finished(Path(out))) and _is_of(found.manifest.identity, plan.identity):
         return found
     processes = run.Processes(workers, gc.freeze) if workers > 1 else None
-    if quiet:
-        run.generate(plan, Path(out), lambda count: None, processes)
-    else:
-        with Progress("generate", plan.num_samples, "samples") as progress:
-            run.generate(plan, Path(out), progress.advance, processes)
+    with progress("generate", plan.num_samples, "samples", quiet=quiet) as listener:
+        run.generate(plan, Path(out), listener, processes)
     return Dataset.open(out)
 
 

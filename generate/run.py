@@ -14,7 +14,7 @@ from hypermagnetics.errors import HypermagneticsError, InterruptedRunError
 from hypermagnetics.generate.plan import Plan
 from hypermagnetics.generate.shards import make_shard, pace
 from hypermagnetics.generate.workers import start_workers
-from hypermagnetics.log import in_bytes
+from hypermagnetics.log import SILENT, Listener, in_bytes
 
 _THREADS = 3
 """Threads, each with a shard of its own. Computing, writing and hashing release the interpreter, so
@@ -34,14 +34,14 @@ class Processes:
 
 
 def generate(
-    plan: Plan, directory: Path, advance: Callable[[int], None], processes: Processes | None = None
+    plan: Plan, directory: Path, listener: Listener = SILENT, processes: Processes | None = None
 ) -> tuple[Manifest, int]:
     """Make a dataset, or complete an unfinished one.
 
     Args:
         plan: Plan of the dataset.
         directory: Where.
-        advance: Called with the number of samples of each block written, or found written.
+        listener: Receives the number of samples of each block written, or found written.
         processes: Worker processes that make the shards; None for threads of this process.
 
     Returns:
@@ -56,8 +56,8 @@ def generate(
         missing = [(split, shard) for split, shard in plan.shards() if not writer.has(split, shard)]
         _refuse_too_little_space(plan, directory, missing)
         num_made = sum(shard.num_samples for _, shard in missing)
-        advance(plan.num_samples - num_made)
-        _make(plan, directory, writer, missing, advance, processes)
+        listener.skip(plan.num_samples - num_made)
+        _make(plan, directory, writer, missing, listener, processes)
         return writer.finish(), num_made
 
 
@@ -69,7 +69,7 @@ def _make(
     directory: Path,
     writer: DatasetWriter,
     missing: list[tuple[str, Shard]],
-    advance: Callable[[int], None],
+    listener: Listener,
     processes: Processes | None,
 ) -> None:
     """Make and record all missing shards."""
@@ -81,7 +81,7 @@ def _make(
         if stop.is_set():
             raise InterruptedRunError("The shard was given up, as another one failed.")
         with lock:
-            advance(count)
+            listener.advance(count)
 
     def make_here(split: str, shard: Shard) -> ShardRecord:
         return make_shard(plan, directory, split, shard, ahead, written)

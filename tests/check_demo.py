@@ -4,7 +4,7 @@ import json
 import sys
 from pathlib import Path
 
-from hypermagnetics.train.log import wait_share
+from hypermagnetics.train.metrics_log import wait_share
 
 MAX_POTENTIAL_ERROR = 0.03
 MAX_WAIT_SHARE = 0.03

@@ -12,7 +12,7 @@ from hypermagnetics.table import BODIES
 
 PROGRAMS = ("generate", "train", "evaluate")
 LAYERS = (
-    {"errors", "shapes"},
+    {"errors", "shapes", "validation_errors"},
     {
         *("recipes", "config", "files", "grids", "log", "user_code", "compilation_cache"),
         *("subcommands", "child_processes", "table", "run_files"),
@@ -37,7 +37,7 @@ ONLY_IN = {
     "mlflow": {"train.tracking.mlflow"},
     "matplotlib": {
         *("pictures.figure", "train.plotting.figure"),
-        *("train.sweep.axes", "train.sweep.picture"),
+        "train.sweep.picture",
         *(f"evaluate.report.{name}" for name in REPORT_DRAWS),
     },
     "fmm3dpy": {"evaluate.baselines.fmm3d"},

@@ -14,9 +14,8 @@ from packaging_facts import ROOT
 
 from hypermagnetics.config import load_recipe
 from hypermagnetics.data import Dataset
-from hypermagnetics.evaluate.datasets import OpenedDataset, open_datasets
+from hypermagnetics.evaluate.plan import OpenedDataset, check_fit, open_datasets
 from hypermagnetics.evaluate.subjects.arguments import sort_arguments
-from hypermagnetics.evaluate.subjects.fitting import check_fit
 from hypermagnetics.evaluate.subjects.opening import open_subjects
 from hypermagnetics.evaluate.subjects.subject import Subject
 from hypermagnetics.generate.config import DatasetRecipe
@@ -48,7 +47,7 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny: Dataset) -> Iter
     for name in ("discs", "more-discs"):
         shutil.copytree(tiny.directory, name)
     recipe = load_recipe(DatasetRecipe, "dataset", "spheres-3d", SPHERES)
-    generate(make_plan(recipe, "zarr"), Path("spheres"), lambda count: None)
+    generate(make_plan(recipe, "zarr"), Path("spheres"))
     discs = ModelInputs(columns=SourceColumns.of("disc", constants={"radius": 1.0}))
     model = HyperLayer(
         8,

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import PyTree
 
 from hypermagnetics.models import Model
-from hypermagnetics.train.batch import DeviceBatch
+from hypermagnetics.train.devices import DeviceBatch
 from hypermagnetics.train.objective import Losses, Objective
 
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from hypermagnetics.log import per_cent
 from hypermagnetics.models import Model, load, num_parameters
 from hypermagnetics.models.card import usage_card
 from hypermagnetics.models.store import Header, read_file
@@ -100,8 +101,3 @@ def _errors(records: list[dict[str, Any]], step: Any) -> dict[str, str]:
         )
         for name in ("potential", "field")
     }
-
-
-def per_cent(fraction: float | None) -> str:
-    """A fraction for people, as in "3.4 %"."""
-    return "undefined" if fraction is None else f"{100 * fraction:.3g} %"

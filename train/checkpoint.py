@@ -1,6 +1,8 @@
 """Checkpoints: the state needed to resume a run, one file each, the newest of them kept."""
 
-from collections.abc import Callable, Sequence
+import errno
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import equinox as eqx
@@ -8,7 +10,13 @@ import jax
 from pydantic import JsonValue, ValidationError
 
 from hypermagnetics.config import Config
-from hypermagnetics.errors import DamagedFileError, ModelFileError
+from hypermagnetics.errors import (
+    DamagedFileError,
+    DivergenceError,
+    ModelFileError,
+    RunWriteError,
+)
+from hypermagnetics.log import SILENT, Listener
 from hypermagnetics.models import Model
 from hypermagnetics.models.store import (
     Header,
@@ -20,6 +28,10 @@ from hypermagnetics.models.store import (
 from hypermagnetics.run_files import RunFiles
 from hypermagnetics.train.phases import Phase, phase_of
 from hypermagnetics.train.step import State
+from hypermagnetics.validation_errors import first_misfit
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""Errors of a full or failing disk; missing permissions or directories are another matter."""
 
 
 class Reached(Config):
@@ -69,7 +81,7 @@ def save_checkpoint(
 def load_newest(
     files: RunFiles,
     phases: Sequence[Phase],
-    tell: Callable[[str], None],
+    listener: Listener = SILENT,
     user_model: type[Model] | None = None,
 ) -> tuple[State, Reached] | None:
     """Read the newest sound checkpoint.
@@ -77,7 +89,7 @@ def load_newest(
     Args:
         files: The run.
         phases: The phases of its recipe, which decide the structure.
-        tell: Called with a line about each checkpoint that is passed over.
+        listener: Receives a line about each checkpoint that is passed over.
         user_model: The class of its model, if that is a user's.
 
     Returns:
@@ -97,7 +109,7 @@ def load_newest(
                     f"A run must have a sound checkpoint to go on from; got {len(steps)} that are "
                     f"damaged, the last one so: {error} Start the run again with --overwrite."
                 ) from error
-            tell(f"{error} The checkpoint before it is used.")
+            listener.tell(f"{error} The checkpoint before it is used.")
     return None
 
 
@@ -117,7 +129,61 @@ def _load(
             f"A checkpoint must say how far it is; got {sorted(header.training)} ({path}). "
             "Start the run again with --overwrite."
         )
-    return state, Reached.model_validate(known)
+    try:
+        return state, Reached.model_validate(known)
+    except ValidationError as error:
+        misfit = first_misfit(error, Reached.model_json_schema(), "The progress of a run")
+        raise ModelFileError(
+            f"{misfit.text} (first line of {path}). Start the run again with --overwrite."
+        ) from error
+
+
+@contextmanager
+def divergence_named(files: RunFiles) -> Iterator[None]:
+    """Add the kept checkpoint and the remedy to an error of divergence.
+
+    Args:
+        files: The run.
+
+    Raises:
+        DivergenceError: With that.
+    """
+    try:
+        yield
+    except DivergenceError as error:
+        raise DivergenceError(
+            f"{error} ({files.directory}; {_kept(files)}). Begin another run with a lower "
+            "schedule.learning_rate, or with optimiser.clip_norm set."
+        ) from error
+
+
+@contextmanager
+def full_disk_named(files: RunFiles) -> Iterator[None]:
+    """Add the kept checkpoint and the remedy to an error of a full disk.
+
+    Args:
+        files: The run.
+
+    Raises:
+        RunWriteError: In place of the OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        raise RunWriteError(
+            f"The directory of a run must take what is written; got {error.strerror} "
+            f"({error.filename or files.directory}; {_kept(files)}). Make room, then give the same "
+            f"command again{' with --resume' if files.provenance.exists() else ''}."
+        ) from error
+
+
+def _kept(files: RunFiles) -> str:
+    steps = files.checkpoint_steps()
+    if steps:
+        return f"the last good checkpoint is {files.checkpoint(steps[-1])}"
+    return "no checkpoint had been made"
 
 
 def _best_step_of(path: Path) -> JsonValue:

@@ -12,21 +12,19 @@ from hypermagnetics.compilation_cache import cache_directory
 from hypermagnetics.config import load_recipe
 from hypermagnetics.data import Dataset
 from hypermagnetics.errors import InterruptedRunError, RunError, RunWriteError
-from hypermagnetics.log import errors_in_one_line, say
+from hypermagnetics.log import errors_in_one_line, per_cent, say
 from hypermagnetics.models.user import import_user_model
 from hypermagnetics.recipes import describe_recipe, shipped_recipes
 from hypermagnetics.run_files import RunFiles
 from hypermagnetics.subcommands import CommandOrSubcommand
-from hypermagnetics.train.card import per_cent
+from hypermagnetics.train.checkpoint import full_disk_named
 from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.directory import IfExists, recipe_of
-from hypermagnetics.train.exit_codes import exit_code
 from hypermagnetics.train.export import export_run
-from hypermagnetics.train.last_checkpoint import full_disk_named
 from hypermagnetics.train.notebook import make_run
 from hypermagnetics.train.plotting.cli import plot
 from hypermagnetics.train.run import Outcome
-from hypermagnetics.train.signals import end_on_signals
+from hypermagnetics.train.signals import end_on_signals, exit_code
 from hypermagnetics.train.sweep.cli import sweep_command
 from hypermagnetics.train.user_code import Names
 from hypermagnetics.user_code import look_in_working_directory

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Activity = Literal["steps", "loader", "compiling", "validation", "checkpoints", "tracking"]
 
@@ -49,6 +49,18 @@ class Shares:
         )
 
 
+class Reading(NamedTuple):
+    """Reading of the clock: the time, and the seconds of each activity so far."""
+
+    time: float
+    """Of time.perf_counter [s]."""
+    shares: Shares
+
+    def since(self, before: "Reading", activity: Activity) -> float:
+        """Seconds of an activity since an earlier reading."""
+        return self.shares.seconds[activity] - before.shares.seconds[activity]
+
+
 class Clock:
     """Adds up the seconds of each activity of a process."""
 
@@ -59,12 +71,8 @@ class Clock:
         )
 
     def add(self, activity: Activity, seconds: float) -> None:
-        """Add seconds measured elsewhere."""
+        """Add seconds of an activity."""
         self._seconds[activity] += seconds
-
-    def spent(self, activity: Activity) -> float:
-        """Seconds so far."""
-        return self._seconds[activity]
 
     @contextmanager
     def during(self, activity: Activity) -> Iterator[None]:
@@ -79,3 +87,7 @@ class Clock:
     def shares(self) -> Shares:
         """Seconds so far, by activity."""
         return Shares(dict(self._seconds))
+
+    def read(self) -> Reading:
+        """Read the clock."""
+        return Reading(time.perf_counter(), self.shares)

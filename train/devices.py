@@ -1,18 +1,39 @@
-"""Samples of a batch shared among the devices of this process."""
+"""Batches on the devices of this process, which share their samples."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+import equinox as eqx
 import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array, Float, Int
 
 from hypermagnetics.data import Batch
 from hypermagnetics.errors import RecipeError
-from hypermagnetics.train.batch import DeviceBatch
 
 _AXIS = "samples"
 _Tree = TypeVar("_Tree")
+
+
+class DeviceBatch(eqx.Module):
+    """Blocks on the device; see `hypermagnetics.data.Batch`. Leading axes may stack batches."""
+
+    sources: Float[Array, "*stack blocks samples sources columns"]
+    num_samples: Int[Array, "*stack blocks"]
+    grid: Float[Array, "*stack blocks points dim"]
+    potential: Float[Array, "*stack blocks samples points"]
+    field: Float[Array, "*stack blocks samples points dim"]
+
+
+Augmentation = Callable[[DeviceBatch, Int[Array, ""]], DeviceBatch]
+"""Map from a batch and the number of steps of the whole training before it to the changed batch."""
+
+
+def unchanged(batch: DeviceBatch, number: Int[Array, ""]) -> DeviceBatch:
+    """The batch as it is."""
+    return batch
 
 
 @dataclass(frozen=True)

@@ -1,22 +1,29 @@
-"""Batches on the device: read ahead from files by a thread, or cut from a resident split.
+"""Feeds of batches: read ahead from files by a thread, or cut from a split on the device.
 
 Both give the same values for the same step.
 """
 
+import os
 import queue
 import threading
 import time
+from dataclasses import replace
 from functools import partial
 from types import TracebackType
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from hypermagnetics.data import BatchSchedule, Split, read_batch
-from hypermagnetics.train.batch import DeviceBatch
-from hypermagnetics.train.devices import Devices
+from hypermagnetics.errors import RunError
+from hypermagnetics.log import in_bytes
+from hypermagnetics.train.config import DataConfig
+from hypermagnetics.train.devices import DeviceBatch, Devices
+
+Placement = Literal["device", "stream"]
+"""Place of the training split: on the device, or in mapped files."""
 
 _BATCHES_AHEAD = 2
 """Batches on the device, or on their way to it, while a step runs."""
@@ -190,10 +197,73 @@ def _cut(held: DeviceBatch, blocks: jax.Array) -> DeviceBatch:
 def _cut_points(held: DeviceBatch, blocks: jax.Array, points: jax.Array) -> DeviceBatch:
     cut = _cut(held, blocks)
     each = jnp.broadcast_to(points, (len(blocks), points.shape[-1]))
-    return DeviceBatch(
-        cut.sources,
-        cut.num_samples,
-        jax.vmap(lambda grid, chosen: grid[chosen])(cut.grid, each),
-        jax.vmap(lambda values, chosen: values[:, chosen])(cut.potential, each),
-        jax.vmap(lambda values, chosen: values[:, chosen])(cut.field, each),
+    chosen: DeviceBatch = replace(
+        cut,
+        grid=jax.vmap(lambda grid, chosen: grid[chosen])(cut.grid, each),
+        potential=jax.vmap(lambda values, chosen: values[:, chosen])(cut.potential, each),
+        field=jax.vmap(lambda values, chosen: values[:, chosen])(cut.field, each),
     )
+    return chosen
+
+
+def choose_placement(config: DataConfig, split: Split) -> Placement:
+    """Choose the placement of the split.
+
+    Args:
+        config: Section of the recipe.
+        split: The split that is trained on.
+
+    Returns:
+        "device" if it fits into the share of the device's memory that the recipe allows, unless
+        the recipe says "stream". On a CPU, whose memory holds the mapped files anyway, "auto"
+        means "stream".
+
+    Raises:
+        RunError: If the recipe says "device" and the split does not fit.
+    """
+    device = jax.devices()[0]
+    needed = _bytes_on_device(split)
+    if config.mode == "stream" or (config.mode == "auto" and device.platform == "cpu"):
+        return "stream"
+    available = _memory(device) * config.device_share
+    if needed <= available:
+        return "device"
+    if config.mode == "device":
+        raise RunError(
+            f"The split must fit into {config.device_share:g} of the memory of the device, "
+            f"{in_bytes(available)}; got {in_bytes(needed)} (split {split.name!r}, {device}). "
+            "Raise data.device_share, or set data.mode to 'stream'."
+        )
+    return "stream"
+
+
+def open_feed(
+    placement: Placement, split: Split, schedule: BatchSchedule, first_step: int, devices: Devices
+) -> Feed:
+    """Open the batches of a training.
+
+    Args:
+        placement: Placement of the split.
+        split: Split that is read.
+        schedule: Blocks and points of each step.
+        first_step: The step that comes first.
+        devices: Devices of the batches.
+
+    Returns:
+        The feed, to be entered.
+    """
+    if placement == "device":
+        return DeviceFeed(split, schedule, first_step, devices)
+    return StreamFeed(split, schedule, first_step, devices)
+
+
+def _bytes_on_device(split: Split) -> int:
+    """Bytes of the split on the device: whole blocks with a grid each, and one block more."""
+    return split.layout.block_bytes * (split.layout.num_blocks + 1)
+
+
+def _memory(device: jax.Device) -> int:
+    """Memory of the device in bytes; that of the machine if unknown."""
+    statistics = device.memory_stats() or {}
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return int(statistics.get("bytes_limit", machine))

@@ -1,28 +1,29 @@
-"""The steps of one process."""
+"""The steps of one process, and the conditions that end a run."""
 
 import time
 from collections import deque
-from collections.abc import Callable
+from contextlib import nullcontext
 
 import jax
 from pydantic import JsonValue
 
 from hypermagnetics.errors import InterruptedRunError
+from hypermagnetics.log import Listener
 from hypermagnetics.run_files import RunFiles
 from hypermagnetics.train.checkpoint import Reached, load_newest
 from hypermagnetics.train.clock import Clock
-from hypermagnetics.train.ending import reason_to_end, reason_to_stop
+from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.feed import Feed
 from hypermagnetics.train.keeper import Keeper, Kept
-from hypermagnetics.train.log import MetricsLog
-from hypermagnetics.train.note import note
+from hypermagnetics.train.metrics_log import MetricsLog
 from hypermagnetics.train.objective import Losses
 from hypermagnetics.train.phases import Phase, phase_of
 from hypermagnetics.train.setup import Setup
 from hypermagnetics.train.signals import StopRequest
 from hypermagnetics.train.step import State, Steps, compiled_steps
-from hypermagnetics.train.tracking.opening import open_tracking
-from hypermagnetics.train.windows import Windows
+from hypermagnetics.train.tracking.pictures import Pictures
+from hypermagnetics.train.tracking.tracking import open_tracking
+from hypermagnetics.train.windows import Windows, status_line
 
 _AHEAD = 2
 """Dispatches queued on the device: enough to keep it busy. More would hold more batches, and times
@@ -40,42 +41,44 @@ class Loop:
         setup: Setup,
         files: RunFiles,
         provenance: dict[str, JsonValue],
-        tell: Callable[[str], None],
+        listener: Listener,
     ) -> None:
         """Read the newest checkpoint, or begin; arguments as of `train`."""
-        self._setup, self._files = setup, files
+        self._setup, self._files, self._listener = setup, files, listener
         self.clock = Clock()
-        self._state, self.progress, self._phase = self._begin(tell)
+        self._state, self.progress, self._phase = self._begin()
         self.ending = reason_to_end(setup.recipe, self.progress)
         self._done, self._steps = self.progress.step, self._compiled()
         self._is_compiled = False
-        # A run that is finished has nothing more to tell.
+        # A finished run has no news.
         names = () if self.ending and files.model.exists() else setup.recipe.tracking.to
-        self._tracking = open_tracking(names, setup, files, self._done, self.clock, tell)
-        # Of a run that is over and stays so, every line is kept.
+        pictures = Pictures(setup.dataset, setup.valid)
+        self._tracking = open_tracking(
+            names, setup.recipe, pictures, files, self._done, self.clock, listener
+        )
+        # A finished run keeps all its log lines.
         every = 1 if self.ending and files.model.exists() else setup.recipe.validation.every
         self._log = MetricsLog(files.metrics, self._done, self._tracking.scalars, every)
         self._windows = Windows(self._log, self.clock, setup, self._done)
         show = self._tracking.picture
         self._keeper = Keeper(setup, files, provenance, self._log, self.clock, show)
         self._in_flight: deque[Losses] = deque()
-        self._note = ""
+        self._status = ""
         self._start, self._seconds_before = time.monotonic(), self.progress.seconds or 0.0
 
-    def run(self, feed: Feed, stop: StopRequest, advance: Callable[[int, str], None]) -> None:
+    def run(self, feed: Feed, stop: StopRequest) -> None:
         """Make the remaining steps.
 
         Args:
             feed: Their batches.
             stop: Whether a signal has come.
-            advance: Told about steps.
         """
-        self._windows.skip()
+        self._windows.restart()
         while self.ending is None:
             count = self._make_steps(feed)
             stopped = stop.signal  # looked at once: a signal may come at any moment
-            self._look_around(feed.wait_seconds, stops=stopped is not None)
-            advance(count, self._note)
+            self._look_around(stops=stopped is not None)
+            self._listener.advance(count, self._status)
             if stopped is not None and self.ending is None:
                 raise InterruptedRunError(
                     f"A run must reach step {self._setup.recipe.schedule.num_steps} to be "
@@ -107,9 +110,9 @@ class Loop:
         """Speed of the steps of this process."""
         return self._windows.samples_per_second
 
-    def _begin(self, tell: Callable[[str], None]) -> tuple[State, Reached, Phase]:
+    def _begin(self) -> tuple[State, Reached, Phase]:
         setup = self._setup
-        found = load_newest(self._files, setup.phases, tell, setup.code.model)
+        found = load_newest(self._files, setup.phases, self._listener, setup.code.model)
         if found is None:
             phase = setup.phases[0]
             state, progress = phase.method.begin(setup.new_model()), Reached()
@@ -129,12 +132,13 @@ class Loop:
             state = phase.method.begin(self._state.model, self._state.average)
             self._state, self._steps = self._setup.devices.copies(state), self._compiled()
         count = self._steps_until_due()
+        waited = feed.wait_seconds
         batches = [feed.next() for _ in range(count)]
-        start = time.perf_counter()
-        self._state, losses = self._steps(self._state, batches, self._done)
-        compiling = 0.0 if self._is_compiled else time.perf_counter() - start
+        self.clock.add("loader", feed.wait_seconds - waited)
+        with nullcontext() if self._is_compiled else self.clock.during("compiling"):
+            self._state, losses = self._steps(self._state, batches, self._done)
         self._is_compiled = True
-        self._windows.add(losses, count, phase, compiling)
+        self._windows.add(losses, count, phase)
         self._in_flight.append(losses)
         if len(self._in_flight) > _AHEAD:
             jax.block_until_ready(self._in_flight.popleft())
@@ -150,7 +154,7 @@ class Loop:
             ends.append(self._phase.end)
         return min(min(ends) - done, self._setup.steps_per_dispatch)
 
-    def _look_around(self, waited: float, *, stops: bool) -> None:
+    def _look_around(self, *, stops: bool) -> None:
         """Log, validate and save as due."""
         recipe, done = self._setup.recipe, self._done
         seconds = self._seconds()
@@ -160,8 +164,8 @@ class Loop:
         ends = reason_to_stop(recipe, done, seconds) is not None
         logs = done % recipe.tracking.log_every == 0
         if validates or saves or ends or logs:
-            self._windows.close(waited)
-            self._note = note(self._windows.pace, self._keeper.validation)
+            self._windows.close()
+            self._status = status_line(self._windows.pace, self._keeper.validation)
         if not (validates or saves or ends):
             return
         self._windows.drain()
@@ -170,9 +174,58 @@ class Loop:
         self.ending = reason_to_end(recipe, self.progress)
         if saves or self.ending is not None:
             self._keeper.save(self._state, self.progress)
-        self._windows.skip()
+        self._windows.restart()
 
     def _seconds(self) -> float | None:
         if self._setup.recipe.schedule.max_minutes is None:
             return None
         return self._seconds_before + time.monotonic() - self._start
+
+
+def reason_to_end(recipe: TrainingRecipe, progress: Reached) -> str | None:
+    """Reason why a run is finished, in words; None if it is not.
+
+    It is a function of what a checkpoint holds, so a finished run is known as one, and goes on if
+    its recipe is given a later end.
+
+    Args:
+        recipe: The recipe.
+        progress: Progress of the run.
+
+    Returns:
+        As in "the last step, 8000, was reached".
+    """
+    over = reason_to_stop(recipe, progress.step, progress.seconds)
+    validation = recipe.validation
+    if over is not None:
+        return over
+    if validation.patience is None or progress.best_step is None:
+        return None
+    if progress.step % validation.every:
+        # Else a signal or a checkpoint between two validations would move the end.
+        return None
+    waited = (progress.step - progress.best_step) // validation.every
+    if waited >= validation.patience and progress.step >= validation.min_steps:
+        return (
+            f"{waited} validations had no new best loss (validation.patience {validation.patience})"
+        )
+    return None
+
+
+def reason_to_stop(recipe: TrainingRecipe, step: int, seconds: float | None) -> str | None:
+    """Reasons to end between two validations, checked after every step.
+
+    Args:
+        recipe: The recipe.
+        step: Steps made.
+        seconds: Time of training, if it ends the run.
+
+    Returns:
+        As `reason_to_end`.
+    """
+    schedule = recipe.schedule
+    if step >= schedule.num_steps:
+        return f"the last step, {schedule.num_steps}, was reached"
+    if schedule.max_minutes is not None and (seconds or 0.0) >= 60 * schedule.max_minutes:
+        return f"{schedule.max_minutes:g} minutes of training were over"
+    return None

@@ -9,11 +9,10 @@ import jax
 from hypermagnetics.config import changed_recipe
 from hypermagnetics.data import Dataset
 from hypermagnetics.errors import RunError
-from hypermagnetics.log import Progress, say
+from hypermagnetics.log import per_cent, progress
 from hypermagnetics.models import Model, load
 from hypermagnetics.run_files import RunFiles
 from hypermagnetics.train import run as runs
-from hypermagnetics.train.card import per_cent
 from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.directory import IfExists, check_run, open_run, recipe_of
 from hypermagnetics.train.run import Outcome
@@ -121,39 +120,12 @@ def make_run(
     check_run(files, recipe, dataset, if_exists)
     names = {recipe.data.train, recipe.data.valid}
     total = sum(entry.bytes for name in names for entry in dataset.split(name).files())
-    if recipe.data.check == "all" and not quiet:
-        with Progress("checking the dataset", total, "B") as checking:
-            setup = make_setup(recipe, dataset, checking.advance)
-    else:
-        setup = make_setup(recipe, dataset, lambda count: None)
-    with open_run(files, recipe, dataset, if_exists) as provenance:
-        about = provenance.for_model_file()
-        if quiet:
-            outcome = runs.train(setup, files, about, _Silent())
-        else:
-            with Progress("hm-train", recipe.schedule.num_steps, "steps") as progress:
-                outcome = runs.train(setup, files, about, _Console(progress))
+    checks = recipe.data.check == "all"
+    with progress("checking the dataset", total, "B", quiet=quiet or not checks) as listener:
+        setup = make_setup(recipe, dataset, listener)
+    with (
+        open_run(files, recipe, dataset, if_exists) as provenance,
+        progress("hm-train", recipe.schedule.num_steps, "steps", quiet=quiet) as listener,
+    ):
+        outcome = runs.train(setup, files, provenance.for_model_file(), listener)
     return outcome, setup.code.model
-
-
-class _Silent:
-    """Shows nothing."""
-
-    def advance(self, count: int, note: str) -> None:
-        pass
-
-    def tell(self, text: str) -> None:
-        pass
-
-
-class _Console:
-    """Shows progress and messages on stderr."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-
-    def advance(self, count: int, note: str) -> None:
-        self._progress.advance(count, note)
-
-    def tell(self, text: str) -> None:
-        say(f"hm-train: {text}")

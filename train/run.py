@@ -1,33 +1,21 @@
 """A training from its start, or from its last checkpoint, to its model file."""
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 from pydantic import JsonValue
 
 from hypermagnetics.files import atomic_file, write_text_atomically
+from hypermagnetics.log import Listener
 from hypermagnetics.models.store import read_file
 from hypermagnetics.run_files import RunFiles
 from hypermagnetics.train.card import model_card
-from hypermagnetics.train.checkpoint import Reached
+from hypermagnetics.train.checkpoint import Reached, divergence_named, full_disk_named
 from hypermagnetics.train.clock import Shares
-from hypermagnetics.train.last_checkpoint import divergence_named, full_disk_named
+from hypermagnetics.train.feed import Placement, open_feed
 from hypermagnetics.train.loop import Loop
-from hypermagnetics.train.placement import Placement, open_feed
 from hypermagnetics.train.setup import Setup
 from hypermagnetics.train.signals import stop_on_signals
 from hypermagnetics.train.validation import Validation
-
-
-@runtime_checkable
-class Listener(Protocol):
-    """Receives the progress of a run."""
-
-    def advance(self, count: int, note: str) -> None:
-        """Called with the number of steps just done and a status line."""
-
-    def tell(self, text: str) -> None:
-        """Called with a message of one line."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +46,7 @@ def train(
         setup: The parts of the training.
         files: Files of the run.
         provenance: Metadata of every model file beside the parameters.
-        listener: Told about every step.
+        listener: Receives steps, with a status line, and messages.
 
     Returns:
         The outcome.
@@ -70,12 +58,12 @@ def train(
         RunWriteError: If the directory cannot be written to; the last checkpoint is sound.
     """
     with full_disk_named(files), divergence_named(files):
-        loop = Loop(setup, files, provenance, listener.tell)
-        listener.advance(loop.progress.step, "")
+        loop = Loop(setup, files, provenance, listener)
+        listener.skip(loop.progress.step)
         is_there = loop.ending is not None and files.model.exists()
         try:
             if not is_there:
-                _go_on(loop, setup, files, listener)
+                _go_on(loop, setup, files)
         finally:
             loop.close()
     assert loop.ending is not None, "the loop ends so, or by an exception"
@@ -92,7 +80,7 @@ def train(
     )
 
 
-def _go_on(loop: Loop, setup: Setup, files: RunFiles, listener: Listener) -> None:
+def _go_on(loop: Loop, setup: Setup, files: RunFiles) -> None:
     """Make the remaining steps, and the files of a finished run."""
     for file in (files.model, files.card, files.final):
         file.unlink(missing_ok=True)
@@ -101,7 +89,7 @@ def _go_on(loop: Loop, setup: Setup, files: RunFiles, listener: Listener) -> Non
         stop_on_signals() as stop,
         open_feed(setup.placement, split, setup.schedule, first, setup.devices) as feed,
     ):
-        loop.run(feed, stop, listener.advance)
+        loop.run(feed, stop)
         kept = loop.finish()
     # Before the model, which says that the run is finished.
     name = setup.dataset.directory.resolve().name

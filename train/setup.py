@@ -1,6 +1,5 @@
 """Preparation of a training: data, model, objective, optimiser."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import equinox as eqx
@@ -19,6 +18,7 @@ from hypermagnetics.data import (
     verify_split,
 )
 from hypermagnetics.errors import DatasetError, RecipeError
+from hypermagnetics.log import SILENT, Listener
 from hypermagnetics.models import Model, ModelInputs, TrainedRange, build_model
 from hypermagnetics.models.user import UserModelConfig, check_user_model
 from hypermagnetics.shapes import Points, SourceTable
@@ -26,6 +26,7 @@ from hypermagnetics.table import SourceColumns
 from hypermagnetics.train.augmentation import make_augmentation
 from hypermagnetics.train.config import NormalisationConfig, TrainingRecipe
 from hypermagnetics.train.devices import Devices
+from hypermagnetics.train.feed import Placement, choose_placement
 from hypermagnetics.train.losses import check_point_loss
 from hypermagnetics.train.normalisation import Normalisation, rms, scales_of
 from hypermagnetics.train.objective import (
@@ -34,8 +35,7 @@ from hypermagnetics.train.objective import (
     make_objective,
 )
 from hypermagnetics.train.phases import Phase, make_phases
-from hypermagnetics.train.placement import Placement, choose_placement
-from hypermagnetics.train.tracking.requirements import refuse_unusable
+from hypermagnetics.train.tracking.tracking import refuse_unusable
 from hypermagnetics.train.user_code import UserCode, user_code_of
 
 _EXAMPLES = 1 << 16
@@ -86,13 +86,13 @@ class Setup:
         return self.recipe.data.blocks_per_batch * self.train.layout.samples_per_grid
 
 
-def make_setup(recipe: TrainingRecipe, dataset: Dataset, advance: Callable[[int], None]) -> Setup:
+def make_setup(recipe: TrainingRecipe, dataset: Dataset, listener: Listener = SILENT) -> Setup:
     """Prepare a training.
 
     Args:
         recipe: The recipe.
         dataset: The dataset.
-        advance: Called with the bytes of each file that was checked.
+        listener: Receives the bytes of each file that was checked.
 
     Returns:
         The parts.
@@ -119,7 +119,7 @@ def make_setup(recipe: TrainingRecipe, dataset: Dataset, advance: Callable[[int]
     template = _template(recipe, inputs, code)
     if recipe.data.check == "all":
         for split in (train, valid):
-            verify_split(split, advance)
+            verify_split(split, listener)
     field = train.statistics("field")
     potential = train.statistics("potential")
     objective = make_objective(

@@ -1,4 +1,4 @@
-"""Stop requests by SIGINT, SIGTERM and SIGUSR1, effective after the current step."""
+"""Stop requests by SIGINT, SIGTERM and SIGUSR1, and the exit codes of runs that were stopped."""
 
 import signal
 import threading
@@ -7,7 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from hypermagnetics.errors import InterruptedRunError
+from hypermagnetics.errors import InterruptedRunError, RunWriteError
+
+TRY_AGAIN = 75
+"""EX_TEMPFAIL: a signal stopped the run; the command can be queued again with --resume."""
+
+CANNOT_WRITE = 74
+"""EX_IOERR: the directory of the run cannot be written, as on a full disk."""
 
 _NAMES = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
@@ -76,3 +82,8 @@ def end_on_signals(run: Path) -> Iterator[None]:
     finally:
         for name, handler in before.items():
             signal.signal(name, handler)
+
+
+def exit_code(error: InterruptedRunError | RunWriteError) -> int:
+    """Exit code of hm-train beyond 0 and 2, of sysexits.h, for schedulers."""
+    return TRY_AGAIN if isinstance(error, InterruptedRunError) else CANNOT_WRITE

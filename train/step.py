@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Int, PyTree
 
 from hypermagnetics.models import Model
 from hypermagnetics.train.aggregation import loss_and_gradient
-from hypermagnetics.train.batch import Augmentation, DeviceBatch, unchanged
+from hypermagnetics.train.devices import Augmentation, DeviceBatch, unchanged
 from hypermagnetics.train.objective import Losses, Objective
 
 

@@ -8,8 +8,7 @@ from hypermagnetics.config import Config
 from hypermagnetics.data import Split, read_batch
 from hypermagnetics.metrics import measure
 from hypermagnetics.models import Model
-from hypermagnetics.train.batch import DeviceBatch
-from hypermagnetics.train.devices import Devices
+from hypermagnetics.train.devices import DeviceBatch, Devices
 from hypermagnetics.train.objective import Objective
 
 

@@ -1,29 +1,83 @@
-"""Losses and time of the steps between two log lines; fetched late."""
+"""Windows of steps: their losses and times, as lines of the log and as a status line."""
 
-import time
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import jax
+import numpy as np
 
 from hypermagnetics.errors import DivergenceError
-from hypermagnetics.train.clock import Clock
-from hypermagnetics.train.log import Fetched, MetricsLog, Window
-from hypermagnetics.train.note import Pace
+from hypermagnetics.train.clock import Clock, Reading
+from hypermagnetics.train.metrics_log import MetricsLog
 from hypermagnetics.train.objective import Losses
 from hypermagnetics.train.phases import Phase
 from hypermagnetics.train.setup import Setup
+from hypermagnetics.train.validation import Validation
 
 _RECENT = 10
 """Number of windows averaged for the displayed speed."""
 
 
+class Pace(NamedTuple):
+    """Loss, speed and wait of the last steps."""
+
+    loss: float
+    samples_per_second: float
+    wait_share: float
+    """Share of time spent waiting for the loader."""
+
+
+@dataclass
+class Window:
+    """Consecutive steps between two lines of the log, with their losses still on the device."""
+
+    begun: Reading
+    ended: Reading
+    """Readings of the clock at the ends of the window before and of this one."""
+    phase: Phase
+    """Phase of the last step."""
+    losses: list[Losses] = field(default_factory=list)
+    count: int = 0
+    """Number of steps."""
+
+    @property
+    def seconds(self) -> float:
+        """Duration [s]."""
+        return self.ended.time - self.begun.time
+
+    @property
+    def waited(self) -> float:
+        """Time spent waiting for the loader [s]."""
+        return self.ended.since(self.begun, "loader")
+
+    @property
+    def compiling(self) -> float:
+        """Time spent compiling the steps [s]."""
+        return self.ended.since(self.begun, "compiling")
+
+    def total(self) -> np.ndarray:
+        """The loss of each step; waits for the device."""
+        return np.concatenate([np.asarray(some.total, np.float64) for some in self.losses])
+
+    def mean_terms(self) -> dict[str, float]:
+        """Mean of each term of the losses over the steps."""
+        parts = [jax.device_get(some.terms) for some in self.losses]
+        return {
+            name: float(np.concatenate([part[name] for part in parts]).astype(np.float64).mean())
+            for name in parts[0]
+        }
+
+
 class Windows:
     """Windows of steps, of which the device may still be busy with the last two.
 
-    A window is fetched after the next one is closed, so that the device always has steps to make
+    A window is written after the next one is closed, so that the device always has steps to make
     while the host reads losses and writes a line. It ends, for the clock, when its last step was
     dispatched, which is when all but the last few were made: the loop is never further ahead.
     """
 
     def __init__(self, log: MetricsLog, clock: Clock, setup: Setup, first: int) -> None:
-        """Start the timer.
+        """Begin the first window.
 
         Args:
             log: Log of the lines.
@@ -32,87 +86,118 @@ class Windows:
             first: Steps that were made before.
         """
         self._log, self._clock, self._setup = log, clock, setup
-        self._samples_per_step = setup.samples_per_step
-        self._open: tuple[Window, Phase] | None = None
-        self._closed: tuple[Window, Phase] | None = None
-        self._waited = 0.0
-        self.skip()
-        self._timed: list[Window] = []
+        self._open: Window | None = None
+        self._closed: Window | None = None
+        self._written: list[Window] = []
+        self.restart()
         self.seen = first
         """Number of steps whose losses are known to be finite."""
         self.pace: Pace | None = None
-        """Loss of the last fetched window, and speed of the last few."""
+        """Loss of the last written window, and speed of the last few."""
 
-    def add(self, losses: Losses, count: int, phase: Phase, compiling: float) -> None:
-        """Store the losses of some steps, and the time to compile them [s]."""
-        window = Window(self._waited) if self._open is None else self._open[0]
-        window.add(losses, count, compiling)
-        # A window may reach into the next phase; the rate that is told is that of its last step.
-        self._open = window, phase
+    def restart(self) -> None:
+        """Begin a window now, after work that is no step."""
+        self._begun = self._clock.read()
 
-    def close(self, waited: float) -> None:
-        """Close the window; fetch the one before it.
+    def add(self, losses: Losses, count: int, phase: Phase) -> None:
+        """Keep the losses of some steps, still on the device."""
+        if self._open is None:
+            self._open = Window(self._begun, self._begun, phase)
+        self._open.losses.append(losses)
+        self._open.count += count
+        # A window may reach into the next phase; the rate that is logged is that of its last step.
+        self._open.phase = phase
 
-        Args:
-            waited: Time that the loop has waited for the loader so far [s].
+    def close(self) -> None:
+        """Close the window; write the one before it.
 
         Raises:
             DivergenceError: If a loss of the one before is not finite.
         """
         before, self._closed, self._open = self._closed, self._open, None
         if self._closed is not None:
-            self._closed[0].close(waited)
-        self._waited = waited
+            self._begun = self._closed.ended = self._clock.read()
         if before is not None:
-            self._fetch(*before)
+            self._write(before)
 
     def drain(self) -> None:
-        """Wait for the closed window and fetch it; errors as of `close`."""
+        """Wait for the closed window and write it; errors as of `close`."""
         if self._closed is not None:
-            (window, phase), self._closed = self._closed, None
-            window.wait()
-            self._fetch(window, phase)
-
-    def skip(self) -> None:
-        """Restart the timer, after work that is no step."""
-        self._mark, self._tracked = time.perf_counter(), self._clock.spent("tracking")
+            window, self._closed = self._closed, None
+            jax.block_until_ready(window.losses)
+            window.ended = self._clock.read()
+            self._write(window)
 
     @property
     def samples_per_second(self) -> float:
         """Speed in the windows without compilation, if there are any."""
-        warm = [window for window in self._timed if not window.compiling] or self._timed
-        seconds = sum(window.seconds for window in warm)
-        steps = sum(window.count for window in warm)
-        return steps * self._samples_per_step / seconds if seconds else 0.0
+        samples, seconds = self._samples_and_seconds(self._written)
+        return samples / seconds if seconds else 0.0
 
-    def _fetch(self, window: Window, phase: Phase) -> None:
-        fetched = window.fetch(self._mark)
-        other = self._clock.spent("tracking") - self._tracked + window.waited + window.compiling
-        self._mark, self._tracked = window.ended, self._clock.spent("tracking")
-        self._refuse_nonfinite(fetched)
+    def _write(self, window: Window) -> None:
+        total = window.total()
+        self._refuse_nonfinite(total)
         self.seen += window.count
-        record = window.record(fetched, self._samples_per_step)
-        rate = phase.learning_rate(self.seen - 1)
-        self._log.write({"step": self.seen, "learning_rate": rate, **record})
-        self._timed.append(window)
-        self.pace = self._pace(fetched)
-        self._clock.add("loader", window.waited)
-        self._clock.add("compiling", window.compiling)
+        samples = window.count * self._setup.samples_per_step
+        self._log.write(
+            {
+                "step": self.seen,
+                "learning_rate": window.phase.learning_rate(self.seen - 1),
+                "loss": float(total.mean()),
+                "losses": {**window.mean_terms()},
+                "steps": window.count,
+                "compiles": window.compiling > 0,
+                "seconds_per_step": window.seconds / window.count,
+                "samples_per_second": samples / window.seconds,
+                "wait_share": window.waited / window.seconds,
+            }
+        )
+        self._written.append(window)
+        window.losses.clear()
+        other = window.waited + window.compiling + window.ended.since(window.begun, "tracking")
         self._clock.add("steps", max(window.seconds - other, 0.0))
+        recent = self._written[-_RECENT:]
+        samples, seconds = self._samples_and_seconds(recent)
+        waited = sum(window.waited for window in _warm(recent))
+        self.pace = Pace(float(total.mean()), samples / seconds, waited / seconds)
 
-    def _pace(self, fetched: Fetched) -> Pace:
-        recent = self._timed[-_RECENT:]
-        recent = [window for window in recent if not window.compiling] or recent
-        seconds = sum(window.seconds for window in recent)
-        samples = self._samples_per_step * sum(window.count for window in recent)
-        waited = sum(window.waited for window in recent)
-        return Pace(float(fetched.total.mean()), samples / seconds, waited / seconds)
+    def _samples_and_seconds(self, windows: list[Window]) -> tuple[int, float]:
+        warm = _warm(windows)
+        steps = sum(window.count for window in warm)
+        seconds = sum((window.seconds for window in warm), 0.0)
+        return steps * self._setup.samples_per_step, seconds
 
-    def _refuse_nonfinite(self, fetched: Fetched) -> None:
-        good = fetched.first_nonfinite()
-        if good is not None:
-            step = self.seen + good + 1
+    def _refuse_nonfinite(self, total: np.ndarray) -> None:
+        bad = np.flatnonzero(~np.isfinite(total))
+        if bad.size:
+            step = self.seen + int(bad[0]) + 1
             raise DivergenceError(
-                f"The loss must be finite; got {fetched.total[good]:g} at step {step}, on "
+                f"The loss must be finite; got {total[bad[0]]:g} at step {step}, on "
                 f"{self._setup.samples_of(step)}"
             )
+
+
+def _warm(windows: list[Window]) -> list[Window]:
+    """Windows without compilation; all if there are none."""
+    return [window for window in windows if not window.compiling] or windows
+
+
+def status_line(pace: Pace | None, found: Validation | None) -> str:
+    """Loss, error, speed and wait, the most important first: a narrow terminal cuts off the end.
+
+    Args:
+        pace: Of the last steps that are known; None before there are any.
+        found: The last validation of this process, if there was one.
+
+    Returns:
+        The line, as in "loss 0.012, error 3.4 %, 51200 samples/s, wait 2 %". The error is the
+        median relative error of the potential.
+    """
+    parts = []
+    if pace is not None:
+        parts.append(f"loss {pace.loss:.3g}")
+    if found is not None and found.potential_median_relative_error is not None:
+        parts.append(f"error {100 * found.potential_median_relative_error:.3g} %")
+    if pace is not None:
+        parts += [f"{pace.samples_per_second:.0f} samples/s", f"wait {100 * pace.wait_share:.0f} %"]
+    return ", ".join(parts)

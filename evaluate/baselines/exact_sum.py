@@ -4,12 +4,11 @@ from dataclasses import dataclass
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
-from hypermagnetics.evaluate.baselines.moments import sources_first
-from hypermagnetics.evaluate.subjects.padding import filled_up
-from hypermagnetics.evaluate.subjects.subject import Subject, Values, on_any_split
+from hypermagnetics.evaluate.subjects.subject import Subject, Values, filled_up, on_any_split
 from hypermagnetics.sources import SourceColumns, block_superposition
+from hypermagnetics.table import source_rows
 
 EXACT_SUM_NAME = "exact sum"
 
@@ -53,3 +52,21 @@ def exact_sum(columns: SourceColumns) -> Subject:
         on_split=on_any_split(model),
         model=model,
     )
+
+
+def sources_first(
+    sources: Float[np.ndarray, "samples sources columns"], dim: int
+) -> tuple[Float[np.ndarray, "samples sources columns"], Int[np.ndarray, " samples"]]:
+    """Move rows of zero moment, which are no sources, behind all others.
+
+    Args:
+        sources: Source tables.
+        dim: Number of columns, the first ones, that are the moment.
+
+    Returns:
+        The tables, and how many rows of each are sources.
+    """
+    used = source_rows(sources, dim)
+    order = np.argsort(~used, axis=1, kind="stable")
+    ordered = np.take_along_axis(sources, order[..., None], axis=1)
+    return ordered, used.sum(axis=1).astype(np.int32)

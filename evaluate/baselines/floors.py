@@ -8,8 +8,7 @@ import scipy.linalg
 from jaxtyping import Float
 
 from hypermagnetics.data import Block
-from hypermagnetics.evaluate.baselines.fit import Fit
-from hypermagnetics.evaluate.baselines.kernel import SourceKernel, target_kernel
+from hypermagnetics.evaluate.baselines.kernel import Fit, SourceKernel, target_kernel
 from hypermagnetics.evaluate.subjects.subject import Targets, Values
 
 _Scales = tuple[np.floating, np.floating]

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from hypermagnetics.errors import RunError
-from hypermagnetics.evaluate.baselines.moments import sources_first
+from hypermagnetics.evaluate.baselines.exact_sum import sources_first
 from hypermagnetics.evaluate.subjects.subject import Subject, Values, on_any_split
 from hypermagnetics.sources import SourceColumns
 

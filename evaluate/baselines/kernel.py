@@ -25,6 +25,16 @@ UnitValues = Callable[[SourceTables, NumSources], tuple[BlockPotential, BlockFie
 
 
 @dataclass(frozen=True)
+class Fit:
+    """Predictions of a least-squares fit, beside their labels."""
+
+    block: Block
+    """All samples of the first block, at the points of the fit."""
+    predicted: Values
+    """Predictions for these samples."""
+
+
+@dataclass(frozen=True)
 class SourceKernel:
     """Potential and field of every source, with a unit moment along each axis, at every point."""
 

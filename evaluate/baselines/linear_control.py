@@ -7,8 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from hypermagnetics.data import Block
-from hypermagnetics.evaluate.baselines.fit import Fit
-from hypermagnetics.evaluate.baselines.kernel import SourceKernel
+from hypermagnetics.evaluate.baselines.kernel import Fit, SourceKernel
 from hypermagnetics.evaluate.subjects.subject import Values
 from hypermagnetics.models.inputs import ModelInputs, read_rows
 from hypermagnetics.sources import SourceColumns

@@ -3,50 +3,14 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
 from hypermagnetics.errors import HypermagneticsError
 from hypermagnetics.evaluate.measuring.sample_file import (
     SampleTable,
     read_sample_table,
 )
-from hypermagnetics.evaluate.results.records import SCHEMA_VERSION
+from hypermagnetics.evaluate.results.json_file import from_json
+from hypermagnetics.evaluate.results.records import Results
 from hypermagnetics.run_files import RESULTS_NAME, SAMPLES_NAME
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, strict=True)
-
-
-class _Subject(_Part):
-    name: str
-    kind: str
-
-
-class _Dataset(_Part):
-    name: str
-    sha256: str
-
-
-class _Evaluation(_Part):
-    subject: str
-    dataset: str
-    split: str
-    num_samples: int
-
-
-class _Version(_Part):
-    schema_: int
-
-    model_config = ConfigDict(alias_generator=lambda name: name.rstrip("_"))
-
-
-class _Results(_Part):
-    """The part of results.json that a comparison needs."""
-
-    subjects: tuple[_Subject, ...]
-    datasets: tuple[_Dataset, ...]
-    evaluations: tuple[_Evaluation, ...]
 
 
 class SplitKey(NamedTuple):
@@ -105,7 +69,7 @@ def read_contestants(paths: tuple[Path, ...]) -> tuple[Contestant, ...]:
     )
 
 
-def _splits(results: _Results, subject: str) -> dict[SplitKey, str]:
+def _splits(results: Results, subject: str) -> dict[SplitKey, str]:
     sha256 = {dataset.name: dataset.sha256 for dataset in results.datasets}
     return {
         SplitKey(sha256.get(one.dataset, ""), one.split): one.dataset
@@ -118,34 +82,13 @@ def _file(path: Path) -> Path:
     return path / RESULTS_NAME if path.is_dir() else path
 
 
-def _read(path: Path) -> _Results:
+def _read(path: Path) -> Results:
     try:
         text = path.read_text(encoding="utf-8")
-        version = _Version.model_validate_json(text).schema_
-    except (OSError, ValueError) as error:
+    except (OSError, UnicodeDecodeError) as error:
+        got = str(error.strerror).lower() if isinstance(error, OSError) else "no text"
         raise HypermagneticsError(
-            f"What is compared must be a {RESULTS_NAME} of hm-eval; got {_said(error)} ({path}). "
-            "Check the path, or run hm-eval again."
+            f"A file to compare must be a {RESULTS_NAME} of hm-eval; got {got} ({path}). Check the "
+            "path, or run hm-eval again."
         ) from error
-    if version != SCHEMA_VERSION:
-        raise HypermagneticsError(
-            f"A {RESULTS_NAME} must be of schema {SCHEMA_VERSION}; got schema {version} ({path}). "
-            "Run hm-eval again."
-        )
-    try:
-        return _Results.model_validate_json(text)
-    except ValidationError as error:
-        raise HypermagneticsError(
-            f"A {RESULTS_NAME} must hold what hm-eval writes; got {_said(error)} ({path}). Run "
-            "hm-eval again."
-        ) from error
-
-
-def _said(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        return f"{first['msg'].lower()}{f' at {place}' if place else ''}"
-    if isinstance(error, OSError):
-        return str(error.strerror or error).lower()
-    return f"no text: {type(error).__name__}"
+    return from_json(text, path)

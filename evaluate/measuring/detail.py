@@ -34,15 +34,6 @@ class QuantityDetail:
 
 
 @dataclass(frozen=True)
-class Shown:
-    """Data for charts of a subject on a split: numbers alone, to be drawn in any process."""
-
-    evaluation: Evaluation
-    potential: QuantityDetail
-    field: QuantityDetail
-
-
-@dataclass(frozen=True)
 class Evaluated:
     """Data for all figures of a subject on a split, with the subject itself."""
 
@@ -56,8 +47,3 @@ class Evaluated:
     split: Split
     columns: SourceColumns
     """Columns of the source tables."""
-
-    @property
-    def shown(self) -> Shown:
-        """Data for charts."""
-        return Shown(self.evaluation, self.potential, self.field)

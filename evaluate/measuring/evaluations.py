@@ -9,7 +9,7 @@ from jaxtyping import Float, Float32, Int
 from hypermagnetics.data import Split
 from hypermagnetics.evaluate.measuring.detail import RANKS, Evaluated, QuantityDetail, Rank
 from hypermagnetics.evaluate.measuring.groups import quantity_scores
-from hypermagnetics.evaluate.measuring.measurement import Comparison, Measurement
+from hypermagnetics.evaluate.measuring.measurement import Measurement
 from hypermagnetics.evaluate.results.records import Evaluation, WorstSample
 from hypermagnetics.evaluate.subjects.subject import Subject
 from hypermagnetics.metrics import Errors, steps
@@ -22,13 +22,12 @@ _PER_DECADE = 10
 
 
 def evaluation_of(
-    measurement: Measurement, comparison: Comparison, names: tuple[str, str, str], seconds: float
+    measurement: Measurement, names: tuple[str, str, str], seconds: float
 ) -> Evaluation:
     """The record of one subject on one split.
 
     Args:
-        measurement: Measurement of the split.
-        comparison: One of its comparisons.
+        measurement: Its errors.
         names: Names of the subject, the dataset and the split.
         seconds: Time of the measurement, without the time of the metrics [s].
 
@@ -36,11 +35,11 @@ def evaluation_of(
         The record.
     """
     subject, dataset, split = names
-    both = (comparison.potential, comparison.field)
+    both = (measurement.potential, measurement.field)
     # Nearly all of it is loops of numpy, which leave the interpreter to the other thread.
     with ThreadPoolExecutor(len(both)) as threads:
         potential, field = threads.map(partial(quantity_scores, measurement), both)
-    samples, points = comparison.potential.relative.shape
+    samples, points = measurement.potential.relative.shape
     return Evaluation(
         subject=subject,
         dataset=dataset,
@@ -49,16 +48,15 @@ def evaluation_of(
         num_points=points,
         potential=potential,
         field=field,
-        worst_samples=_worst_samples(split, comparison, measurement.num_sources),
+        worst_samples=_worst_samples(split, measurement),
         seconds=seconds,
-        predict_seconds=comparison.predict_seconds,
+        predict_seconds=measurement.predict_seconds,
     )
 
 
 def evaluated_of(
     evaluation: Evaluation,
     measurement: Measurement,
-    comparison: Comparison,
     subject: Subject,
     split: Split,
     columns: SourceColumns,
@@ -67,8 +65,7 @@ def evaluated_of(
 
     Args:
         evaluation: Its record.
-        measurement: Measurement of the split.
-        comparison: One of its comparisons.
+        measurement: Its errors.
         subject: The subject.
         split: The samples.
         columns: Columns of the source tables.
@@ -76,13 +73,13 @@ def evaluated_of(
     Returns:
         Distributions, pairs, and the samples shown in figures.
     """
-    pairs = comparison.pairs
+    pairs = measurement.pairs
     return Evaluated(
         evaluation=evaluation,
-        potential=_detail(comparison.potential, pairs.true_potential, pairs.potential),
-        field=_detail(comparison.field, pairs.true_field.ravel(), pairs.field.ravel()),
+        potential=_detail(measurement.potential, pairs.true_potential, pairs.potential),
+        field=_detail(measurement.field, pairs.true_field.ravel(), pairs.field.ravel()),
         num_sources=measurement.num_sources,
-        chosen=chosen_samples(comparison.potential.sample_relative_l2()),
+        chosen=chosen_samples(measurement.potential.sample_relative_l2()),
         subject=subject,
         split=split,
         columns=columns,
@@ -111,16 +108,14 @@ def _from_the_least(sample_relative_l2: Float[np.ndarray, " samples"]) -> Int[np
     return defined if defined.size else order
 
 
-def _worst_samples(
-    split: str, comparison: Comparison, num_sources: Int[np.ndarray, " samples"]
-) -> tuple[WorstSample, ...]:
-    potential = comparison.potential.sample_relative_l2()
-    field = comparison.field.sample_relative_l2()
+def _worst_samples(split: str, measurement: Measurement) -> tuple[WorstSample, ...]:
+    potential = measurement.potential.sample_relative_l2()
+    field = measurement.field.sample_relative_l2()
     return tuple(
         WorstSample(
             name=f"{split}[{sample}]",
             sample=int(sample),
-            num_sources=int(num_sources[sample]),
+            num_sources=int(measurement.num_sources[sample]),
             potential_relative_l2=float(potential[sample]),
             field_relative_l2=float(field[sample]),
         )

@@ -28,8 +28,8 @@ def quantity_scores(measurement: Measurement, errors: Errors) -> QuantityScores:
     """The metrics of one quantity, over all points and in groups.
 
     Args:
-        measurement: Places of the points, and numbers of sources of the samples.
-        errors: Errors of one of its comparisons.
+        measurement: Measurement of a subject.
+        errors: Its errors in one quantity.
 
     Returns:
         The metrics. Groups without a point are left out, but for the regions.

@@ -1,45 +1,61 @@
 """Errors of subjects on a split against its labels, measured block by block."""
 
+import os
+import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float32, Int
+from numpy.typing import DTypeLike
 
 from hypermagnetics.data import Block, Split
-from hypermagnetics.evaluate.measuring.pairs import Pairs, pairs_of
 from hypermagnetics.evaluate.measuring.places import Places, places
-from hypermagnetics.evaluate.measuring.workspace import large_array
 from hypermagnetics.evaluate.subjects.subject import BlockPredictor, Subject, Values
+from hypermagnetics.log import SILENT, Listener
 from hypermagnetics.metrics import Errors, measure
 from hypermagnetics.sources import SourceColumns
+
+_PAIRS = 2048
+"""Approximate number of points kept for a split, spread evenly over the samples."""
+_STRIDE = 7919
+"""A prime, so that the points kept differ from sample to sample."""
+
+_BYTES_IN_MEMORY = 1 << 26
 
 _VALUES_PER_CALL = 1 << 20
 """Samples times points per prediction, which bounds the memory on large grids."""
 
 
+class Pairs(NamedTuple):
+    """True and predicted values at the same points."""
+
+    true_potential: Float32[np.ndarray, " points"]
+    potential: Float32[np.ndarray, " points"]
+    true_field: Float32[np.ndarray, "points dim"]
+    field: Float32[np.ndarray, "points dim"]
+
+    @classmethod
+    def join(cls, parts: Sequence["Pairs"]) -> "Pairs":
+        """The pairs of all parts, in order."""
+        return cls(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+
+
 @dataclass(frozen=True)
-class Comparison:
-    """Errors of one subject against the labels of a split."""
+class Measurement:
+    """Errors of one subject on the first samples of a split, and the places of the points."""
 
     potential: Errors
     field: Errors
     pairs: Pairs
     """Some labels and their predictions."""
-    predict_seconds: float
-    """Time of the predictions alone, without a first call, which compiles [s]."""
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """Errors of every subject on the first samples of a split, and the places of its points."""
-
-    comparisons: tuple[Comparison, ...]
-    """One for each subject."""
     places: Places
     num_sources: Int[np.ndarray, " samples"]
+    predict_seconds: float = 0.0
+    """Time of the predictions alone, without a first call, which compiles [s]."""
 
 
 def measure_split(
@@ -49,9 +65,9 @@ def measure_split(
     *,
     unit: float,
     directory: Path,
-    advance: Callable[[int], None],
+    listener: Listener = SILENT,
     num_samples: int | None = None,
-) -> Measurement:
+) -> tuple[Measurement, ...]:
     """Predict the samples of a split with all subjects, and compare with its labels.
 
     Memory holds one block of values, and of the whole split nothing but a relative error for each
@@ -63,11 +79,11 @@ def measure_split(
         columns: Columns of the source tables.
         unit: Length unit of distances [m].
         directory: Directory for large arrays.
-        advance: Called with the number of samples just predicted.
+        listener: Receives the number of samples just predicted.
         num_samples: Number of samples, from the first; all if None.
 
     Returns:
-        The errors.
+        One measurement for each subject.
     """
     layout = split.layout
     shape = (min(num_samples or layout.num_samples, layout.num_samples), layout.num_points)
@@ -84,8 +100,8 @@ def measure_split(
         found.body[samples] = here.body
         for collector in collectors:
             collector.add(first, block)
-            advance(len(block.sources))
-    return Measurement(tuple(one.comparison() for one in collectors), found, num_sources)
+            listener.advance(len(block.sources))
+    return tuple(one.measurement(found, num_sources) for one in collectors)
 
 
 def measure_block(
@@ -100,15 +116,37 @@ def measure_block(
         unit: Length unit of distances [m].
 
     Returns:
-        The errors, of one subject.
+        The errors.
     """
     labels = Values(block.potential, block.field)
     potential, field = (
         measure(values, truth) for values, truth in zip(predicted, labels, strict=True)
     )
     pairs = pairs_of(predicted, labels, 0, len(block.sources))
-    comparison = Comparison(potential, field, pairs, 0.0)
-    return Measurement((comparison,), places(columns, block, unit), block.num_sources)
+    return Measurement(potential, field, pairs, places(columns, block, unit), block.num_sources)
+
+
+def pairs_of(predicted: Values, truth: Values, first: int, num_samples: int) -> Pairs:
+    """Select the pairs to keep of some consecutive samples.
+
+    Args:
+        predicted: The predictions.
+        truth: The labels.
+        first: Number of the first sample.
+        num_samples: Number of samples of the whole split.
+
+    Returns:
+        The pairs; their points depend on the numbers of the samples alone.
+    """
+    every = max(num_samples // _PAIRS, 1)
+    of_each = min(-(-_PAIRS // num_samples), truth.potential.shape[1])
+    numbers = np.arange(first, first + len(truth.potential))
+    numbers = numbers[numbers % every == 0]
+    points = (numbers[:, None] * _STRIDE + np.arange(of_each) * _STRIDE) % truth.potential.shape[1]
+    chosen = np.repeat(numbers - first, of_each), points.ravel()
+    with np.errstate(over="ignore"):
+        kept = (truth.potential, predicted.potential, truth.field, predicted.field)
+        return Pairs(*(values[chosen].astype(np.float32) for values in kept))
 
 
 def samples_per_call(split: Split) -> int:
@@ -147,9 +185,10 @@ class _Collector:
             errors.nonfinite[samples] = part.nonfinite
         self._pairs.append(pairs_of(values, labels, first, self._num_samples))
 
-    def comparison(self) -> Comparison:
-        """The comparison of all samples added."""
-        return Comparison(self._potential, self._field, Pairs.join(self._pairs), self._seconds)
+    def measurement(self, found: Places, num_sources: Int[np.ndarray, " samples"]) -> Measurement:
+        """The errors of all samples added."""
+        pairs = Pairs.join(self._pairs)
+        return Measurement(self._potential, self._field, pairs, found, num_sources, self._seconds)
 
 
 def _no_errors(shape: tuple[int, int], directory: Path) -> Errors:
@@ -182,3 +221,27 @@ def _pieces(split: Split, rows: int, num_samples: int) -> Iterator[tuple[int, Bl
                 ),
             )
             first += stop - start
+
+
+def large_array(shape: tuple[int, ...], dtype: DTypeLike, directory: Path) -> np.ndarray:
+    """An array to be filled, in an unnamed file if it is large.
+
+    Args:
+        shape: Its shape.
+        dtype: Its type.
+        directory: Directory of the file, for arrays larger than 64 MiB. The file has no name, so
+            that nothing is left of it however the process ends.
+
+    Returns:
+        The array, with arbitrary content.
+
+    Raises:
+        OSError: If there is no room for the file. Later, a full disk would end the process.
+    """
+    size = int(np.prod(shape, dtype=object)) * np.dtype(dtype).itemsize
+    if size <= _BYTES_IN_MEMORY:
+        return np.empty(shape, dtype)
+    directory.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=directory) as file:
+        os.posix_fallocate(file.fileno(), 0, size)
+        return np.memmap(file, dtype, "r+", shape=shape)

@@ -10,7 +10,14 @@ import numpy as np
 from jaxtyping import Float, Float32, Int, UInt8
 
 from hypermagnetics.data import Block, Dataset
-from hypermagnetics.sources import BODIES, NEAR, REGIONS, SourceColumns, body_size, signed_distance
+from hypermagnetics.sources import (
+    BODIES,
+    REGIONS,
+    SourceColumns,
+    body_size,
+    region_of,
+    signed_distance,
+)
 
 DISTANCES = (-0.5, -0.25, -0.1, -0.03, 0.0, 0.03, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 """Upper ends of the intervals of signed distance [length units] for errors by distance; the last
@@ -70,8 +77,8 @@ def places(columns: SourceColumns, block: Block, unit: float) -> Places:
         used = block.num_sources > row
         rows = block.sources[used, row]
         gap = signed_distance(columns, rows, block.grid)
-        reach = NEAR * body_size(columns, rows)[:, None]
-        region[used] = np.minimum(region[used], (gap > 0).astype(np.uint8) + (gap > reach))
+        code = region_of(gap, body_size(columns, rows)[:, None])
+        region[used] = np.minimum(region[used], code)
         away = np.abs(gap).astype(np.float32)
         closer = away < nearest[used]
         nearest[used] = np.where(closer, away, nearest[used])

@@ -16,7 +16,7 @@ import zarr
 from jaxtyping import Float, Int
 
 from hypermagnetics.errors import HypermagneticsError
-from hypermagnetics.evaluate.measuring.measurement import Comparison
+from hypermagnetics.evaluate.measuring.measurement import Measurement
 from hypermagnetics.files import sync_directories
 from hypermagnetics.metrics import Errors, row_quantiles
 from hypermagnetics.run_files import SAMPLES_NAME
@@ -52,19 +52,10 @@ class SampleTable:
     field: SampleErrors
 
 
-def sample_table(num_sources: Int[np.ndarray, " samples"], comparison: Comparison) -> SampleTable:
-    """The per-sample values of a comparison.
-
-    Args:
-        num_sources: Number of sources of each sample.
-        comparison: Comparison of a subject with the labels.
-
-    Returns:
-        The values.
-    """
-    return SampleTable(
-        num_sources, _sample_errors(comparison.potential), _sample_errors(comparison.field)
-    )
+def sample_table(measurement: Measurement) -> SampleTable:
+    """The per-sample values of a subject."""
+    both = (measurement.potential, measurement.field)
+    return SampleTable(measurement.num_sources, *map(_sample_errors, both))
 
 
 def _sample_errors(errors: Errors) -> SampleErrors:

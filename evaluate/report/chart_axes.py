@@ -1,6 +1,6 @@
 """The frame of a chart: its axes, the colours and marks of subjects, and a legend below."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import Any, Literal
@@ -36,18 +36,6 @@ class Look:
     """Name in the legend."""
     colour: str
     marker: str
-
-
-@dataclass(frozen=True)
-class Chart:
-    """A chart, with the numbers in it."""
-
-    figure: Figure
-    numbers: Mapping[str, Sequence[object] | np.ndarray]
-    """Columns of the CSV file."""
-    alt: str
-    caption: str
-    panels: int = 1
 
 
 def looks(names: Sequence[str]) -> dict[str, Look]:
@@ -131,6 +119,11 @@ def logarithmic(axes: Axes, which: Literal["x", "y"]) -> None:
     axis.set_major_locator(LogLocator(subs=subs, numticks=9))
     axis.set_major_formatter(FuncFormatter(_tick))
     axis.set_minor_locator(NullLocator())
+
+
+def drawable(values: np.ndarray) -> np.ndarray:
+    """The same values; NaN where a logarithmic axis cannot show them."""
+    return np.where(np.isfinite(values) & (values > 0), values, np.nan)
 
 
 def _tick(value: float, _: int | None) -> str:

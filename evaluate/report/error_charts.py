@@ -1,57 +1,56 @@
 """Errors of several subjects on one split: against distance, number of sources, and spread."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 
-from hypermagnetics.evaluate.measuring.detail import QuantityDetail, Shown
-from hypermagnetics.evaluate.report.chart_axes import Chart, Look, framed, labelled, logarithmic
+from hypermagnetics.evaluate.report.chart_axes import drawable, framed, labelled, logarithmic
+from hypermagnetics.evaluate.report.figures import Undrawn, csv_text
 from hypermagnetics.evaluate.report.formats import per_cent
-from hypermagnetics.evaluate.report.rendering import INK, style
-from hypermagnetics.evaluate.results.records import DistanceScores, Evaluation, QuantityScores
-
-Quantity = Literal["potential", "field"]
-QUANTITIES: tuple[Quantity, ...] = ("potential", "field")
+from hypermagnetics.evaluate.report.inputs import SplitErrors
+from hypermagnetics.evaluate.report.rendering import INK, Picture, style
+from hypermagnetics.evaluate.results.records import DistanceScores
 
 _STYLES = ("-", (0, (5, 1.5)), "-.", (0, (1, 1)))
 
 
-def scores_of(evaluation: Evaluation, quantity: Quantity) -> QuantityScores:
-    """Scores of one quantity."""
-    return evaluation.potential if quantity == "potential" else evaluation.field
-
-
-def detail_of(evaluated: Shown, quantity: Quantity) -> QuantityDetail:
-    """Figure data of one quantity."""
-    return evaluated.potential if quantity == "potential" else evaluated.field
-
-
-def error_against_distance(
-    evaluations: Sequence[Evaluation], quantity: Quantity, looks: Mapping[str, Look]
-) -> Chart:
+def distance(errors: SplitErrors) -> Iterator[Undrawn]:
     """Median and p90 in intervals of distance to the nearest surface.
 
     The intervals are drawn equally wide: near a surface they are narrow, and errors change fast.
     """
-    ranges = _ranges(scores_of(one, quantity) for one in evaluations)
+    yield errors.figure("distance", _distance_chart)
+
+
+def distribution(errors: SplitErrors) -> Iterator[Undrawn]:
+    """Shares of the points by relative error, on a logarithmic axis."""
+    if errors.details:
+        yield errors.figure("distribution", _distribution_chart)
+
+
+def num_sources(errors: SplitErrors) -> Iterator[Undrawn]:
+    """Median error and its interval for each number of sources, or range of numbers."""
+    yield errors.figure("num-sources", _num_sources_chart)
+
+
+def _distance_chart(errors: SplitErrors) -> Picture:
+    quantity, ranges = errors.quantity, _ranges(errors)
     rows: list[tuple[object, ...]] = []
     with style():
-        figure, (axes,) = framed([looks[one.subject] for one in evaluations])
+        figure, (axes,) = framed([errors.looks[subject] for subject in errors.scores])
         _surface(axes, ranges)
-        for evaluation in evaluations:
-            look = looks[evaluation.subject]
-            parts = scores_of(evaluation, quantity).by_distance
+        for subject, scores in errors.scores.items():
+            look, parts = errors.looks[subject], scores.by_distance
             places = np.array([ranges.index((part.low, part.high)) + 0.5 for part in parts])
             medians, p90s = (
-                _drawable([getattr(part, f"{name}_relative_error") for part in parts])
+                _per_cent([getattr(part, f"{name}_relative_error") for part in parts])
                 for name in ("median", "p90")
             )
             axes.plot(places, medians, color=look.colour, marker=look.marker, ms=4.5, lw=1.5)
             axes.plot(places, p90s, color=look.colour, ls=(0, (4, 2)), lw=1)
-            rows += [(evaluation.subject, *_distance_row(part)) for part in parts]
+            rows += [(subject, *_distance_row(part)) for part in parts]
         axes.set_xlim(-0.02 * len(ranges), len(ranges) * 1.02)
         edges = [(place, high) for place, (_, high) in enumerate(ranges, 1) if high is not None]
         axes.set_xticks(*zip(*edges, strict=True) if edges else ([], []))
@@ -64,12 +63,11 @@ def error_against_distance(
         )
         logarithmic(axes, "y")
     names = ("subject", "low", "high", "median_relative_error", "p90_relative_error")
-    columns = _columns((*names, "share_of_points"), rows)
-    return Chart(
+    return Picture(
         figure,
-        columns,
+        csv_text((*names, "share_of_points"), rows),
         f"Relative error of the {quantity} against the distance to the nearest surface. "
-        f"{_largest(evaluations, quantity)}.",
+        f"{_largest(errors)}.",
         "Distances are in length units of the dataset, negative inside a body; intervals are "
         "drawn equally wide.",
     )
@@ -80,22 +78,19 @@ def _short(edge: float) -> str:
     return f"{edge:g}".replace("-", "\N{MINUS SIGN}").replace("0.", ".")
 
 
-def _ranges(scores: Iterable[QuantityScores]) -> list[tuple[float | None, float | None]]:
-    """All intervals of distance with points in any evaluation, in order."""
-    found = {(part.low, part.high) for one in scores for part in one.by_distance}
+def _ranges(errors: SplitErrors) -> list[tuple[float | None, float | None]]:
+    """All intervals of distance with points of any subject, in order."""
+    found = {(part.low, part.high) for one in errors.scores.values() for part in one.by_distance}
     return sorted(found, key=lambda ends: -math.inf if ends[0] is None else ends[0])
 
 
-def error_distribution(
-    evaluated: Sequence[Shown], quantity: Quantity, looks: Mapping[str, Look]
-) -> Chart:
-    """Shares of the points by relative error, on a logarithmic axis."""
+def _distribution_chart(errors: SplitErrors) -> Picture:
+    quantity = errors.quantity
     rows: list[tuple[object, ...]] = []
     with style():
-        figure, (axes,) = framed([looks[one.evaluation.subject] for one in evaluated])
-        for number, one in enumerate(evaluated):
-            look, detail = looks[one.evaluation.subject], detail_of(one, quantity)
-            edges, shares = detail.error_edges, detail.error_shares
+        figure, (axes,) = framed([errors.looks[subject] for subject in errors.details])
+        for number, (subject, detail) in enumerate(errors.details.items()):
+            look, edges, shares = errors.looks[subject], detail.error_edges, detail.error_shares
             axes.stairs(
                 100 * shares,
                 100 * edges,
@@ -106,10 +101,7 @@ def error_distribution(
             middle = int(np.argmax(shares))
             top = 100 * math.sqrt(edges[middle] * edges[middle + 1])
             axes.plot([top], [100 * shares[middle]], look.marker, color=look.colour, ms=5)
-            rows += [
-                (one.evaluation.subject, *row)
-                for row in zip(edges[:-1], edges[1:], shares, strict=True)
-            ]
+            rows += [(subject, *row) for row in zip(edges[:-1], edges[1:], shares, strict=True)]
         labelled(
             axes,
             f"Distribution of the errors of the {quantity}",
@@ -119,44 +111,41 @@ def error_distribution(
         logarithmic(axes, "x")
         axes.set_ylim(bottom=0)
     told = "; ".join(
-        f"{one.evaluation.subject}: half of the points below "
-        f"{per_cent(scores_of(one.evaluation, quantity).median_relative_error)} %, nine of ten "
-        f"below {per_cent(scores_of(one.evaluation, quantity).p90_relative_error)} %"
-        for one in evaluated
+        f"{subject}: half of the points below "
+        f"{per_cent(errors.scores[subject].median_relative_error)} %, nine of ten below "
+        f"{per_cent(errors.scores[subject].p90_relative_error)} %"
+        for subject in errors.details
     )
-    return Chart(
+    return Picture(
         figure,
-        _columns(("subject", "low", "high", "share"), rows),
+        csv_text(("subject", "low", "high", "share"), rows),
         f"Distribution of the relative errors of the {quantity}. {told}.",
         "The first and the last bin also hold what lies beyond them.",
     )
 
 
-def error_against_num_sources(
-    evaluations: Sequence[Evaluation], quantity: Quantity, looks: Mapping[str, Look]
-) -> Chart:
-    """Median error and its interval for each number of sources, or range of numbers."""
+def _num_sources_chart(errors: SplitErrors) -> Picture:
+    quantity = errors.quantity
     keys = sorted(
-        {key for one in evaluations for key in scores_of(one, quantity).by_num_sources},
+        {key for scores in errors.scores.values() for key in scores.by_num_sources},
         key=first_number,
     )
     rows: list[tuple[object, ...]] = []
     with style():
-        figure, (axes,) = framed([looks[one.subject] for one in evaluations])
-        for number, evaluation in enumerate(evaluations):
-            look = looks[evaluation.subject]
-            found = scores_of(evaluation, quantity).by_num_sources
-            shift = 0.5 * ((number + 0.5) / len(evaluations) - 0.5)
-            for key, scores in found.items():
-                low, high = scores.ci95 or (math.nan, math.nan)
-                median = scores.median_relative_error
-                rows.append((evaluation.subject, key, median, low, high, scores.num_samples))
+        figure, (axes,) = framed([errors.looks[subject] for subject in errors.scores])
+        for number, (subject, scores) in enumerate(errors.scores.items()):
+            look, found = errors.looks[subject], scores.by_num_sources
+            shift = 0.5 * ((number + 0.5) / len(errors.scores) - 0.5)
+            for key, group in found.items():
+                low, high = group.ci95 or (math.nan, math.nan)
+                median = group.median_relative_error
+                rows.append((subject, key, median, low, high, group.num_samples))
             own = [key for key in keys if key in found]
             places = np.array([keys.index(key) + shift for key in own])
-            medians = _drawable([found[key].median_relative_error for key in own])
+            medians = _per_cent([found[key].median_relative_error for key in own])
             ends = np.array([found[key].ci95 or (math.nan, math.nan) for key in own])
             axes.plot(places, medians, look.marker, color=look.colour, ms=5)
-            axes.vlines(places, *_drawable(ends).T, color=look.colour, lw=1.5)
+            axes.vlines(places, *_per_cent(ends).T, color=look.colour, lw=1.5)
         axes.set_xticks(range(len(keys)), keys)
         axes.set_xlim(-0.6, len(keys) - 0.4)
         labelled(
@@ -170,9 +159,9 @@ def error_against_num_sources(
     told = "; ".join(
         f"{row[0]}, {row[1]} sources: {per_cent(float(str(row[2])))} %" for row in rows[:12]
     )
-    return Chart(
+    return Picture(
         figure,
-        _columns((*names, "num_samples"), rows),
+        csv_text((*names, "num_samples"), rows),
         f"Median relative error of the {quantity} by number of sources. {told}.",
         "Bars are 95 % bootstrap intervals over samples.",
     )
@@ -204,15 +193,15 @@ def _distance_row(part: DistanceScores) -> tuple[object, ...]:
     return part.low, part.high, *errors, part.share_of_points
 
 
-def _largest(evaluations: Sequence[Evaluation], quantity: Quantity) -> str:
+def _largest(errors: SplitErrors) -> str:
     """Text on the largest median of each subject, and its distance."""
     worst = {
-        one.subject: max(
-            (part for part in scores_of(one, quantity).by_distance),
+        subject: max(
+            scores.by_distance,
             key=lambda part: _or(part.median_relative_error, -1.0),
             default=None,
         )
-        for one in evaluations
+        for subject, scores in errors.scores.items()
     }
     return "; ".join(
         f"{name}: largest median {per_cent(part.median_relative_error)} % {_where(part)}"
@@ -231,14 +220,6 @@ def _or(value: float, otherwise: float) -> float:
     return otherwise if math.isnan(value) else value
 
 
-def _drawable(fractions: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Values in per cent; NaN where a logarithmic axis cannot show them."""
-    values = 100 * np.array(fractions, np.float64)
-    return np.where(np.isfinite(values) & (values > 0), values, np.nan)
-
-
-def _columns(
-    names: Sequence[str], rows: Sequence[tuple[object, ...]]
-) -> dict[str, Sequence[object] | np.ndarray]:
-    values = list(zip(*rows, strict=True)) or [()] * len(names)
-    return dict(zip(names, values, strict=True))
+def _per_cent(fractions: Sequence[float] | np.ndarray) -> np.ndarray:
+    """Fractions in per cent; NaN where a logarithmic axis cannot show them."""
+    return drawable(100 * np.array(fractions, np.float64))

@@ -24,13 +24,6 @@ def per_cent(fraction: float | None) -> str:
     return number(None if fraction is None else 100 * fraction)
 
 
-def interval(ends: tuple[float, float] | None) -> str:
-    """An interval of fractions in per cent; a dash if there is none."""
-    if ends is None:
-        return UNDEFINED
-    return f"{per_cent(ends[0])} to {per_cent(ends[1])}"
-
-
 def seconds(value: float) -> str:
     """A time with its unit, three digits."""
     if not math.isfinite(value) or value == 0:

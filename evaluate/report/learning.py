@@ -1,16 +1,19 @@
 """Learning curves, from the log of a run."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from hypermagnetics.errors import RunError
-from hypermagnetics.evaluate.report.chart_axes import Chart, Look, framed, labelled, logarithmic
+from hypermagnetics.evaluate.report.chart_axes import drawable, framed, labelled, logarithmic
+from hypermagnetics.evaluate.report.figures import Note, Undrawn, csv_text
 from hypermagnetics.evaluate.report.formats import per_cent
-from hypermagnetics.evaluate.report.rendering import style
+from hypermagnetics.evaluate.report.inputs import Looks, Report
+from hypermagnetics.evaluate.report.rendering import Picture, style
 from hypermagnetics.run_files import METRICS_NAME, read_metrics
 
 _POTENTIAL, _FIELD = (f"{quantity}_median_relative_error" for quantity in ("potential", "field"))
@@ -53,16 +56,21 @@ def read_learning_curve(run: Path) -> LearningCurve | None:
     return LearningCurve(tuple(training), tuple(validation))
 
 
-def learning_chart(curves: Mapping[str, LearningCurve], looks: Mapping[str, Look]) -> Chart:
-    """Loss of training and validation, and errors of validation, against steps.
+def learning_curves(report: Report) -> Iterator[Undrawn | Note]:
+    """Loss of training and validation, and errors of validation, against steps."""
+    places = {one.name: Path(one.place) for one in report.results.subjects if one.kind == "run"}
+    found = {name: read_learning_curve(place) for name, place in places.items()}
+    curves = {name: curve for name, curve in found.items() if curve is not None}
+    if curves:
+        yield Undrawn(("learning",), {}, partial(_chart, curves, report.looks))
+    if without := ", ".join(name for name in places if name not in curves):
+        text = f"No learning curve of {without}: {METRICS_NAME} is missing, damaged or empty."
+        yield Note({}, text)
+    if not places:
+        yield Note({}, "No learning curves: none of the subjects is a run.")
 
-    Args:
-        curves: Curve of each run, by the name of the subject.
-        looks: Colours and markers of the subjects.
 
-    Returns:
-        A chart of two panels.
-    """
+def _chart(curves: Mapping[str, LearningCurve], looks: Looks) -> Picture:
     rows: list[tuple[str, str, int, float]] = []
     with style():
         figure, (losses, errors) = framed([looks[name] for name in curves], panels=2)
@@ -77,7 +85,8 @@ def learning_chart(curves: Mapping[str, LearningCurve], looks: Mapping[str, Look
                 (errors, "validation potential error", "-", 100.0),
                 (errors, "validation field error", (0, (4, 2)), 100.0),
             ):
-                steps, values = _drawable(parts[part], scale)
+                steps, values = np.array(parts[part], np.float64).reshape(-1, 2).T
+                values = drawable(scale * values)
                 marker = look.marker if np.isfinite(values).sum() <= 30 else ""
                 axes.plot(steps, values, color=look.colour, ls=dash, marker=marker, ms=4, lw=1.4)
         labelled(losses, "Loss: validation (solid), training (dashed)", "step", "loss")
@@ -86,10 +95,9 @@ def learning_chart(curves: Mapping[str, LearningCurve], looks: Mapping[str, Look
         for axes in (losses, errors):
             logarithmic(axes, "y")
             axes.locator_params(axis="x", nbins=5)
-    columns = zip(*rows, strict=True)
-    return Chart(
+    return Picture(
         figure,
-        dict(zip(("subject", "curve", "step", "value"), columns, strict=True)),
+        csv_text(("subject", "curve", "step", "value"), rows),
         f"Learning curves. {_told(curves)}",
         f"From the {METRICS_NAME} of each run.",
         panels=2,
@@ -104,12 +112,6 @@ def _parts(curve: LearningCurve) -> dict[str, list[tuple[int, float]]]:
         "validation potential error": [(step, error) for step, _, error, _ in curve.validation],
         "validation field error": [(step, error) for step, _, _, error in curve.validation],
     }
-
-
-def _drawable(line: Sequence[tuple[int, float]], scale: float) -> tuple[np.ndarray, np.ndarray]:
-    values = scale * np.array([value for _, value in line], np.float64)
-    values = np.where(np.isfinite(values) & (values > 0), values, np.nan)
-    return np.array([step for step, _ in line], np.float64), values
 
 
 def _told(curves: Mapping[str, LearningCurve]) -> str:

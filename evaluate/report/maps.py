@@ -33,7 +33,7 @@ _POSITIVE = colormaps["cividis"].resampled(200).with_extremes(bad=_NOT_FINITE)
 
 
 @dataclass(frozen=True)
-class _Shown:
+class _Panel:
     title: str
     label: str
     """Label of the colour scale."""
@@ -92,15 +92,15 @@ def potential_maps(drawing: Drawing) -> Figure:
     error = drawing.potential - drawing.true_potential
     scale, own = _about_zero(drawing.true_potential), _about_zero(error)
     panels = (
-        _Shown("True potential, field lines of H", "φ [A]", drawing.true_potential, scale, _SIGNED),
-        _Shown("Predicted potential, field lines of H", "φ [A]", drawing.potential, scale, _SIGNED),
-        _Shown("Error: predicted minus true", "error of φ [A]", error, own, _SIGNED),
+        _Panel("True potential, field lines of H", "φ [A]", drawing.true_potential, scale, _SIGNED),
+        _Panel("Predicted potential, field lines of H", "φ [A]", drawing.potential, scale, _SIGNED),
+        _Panel("Error: predicted minus true", "error of φ [A]", error, own, _SIGNED),
     )
     fields = (drawing.true_field, drawing.field, None)
     with style():
         figure, axes = _empty()
-        for number, (shown, field) in enumerate(zip(panels, fields, strict=True)):
-            place = _panel(axes, number, drawing, shown)
+        for number, (panel, field) in enumerate(zip(panels, fields, strict=True)):
+            place = _panel(axes, number, drawing, panel)
             if field is not None:
                 _lines(axes, place, field)
             _outlines(axes, place, drawing, dark=True)
@@ -120,14 +120,14 @@ def field_maps(drawing: Drawing) -> Figure:
     true, predicted, error = strengths(drawing)
     scale, own = (0.0, _limit(true)), (0.0, _limit(error))
     panels = (
-        _Shown("True field", "|H| [A/m]", true, scale, _POSITIVE),
-        _Shown("Predicted field", "|H| [A/m]", predicted, scale, _POSITIVE),
-        _Shown("Error: |predicted minus true|", "|error of H| [A/m]", error, own, _POSITIVE),
+        _Panel("True field", "|H| [A/m]", true, scale, _POSITIVE),
+        _Panel("Predicted field", "|H| [A/m]", predicted, scale, _POSITIVE),
+        _Panel("Error: |predicted minus true|", "|error of H| [A/m]", error, own, _POSITIVE),
     )
     with style():
         figure, axes = _empty()
-        for number, shown in enumerate(panels):
-            place = _panel(axes, number, drawing, shown)
+        for number, panel in enumerate(panels):
+            place = _panel(axes, number, drawing, panel)
             _outlines(axes, place, drawing, dark=False)
     return figure
 
@@ -160,14 +160,14 @@ def _about_zero(values: np.ndarray) -> tuple[float, float]:
     return -limit, limit
 
 
-def _panel(axes: Axes, number: int, drawing: Drawing, shown: _Shown) -> _Place:
+def _panel(axes: Axes, number: int, drawing: Drawing, panel: _Panel) -> _Place:
     """Draw one map with its colour scale below it, complete in itself for a narrow page."""
     place = _Place.of(drawing, number)
     (left, right), (low, high) = place.ends
     axes.imshow(
-        np.ma.masked_invalid(shown.values),
-        cmap=shown.colours,
-        norm=Normalize(*shown.limits),
+        np.ma.masked_invalid(panel.values),
+        cmap=panel.colours,
+        norm=Normalize(*panel.limits),
         extent=(left, right, low, high),
         origin="lower",
         interpolation="none",
@@ -176,7 +176,7 @@ def _panel(axes: Axes, number: int, drawing: Drawing, shown: _Shown) -> _Place:
     )
     axes.add_patch(Rectangle(**place.frame, facecolor="none", edgecolor=INK, lw=0.8, zorder=4))
     middle = (left + right) / 2
-    axes.text(middle, high + 0.1, shown.title, ha="center", va="baseline", size=10.5)
+    axes.text(middle, high + 0.1, panel.title, ha="center", va="baseline", size=10.5)
     names = in_plane(max(drawing.true_vectors.shape[-1], 2), drawing.across)
     axes.text(middle, low - 0.3, f"{'xyz'[names[0]]} [m]", ha="center", va="top")
     axes.text(
@@ -189,22 +189,22 @@ def _panel(axes: Axes, number: int, drawing: Drawing, shown: _Shown) -> _Place:
     )
     for axis, ends, along in zip(drawing.axes, place.ends, (True, False), strict=True):
         _ticks(axes, (float(axis[0]), float(axis[-1])), ends, low if along else left, along)
-    _scale(axes, number * PANEL + _LEFT, shown)
+    _scale(axes, number * PANEL + _LEFT, panel)
     return place
 
 
-def _scale(axes: Axes, left: float, shown: _Shown) -> None:
+def _scale(axes: Axes, left: float, panel: _Panel) -> None:
     ends = (left, left + _SIDE)
     axes.imshow(
-        np.linspace(0, 1, shown.colours.N)[None],
-        cmap=shown.colours,
+        np.linspace(0, 1, panel.colours.N)[None],
+        cmap=panel.colours,
         norm=Normalize(0, 1),
         extent=(*ends, _BAR_BOTTOM, _BAR_BOTTOM + _BAR_HEIGHT),
         interpolation="none",
         aspect="auto",
     )
-    _ticks(axes, shown.limits, ends, _BAR_BOTTOM, along=True)
-    axes.text(left + _SIDE / 2, _BAR_BOTTOM - 0.23, shown.label, ha="center", va="top")
+    _ticks(axes, panel.limits, ends, _BAR_BOTTOM, along=True)
+    axes.text(left + _SIDE / 2, _BAR_BOTTOM - 0.23, panel.label, ha="center", va="top")
 
 
 def _ticks(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 
-from hypermagnetics.evaluate.report.drawn import Drawn, Note
+from hypermagnetics.evaluate.report.figures import Drawn, Note
 
 _ROOT = re.compile(r"^\s*<svg [^>]*>|</svg>\s*$")
 
@@ -69,10 +69,10 @@ def table(name: str, headings: Sequence[str], rows: Sequence[Row], *, empty: str
     )
 
 
-def template(number: int, shown: Drawn | Note) -> str:
+def template(number: int, slot_name: str, figure: Drawn | Note) -> str:
     """A template element with a figure, which the script of the page copies into its slot."""
-    attributes = _data({"slot": shown.slot, "number": str(number), **shown.choice})
-    inner = _figure(shown) if isinstance(shown, Drawn) else _note(shown)
+    attributes = _data({"slot": slot_name, "number": str(number), **figure.choice})
+    inner = _figure(figure) if isinstance(figure, Drawn) else _note(figure)
     return f'<template class="figure"{attributes}>{inner}</template>'
 
 
@@ -82,8 +82,8 @@ def slot(name: str, empty: str, kind: str = "") -> str:
 
 
 def _figure(drawn: Drawn) -> str:
-    inner = _ROOT.sub("", drawn.svg)
-    width, height = (round(length, 2) for length in drawn.size)
+    inner = _ROOT.sub("", drawn.image.svg)
+    width, height = (round(length, 2) for length in drawn.image.size)
     if drawn.panels == 1:
         pictures = f'<svg aria-hidden="true" viewBox="0 0 {width} {height}">{inner}</svg>'
     else:

@@ -1,49 +1,46 @@
 """The HTML page, filled in from the template of the package."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from importlib.resources import files
 from string import Template
 
-from hypermagnetics.evaluate.measuring.detail import RANKS, Evaluated
-from hypermagnetics.evaluate.report import error_tables, other_tables
-from hypermagnetics.evaluate.report.charts import ERROR_FIGURES, data_name
-from hypermagnetics.evaluate.report.error_charts import QUANTITIES
+from hypermagnetics.evaluate.report import tables
+from hypermagnetics.evaluate.report.inputs import QUANTITIES, RANK_NAMES, Report, data_name
 from hypermagnetics.evaluate.report.markup import slot
+from hypermagnetics.evaluate.report.slots import SLOTS, Heading
 from hypermagnetics.evaluate.results.published import LIKE, MODEL, SOURCE, is_published
 from hypermagnetics.evaluate.results.records import Results
 
-_RANK_NAMES = {"median": "median error", "p90": "p90 error", "worst": "worst"}
 TITLE = "hypermagnetics evaluation"
 
 _Option = tuple[str, str, Mapping[str, str]]
 """Value, text, and further data of an option."""
 
 
-def page(results: Results, evaluated: Sequence[Evaluated], templates: Iterable[str]) -> str:
+def page(report: Report, templates: Iterable[str]) -> str:
     """The text of index.html.
 
     Args:
-        results: All numbers.
-        evaluated: Subjects on splits with figures, for the choices of the reader.
+        report: All that it shows.
         templates: HTML of all figures, to be copied into their slots.
 
     Returns:
         HTML that needs no other file.
     """
-    sections = _sections(results)
-    contents = "".join(f'<a href="#{key}">{heading}</a>' for key, heading, _ in sections)
+    sections = dict(_sections(report.results))
+    contents = "".join(f'<a href="#{name.lower()}">{name}</a>' for name in sections)
     body = "\n".join(
-        f'<section id="{key}"><h2>{heading}</h2>\n{inner}\n</section>'
-        for key, heading, inner in sections
+        f'<section id="{heading.lower()}"><h2>{heading}</h2>\n{_slots(heading)}{inner}\n</section>'
+        for heading, inner in sections.items()
     )
     return Template(_packaged("page.html")).substitute(
         title=TITLE,
-        heading=escape(_heading(results)),
-        lead=escape(_lead(results)),
+        heading=escape(_heading(report.results)),
+        lead=escape(_lead(report.results)),
         css=_packaged("page.css"),
         js=_packaged("page.js"),
-        controls=_controls(results, evaluated),
+        controls=_controls(report),
         contents=contents,
         sections=body,
         templates="\n".join(templates),
@@ -76,16 +73,16 @@ def _joined(words: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
 
 
-def _controls(results: Results, evaluated: Sequence[Evaluated]) -> str:
+def _controls(report: Report) -> str:
     data: dict[str, _Option] = {
         data_name(one): (data_name(one), data_name(one), {"dataset": one.dataset})
-        for one in results.evaluations
+        for one in report.results.evaluations
     }
-    drawn = dict.fromkeys(one.evaluation.subject for one in evaluated)
+    drawn = dict.fromkeys(one.evaluation.subject for one in report.evaluated)
     choices: tuple[tuple[str, str, Sequence[_Option]], ...] = (
         ("data", "Data", list(data.values())),
         ("subject", "Subject", [(name, name, {}) for name in drawn]),
-        ("rank", "Sample", [(rank, _RANK_NAMES[rank], {}) for rank in RANKS]),
+        ("rank", "Sample", [(*both, {}) for both in RANK_NAMES.items()]),
         ("quantity", "Quantity", [(name, name, {}) for name in QUANTITIES]),
     )
     return "\n".join(_control(*choice) for choice in choices)
@@ -102,40 +99,29 @@ def _control(name: str, label: str, options: Sequence[_Option]) -> str:
     return f'<label{kind}>{label} <select name="{name}">{inner}</select></label>'
 
 
-def _sections(results: Results) -> tuple[tuple[str, str, str], ...]:
-    """Anchor, heading and content of each section."""
-    none = "There is no figure for this choice."
-    return (
-        ("summary", "Summary", error_tables.summary(results) + _published_note(results)),
-        (
-            "samples",
-            "Samples",
-            slot("maps", "No maps were drawn for this choice.")
-            + slot("view3d", "", "wide"),
-        ),
-        (
-            "errors",
-            "Errors",
-            '<div class="charts">'
-            + "".join(slot(figure.slot, none) for figure in ERROR_FIGURES)
-            + "</div>"
-            + "<h3>By region</h3>" + error_tables.by_region(results)
-            + "<h3>By number of sources</h3>" + error_tables.by_num_sources(results)
-            + _folded("By distance to the nearest surface", error_tables.by_distance(results))
-            + _folded("By nearest body", error_tables.by_body(results))
-            + "<h3>Worst samples</h3>" + error_tables.worst_samples(results),
-        ),
-        ("physics", "Physics", _PHYSICS + other_tables.physics(results)),
-        ("learning", "Learning", slot("learning", none, "wide")),
-        (
-            "times",
-            "Times",
-            slot("times", "Times against sources and points were not measured.", "pair")
-            + _folded("All times of predictions", other_tables.timings(results))
-            + _folded("Times of this evaluation", other_tables.evaluation_times(results)),
-        ),
-        ("provenance", "Provenance", other_tables.provenance(results)),
+def _sections(results: Results) -> Iterator[tuple[Heading, str]]:
+    """Yield the heading of each section, and its content below the figures."""
+    yield "Summary", tables.summary(results) + _published_note(results)
+    yield "Samples", ""
+    yield "Errors", (
+        "<h3>By region</h3>" + tables.by_region(results)
+        + "<h3>By number of sources</h3>" + tables.by_num_sources(results)
+        + _folded("By distance to the nearest surface", tables.by_distance(results))
+        + _folded("By nearest body", tables.by_body(results))
+        + "<h3>Worst samples</h3>" + tables.worst_samples(results)
     )  # fmt: skip
+    yield "Physics", _PHYSICS + tables.physics(results)
+    yield "Learning", ""
+    yield "Times", (
+        _folded("All times of predictions", tables.timings(results))
+        + _folded("Times of this evaluation", tables.evaluation_times(results))
+    )  # fmt: skip
+    yield "Provenance", tables.provenance(results)
+
+
+def _slots(heading: Heading) -> str:
+    own = "".join(slot(one.name, one.empty, one.kind) for one in SLOTS if one.heading == heading)
+    return f'<div class="charts">{own}</div>' if heading == "Errors" else own
 
 
 _PHYSICS = (

@@ -1,14 +1,17 @@
 """Predicted against true values of one subject on one split."""
 
+from collections.abc import Iterator
+from functools import partial
+
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.colors import ListedColormap, LogNorm
 
-from hypermagnetics.evaluate.measuring.detail import Shown
-from hypermagnetics.evaluate.report.chart_axes import Chart, Look, framed, labelled
-from hypermagnetics.evaluate.report.error_charts import Quantity, detail_of
+from hypermagnetics.evaluate.report.chart_axes import framed, labelled
+from hypermagnetics.evaluate.report.figures import Undrawn, csv_text
 from hypermagnetics.evaluate.report.formats import count, number
-from hypermagnetics.evaluate.report.rendering import INK, style
+from hypermagnetics.evaluate.report.inputs import SplitErrors
+from hypermagnetics.evaluate.report.rendering import INK, Picture, style
 
 _BINS = 90
 # Without its darkest part, which a dark page would swallow.
@@ -18,15 +21,21 @@ _WITHIN = 0.995
 _SYMBOLS = {"potential": ("φ", "A"), "field": ("components of H", "A/m")}
 
 
-def parity_plot(evaluated: Shown, quantity: Quantity, look: Look) -> Chart:
-    """Counts of pairs of true and predicted values, and the line where they are equal."""
-    detail = detail_of(evaluated, quantity)
+def parity(errors: SplitErrors) -> Iterator[Undrawn]:
+    """Counts of pairs of true and predicted values, for each subject that is shown in detail."""
+    for subject in errors.details:
+        words = ("parity", errors.quantity, subject, errors.dataset, errors.split)
+        yield Undrawn(words, {**errors.choice, "subject": subject}, partial(_plot, errors, subject))
+
+
+def _plot(errors: SplitErrors, subject: str) -> Picture:
+    look, detail = errors.looks[subject], errors.details[subject]
     true, predicted = detail.true_values, detail.predicted_values
     reach = float(np.quantile(np.abs(true), _WITHIN)) if true.size else 0.0
     limit = 1.02 * reach or 1.0
     counts, _, _ = np.histogram2d(predicted, true, _BINS, ((-limit, limit), (-limit, limit)))
     drawn = int(counts.sum())
-    symbol, unit = _SYMBOLS[quantity]
+    symbol, unit = _SYMBOLS[errors.quantity]
     with style():
         figure, (axes,) = framed([look])
         axes.imshow(
@@ -49,11 +58,11 @@ def parity_plot(evaluated: Shown, quantity: Quantity, look: Look) -> Chart:
             f"predicted {symbol} [{unit}]",
         )
     left_out = true.size - drawn
-    return Chart(
+    return Picture(
         figure,
-        {"true": true, "predicted": predicted},
-        f"Predicted against true {symbol} of {evaluated.evaluation.subject}: {count(drawn)} pairs "
-        f"between {number(-limit)} and {number(limit)} {unit}. {_told(true, predicted)}",
+        csv_text(("true", "predicted"), zip(true, predicted, strict=True)),
+        f"Predicted against true {symbol} of {subject}: {count(drawn)} pairs between "
+        f"{number(-limit)} and {number(limit)} {unit}. {_told(true, predicted)}",
         f"{count(true.size)} values at some points of all samples; yellow where there are many, "
         f"on a logarithmic scale. {_beyond(left_out)}",
     )

@@ -1,9 +1,10 @@
-"""Figures of matplotlib as an SVG for the page and as a PNG."""
+"""Pictures of the report, as an SVG for the page and as a PNG."""
 
 import base64
 import io
 import re
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any
 
 import matplotlib
@@ -15,7 +16,7 @@ from PIL import Image
 INK = "#101214"
 """The colour of text and axes; on the page it becomes the colour of the surrounding text."""
 
-DOTS_PER_INCH = 100
+_DOTS_PER_INCH = 100
 _UNITS_PER_INCH = 72
 
 _SETTINGS: dict[Any, object] = {
@@ -52,6 +53,33 @@ _METADATA = re.compile(r"<metadata>.*?</metadata>\s*", re.DOTALL)
 _STYLES = re.compile(r"<style type=\"text/css\">.*?</style>", re.DOTALL)
 
 
+@dataclass(frozen=True)
+class Rendered:
+    """An image in both forms. Equal pictures have equal bytes."""
+
+    svg: str
+    """Drawn in currentColor, without a background."""
+    size: tuple[float, float]
+    """Width and height of the SVG, in its units."""
+    png: bytes
+    """On white."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture, with the numbers in it and its text."""
+
+    figure: Figure | Rendered
+    csv: str
+    alt: str
+    """Text alternative of the picture."""
+    caption: str
+    panels: int = 1
+    """Number of parts of equal width, which a narrow page shows one below the other."""
+    is_smooth: bool = False
+    """Whether images show smooth values, which a viewer may interpolate."""
+
+
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure, made without pyplot, which would keep it and need a screen.
 
@@ -62,7 +90,7 @@ def new_figure(width: float, height: float) -> Figure:
     Returns:
         The figure; draw in it inside `style()`.
     """
-    figure = Figure(figsize=(width, height), dpi=DOTS_PER_INCH)
+    figure = Figure(figsize=(width, height), dpi=_DOTS_PER_INCH)
     FigureCanvasAgg(figure)
     return figure
 
@@ -72,20 +100,21 @@ def style(name: str = "") -> AbstractContextManager[None]:
     return matplotlib.rc_context({**_SETTINGS, "svg.hashsalt": name})
 
 
-def rendered(figure: Figure, name: str, *, smooth: bool = False) -> tuple[str, bytes]:
-    """A figure as an SVG for the page, and as a PNG.
+def rendered(picture: Picture, name: str) -> Rendered:
+    """Render a picture, unless it is rendered already.
 
     Args:
-        figure: The figure.
+        picture: The picture.
         name: Its name, which makes ids inside the SVG differ from those of others on a page.
-        smooth: Whether images show smooth values, which a viewer may interpolate.
 
     Returns:
-        The SVG in currentColor without a background, and the PNG on white. Equal figures have
-        equal bytes.
+        The image.
     """
+    figure = picture.figure
+    if isinstance(figure, Rendered):
+        return figure
     png, svg = io.BytesIO(), io.BytesIO()
-    images = [image for axes in figure.axes for image in axes.images] if smooth else []
+    images = [image for axes in figure.axes for image in axes.images if picture.is_smooth]
     with style(name):
         # A browser interpolates, and does it from the few pixels that there are.
         for image in images:
@@ -97,13 +126,9 @@ def rendered(figure: Figure, name: str, *, smooth: bool = False) -> tuple[str, b
             image.set_interpolation("none")
         figure.savefig(svg, format="svg", transparent=True, metadata={"Date": None})
     text = _slim(svg.getvalue().decode())
-    return _CRISP.sub("", text) if smooth else text, png.getvalue()
-
-
-def svg_size(figure: Figure) -> tuple[float, float]:
-    """Width and height of the SVG of a figure, in its units."""
-    width, height = figure.get_size_inches()
-    return float(width) * _UNITS_PER_INCH, float(height) * _UNITS_PER_INCH
+    text = _CRISP.sub("", text) if picture.is_smooth else text
+    width, height = (float(side) * _UNITS_PER_INCH for side in figure.get_size_inches())
+    return Rendered(text, (width, height), png.getvalue())
 
 
 def svg_file(svg: str) -> str:

@@ -1,7 +1,8 @@
-"""A picture of a sample in space: bodies, and field lines coloured by potential."""
+"""Pictures of the samples of median error in space, if the extra for them is installed."""
 
 import base64
 import io
+from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
@@ -14,9 +15,16 @@ from PIL import Image
 
 from hypermagnetics.child_processes import child_pool
 from hypermagnetics.data import Block
+from hypermagnetics.evaluate.measuring.detail import Evaluated
+from hypermagnetics.evaluate.report.figures import Note, Undrawn, csv_of_grid
+from hypermagnetics.evaluate.report.formats import counted, number, per_cent
+from hypermagnetics.evaluate.report.inputs import data_name
+from hypermagnetics.evaluate.report.rendering import Picture, Rendered
+from hypermagnetics.pictures import one_sample
 from hypermagnetics.sources import SourceColumns, body_size, vertices
 
-EXTRA = "view3d"
+_EXTRA = "view3d"
+_SHOWN = "bodies, and field lines of the predicted H, coloured by the predicted potential."
 _POINTS = 33
 """Points along each side of the grid for field lines."""
 _SEEDS = 48
@@ -39,6 +47,41 @@ class Space:
     field: Float[np.ndarray, "points 3"]
 
 
+def space_views(evaluated: Evaluated) -> Iterator[Undrawn | Note]:
+    """3D picture of the sample of median error, as predicted; nothing in two dimensions."""
+    model, one = evaluated.subject.model, evaluated.evaluation
+    if evaluated.columns.dim == 2 or model is None:
+        return
+    choice = {"data": data_name(one), "subject": one.subject, "rank": "median"}
+    if not is_installed():
+        told = (
+            "A picture of the sample in space needs pyvista: "
+            f"pip install 'hypermagnetics[{_EXTRA}]', then evaluate again."
+        )
+        yield Note(choice, told)
+        return
+    sample = evaluated.chosen["median"]
+    block = one_sample(evaluated.split, sample)
+    low, high = block.grid.min(axis=0), block.grid.max(axis=0)
+    potential, field = model.predict(block.sources, grid_points(low, high), 1)
+    if told := _not_finite(potential[0], field[0]):
+        yield Note(choice, told)
+        return
+    drawn = picture_apart(Space(block, evaluated.columns, low, high, potential[0], field[0]))
+    if drawn is None:
+        told = "No picture in space: VTK found nothing to draw with. Install libegl1 or libosmesa6."
+        yield Note(choice, told)
+        return
+    image, lines = drawn
+    title = (
+        f"{one.subject} on {one.dataset}, {one.split}[{sample}] in space, "
+        f"{counted(int(block.num_sources[0]), 'source')}: {_SHOWN}"
+    )
+    alt = f"{title} {_told(lines['potential'])}"
+    made = partial(Picture, image, csv_of_grid(lines), alt, title)
+    yield Undrawn(("space", one.subject, one.dataset, one.split), choice, made)
+
+
 def is_installed() -> bool:
     """Whether the extra is installed."""
     return find_spec("pyvista") is not None
@@ -53,7 +96,7 @@ def grid_points(
     return np.stack([x, y, z], axis=-1).reshape(-1, 3).astype(np.float32)
 
 
-def picture_apart(space: Space) -> tuple[bytes, dict[str, np.ndarray]] | None:
+def picture_apart(space: Space) -> tuple[Rendered, dict[str, np.ndarray]] | None:
     """Draw a `picture` in a separate process; None if that process has died.
 
     VTK ends the process it is in where it finds nothing to draw with, as without libEGL.
@@ -65,14 +108,14 @@ def picture_apart(space: Space) -> tuple[bytes, dict[str, np.ndarray]] | None:
             return None
 
 
-def picture(space: Space) -> tuple[bytes, dict[str, np.ndarray]]:
+def picture(space: Space) -> tuple[Rendered, dict[str, np.ndarray]]:
     """Draw bodies in grey, and field lines of H coloured by the potential.
 
     Args:
         space: Values to draw, all of them finite.
 
     Returns:
-        A PNG file, and the points of the field lines with their potentials, by column.
+        The image, and the points of the field lines with their potentials, by column.
     """
     import pyvista  # an extra, and slow to import
     from vtkmodules.vtkCommonCore import vtkLogger
@@ -98,25 +141,25 @@ def picture(space: Space) -> tuple[bytes, dict[str, np.ndarray]]:
     plotter.camera_position = "iso"
     pixels = plotter.screenshot(return_img=True)
     plotter.close()
-    return _png(pixels), {
+    return _rendered(pixels), {
         **dict(zip("xyz", np.asarray(lines.points, np.float64).T.reshape(3, -1), strict=True)),
         "potential": np.asarray(lines["potential"] if lines.n_points else [], np.float64),
     }
 
 
-def as_svg(png: bytes) -> str:
-    """An SVG that embeds the picture as PNG."""
-    width, height = _SIZE
-    data = base64.b64encode(png).decode()
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}">'
-        f'<image width="{width}" height="{height}" href="data:image/png;base64,{data}"/></svg>'
-    )
+def _not_finite(potential: np.ndarray, field: np.ndarray) -> str:
+    """Text of a note if a prediction is not finite, so that nothing can be drawn; else empty."""
+    bad = float(np.mean(~np.isfinite(field).all(axis=-1) | ~np.isfinite(potential)))
+    if not bad:
+        return ""
+    return f"No picture in space: {per_cent(bad)} % of the predictions in it are not finite."
 
 
-def svg_size() -> tuple[float, float]:
-    """Width and height of the SVG, in its units."""
-    return float(_SIZE[0]), float(_SIZE[1])
+def _told(potential: np.ndarray) -> str:
+    if not potential.size:
+        return "There are no field lines, as there is no field."
+    low, high = number(float(potential.min())), number(float(potential.max()))
+    return f"Along the lines the potential is from {low} to {high} A."
 
 
 def _field_lines(pyvista: Any, space: Space) -> Any:
@@ -153,7 +196,13 @@ def _box(pyvista: Any, space: Space) -> Any:
     return pyvista.Box(bounds=[float(end) for pair in ends for end in pair])
 
 
-def _png(pixels: np.ndarray) -> bytes:
+def _rendered(pixels: np.ndarray) -> Rendered:
+    """Pixels as a PNG, and as an SVG that embeds it."""
     file = io.BytesIO()
     Image.fromarray(pixels[..., :3]).quantize(192).save(file, "png", compress_level=9)
-    return file.getvalue()
+    (width, height), data = _SIZE, base64.b64encode(file.getvalue()).decode()
+    svg = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}">'
+        f'<image width="{width}" height="{height}" href="data:image/png;base64,{data}"/></svg>'
+    )
+    return Rendered(svg, (float(width), float(height)), file.getvalue())

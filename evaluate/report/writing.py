@@ -1,19 +1,16 @@
 """Writing the report: the page, and every figure as files."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
 from hypermagnetics.evaluate.measuring.detail import Evaluated
-from hypermagnetics.evaluate.report.charts import all_charts, data_name
-from hypermagnetics.evaluate.report.drawing_processes import drawn_in_order, processes_for
-from hypermagnetics.evaluate.report.drawn import Drawn, Note, Task
+from hypermagnetics.evaluate.report.figures import Drawn, drawn_in_order, processes_for
+from hypermagnetics.evaluate.report.inputs import Report
 from hypermagnetics.evaluate.report.markup import template
-from hypermagnetics.evaluate.report.names import FileNames
 from hypermagnetics.evaluate.report.page import TITLE, page
 from hypermagnetics.evaluate.report.rendering import svg_file
-from hypermagnetics.evaluate.report.sample_maps import sample_maps
-from hypermagnetics.evaluate.report.space_views import space_views
+from hypermagnetics.evaluate.report.slots import figures_of
 from hypermagnetics.evaluate.results.records import Results
 from hypermagnetics.files import write_text_atomically
 from hypermagnetics.run_files import FIGURES_NAME, PAGE_NAME
@@ -37,18 +34,18 @@ def write_report(results: Results, evaluated: Sequence[Evaluated], out: Path) ->
     Returns:
         The page, which needs no other file and no network. Equal arguments give equal bytes.
     """
-    figures = out / FIGURES_NAME
-    figures.mkdir(parents=True, exist_ok=True)
+    report = Report(results, evaluated)
+    directory = out / FIGURES_NAME
+    directory.mkdir(parents=True, exist_ok=True)
     templates = []
     processes = processes_for(_FIGURES_OF_EACH * len(evaluated))
-    everything = _everything(results, evaluated)
-    with closing(drawn_in_order(everything, processes)) as drawn:
-        for number, shown in enumerate(drawn):
-            if isinstance(shown, Drawn):
-                _write_files(shown, figures)
-            templates.append(template(number, shown))
+    with closing(drawn_in_order(figures_of(report), processes)) as figures:
+        for number, (slot, figure) in enumerate(figures):
+            if isinstance(figure, Drawn):
+                _write_files(figure, directory)
+            templates.append(template(number, slot, figure))
     place = out / PAGE_NAME
-    write_text_atomically(place, page(results, evaluated, templates))
+    write_text_atomically(place, page(report, templates))
     return place
 
 
@@ -63,15 +60,7 @@ def remove_page(out: Path) -> None:
         place.unlink()
 
 
-def _everything(results: Results, evaluated: Sequence[Evaluated]) -> Iterator[Task | Drawn | Note]:
-    names = FileNames()
-    yield from all_charts(results, evaluated, names)
-    for one in evaluated:
-        yield from sample_maps(one, data_name(one.evaluation), names)
-        yield from space_views(one, data_name(one.evaluation), names)
-
-
-def _write_files(drawn: Drawn, figures: Path) -> None:
-    (figures / f"{drawn.name}.png").write_bytes(drawn.png)
-    (figures / f"{drawn.name}.svg").write_text(svg_file(drawn.svg), encoding="utf-8")
-    (figures / f"{drawn.name}.csv").write_text(drawn.csv, encoding="utf-8")
+def _write_files(figure: Drawn, directory: Path) -> None:
+    (directory / f"{figure.name}.png").write_bytes(figure.image.png)
+    (directory / f"{figure.name}.svg").write_text(svg_file(figure.image.svg), encoding="utf-8")
+    (directory / f"{figure.name}.csv").write_text(figure.csv, encoding="utf-8")

@@ -3,19 +3,54 @@
 import dataclasses
 import json
 import math
+from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
-from pydantic_core import core_schema
+from pydantic_core import SchemaValidator, core_schema
 
+from hypermagnetics.errors import HypermagneticsError
 from hypermagnetics.evaluate.results.records import SCHEMA_VERSION, Results
+from hypermagnetics.run_files import RESULTS_NAME
+from hypermagnetics.validation_errors import first_misfit
 
 
 def to_json(results: Results) -> str:
     """The text of results.json; a number that is not finite becomes null."""
     table = {"schema": SCHEMA_VERSION} | dataclasses.asdict(results)
     return json.dumps(plain(table), indent=1, allow_nan=False) + "\n"
+
+
+def from_json(text: str, path: Path) -> Results:
+    """Parse the text of results.json; a number that is null becomes NaN.
+
+    Args:
+        text: From `to_json`, of this release or of another one with the same schema. Keys that
+            are not in `Results` are passed over.
+        path: Path of the file, for messages.
+
+    Returns:
+        The results.
+
+    Raises:
+        HypermagneticsError: If the text is of another schema.
+    """
+    try:
+        version = _Version.model_validate_json(text).schema_
+        if version != SCHEMA_VERSION:
+            raise HypermagneticsError(
+                f"A {RESULTS_NAME} must be of schema {SCHEMA_VERSION}; got schema {version} "
+                f"({path}). Run hm-eval again."
+            )
+        validator = SchemaValidator(_with_null(TypeAdapter(Results).core_schema))
+        results: Results = validator.validate_json(text, strict=True)
+    except ValidationError as error:
+        misfit = first_misfit(error, json_schema(), f"A {RESULTS_NAME}")
+        raise HypermagneticsError(
+            f"{misfit.text} ({path}). Check the path, or run hm-eval again."
+        ) from error
+    return results
 
 
 def json_schema() -> dict[str, Any]:
@@ -26,6 +61,26 @@ def json_schema() -> dict[str, Any]:
     ]
     schema["required"] = ["schema", *schema["required"]]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema
+
+
+class _Version(BaseModel):
+    """The part of results.json that all schemas share."""
+
+    schema_: int = Field(alias="schema", strict=True)
+
+
+def _with_null(schema: Any) -> Any:
+    """A schema of pydantic-core in which a number may be null, which is read as NaN."""
+    if isinstance(schema, list):
+        return [_with_null(inner) for inner in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if schema.get("type") == "float":
+        number = core_schema.float_schema(allow_inf_nan=False)
+        return core_schema.no_info_wrap_validator_function(
+            lambda value, check: math.nan if value is None else check(value), number
+        )
+    return {key: _with_null(inner) for key, inner in schema.items()}
 
 
 class _WithNull(GenerateJsonSchema):

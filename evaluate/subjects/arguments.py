@@ -1,5 +1,6 @@
 """Sorts command-line words into subjects and datasets."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,6 @@ from hypermagnetics.data.journal import JOURNAL_NAME
 from hypermagnetics.data.manifest import MANIFEST_NAME
 from hypermagnetics.errors import RunError
 from hypermagnetics.evaluate.subjects.exported_model import EXPORT_NAMES
-from hypermagnetics.evaluate.subjects.names import distinct_names, place_of
 from hypermagnetics.evaluate.subjects.subject import SubjectKind
 from hypermagnetics.run_files import MODEL_NAME, RECIPE_NAME
 from hypermagnetics.user_code import checked_user_name, is_user_name
@@ -204,3 +204,47 @@ def _refuse_twice(what: str, seen: dict[str | Path, str], found: str | Path, wor
             "Leave one of them out."
         )
     seen[found] = word
+
+
+def place_of(path: Path) -> Path:
+    """The absolute path of a file or directory, the same for all spellings of the path.
+
+    A link at the end is not followed, since its name is the one that was chosen.
+
+    Args:
+        path: The path as written.
+
+    Returns:
+        The path, without `.`, `..` and links above the last part.
+    """
+    if path.name in ("", ".."):
+        return path.resolve()
+    return path.parent.resolve() / path.name
+
+
+def distinct_names(places: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """A short unique name for each place: its last part, or more parts where places share it.
+
+    Args:
+        places: The parts of the paths, no two alike.
+
+    Returns:
+        The names, all different.
+
+    Examples:
+        >>> distinct_names([("a", "run"), ("a", "old", "run"), ("a", "other")])
+        ('a/run', 'old/run', 'other')
+    """
+    shared = Counter(place[-1] for place in places)
+    return tuple(
+        place[-1] if shared[place[-1]] == 1 else _longer(place, places) for place in places
+    )
+
+
+def _longer(place: tuple[str, ...], places: Sequence[tuple[str, ...]]) -> str:
+    """The fewest parts that distinguish all places with the same last part."""
+    alike = [other for other in places if other[-1] == place[-1]]
+    for length in range(2, max(map(len, alike)) + 1):
+        if len({other[-length:] for other in alike}) == len(alike):
+            return Path(*place[-length:]).as_posix()
+    raise AssertionError(f"places must be different; got {alike}")

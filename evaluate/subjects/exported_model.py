@@ -10,8 +10,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from hypermagnetics.errors import RunError
-from hypermagnetics.evaluate.subjects.padding import filled_up
-from hypermagnetics.evaluate.subjects.subject import TableSize, Values
+from hypermagnetics.evaluate.subjects.subject import TableSize, Values, filled_up
 from hypermagnetics.shapes import BlockField, BlockPotential, Points, SourceTable, SourceTables
 
 EXPORT_NAMES = ("potential.jaxexport", "field.jaxexport")

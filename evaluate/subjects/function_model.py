@@ -10,8 +10,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from hypermagnetics.errors import ExtensionError
-from hypermagnetics.evaluate.subjects.real_values import as_floats, is_real
-from hypermagnetics.evaluate.subjects.subject import Values
+from hypermagnetics.evaluate.subjects.subject import Values, as_floats, is_real
 from hypermagnetics.user_code import import_user_code, must
 
 _WHERE = "a subject"

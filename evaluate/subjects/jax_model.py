@@ -8,8 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from hypermagnetics.evaluate.subjects.padding import filled_up
-from hypermagnetics.evaluate.subjects.subject import Values
+from hypermagnetics.evaluate.subjects.subject import Values, filled_up
 from hypermagnetics.shapes import BlockField, BlockPotential, Points, SourceTables
 
 

@@ -1,5 +1,6 @@
 """Opens the subjects of a command line."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +9,6 @@ from hypermagnetics import models
 from hypermagnetics.errors import RunError
 from hypermagnetics.evaluate.subjects.arguments import SubjectArgument
 from hypermagnetics.evaluate.subjects.exported_model import EXPORT_NAMES, ExportedModel
-from hypermagnetics.evaluate.subjects.fingerprints import sha256_of_all
 from hypermagnetics.evaluate.subjects.function_model import FunctionModel
 from hypermagnetics.evaluate.subjects.jax_model import JaxModel
 from hypermagnetics.evaluate.subjects.prediction_file import PredictionFile
@@ -138,3 +138,20 @@ def _predictions(argument: SubjectArgument) -> Subject:
         on_split=predictions.on_split,
         sha256=sha256_of_all(path) if path.is_dir() else sha256_of(path),
     )
+
+
+def sha256_of_all(directory: Path, names: tuple[str, ...] | None = None) -> str:
+    """One sha256 for several files: that of the output of `sha256sum` for them, in order.
+
+    Args:
+        directory: Directory of the files.
+        names: Their paths relative to it; all files in it if None.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    if names is None:
+        files = (path for path in directory.rglob("*") if path.is_file())
+        names = tuple(path.relative_to(directory).as_posix() for path in files)
+    lines = [f"{sha256_of(directory / name)}  {name}\n" for name in sorted(names)]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()

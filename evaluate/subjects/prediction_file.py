@@ -11,8 +11,7 @@ from numpy import ndarray
 
 from hypermagnetics.data import ArrayName, Block, Split
 from hypermagnetics.errors import RunError
-from hypermagnetics.evaluate.subjects.real_values import as_floats, is_real
-from hypermagnetics.evaluate.subjects.subject import BlockPredictor, Values
+from hypermagnetics.evaluate.subjects.subject import BlockPredictor, Values, as_floats, is_real
 
 _QUANTITIES: tuple[ArrayName, ...] = ("potential", "field")
 _REPAIR = "Write it again, as docs/subjects.md shows."

@@ -1,9 +1,10 @@
-"""A subject of an evaluation: its name, its origin and its predictions."""
+"""A subject of an evaluation: its name, its origin and its predictions, and their arrays."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
+import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
@@ -96,3 +97,39 @@ def on_any_split(model: PointModel) -> Callable[[Split, int], BlockPredictor]:
         return lambda block, first: model.predict(block.sources, block.grid, num_samples)
 
     return on_split
+
+
+def filled_up(
+    sources: Float[ndarray, "samples sources columns"], num_samples: int
+) -> Float[ndarray, "all_samples sources columns"]:
+    """Pad a block of source tables with empty ones, so that one compilation serves all blocks.
+
+    Args:
+        sources: Source tables of the samples.
+        num_samples: Number of tables after padding, at least the number before.
+
+    Returns:
+        The tables; rows of zeros are no sources.
+    """
+    filled = np.zeros((num_samples, *sources.shape[1:]), sources.dtype)
+    filled[: len(sources)] = sources
+    return filled
+
+
+def is_real(dtype: np.dtype[np.generic]) -> bool:
+    """Whether values of a type are real numbers: integers, or floats of any size."""
+    return dtype.kind in "fiu"
+
+
+def as_floats(values: ndarray) -> ndarray:
+    """Real numbers in float32, or float64 if that is too short for their type.
+
+    Args:
+        values: An array whose type `is_real`.
+
+    Returns:
+        The same values; the same array if its type is one of the two.
+    """
+    return values.astype(
+        np.float32 if np.can_cast(values.dtype, np.float32) else np.float64, copy=False
+    )

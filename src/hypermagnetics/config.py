@@ -6,17 +6,17 @@ name, and `--set key=value` overrides any key before the check.
 
 import difflib
 import json
-import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import PydanticCustomError
 
 from hypermagnetics.errors import RecipeError
 from hypermagnetics.recipes import RecipeKind, shipped_recipe_text, shipped_recipes
+from hypermagnetics.validation_errors import Misfit, first_misfit
 
 
 class Config(BaseModel):
@@ -32,8 +32,6 @@ Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
 
 _Config = TypeVar("_Config", bound=Config)
 _Table = dict[str, JsonValue]
-_Schema = dict[str, Any]
-"""A JSON schema, as pydantic writes it."""
 
 
 def load_recipe(
@@ -83,7 +81,8 @@ def checked(schema: type[_Config], table: Mapping[str, JsonValue], where: str) -
     try:
         return schema.model_validate_json(json.dumps(table, default=str))
     except ValidationError as error:
-        raise RecipeError(_explain(error.errors(), schema, where)) from error
+        misfit = first_misfit(error, schema.model_json_schema(), "The recipe")
+        raise RecipeError(f"{misfit.text} ({where}). {_remedy(misfit)}") from error
 
 
 def with_values(recipe: _Config, values: Mapping[str, JsonValue], where: str) -> _Config:
@@ -136,17 +135,18 @@ def changed_recipe(
     return checked(schema, _merged(table, plain), where)
 
 
-def refusal(key: str, rule: str, got: object, todo: str) -> PydanticCustomError:
+def refusal(key: str, rule: str, got: object, todo: str = "Change it.") -> PydanticCustomError:
     """Error about one key, for a validator of a whole table.
 
     Args:
         key: The key, below the table; dots separate tables.
         rule: The rule after "must".
         got: The value of the key.
-        todo: The sentence that says how to mend it.
+        todo: The sentence that says how to mend it in a recipe; a file that a program wrote has a
+            remedy of its own.
 
     Returns:
-        The error, of which a `RecipeError` is made.
+        The error, of which `validation_errors.first_misfit` makes a message.
     """
     about = {"key": key, "rule": rule, "got": got, "hint": todo}
     return PydanticCustomError("refused", "{rule}", about)
@@ -173,6 +173,14 @@ def nearest(name: str, known: Iterable[str]) -> str:
     words = sorted(known)
     close = difflib.get_close_matches(name, words, n=1)
     return f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(words)}."
+
+
+def _remedy(misfit: Misfit) -> str:
+    if misfit.kind == "extra_forbidden":
+        return nearest(misfit.key.rpartition(".")[2], misfit.known)
+    if misfit.kind == "missing":
+        return "Add it to the recipe."
+    return misfit.remedy or "Change it."
 
 
 def _read(kind: RecipeKind, recipe: str) -> _Table:
@@ -264,76 +272,3 @@ def _toml_value(text: str) -> Any:
     except (ValueError, TypeError, RecursionError):
         return text
     return value
-
-
-def _explain(errors: Sequence[ErrorDetails], schema: type[Config], where: str) -> str:
-    # An unknown key says more than the missing one it was meant to be.
-    first = min(errors, key=lambda error: error["type"] != "extra_forbidden")
-    keys, tables = _follow(schema, first["loc"])
-    if first["type"] == "extra_forbidden":
-        name = str(first["loc"][-1])
-        known = [key for table in tables for key in table.get("properties", {})]
-        return (
-            f"{'.'.join((*keys, name))!r} must be a known key; got {first['input']!r} ({where}). "
-            f"{nearest(name, known)}"
-        )
-    context, got = first.get("ctx", {}), first["input"]
-    match = re.fullmatch(r"\w+ should (.+)", first["msg"])
-    rule = match[1] if match else "be " + first["msg"].removeprefix("Value error, ")
-    if first["type"].startswith("union_tag"):
-        keys.append(context["discriminator"].strip("'"))
-        rule = f"be one of {context.get('expected_tags')}"
-        got = context.get("tag")
-    if first["type"] == "refused":
-        keys, rule, got = [*keys, context["key"]], context["rule"], context["got"]
-    place = ".".join(keys) or "the recipe"
-    if first["type"] in ("missing", "union_tag_not_found"):
-        return f"{place!r} must be given; got nothing ({where}). Add it to the recipe."
-    hint = context.get("hint", "Change it.")
-    return f"{place!r} must {rule}; got {got!r} ({where}). {hint}"
-
-
-def _follow(schema: type[Config], location: Sequence[int | str]) -> tuple[list[str], list[_Schema]]:
-    """Walk the JSON schema along a location.
-
-    Returns:
-        The keys of the location that exist (the name of a member of a union is part of it, but no
-        key), and the tables at the last of them.
-    """
-    root = schema.model_json_schema()
-    tables, keys = [root], []
-    for part in location:
-        children = []
-        for table in tables:
-            if part in table.get("properties", {}):
-                children.append(table["properties"][part])
-            elif isinstance(part, str):
-                patterns = table.get("patternProperties", {})
-                children += [node for rule, node in patterns.items() if re.search(rule, part)]
-            elif "items" in table:
-                children.append(table["items"])
-        if children:
-            keys.append(str(part))
-            tables = _tables(children, root)
-        else:
-            tables = [table for table in tables if _is_member(table, part)] or tables
-    return keys, tables
-
-
-def _is_member(table: _Schema, name: int | str) -> bool:
-    """Whether a table is the member of a union with this name, its own or that of a key."""
-    properties = table.get("properties", {}).values()
-    return table.get("title") == name or any(node.get("const") == name for node in properties)
-
-
-def _tables(nodes: Iterable[_Schema], root: _Schema) -> list[_Schema]:
-    """Resolve references and unions of a JSON schema to tables."""
-    tables = []
-    for node in nodes:
-        if "$ref" in node:
-            tables += _tables([root["$defs"][node["$ref"].rpartition("/")[2]]], root)
-        elif options := node.get("anyOf", node.get("oneOf")):
-            tables += _tables(options, root)
-        else:
-            tables.append(node)
-    return tables

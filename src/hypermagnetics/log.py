@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
+from typing import Protocol, runtime_checkable
 
 from tqdm import tqdm
 
@@ -50,22 +51,63 @@ def errors_in_one_line(program: str) -> Iterator[None]:
         raise SystemExit(_REFUSED) from error
 
 
-class Progress:
-    """Progress with rate and time left: a bar on a terminal, a line every few seconds elsewhere."""
+@runtime_checkable
+class Listener(Protocol):
+    """Receives the progress of an activity that is counted in units."""
 
-    def __init__(self, title: str, total: int, unit: str, *, done: int = 0) -> None:
+    def skip(self, count: int) -> None:
+        """Count units that an earlier process finished; they say nothing about the speed."""
+
+    def advance(self, count: int, note: str = "") -> None:
+        """Count units just finished; `note` is a status line in place of the one before."""
+
+    def tell(self, text: str) -> None:
+        """Receive a message of one line."""
+
+
+class Silent:
+    """Listener that shows nothing."""
+
+    def skip(self, count: int) -> None:
+        """Show nothing."""
+
+    def advance(self, count: int, note: str = "") -> None:
+        """Show nothing."""
+
+    def tell(self, text: str) -> None:
+        """Show nothing."""
+
+
+SILENT = Silent()
+
+
+@contextmanager
+def progress(title: str, total: int, unit: str, *, quiet: bool) -> Iterator[Listener]:
+    """Open a listener that shows progress as `Progress` does, or nothing."""
+    if quiet:
+        yield SILENT
+    else:
+        with Progress(title, total, unit) as shown:
+            yield shown
+
+
+class Progress:
+    """Listener that shows rate and time left: a bar on a terminal, a line now and then elsewhere.
+
+    It ends with the last unit, so that messages about later work stand below it.
+    """
+
+    def __init__(self, title: str, total: int, unit: str) -> None:
         """Start showing progress.
 
         Args:
             title: Name of the activity.
             total: Number of units of the whole.
             unit: Name of the unit.
-            done: Units finished by an earlier run.
         """
         self._terminal = sys.stderr.isatty()
         self._bar = tqdm(
             total=total,
-            initial=done,
             unit=unit,
             desc=title,
             unit_scale=total > 10_000,
@@ -73,8 +115,8 @@ class Progress:
             disable=not self._terminal,
         )
         self._title, self._unit, self._total = title, unit, total
-        self._done, self._first = done, done
-        self._note = ""
+        self._done, self._skipped = 0, 0
+        self._note, self._ended = "", False
         self._start = self._last_line = time.monotonic()
 
     def __enter__(self) -> "Progress":
@@ -86,23 +128,43 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if kind is None:
+            self._end()
         self._bar.close()
-        if not self._terminal and kind is None:
-            self._line()
+
+    def skip(self, count: int) -> None:
+        """Count units that an earlier process finished."""
+        self._done += count
+        self._skipped += count
+        self._bar.initial = self._skipped
+        self._bar.update(count)
 
     def advance(self, count: int, note: str = "") -> None:
-        """Add finished units, and show `note` behind the rate."""
+        """Count finished units, and show `note` behind the rate."""
         self._done += count
         self._note = note
         self._bar.set_postfix_str(note, refresh=False)
         self._bar.update(count)
-        if not self._terminal and time.monotonic() - self._last_line > _SECONDS_BETWEEN_LINES:
+        if self._done >= self._total:
+            self._end()
+        elif not self._terminal and time.monotonic() - self._last_line > _SECONDS_BETWEEN_LINES:
             self._line()
+
+    def tell(self, text: str) -> None:
+        """Write a message, above the bar while there is one."""
+        say(f"{self._title}: {text}")
+
+    def _end(self) -> None:
+        if not self._ended:
+            self._ended = True
+            self._bar.close()
+            if not self._terminal:
+                self._line()
 
     def _line(self) -> None:
         self._last_line = time.monotonic()
         elapsed = max(self._last_line - self._start, 1e-9)
-        rate = (self._done - self._first) / elapsed
+        rate = (self._done - self._skipped) / elapsed
         left = f"{(self._total - self._done) / rate:.0f} s left" if rate > 0 else "-"
         note = f", {self._note}" if self._note else ""
         say(
@@ -118,3 +180,8 @@ def in_bytes(count: float | int) -> str:
             break
         count /= 1000
     return f"{count:.3g} {unit}"
+
+
+def per_cent(fraction: float | None) -> str:
+    """A fraction for people, as in "3.4 %"; None is "undefined"."""
+    return "undefined" if fraction is None else f"{100 * fraction:.3g} %"

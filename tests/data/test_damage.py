@@ -9,6 +9,7 @@ import h5py
 import mending
 import numpy as np
 import pytest
+from recording import Recording
 
 from hypermagnetics.data import Dataset, verify_split
 from hypermagnetics.errors import DatasetError
@@ -57,7 +58,7 @@ WHEN_OPENED: dict[str, tuple[Damage, str]] = {
         lambda d: edit_manifest(d, "format_version", value=2),
         "version of a dataset must be 1; got 2",
     ),
-    "unknown key": (lambda d: edit_manifest(d, "run", value="rm"), "Extra inputs"),
+    "unknown key": (lambda d: edit_manifest(d, "run", value="rm"), "'run' must be a known"),
     "path upwards": (
         lambda d: edit_manifest(d, "files", 3, 0, value="../../etc/passwd"),
         "relative path without",
@@ -145,10 +146,10 @@ def test_damage_is_seen_when_verified(copy: Path, damage: Damage, message: str) 
 def test_an_undamaged_dataset_passes(tiny: Dataset, tiny_hdf5: Dataset) -> None:
     """And every byte of every split is counted."""
     for dataset in (tiny, tiny_hdf5):
-        checked: list[int] = []
+        checked = Recording()
         for name in dataset.splits:
-            verify_split(dataset.split(name), checked.append)
-        assert sum(checked) == sum(entry.bytes for entry in dataset.manifest.files)
+            verify_split(dataset.split(name), checked)
+        assert checked.total == sum(entry.bytes for entry in dataset.manifest.files)
 
 
 @pytest.mark.parametrize("kind", ["external link", "external storage", "chunked", "object"])

@@ -6,6 +6,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from recording import Recording
 from team_files import DAMAGES, OLD_SHAPES, OldFile, old_file, refuse_other_labels, volumes
 
 from hypermagnetics.data import Dataset, Split, StorageFormat
@@ -232,25 +233,20 @@ def test_an_interrupted_import_goes_on(
     old = old_file(samples=300, target_source=target_source, grid=True)
     path = old.write(tmp_path / "old.h5")
     options: Any = {"units": SI, "storage_format": storage_format, "shard_bytes": 2e4}
-    done: list[int] = []
-    manifest = import_team_file(path, tmp_path / "whole", advance=done.append, **options)
-    assert sum(done) == 600
+    done = Recording()
+    manifest = import_team_file(path, tmp_path / "whole", listener=done, **options)
+    assert (done.skipped, done.total) == (0, 600)
     assert all(split.layout.num_shards > 1 for split in manifest.splits.values())
 
-    def kill(count: int) -> None:
-        done.append(count)
-        if sum(done) > 350:
-            raise KeyboardInterrupt
-
-    done.clear()
+    killed = Recording(351, KeyboardInterrupt)
     with pytest.raises(KeyboardInterrupt):
-        import_team_file(path, tmp_path / "cut", advance=kill, **options)
+        import_team_file(path, tmp_path / "cut", listener=killed, **options)
     with pytest.raises(DatasetError, match="must have a manifest"):
         Dataset.open(tmp_path / "cut")
-    done.clear()
-    import_team_file(path, tmp_path / "cut", advance=done.append, **options)
-    assert sum(done) == 600
-    assert done[0] > 0
+    rest = Recording()
+    import_team_file(path, tmp_path / "cut", listener=rest, **options)
+    assert rest.total == 600
+    assert 0 < rest.skipped < 600
     whole, cut = (
         {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file()}
         for root in (tmp_path / "whole", tmp_path / "cut")
@@ -263,11 +259,9 @@ def test_another_file_does_not_complete_an_import(tmp_path: Path) -> None:
     old = old_file()
     path = old.write(tmp_path / "old.h5")
 
-    def kill(count: int) -> None:
-        raise KeyboardInterrupt
-
+    killed = Recording(1, KeyboardInterrupt)
     with pytest.raises(KeyboardInterrupt):
-        import_team_file(path, tmp_path / "new", units=SI, advance=kill)
+        import_team_file(path, tmp_path / "new", units=SI, listener=killed)
     old.datasets["msp"][0, 0] += 1
     old.write(path)
     with pytest.raises(DatasetError, match="unfinished run of another recipe"):

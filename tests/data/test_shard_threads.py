@@ -52,7 +52,7 @@ def generated(_: Dataset, out: Path) -> None:
     split = "splits={train={num_samples=999, num_sources=1}}"
     overrides = ("samples_per_grid=8", split, "storage.shard_mb=1e-6")
     recipe = load_recipe(DatasetRecipe, "dataset", "demo", overrides)
-    generate(make_plan(recipe, "hdf5"), out, lambda count: None)
+    generate(make_plan(recipe, "hdf5"), out)
 
 
 @pytest.mark.parametrize("write", [generated, convert])

@@ -8,7 +8,7 @@ from refused import refused
 
 from hypermagnetics.data import Dataset
 from hypermagnetics.errors import DatasetError
-from hypermagnetics.evaluate.datasets import open_datasets
+from hypermagnetics.evaluate.plan import open_datasets
 from hypermagnetics.evaluate.subjects.arguments import DatasetArgument
 
 

@@ -41,7 +41,7 @@ def balls(request, tmp_path_factory):
     dim = request.param
     directory = tmp_path_factory.mktemp("balls") / "data"
     recipe = load_recipe(DatasetRecipe, "dataset", "demo", (*BODIES[dim], *SPLITS))
-    generate(make_plan(recipe, "zarr"), directory, lambda count: None)
+    generate(make_plan(recipe, "zarr"), directory)
     return COLUMNS[dim], Dataset.open(directory)
 
 

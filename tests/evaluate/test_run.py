@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from recording import Recording
 
 from hypermagnetics.data import Dataset
 from hypermagnetics.errors import DatasetError
-from hypermagnetics.evaluate.datasets import OpenedDataset
-from hypermagnetics.evaluate.plan import Plan
+from hypermagnetics.evaluate.plan import OpenedDataset, Plan
 from hypermagnetics.evaluate.run import evaluate
 from hypermagnetics.evaluate.subjects.jax_model import JaxModel
 from hypermagnetics.evaluate.subjects.subject import Subject, on_any_split
@@ -37,11 +37,10 @@ def plan(tiny, tmp_path):
 
 
 def _evaluated(plan: Plan) -> dict:
-    said: list[str] = []
-    seen: list[int] = []
-    evaluate(plan, seen.append, said.append)
-    assert sum(seen) == plan.num_predictions
-    assert bool(said) is not plan.metrics_only
+    listener = Recording()
+    evaluate(plan, listener)
+    assert listener.total == plan.num_predictions
+    assert bool(listener.told) is not plan.metrics_only
     return json.loads((plan.out / "results.json").read_text())
 
 
@@ -134,7 +133,7 @@ def test_damaged_data_is_refused_before_anything_is_written(make_dataset, oracle
     opened = OpenedDataset("data", Dataset.open(tmp_path / "data"), DISCS, ("test-multi",))
     wrong = Plan((_subject(oracle()),), (opened,), tmp_path / "out", metrics_only=True)
     with pytest.raises(DatasetError, match="sha256"):
-        evaluate(wrong, lambda count: None, lambda text: None)
+        evaluate(wrong)
     assert not (tmp_path / "out").exists()
 
 

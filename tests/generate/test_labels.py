@@ -34,7 +34,7 @@ def test_stored_labels_are_those_of_the_stored_inputs(recipe: str, tmp_path: Pat
     Numbers of sources are ragged, and blocks end in the middle.
     """
     parsed = load_recipe(DatasetRecipe, "dataset", recipe, (*_SMALL, "samples_per_grid=4"))
-    generate(make_plan(parsed, "zarr"), tmp_path / "data", lambda count: None)
+    generate(make_plan(parsed, "zarr"), tmp_path / "data")
     dataset = Dataset.open(tmp_path / "data")
     columns, counts = dataset.columns, set()
     for name in dataset.splits:

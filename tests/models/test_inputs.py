@@ -201,7 +201,7 @@ _NAMES = ["moment_x", "moment_y", "position_x", "position_y", "radius"]
         ({"columns": _NAMES[:4]}, "as its source_size, 5; got moment_x"),
         ({"dim": 3}, "must exist in 3 dimensions; got 'disc'"),
         ({"bodies": ["sphere"]}, "must exist in 2 dimensions; got 'sphere'"),
-        ({"bodies": ["cylinder"]}, "inputs.bodies.0: Input should be 'dipole'"),
+        ({"bodies": ["cylinder"]}, "'inputs.bodies.0' must be 'dipole', 'disc'"),
     ],
 )
 def test_columns_that_cannot_be_read_are_refused(

@@ -58,7 +58,7 @@ OUTSIDE = """
 import os, signal, sys
 from pathlib import Path
 from hypermagnetics.errors import InterruptedRunError
-from hypermagnetics.train.exit_codes import exit_code
+from hypermagnetics.train.signals import exit_code
 from hypermagnetics.train.signals import end_on_signals, stop_on_signals
 number = int(sys.argv[1])
 try:

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from hypermagnetics.evaluate.measuring.measurement import Comparison
-from hypermagnetics.evaluate.measuring.pairs import Pairs
+from hypermagnetics.evaluate.measuring.measurement import Measurement, Pairs
+from hypermagnetics.evaluate.measuring.places import Places
 from hypermagnetics.evaluate.results.records import (
     DatasetRecord,
     DistanceScores,
@@ -101,8 +101,11 @@ def results(*evaluations: Evaluation, **changes: object) -> Results:
     )
 
 
-def comparison(relative: np.ndarray, truth: float = 1.0) -> Comparison:
-    """The same relative errors in potential and field, of labels that are all equal."""
+def measured(relative: np.ndarray, truth: float = 1.0) -> Measurement:
+    """The same relative errors in potential and field, of labels that are all equal.
+
+    Sample n, from 0, has n + 1 sources; all points are at the same place.
+    """
     squared_truth = np.full(len(relative), relative.shape[1] * truth**2)
     errors = Errors(
         relative.astype(np.float32),
@@ -112,4 +115,6 @@ def comparison(relative: np.ndarray, truth: float = 1.0) -> Comparison:
     )
     empty = np.zeros(0, np.float32)
     pairs = Pairs(empty, empty, np.zeros((0, 2), np.float32), np.zeros((0, 2), np.float32))
-    return Comparison(errors, errors, pairs, 0.1)
+    codes = np.zeros(relative.shape, np.uint8)
+    counts = np.arange(len(relative), dtype=np.int32) + 1
+    return Measurement(errors, errors, pairs, Places(codes, codes, codes), counts, 0.1)

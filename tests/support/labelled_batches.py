@@ -9,7 +9,7 @@ from magnets import KINDS, random_rows
 from hypermagnetics.models import ModelInputs
 from hypermagnetics.sources import BODIES, SourceColumns, block_superposition
 from hypermagnetics.table import SHAPES
-from hypermagnetics.train.batch import DeviceBatch
+from hypermagnetics.train.devices import DeviceBatch
 
 _BOXES_2D = ("radius", "dimension_x", "dimension_y", "angle")
 _BOXES_3D = ("radius", "dimension_x", "dimension_y", "dimension_z", *SHAPES["cuboid"][3:])

@@ -12,8 +12,8 @@ from training_parts import MODEL
 from hypermagnetics.grids import regular_grid
 from hypermagnetics.models import Model
 from hypermagnetics.sources import SourceColumns
-from hypermagnetics.train.batch import DeviceBatch
 from hypermagnetics.train.config import ObjectiveConfig
+from hypermagnetics.train.devices import DeviceBatch
 from hypermagnetics.train.objective import Losses, Objective, make_objective
 
 DISCS = SourceColumns.of("disc", constants={"radius": 1.0})

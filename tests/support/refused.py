@@ -8,7 +8,7 @@ import pytest
 
 from hypermagnetics.errors import HypermagneticsError
 
-FORM = re.compile(r"[A-Z\w].* must .*; got:? .*\. [A-Z].*[.?]")
+FORM = re.compile(r"['\w].* must .*; got:? .*\. [A-Z].*[.?]")
 
 
 @contextmanager

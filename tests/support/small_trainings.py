@@ -3,6 +3,9 @@
 import json
 from pathlib import Path
 
+from recording import Killed as Killed
+from recording import Recording
+
 from hypermagnetics.config import load_recipe
 from hypermagnetics.data import Dataset
 from hypermagnetics.run_files import RunFiles
@@ -25,30 +28,6 @@ SMALL = (
 )
 
 
-class Killed(Exception):
-    """Stands for a process that ends without warning."""
-
-
-class Watcher:
-    """Keeps what a run says; dies in a step."""
-
-    def __init__(self, kill_at: int | None = None) -> None:
-        self.kill_at, self.steps = kill_at, 0
-        self.told: list[str] = []
-        self.notes: list[str] = []
-
-    def advance(self, count: int, note: str) -> None:
-        """Some steps are done."""
-        self.steps += count
-        self.notes.append(note)
-        if self.kill_at is not None and self.steps >= self.kill_at:
-            raise Killed
-
-    def tell(self, text: str) -> None:
-        """Something a person should know."""
-        self.told.append(text)
-
-
 def small_recipe(*overrides: str) -> TrainingRecipe:
     """The demo, made tiny."""
     return load_recipe(TrainingRecipe, "training", "demo", (*SMALL, *overrides))
@@ -59,11 +38,11 @@ def run(
     dataset: Dataset,
     directory: Path,
     kill_at: int | None = None,
-    watcher: Watcher | None = None,
+    listener: Recording | None = None,
 ) -> Outcome:
-    """Train, or go on; die without a word in step `kill_at`, or when the watcher says so."""
-    setup = make_setup(recipe, dataset, lambda count: None)
-    return train(setup, RunFiles(directory), {"seed": 0}, watcher or Watcher(kill_at))
+    """Train, or go on; die without a word in step `kill_at`, or when the listener does."""
+    setup = make_setup(recipe, dataset)
+    return train(setup, RunFiles(directory), {"seed": 0}, listener or Recording(kill_at))
 
 
 def metrics(directory: Path) -> list[dict[str, object]]:

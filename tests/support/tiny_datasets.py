@@ -27,5 +27,5 @@ def small_dataset(
 ) -> Dataset:
     """Make one in a directory."""
     recipe = load_recipe(DatasetRecipe, "dataset", "demo", (*TINY, *overrides))
-    generate(make_plan(recipe, storage_format), directory, lambda count: None)
+    generate(make_plan(recipe, storage_format), directory)
     return Dataset.open(directory)

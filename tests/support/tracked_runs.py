@@ -5,24 +5,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_trainings import Killed, Watcher, run, small_recipe
+from recording import Killed, Recording
+from small_trainings import run, small_recipe
 
 from hypermagnetics.data import Dataset
 from hypermagnetics.train.run import Outcome
 
 
 def run_tracked(
-    directory: Path, dataset: Dataset, *trackers: str, watcher: Watcher | None = None
+    directory: Path, dataset: Dataset, *trackers: str, listener: Recording | None = None
 ) -> Outcome:
     """Train twenty steps, or go on with that."""
     recipe = small_recipe(f"tracking.to={list(trackers)}")
-    return run(recipe, dataset, directory, watcher=watcher)
+    return run(recipe, dataset, directory, listener=listener)
 
 
 def run_killed_and_resumed(directory: Path, dataset: Dataset, *trackers: str) -> None:
     """Train, die four steps past the checkpoint, and go on to the end."""
     with pytest.raises(Killed):
-        run_tracked(directory, dataset, *trackers, watcher=Watcher(kill_at=16))
+        run_tracked(directory, dataset, *trackers, listener=Recording(16))
     run_tracked(directory, dataset, *trackers)
 
 

@@ -8,11 +8,11 @@ import optax
 
 from hypermagnetics.models import HyperLayer
 from hypermagnetics.models.hyper_layer import HyperLayerConfig
-from hypermagnetics.train.batch import DeviceBatch
 from hypermagnetics.train.config import ObjectiveConfig
+from hypermagnetics.train.devices import DeviceBatch
 from hypermagnetics.train.losses import Huber
 from hypermagnetics.train.objective import Objective, make_objective
-from hypermagnetics.train.parts import trainable
+from hypermagnetics.train.phases import trainable
 from hypermagnetics.train.step import Method
 
 MODEL = HyperLayer(

@@ -8,9 +8,9 @@ from training_parts import MODEL, objective, random_batch
 
 from hypermagnetics.models import Model
 from hypermagnetics.train.aggregation import divided, loss_and_gradient
-from hypermagnetics.train.batch import DeviceBatch
+from hypermagnetics.train.devices import DeviceBatch
 from hypermagnetics.train.objective import Losses
-from hypermagnetics.train.parts import trainable
+from hypermagnetics.train.phases import trainable
 
 
 def of(batch: DeviceBatch, chunks: int, frozen: tuple[str, ...] = ()) -> tuple[Losses, Model]:

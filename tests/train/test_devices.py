@@ -18,7 +18,7 @@ from training_parts import MODEL, method, objective, random_batch
 from hypermagnetics.data import Batch
 from hypermagnetics.train.aggregation import loss_and_gradient
 from hypermagnetics.train.devices import Devices
-from hypermagnetics.train.parts import trainable
+from hypermagnetics.train.phases import trainable
 from hypermagnetics.train.step import compiled_steps
 
 def host(batch):

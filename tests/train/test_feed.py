@@ -19,8 +19,7 @@ from hypermagnetics.data import (
 from hypermagnetics.errors import RunError
 from hypermagnetics.train.config import DataConfig
 from hypermagnetics.train.devices import Devices
-from hypermagnetics.train.feed import DeviceFeed, StreamFeed
-from hypermagnetics.train.placement import choose_placement
+from hypermagnetics.train.feed import DeviceFeed, StreamFeed, choose_placement
 
 
 def test_batches_come_in_order_from_the_first_step(tiny: Dataset) -> None:

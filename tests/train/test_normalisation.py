@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from recording import Recording
 
 from hypermagnetics.config import load_recipe
 from hypermagnetics.data import ArrayName, Dataset, Split, Statistics
@@ -71,17 +72,17 @@ def test_a_recipe_decides_what_the_model_reads(tiny: Dataset) -> None:
         "model={name='hyper_mlp', width=4, depth=1, hwidth=0.5, hdepth=1}",
         "normalisation={scales='median', values='asinh', moment='sample'}",
     )
-    inputs = make_setup(recipe, tiny, lambda count: None).new_model().inputs
+    inputs = make_setup(recipe, tiny).new_model().inputs
     assert (inputs.values, inputs.moment) == ("asinh", "sample")
     assert inputs.scales == scales_of(tiny.split("train"), "median", None)
 
 
 def test_asinh_is_refused_before_the_dataset_is_read(tiny: Dataset) -> None:
     """For a model whose potentials superpose by construction."""
-    seen: list[int] = []
+    listener = Recording()
     with pytest.raises(RecipeError, match=r"values must be 'linear' .* got 'asinh'"):
-        make_setup(recipe_of("normalisation.values=asinh"), tiny, seen.append)
-    assert not seen
+        make_setup(recipe_of("normalisation.values=asinh"), tiny, listener)
+    assert not listener.counts
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,7 @@ from hypermagnetics.config import load_recipe
 from hypermagnetics.errors import RecipeError
 from hypermagnetics.train.config import MethodConfig, TrainingRecipe
 from hypermagnetics.train.optimiser import make_optimiser, optimisers
-from hypermagnetics.train.parts import trainable
-from hypermagnetics.train.phases import make_phases, phase_of
+from hypermagnetics.train.phases import make_phases, phase_of, trainable
 
 THREE = (
     "schedule={phases=["

@@ -12,7 +12,7 @@ from hypermagnetics.train.setup import Setup, make_setup
 def setup_of(dataset: Dataset, *overrides: str) -> Setup:
     """The demo on a dataset."""
     recipe = load_recipe(TrainingRecipe, "training", "demo", overrides)
-    return make_setup(recipe, dataset, lambda count: None)
+    return make_setup(recipe, dataset)
 
 
 def with_manifest(dataset: Dataset, **changes: object) -> Dataset:

@@ -12,7 +12,7 @@ import pytest
 from training_parts import MODEL, method, random_batch
 
 from hypermagnetics.models import Model
-from hypermagnetics.train.parts import trainable
+from hypermagnetics.train.phases import trainable
 from hypermagnetics.train.step import Method, State, Steps, compiled_steps
 
 BATCHES = [random_batch(seed=seed) for seed in range(7)]

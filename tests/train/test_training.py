@@ -6,13 +6,15 @@ import equinox as eqx
 import jax
 import numpy as np
 import pytest
+from model_files import edit_header
+from refused import refused
 from small_trainings import Killed, metrics, run, small_recipe
 
 from hypermagnetics.data import Dataset
-from hypermagnetics.errors import DivergenceError, RecipeError, RunError
+from hypermagnetics.errors import DivergenceError, ModelFileError, RecipeError, RunError
 from hypermagnetics.models import load
 from hypermagnetics.run_files import RunFiles
-from hypermagnetics.train.checkpoint import load_newest
+from hypermagnetics.train.checkpoint import Reached, load_newest, save_checkpoint
 from hypermagnetics.train.config import PhaseConfig, TrainingRecipe
 from hypermagnetics.train.directory import open_run
 from hypermagnetics.train.optimiser import learning_rate
@@ -90,8 +92,8 @@ def test_a_loss_that_diverges_names_step_and_checkpoint(tmp_path: Path, tiny: Da
 
 def good_checkpoint(recipe: TrainingRecipe, dataset: Dataset, directory: Path) -> int | None:
     """The step of the checkpoint, whose parameters and loss must be finite; None without one."""
-    files, setup = RunFiles(directory), make_setup(recipe, dataset, lambda count: None)
-    found = load_newest(files, setup.phases, lambda text: None)
+    files, setup = RunFiles(directory), make_setup(recipe, dataset)
+    found = load_newest(files, setup.phases)
     if found is None:
         return None
     state, reached = found
@@ -158,3 +160,23 @@ def test_a_run_is_resumed_only_as_itself(tmp_path: Path, tiny: Dataset, tiny_hdf
         open_run(files, recipe, tiny_hdf5, "resume").__enter__()
     with pytest.raises(RunError, match="overwritten must be a run"):
         open_run(RunFiles(tiny.directory), recipe, tiny, "overwrite").__enter__()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"best_step": "7"}, "'best_step' must be a valid integer; got '7' (first line of "),
+        ({"step": -1.5}, "'step' must be a valid integer"),
+    ],
+)
+def test_a_checkpoint_of_wrong_progress_is_refused(
+    tmp_path: Path, tiny: Dataset, changes: dict[str, object], message: str
+) -> None:
+    """Its arrays are sound, so no checksum tells."""
+    files, setup = RunFiles(tmp_path), make_setup(small_recipe(), tiny)
+    files.checkpoints.mkdir()
+    state = setup.phases[0].method.begin(setup.new_model())
+    save_checkpoint(files, state, Reached(step=1), {}, keep=3)
+    edit_header(files.checkpoint(1), training=Reached(step=1).model_dump() | changes)
+    with refused(ModelFileError, message, "Start the run again with --overwrite."):
+        load_newest(files, setup.phases)

@@ -5,14 +5,13 @@ from jaxtyping import Array, Int
 
 from hypermagnetics.errors import RecipeError
 from hypermagnetics.models import ModelInputs
-from hypermagnetics.train.augmentation.moment_scaling import MOMENT_SCALING
 from hypermagnetics.train.augmentation.reflection import REFLECTION
 from hypermagnetics.train.augmentation.rotation import ROTATION
-from hypermagnetics.train.augmentation.scaling import SCALING
+from hypermagnetics.train.augmentation.scaling import MOMENT_SCALING, SCALING
 from hypermagnetics.train.augmentation.symmetry import Symmetry
 from hypermagnetics.train.augmentation.time_reversal import TIME_REVERSAL
-from hypermagnetics.train.batch import Augmentation, DeviceBatch, unchanged
 from hypermagnetics.train.config import SymmetryName
+from hypermagnetics.train.devices import Augmentation, DeviceBatch, unchanged
 
 SYMMETRIES: dict[SymmetryName, Symmetry] = {
     "rotation": ROTATION,

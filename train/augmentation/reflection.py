@@ -16,7 +16,7 @@ from hypermagnetics.train.augmentation.symmetry import (
     per_block,
     with_columns,
 )
-from hypermagnetics.train.batch import DeviceBatch
+from hypermagnetics.train.devices import DeviceBatch
 
 _ROUNDING = 1e-6
 """Tolerance of a constant rotation about multiples of quarter turns, as recipes round pi."""

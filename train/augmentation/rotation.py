@@ -18,7 +18,7 @@ from hypermagnetics.train.augmentation.symmetry import (
     per_block,
     with_columns,
 )
-from hypermagnetics.train.batch import DeviceBatch
+from hypermagnetics.train.devices import DeviceBatch
 
 _Components = tuple[Float[Array, "..."], ...]
 

@@ -1,18 +1,22 @@
-"""Scaling of all lengths, of the same material."""
+"""Scaling: of all lengths of the same material, and of the moments of a sample."""
 
 from dataclasses import replace
 
 import jax.numpy as jnp
 import jax.random as jr
+from jaxtyping import Array, Float
 
 from hypermagnetics.shapes import AnyKey
 from hypermagnetics.sources import SourceColumns
 from hypermagnetics.table import SIZES
-from hypermagnetics.train.augmentation.symmetry import Symmetry, per_block
-from hypermagnetics.train.batch import DeviceBatch
+from hypermagnetics.train.augmentation.symmetry import Symmetry, none, per_block, per_sample
+from hypermagnetics.train.devices import DeviceBatch
 
-OCTAVES = 0.5
+OCTAVES_OF_LENGTH = 0.5
 """Factors are between 1/sqrt(2) and sqrt(2), uniform in their logarithm."""
+
+OCTAVES_OF_MOMENT = 1.0
+"""Factors are between 1/2 and 2, uniform in their logarithm."""
 
 
 def scaled(columns: SourceColumns, batch: DeviceBatch, key: AnyKey) -> DeviceBatch:
@@ -29,8 +33,8 @@ def scaled(columns: SourceColumns, batch: DeviceBatch, key: AnyKey) -> DeviceBat
     Returns:
         The scaled batch.
     """
-    dtype = batch.grid.dtype
-    octaves = per_block(lambda one: jr.uniform(one, (), dtype, -OCTAVES, OCTAVES), key, batch)
+    dtype, most = batch.grid.dtype, OCTAVES_OF_LENGTH
+    octaves = per_block(lambda one: jr.uniform(one, (), dtype, -most, most), key, batch)
     scale = jnp.exp2(octaves)
     factors = scale[:, None] ** jnp.asarray(_powers(columns), dtype)[None]
     return replace(
@@ -55,3 +59,45 @@ def _obstacle(columns: SourceColumns) -> str | None:
 
 SCALING = Symmetry(scaled, _obstacle)
 """Not for sizes shared by all rows: the source table has no place for the scaled sizes."""
+
+
+def scaled_moments(columns: SourceColumns, batch: DeviceBatch, key: AnyKey) -> DeviceBatch:
+    """Multiply the moments of each sample by a factor c: phi(c m) = c phi(m), H -> c H.
+
+    Args:
+        columns: Columns of the sources.
+        batch: The batch.
+        key: Random key.
+
+    Returns:
+        The batch.
+    """
+    dtype, most = batch.grid.dtype, OCTAVES_OF_MOMENT
+    octaves = per_sample(lambda one: jr.uniform(one, (), dtype, -most, most), key, batch)
+    return times_moments(columns, batch, jnp.exp2(octaves))
+
+
+def times_moments(
+    columns: SourceColumns, batch: DeviceBatch, factors: Float[Array, "blocks samples"]
+) -> DeviceBatch:
+    """Moments, potential and field of each sample times a factor.
+
+    Args:
+        columns: Columns of the sources.
+        batch: The batch.
+        factors: Of each sample.
+
+    Returns:
+        The batch.
+    """
+    moments = batch.sources[..., : columns.dim] * factors[..., None, None]
+    return replace(
+        batch,
+        sources=jnp.concatenate([moments, batch.sources[..., columns.dim :]], axis=-1),
+        potential=batch.potential * factors[..., None],
+        field=batch.field * factors[..., None, None],
+    )
+
+
+MOMENT_SCALING = Symmetry(scaled_moments, none)
+"""Exact for any bodies."""

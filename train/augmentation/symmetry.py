@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from hypermagnetics.shapes import AnyKey
 from hypermagnetics.sources import SourceColumns
-from hypermagnetics.train.batch import DeviceBatch
+from hypermagnetics.train.devices import DeviceBatch
 
 _Draw = TypeVar("_Draw")
 

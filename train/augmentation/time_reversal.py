@@ -4,9 +4,9 @@ import jax.random as jr
 
 from hypermagnetics.shapes import AnyKey
 from hypermagnetics.sources import SourceColumns
-from hypermagnetics.train.augmentation.moment_scaling import times_moments
+from hypermagnetics.train.augmentation.scaling import times_moments
 from hypermagnetics.train.augmentation.symmetry import Symmetry, none, per_sample
-from hypermagnetics.train.batch import DeviceBatch
+from hypermagnetics.train.devices import DeviceBatch
 
 
 def reversed_in_time(columns: SourceColumns, batch: DeviceBatch, key: AnyKey) -> DeviceBatch:

@@ -5,23 +5,16 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from hypermagnetics.config import Config, NotNegative, refusal
-from hypermagnetics.train.losses import Huber, Loss, LossConfig, ShippedLoss, UserLoss
+from hypermagnetics.train.losses import (
+    Huber,
+    Loss,
+    LossConfig,
+    RegionWeights,
+    ShippedLoss,
+    UserLoss,
+)
 
 _TermName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=40)]
-
-
-class RegionsConfig(Config):
-    """Weights of points by their region among the bodies; see `region_codes`."""
-
-    inside: NotNegative = 1.0
-    near: NotNegative = 1.0
-    beyond: NotNegative = 1.0
-
-    @model_validator(mode="after")
-    def _somewhere(self) -> "RegionsConfig":
-        if not self.inside + self.near + self.beyond > 0:
-            raise ValueError("given a positive weight for at least one region")
-        return self
 
 
 _NUMBERS = ("delta", "power", "floor", "order")
@@ -43,7 +36,7 @@ class TermConfig(Config):
     weight: NotNegative = 1.0
     loss: LossConfig | None = None
     """null for that of the objective."""
-    regions: RegionsConfig | None = None
+    regions: RegionWeights | None = None
     """null for equal weights of all points."""
 
     _numbers_stand_in_losses = model_validator(mode="before")(_refuse_loose_numbers)

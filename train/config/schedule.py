@@ -1,13 +1,36 @@
-"""[schedule]: phases of a training, and when it ends."""
+"""[optimiser] and [schedule]: the method of minimisation, its phases, and when it ends."""
 
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field, JsonValue, model_validator
 
 from hypermagnetics.config import Config, Count, NotNegative, Positive, refusal
-from hypermagnetics.train.config.optimiser import MethodConfig
 
 _Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class MethodConfig(Config):
+    """An optimiser of optax."""
+
+    name: str = "adam"
+    """Any optimiser of optax or optax.contrib that takes a learning rate."""
+    arguments: dict[str, JsonValue] = Field(default_factory=dict)
+    """Its arguments besides the learning rate, by name."""
+    clip_norm: Positive | None = None
+    """Largest norm of the gradient; null for no clipping."""
+
+
+class OptimiserConfig(MethodConfig):
+    """Optimiser of all phases without one of their own, and the average of the parameters."""
+
+    ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Decay of an exponential moving average of the parameters, which is then validated and kept in
+    the model file; null for none."""
+
+    @property
+    def method(self) -> MethodConfig:
+        """The optimiser alone."""
+        return MethodConfig(name=self.name, arguments=self.arguments, clip_norm=self.clip_norm)
 
 
 class PhaseConfig(Config):

@@ -4,16 +4,17 @@ from typing import Annotated, get_args
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
-from hypermagnetics.train.losses.huber import Huber as Huber
 from hypermagnetics.train.losses.loss import Loss as Loss
 from hypermagnetics.train.losses.loss import LossOfPoints as LossOfPoints
+from hypermagnetics.train.losses.loss import MeanOverPoints as MeanOverPoints
+from hypermagnetics.train.losses.loss import PointLoss as PointLoss
+from hypermagnetics.train.losses.loss import RegionWeights as RegionWeights
+from hypermagnetics.train.losses.loss import SampleLoss as SampleLoss
 from hypermagnetics.train.losses.loss import UserLoss as UserLoss
-from hypermagnetics.train.losses.mse import MeanSquare as MeanSquare
-from hypermagnetics.train.losses.point_loss import PointLoss as PointLoss
-from hypermagnetics.train.losses.point_loss import check_point_loss as check_point_loss
-from hypermagnetics.train.losses.relative import Relative as Relative
-from hypermagnetics.train.losses.sample_loss import MeanOverPoints as MeanOverPoints
-from hypermagnetics.train.losses.sample_loss import SampleLoss as SampleLoss
+from hypermagnetics.train.losses.loss import check_point_loss as check_point_loss
+from hypermagnetics.train.losses.of_points import Huber as Huber
+from hypermagnetics.train.losses.of_points import MeanSquare as MeanSquare
+from hypermagnetics.train.losses.of_points import Relative as Relative
 from hypermagnetics.train.losses.sample_relative import SampleRelative as SampleRelative
 from hypermagnetics.train.losses.spectral import Spectral as Spectral
 from hypermagnetics.user_code import names_user_code, shipped_or_user_name

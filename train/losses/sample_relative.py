@@ -5,9 +5,8 @@ from typing import Literal
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from hypermagnetics.train.losses.loss import Loss
-from hypermagnetics.train.losses.relative import Floor
-from hypermagnetics.train.losses.sample_loss import PointWeights, SampleLoss, SampleLosses, Values
+from hypermagnetics.train.losses.loss import Loss, PointWeights, SampleLoss, SampleLosses, Values
+from hypermagnetics.train.losses.of_points import Floor
 
 
 class SampleRelative(Loss):

@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Float
 from pydantic import Field
 
-from hypermagnetics.train.losses.loss import Loss
-from hypermagnetics.train.losses.sample_loss import (
+from hypermagnetics.train.losses.loss import (
+    Loss,
     PointWeights,
     SampleLoss,
     SampleLosses,

@@ -2,7 +2,6 @@
 
 import math
 import shlex
-from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -12,15 +11,14 @@ from hypermagnetics.data import Dataset
 from hypermagnetics.errors import InterruptedRunError, RecipeError, RunError, RunWriteError
 from hypermagnetics.log import Progress, errors_in_one_line, say
 from hypermagnetics.train.config import TrainingRecipe
-from hypermagnetics.train.exit_codes import exit_code
+from hypermagnetics.train.signals import exit_code
 from hypermagnetics.train.sweep.config import read_sweep
-from hypermagnetics.train.sweep.ledger import Trial
-from hypermagnetics.train.sweep.plan import Plan, in_words
-from hypermagnetics.train.sweep.report import write_report
+from hypermagnetics.train.sweep.ledger import Trial, ranked
+from hypermagnetics.train.sweep.plan import Plan
+from hypermagnetics.train.sweep.report import text_table, write_report
 from hypermagnetics.train.sweep.run import sweep
 from hypermagnetics.train.sweep.search import search_of
 from hypermagnetics.train.sweep.sweep_files import SweepFiles
-from hypermagnetics.train.sweep.table import ranked, score_of, text_table
 from hypermagnetics.train.user_code import Names
 
 
@@ -56,14 +54,13 @@ def sweep_command(
         plan.check()
         files, propose = SweepFiles(directory), search_of(plan)
         try:
-            with ExitStack() as stack:
-                console = _Console(plan.num_trials, stack)
-                found = sweep(plan, propose, files, console, retry_failed=retry_failed)
+            with Progress("hm-train", plan.num_trials, "trials") as listener:
+                found = sweep(plan, propose, files, listener, retry_failed=retry_failed)
         except (InterruptedRunError, RunWriteError) as error:
             say(f"hm-train: {error}")
             raise SystemExit(exit_code(error)) from error
         trials = ranked(found, plan.search.metric)
-        if math.isinf(score_of(trials[0], plan.search.metric)):
+        if math.isinf(trials[0].score(plan.search.metric)):
             click.echo(text_table(trials, list(plan.keys)), err=True)
             raise RunError(
                 f"A sweep must have a trial that finishes; got none among {len(trials)} "
@@ -84,29 +81,6 @@ def _plan(recipe: str, file: Path, data: Path | None, overrides: tuple[str, ...]
         )
     dataset = data or file.parent / str(config.dataset)
     return Plan(base, keys, config.sweep, Dataset.open(dataset))
-
-
-class _Console:
-    """Shows the progress of a sweep on a terminal."""
-
-    def __init__(self, num_trials: int, stack: ExitStack) -> None:
-        self._num_trials, self._stack = num_trials, stack
-        self._progress: Progress | None = None
-        self._ended = 0
-
-    def begins(self, trial: Trial) -> None:
-        say(f"hm-train: trial {trial.number}: {in_words(trial.values)}")
-
-    def ended(self, trials: list[Trial]) -> None:
-        done = [trial for trial in trials if trial.state != "open"]
-        failed = sum(trial.state == "failed" for trial in done)
-        if self._progress is None:
-            # What had ended before says nothing about the speed of this process.
-            self._ended = len(done)
-            progress = Progress("hm-train", self._num_trials, "trials", done=self._ended)
-            self._progress = self._stack.enter_context(progress)
-        self._progress.advance(len(done) - self._ended, f"{failed} failed" if failed else "")
-        self._ended = len(done)
 
 
 def _summary(plan: Plan, files: SweepFiles, trials: list[Trial]) -> str:

@@ -12,6 +12,7 @@ from hypermagnetics.train.sweep.config import SearchConfig
 from hypermagnetics.train.sweep.dimensions import Range
 from hypermagnetics.train.sweep.plan import Plan
 from hypermagnetics.train.sweep.sweep_files import SweepFiles
+from hypermagnetics.validation_errors import first_misfit
 
 
 class Definition(Config):
@@ -77,10 +78,8 @@ def _read(files: SweepFiles) -> Definition:
     try:
         return Definition.model_validate_json(files.definition.read_bytes())
     except ValidationError as error:
-        raise RunError(
-            f"{files.definition.name} must be what hm-train sweep wrote; got something else "
-            f"({files.definition}). Choose another DIR."
-        ) from error
+        misfit = first_misfit(error, Definition.model_json_schema(), "The definition of a sweep")
+        raise RunError(f"{misfit.text} ({files.definition}). Choose another DIR.") from error
 
 
 def _refuse_another(before: Definition, now: Definition, files: SweepFiles) -> None:

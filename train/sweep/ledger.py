@@ -6,8 +6,9 @@ excludes others.
 """
 
 import json
+import math
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, Literal, NamedTuple
 
@@ -16,11 +17,15 @@ from pydantic import JsonValue, ValidationError
 from hypermagnetics.config import Config
 from hypermagnetics.errors import RunError
 from hypermagnetics.files import lock_if_free
+from hypermagnetics.train.sweep.config import Metric
 from hypermagnetics.train.sweep.plan import Plan, Values
 from hypermagnetics.train.sweep.sweep_files import SweepFiles
 
 _SECONDS_TO_WAIT = 60.0
 """Seconds to wait for other processes, whose transactions take milliseconds."""
+
+_ORDER = ("finished", "open", "failed")
+"""Order of the states in a ranking."""
 
 _TABLE = """
     CREATE TABLE IF NOT EXISTS trials (
@@ -56,6 +61,19 @@ class Trial(Result):
 
     number: int
     values: dict[str, JsonValue]
+
+    def score(self, metric: Metric) -> float:
+        """Value minimised by the best trial; infinite where there is none."""
+        score: float | None = getattr(self, metric)
+        return math.inf if score is None else score
+
+
+def ranked(trials: Iterable[Trial], metric: Metric) -> list[Trial]:
+    """Finished trials by the metric, the least first, then the others; equal ones by number."""
+    return sorted(
+        trials,
+        key=lambda trial: (_ORDER.index(trial.state), trial.score(metric), trial.number),
+    )
 
 
 class Taken(NamedTuple):

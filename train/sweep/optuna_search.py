@@ -44,8 +44,7 @@ class OptunaSearch:
         }
 
     def _told(self, trial: Trial) -> optuna.trial.FrozenTrial:
-        score: float | None = getattr(trial, self._plan.search.metric)
-        failed = trial.state == "failed" or score is None
+        failed = trial.state == "failed"
         return optuna.trial.create_trial(
             params={
                 key: _to_optuna(dimension, trial.values[key])
@@ -53,7 +52,7 @@ class OptunaSearch:
             },
             distributions=self._distributions,
             # A failure is the worst result, not none: what diverges is to be kept away from.
-            value=math.inf if failed else score,
+            value=math.inf if failed else trial.score(self._plan.search.metric),
         )
 
 

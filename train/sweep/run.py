@@ -1,32 +1,21 @@
 """A sweep from its start, or from its finished trials, to its end."""
 
 import time
-from typing import Protocol, runtime_checkable
 
 from hypermagnetics.errors import InterruptedRunError
+from hypermagnetics.log import Listener
 from hypermagnetics.train.signals import StopRequest, stop_on_signals
 from hypermagnetics.train.sweep.definition import open_sweep
 from hypermagnetics.train.sweep.ledger import Ledger, Propose, Taken, Trial, open_ledger
-from hypermagnetics.train.sweep.plan import Plan
+from hypermagnetics.train.sweep.plan import Plan, in_words
 from hypermagnetics.train.sweep.sweep_files import SweepFiles
 from hypermagnetics.train.sweep.trial import run_trial
 
 _SECONDS_BETWEEN_LOOKS = 0.3
 
 
-@runtime_checkable
-class TrialListener(Protocol):
-    """Receives the progress of a sweep."""
-
-    def begins(self, trial: Trial) -> None:
-        """Called before this process works on a trial."""
-
-    def ended(self, trials: list[Trial]) -> None:
-        """Called with the trials of all processes, first and after each trial of this process."""
-
-
 def sweep(
-    plan: Plan, propose: Propose, files: SweepFiles, listener: TrialListener, *, retry_failed: bool
+    plan: Plan, propose: Propose, files: SweepFiles, listener: Listener, *, retry_failed: bool
 ) -> list[Trial]:
     """Work on trials until all have ended, in parallel with other processes.
 
@@ -34,7 +23,7 @@ def sweep(
         plan: Plan of the sweep.
         propose: Its search.
         files: Where.
-        listener: Told about each trial.
+        listener: Receives each trial as it begins, and the number of trials that have ended.
         retry_failed: Failed trials are taken again, once.
 
     Returns:
@@ -50,10 +39,14 @@ def sweep(
     with open_ledger(plan, files) as ledger, stop_on_signals() as stop:
         if retry_failed:
             ledger.reopen_failed()
-        listener.ended(ledger.trials())
+        ended = _ended(ledger)
+        listener.skip(len(ended))
         while not ledger.is_over():
             if stop.signal is None and (taken := ledger.take(propose)) is not None:
                 is_open = _work(ledger, plan, files, taken, stop, listener)
+                before, ended = ended, _ended(ledger)
+                failed = sum(trial.state == "failed" for trial in ended)
+                listener.advance(len(ended) - len(before), f"{failed} failed" if failed else "")
             else:
                 # Another process has the last ones; if it dies, they are taken over.
                 is_open = False
@@ -69,21 +62,25 @@ def _work(
     files: SweepFiles,
     taken: Taken,
     stop: StopRequest,
-    listener: TrialListener,
+    listener: Listener,
 ) -> bool:
     """Run a taken trial; return whether it is still open."""
     with taken.lock:
-        listener.begins(taken.trial)
+        listener.tell(f"trial {taken.trial.number}: {in_words(taken.trial.values)}")
         result = run_trial(plan, files, taken, stop)
         ledger.record(taken.trial, result)
-    listener.ended(ledger.trials())
     return result.state == "open"
+
+
+def _ended(ledger: Ledger) -> list[Trial]:
+    """Trials that have ended, those of other processes among them."""
+    return [trial for trial in ledger.trials() if trial.state != "open"]
 
 
 def _interrupted(
     ledger: Ledger, plan: Plan, files: SweepFiles, stop: StopRequest
 ) -> InterruptedRunError:
-    ended = sum(trial.state != "open" for trial in ledger.trials())
+    ended = len(_ended(ledger))
     by = "a stopped trial" if stop.signal is None else stop.signal.name
     return InterruptedRunError(
         f"A sweep must end its {plan.num_trials} trials to be finished; got {by} after {ended} "

@@ -8,14 +8,17 @@ import time
 from pathlib import Path
 from typing import IO
 
+from pydantic import ValidationError
+
 from hypermagnetics.errors import RecipeError, RunError, RunWriteError
 from hypermagnetics.files import write_text_atomically
-from hypermagnetics.train.exit_codes import CANNOT_WRITE, TRY_AGAIN
-from hypermagnetics.train.signals import StopRequest
-from hypermagnetics.train.sweep.best import best_validation
+from hypermagnetics.run_files import read_metrics
+from hypermagnetics.train.signals import CANNOT_WRITE, TRY_AGAIN, StopRequest
 from hypermagnetics.train.sweep.ledger import Result, Taken, Trial
 from hypermagnetics.train.sweep.plan import Plan
 from hypermagnetics.train.sweep.sweep_files import SweepFiles
+from hypermagnetics.train.validation import Validation
+from hypermagnetics.validation_errors import first_misfit
 
 _HM_TRAIN = (
     "from hypermagnetics.train.sweep.parent import stop_with_parent; stop_with_parent(); "
@@ -24,6 +27,7 @@ _HM_TRAIN = (
 _SECONDS_BETWEEN_LOOKS = 0.1
 _TAIL_BYTES = 1 << 16
 _MOST_CHARACTERS = 1000
+_AGAIN = "Delete the directory of this trial, then give the same command with --retry-failed."
 _ERROR = re.compile(r"hm-train: (?!\d+/\d+ steps)(.+)|[\w.]*(?:Error|Exception)\b.*")
 
 
@@ -113,3 +117,40 @@ def _last_error(log: Path, start: int) -> str:
     errors = [match[1] or match[0] for line in lines if (match := _ERROR.fullmatch(line))]
     said = [*filter(None, lines[-1:]), *errors]
     return said[-1][:_MOST_CHARACTERS] if said else ""
+
+
+def best_validation(metrics: Path, seconds: float) -> Result:
+    """The validation of least loss, which is that of model.hm.
+
+    Args:
+        metrics: The metrics.jsonl of a finished run.
+        seconds: Duration of the run [s].
+
+    Returns:
+        The result of the trial.
+
+    Raises:
+        RunError: If the file has no validation, or a damaged one.
+    """
+    lines = [line for line in read_metrics(metrics) if "validation" in line]
+    logged = [(int(line["step"]), _validation(line["validation"], metrics)) for line in lines]
+    found = [(each.loss, step, each) for step, each in logged if each.loss is not None]
+    if not found:
+        raise RunError(f"A finished run must log its validations; got none ({metrics}). {_AGAIN}")
+    loss, step, validation = min(found, key=lambda entry: entry[:2])
+    return Result(
+        state="finished",
+        step=step,
+        loss=loss,
+        potential=validation.potential_median_relative_error,
+        field=validation.field_median_relative_error,
+        seconds=seconds,
+    )
+
+
+def _validation(logged: object, metrics: Path) -> Validation:
+    try:
+        return Validation.model_validate(logged)
+    except ValidationError as error:
+        misfit = first_misfit(error, Validation.model_json_schema(), "A validation")
+        raise RunError(f"{misfit.text} ({metrics}). {_AGAIN}") from error

@@ -3,6 +3,7 @@
 from contextlib import AbstractContextManager
 
 from hypermagnetics.data import Dataset, Split
+from hypermagnetics.log import per_cent
 from hypermagnetics.models import Model
 from hypermagnetics.pictures import draw_sample, one_sample, png_of
 from hypermagnetics.train.clock import Clock
@@ -40,9 +41,8 @@ class Pictures:
             drawing = draw_sample(model, self._dataset.columns, sample)
         self._is_compiled = True
         plane = "" if drawing.height is None else f", plane z = {drawing.height:.3g} m"
-        potential, field = (
-            "undefined" if error is None else f"{100 * error:.3g} %"
-            for error in (found.potential_median_relative_error, found.field_median_relative_error)
+        potential, field = map(
+            per_cent, (found.potential_median_relative_error, found.field_median_relative_error)
         )
         title = (
             f"step {step}, sample {_SAMPLE} of {self._split.name}{plane}\n"

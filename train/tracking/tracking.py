@@ -1,15 +1,40 @@
-"""All trackers of a run at once, none of which can end it."""
+"""All trackers of a run at once, none of which can end it, and their requirements."""
 
-from collections.abc import Callable, Iterator, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
+from importlib.util import find_spec
+from typing import NamedTuple
 
 from pydantic import JsonValue
 
+from hypermagnetics.errors import RunError
+from hypermagnetics.log import Listener
 from hypermagnetics.models import Model
+from hypermagnetics.run_files import RunFiles
 from hypermagnetics.train.clock import Clock
+from hypermagnetics.train.config import TrainingRecipe
+from hypermagnetics.train.config.run import Tracker as TrackerName
+from hypermagnetics.train.tracking import mlflow, wandb
 from hypermagnetics.train.tracking.pictures import Pictures
-from hypermagnetics.train.tracking.tracker import Tracker
+from hypermagnetics.train.tracking.tensorboard import TensorBoard
+from hypermagnetics.train.tracking.tracker import TrackedRun, Tracker
 from hypermagnetics.train.validation import Validation
+
+
+class _Kind(NamedTuple):
+    begin: Callable[[TrackedRun], Tracker]
+    package: str
+    environment: Mapping[str, str]
+    """Environment variables, unless set by a user."""
+
+
+_KINDS: dict[TrackerName, _Kind] = {
+    "tensorboard": _Kind(TensorBoard, "tensorboardX", {}),
+    "wandb": _Kind(wandb.Wandb, "wandb", wandb.DEFAULTS),
+    "mlflow": _Kind(mlflow.MLflow, "mlflow", mlflow.DEFAULTS),
+}
 
 _NO_SCALARS = {"step", "steps"}
 """Keys of a line of metrics.jsonl that are labels, not metrics."""
@@ -21,15 +46,15 @@ class Tracking:
     metrics.jsonl is the reference; trackers are for display only.
     """
 
-    def __init__(self, pictures: Pictures, clock: Clock, tell: Callable[[str], None]) -> None:
+    def __init__(self, pictures: Pictures, clock: Clock, listener: Listener) -> None:
         """Start without trackers.
 
         Args:
             pictures: Pictures of validations.
             clock: Clock of the process.
-            tell: Called once for each tracker that fails.
+            listener: Receives a line about each tracker that fails.
         """
-        self._pictures, self._clock, self._tell = pictures, clock, tell
+        self._pictures, self._clock, self._listener = pictures, clock, listener
         self._trackers: dict[str, Tracker] = {}
         self._draws = True
 
@@ -78,10 +103,74 @@ class Tracking:
 
     def _complain(self, name: str, error: Exception) -> None:
         what = " ".join(str(error).split())[:300]
-        self._tell(
-            f"Tracking must take what it is told; got {type(error).__name__}: {what} ({name}). "
-            "The run goes on without it; metrics.jsonl has all numbers."
+        self._listener.tell(
+            f"A tracker must accept the metrics of a run; got {type(error).__name__}: {what} "
+            f"({name}). The run goes on without it; metrics.jsonl has all numbers."
         )
+
+
+def refuse_unusable(names: Sequence[TrackerName]) -> None:
+    """Check that every tracker can be used.
+
+    Args:
+        names: The trackers that a recipe asks for.
+
+    Raises:
+        RunError: If a package is missing, or a key to send with.
+    """
+    for name in names:
+        if find_spec(package := _KINDS[name].package) is None:
+            raise RunError(
+                f"A tracker must have its package, {package}; got {name!r} without it "
+                "(tracking.to). Install it: pip install 'hypermagnetics[tracking]'."
+            )
+    mode = os.environ.get("WANDB_MODE", "offline")
+    sends = mode not in ("offline", "dryrun", "disabled")
+    if "wandb" in names and sends and not any(map(os.environ.get, wandb.KEYS)):
+        # Else wandb asks for it in the middle of a job that nobody watches.
+        raise RunError(
+            f"A key must be in the environment to send a run to wandb; got WANDB_MODE={mode} "
+            "without WANDB_API_KEY (tracking.to). Set it, or leave out WANDB_MODE to keep the run "
+            "in its directory."
+        )
+
+
+def open_tracking(
+    names: Sequence[TrackerName],
+    recipe: TrainingRecipe,
+    pictures: Pictures,
+    files: RunFiles,
+    steps_done: int,
+    clock: Clock,
+    listener: Listener,
+) -> Tracking:
+    """Open the trackers of a run.
+
+    Args:
+        names: Names of the trackers.
+        recipe: The recipe.
+        pictures: Pictures of validations.
+        files: Files of the run.
+        steps_done: Steps up to the checkpoint that the run goes on from.
+        clock: Clock of the process.
+        listener: Receives a line about each tracker that fails; the run goes on without it.
+
+    Returns:
+        Tracking by all of them.
+    """
+    tracking = Tracking(pictures, clock, listener)
+    run = TrackedRun(
+        name=files.directory.resolve().name,
+        directory=files.tracking,
+        recipe=recipe.resolved.model_dump(mode="json"),
+        steps_done=steps_done,
+    )
+    for name in dict.fromkeys(names):
+        for variable, value in _KINDS[name].environment.items():
+            if not os.environ.get(variable):
+                os.environ[variable] = value
+        tracking.add(name, partial(_KINDS[name].begin, run))
+    return tracking
 
 
 def _numbers(record: Mapping[str, JsonValue], above: str = "") -> Iterator[tuple[str, float]]:

@@ -28,6 +28,7 @@ from hypermagnetics.models.model import Model
 from hypermagnetics.models.registry import ModelConfig, build_model, config_of
 from hypermagnetics.models.user import UserModelConfig, class_name
 from hypermagnetics.table import BodyName, SourceColumns
+from hypermagnetics.validation_errors import first_misfit
 
 MODEL_FILE_VERSION: Literal[1] = 1
 _MAX_HEADER_BYTES = 1 << 20
@@ -256,9 +257,7 @@ def _parse(line: bytes, path: Path) -> Header:
     try:
         return Header.model_validate_json(line)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
+        misfit = first_misfit(error, Header.model_json_schema(), "The first line of a model file")
         raise ModelFileError(
-            f"The first line of a model file must be as the format says: {place}: {first['msg']}; "
-            f"got {str(first['input'])[:80]!r} ({path}). Copy it from its source again."
+            f"{misfit.text} (first line of {path}). Copy it from its source again."
         ) from error

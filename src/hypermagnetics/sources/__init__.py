@@ -16,6 +16,7 @@ from hypermagnetics.sources.geometry import RegionName as RegionName
 from hypermagnetics.sources.geometry import body_size as body_size
 from hypermagnetics.sources.geometry import magnetisation as magnetisation
 from hypermagnetics.sources.geometry import region_codes as region_codes
+from hypermagnetics.sources.geometry import region_of as region_of
 from hypermagnetics.sources.geometry import signed_distance as signed_distance
 from hypermagnetics.sources.geometry import vertices as vertices
 from hypermagnetics.sources.interoperation import from_magpylib as from_magpylib

@@ -4,7 +4,7 @@ Every function goes through the kinds of bodies that occur, and asks each for wh
 """
 
 from collections.abc import Callable, Iterator
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, TypeVar, get_args
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +16,8 @@ from hypermagnetics.shapes import Field, Points, SourceTable
 from hypermagnetics.sources.kinds import KINDS, Kind, Shape
 from hypermagnetics.sources.values import Scalars
 from hypermagnetics.table import SHAPES, SourceColumns, is_body, source_rows
+
+_Distances = TypeVar("_Distances", Array, np.ndarray)
 
 Rows = Float[np.ndarray, "rows columns"]
 """Rows of a source table, of one sample or of several; no padding."""
@@ -206,6 +208,20 @@ def vertices(
     return None
 
 
+def region_of(gap: _Distances, size: _Distances | float) -> _Distances:
+    """Code of the region among one body alone, see `region_codes`.
+
+    Args:
+        gap: Signed distance from its surface, negative inside [m].
+        size: Its size [m].
+
+    Returns:
+        Indices into `REGIONS`, in uint8.
+    """
+    code: _Distances = (gap > 0).astype(np.uint8) + (gap > NEAR * size).astype(np.uint8)
+    return code
+
+
 def region_codes(
     columns: SourceColumns,
     sources: Float[Array, "blocks samples sources columns"],
@@ -235,8 +251,8 @@ def region_codes(
         offset = [axis - rows[..., dim + i] for i, axis in enumerate(where)]
         for kind, is_kind, shape in by_kind(columns, rows, source_rows(rows, dim)):
             gap, size = kind.gap(offset, shape), kind.size(shape)
-            code = (gap > 0).astype(jnp.uint8) + (gap > NEAR * size).astype(jnp.uint8)
-            codes = jnp.minimum(codes, jnp.where(is_kind, code, beyond).astype(jnp.uint8))
+            code = jnp.where(is_kind, region_of(gap, size), beyond)
+            codes = jnp.minimum(codes, code.astype(jnp.uint8))
         return codes, None
 
     shape = (*sources.shape[:2], points.shape[1])

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from evaluate_records import comparison, evaluation, results
+from evaluate_records import evaluation, measured, results
 
 from hypermagnetics.errors import HypermagneticsError
 from hypermagnetics.evaluate.compare.files import read_contestants
@@ -23,7 +23,7 @@ def _write(directory, factors: dict[str, float], split: str = "test-multi", samp
     relative = np.random.default_rng(0).random((samples, 10))
     with SampleFile.open(directory) as file:
         for name, factor in factors.items():
-            table = sample_table(np.ones(samples, np.int64), comparison(factor * relative))
+            table = sample_table(measured(factor * relative))
             file.add("discs", split, name, table)
     found = results(*(evaluation(name, split) for name in factors))
     (directory / "results.json").write_text(to_json(found))
@@ -56,11 +56,13 @@ def test_runs_of_one_file_are_compared_with_the_first(tmp_path):
     ("text", "message"),
     [
         (None, "no such file"),
-        ("{", "invalid json"),
-        ("[]", "input should be an object"),
-        ("{}", "field required at schema"),
+        ("{", "must be JSON; got invalid JSON: EOF while parsing"),
+        ("[]", r"must be an object; got \[\]"),
+        ("{}", "'schema' must be given; got nothing"),
+        ('{"schema": "2"}', "'schema' must be a valid integer; got '2'"),
         ('{"schema": 1}', "must be of schema 2; got schema 1"),
-        ('{"schema": 2}', "field required at subjects"),
+        ('{"schema": 3}', "must be of schema 2; got schema 3"),
+        ('{"schema": 2}', "'subjects' must be given; got nothing"),
     ],
 )
 def test_what_is_no_results_file_is_refused(tmp_path, text, message):

@@ -4,14 +4,14 @@ import math
 
 import numpy as np
 import pytest
-from evaluate_records import comparison
+from evaluate_records import measured
 
 from hypermagnetics.evaluate.compare.pairing import compare_errors
 from hypermagnetics.evaluate.measuring.sample_file import SampleErrors, sample_table
 
 
 def _errors(relative: np.ndarray) -> SampleErrors:
-    return sample_table(np.ones(len(relative), np.int64), comparison(relative)).potential
+    return sample_table(measured(relative)).potential
 
 
 def _draw(samples: int = 300) -> np.ndarray:

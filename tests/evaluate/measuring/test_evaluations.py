@@ -2,25 +2,17 @@
 
 import numpy as np
 import pytest
-from evaluate_records import comparison
+from evaluate_records import measured
 
 from hypermagnetics.evaluate.measuring.evaluations import (
     chosen_samples,
     evaluated_of,
     evaluation_of,
 )
-from hypermagnetics.evaluate.measuring.measurement import Comparison, Measurement
-from hypermagnetics.evaluate.measuring.places import Places
 from hypermagnetics.evaluate.subjects.subject import Subject
 from hypermagnetics.sources import SourceColumns
 
 DISCS = SourceColumns.of("disc", constants={"radius": 1.0})
-
-
-def _measurement(found: Comparison) -> Measurement:
-    codes = np.zeros(found.potential.relative.shape, np.uint8)
-    counts = np.arange(len(codes), dtype=np.int32) + 1
-    return Measurement((found,), Places(codes, codes, codes), counts)
 
 
 def test_the_chosen_samples_are_in_the_order_of_their_errors():
@@ -34,8 +26,7 @@ def test_the_chosen_samples_are_in_the_order_of_their_errors():
 
 def test_the_worst_samples_are_named():
     relative = np.repeat(np.array([0.3, 0.1, 0.9, 0.2, 0.5, 0.4, 0.6])[:, None], 5, axis=1)
-    found = comparison(relative)
-    record = evaluation_of(_measurement(found), found, ("run", "discs", "test"), 1.0)
+    record = evaluation_of(measured(relative), ("run", "discs", "test"), 1.0)
     assert [one.name for one in record.worst_samples] == [
         "test[2]",
         "test[6]",
@@ -51,13 +42,12 @@ def test_the_worst_samples_are_named():
 
 def test_the_distribution_counts_every_point(tiny):
     relative = np.array([[0.0, 1e-12, 0.011, 0.012, np.inf, 5e7, np.nan, 0.5]])
-    found = comparison(relative)
-    measurement = _measurement(found)
-    record = evaluation_of(measurement, found, ("run", "discs", "test"), 1.0)
+    measurement = measured(relative)
+    record = evaluation_of(measurement, ("run", "discs", "test"), 1.0)
     assert record.potential.ci95 is None
     split = tiny.split("test-multi")
     subject = Subject("run", "run", "run", lambda split, num_samples: pytest.fail("not asked"))
-    shown = evaluated_of(record, measurement, found, subject, split, DISCS).potential
+    shown = evaluated_of(record, measurement, subject, split, DISCS).potential
     assert shown.error_shares.sum() == pytest.approx(7 / 8)  # one has no relative error
     assert shown.error_shares[0] == pytest.approx(2 / 8)
     assert shown.error_shares[-1] == pytest.approx(2 / 8)

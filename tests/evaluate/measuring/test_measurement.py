@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from recording import Recording
 
 from hypermagnetics.data import Split
-from hypermagnetics.evaluate.measuring import workspace
+from hypermagnetics.evaluate.measuring import measurement
 from hypermagnetics.evaluate.measuring.groups import quantity_scores, ranges_of
 from hypermagnetics.evaluate.measuring.measurement import Measurement, measure_split
 from hypermagnetics.evaluate.measuring.places import DISTANCES, places
@@ -16,10 +17,6 @@ from hypermagnetics.evaluate.subjects.subject import Subject, Values
 from hypermagnetics.sources import BODIES, REGIONS, SourceColumns, block_superposition
 
 DISCS = SourceColumns.of("disc", constants={"radius": 1.0})
-
-
-def _nothing(count: int) -> None:
-    del count
 
 
 def subject_from(predict: Callable[..., Values], name: str = "model") -> Subject:
@@ -45,14 +42,20 @@ def noisy(block, first: int) -> Values:
     return Values(*values)
 
 
-def _measured(split: Split, columns: SourceColumns, tmp_path, *predicts, **options) -> Measurement:
+def _measured(split: Split, columns: SourceColumns, tmp_path, predict=noisy, **options):
+    (found,) = _all_measured(split, columns, tmp_path, predict, **options)
+    return found
+
+
+def _all_measured(
+    split: Split, columns: SourceColumns, tmp_path, *predicts, **options
+) -> tuple[Measurement, ...]:
     return measure_split(
-        [subject_from(predict) for predict in predicts or (noisy,)],
+        [subject_from(predict) for predict in predicts],
         split,
         columns,
         unit=1.0,
         directory=tmp_path,
-        advance=options.pop("advance", _nothing),
         **options,
     )
 
@@ -120,7 +123,7 @@ def _agree(found, points: list[dict]) -> None:
 def test_every_metric_agrees_with_plain_loops(mixture, quantity, tmp_path):
     split, columns = mixture.dataset.split("test"), mixture.columns
     measured = _measured(split, columns, tmp_path)
-    found = quantity_scores(measured, getattr(measured.comparisons[0], quantity))
+    found = quantity_scores(measured, getattr(measured, quantity))
     points = _slow(split, columns, quantity)
     _agree(found, points)
     for name, group in found.by_region.items():
@@ -144,20 +147,18 @@ def test_large_grids_are_predicted_in_pieces(tiny, tmp_path, monkeypatch):
     split = tiny.split("test-multi")
     whole = _measured(split, DISCS, tmp_path)
     monkeypatch.setattr("hypermagnetics.evaluate.measuring.measurement._VALUES_PER_CALL", 24 * 3)
-    seen: list[int] = []
-    pieces = _measured(split, DISCS, tmp_path, advance=seen.append)
-    assert seen == [3, 3, 2, 3, 3, 2, 3, 1]
+    seen = Recording()
+    pieces = _measured(split, DISCS, tmp_path, listener=seen)
+    assert seen.counts == [3, 3, 2, 3, 3, 2, 3, 1]
     for one, other in zip(
-        (whole.comparisons[0].potential, whole.comparisons[0].field),
-        (pieces.comparisons[0].potential, pieces.comparisons[0].field),
+        (whole.potential, whole.field),
+        (pieces.potential, pieces.field),
         strict=True,
     ):
         np.testing.assert_array_equal(one.relative, other.relative)
         np.testing.assert_array_equal(one.squared_error, other.squared_error)
     np.testing.assert_array_equal(whole.places.region, pieces.places.region)
-    np.testing.assert_array_equal(
-        whole.comparisons[0].pairs.field, pieces.comparisons[0].pairs.field
-    )
+    np.testing.assert_array_equal(whole.pairs.field, pieces.pairs.field)
 
 
 def test_the_first_samples_alone_are_measured_if_asked_for(tiny, tmp_path):
@@ -165,9 +166,7 @@ def test_the_first_samples_alone_are_measured_if_asked_for(tiny, tmp_path):
     whole = _measured(split, DISCS, tmp_path)
     some = _measured(split, DISCS, tmp_path, num_samples=11)
     assert some.num_sources.shape == (11,)
-    np.testing.assert_array_equal(
-        some.comparisons[0].potential.relative, whole.comparisons[0].potential.relative[:11]
-    )
+    np.testing.assert_array_equal(some.potential.relative, whole.potential.relative[:11])
     more = _measured(split, DISCS, tmp_path, num_samples=1000)
     assert more.num_sources.shape == (20,)
 
@@ -175,34 +174,30 @@ def test_the_first_samples_alone_are_measured_if_asked_for(tiny, tmp_path):
 def test_large_arrays_lie_in_a_file_that_has_no_name(tiny, tmp_path, monkeypatch):
     split = tiny.split("test-multi")
     in_memory = _measured(split, DISCS, tmp_path)
-    monkeypatch.setattr(workspace, "_BYTES_IN_MEMORY", 100)
+    monkeypatch.setattr(measurement, "_BYTES_IN_MEMORY", 100)
     in_file = _measured(split, DISCS, tmp_path / "new")
-    relative = in_file.comparisons[0].potential.relative
+    relative = in_file.potential.relative
     assert isinstance(relative, np.memmap)
     assert list((tmp_path / "new").iterdir()) == []
-    assert quantity_scores(in_file, in_file.comparisons[0].field) == quantity_scores(
-        in_memory, in_memory.comparisons[0].field
-    )
+    assert quantity_scores(in_file, in_file.field) == quantity_scores(in_memory, in_memory.field)
 
 
 def test_a_file_without_room_is_an_error_and_not_the_end_of_the_process(tmp_path):
     with pytest.raises(OSError, match=r"."):
-        workspace.large_array((1 << 50,), np.uint8, tmp_path)
+        measurement.large_array((1 << 50,), np.uint8, tmp_path)
 
 
 def test_subjects_are_measured_side_by_side(tiny, tmp_path):
     split = tiny.split("test-multi")
-    both = _measured(split, DISCS, tmp_path, exact, noisy)
-    assert quantity_scores(both, both.comparisons[0].field).p99_relative_error == 0
-    alone = _measured(split, DISCS, tmp_path, noisy)
-    np.testing.assert_array_equal(
-        both.comparisons[1].field.relative, alone.comparisons[0].field.relative
-    )
+    first, second = _all_measured(split, DISCS, tmp_path, exact, noisy)
+    assert quantity_scores(first, first.field).p99_relative_error == 0
+    alone = _measured(split, DISCS, tmp_path)
+    np.testing.assert_array_equal(second.field.relative, alone.field.relative)
 
 
 def test_pairs_are_labels_beside_predictions(tiny, tmp_path):
     split = tiny.split("test-multi")
-    pairs = _measured(split, DISCS, tmp_path, exact).comparisons[0].pairs
+    pairs = _measured(split, DISCS, tmp_path, exact).pairs
     np.testing.assert_array_equal(pairs.true_field, pairs.field)
     labels = np.concatenate([block.potential for block in split.blocks()])
     assert pairs.true_potential.size == labels.size  # so few that all are kept
@@ -229,7 +224,7 @@ def test_an_exact_model_has_errors_of_rounding_everywhere(tiny, tmp_path):
         )
 
     measured = _measured(tiny.split("test-multi"), DISCS, tmp_path, summed)
-    for errors in (measured.comparisons[0].potential, measured.comparisons[0].field):
+    for errors in (measured.potential, measured.field):
         found = quantity_scores(measured, errors)
         assert found.global_relative_l2 < 1e-6
         assert all(group.median_relative_error < 1e-6 for group in found.by_region.values())

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import xarray
-from evaluate_records import comparison
+from evaluate_records import measured
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,7 +23,7 @@ def table():
     relative = np.random.default_rng(0).random((5, 9))
     relative[1, 2] = np.inf
     relative[4] = np.nan
-    return sample_table(np.arange(1, 6), comparison(relative))
+    return sample_table(measured(relative))
 
 
 def test_values_of_samples_are_those_of_their_points(table):

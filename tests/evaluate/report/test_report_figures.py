@@ -15,10 +15,18 @@ from matplotlib.image import imread
 from report_records import Wrong, at_points_only, evaluated, logged_run, subject
 
 from hypermagnetics.evaluate.report import remove_page, write_report
-from hypermagnetics.evaluate.report.drawing_processes import drawn_in_order, processes_for
-from hypermagnetics.evaluate.report.drawn import Drawn, Note, Task, csv_of_grid, csv_text
+from hypermagnetics.evaluate.report.figures import (
+    Drawn,
+    FileNames,
+    Note,
+    Undrawn,
+    csv_of_grid,
+    csv_text,
+    drawn_in_order,
+    processes_for,
+)
 from hypermagnetics.evaluate.report.learning import read_learning_curve
-from hypermagnetics.evaluate.report.names import FileNames
+from hypermagnetics.evaluate.report.rendering import Picture, Rendered
 from hypermagnetics.evaluate.report.sample_maps import sample_maps
 from hypermagnetics.pictures import one_sample
 
@@ -87,8 +95,8 @@ def test_files_of_maps_hold_truth_prediction_and_error(written):
     )
 
 
-def _drawn(everything: Iterable[Task | Drawn | Note]) -> list[Drawn | Note]:
-    return list(drawn_in_order(everything))
+def _drawn(figures: Iterable[Undrawn | Note]) -> list[Drawn | Note]:
+    return [figure for _, figure in drawn_in_order(("maps", figure) for figure in figures)]
 
 
 @pytest.mark.slow
@@ -97,7 +105,7 @@ def test_space_is_cut_along_each_axis(mixture):
     one = subject("wavy", Wrong(mixture.columns, 1.1))
     split = mixture.dataset.split("test")
     found = evaluated(one, mixture.dataset, "bodies", split, mixture.columns)
-    maps = _drawn(sample_maps(found, "bodies, test", FileNames()))
+    maps = _drawn(sample_maps(found))
     median = [one for one in maps if one.choice["rank"] == "median"]
     assert [one.name[-1] for one in median if isinstance(one, Drawn)] == list("zzyyxx")
     assert len(maps) == 6 + 2 * 2
@@ -111,7 +119,7 @@ def test_predictions_from_a_file_have_no_plane_in_space(mixture):
     one = at_points_only(subject("blind", Wrong(mixture.columns)))
     split = mixture.dataset.split("test")
     found = evaluated(one, mixture.dataset, "bodies", split, mixture.columns)
-    (note,) = sample_maps(found, "bodies, test", FileNames())
+    (note,) = sample_maps(found)
     assert isinstance(note, Note)
     assert note.text.startswith("No maps: blind is predictions")
 
@@ -132,7 +140,7 @@ def test_predictions_from_a_file_are_drawn_from_their_points(written, tiny):
 
 
 def test_numbers_and_words_survive_a_csv_file(tmp_path):
-    text = csv_text({"name": ['a,b "c"', "d\ne"], "value": [0.1, float("inf")], "low": [None, 2]})
+    text = csv_text(("name", "value", "low"), [('a,b "c"', 0.1, None), ("d\ne", float("inf"), 2)])
     (tmp_path / "table.csv").write_text(text, newline="")
     assert list(csv.reader(io.StringIO(text))) == [
         ["name", "value", "low"],
@@ -171,7 +179,7 @@ def test_a_log_is_read_as_it_was_written(tmp_path):
 def test_nothing_finite_can_be_drawn(tiny, tmp_path):
     one = subject("nothing", Wrong(tiny.columns, np.nan))
     found = evaluated(one, tiny, "discs", tiny.split("test-single"), tiny.columns)
-    maps = _drawn(sample_maps(found, "discs, test-single", FileNames()))
+    maps = _drawn(sample_maps(found))
     assert len(maps) == 6
     assert all("Grey, 100 % of the map" in one.caption for one in maps if isinstance(one, Drawn))
 
@@ -192,16 +200,16 @@ def test_the_report_may_be_written_twice(single, tmp_path):
     assert (tmp_path / "index.html").is_file()
 
 
-def _named(number: int) -> Task:
+def _named(number: int) -> Undrawn:
     """Nothing but a name: a function of a test could not be found by another process."""
-    return partial(Drawn, str(number), "", {}, "", (1.0, 1.0), 1, b"", "", "", "")
+    return Undrawn((str(number),), {}, partial(Picture, Rendered("", (1.0, 1.0), b""), "", "", ""))
 
 
 def test_several_processes_keep_the_order():
-    tasks = [Note("", {}, "first"), *map(_named, range(80))]
-    apart = list(drawn_in_order(tasks, 2))
-    assert list(drawn_in_order(tasks)) == apart
-    assert [one.name for one in apart if isinstance(one, Drawn)] == [
+    figures = [("slot", one) for one in (Note({}, "first"), *map(_named, range(80)))]
+    apart = list(drawn_in_order(figures, 2))
+    assert list(drawn_in_order(figures)) == apart
+    assert [one.name for _, one in apart if isinstance(one, Drawn)] == [
         str(number) for number in range(80)
     ]
 

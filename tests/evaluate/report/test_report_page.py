@@ -9,6 +9,7 @@ from report_records import Wrong, report_inputs, results_of, subject
 
 from hypermagnetics.evaluate.report import write_report
 from hypermagnetics.evaluate.report.formats import UNDEFINED, per_cent
+from hypermagnetics.evaluate.report.slots import SLOTS
 from hypermagnetics.evaluate.results.published import PUBLISHED
 
 HOSTILE = "../<script>alert(1)</script>\"'&amp; $title ${css} #ffffff"
@@ -103,6 +104,14 @@ def test_equal_input_gives_equal_bytes(single, tmp_path):
     assert names == sorted(file.relative_to(tmp_path) for file in tmp_path.rglob("*.*"))
     for name in names:
         assert (single.out / name).read_bytes() == (tmp_path / name).read_bytes(), name
+
+
+def test_every_figure_has_its_place(written):
+    found = [one for one in elements(written.page) if "data-slot" in one.attributes]
+    slots = [one.attributes["data-slot"] for one in found if one.tag == "div"]
+    filled = {one.attributes["data-slot"] for one in found if one.tag == "template"}
+    assert sorted(slots) == sorted(slot.name for slot in SLOTS)
+    assert filled <= set(slots)
 
 
 def test_ids_are_there_once(written):

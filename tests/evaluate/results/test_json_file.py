@@ -1,14 +1,18 @@
 """results.json and its schema."""
 
 import json
+import math
 from pathlib import Path
 
 import pytest
 from evaluate_records import evaluation, quantity, results
+from refused import refused
 
-from hypermagnetics.evaluate.results.json_file import json_schema, to_json
+from hypermagnetics.errors import HypermagneticsError
+from hypermagnetics.evaluate.results.json_file import from_json, json_schema, to_json
 
 ROOT = Path(__file__).parents[3]
+PLACE = Path("results.json")
 
 
 def test_numbers_that_are_not_finite_are_null_in_json():
@@ -30,6 +34,40 @@ def test_numbers_that_are_not_finite_are_null_in_json():
 def test_the_documented_schema_is_that_of_the_program():
     documented = json.loads((ROOT / "docs" / "results.schema.json").read_text())
     assert documented == json_schema()
+
+
+def test_results_read_back_are_equal():
+    """Also numbers that are not finite, which come back as NaN."""
+    written = to_json(results(evaluation(potential=quantity(ci95=None)), notes=("a note",)))
+    read = from_json(written, PLACE)
+    assert to_json(read) == written
+    potential = read.evaluations[0].potential
+    assert math.isnan(potential.p99_relative_error)
+    assert (potential.ci95, potential.by_distance[0].low) == (None, None)
+    assert from_json(written, PLACE).subjects == results().subjects
+
+
+def test_the_first_results_of_the_schema_are_read():
+    """A key that was added since needs a default, as its file may lack it."""
+    kept = (ROOT / "tests" / "reference" / "results-2.json").read_text()
+    assert from_json(kept, PLACE).evaluations[0].subject == "run"
+
+
+def test_keys_of_a_later_release_are_passed_over():
+    """As the number of the schema promises: keys are added without a new one."""
+    written = to_json(results())
+    table = json.loads(written) | {"more": 1}
+    table["evaluations"][0]["potential"]["more"] = 1
+    assert to_json(from_json(json.dumps(table), PLACE)) == written
+
+
+@pytest.mark.parametrize(
+    ("value", "got"), [("NaN", "nan"), ("1e999", "inf"), ('"0.1"', "'0.1'"), ("true", "True")]
+)
+def test_numbers_that_hm_eval_never_writes_are_refused(value: str, got: str):
+    text = to_json(results()).replace('"seconds": 2.0', f'"seconds": {value}')
+    with refused(HypermagneticsError, "'evaluations.0.seconds' must be a ", got, "(results.json)"):
+        from_json(text, PLACE)
 
 
 def test_results_fit_the_schema():

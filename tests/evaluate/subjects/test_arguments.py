@@ -9,8 +9,7 @@ import zarr
 from refused import refused
 
 from hypermagnetics.errors import DatasetError, HypermagneticsError, RunError
-from hypermagnetics.evaluate.subjects.arguments import sort_arguments
-from hypermagnetics.evaluate.subjects.names import distinct_names, place_of
+from hypermagnetics.evaluate.subjects.arguments import distinct_names, place_of, sort_arguments
 
 
 @pytest.fixture

@@ -10,9 +10,8 @@ from refused import refused
 
 from hypermagnetics.data import Dataset, SplitLayout
 from hypermagnetics.errors import RunError
-from hypermagnetics.evaluate.datasets import OpenedDataset, open_datasets
+from hypermagnetics.evaluate.plan import OpenedDataset, check_fit, open_datasets
 from hypermagnetics.evaluate.subjects.arguments import DatasetArgument, sort_arguments
-from hypermagnetics.evaluate.subjects.fitting import check_fit
 from hypermagnetics.evaluate.subjects.opening import open_subjects
 from hypermagnetics.evaluate.subjects.subject import Subject, TableSize
 from hypermagnetics.models import ModelInputs, build_model, save_model

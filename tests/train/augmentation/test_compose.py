@@ -11,8 +11,8 @@ from hypermagnetics.errors import RecipeError
 from hypermagnetics.sources import SourceColumns
 from hypermagnetics.train.augmentation import make_augmentation
 from hypermagnetics.train.augmentation.compose import SYMMETRIES
-from hypermagnetics.train.batch import DeviceBatch
 from hypermagnetics.train.config import SymmetryName, TrainingRecipe
+from hypermagnetics.train.devices import DeviceBatch
 
 _ALL: tuple[SymmetryName, ...] = tuple(SYMMETRIES)
 _MIXED = inputs_of_columns(TABLES["mixed in 2D"])

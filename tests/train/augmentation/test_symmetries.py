@@ -10,7 +10,7 @@ import pytest
 from labelled_batches import COUNTS, TABLES, labelled, labelled_batch
 
 from hypermagnetics.train.augmentation.compose import SYMMETRIES
-from hypermagnetics.train.batch import DeviceBatch
+from hypermagnetics.train.devices import DeviceBatch
 
 _EVERY_KIND = pytest.mark.parametrize("kind", TABLES)
 _EVERY_SYMMETRY = pytest.mark.parametrize("name", SYMMETRIES)

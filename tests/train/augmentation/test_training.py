@@ -7,6 +7,7 @@ import jax
 import numpy as np
 import pytest
 from program_runs import invoke, settings
+from recording import Killed, Recording
 
 from hypermagnetics.config import load_recipe
 from hypermagnetics.data import Dataset
@@ -29,32 +30,12 @@ _SMALL = (
 _AUGMENTED = "data.augment=['rotation', 'reflection', 'time-reversal', 'moment-scaling']"
 
 
-class Killed(Exception):
-    """Stands for a process that ends without warning."""
-
-
-class Watcher:
-    """Dies without a word in a step."""
-
-    def __init__(self, kill_at: int | None) -> None:
-        self._kill_at, self._steps = kill_at, 0
-
-    def advance(self, count: int, note: str) -> None:
-        """Count steps."""
-        self._steps += count
-        if self._kill_at is not None and self._steps >= self._kill_at:
-            raise Killed
-
-    def tell(self, text: str) -> None:
-        """Nothing to do."""
-
-
 def run(dataset: Dataset, directory: Path, *overrides: str, kill_at: int | None = None) -> None:
     """Train, or go on."""
     recipe = load_recipe(TrainingRecipe, "training", "demo", (*_SMALL, *overrides))
-    setup = make_setup(recipe, dataset, lambda count: None)
+    setup = make_setup(recipe, dataset)
     directory.mkdir(exist_ok=True)
-    train(setup, RunFiles(directory), {"seed": 0}, Watcher(kill_at))
+    train(setup, RunFiles(directory), {"seed": 0}, Recording(kill_at))
 
 
 def losses(directory: Path) -> list[object]:

@@ -14,12 +14,11 @@ from sweep_plans import plan_of
 
 from hypermagnetics.data import Dataset
 from hypermagnetics.train.sweep import cli
-from hypermagnetics.train.sweep.axes import key_axis, metric_axis
 from hypermagnetics.train.sweep.config import Metric
 from hypermagnetics.train.sweep.dimensions import Choices, Dimension, Range
-from hypermagnetics.train.sweep.ledger import Trial
-from hypermagnetics.train.sweep.picture import parallel_coordinates
-from hypermagnetics.train.sweep.table import csv_table, markdown_table, ranked, text_table
+from hypermagnetics.train.sweep.ledger import Trial, ranked
+from hypermagnetics.train.sweep.picture import key_axis, metric_axis, parallel_coordinates
+from hypermagnetics.train.sweep.report import csv_table, markdown_table, text_table
 
 KEYS: dict[str, Dimension] = {
     "schedule.learning_rate": Range(low=1e-4, high=1e-1, log=True),

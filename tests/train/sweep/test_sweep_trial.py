@@ -16,6 +16,12 @@ from hypermagnetics.train.sweep.sweep_files import SweepFiles
 
 _SAY = "import sys; print({text!r}, file=sys.stderr); sys.exit({code})"
 _NOTES = "import sys; e = MemoryError('1 TB'); e.add_note('Try less.'); raise e"
+_WRONG = """
+import pathlib, sys
+run = pathlib.Path(sys.argv[-1])
+run.mkdir(parents=True)
+(run / "metrics.jsonl").write_text('{"step": 1, "validation": {"loss": "low"}}\\n')
+"""
 _KILL = "import os; os.kill(os.getpid(), 9)"
 
 
@@ -46,6 +52,7 @@ def result_of(
         (_KILL, "Ended by SIGKILL, as if memory had run out."),
         ("import sys; sys.exit(3)", "Exit code 3."),
         ("", "A finished run must log its validations; got none ("),
+        (_WRONG, "'loss' must be a valid number; got 'low' ("),
     ],
 )
 def test_a_failure_is_kept_with_what_it_said(

@@ -7,17 +7,19 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from small_trainings import Watcher
+from recording import Recording
 from tracked_runs import run_tracked
 
 from hypermagnetics.data import Dataset
 from hypermagnetics.errors import RunError
+from hypermagnetics.log import SILENT, Listener
 from hypermagnetics.train.clock import Clock
 from hypermagnetics.train.tracking.pictures import Pictures
-from hypermagnetics.train.tracking.requirements import refuse_unusable
-from hypermagnetics.train.tracking.tracking import Tracking
+from hypermagnetics.train.tracking.tracking import Tracking, refuse_unusable
 
-FORM = r"Tracking must take what it is told; got .+ \(\w+\)\. The run goes on without it.+\."
+FORM = (
+    r"A tracker must accept the metrics of a run; got .+ \(\w+\)\. The run goes on without it.+\."
+)
 
 
 class Tracker:
@@ -42,9 +44,9 @@ class Tracker:
         self.closed.append(finished)
 
 
-def tracking(tiny: Dataset, told: list[str], **trackers: Tracker) -> Tracking:
+def tracking(tiny: Dataset, listener: Listener, **trackers: Tracker) -> Tracking:
     """Tells some trackers."""
-    found = Tracking(Pictures(tiny, tiny.split("valid")), Clock(), told.append)
+    found = Tracking(Pictures(tiny, tiny.split("valid")), Clock(), listener)
     for name, tracker in trackers.items():
         found.add(name, lambda tracker=tracker: tracker)  # type: ignore[misc]
     return found
@@ -53,40 +55,40 @@ def tracking(tiny: Dataset, told: list[str], **trackers: Tracker) -> Tracking:
 def test_one_that_fails_is_dropped_and_the_others_go_on(tiny: Dataset) -> None:
     """It is said once, in one line whatever the error says."""
     bad, good = Tracker(OSError("no space\nleft"), from_step=2), Tracker()
-    told: list[str] = []
-    both = tracking(tiny, told, bad=bad, good=good)
+    listener = Recording()
+    both = tracking(tiny, listener, bad=bad, good=good)
     for step in (1, 2, 3):
         both.scalars({"step": step, "loss": 1.0})
     both.close(finished=True)
     assert (bad.steps, good.steps) == ([1], [1, 2, 3])
     assert (bad.closed, good.closed) == ([False], [True])
-    (line,) = told
+    (line,) = listener.told
     assert re.fullmatch(FORM, line)
     assert "OSError: no space left (bad)" in line
 
 
 def test_an_interruption_is_none_of_its_failures(tiny: Dataset) -> None:
     with pytest.raises(KeyboardInterrupt):
-        tracking(tiny, [], one=Tracker(KeyboardInterrupt())).scalars({"step": 1})
+        tracking(tiny, SILENT, one=Tracker(KeyboardInterrupt())).scalars({"step": 1})
 
 
 def test_time_counts_as_tracking(tiny: Dataset) -> None:
     """So that a person sees what slows a run down."""
     clock = Clock()
-    found = Tracking(Pictures(tiny, tiny.split("valid")), clock, lambda text: None)
+    found = Tracking(Pictures(tiny, tiny.split("valid")), clock, SILENT)
     found.add("one", Tracker)
     found.scalars({"step": 1})
-    assert clock.spent("tracking") > 0
+    assert clock.shares.seconds["tracking"] > 0
 
 
 def test_a_run_ends_well_where_no_tracker_can_write(tmp_path: Path, tiny: Dataset) -> None:
     """A file stands where the tracker wants a directory."""
     (tmp_path / "r").mkdir()
     (tmp_path / "r" / "tracking").write_text("")
-    watcher = Watcher()
-    outcome = run_tracked(tmp_path / "r", tiny, "tensorboard", watcher=watcher)
+    listener = Recording()
+    outcome = run_tracked(tmp_path / "r", tiny, "tensorboard", listener=listener)
     assert outcome.progress.step == 20
-    (line,) = watcher.told
+    (line,) = listener.told
     assert re.fullmatch(FORM, line)
     assert (tmp_path / "r" / "model.hm").is_file()
 

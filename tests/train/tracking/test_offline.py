@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from small_trainings import Watcher
+from recording import Recording
 from tracked_runs import logged, run_killed_and_resumed, run_tracked
 
 from hypermagnetics.data import Dataset
@@ -28,9 +28,9 @@ def _environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("default")
 def test_wandb_keeps_a_run_in_its_directory(tmp_path: Path, tiny: Dataset) -> None:
     pytest.importorskip("wandb", reason="needs the extra `tracking`")
-    watcher = Watcher()
-    run_tracked(tmp_path / "r", tiny, "wandb", watcher=watcher)
-    assert watcher.told == []
+    listener = Recording()
+    run_tracked(tmp_path / "r", tiny, "wandb", listener=listener)
+    assert listener.told == []
     kept = tmp_path / "r" / "tracking" / "wandb"
     (run,) = kept.glob("offline-run-*")
     assert list(run.glob("*.wandb"))

@@ -1,0 +1,94 @@
+"""The lines of metrics.jsonl: what a resumed run keeps, and how long it waited."""
+
+import json
+import math
+import resource
+from pathlib import Path
+
+import pytest
+
+from hypermagnetics.train.metrics_log import MetricsLog, wait_share
+
+UNREADABLE = {
+    "a number": b"3",
+    "a text": b'"step"',
+    "a list": b"[1]",
+    "null": b"null",
+    "no step": b'{"loss": 1.0}',
+    "a step that is none": b'{"step": null}',
+    "a step in words": b'{"step": "two"}',
+    "torn": b'{"step": 2, "lo',
+    "no text": b"\xff",
+    "a byte within": b'{"step": 2, "note": "\xff"}',
+    "zeros": bytes(64),
+    "empty": b"",
+    "deep": b"[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("line", UNREADABLE.values(), ids=UNREADABLE)
+def test_what_is_kept_ends_with_an_unreadable_line(tmp_path: Path, line: bytes) -> None:
+    """Whatever a kill or a disk left there."""
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(b'{"step": 1}\n' + line + b'\n{"step": 3}\n')
+    log = MetricsLog(path, 3)
+    log.write({"step": 4})
+    log.close()
+    assert path.read_text() == '{"step": 1}\n{"step": 4}\n'
+
+
+def test_lines_past_the_checkpoint_are_cut_off(tmp_path: Path) -> None:
+    """The steps after it are made again."""
+    path = tmp_path / "metrics.jsonl"
+    path.write_text("".join(json.dumps({"step": step}) + "\n" for step in range(1, 8)))
+    MetricsLog(path, 5).close()
+    assert [json.loads(line)["step"] for line in path.read_text().splitlines()] == [1, 2, 3, 4, 5]
+
+
+def test_a_line_that_finds_no_room_fails_once(tmp_path: Path) -> None:
+    """When it is written, and not again when the log is closed, in the place of that error."""
+    log = MetricsLog(tmp_path / "metrics.jsonl", 0)
+    _, hard = limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            log.write({"step": 1, "note": "x" * 2000})
+        log.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def window(steps: int, seconds_per_step: float, share: float, compiles: bool) -> str:
+    """A line of metrics.jsonl about some steps."""
+    record = {
+        "step": 1,
+        "steps": steps,
+        "compiles": compiles,
+        "seconds_per_step": seconds_per_step,
+        "wait_share": share,
+    }
+    return json.dumps(record) + "\n"
+
+
+def test_the_wait_is_a_share_of_the_time_of_compiled_steps(tmp_path: Path) -> None:
+    """A process that resumes compiles too; a window counts by its steps and their time."""
+    path = tmp_path / "metrics.jsonl"
+    path.write_text(
+        window(10, 9.0, 0.9, True)
+        + window(10, 1.0, 0.5, False)
+        + json.dumps({"step": 10, "validation": {"loss": 1.0}})
+        + "\n"
+        + window(10, 9.0, 0.9, True)
+        + window(30, 2.0, 0.1, False)
+    )
+    assert wait_share(path) == pytest.approx((10 * 1.0 * 0.5 + 30 * 2.0 * 0.1) / (10 + 60))
+
+
+@pytest.mark.parametrize("lines", [1, 3])
+def test_a_run_that_only_compiled_has_a_share_too(tmp_path: Path, lines: int) -> None:
+    """Not NaN."""
+    path = tmp_path / "metrics.jsonl"
+    path.write_text(window(4, 3.0, 0.25, True) * lines)
+    share = wait_share(path)
+    assert math.isfinite(share)
+    assert 0 <= share <= 1

@@ -1,0 +1,83 @@
+"""Shipped losses of single points."""
+
+from typing import Annotated, Literal
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+from pydantic import Field
+
+from hypermagnetics.config import Positive
+from hypermagnetics.train.losses.loss import LossOfPoints
+
+Floor = Annotated[float, Field(ge=1e-6)]
+"""Its square is a float32, and no less than one."""
+
+
+class MeanSquare(LossOfPoints):
+    """|e|², whose mean is the mean squared error."""
+
+    kind: Literal["mse"] = "mse"
+
+    def __call__(
+        self, error: Float[Array, "*shape components"], truth: Float[Array, "*shape components"]
+    ) -> Float[Array, "*shape"]:
+        """The loss of each point."""
+        return jnp.sum(error**2, axis=-1)
+
+
+class Huber(LossOfPoints):
+    """Huber's loss of |e|; a `PointLoss`."""
+
+    kind: Literal["huber"] = "huber"
+    delta: Positive = 1.0
+    """Transition from quadratic to linear [root mean squares]."""
+
+    def __call__(
+        self, error: Float[Array, "*shape components"], truth: Float[Array, "*shape components"]
+    ) -> Float[Array, "*shape"]:
+        """See `huber`."""
+        return huber(jnp.sum(error**2, axis=-1), self.delta)
+
+
+class Relative(LossOfPoints):
+    """(|e|² / (|truth|² + floor²)) ** (power / 2).
+
+    With a power of 1 it is what the metrics report, |e| / |truth|, where the truth is above the
+    floor.
+    """
+
+    kind: Literal["relative"] = "relative"
+    power: Annotated[float, Field(ge=1, le=8)] = 1.0
+    """Power of |e|, at least 1."""
+    floor: Floor = 0.01
+    """Floor of the truth: below, errors count nearly as at this size [root mean squares]."""
+
+    def __call__(
+        self, error: Float[Array, "*shape components"], truth: Float[Array, "*shape components"]
+    ) -> Float[Array, "*shape"]:
+        """The loss; its gradient is finite also at e = 0, and both where the truth is 0."""
+        ratio = jnp.sum(error**2, axis=-1) / (jnp.sum(truth**2, axis=-1) + self.floor**2)
+        if self.power == 2:
+            return ratio
+        # Powers of 0 below 1 have an infinite slope, so they are kept out of both branches.
+        positive = ratio > 0
+        return jnp.where(positive, jnp.where(positive, ratio, 1) ** (self.power / 2), 0)
+
+
+def huber(squared: Float[Array, "*shape"], delta: float) -> Float[Array, "*shape"]:
+    """Huber's loss of a vector, divided by delta: |e|²/(2 delta) up to delta, then |e| - delta/2.
+
+    Args:
+        squared: |e|².
+        delta: Transition from quadratic to linear.
+
+    Returns:
+        The loss; its gradient is finite also at e = 0.
+
+    References:
+        P. J. Huber, Robust estimation of a location parameter, Ann. Math. Statist. 35 (1964) 73.
+    """
+    # The root is kept away from 0, where its gradient is infinite, also in the branch not taken.
+    small = squared < delta**2
+    norm = jnp.sqrt(jnp.where(small, delta**2, squared))
+    return jnp.where(small, squared / (2 * delta), norm - delta / 2)

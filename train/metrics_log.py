@@ -1,0 +1,81 @@
+"""The metrics of a run as JSON lines."""
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+from pydantic import JsonValue
+
+from hypermagnetics.files import write_text_atomically
+from hypermagnetics.run_files import parsed_metrics, read_metrics
+
+
+class MetricsLog:
+    """Appends JSON lines; after a resume, lines past the checkpoint are cut off."""
+
+    def __init__(
+        self,
+        path: Path,
+        steps_done: int,
+        track: Callable[[dict[str, JsonValue]], None] = lambda record: None,
+        validated_every: int = 1,
+    ) -> None:
+        """Keep the lines of the first `steps_done` steps.
+
+        Args:
+            path: The file.
+            steps_done: Number of steps made.
+            track: Called with each line that is added.
+            validated_every: Validations after other numbers of steps are forgotten: one that was
+                made where the run ended, and that the run which goes on does not make.
+        """
+        kept = _lines_until(path, steps_done, validated_every) if path.exists() else []
+        # Whole or not at all: a kill here must not lose the lines of many hours.
+        write_text_atomically(path, "".join(line + "\n" for line in kept))
+        self._file = path.open("a", encoding="utf-8")
+        self._track = track
+
+    def write(self, record: dict[str, JsonValue]) -> None:
+        """Append one line."""
+        self._file.write(json.dumps(record, allow_nan=False) + "\n")
+        self._file.flush()
+        self._track(record)
+
+    def close(self) -> None:
+        """Close the file, which holds every line that was written without an error.
+
+        The rest of a line that a full disk refused is tried again here, to no avail.
+        """
+        with suppress(OSError):
+            self._file.close()
+
+
+def _lines_until(path: Path, steps_done: int, validated_every: int) -> list[str]:
+    kept = []
+    for line in path.read_bytes().splitlines():
+        record = parsed_metrics(line)
+        if record is None:
+            break  # torn by a kill; nothing follows it
+        is_regular = "validation" not in record or record["step"] % validated_every == 0
+        if record["step"] <= steps_done and is_regular:
+            kept.append(line.decode())
+    return kept
+
+
+def wait_share(path: Path) -> float:
+    """Share of the time of the steps that a run waited for its loader.
+
+    Args:
+        path: The metrics.jsonl of the run. Steps among which some were compiled do not count,
+            unless there are no others.
+
+    Returns:
+        A fraction.
+    """
+    windows = [line for line in read_metrics(path) if "wait_share" in line]
+    warm = [line for line in windows if not line["compiles"]] or windows
+    seconds = np.array([line["seconds_per_step"] * line["steps"] for line in warm])
+    shares = np.array([line["wait_share"] for line in warm])
+    return float((shares * seconds).sum() / seconds.sum())
