@@ -10,6 +10,7 @@ from hypermagnetics.data.layout import ArrayName as ArrayName
 from hypermagnetics.data.layout import Block as Block
 from hypermagnetics.data.layout import Compression as Compression
 from hypermagnetics.data.layout import GridShape as GridShape
+from hypermagnetics.data.layout import SampleSize as SampleSize
 from hypermagnetics.data.layout import Shard as Shard
 from hypermagnetics.data.layout import SplitLayout as SplitLayout
 from hypermagnetics.data.layout import StorageFormat as StorageFormat

@@ -36,7 +36,7 @@ _OUT = click.argument("out", type=click.Path(path_type=Path))
 _SHARD_MB = click.option(
     "--shard-mb",
     type=click.FloatRange(min=0, min_open=True),
-    help="Size of a shard before compression [10^6 bytes].  [default: as it is, or 256]",
+    help="Size of a shard before compression [10^6 bytes].  [default: unchanged; 256 of an import]",
 )
 
 
@@ -49,15 +49,21 @@ def main() -> None:
 @main.command()
 @_DIR
 def info(directory: Path) -> None:
-    """Say what DIR is: size, units, statistics, recipe, health."""
+    """Describe DIR: size, units, statistics, recipe, health."""
     with errors_in_one_line("hm-data"):
         click.echo(describe(Dataset.open(directory)))
 
 
 @main.command()
 @_DIR
-@click.option("--split", "name", metavar="NAME", help="Of this split.  [default: the first]")
-@click.option("--samples", type=click.IntRange(1, 1000), default=2, show_default=True)
+@click.option("--split", "name", metavar="NAME", help="Split to show.  [default: the first]")
+@click.option(
+    "--samples",
+    type=click.IntRange(1, 1000),
+    default=2,
+    show_default=True,
+    help="Number of samples.",
+)
 def head(directory: Path, name: str | None, samples: int) -> None:
     """Show the first samples of DIR as tables."""
     with errors_in_one_line("hm-data"):
@@ -73,10 +79,18 @@ def head(directory: Path, name: str | None, samples: int) -> None:
     "fraction",
     metavar="FRACTION",
     type=click.FloatRange(0, 1, min_open=True),
-    help="Compute the labels of this fraction of the samples again.",
+    help="Compute the labels of this fraction of the samples again, and compare them.",
 )
-@click.option("--tolerance", type=click.FloatRange(0), default=_TOLERANCE, show_default=True)
-@click.option("--seed", type=click.IntRange(0), help="Chooses the samples.  [default: by chance]")
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(0),
+    default=_TOLERANCE,
+    show_default=True,
+    help="Largest allowed relative difference of recomputed labels.",
+)
+@click.option(
+    "--seed", type=click.IntRange(0), help="Seed of the choice of samples.  [default: random]"
+)
 def verify(directory: Path, fraction: float | None, tolerance: float, seed: int | None) -> None:
     """Check every file and value of DIR; exit with 2 if anything is wrong.
 
@@ -115,7 +129,8 @@ def convert_command(
 ) -> None:
     """Write the dataset DIR anew as OUT, in another format, compression or size of shards.
 
-    What is not given stays as it is. Interrupted, the same command goes on.
+    Format, compression and size stay as in DIR unless set. After an interruption, give the same
+    command again to go on.
     """
     with errors_in_one_line("hm-data"):
         dataset = Dataset.open(directory)
@@ -134,8 +149,8 @@ def convert_command(
 @click.option(
     "--m-is",
     type=click.Choice(["moment", "magnetisation"]),
-    help="What `m` is.  [default: by its unit, or the magnetisation of prisms and the moment of "
-    "spheres]",
+    help="Meaning of `m`.  [default: by its unit, or the magnetisation of prisms and the moment "
+    "of spheres]",
 )
 @click.option("--format", "storage_format", type=click.Choice(["zarr", "hdf5"]), default="zarr")
 @click.option("--compress", "compression", type=click.Choice(["none", "zstd"]), default="none")
@@ -150,9 +165,9 @@ def import_command(
     compression: Compression,
     shard_mb: float | None,
 ) -> None:
-    """Make the dataset OUT of FILE, one HDF5 file per configuration as the published code writes.
+    """Make the dataset OUT from FILE, an HDF5 file as the published code writes it.
 
-    Half sides become full sides, the magnetisation of prisms their moment, and all becomes SI.
+    Half sides become full sides, the magnetisation of prisms their moment, and all values SI.
     """
     with errors_in_one_line("hm-data"):
         total = read_team_file(file).total_samples
@@ -170,8 +185,9 @@ def import_command(
             )
         _wrote(out, made)
         click.echo(
-            "Such labels are as good as the code that made them: hm-data verify "
-            f"{shlex.quote(str(out))} --recompute 0.01 says whether they agree."
+            "Imported labels are as good as the code that made them. To compare a part of them "
+            "with the exact values of their sources, give hm-data verify "
+            f"{shlex.quote(str(out))} --recompute 0.01."
         )
 
 
@@ -185,8 +201,8 @@ def _asked_for(file: Path, length: str | None, field: str | None) -> Units:
             )
         if given[name] is None:
             raise DatasetError(
-                f"The unit of {name} must be stated by the file or given; got none ({file}). Give "
-                f"--{name}-unit."
+                f"The unit of {name} must be stated by the file or by --{name}-unit; got neither "
+                f"({file}). Give --{name}-unit."
             )
     return Units(length=given["length"], field=given["field"])  # type: ignore[arg-type]
 

@@ -167,7 +167,9 @@ class Crops:
     def _places(self, index: int) -> tuple[int, ...]:
         """Index of the anchor of a crop along each axis."""
         if not 0 <= index < len(self):
-            raise IndexError(f"A crop must be 0 to {len(self) - 1}; got {index}.")
+            raise IndexError(
+                f"A crop must be 0 to {len(self) - 1}; got {index}. There are no more crops."
+            )
         count = len(self._anchors)
         return tuple(index // count**axis % count for axis in reversed(range(self.dim)))
 
@@ -252,8 +254,8 @@ def _anchors(config: CropConfig, resolution: int) -> tuple[int, ...]:
         found[-1] = min(found[-1], resolution - size)
     if not found:
         raise RecipeError(
-            f"There must be a crop; got none, as no anchor is from {start} to below {stop} "
-            "(crop.start, crop.stop). Raise crop.stop above crop.start."
+            f"The end of the anchors must be above the first anchor, {start}; got {stop} "
+            "(crop.stop, crop.start). Raise crop.stop above crop.start."
         )
     return tuple(found)
 

@@ -69,10 +69,11 @@ class Dataset:
                 dims.pop(), manifest.bodies, manifest.columns, manifest.constants
             )
         except SourceError as error:
+            finding, _, _ = str(error).rpartition(". ")
             raise DatasetError(
-                "The sources of a dataset must be ones that this release knows; got a manifest of "
-                f"which it says: {error} ({self.directory}). Read it with the release of "
-                "hypermagnetics that wrote it."
+                "The source table of a dataset must be one that this release knows; got: "
+                f"{finding} ({self.directory}). Read it with the release of hypermagnetics that "
+                "wrote it."
             ) from error
 
     @property

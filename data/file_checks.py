@@ -105,7 +105,7 @@ def check_file(root: str, entry: FileEntry) -> None:
         found = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise DatasetError(
-            f"Every file of the manifest must exist; got none: {entry.path} is missing ({root}; "
+            f"Every file of the manifest must exist; got no file {entry.path} ({root}; "
             "rule D3). Copy it from the dataset's source again."
         ) from error
     if not stat.S_ISREG(found.st_mode):

@@ -46,9 +46,9 @@ class _Registry:
             self._was_known = False  # so there is nothing to bring back
             self._remember()
             raise DatasetError(
-                f"No dataset with HDF5's filter {ZSTD_FILTER} must be open while a compressed one "
-                f"is written; got: {error}. Close the files that this process reads with h5py and "
-                "hdf5plugin."
+                f"Every dataset with HDF5's filter {ZSTD_FILTER} must be closed while a compressed "
+                f"one is written; got: {error}. Close the files that this process reads with h5py "
+                "and hdf5plugin."
             ) from error
 
     def _remember(self) -> None:

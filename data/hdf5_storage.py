@@ -18,9 +18,9 @@ from hypermagnetics.data.hdf5_filter import ZSTD_FILTER, unknown_filter
 from hypermagnetics.data.layout import ArrayName, ArraySpec, Block, Shard, SplitLayout
 from hypermagnetics.data.rows import (
     ZSTD_LEVEL,
+    ArrayRows,
     CompressedRows,
     ContiguousRows,
-    Rows,
     encode,
     map_file,
 )
@@ -100,7 +100,7 @@ class Hdf5Storage:
             _label(file, self._place)
             yield Hdf5ShardSink(file, self._place, shard)
 
-    def map_shard(self, shard: Shard) -> dict[ArrayName, Rows]:
+    def map_shard(self, shard: Shard) -> dict[ArrayName, ArrayRows]:
         """The rows in one shard's file, for each array.
 
         Raises:
@@ -124,7 +124,7 @@ class Hdf5Storage:
 
     def _rows(
         self, file: h5py.File, path: Path, mapping: mmap.mmap, spec: ArraySpec, shard: Shard
-    ) -> Rows:
+    ) -> ArrayRows:
         shape = _shape(spec, self._layout, shard)
         dataset = _own_dataset(file, path, spec, shape)
         if self._place.compression == "none":

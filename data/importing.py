@@ -9,7 +9,14 @@ from typing import Literal, cast
 import numpy as np
 from pydantic import JsonValue
 
-from hypermagnetics.data.layout import Block, Compression, Shard, SplitLayout, StorageFormat
+from hypermagnetics.data.layout import (
+    Block,
+    Compression,
+    SampleSize,
+    Shard,
+    SplitLayout,
+    StorageFormat,
+)
 from hypermagnetics.data.layout import samples_per_shard as shard_size
 from hypermagnetics.data.manifest import Identity, Manifest
 from hypermagnetics.data.team_file import TeamFile, TeamReader, read_team_file, refusal, si_unit
@@ -81,8 +88,8 @@ class _Convention:
             single = values.astype(np.float32)
         for index in np.argwhere(~np.isfinite(single))[:1]:
             where = f"row {int(index[0]) + (rows.start if rows else 0)}, {self.team.path}"
-            rule, repair = f"{name!r} must be in the range of float32 in SI", "Check its unit."
-            raise refusal(rule, values[tuple(index)], where, repair)
+            rule = f"{name!r} must be in the range of float32 in SI units"
+            raise refusal(rule, values[tuple(index)], where, "Check its unit.")
         return single
 
     def sizes(self, reader: TeamReader, rows: range) -> np.ndarray:
@@ -92,9 +99,9 @@ class _Convention:
         if self.team.shape == "sphere":
             wrong |= found != found[..., :1]
         for index in np.argwhere(wrong)[:1]:
-            rule = "'size' must be greater than 0, and the radius of a sphere on each axis"
+            rule = "'size' must be greater than 0, and for a sphere the same on each axis"
             where = f"sample {rows.start + int(index[0])}, {self.team.path}"
-            repair = "If the file was never filled to its end, cut it off there."
+            repair = "If the rest of the file was never filled, cut the samples off there."
             raise refusal(rule, found[tuple(index)], where, repair)
         return found[..., :1] if self.team.shape == "sphere" else 2 * found
 
@@ -187,7 +194,7 @@ def _convention(
         m_is = "magnetisation" if by_volume else "moment"
     units = {name: _unit(team, given, m_is, name) for name in team.datasets}
     convention = _Convention(team, m_is, units)
-    cuts = _strides(range(team.num_samples), team.num_sources * team.dim)
+    cuts = _strides(range(team.num_samples), 4 * team.num_sources * team.dim)
     parts = (convention.sizes(reader, rows) for rows in cuts)
     ends = np.array([(part.min((0, 1)), part.max((0, 1))) for part in parts])
     ranges = zip(convention.size_names, ends[:, 0].min(0), ends[:, 1].max(0), strict=True)
@@ -208,32 +215,37 @@ def _unit(team: TeamFile, given: Units, m_is: MomentKind, name: str) -> str:
     if found is None and kind != "length" and given.field and length:
         found = given.field + f" {length}" * (wanted[0] + 1)
     if found is None:
-        rule = f"The unit of {name!r} must be stated by the file or given"
-        raise refusal(rule, "none", team.path, "Give the units of length and of field.")
+        rule = f"The unit of {name!r} must be stated by the file or by the caller (Units)"
+        raise refusal(rule, "neither", team.path, "Give the units of length and of field.")
     if si_unit(found)[1] != wanted or (stated and own and si_unit(stated) != si_unit(own)):
-        rule = f"The unit of {name!r} must be that of a {kind}, and given as the file states it"
-        got = " and ".join(repr(unit) for unit in (stated, own) if unit)
-        raise refusal(rule, got, team.path, "Mend it in the file, or give another.")
+        rule = f"The unit of {name!r} must be that of a {kind}, the same in the file and in Units"
+        found_in = {"in the file": stated, "in Units": own}
+        got = " and ".join(f"{unit!r} {place}" for place, unit in found_in.items() if unit)
+        raise refusal(rule, got or repr(found), team.path, "Mend one of them.")
     return found
 
 
-def _strides(rows: range, values_each: int, whole: int = 1) -> Iterator[range]:
+def _strides(rows: range, bytes_each: int, whole: int = 1) -> Iterator[range]:
     """Cut samples into ranges to be read at once, each a multiple of `whole`."""
-    step = max(int(_READ_BYTES // (4 * values_each)) // whole, 1) * whole
+    step = max(int(_READ_BYTES // bytes_each) // whole, 1) * whole
     return (rows[first : first + step] for first in range(0, len(rows), step))
 
 
-def _values_each(convention: _Convention, split: str) -> int:
-    """Number of values of one sample."""
+def _sample_size(convention: _Convention, split: str) -> SampleSize:
     team, part = convention.team, convention.team.splits[split]
-    each = 1 + team.dim + team.dim * part.per_sample
-    return part.num_points * each + team.num_sources * len(convention.columns) + 1
+    return SampleSize(part.num_points, team.dim, team.num_sources, len(convention.columns))
+
+
+def _bytes_each(convention: _Convention, split: str) -> int:
+    """Bytes of one sample, with its grid if that is its own."""
+    size, part = _sample_size(convention, split), convention.team.splits[split]
+    return size.bytes + (size.grid_bytes if part.per_sample else 0)
 
 
 def _layout(convention: _Convention, split: str, shard_bytes: float) -> SplitLayout:
     team, part = convention.team, convention.team.splits[split]
     per_grid = 1 if part.per_sample else min(_SAMPLES_PER_GRID, team.num_samples)
-    each = 4 * _values_each(convention, split)
+    size, each = _sample_size(convention, split), _bytes_each(convention, split)
     while per_grid > 1 and per_grid * each > _READ_BYTES:
         per_grid = -(-per_grid // 2)
     return SplitLayout(
@@ -241,10 +253,7 @@ def _layout(convention: _Convention, split: str, shard_bytes: float) -> SplitLay
         samples_per_grid=per_grid,
         shared_grid=not part.per_sample,
         samples_per_shard=shard_size(team.num_samples, per_grid, each, shard_bytes),
-        max_sources=team.num_sources,
-        source_size=len(convention.columns),
-        num_points=part.num_points,
-        dim=team.dim,
+        **size._asdict(),
     )
 
 
@@ -286,7 +295,7 @@ def _blocks(
 
     shared = np.empty(0) if part.per_sample else read(part.points)
     samples = range(shard.first_sample, shard.first_sample + shard.num_samples)
-    for rows in _strides(samples, _values_each(convention, split), per_grid):
+    for rows in _strides(samples, _bytes_each(convention, split), per_grid):
         sources = convention.sources(reader, rows)
         potential, field_values = read(part.potential, rows), read(part.field, rows)
         grids = read(part.points, rows) if part.per_sample else shared[None]

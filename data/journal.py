@@ -16,6 +16,12 @@ from hypermagnetics.errors import DatasetError
 from hypermagnetics.files import only_writer
 
 JOURNAL_NAME = "journal.jsonl"
+NEW_OR_UNFINISHED = (
+    "The directory (OUT) must be new, empty or an unfinished dataset of the same recipe"
+)
+"""Rule of the directory in which a dataset is written, for messages."""
+DELETE = "remove_dataset, or hm-generate --overwrite"
+"""Ways to delete a dataset, for messages."""
 
 
 class ShardRecord(Config):
@@ -56,14 +62,13 @@ class Journal:
             records = [ShardRecord.model_validate_json(line) for line in whole[1:]]
         except ValueError as error:
             raise DatasetError(
-                f"The journal of an unfinished dataset must be JSON lines; got a damaged one "
-                f"({directory / JOURNAL_NAME}). Start again with --overwrite."
+                f"The journal of an unfinished dataset must be JSON lines; got damaged ones "
+                f"({directory / JOURNAL_NAME}). Delete the dataset first ({DELETE})."
             ) from error
         if begun != json.loads(identity.model_dump_json()):
             raise DatasetError(
-                "OUT must not exist or be an unfinished run of the same recipe; got an unfinished "
-                f"run of another recipe, format or version ({directory}). "
-                "Choose another OUT, or start again with --overwrite."
+                f"{NEW_OR_UNFINISHED}; got an unfinished one of another recipe, format or version "
+                f"({directory}). Choose another directory, or delete this one first ({DELETE})."
             )
         file.truncate(sum(len(line) + 1 for line in whole))
         for record in records:

@@ -38,6 +38,30 @@ class ArraySpec(NamedTuple):
         return int(np.prod(self.shape[1:], dtype=object)) * self.dtype.itemsize
 
 
+class SampleSize(NamedTuple):
+    """Sizes that decide the bytes of a sample and of its grid."""
+
+    num_points: int
+    dim: int
+    max_sources: int
+    source_size: int
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of one sample, without its grid."""
+        sources = self.max_sources * self.source_size + 1
+        return 4 * (self.num_points * (1 + self.dim) + sources)
+
+    @property
+    def grid_bytes(self) -> int:
+        """Bytes of one grid."""
+        return 4 * self.num_points * self.dim
+
+    def block_bytes(self, num_samples: int) -> int:
+        """Bytes of a block of some samples, with its grid."""
+        return num_samples * self.bytes + self.grid_bytes
+
+
 class Shard(NamedTuple):
     """Consecutive samples that are written together."""
 
@@ -131,6 +155,11 @@ class SplitLayout(Config):
         return self
 
     @property
+    def sample_size(self) -> SampleSize:
+        """Sizes of a sample."""
+        return SampleSize(self.num_points, self.dim, self.max_sources, self.source_size)
+
+    @property
     def num_blocks(self) -> int:
         """Number of blocks."""
         return -(-self.num_samples // self.samples_per_grid)
@@ -147,12 +176,10 @@ class SplitLayout(Config):
 
     def with_shards_of(self, shard_bytes: float) -> "SplitLayout":
         """The same split in shards of about `shard_bytes` before compression."""
-        of_grid = 0 if self.shared_grid else self.num_points * self.dim / self.samples_per_grid
-        of_sample = self.num_points * (1 + self.dim) + self.max_sources * self.source_size + 1
-        sample_bytes = int(4 * (of_sample + of_grid))
-        samples = samples_per_shard(
-            self.num_samples, self.samples_per_grid, sample_bytes, shard_bytes
-        )
+        size, per_grid = self.sample_size, self.samples_per_grid
+        of_grid = 0 if self.shared_grid else size.grid_bytes / per_grid
+        sample_bytes = int(size.bytes + of_grid)
+        samples = samples_per_shard(self.num_samples, per_grid, sample_bytes, shard_bytes)
         return self.model_copy(update={"samples_per_shard": samples})
 
     def shard(self, number: int) -> Shard:
@@ -221,7 +248,7 @@ class SplitLayout(Config):
     @property
     def block_bytes(self) -> int:
         """Bytes of the values of a full block, with its grid."""
-        return sum(spec.rows_per_block * spec.row_bytes for spec in self.arrays())
+        return self.sample_size.block_bytes(self.samples_per_grid)
 
     @property
     def num_bytes(self) -> int:

@@ -183,7 +183,7 @@ def read_manifest(directory: Path) -> tuple[Manifest, str]:
             "rule D1). "
             "Check the path; if hm-generate was interrupted, give its command again to complete it."
             if directory.is_dir()
-            else f"A dataset must be a directory; got {str(directory)!r}, which is none. "
+            else f"A dataset must be a directory; got {str(directory)!r}, which is not one. "
             "Check the path, or make the dataset with hm-generate."
         )
     if path.is_symlink():

@@ -5,7 +5,7 @@ from collections import OrderedDict
 from typing import NamedTuple
 
 from hypermagnetics.data.layout import ArrayName, Block, SplitLayout
-from hypermagnetics.data.rows import Rows
+from hypermagnetics.data.rows import ArrayRows
 from hypermagnetics.data.storage import SplitStorage
 
 _OPEN_FILES = 400
@@ -15,7 +15,7 @@ _OPEN_FILES = 400
 class MappedShard(NamedTuple):
     """One mapped shard."""
 
-    rows: dict[ArrayName, Rows]
+    rows: dict[ArrayName, ArrayRows]
     blocks: dict[int, Block]
     """Cached views, by place in the shard: making them takes longer than finding them."""
 
@@ -34,7 +34,7 @@ class MappedShards:
         files = len(storage.shard_paths(layout.shard(0)))
         self._at_most = max(_OPEN_FILES // files, 1)
 
-    def rows(self, number: int) -> dict[ArrayName, Rows]:
+    def rows(self, number: int) -> dict[ArrayName, ArrayRows]:
         """The rows of each array in a shard; errors as `shard`."""
         return self.shard(number).rows
 

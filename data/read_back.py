@@ -53,8 +53,8 @@ def refuse_unreadable(
         # The reader's advice is meant for a dataset that was copied from elsewhere.
         finding, _, _ = str(error).rpartition(". ")
         raise DatasetError(
-            f"What was written must be read back as it was; got: {finding}. Check the disk and the "
-            f"versions of zarr and h5py, delete {directory}, and give the same command again."
+            f"A written dataset must read back unchanged; got: {finding}. Check the disk and the "
+            f"versions of zarr and h5py, delete {directory}, and write the dataset again."
         ) from error
 
 
@@ -64,7 +64,7 @@ def _read_shards(split: Split, last_blocks: Mapping[tuple[str, int], int]) -> No
         block = shard.first_block + shard.num_blocks - 1
         if crc32_of(split.block(block), split.layout) != last_blocks[split.name, shard.number]:
             raise DatasetError(
-                f"A block must have the values that were written; got others (split "
+                f"A block must read back with the written values; got other values (split "
                 f"{split.name!r}, block {block}: {', '.join(split.shard_paths(shard))}). "
                 "Write it again."
             )

@@ -17,7 +17,7 @@ _CHUNKS_KEPT = 8
 
 
 @runtime_checkable
-class Rows(Protocol):
+class ArrayRows(Protocol):
     """Entries along the first axis of one array in one shard, read-only."""
 
     def part(self, start: int, stop: int) -> np.ndarray:

@@ -12,7 +12,7 @@ from hypermagnetics.data.formats import split_storage
 from hypermagnetics.data.layout import ARRAY_NAMES, ArrayName, Block, Shard
 from hypermagnetics.data.manifest import FileEntry, Manifest, Statistics
 from hypermagnetics.data.mapped_shards import MappedShards
-from hypermagnetics.data.rows import Rows
+from hypermagnetics.data.rows import ArrayRows
 from hypermagnetics.data.samples import Index, Sample, Samples, resolve
 from hypermagnetics.data.storage import SplitPlace
 
@@ -191,7 +191,7 @@ class Split:
                 yield partial(self._grid, rows["grid"], inner)
 
     @staticmethod
-    def _grid(rows: Rows, number: int) -> np.ndarray:
+    def _grid(rows: ArrayRows, number: int) -> np.ndarray:
         grid: np.ndarray = rows.part(number, number + 1)[0]
         return grid
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from hypermagnetics.data.layout import ArrayName, Block, Compression, Shard, SplitLayout
-from hypermagnetics.data.rows import Rows
+from hypermagnetics.data.rows import ArrayRows
 
 
 @dataclass(frozen=True)
@@ -49,5 +49,5 @@ class SplitStorage(Protocol):
     def shard_sink(self, shard: Shard) -> AbstractContextManager[ShardSink]:
         """Write one shard; its files take their names when the block ends without an error."""
 
-    def map_shard(self, shard: Shard) -> dict[ArrayName, Rows]:
+    def map_shard(self, shard: Shard) -> dict[ArrayName, ArrayRows]:
         """Map one shard into memory, read-only; DatasetError if it breaks the format."""

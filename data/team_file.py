@@ -114,7 +114,7 @@ class TeamReader:
         for index in np.argwhere(~np.isfinite(values))[:1]:
             row, value = int(index[0]) + (rows.start if rows else 0), values[tuple(index)]
             place = f"{'point' if name in self._shared else 'sample'} {row}, {self._path}"
-            repair = "No number can stand for it: compute it anew, or take the sample out."
+            repair = "Compute it again, or take the sample out of the file."
             raise refusal(f"{name!r} must be finite", value, place, repair)
         return values
 
@@ -181,7 +181,7 @@ def refusal(rule: str, got: object, where: object, repair: str = _AGAIN) -> Data
 @contextmanager
 def _opened(path: Path) -> Iterator[h5py.File]:
     if not path.is_file():
-        raise refusal("A team file must be an existing file", "none", path, "Check the path.")
+        raise refusal("A team file must be an existing file", "no file", path, "Check the path.")
     with _damage_told(path):
         file = h5py.File(path, "r")
     with file:
@@ -207,7 +207,7 @@ def _shape(attributes: dict[str, Plain], path: Path) -> Shape:
         rule, repair = "A team file must hold the field", "Make it anew with field_eval=True."
         raise refusal(rule, "field_eval False", path, repair)
     rule = "The attribute 'shape' must be 'sphere' or 'prism'"
-    raise refusal(rule, repr(shape), path, "Write what the sources are.")
+    raise refusal(rule, repr(shape), path, "Set it to the kind of the sources.")
 
 
 def _has_grid(file: h5py.File, attributes: dict[str, Plain]) -> bool:
@@ -240,7 +240,7 @@ def _refuse_shape(file: h5py.File, name: str, wanted: list[tuple[int, ...]], pat
     found = _dataset(file, name, path).shape
     if found not in wanted:
         shapes = " or ".join(str(list(shape)) for shape in wanted)
-        raise refusal(f"{name!r} must have shape {shapes}, as others say", list(found), path)
+        raise refusal(f"{name!r} must have shape {shapes} beside the others", list(found), path)
     whole = name == "grid" or (name == "r" and len(found) == 2)
     if 8 * math.prod(found[0 if whole else 1 :]) > _MAX_ROW_BYTES:
         rule = f"{name!r} must have at most {_MAX_ROW_BYTES / 8:.0f} values a sample"
@@ -286,7 +286,7 @@ def _attribute(holder: h5py.File | h5py.Dataset, name: str, path: Path) -> Plain
         return bool(value) if name in _FLAGS else value
     kind = "true or false" if name in _FLAGS else "a finite number or a short text"
     got = f"{kept.dtype} of shape {kept.shape}"
-    repair = "Take the attribute out of the file, or write it so."
+    repair = "Take the attribute out of the file, or write such a value."
     raise refusal(f"The attribute {name!r} must be {kind}", got, path, repair)
 
 

@@ -10,7 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hypermagnetics.data.card import dataset_card
-from hypermagnetics.data.journal import JOURNAL_NAME, Journal, ShardRecord, open_journal
+from hypermagnetics.data.journal import (
+    DELETE,
+    JOURNAL_NAME,
+    NEW_OR_UNFINISHED,
+    Journal,
+    ShardRecord,
+    open_journal,
+)
 from hypermagnetics.data.layout import ARRAY_NAMES, ArrayName, Shard, SplitLayout
 from hypermagnetics.data.manifest import (
     CARD_NAME,
@@ -164,13 +171,13 @@ def remove_dataset(directory: Path) -> None:
         return
     if not any((directory / name).is_file() for name in (MANIFEST_NAME, JOURNAL_NAME)):
         raise DatasetError(
-            f"What is overwritten must be a dataset; got {str(directory)!r}, which holds neither "
-            f"{MANIFEST_NAME} nor {JOURNAL_NAME}. Choose another OUT."
+            f"A directory to overwrite must hold a dataset; got {str(directory)!r} with neither "
+            f"{MANIFEST_NAME} nor {JOURNAL_NAME}. Choose another directory (OUT)."
         )
     if foreign := first_foreign_file(directory, _OURS):
         raise DatasetError(
-            f"A dataset that is overwritten must hold nothing else; got {foreign!r} "
-            f"({directory}). Move it away, or choose another OUT."
+            f"A dataset to overwrite must hold no other files; got {foreign!r} ({directory}). "
+            "Move that file away, or choose another directory (OUT)."
         )
     # The journal, made if absent, carries the lock and goes last: a process killed in between
     # leaves an unfinished dataset. The manifest goes first, so that a reader never meets half of
@@ -184,17 +191,18 @@ def remove_dataset(directory: Path) -> None:
 def _refuse_foreign(directory: Path) -> None:
     if directory.exists() and not directory.is_dir():
         raise DatasetError(
-            f"OUT must be a directory; got {str(directory)!r}, which is a file. Choose another OUT."
+            f"The place of a dataset (OUT) must be a directory; got {str(directory)!r}, which is a "
+            "file. Choose another directory."
         )
     if (directory / MANIFEST_NAME).exists():
         raise DatasetError(
-            "OUT must not exist or be an unfinished run of the same recipe; got a finished dataset "
-            f"({directory}). Use it as it is, choose another OUT, or make it anew with --overwrite."
+            f"{NEW_OR_UNFINISHED}; got a finished dataset ({directory}). Use it as it is, choose "
+            f"another directory, or delete it first ({DELETE})."
         )
     if (directory / JOURNAL_NAME).exists() or not directory.exists():
         return
     if any(directory.iterdir()):
         raise DatasetError(
-            "OUT must not exist or be an unfinished run of the same recipe; got a directory with "
-            f"other files ({directory}). Choose another OUT."
+            f"{NEW_OR_UNFINISHED}; got a directory with other files ({directory}). Choose "
+            "another directory."
         )

@@ -14,7 +14,7 @@ import google_crc32c
 import numpy as np
 
 from hypermagnetics.data.layout import ArrayName, ArraySpec, Block, Shard
-from hypermagnetics.data.rows import CompressedRows, ContiguousRows, Rows, encode, map_file
+from hypermagnetics.data.rows import ArrayRows, CompressedRows, ContiguousRows, encode, map_file
 from hypermagnetics.data.storage import SplitPlace
 from hypermagnetics.data.zarr_metadata import (
     check_array_metadata,
@@ -113,7 +113,7 @@ class ZarrStorage:
             yield sink
             sink.close()
 
-    def map_shard(self, shard: Shard) -> dict[ArrayName, Rows]:
+    def map_shard(self, shard: Shard) -> dict[ArrayName, ArrayRows]:
         """The rows in the files of one shard, for each array that has rows in it.
 
         Raises:
@@ -128,7 +128,7 @@ class ZarrStorage:
         inner = ["0"] * (len(spec.shape) - 1)
         return "/".join((self._group, spec.name, "c", str(shard.number), *inner))
 
-    def _map(self, spec: ArraySpec, shard: Shard) -> Rows:
+    def _map(self, spec: ArraySpec, shard: Shard) -> ArrayRows:
         path = self._place.directory / self._shard_path(spec, shard)
         rows = len(self._layout.rows(spec.name, shard))
         used, total = -(-rows // spec.rows_per_block), chunks_per_shard(spec, self._layout)

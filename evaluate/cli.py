@@ -65,7 +65,7 @@ Compare:  hm-eval compare first/eval second/eval    (see hm-eval compare --help)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help=f"Where results go.  [default: RUN/eval for a single run, else ./{_MANY_OUT}]",
+    help=f"Directory of the results.  [default: RUN/eval for a single run, else ./{_MANY_OUT}]",
 )
 @click.option(
     "--format",
@@ -73,7 +73,7 @@ Compare:  hm-eval compare first/eval second/eval    (see hm-eval compare --help)
     type=click.Choice(["table", "json", "markdown", "latex"]),
     default="table",
     show_default=True,
-    help="How the results are written to stdout.",
+    help="Format of the results on stdout.",
 )
 @click.option(
     "--gate",
@@ -86,7 +86,7 @@ Compare:  hm-eval compare first/eval second/eval    (see hm-eval compare --help)
 @click.option(
     "--metrics-only",
     is_flag=True,
-    help="No baselines, physics, times and report: the errors alone.",
+    help="Compute the errors alone, without baselines, physics, times and page.",
 )
 @click.option(
     "--model",
@@ -125,7 +125,7 @@ def main(
             click.echo(to_json(results), nl=False)
         else:
             click.echo(results_text(results, output_format))
-        _tell_the_rest(arguments, plan, model, time.monotonic() - start, output_format)
+        _print_summary(arguments, plan, model, time.monotonic() - start, output_format)
         _pass_gates(gates, results)
 
 
@@ -161,7 +161,7 @@ def _user_model(name: str | None) -> type[Model] | None:
     return None if name is None else import_user_model(name, "--model")
 
 
-def _tell_the_rest(
+def _print_summary(
     arguments: Arguments, plan: Plan, model: str | None, seconds: float, output_format: str
 ) -> None:
     """Print the paths of the results: to stdout below a table, else to stderr."""
@@ -177,7 +177,7 @@ def _tell_the_rest(
             given += f", user_model={model.partition(':')[2]}"
         lines.append(f"In Python: hypermagnetics.load({given})(sources, points)")
     elif len(arguments.subjects) > 1:
-        lines.append(f"Who is better: {shlex.join(['hm-eval', 'compare', str(plan.out)])}")
+        lines.append(f"To compare them: {shlex.join(['hm-eval', 'compare', str(plan.out)])}")
     if output_format == "table":
         click.echo("\n" + "\n".join(lines))
     else:

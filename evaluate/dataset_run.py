@@ -59,7 +59,7 @@ def evaluate_dataset(
     return found
 
 
-def look_further(plan: Plan, one: OpenedDataset, listener: Listener) -> Found:
+def evaluate_baselines(plan: Plan, one: OpenedDataset, listener: Listener) -> Found:
     """Evaluate baselines on one dataset, and measure physics and times.
 
     Args:

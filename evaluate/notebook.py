@@ -6,6 +6,7 @@ from os import PathLike, fspath
 from pathlib import Path
 
 from hypermagnetics.data import Dataset
+from hypermagnetics.errors import RunError
 from hypermagnetics.evaluate import run
 from hypermagnetics.evaluate.plan import Plan, check_fit, open_datasets
 from hypermagnetics.evaluate.results.records import Results
@@ -62,12 +63,17 @@ def evaluate(
         The report.
 
     Raises:
-        RunError: If a subject is not valid, or is for other sources.
+        RunError: If a subject is not valid, or is for other sources, or if there is none.
         DatasetError: If a dataset is damaged, or has no such split.
     """
     given = [subjects] if isinstance(subjects, str | PathLike | Model) else subjects
     words = [fspath(subject) for subject in given if not isinstance(subject, Model)]
     chosen = [datasets] if isinstance(datasets, str | PathLike | Dataset) else datasets
+    if not given or not chosen:
+        raise RunError(
+            f"An evaluation must have a subject and a dataset; got {len(given)} subjects and "
+            f"{len(chosen)} datasets (evaluate). Pass at least one of each."
+        )
     places = [str(one.directory) if isinstance(one, Dataset) else fspath(one) for one in chosen]
     if words:
         arguments = sort_arguments([*words, *places])

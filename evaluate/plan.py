@@ -47,7 +47,7 @@ class Plan:
         if self.out.exists() and not self.out.is_dir():
             raise RunError(
                 f"The place of the results must be a directory; got {str(self.out)!r}, which is a "
-                "file (--out). Choose another one."
+                "file (--out, or out= in Python). Choose another one."
             )
 
     @property
@@ -96,8 +96,8 @@ def _refuse_unknown(wanted: Sequence[str], datasets: Sequence[Dataset]) -> None:
     for name in wanted:
         if name not in known:
             raise DatasetError(
-                f"A split must be one of {', '.join(known)}, as the datasets have them; got "
-                f"{name!r} (--split). {nearest(name, known)}"
+                f"A split must be in one of the datasets, which have {', '.join(known)}; got "
+                f"{name!r} (--split, or splits= in Python). {nearest(name, known)}"
             )
 
 
@@ -113,8 +113,9 @@ def _choose_splits(dataset: Dataset, wanted: Sequence[str]) -> tuple[str, ...]:
         )
     if not chosen:
         raise DatasetError(
-            f"A dataset must have a split that was not trained on; got only 'train' "
-            f"({dataset.directory}). Give --split train to evaluate on it nevertheless."
+            f"A dataset must have a split other than 'train'; got only that one "
+            f"({dataset.directory}). To evaluate on it nevertheless, give --split train, or "
+            "splits=['train'] in Python."
         )
     return chosen
 
@@ -123,9 +124,9 @@ def _wanted_splits(dataset: Dataset, wanted: Sequence[str]) -> tuple[str, ...]:
     chosen = tuple(name for name in dict.fromkeys(wanted) if name in dataset.splits)
     if not chosen:
         raise DatasetError(
-            f"Each dataset must have one of the splits that are asked for, {', '.join(wanted)}; "
-            f"got only {', '.join(dataset.splits) or 'none'} ({dataset.directory}). Add one of "
-            "them by --split, or leave the dataset out."
+            f"Each dataset must have one of the chosen splits, {', '.join(wanted)}; got only "
+            f"{', '.join(dataset.splits) or 'none'} ({dataset.directory}). Choose one of these too "
+            "(--split, or splits= in Python), or leave the dataset out."
         )
     return chosen
 
@@ -161,9 +162,9 @@ def _refuse_other_sizes(
         reads, given = (table.dim, table.size), (layout.dim, layout.source_size)
         if reads != given:
             raise RunError(
-                "The model must be for the dimension and source table of the dataset, "
-                f"{given[0]} and {given[1]} columns; got {reads[0]} and {reads[1]} columns "
-                f"({subject.place}, split {split!r} of {directory}). {_REPAIR}"
+                "The model must read source tables like those of the dataset, of "
+                f"{given[0]} dimensions and {given[1]} columns; got {reads[0]} dimensions and "
+                f"{reads[1]} columns ({subject.place}, split {split!r} of {directory}). {_REPAIR}"
             )
 
 
@@ -184,17 +185,17 @@ def _refuse_other_columns(subject: Subject, table: SourceColumns, dataset: Opene
     for name, value in columns.constants:
         if known.get(name, value) != value:
             raise RunError(
-                f"The model must be for sources of the dataset, of {name} {value:g}; got one for "
-                f"{name} {known[name]:g} {where}. {_REPAIR}"
+                f"The model must be for sources like the dataset's, of {name} {value:g}; got one "
+                f"for {name} {known[name]:g} {where}. {_REPAIR}"
             )
 
 
 def _check_predictions(subject: Subject, datasets: Sequence[OpenedDataset]) -> None:
     if len(datasets) > 1:
         raise RunError(
-            "Predictions in a file must be of one dataset, since they are told apart by their "
-            f"splits alone; got {', '.join(dataset.name for dataset in datasets)} "
-            f"({subject.place}). Evaluate them with one dataset at a time."
+            "A file of predictions must be of one dataset, since its groups name splits alone; "
+            f"got {', '.join(dataset.name for dataset in datasets)} ({subject.place}). Evaluate "
+            "it on one dataset at a time."
         )
     for dataset in datasets:
         for split in dataset.splits:

@@ -8,7 +8,12 @@ from pathlib import Path
 import jax
 
 from hypermagnetics.data import verify_split
-from hypermagnetics.evaluate.dataset_run import Found, evaluate_dataset, look_further, record_of
+from hypermagnetics.evaluate.dataset_run import (
+    Found,
+    evaluate_baselines,
+    evaluate_dataset,
+    record_of,
+)
 from hypermagnetics.evaluate.measuring.sample_file import SampleFile
 from hypermagnetics.evaluate.plan import OpenedDataset, Plan
 from hypermagnetics.evaluate.report import remove_page, write_report
@@ -43,7 +48,7 @@ def evaluate(plan: Plan, listener: Listener = SILENT) -> Results:
         for one in plan.datasets:
             found += evaluate_dataset(plan, one, samples, listener)
     for one in () if plan.metrics_only else plan.datasets:
-        found += look_further(plan, one, listener)
+        found += evaluate_baselines(plan, one, listener)
     results = _results(plan, found)
     remove_page(plan.out)
     write_text_atomically(plan.out / RESULTS_NAME, to_json(results))

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float32, Float64
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
-from hypermagnetics.config import Config
+from hypermagnetics.config import Config, refusal
 from hypermagnetics.sources import BODIES, SourceColumns
 from hypermagnetics.sources.distributions import Length, Sizes, UniformAngle, UniformRotation
 from hypermagnetics.table import DIMENSIONS, SHAPES, UNIT_TOLERANCE
@@ -99,12 +99,14 @@ class MixedConfig(Config):
     @model_validator(mode="after")
     def _go_together(self) -> "MixedConfig":
         if len({body.kind for body in self.of}) != len(self.of):
-            raise ValueError("a mix of different bodies, each named once")
+            raise refusal("of", "hold each kind of body once", [body.kind for body in self.of])
         if len({space_dimension(body) for body in self.of}) > 1:
-            raise ValueError("a mix of bodies of one space dimension (that of dipoles is dim)")
+            rule = "hold bodies of one space dimension (that of dipoles is dim)"
+            raise refusal("of", rule, {body.kind: space_dimension(body) for body in self.of})
         shares = [body.share for body in self.of if body.share is not None]
         if shares and (len(shares) != len(self.of) or abs(sum(shares) - 1) > 1e-9):
-            raise ValueError("a mix in which no body has a share, or all have and they sum to 1")
+            rule = "have a share in every body, with a sum of 1, or in no body"
+            raise refusal("of", rule, [body.share for body in self.of])
         return self
 
 

@@ -52,16 +52,16 @@ def _list_recipes(context: click.Context, _: click.Parameter, wanted: bool) -> N
     type=click.Choice(["none", "zstd"]),
     default="none",
     show_default=True,
-    help="Packing of the files; none can be mapped into memory.",
+    help="Compression of the files; uncompressed ones (none) are mapped into memory.",
 )
 @click.option(
     "--workers",
     type=click.IntRange(1, 512),
     default=1,
     show_default=True,
-    help="Processes that make shards; 1 is this one, with threads.",
+    help="Processes that make shards; 1 for threads in this process.",
 )
-@click.option("--dry-run", is_flag=True, help="Say what would be made, and write nothing.")
+@click.option("--dry-run", is_flag=True, help="Show size and time of the dataset; write nothing.")
 @click.option("--overwrite", is_flag=True, help="Delete the dataset at OUT first.")
 @click.option(
     "--list",
@@ -84,7 +84,7 @@ def main(
 ) -> None:
     """Make the dataset OUT from RECIPE, a .toml or .json file or the name of a shipped recipe.
 
-    Killed at any moment, the same command goes on where it stopped.
+    After an interruption at any moment, give the same command again to go on.
     """
     with errors_in_one_line("hm-generate"):
         parsed = load_recipe(DatasetRecipe, "dataset", recipe, overrides)

@@ -158,7 +158,7 @@ class _Draw:
             taken = volumes(self._columns, table[sample])[placed[sample]].sum()
             raise RecipeError(
                 "The bodies of a sample must fit into the box without overlap; got "
-                f"{placed[sample].sum()} of {num_sources[sample]} placed, density "
+                f"{placed[sample].sum()} of {num_sources[sample]} placed, filling "
                 f"{taken / (2 * packed.half_width) ** dim:.2g} of the box (split {self._split!r}, "
                 f"sample {first + sample}). Lower num_sources, sizes or min_gap, or raise "
                 "sources.position.half_width or sources.position.attempts."

@@ -42,7 +42,7 @@ def refuse_contradictions(recipe: DatasetRecipe, columns: SourceColumns) -> None
     position, body = recipe.sources.position, recipe.sources.body
     if not isinstance(body, MixedConfig) and body.share is not None:
         raise RecipeError(
-            f"The share of a body must be given in a mix only; got {body.share} "
+            f"The share of a body must be absent outside a mix; got {body.share} "
             "(sources.body.share). Leave it out."
         )
     if isinstance(position, Lattice):
@@ -130,7 +130,7 @@ def _refuse_small_box(recipe: DatasetRecipe, packed: Packed, columns: SourceColu
         if density > 1:
             raise RecipeError(
                 "The bodies of a sample must fit into the box without overlap; got "
-                f"{split.max_sources} of density {density:.3g} of the box, on average (split "
+                f"{split.max_sources} that fill {density:.3g} of the box on average (split "
                 f"{name!r}). Lower num_sources or sizes, or raise sources.position.half_width."
             )
 

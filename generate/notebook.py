@@ -29,8 +29,8 @@ def generate(
         recipe: The name of a shipped recipe, a .toml or .json file, or a checked recipe.
         out: The directory of the dataset.
         storage_format: Format of the files.
-        compression: Packing of the files; none can be mapped into memory.
-        workers: Processes that make shards; 1 is this one, with threads.
+        compression: Compression of the files; uncompressed ones ("none") are mapped into memory.
+        workers: Processes that make shards; 1 for threads in this process.
         quiet: Show no progress.
         **changes: Keys of the recipe with other values. A dictionary changes the keys that it
             names, and leaves the others of its table.
@@ -59,5 +59,5 @@ def _finished(out: Path) -> Dataset | None:
 
 
 def _is_of(found: Identity, wanted: Identity) -> bool:
-    """Whether a dataset is the requested one, by whatever versions of the software."""
+    """Whether a dataset is the requested one, in any versions of the software."""
     return found.model_copy(update={"software": wanted.software}) == wanted

@@ -1,13 +1,14 @@
 """Sizes of a dataset from its recipe, before anything is made."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import NamedTuple
 
 from hypermagnetics.data import (
     Compression,
     GridShape,
     Identity,
+    SampleSize,
     Shard,
     SplitLayout,
     StorageFormat,
@@ -18,7 +19,6 @@ from hypermagnetics.generate.config import (
     DatasetRecipe,
     FileGrid,
     RegularGrid,
-    SplitConfig,
     SurfaceGrid,
 )
 from hypermagnetics.generate.feasibility import refuse_contradictions, refuse_unpackable
@@ -96,13 +96,11 @@ def make_plan(
     refuse_contradictions(recipe, columns)
     recipe, num_points = _with_points(recipe, columns.dim)
     sizes = {
-        name: _Sizes(split, num_points, columns.dim, columns.size, _shares_grid(recipe))
+        name: SampleSize(num_points, columns.dim, split.max_sources, columns.size)
         for name, split in recipe.splits.items()
     }
-    recipe = _with_block_size(recipe, list(sizes.values()))
-    for name, size in sizes.items():
-        _refuse_large_blocks(name, size, _samples_per_grid(recipe, size))
-    splits = {name: _layout(recipe, size) for name, size in sizes.items()}
+    recipe = _with_block_size(recipe, sizes.values())
+    splits = {name: _layout(recipe, name, size) for name, size in sizes.items()}
     refuse_unpackable(recipe, columns, splits)
     identity = Identity(
         title=recipe.title,
@@ -120,35 +118,6 @@ def make_plan(
     return Plan(recipe, columns, identity)
 
 
-class _Sizes(NamedTuple):
-    """Parameters that determine the bytes of a split."""
-
-    split: SplitConfig
-    num_points: int
-    dim: int
-    source_size: int
-    shared_grid: bool
-
-    @property
-    def sample_bytes(self) -> int:
-        """Bytes of one sample, without its grid."""
-        columns = self.split.max_sources * self.source_size
-        return 4 * (self.num_points * (1 + self.dim) + columns + 1)
-
-    @property
-    def grid_bytes(self) -> int:
-        """Bytes of one grid."""
-        return 4 * self.num_points * self.dim
-
-    def block_bytes(self, samples: int) -> int:
-        """Bytes of a block."""
-        return samples * self.sample_bytes + self.grid_bytes
-
-
-def _shares_grid(recipe: DatasetRecipe) -> bool:
-    return isinstance(recipe.grid, RegularGrid | FileGrid)
-
-
 def _with_points(recipe: DatasetRecipe, dim: int) -> tuple[DatasetRecipe, int]:
     """The recipe with the sha256 of its points, and their number."""
     grid = recipe.grid
@@ -161,7 +130,7 @@ def _with_points(recipe: DatasetRecipe, dim: int) -> tuple[DatasetRecipe, int]:
     return recipe.model_copy(update={"grid": known}), len(points)
 
 
-def _with_block_size(recipe: DatasetRecipe, sizes: list[_Sizes]) -> DatasetRecipe:
+def _with_block_size(recipe: DatasetRecipe, sizes: Collection[SampleSize]) -> DatasetRecipe:
     """The recipe with the number of samples of a block: a power of 2, suited to batches."""
     samples = recipe.samples_per_grid
     if samples is None:
@@ -171,36 +140,33 @@ def _with_block_size(recipe: DatasetRecipe, sizes: list[_Sizes]) -> DatasetRecip
     return recipe.model_copy(update={"samples_per_grid": samples})
 
 
-def _samples_per_grid(recipe: DatasetRecipe, size: _Sizes) -> int:
-    assert recipe.samples_per_grid is not None, "filled in above"
-    return min(recipe.samples_per_grid, size.split.num_samples)
-
-
-def _refuse_large_blocks(split: str, size: _Sizes, samples: int) -> None:
+def _refuse_large_blocks(split: str, size: SampleSize, samples: int) -> None:
     found = size.block_bytes(samples)
     if found > _MAX_BLOCK_BYTES:
         samples_too = "samples_per_grid, or " if samples > 1 else ""
         raise RecipeError(
             f"A block must take at most {in_bytes(_MAX_BLOCK_BYTES)}; got {in_bytes(found)} (split "
             f"{split!r}, samples_per_grid {samples}, {size.num_points} points, "
-            f"{size.split.max_sources} sources). Lower {samples_too}the number of points "
-            "or sources."
+            f"{size.max_sources} sources). Lower {samples_too}the number of points or sources."
         )
 
 
-def _layout(recipe: DatasetRecipe, size: _Sizes) -> SplitLayout:
-    split, per_grid = size.split, _samples_per_grid(recipe, size)
+def _layout(recipe: DatasetRecipe, name: str, size: SampleSize) -> SplitLayout:
+    assert recipe.samples_per_grid is not None, "filled in above"
+    num_samples = recipe.splits[name].num_samples
+    per_grid = min(recipe.samples_per_grid, num_samples)
+    _refuse_large_blocks(name, size, per_grid)
     return SplitLayout(
-        num_samples=split.num_samples,
+        num_samples=num_samples,
         samples_per_grid=per_grid,
-        shared_grid=size.shared_grid,
+        shared_grid=isinstance(recipe.grid, RegularGrid | FileGrid),
         grid_shape=(
             GridShape(points_per_side=recipe.grid.points_per_side, halo=recipe.grid.halo)
             if isinstance(recipe.grid, RegularGrid)
             else None
         ),
         samples_per_shard=per_grid,
-        max_sources=split.max_sources,
+        max_sources=size.max_sources,
         source_size=size.source_size,
         num_points=size.num_points,
         dim=size.dim,

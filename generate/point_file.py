@@ -31,7 +31,7 @@ def read_points(grid: FileGrid, dim: int) -> tuple[Float32[np.ndarray, "points d
     if not path.is_file() or path.suffix not in (".npy", ".csv", ".txt"):
         raise RecipeError(
             f"The points file must be an existing .npy, .csv or .txt file; got {grid.path!r} "
-            f"(grid.path, seen from {Path.cwd()}). Check the path."
+            f"(grid.path, from {Path.cwd()}). Check the path."
         )
     if path.stat().st_size > _MAX_BYTES:
         raise RecipeError(
@@ -43,7 +43,7 @@ def read_points(grid: FileGrid, dim: int) -> tuple[Float32[np.ndarray, "points d
     if grid.sha256 not in (None, digest):
         raise RecipeError(
             f"The points file must have sha256 {grid.sha256}, as the recipe says; got {digest} "
-            f"({grid.path}). Bring back those points, or mend grid.sha256."
+            f"({grid.path}). Restore those points, or mend grid.sha256."
         )
     return _checked(_parse(content, path), dim, grid.path), digest
 

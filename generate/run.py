@@ -117,5 +117,5 @@ def _refuse_too_little_space(plan: Plan, directory: Path, missing: list[tuple[st
     if needed > free:
         raise HypermagneticsError(
             f"The disk must have {in_bytes(needed)} free; got {in_bytes(free)} ({directory}). "
-            "Free some space, choose another OUT, or make fewer samples."
+            "Free some space, choose another directory (OUT), or make fewer samples."
         )

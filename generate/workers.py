@@ -73,9 +73,9 @@ class Workers:
             if self._given_up.is_set():
                 raise InterruptedRunError(f"Shard {shard.number} of {split} given up.") from error
             raise HypermagneticsError(
-                f"A worker must live until its shard is made; got {_exit(worker.process)} (shard "
-                f"{shard.number} of split {split!r}). If memory ran out, lower --workers. Give the "
-                "same command again: what was finished is kept."
+                f"A worker must run until its shard is made; got {_exit(worker.process)} (shard "
+                f"{shard.number} of split {split!r}). Repeat the command or call, with fewer "
+                "workers if memory ran out: finished shards are kept."
             ) from error
         finally:
             self._idle.put(worker)  # a dead one too, or the next thread would wait for ever
@@ -96,8 +96,8 @@ class Workers:
             worker.process.join(_SECONDS_TO_END)
             if worker.process.exitcode != 0:
                 raise HypermagneticsError(
-                    f"A worker must end with exit code 0; got {_exit(worker.process)}. Give the "
-                    "same command again: what was finished is kept."
+                    f"A worker must end with exit code 0; got {_exit(worker.process)}. Repeat the "
+                    "command or call: finished shards are kept."
                 )
 
     def give_up(self) -> None:

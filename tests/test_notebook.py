@@ -125,6 +125,15 @@ def test_subjects_keep_their_order_and_have_names_of_their_own(
         evaluate(trained, discs, out="taken", metrics_only=True)
 
 
+def test_nothing_to_evaluate_is_refused(discs: Dataset, tmp_path: Path) -> None:
+    """An empty list would else give an empty table."""
+    with pytest.raises(RunError, match="got 0 subjects and 1 datasets"):
+        evaluate([], discs, out=tmp_path / "report")
+    with pytest.raises(RunError, match="got 1 subjects and 0 datasets"):
+        evaluate("run", [], out=tmp_path / "report")
+    assert not (tmp_path / "report").exists()
+
+
 def test_values_of_numpy_and_settings_are_values_of_a_recipe() -> None:
     """As a loop over an array gives them."""
     model = HyperLayerConfig(width=8, depth=1, hwidth=1.0, hdepth=1)
@@ -144,7 +153,7 @@ def test_a_thread_trains_too(discs: Dataset, tmp_path: Path) -> None:
         longer = {"if_exists": "resume", "schedule": {"max_steps": 3}}
         again = pool.submit(train, discs, tmp_path / "run", **longer).result()
     assert again.outcome.progress.step == 3
-    with refused(RunError, "must not exist", "in Python if_exists"):
+    with refused(RunError, "must not exist", "if_exists='resume' in Python"):
         train(discs, tmp_path / "run", **short)
 
 

@@ -30,8 +30,12 @@ from hypermagnetics.train.phases import Phase, phase_of
 from hypermagnetics.train.step import State
 from hypermagnetics.validation_errors import first_misfit
 
+_RESUME = " with --resume, or if_exists='resume' in Python"
+
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """Errors of a full or failing disk; missing permissions or directories are another matter."""
+
+_START_AGAIN = "Start the run again (--overwrite, or if_exists='overwrite' in Python)."
 
 
 class Reached(Config):
@@ -107,7 +111,7 @@ def load_newest(
             if step == steps[0]:
                 raise DamagedFileError(
                     f"A run must have a sound checkpoint to go on from; got {len(steps)} that are "
-                    f"damaged, the last one so: {error} Start the run again with --overwrite."
+                    f"damaged, the oldest with this error: {error} {_START_AGAIN}"
                 ) from error
             listener.tell(f"{error} The checkpoint before it is used.")
     return None
@@ -126,16 +130,14 @@ def _load(
     known = {key: header.training[key] for key in Reached.model_fields if key in header.training}
     if len(known) != len(Reached.model_fields):
         raise ModelFileError(
-            f"A checkpoint must say how far it is; got {sorted(header.training)} ({path}). "
-            "Start the run again with --overwrite."
+            f"A checkpoint must hold {', '.join(Reached.model_fields)}; got "
+            f"{', '.join(sorted(header.training)) or 'nothing'} ({path}). {_START_AGAIN}"
         )
     try:
         return state, Reached.model_validate(known)
     except ValidationError as error:
         misfit = first_misfit(error, Reached.model_json_schema(), "The progress of a run")
-        raise ModelFileError(
-            f"{misfit.text} (first line of {path}). Start the run again with --overwrite."
-        ) from error
+        raise ModelFileError(f"{misfit.text} (first line of {path}). {_START_AGAIN}") from error
 
 
 @contextmanager
@@ -173,9 +175,9 @@ def full_disk_named(files: RunFiles) -> Iterator[None]:
         if error.errno not in _NO_ROOM:
             raise
         raise RunWriteError(
-            f"The directory of a run must take what is written; got {error.strerror} "
+            f"The directory of a run must be writable; got {error.strerror} "
             f"({error.filename or files.directory}; {_kept(files)}). Make room, then give the same "
-            f"command again{' with --resume' if files.provenance.exists() else ''}."
+            f"command again{_RESUME if files.provenance.exists() else ''}."
         ) from error
 
 

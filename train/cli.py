@@ -97,12 +97,14 @@ Many:     hm-train sweep demo widths.toml widths    (see hm-train sweep --help)
     help="Take this loss (objective.loss), or for one term of the recipe (objective.terms.TERM).",
 )
 @click.option(
-    "--normalisation", metavar="NAME|MODULE:FUNCTION", help="Take these scales (normalisation)."
+    "--normalisation",
+    metavar="NAME|MODULE:FUNCTION",
+    help="Take these scales (normalisation.scales).",
 )
 @click.option(
     "--mode",
     type=click.Choice(["auto", "device", "stream"]),
-    help="Where the training split lies: on the device, or in mapped files (data.mode).",
+    help="Place of the training split: the device, or mapped files (data.mode).",
 )
 @click.option("--points", type=click.IntRange(1), help="Points of each grid in a step, drawn anew.")
 @click.option(
@@ -111,7 +113,7 @@ Many:     hm-train sweep demo widths.toml widths    (see hm-train sweep --help)
 @click.option(
     "--div-shuffle-dist",
     type=click.IntRange(0),
-    help="With --div-data: by how many shards a block may be displaced.",
+    help="With --div-data: largest displacement of a block, in shards.",
 )
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint of RUN.")
 @click.option("--overwrite", is_flag=True, help="Delete the run at RUN first.")
@@ -144,8 +146,8 @@ def main(
     SIGINT, SIGTERM or SIGUSR1 finish the step, make a checkpoint and end with exit code 75. A
     directory that cannot be written to, as on a full disk, ends with 74; the last checkpoint stays.
 
-    `--resume` takes the recipe of the run. With it, --set may give a run that is finished a later
-    end: --resume --set schedule.max_steps=20000.
+    `--resume` takes the recipe of the run. With it, --set may extend a finished run:
+    --resume --set schedule.max_steps=20000.
 
     `hm-train plot RUN...` draws the curves of runs. `hm-train export RUN OUT` writes a trained
     model for plain JAX. `hm-train sweep RECIPE SWEEP.toml DIR` compares many trainings. A dataset
@@ -218,7 +220,7 @@ def _summary(
             f"{outcome.shares.verdict}",
         ]
     elif outcome.wrote_model:
-        lines.append(f"All steps had been made ({outcome.ending}); the model was still to be kept.")
+        lines.append(f"All steps had been made ({outcome.ending}); the model file was missing.")
     else:
         lines.append(f"The run was finished already ({outcome.ending}); no step was made.")
     command = ["hm-eval", str(files.directory), str(dataset.directory)]

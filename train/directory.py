@@ -20,14 +20,16 @@ from hypermagnetics.files import (
     write_text_atomically,
 )
 from hypermagnetics.run_files import RunFiles
-from hypermagnetics.train.config import TrainingRecipe
+from hypermagnetics.train.config import TrainingRecipe, changeable_keys, changed_keys
 
 _LOCK_NAME = "lock"
+_MOST_KEYS = 3
+"""Most changed keys in a message."""
 IfExists = Literal["refuse", "resume", "overwrite"]
 
 
 class Provenance(Config):
-    """Where a run comes from."""
+    """Origin of a run."""
 
     dataset: str
     """Path as given to hm-train."""
@@ -38,7 +40,7 @@ class Provenance(Config):
     software: dict[str, str]
 
     def for_model_file(self) -> dict[str, JsonValue]:
-        """The part that means something elsewhere."""
+        """The part for model files: all but the path of the dataset."""
         return self.model_dump(mode="json", exclude={"dataset"})
 
 
@@ -58,7 +60,8 @@ def recipe_of(files: RunFiles, overrides: Sequence[str] = ()) -> TrainingRecipe:
     if not files.recipe.is_file():
         raise RunError(
             f"A run to be resumed must exist; got {str(files.directory)!r}, which holds no "
-            f"{files.recipe.name}. Check the path, or leave out --resume."
+            f"{files.recipe.name}. Check the path, or leave out --resume (if_exists='resume' in "
+            "Python)."
         )
     return load_recipe(TrainingRecipe, "training", str(files.recipe), overrides)
 
@@ -70,12 +73,12 @@ def check_run(
 
     Args:
         files: The run.
-        recipe: What it does.
-        dataset: What with.
-        if_exists: What to do with a run that is there.
+        recipe: Its recipe.
+        dataset: Its dataset.
+        if_exists: Treatment of an existing run.
 
     Returns:
-        Where the run comes from.
+        The origin of the run.
 
     Raises:
         RunError: If something is there that must not be, or the run is another one.
@@ -96,13 +99,14 @@ def check_run(
         return provenance
     elif if_exists == "refuse":
         raise RunError(
-            f"RUN must not exist; got {str(directory)!r}, which does. Go on with it by "
-            "--resume, start it anew with --overwrite (in Python if_exists), or choose another RUN."
+            f"The directory of a new run must not exist; got {str(directory)!r}, which does. Go on "
+            "with it (--resume, or if_exists='resume' in Python), start it anew (--overwrite, or "
+            "if_exists='overwrite'), or choose another directory."
         )
     elif not files.recipe.is_file():
         raise RunError(
-            f"What is overwritten must be a run; got {str(directory)!r}, which holds no "
-            f"{files.recipe.name}. Choose another RUN."
+            f"A directory to be overwritten must be a run; got {str(directory)!r}, which holds no "
+            f"{files.recipe.name}. Choose another directory."
         )
     else:
         _refuse_foreign(files)
@@ -116,7 +120,7 @@ def open_run(
     """Begin a run or go on with one, as its only writer; arguments and errors as `check_run`.
 
     Yields:
-        Where the run comes from.
+        The origin of the run.
 
     Raises:
         HypermagneticsError: If another process writes the run.
@@ -135,19 +139,20 @@ def open_run(
 
 
 def _refuse_another_run(files: RunFiles, recipe: TrainingRecipe, now: Provenance) -> None:
-    if not recipe_of(files).goes_on_as(recipe):
+    if changed := changed_keys(recipe_of(files).resolved, recipe.resolved):
+        free = ", ".join(changeable_keys(TrainingRecipe))
+        some = ", ".join(changed[:_MOST_KEYS]) + ", ..." * (len(changed) > _MOST_KEYS)
         raise RunError(
-            "A resumed run must keep its recipe, but for when it ends (schedule.max_steps and "
-            "max_minutes, validation.patience and min_steps), [checkpoint], [tracking], "
-            "compute.devices, data.mode, data.device_share and data.check; got another one than "
-            f"{files.recipe}. Leave out --recipe and other --set, or choose another RUN."
+            f"A resumed run must keep its recipe, except for {free}; got another {some} than "
+            f"{files.recipe}. Leave out --recipe and other --set (in Python, recipe and other "
+            "keys), or choose another RUN."
         )
     try:
         before = json.loads(files.provenance.read_text(encoding="utf-8"))["dataset_sha256"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(
-            f"A run must say which dataset it is of; got an unreadable {files.provenance}. "
-            "Start it anew with --overwrite."
+            f"A run must name its dataset; got an unreadable {files.provenance}. Start it anew "
+            "(--overwrite, or if_exists='overwrite' in Python)."
         ) from error
     if before != now.dataset_sha256:
         raise RunError(
@@ -161,8 +166,8 @@ def _refuse_foreign(files: RunFiles) -> None:
     ours = re.compile("|".join((_LOCK_NAME, files.pattern)))
     if foreign := first_foreign_file(files.directory, ours):
         raise RunError(
-            f"A run that is overwritten must hold nothing else; got {foreign!r} "
-            f"({files.directory}). Move it away, or choose another RUN."
+            f"A run to be overwritten must hold only files of the run; got {foreign!r} "
+            f"({files.directory}). Move it away, or choose another directory."
         )
 
 

@@ -74,13 +74,13 @@ def _refuse_existing(out: Path, files: RunFiles, overwrite: bool) -> None:
         return
     if not overwrite:
         raise RunError(
-            f"OUT must not exist; got {str(out)!r}, which does. Replace it by --overwrite, or "
+            f"OUT must not exist; got {str(out)!r}, which does. Replace it with --overwrite, or "
             "choose another OUT."
         )
     if out.is_symlink() or not out.is_dir():
         raise RunError(
-            f"What is overwritten must be a directory; got {str(out)!r}, which is none. Choose "
-            "another OUT."
+            f"An export to be overwritten must be a directory; got {str(out)!r}, which is a file "
+            "or a link. Choose another OUT."
         )
     _refuse_foreign(out, files)
 
@@ -90,8 +90,8 @@ def _refuse_foreign(directory: Path, files: RunFiles) -> None:
     foreign = first_foreign_file(directory, re.compile("|".join(map(re.escape, names))))
     if foreign:
         raise RunError(
-            f"An export that is overwritten must hold nothing else; got {foreign!r} ({directory}). "
-            "Move it away, or choose another OUT."
+            f"An export to be overwritten must hold only files of the export; got {foreign!r} "
+            f"({directory}). Move it away, or choose another OUT."
         )
 
 

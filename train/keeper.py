@@ -55,7 +55,7 @@ class Keeper:
         self.validation: Validation | None = None
         """The last validation."""
 
-    def look(self, state: State, progress: Reached) -> Reached:
+    def validate(self, state: State, progress: Reached) -> Reached:
         """Validate, and keep the model if it is the best so far.
 
         Args:

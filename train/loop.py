@@ -77,14 +77,14 @@ class Loop:
         while self.ending is None:
             count = self._make_steps(feed)
             stopped = stop.signal  # looked at once: a signal may come at any moment
-            self._look_around(stops=stopped is not None)
+            self._after_steps(stops=stopped is not None)
             self._listener.advance(count, self._status)
             if stopped is not None and self.ending is None:
                 raise InterruptedRunError(
                     f"A run must reach step {self._setup.recipe.schedule.num_steps} to be "
                     f"finished; got {stopped.name} after step {self._done} "
                     f"({self._files.directory}). A checkpoint of that step is kept: give the same "
-                    "command with --resume."
+                    "command with --resume, or if_exists='resume' in Python."
                 )
 
     def finish(self) -> Kept:
@@ -154,7 +154,7 @@ class Loop:
             ends.append(self._phase.end)
         return min(min(ends) - done, self._setup.steps_per_dispatch)
 
-    def _look_around(self, *, stops: bool) -> None:
+    def _after_steps(self, *, stops: bool) -> None:
         """Log, validate and save as due."""
         recipe, done = self._setup.recipe, self._done
         seconds = self._seconds()
@@ -170,7 +170,7 @@ class Loop:
             return
         self._windows.drain()
         now = self.progress.model_copy(update={"step": done, "seconds": seconds})
-        self.progress = self._keeper.look(self._state, now) if validates else now
+        self.progress = self._keeper.validate(self._state, now) if validates else now
         self.ending = reason_to_end(recipe, self.progress)
         if saves or self.ending is not None:
             self._keeper.save(self._state, self.progress)

@@ -90,14 +90,14 @@ def train(
 
 
 def _refuse_unnamed_code(recipe: TrainingRecipe, changes: Any, files: RunFiles) -> None:
-    """Import nothing because the file of a run names it; it may come from anyone."""
+    """Refuse to import code that the recipe of a run alone names; it may come from anyone."""
     given = json.dumps(changes, default=str)
     unnamed = [n for n in Names.of(recipe).of_users.values() if json.dumps(n) not in given]
     if unnamed:
         raise RunError(
-            "A run with code of a user must be resumed with its names, since nothing is imported "
-            f"because a file names it; got no {', '.join(unnamed)} ({files.recipe}). If you trust "
-            "that code, pass the keys that name it again, as in model={'name': ...}."
+            "A run with user code must be resumed with the names of that code, as no module is "
+            f"imported just because a file names it; got no {', '.join(unnamed)} ({files.recipe}). "
+            "If you trust that code, pass the keys that name it again, as in model={'name': ...}."
         )
 
 

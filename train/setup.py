@@ -28,13 +28,13 @@ from hypermagnetics.train.config import NormalisationConfig, TrainingRecipe
 from hypermagnetics.train.devices import Devices
 from hypermagnetics.train.feed import Placement, choose_placement
 from hypermagnetics.train.losses import check_point_loss
-from hypermagnetics.train.normalisation import Normalisation, rms, scales_of
 from hypermagnetics.train.objective import (
     Objective,
     check_spectral,
     make_objective,
 )
 from hypermagnetics.train.phases import Phase, make_phases
+from hypermagnetics.train.scales import Normalisation, rms, scales_of
 from hypermagnetics.train.tracking.tracking import refuse_unusable
 from hypermagnetics.train.user_code import UserCode, user_code_of
 
@@ -175,9 +175,8 @@ def _schedule(recipe: TrainingRecipe, train: Split) -> BatchSchedule:
     if config.crop is not None:
         if layout.grid_shape is None:
             raise RecipeError(
-                "data.crop must only be given for a split on a regular grid; got points of another "
-                f"kind (split {train.name!r} of {train.directory}). Leave it out, or take "
-                "data.points_per_step."
+                "data.crop must have a split on a regular grid; got points of another kind (split "
+                f"{train.name!r} of {train.directory}). Leave it out, or take data.points_per_step."
             )
         crops = Crops(layout.grid_shape, config.crop, layout.dim)
     division = Division(layout.blocks_per_shard, config.div_shuffle_dist)

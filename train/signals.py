@@ -70,7 +70,7 @@ def end_on_signals(run: Path) -> Iterator[None]:
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         raise InterruptedRunError(
-            f"A run must be left to finish; got {signal.Signals(number).name} before or after its "
+            f"A run must reach its end; got {signal.Signals(number).name} before or after its "
             f"steps ({run}). Nothing is lost: give the same command again, with --resume if RUN "
             "exists."
         )

@@ -11,7 +11,7 @@ from hypermagnetics.models import Model
 from hypermagnetics.models.user import import_user_model
 from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.losses import PointLoss
-from hypermagnetics.train.normalisation import Normalisation
+from hypermagnetics.train.scales import Normalisation
 from hypermagnetics.user_code import import_user_code, is_user_name
 
 
@@ -81,20 +81,20 @@ class Names:
                 only = f"without {option}" if kept is None else _written(option, kept)
                 raise RunError(
                     f"A resumed run must keep its recipe, {only}; got {name} ({where}). Leave "
-                    f"{option} out or give what the run has, or choose another RUN."
+                    f"{option} out, give the name in the recipe of the run, or choose another RUN."
                 )
         own = self.of_users
         if missing := [option for option in own if option not in given._options]:
             options = " ".join(_written(option, name) for option, name in own.items())
             raise RunError(
-                "A run with code of a user must be resumed with its names, since nothing is "
-                f"imported because a file names it; got no {', '.join(missing)} ({where}). If you "
-                f"trust that code, add {options}."
+                "A run with user code must be resumed with the names of that code, as no module is "
+                f"imported just because a file names it; got no {', '.join(missing)} ({where}). If "
+                f"you trust that code, add {options}."
             )
 
 
 def _term_of(option: str) -> str:
-    """Term of an option; none if it is no term's."""
+    """Term of an option; empty for an option that is not of a term."""
     return option.removeprefix("--objective").strip(" =") if option.endswith("=") else ""
 
 

@@ -69,7 +69,7 @@ class Window:
 
 
 class Windows:
-    """Windows of steps, of which the device may still be busy with the last two.
+    """Windows of steps; the device may still be busy with the last two.
 
     A window is written after the next one is closed, so that the device always has steps to make
     while the host reads losses and writes a line. It ends, for the clock, when its last step was

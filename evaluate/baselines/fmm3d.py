@@ -82,8 +82,9 @@ def fmm3d(columns: SourceColumns, tolerance: float = 1e-3) -> Subject:
     why = why_no_fmm3d(columns)
     if why is not None:
         raise RunError(
-            f"A comparison with fmm3d must be in three dimensions and needs fmm3dpy; got this: "
-            f"{why} (baselines.fmm3d). Leave it out, or install the extra `peers`."
+            "A comparison with fmm3d must have sources in three dimensions and the package "
+            f"fmm3dpy; got: {why.removeprefix('fmm3d is left out: ').rstrip('.')} "
+            "(baselines.fmm3d). Leave it out, or install the extra `peers`."
         )
     model = Fmm3d(tolerance)
     return Subject(

@@ -24,7 +24,7 @@ from hypermagnetics.log import errors_in_one_line
     type=click.Choice(["table", "json", "markdown", "latex"]),
     default="table",
     show_default=True,
-    help="How the comparison is written to stdout.",
+    help="Format of the comparison on stdout.",
 )
 def compare(files: tuple[Path, ...], output_format: TableFormat | Literal["json"]) -> None:
     """Compare the subjects of FILES, each a results.json or its directory, with the first of them.

@@ -8,9 +8,8 @@ from dataclasses import asdict, dataclass
 from hypermagnetics.errors import HypermagneticsError
 from hypermagnetics.evaluate.compare.files import Contestant, SplitKey
 from hypermagnetics.evaluate.compare.pairing import PairedComparison, compare_errors
-from hypermagnetics.evaluate.results.digits import three_digits
 from hypermagnetics.evaluate.results.json_file import plain
-from hypermagnetics.evaluate.results.tables import Table, per_cent
+from hypermagnetics.evaluate.results.tables import Table, per_cent, three_digits
 
 _REPAIR = "Evaluate both on the same dataset, with the same splits."
 
@@ -66,7 +65,7 @@ def _compare_on(first: Contestant, second: Contestant, key: SplitKey) -> list[Co
     if len(one.num_sources) != len(other.num_sources):
         raise HypermagneticsError(
             "Subjects that are compared must have been evaluated on the same samples; got "
-            f"{len(one.num_sources)} of {key.split} for {first.label} and "
+            f"{len(one.num_sources)} samples of split {key.split!r} for {first.label} and "
             f"{len(other.num_sources)} for {second.label}. {_REPAIR}"
         )
     return [

@@ -73,11 +73,11 @@ def evaluated_of(
     Returns:
         Distributions, pairs, and the samples shown in figures.
     """
-    pairs = measurement.pairs
+    truth, predicted = measurement.pairs
     return Evaluated(
         evaluation=evaluation,
-        potential=_detail(measurement.potential, pairs.true_potential, pairs.potential),
-        field=_detail(measurement.field, pairs.true_field.ravel(), pairs.field.ravel()),
+        potential=_detail(measurement.potential, truth.potential, predicted.potential),
+        field=_detail(measurement.field, truth.field.ravel(), predicted.field.ravel()),
         num_sources=measurement.num_sources,
         chosen=chosen_samples(measurement.potential.sample_relative_l2()),
         subject=subject,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Int
+from jaxtyping import Int
 from numpy.typing import DTypeLike
 
 from hypermagnetics.data import Block, Split
@@ -31,17 +31,16 @@ _VALUES_PER_CALL = 1 << 20
 
 
 class Pairs(NamedTuple):
-    """True and predicted values at the same points."""
+    """Labels and predictions at the same points, one after another."""
 
-    true_potential: Float32[np.ndarray, " points"]
-    potential: Float32[np.ndarray, " points"]
-    true_field: Float32[np.ndarray, "points dim"]
-    field: Float32[np.ndarray, "points dim"]
+    truth: Values
+    predicted: Values
 
     @classmethod
     def join(cls, parts: Sequence["Pairs"]) -> "Pairs":
         """The pairs of all parts, in order."""
-        return cls(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+        truths, predictions = zip(*parts, strict=True)
+        return cls(_joined(truths), _joined(predictions))
 
 
 @dataclass(frozen=True)
@@ -145,8 +144,15 @@ def pairs_of(predicted: Values, truth: Values, first: int, num_samples: int) -> 
     points = (numbers[:, None] * _STRIDE + np.arange(of_each) * _STRIDE) % truth.potential.shape[1]
     chosen = np.repeat(numbers - first, of_each), points.ravel()
     with np.errstate(over="ignore"):
-        kept = (truth.potential, predicted.potential, truth.field, predicted.field)
-        return Pairs(*(values[chosen].astype(np.float32) for values in kept))
+        kept = (
+            Values(*(array[chosen].astype(np.float32) for array in values))
+            for values in (truth, predicted)
+        )
+        return Pairs(*kept)
+
+
+def _joined(parts: Sequence[Values]) -> Values:
+    return Values(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
 
 def samples_per_call(split: Split) -> int:

@@ -6,11 +6,18 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from hypermagnetics.evaluate.physics.checks import norm, property_of, relative
-from hypermagnetics.evaluate.physics.configuration import Configuration
-from hypermagnetics.evaluate.physics.probe import NUM_POINTS, Points, Probe, Rows
+from hypermagnetics.evaluate.physics.probe import (
+    NUM_POINTS,
+    Configuration,
+    Points,
+    Probe,
+    norm,
+    property_of,
+    relative,
+)
 from hypermagnetics.evaluate.results.records import Property
 from hypermagnetics.sources import SourceColumns, body_size, magnetisation
+from hypermagnetics.sources.geometry import Rows
 from hypermagnetics.sources.surface_points import numbers_per_point, points_on_surfaces
 
 _OFFSETS = (1.0, 2.0, -1.0, -2.0)

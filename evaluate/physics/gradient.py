@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hypermagnetics.evaluate.physics.checks import property_of, relative
+from hypermagnetics.evaluate.physics.probe import property_of, relative
 from hypermagnetics.evaluate.physics.stencil import Derivatives
 from hypermagnetics.evaluate.results.records import Property
 

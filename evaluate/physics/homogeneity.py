@@ -4,10 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hypermagnetics.evaluate.physics.checks import property_of, relative_l2
-from hypermagnetics.evaluate.physics.configuration import Configuration
-from hypermagnetics.evaluate.physics.probe import Answer, Probe
+from hypermagnetics.evaluate.physics.probe import Configuration, Probe, property_of, relative_l2
 from hypermagnetics.evaluate.results.records import Property
+from hypermagnetics.evaluate.subjects.subject import Values
 
 FACTORS = (-1.0, 0.0, 0.25, 3.0)
 """Factors c: reversed, zero, smaller and larger moments."""
@@ -33,7 +32,7 @@ def homogeneity(probe: Probe, configurations: Sequence[Configuration]) -> Proper
         for factor in FACTORS:
             rows = configuration.rows.copy()
             rows[:, :dim] *= factor
-            expected = Answer(factor * once.potential, factor * once.field)
+            expected = Values(factor * once.potential, factor * once.field)
             found = probe(rows, points)
             checks.append(relative_l2(found, expected, expected if factor else once))
     return property_of("homogeneity", np.array(checks))

@@ -1,12 +1,11 @@
 """All physics checks of one model on one split."""
 
 from hypermagnetics.data import Split
-from hypermagnetics.evaluate.physics.configuration import configurations
 from hypermagnetics.evaluate.physics.flux import flux
 from hypermagnetics.evaluate.physics.gradient import gradient
 from hypermagnetics.evaluate.physics.homogeneity import homogeneity
 from hypermagnetics.evaluate.physics.laplace import laplace
-from hypermagnetics.evaluate.physics.probe import Probe
+from hypermagnetics.evaluate.physics.probe import Probe, configurations
 from hypermagnetics.evaluate.physics.stencil import derivatives
 from hypermagnetics.evaluate.physics.superposition import superposition
 from hypermagnetics.evaluate.results.records import Property

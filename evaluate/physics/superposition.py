@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from hypermagnetics.evaluate.physics.checks import property_of, relative_l2
-from hypermagnetics.evaluate.physics.configuration import Configuration
-from hypermagnetics.evaluate.physics.probe import Answer, Probe, Rows
+from hypermagnetics.evaluate.physics.probe import Configuration, Probe, property_of, relative_l2
 from hypermagnetics.evaluate.results.records import Property
+from hypermagnetics.evaluate.subjects.subject import Values
+from hypermagnetics.sources.geometry import Rows
 
 
 def superposition(probe: Probe, configurations: Sequence[Configuration]) -> Property:
@@ -32,7 +32,7 @@ def superposition(probe: Probe, configurations: Sequence[Configuration]) -> Prop
         points = configuration.points
         whole = probe(np.concatenate([first, second]), points)
         apart = [probe(part, points) for part in (first, second)]
-        added = Answer(apart[0].potential + apart[1].potential, apart[0].field + apart[1].field)
+        added = Values(apart[0].potential + apart[1].potential, apart[0].field + apart[1].field)
         checks.append(relative_l2(added, whole, whole))
     return property_of("superposition", np.array(checks))
 

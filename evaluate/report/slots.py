@@ -22,7 +22,7 @@ _Input = TypeVar("_Input")
 
 @dataclass(frozen=True)
 class Slot(Generic[_Input]):
-    """A place on the page, and the figures of which it shows those that the reader chose."""
+    """A place on the page, and its figures, shown by the choices of the reader."""
 
     name: str
     heading: Heading

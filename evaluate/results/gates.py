@@ -88,7 +88,7 @@ def parse_gate(text: str) -> Gate:
     """
     found = _GATE.fullmatch(text)
     if found is None:
-        raise _no_gate(text, "something else", "Write it so, with a fraction as the number.")
+        raise _no_gate(text, "something else", "Use this form, with a fraction as the number.")
     split, quantity, group, key, metric, comparison, number = found.groups()
     metrics = _OF_POINTS if group in ("by_region", "by_body") else _metrics()
     for given, known in ((quantity, _QUANTITIES), (group, _GROUPS), (metric, metrics)):
@@ -120,8 +120,8 @@ def refuse_unknown_splits(gates: Sequence[Gate], splits: Sequence[str]) -> None:
     for gate in gates:
         if gate.split not in splits:
             raise HypermagneticsError(
-                f"The split of a gate must be one that is evaluated, {', '.join(splits)}; got "
-                f"{gate.split!r} (--gate {gate.text!r}). {nearest(gate.split, splits)}"
+                f"The split of a gate must be one of the evaluated splits, {', '.join(splits)}; "
+                f"got {gate.split!r} (--gate {gate.text!r}). {nearest(gate.split, splits)}"
             )
 
 

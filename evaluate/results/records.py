@@ -14,7 +14,7 @@ SCHEMA_VERSION = 2
 
 @dataclass(frozen=True)
 class GroupScores(Quantiles):
-    """The errors at some of the points."""
+    """Errors at some of the points."""
 
     share_of_points: float
     """Share of all points of all samples."""
@@ -22,7 +22,7 @@ class GroupScores(Quantiles):
 
 @dataclass(frozen=True)
 class DistanceScores(GroupScores):
-    """The errors at the points of one interval of distance to the nearest surface."""
+    """Errors at the points of one interval of distance to the nearest surface."""
 
     low: float | None
     """Least signed distance [length units], negative inside a body; None for no bound."""
@@ -32,7 +32,7 @@ class DistanceScores(GroupScores):
 
 @dataclass(frozen=True)
 class QuantityScores(Scores):
-    """All about one quantity of one subject on one split."""
+    """Errors of one quantity of one subject on one split."""
 
     by_region: dict[str, GroupScores]
     """By region: inside, near, beyond."""
@@ -59,7 +59,7 @@ class WorstSample:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One subject on one split."""
+    """Errors and times of one subject on one split."""
 
     subject: str
     dataset: str
@@ -80,7 +80,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Property:
-    """How far one law of physics is broken: 0 where it holds."""
+    """Violation of one law of physics: 0 where it holds."""
 
     law: str
     """superposition, homogeneity, gradient, laplace or flux."""
@@ -93,7 +93,7 @@ class Property:
 
 @dataclass(frozen=True)
 class Physics:
-    """The laws, as one subject obeys them on one split."""
+    """Violations of all laws by one subject on one split."""
 
     subject: str
     dataset: str
@@ -125,7 +125,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class SubjectRecord:
-    """A subject, as the file names it."""
+    """Name, origin and size of a subject."""
 
     name: str
     kind: SubjectKind
@@ -137,7 +137,7 @@ class SubjectRecord:
 
 @dataclass(frozen=True)
 class DatasetRecord:
-    """A dataset, as the file names it."""
+    """Name, origin and bodies of a dataset."""
 
     name: str
     place: str
@@ -152,7 +152,7 @@ class DatasetRecord:
 
 @dataclass(frozen=True)
 class Results:
-    """All of one call of hm-eval."""
+    """Results of one call of hm-eval."""
 
     subjects: tuple[SubjectRecord, ...]
     datasets: tuple[DatasetRecord, ...]

@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
-from hypermagnetics.evaluate.results.digits import three_digits
 from hypermagnetics.evaluate.results.published import LIKE, MODEL, PUBLISHED, SOURCE, is_published
 from hypermagnetics.evaluate.results.records import Evaluation, QuantityScores, Results
 from hypermagnetics.metrics import Interval
@@ -87,6 +86,11 @@ def published_lines(results: Results) -> list[str]:
     lines = [f"  {MODEL}, potential, {what}: {per_cent(error)}" for what, error in PUBLISHED]
     likely = f'Published in {SOURCE}, likely to be compared with "global L2" of {LIKE}:'
     return [likely, *lines]
+
+
+def three_digits(value: float) -> str:
+    """Three digits; whole numbers up to a million keep all of theirs."""
+    return f"{value:.0f}" if 999.5 <= abs(value) < 1e6 else f"{value:.3g}"
 
 
 def per_cent(fraction: float) -> str:

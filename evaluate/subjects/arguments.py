@@ -135,14 +135,15 @@ def _is_name(word: str) -> bool:
 def _refuse_word(word: str, kind: Literal["directory"] | None) -> NoReturn:
     if kind == "directory":
         raise RunError(
-            f"A run must have a {MODEL_NAME}, an export {' and '.join(EXPORT_NAMES)}, and "
-            f"predictions in Zarr version 3 a {_ZARR_NAME}; got a directory without one ({word}). "
-            f"If its training was interrupted, hm-train {word} --resume completes it."
+            f"The directory of a subject must hold {MODEL_NAME} (a run), "
+            f"{' and '.join(EXPORT_NAMES)} (an export) or {_ZARR_NAME} (predictions in Zarr "
+            f"version 3); got a directory without them ({word}). If its training was interrupted, "
+            f"hm-train DATASET {word} --resume completes it (in Python if_exists='resume')."
         )
     raise RunError(
         "A subject must be the directory of a training or of an export, a model file, predictions "
-        f"in HDF5 or Zarr, or a function as module:function; got {word!r}, which is no directory "
-        "and no file. Check the path, or train with hm-train."
+        f"in HDF5 or Zarr, or a function as module:function; got {word!r}, which is "
+        "neither a directory nor a file. Check the path, or train with hm-train."
     )
 
 
@@ -151,12 +152,12 @@ def _refuse_none_of(subjects: Sequence[tuple[str, SubjectKind]], datasets: Seque
         given = ", ".join(f"{word} ({kind})" for word, kind in subjects) or "nothing"
         raise RunError(
             f"An evaluation must have a dataset, a directory with a {MANIFEST_NAME}; got {given}. "
-            "Give the directory of a dataset behind the subjects."
+            "Add the directory of a dataset, on the command line after the subjects."
         )
     if not subjects:
         raise RunError(
             "An evaluation must have a subject, such as the directory of a training; got only "
-            f"{', '.join(datasets)} (dataset). Give what is to be evaluated before the dataset."
+            f"{', '.join(datasets)} (dataset). Add one, on the command line before the datasets."
         )
 
 

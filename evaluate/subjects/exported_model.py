@@ -77,14 +77,14 @@ class ExportedModel:
 def _read(path: Path) -> export.Exported:
     if not path.is_file():
         raise RunError(
-            f"An export must have the files {' and '.join(EXPORT_NAMES)}; got none at {path}. "
-            f"{_REPAIR}"
+            f"An export must have the files {' and '.join(EXPORT_NAMES)}; got no "
+            f"{path.name} ({path.parent}). {_REPAIR}"
         )
     try:
         return export.deserialize(bytearray(path.read_bytes()))
     except Exception as error:  # whatever comes of reading other bytes by offsets found in them
         raise RunError(
-            "A file of an export must be what jax.export wrote, in a version that this JAX reads; "
+            "A file of an export must come from jax.export, in a version that this JAX reads; "
             f"got {_first_line(error)} ({path}). {_REPAIR}"
         ) from error
 

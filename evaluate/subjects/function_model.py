@@ -31,13 +31,13 @@ class FunctionModel:
         found = import_user_code(name, _WHERE)
         if inspect.isclass(found):
             raise ExtensionError(
-                f"What is evaluated must be a function (sources, points); got the class {name} "
+                f"A subject module:name must be a function (sources, points); got the class {name} "
                 f"({_WHERE}). Name an instance that can be called; or give the run, and the class "
-                "of its model by --model."
+                "of its model (--model, or user_model= in Python)."
             )
         if not callable(found):
             raise ExtensionError(
-                f"What is evaluated must be a function (sources, points); got {name}, of type "
+                f"A subject module:name must be a function (sources, points); got {name}, of type "
                 f"{type(found).__name__} ({_WHERE}). Name the function."
             )
         self._name = name
@@ -82,7 +82,7 @@ class FunctionModel:
         shape = "(samples, points)" if quantity == "potential" else "(samples, points, dim)"
         raise ExtensionError(
             f"The {quantity} of {self._name} must {rule} {wanted}; got {got} ({_WHERE}). Return "
-            f"an array of {shape}."
+            f"an array of real numbers, {shape}."
         )
 
 

@@ -48,7 +48,8 @@ def _refuse_without_model(arguments: Sequence[SubjectArgument]) -> None:
         if argument.kind == "run" and not argument.path.is_file():
             raise RunError(
                 f"A run must have a {MODEL_NAME}; got a directory without one ({argument.word}). "
-                f"If its training was interrupted, hm-train {argument.word} --resume completes it."
+                f"If its training was interrupted, hm-train DATASET {argument.word} --resume "
+                "completes it (in Python if_exists='resume')."
             )
 
 

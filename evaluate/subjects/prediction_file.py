@@ -138,7 +138,7 @@ def _zarr_arrays(path: Path) -> _Find:
 
 def _refuse_absent(path: Path, name: str, got: str) -> NoReturn:
     raise RunError(
-        "Predictions must have a group for each split that is evaluated, with the arrays potential "
+        "Predictions must have a group for each evaluated split, with the arrays potential "
         f"and field in the file itself; got no {name}, but {got} ({path}). {_REPAIR}"
     )
 

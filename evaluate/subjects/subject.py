@@ -23,11 +23,11 @@ class TableSize(NamedTuple):
 
 
 class Values(NamedTuple):
-    """Potential and field of samples that share their points."""
+    """Potential and field at points: of samples that share them, or of one configuration."""
 
-    potential: Float[ndarray, "samples points"]
+    potential: Float[ndarray, "*samples points"]
     """[A]"""
-    field: Float[ndarray, "samples points dim"]
+    field: Float[ndarray, "*samples points dim"]
     """H [A/m]."""
 
 

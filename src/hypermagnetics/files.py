@@ -141,8 +141,8 @@ def only_writer(path: Path, what: str) -> Iterator[IO[bytes]]:
         # The workers of a program that was killed need a moment to see it and to end.
         if time.monotonic() - start > _SECONDS_TO_WAIT:
             raise HypermagneticsError(
-                f"{what} must have one writer; got a second (the lock on {path} is held). "
-                "Wait for the other process, or end it."
+                f"{what} must have one writer; got a second (another process holds the lock on "
+                f"{path}). Wait for that process, or end it."
             )
         time.sleep(0.05)
     with file:

@@ -39,14 +39,14 @@ def errors_in_one_line(program: str) -> Iterator[None]:
         say(f"{program}: {error}")
         raise SystemExit(_REFUSED) from error
     except KeyboardInterrupt as error:
-        say(f"{program}: interrupted; what was finished is kept, the same command goes on with it.")
+        say(f"{program}: interrupted; finished work is kept. Give the same command again to go on.")
         raise SystemExit(_INTERRUPTED) from error
     except OSError as error:
         place = f" ({error.filename})" if error.filename else ""
         say(
-            f"{program}: The file system must do what was asked; got "
+            f"{program}: The file system must allow every read and write; got "
             f"{error.strerror or error}{place}. Mend that and give the same command again; "
-            "what was finished is kept."
+            "finished work is kept."
         )
         raise SystemExit(_REFUSED) from error
 
@@ -136,8 +136,9 @@ class Progress:
         """Count units that an earlier process finished."""
         self._done += count
         self._skipped += count
-        self._bar.initial = self._skipped
-        self._bar.update(count)
+        # Not by update(), which takes them into the rate.
+        self._bar.n = self._bar.initial = self._bar.last_print_n = self._done
+        self._bar.refresh()
 
     def advance(self, count: int, note: str = "") -> None:
         """Count finished units, and show `note` behind the rate."""

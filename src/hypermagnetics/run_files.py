@@ -135,8 +135,8 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
         if record is None:
             raise RunError(
                 f"A line of {path.name} must be a JSON object with a step; got {line[:40]!r} "
-                f"({path}, line {number}). Go on with the run by --resume, which cuts off what "
-                "cannot be read and makes those steps again."
+                f"({path}, line {number}). Resume the run (hm-train --resume), which cuts off "
+                "unreadable lines and repeats their steps."
             )
         found.append(record)
     return found

@@ -76,7 +76,7 @@ class SourceColumns:
         ):
             raise SourceError(
                 f"The columns of a source table must begin with {', '.join(vectors(self.dim))}, "
-                f"each once; got {', '.join(self.names)}. Name them so."
+                f"each once; got {', '.join(self.names)}. Use these names in this order."
             )
         needed = {name for body in self.bodies for name in SHAPES[body]}
         needed |= {"body"} if len(self.bodies) > 1 else set()
@@ -84,8 +84,7 @@ class SourceColumns:
         if sorted(given) != sorted(needed):
             raise SourceError(
                 f"The columns and constants of {', '.join(self.bodies)} must be "
-                f"{_listed(needed)}, each once; got {_listed(given)}. Give what is missing, and "
-                "nothing else."
+                f"{_listed(needed)}, each once; got {_listed(given)}. Give exactly these."
             )
         _check_constants(dict(self.constants))
 
@@ -269,7 +268,7 @@ def _check_constants(constants: Mapping[str, float]) -> None:
     if shared and len(shared) < len(QUATERNION):
         raise SourceError(
             f"The components of a quaternion must all be columns, or all be constants; got "
-            f"{', '.join(shared)} as constants alone. Give all four alike."
+            f"only {', '.join(shared)} as constants. Give all four as columns, or as constants."
         )
     norm = float(np.linalg.norm([constants[name] for name in shared]))
     if shared and not abs(norm - 1) <= UNIT_TOLERANCE:

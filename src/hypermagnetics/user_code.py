@@ -97,9 +97,9 @@ def import_user_code(name: str, where: str) -> object:
         raise
     except (Exception, SystemExit) as error:  # a script without a guard may end the process
         raise ExtensionError(
-            f"The module of {name} must be one that can be imported; got {_said(error)} ({where}). "
-            f"Put it into the working directory or install it; `python -c 'import {module_name}'` "
-            "says more."
+            f"The module of {name} must be importable; got {_said(error)} ({where}). Put it into "
+            f"the working directory or install it; `python -c 'import {module_name}'` shows the "
+            "whole error."
         ) from error
     if not hasattr(module, attribute):
         known = [n for n, value in vars(module).items() if callable(value) and n[0] != "_"]
@@ -146,7 +146,7 @@ def must(rule: str, code: object, where: str) -> Iterator[None]:
         ]
         place = f" at {file}:{lines[-1]}" if lines else ""
         raise ExtensionError(
-            f"{rule}; got {_said(error)}{place} ({where}). Mend it, or what it is given."
+            f"{rule}; got {_said(error)}{place} ({where}). Mend it, or its arguments."
         ) from error
 
 

@@ -217,7 +217,10 @@ def test_parts_are_taken_one_at_a_time() -> None:
 REFUSALS: dict[str, tuple[dict[str, int], str]] = {
     "larger than the grid": ({"size": 10}, "the grid, 9 points per side; got 10 (crop.size)"),
     "start outside": ({"start": 6}, "must be 0 to 5; got 6 (crop.start; crop.size 4, interior 9)"),
-    "no crop": ({"start": 3, "stop": 3}, "got none, as no anchor is from 3 to below 3 (crop.start"),
+    "no crop": (
+        {"start": 3, "stop": 3},
+        "above the first anchor, 3; got 3 (crop.stop, crop.start)",
+    ),
     "core outside": ({"stop": 7, "step": 2}, "below 10 (crop.size 4). Set crop.stop to 6 or less."),
     "a literal step": ({"step": 4}, "got one from 8 to below 12 (crop.size 4)"),
     "padding outside": ({"pad": 3}, "at most 2, as the grid has a halo of 2; got 3 (crop.pad). "),
@@ -244,7 +247,7 @@ def test_numbers_that_make_no_sense_are_refused(key: str) -> None:
 def test_a_grid_has_an_interior() -> None:
     for points, halo in ((2, 0), (3, 1), (4, 1), (5, 2)):
         assert GridShape(points_per_side=points, halo=halo).resolution == 2 - points % 2
-        with pytest.raises(RecipeError, match="between its halos, 2 halo < points_per_side"):
+        with pytest.raises(RecipeError, match="leave points between the halos, 2 halo < "):
             checked(GridShape, {"points_per_side": points, "halo": (points + 1) // 2}, "x")
 
 

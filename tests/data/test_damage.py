@@ -75,7 +75,7 @@ WHEN_OPENED: dict[str, tuple[Damage, str]] = {
         lambda d: edit_manifest(d, "splits", "train", "layout", "num_points", value=25),
         "follows from the layout",
     ),
-    "missing file": (lambda d: chunk(d).unlink(), "is missing"),
+    "missing file": (lambda d: chunk(d).unlink(), "must exist; got no file"),
     "cut off": (lambda d: chunk(d).write_bytes(chunk(d).read_bytes()[:-1]), "must have .* bytes"),
     "empty": (lambda d: chunk(d).write_bytes(b""), "bytes; got 0"),
     "link": (lambda d: link_away(chunk(d)), "plain file inside it"),

@@ -166,7 +166,7 @@ def test_missing_units_are_named_and_refused(
     old.units = units
     assert missing_units(old.write(tmp_path / "asked.h5")) == missing
     with pytest.raises(
-        DatasetError, match=r"The unit of '\w+' must be stated by the file or given"
+        DatasetError, match=r"The unit of '\w+' must be stated by the file or by the caller"
     ):
         imported(tmp_path, old, units=None)
     assert not (tmp_path / "new").exists()
@@ -264,7 +264,7 @@ def test_another_file_does_not_complete_an_import(tmp_path: Path) -> None:
         import_team_file(path, tmp_path / "new", units=SI, listener=killed)
     old.datasets["msp"][0, 0] += 1
     old.write(path)
-    with pytest.raises(DatasetError, match="unfinished run of another recipe"):
+    with pytest.raises(DatasetError, match="unfinished one of another recipe"):
         import_team_file(path, tmp_path / "new", units=SI)
 
 

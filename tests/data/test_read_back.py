@@ -14,7 +14,7 @@ from hypermagnetics.data import Compression, Dataset, StorageFormat, writer
 from hypermagnetics.errors import DatasetError
 
 Spoil = Callable[[bytes], bytes]
-READ_BACK = "What was written must be read back as it was"
+READ_BACK = "A written dataset must read back unchanged"
 LAST_SHARD: dict[StorageFormat, str] = {
     "zarr": "train.zarr/field/c/29/0/0",
     "hdf5": "train/shard-00029.h5",
@@ -63,11 +63,11 @@ def generation(out: Path, storage_format: StorageFormat) -> Ran:
     ("storage_format", "name", "spoil", "said"),
     [
         ("zarr", LAST_SHARD["zarr"], flipped(-1), "rule Z2"),
-        ("zarr", LAST_SHARD["zarr"], flipped(0), "the values that were written"),
+        ("zarr", LAST_SHARD["zarr"], flipped(0), "read back with the written values"),
         ("zarr", LAST_SHARD["zarr"], lambda old: old[:-1], "rule D4"),
         ("zarr", "train.zarr/grid/zarr.json", lambda old: old.replace(b"NaN", b"0.0"), "rule Z1"),
         ("hdf5", LAST_SHARD["hdf5"], flipped(0), "rule H1"),
-        ("hdf5", LAST_SHARD["hdf5"], other_values, "the values that were written"),
+        ("hdf5", LAST_SHARD["hdf5"], other_values, "read back with the written values"),
     ],
     ids=["index", "values", "size", "metadata", "HDF5", "values in HDF5"],
 )

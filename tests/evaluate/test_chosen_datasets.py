@@ -56,14 +56,14 @@ def test_each_dataset_gives_those_of_the_named_splits_that_it_has(chosen):
         (
             (ALL[:2], ALL[1:]),
             ("valid", "nowhere"),
-            (f"must be one of {', '.join(ALL)}, as the datasets have them; got 'nowhere'",),
+            (f"in one of the datasets, which have {', '.join(ALL)}; got 'nowhere'",),
         ),
         (
             (ALL, ALL[:2]),
             ("test-multi",),
-            ("must have one of the splits that are asked for, test-multi; got only train, valid",),
+            ("must have one of the chosen splits, test-multi; got only train, valid",),
         ),
-        ((("train",),), (), ("got only 'train'", "Give --split train")),
+        ((("train",),), (), ("other than 'train'; got only that one", "give --split train")),
         (((),), (), ("must have a split; got none",)),
         (((),), ("valid",), ("got 'valid'",)),
     ],
@@ -76,8 +76,8 @@ def test_other_splits_are_refused(chosen, datasets, wanted, fragments):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"bodies": {"torus": 7}}, "cuboid=4; got torus=7."),
-        ({"bodies": {"disc": 2}}, "got disc=2."),
+        ({"bodies": {"torus": 7}}, "cuboid=4; got torus=7 ("),
+        ({"bodies": {"disc": 2}}, "got disc=2 ("),
         ({"bodies": {"sphere": 3}}, "must exist in 2 dimensions; got 'sphere'"),
         ({"constants": {}}, "must be radius, each once; got none"),
         ({"constants": {"radius": 1.0, "weight": 2.0}}, "got radius, weight"),

@@ -90,7 +90,7 @@ def test_split_and_out_are_chosen(run, tiny, tmp_path):
 def test_several_subjects_are_evaluated_side_by_side_and_compared(run, tiny, functions):
     result = _hm_eval(run, f"{functions}:zero", tiny.directory, "--metrics-only")
     assert result.exit_code == 0, result.output
-    assert "Who is better: hm-eval compare report" in result.stdout
+    assert "To compare them: hm-eval compare report" in result.stdout
     assert f"{functions}:zero" in result.stdout
     result = _hm_eval("compare", "report")
     assert result.exit_code == 0, result.output
@@ -143,7 +143,7 @@ def test_predictions_that_are_not_finite_are_shown_and_fail_a_gate(tiny, functio
     [
         (("--split", "nowhere"), ("must be one of train, valid, test-single, test-multi",)),
         (("--gate", "median"), ("A gate must read SPLIT.QUANTITY", "got something else")),
-        (("--gate", "valid.field.p90 < 1"), ("one that is evaluated", "got 'valid'")),
+        (("--gate", "valid.field.p90 < 1"), ("one of the evaluated splits", "got 'valid'")),
         (("--out", "taken"), ("must be a directory; got 'taken', which is a file",)),
         (("--model", "nowhere:Model"), ("nowhere", "--model")),
     ],
@@ -170,7 +170,7 @@ def test_a_directory_that_is_no_dataset_is_one_line(run, tmp_path):
 def test_an_output_that_cannot_be_written_is_one_line(run, tiny, tmp_path):
     (tmp_path / "file").touch()
     ran = invoke("hm-eval", run, tiny.directory, "--out", tmp_path / "file" / "below")
-    assert_refused(ran, "must do what was asked", "file/below")
+    assert_refused(ran, "must allow every read and write", "file/below")
 
 
 @pytest.mark.slow

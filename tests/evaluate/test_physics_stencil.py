@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from hypermagnetics.evaluate.physics.configuration import Configuration
-from hypermagnetics.evaluate.physics.probe import NUM_POINTS, Probe
+from hypermagnetics.evaluate.physics.probe import NUM_POINTS, Configuration, Probe
 from hypermagnetics.evaluate.physics.stencil import derivatives
 from hypermagnetics.evaluate.subjects.subject import Values
 from hypermagnetics.sources import SourceColumns

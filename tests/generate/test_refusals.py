@@ -48,7 +48,7 @@ BODIES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a range upside down": (
         DISC | {"radius": {"distribution": "uniform", "low": 2, "high": 1}},
-        "radius' must be given with low below high",
+        "radius.low' must be less than high",
     ),
     "unknown key of a range": (
         DISC | {"radius": {"distribution": "uniform", "low": 1, "hihg": 2}},
@@ -64,14 +64,17 @@ BODIES: dict[str, tuple[dict[str, Any], str]] = {
     "a number for a rotation": (CUBE | {"rotation": 0.5}, "rotation' must be a valid .*got 0.5"),
     "another dimension": (DIPOLE | {"dim": 4}, "dim' must be 2 or 3; got 4"),
     "a mix of one": (mix(DISC)["body"], "of' must have at least 2 items"),
-    "a body twice in a mix": (mix(DISC, DISC)["body"], "be a mix of different bodies"),
-    "a mix in no space": (mix(CUBE, DIPOLE)["body"], "be a mix of bodies of one space dimension"),
-    "some shares": (mix(DISC | {"share": 0.4}, SQUARE)["body"], "no body has a share, or all"),
+    "a body twice in a mix": (mix(DISC, DISC)["body"], "of' must hold each kind of body once"),
+    "a mix in no space": (mix(CUBE, DIPOLE)["body"], "of' must hold bodies of one space dimension"),
+    "some shares": (
+        mix(DISC | {"share": 0.4}, SQUARE)["body"],
+        "a share in every body, with a sum of 1",
+    ),
     "shares beyond 1": (
         mix(DISC | {"share": 0.4}, SQUARE | {"share": 0.7})["body"],
-        "no body has a share, or all have and they sum to 1",
+        r"with a sum of 1, or in no body; got \[0.4, 0.7\] ",
     ),
-    "a share without a mix": (DISC | {"share": 0.5}, "in a mix only; got 0.5"),
+    "a share without a mix": (DISC | {"share": 0.5}, "absent outside a mix; got 0.5"),
 }
 
 RECIPES: dict[str, tuple[dict[str, Any], str]] = {
@@ -79,7 +82,10 @@ RECIPES: dict[str, tuple[dict[str, Any], str]] = {
         aligned(0, 0, 1),
         r"direction of the moments must have 2 components.*got \[0.0, 0.0, 1.0\]",
     ),
-    "a moment of no direction": (aligned(0, 0), "with a component other than 0"),
+    "a moment of no direction": (
+        aligned(0, 0),
+        r"direction' must have a component other than 0; got \[0",
+    ),
     "no distribution": ({"position": {"std": 1.0}}, "position.distribution' must be given"),
     "sources upside down": ({"num_sources": [5, 2]}, "least not above most; got .5, 2. "),
     "no sources": ({"num_sources": [0, 2]}, "num_sources.0' must be greater .*; got 0"),
@@ -92,23 +98,23 @@ RECIPES: dict[str, tuple[dict[str, Any], str]] = {
         lattice(sites_per_side=200) | {"body": CUBE},
         "at most 1048576 sites; got 8000000 ",
     ),
-    "sites that meet": (lattice(jitter=0.5), "given a jitter below half the spacing"),
+    "sites that meet": (lattice(jitter=0.5), "jitter' must be less than half the spacing"),
     "a body larger than its box": (
         packed() | {"body": {"kind": "rectangle", "dimension": [1.6, 1.3]}},
         "Every body must fit into the box; got a rectangle of radius up to 1.03078, corners",
     ),
     "bodies larger than their box": (
         packed() | {"num_sources": [1, 21]},
-        r"without overlap; got 21 of density 1.03 of the box, on average \(split 'train'",
+        r"without overlap; got 21 that fill 1.03 of the box on average \(split 'train'",
     ),
     "bodies that leave too little room": (
         packed() | {"num_sources": 16},
-        r"without overlap; got \d+ of 16 placed, density 0\.[3-6]\d* of the box "
+        r"without overlap; got \d+ of 16 placed, filling 0\.[3-6]\d* of the box "
         r"\(split 'train', sample \d+\)\. Lower num_sources, sizes or min_gap, or raise ",
     ),
     "a gap that leaves too little room": (
         packed(min_gap=2.0) | {"num_sources": 16},
-        r"got \d of 16 placed, density 0\.\d",
+        r"got \d of 16 placed, filling 0\.\d",
     ),
     "too many points": (
         {"body": CUBE, "grid": {"kind": "regular", "half_width": 1.0, "resolution": 257}},

@@ -71,7 +71,7 @@ def test_damaged_files_are_refused(file: Path, model: Model) -> None:
         "begin with a JSON line": lambda: file.write_bytes(b"\x93NUMPY" + whole),
         "begin with a JSON line.*": lambda: file.write_bytes(b""),
         "bytes its first line promises": lambda: file.write_bytes(whole[:-1]),
-        "or other ones": lambda: file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1])),
+        "bytes of another sha256": lambda: file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1])),
         "'model.name' must be one of": lambda: edit_header(file, model={"name": "os.system"}),
         "must exist": file.unlink,
     }

@@ -51,7 +51,7 @@ def test_loaded_with_its_class_equals_saved(waves: type[Model]) -> None:
 
 def test_a_file_is_read_with_its_own_class_only(waves: type[Model], module: str) -> None:
     """The class is given by the reader; the name in the file must agree with it."""
-    with pytest.raises(ModelFileError, match=rf"nothing is imported .* got the name {module}:Wav"):
+    with pytest.raises(ModelFileError, match=rf"no module is imported .* got the name {module}:W"):
         load(FILE)
     others = import_user_model(f"{module}:Others", "here")
     with pytest.raises(ModelFileError, match=rf"{module}:Others; got one of {module}:Waves"):

@@ -111,7 +111,7 @@ DAMAGES = {
     ),
     "one bit": Damage(flip_a_bit, ("{file} must have sha256 ", "copy it from")),
     "cut off": Damage(cut, ("{file} must have ", " bytes; got ", "copy it from")),
-    "missing": Damage(lambda directory, file: file.unlink(), ("{file} is missing",)),
+    "missing": Damage(lambda directory, file: file.unlink(), ("got no file {file} (",)),
     "link": Damage(link, ("must be a plain file", "{file}")),
     "NaN": Damage(put_nan, ("potential must be finite; got nan", "'train', block 1", "sample 8")),
     "no source": Damage(
@@ -127,11 +127,11 @@ DAMAGES = {
     "no files": Damage(edited(forget_the_files), ("files of a manifest must follow",)),
     "garbage": Damage(
         lambda directory, file: (directory / "manifest.json").write_text('{"format_version": 1,'),
-        ("A manifest must be JSON; got: ", "manifest.json"),
+        ("The manifest must be JSON; got invalid JSON: ", "manifest.json"),
     ),
     "bytes": Damage(
         lambda directory, file: (directory / "manifest.json").write_bytes(b"\x89HDF\xff"),
-        ("A manifest must be JSON; got: ", "manifest.json"),
+        ("The manifest must be JSON; got invalid JSON: ", "manifest.json"),
     ),
 }
 

@@ -84,7 +84,7 @@ ON_RANDOM_POINTS = {
     ),
     "nothing to minimise": (
         ("objective.terms.field.weight=0.0", "objective.terms.potential.weight=0.0"),
-        "'objective' must be given at least one term of positive weight",
+        "'objective.terms' must include at least one term of positive weight",
     ),
     "negative weight": (
         ("objective.terms.field.weight=-1.0",),
@@ -96,7 +96,7 @@ ON_RANDOM_POINTS = {
     ),
     "no region": (
         ("objective.terms.field.regions={near=0.0, inside=0.0, beyond=0.0}",),
-        "'objective.terms.field.regions' must be given a positive weight for at least one region",
+        "'objective.terms.field.regions' must be positive for at least one region; got {",
     ),
     "unknown region": (
         ("objective.terms.field.regions={nere=1.0}",),

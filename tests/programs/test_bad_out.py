@@ -59,7 +59,7 @@ def test_a_directory_with_other_files_is_refused(tmp_path: Path, overwrite: bool
     (tmp_path / "thesis.tex").write_text("years of work")
     before = snapshot(tmp_path)
     ran = invoke("hm-generate", *SMALL, tmp_path, *["--overwrite"] * overwrite)
-    assert_refused(ran, str(tmp_path), "Choose another OUT")
+    assert_refused(ran, str(tmp_path), "Choose another directory")
     assert snapshot(tmp_path) == before
 
 
@@ -68,7 +68,7 @@ def test_a_file_is_refused(tmp_path: Path, overwrite: bool) -> None:
     """A dataset is a directory."""
     (tmp_path / "out").write_text("years of work")
     ran = invoke("hm-generate", *SMALL, tmp_path / "out", *["--overwrite"] * overwrite)
-    assert_refused(ran, str(tmp_path / "out"), "Choose another OUT")
+    assert_refused(ran, str(tmp_path / "out"), "Choose another directory")
     assert (tmp_path / "out").read_text() == "years of work"
 
 
@@ -95,7 +95,7 @@ def test_non_finite_values_are_refused_and_another_recipe_too(tmp_path: Path) ->
     assert not (out / "manifest.json").exists()
     before = snapshot(out)
     ran = invoke("hm-generate", *SMALL, out)
-    assert_refused(ran, "unfinished run of another recipe", str(out), "--overwrite")
+    assert_refused(ran, "unfinished one of another recipe", str(out), "--overwrite")
     assert snapshot(out) == before
     ran = invoke("hm-generate", *SMALL, out, "--overwrite")
     assert (ran.code, ran.complaints) == (0, [])

@@ -74,7 +74,7 @@ DATASET_OVERRIDES = {
     "an impossible density": (
         "sources.position={distribution='packed', half_width=2.1}",
         "must fit into the box without overlap; got",
-        "of 4 placed, density 0.",
+        "of 4 placed, filling 0.",
         "of the box (split 'test-multi', sample ",
     ),
     "no equals sign": ("seed", "must read key=value; got 'seed'", "--set seed=7"),
@@ -114,7 +114,7 @@ TRAINING_OVERRIDES = {
     "unknown loss": ("objective.loss=hubr", "'objective.loss' must be 'huber', 'mse'", "'hubr'"),
     "nothing to minimise": (
         "objective.terms={field={of='field', weight=0.0}}",
-        "'objective' must be given at least one term of positive weight",
+        "'objective.terms' must include at least one term of positive weight; got {'field': 0.0}",
     ),
     "warm-up without end": (
         "schedule.warmup_fraction=1.0",
@@ -138,17 +138,17 @@ TRAINING_OVERRIDES = {
     ),
     "weights of no term": (
         "schedule={phases=[{steps=1, learning_rate=0.1, weights={filed=1.0}}]}",
-        "'schedule.phases.0.weights' must be of terms of the objective, field, potential; got",
+        "'schedule.phases.0.weights' must name terms of the objective, field, potential; got",
         "Did you mean 'field'?",
     ),
     "a distance without divided shards": (
         "data.div_shuffle_dist=5",
-        "'data.div_shuffle_dist' must belong to div_data = true; got 5 (",
-        "Remove it, or set div_data.",
+        "'data.div_shuffle_dist' must be left out unless data.div_data is true; got 5 (",
+        "Remove it, or set data.div_data.",
     ),
     "least steps without patience": (
         "validation.min_steps=5",
-        "'validation.min_steps' must be 0 without patience, which it holds back; got 5 (",
+        "'validation.min_steps' must be 0 unless validation.patience is set; got 5 (",
     ),
     "a text for a number": (
         "validation.patience=many",

@@ -37,7 +37,7 @@ SHORT = (
 """A run of three steps."""
 
 REFUSED = {
-    "it exists": (TRAINING_RECIPE, ("RUN must not exist", "--resume", "--overwrite")),
+    "it exists": (TRAINING_RECIPE, ("new run must not exist", "--resume", "--overwrite")),
     "another recipe": (
         (*TRAINING_RECIPE, *settings("seed=7"), "--resume"),
         ("must keep its recipe", "schedule.max_steps", "recipe.json", "Leave out --recipe"),
@@ -254,17 +254,17 @@ def a_checkpoint(file: Path) -> None:
 
 
 BAD_MODELS: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
-    "missing": (Path.unlink, ("must have a model.hm", "--resume completes it")),
+    "missing": (Path.unlink, ("must have a model.hm", "DATASET ", "--resume completes it")),
     "another version": (of_another_version, ("must be 1; got 2", "release")),
     "another width": (of_another_width, ("must fit its settings", "release")),
-    "a checkpoint": (a_checkpoint, ("must be a hypermagnetics model; got a", "other file")),
+    "a checkpoint": (a_checkpoint, ("must be a hypermagnetics model; got a", "Give a .hm file")),
     "cut off": (
         lambda file: file.write_bytes(file.read_bytes()[:-1]),
         ("bytes its first line promises", "Copy it"),
     ),
     "garbage": (lambda file: file.write_bytes(b"\x80\x04\x95"), ("must begin with a JSON line",)),
     "empty": (lambda file: file.write_bytes(b""), ("must begin with a JSON line",)),
-    "other sources": (of_other_sources, ("4 columns; got 2 and 5 columns", "trained on")),
+    "other sources": (of_other_sources, ("; got 2 dimensions and 5 columns", "trained on")),
 }
 
 

@@ -19,9 +19,12 @@ class Waves(Model):
 """
 
 CLASSES = {
-    "a module that raises": ("x = 1 / 0", ("can be imported; got ZeroDivisionError: division",)),
-    "a module that is no Python": ("class Waves", ("can be imported; got SyntaxError:", "line 1")),
-    "a script that ends": ("raise SystemExit(3)", ("can be imported; got SystemExit: 3",)),
+    "a module that raises": ("x = 1 / 0", ("must be importable; got ZeroDivisionError: division",)),
+    "a module that is no Python": (
+        "class Waves",
+        ("must be importable; got SyntaxError:", "line 1"),
+    ),
+    "a script that ends": ("raise SystemExit(3)", ("must be importable; got SystemExit: 3",)),
     "nothing of that name": (
         MODEL.replace("class Waves(", "class Wave("),
         ("must be in its module; got no 'Waves'", "Did you mean 'Wave'?"),
@@ -59,7 +62,7 @@ CHANGES = {
     ),
     "other inputs": (
         (", inputs\n", ', ModelInputs(moment="sample")\n'),
-        ("The inputs of", "must be those that it is given; got ModelInputs("),
+        ("The inputs of", "must be its argument inputs; got another object, of type ModelInputs"),
     ),
     "a rank that is none": (("self.config.width\n", "0\n"), ("must be a positive int", "got 0")),
     "a rank that raises": (
@@ -108,7 +111,7 @@ CHANGES = {
     ),
     "nothing to train": (
         ("(inputs.dim, width), jnp.float32)", "(inputs.dim, width)).astype(int)"),
-        ("must have arrays of floats to be trained", "with 1 arrays and none of floats"),
+        ("must have arrays of floats to be trained", "with 1 arrays, all of other types"),
     ),
 }
 """What is replaced by what in a good module, and what the message says."""

@@ -130,7 +130,7 @@ def test_a_killed_conversion_goes_on_to_the_same_bytes(
         assert not (out / "manifest.json").exists()
     assert_refused(invoke("hm-data", "info", out), "manifest.json", "rule D1")
     other = invoke("hm-data", "convert", make(FORMS[0]), out, *FORMS[1].options)
-    assert_refused(other, "unfinished run of another recipe, format or version", str(out))
+    assert_refused(other, "unfinished one of another recipe, format or version", str(out))
     ran = run_program("hm-data", *command)
     assert (ran.code, ran.complaints) == (0, [])
     assert contents(out) == contents(make(form))
@@ -235,7 +235,7 @@ def test_a_place_that_is_taken_is_refused(tmp_path: Path) -> None:
         for name, said in {
             "file": "which is a file",
             "foreign": "a directory with other files",
-            "half": "unfinished run of another recipe",
+            "half": "unfinished one of another recipe",
             "finished": "a finished dataset",
             "file/out": "Not a directory",
         }.items():

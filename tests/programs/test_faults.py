@@ -57,7 +57,7 @@ def assert_completes(command: tuple[str, ...], out: Path, storage_format: Storag
 def killed(command: tuple[str, ...], directory: Path, fault: Fault) -> bool:
     """Run a command whose process, or a worker, is killed at a place; whether it came there."""
     ran = run_program(*command, variables=fault.variables(directory))
-    lost_a_worker = ran.code == 2 and "A worker must live" in ran.stderr
+    lost_a_worker = ran.code == 2 and "A worker must run" in ran.stderr
     assert ran.code in (0, -signal.SIGKILL) or lost_a_worker, ran
     # Workers hold the lock too, until they see that their main process is gone.
     for journal in directory.glob("*/journal.jsonl"):

@@ -73,7 +73,7 @@ def test_ctrl_c_ends_a_generation_in_one_line(tmp_path: Path) -> None:
     ran = signalled(process, Barrier(tmp_path), signal.SIGINT)
     assert ran.code == 130
     assert len(ran.complaints) == 1
-    assert "what was finished is kept" in ran.complaints[0]
+    assert "finished work is kept" in ran.complaints[0]
     assert not (out / "manifest.json").exists()
     assert not list(out.rglob("*.part"))
     assert run_program("hm-generate", *DATASET_RECIPE, out).code == 0

@@ -81,7 +81,7 @@ def test_a_signal_outside_of_steps_can_be_queued_again(number: signal.Signals) -
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     first, second = ran.stdout.splitlines()
     assert (ran.returncode, first) == (TRY_AGAIN, number.name), ran
-    assert second.startswith(f"A run must be left to finish; got {number.name} before or after")
+    assert second.startswith(f"A run must reach its end; got {number.name} before or after")
 
 
 @pytest.mark.slow
@@ -104,9 +104,9 @@ def test_a_full_disk_at_a_checkpoint_keeps_the_one_before(tmp_path: Path) -> Non
     )
     assert (ran.code, ran.stdout) == (CANNOT_WRITE, ""), ran
     (line,) = ran.complaints
-    assert "must take what is written; got File too large" in line
+    assert "must be writable; got File too large" in line
     assert f"the last good checkpoint is {last}" in line
-    assert line.endswith("Make room, then give the same command again with --resume.")
+    assert "Make room, then give the same command again with --resume, or if_exists=" in line
     assert last.read_bytes() == whole
     assert not list(run.rglob("*.part"))
     assert run_program("hm-train", dataset, run, "--resume").code == 0

@@ -160,7 +160,7 @@ def test_a_sweep_without_a_result_says_why_and_stays_what_it_is(tmp_path: Path) 
     ran = again(write_sweep(tmp_path, same))
     assert (ran.code, ran.stdout) == (2, ""), ran
     assert "trial 0 failed: The loss must be finite" in ran.stderr
-    assert "must have a trial that finishes; got none among 1" in ran.complaints[-1]
+    assert "must have a finished trial; got none among 1" in ran.complaints[-1]
     before = snapshot(out)
     assert_refused(again(write_sweep(tmp_path, "seed = [0]")), "[keys]", "sweep.json")
     by_field = 'method = "grid"\nmetric = "field"'

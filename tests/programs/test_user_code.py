@@ -124,7 +124,7 @@ def test_nothing_is_imported_because_a_file_names_it(
         ran = invoke("hm-train", tiny.directory, RUN, "--resume", *options)
         assert_refused(ran, fragment)
     ran = invoke("hm-eval", RUN, tiny.directory)
-    assert_refused(ran, "nothing is imported because a file", f"give --model {module}:Waves")
+    assert_refused(ran, "no module is imported just because a file", f"give --model {module}:Waves")
 
 
 def test_losses_of_terms_are_named_to_resume_a_run(

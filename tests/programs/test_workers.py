@@ -95,7 +95,7 @@ def test_a_killed_worker_is_reported(tmp_path: Path) -> None:
     assert len(workers) == 2
     os.kill(workers[0], signal.SIGKILL)
     ran = finish(process)
-    assert_refused(ran, "A worker must live", "exit code -9 (SIGKILL)", "lower --workers")
+    assert_refused(ran, "A worker must run", "exit code -9 (SIGKILL)", "fewer workers")
     assert_end(workers)
     assert_completes(command, out)
 
@@ -132,7 +132,7 @@ def test_a_worker_that_ends_itself_is_reported(tmp_path: Path) -> None:
     command = generation(tmp_path / "out")
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
     ran = run_program(*command, variables={"PYTHONPATH": path})
-    assert_refused(ran, "A worker must live", "exit code 5")
+    assert_refused(ran, "A worker must run", "exit code 5")
     assert_completes(command, tmp_path / "out")
 
 

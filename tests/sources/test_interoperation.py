@@ -162,19 +162,19 @@ _PATH = [(0, 0, 0), (0, 0, 1), (0, 0, 2)]
 _REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     "positions": (
         lambda: cuboid(position=_PATH),
-        r"must rest; got a path of 3 steps in the position of a Cuboid \(source\)",
+        r"must be at rest; got a path of 3 steps in the position of a Cuboid \(source\)",
     ),
     "orientations": (
         lambda: cuboid().rotate_from_angax([10, 20], "z", start=0),
-        r"must rest; got a path of 2 steps in the \w+ of a Cuboid",
+        r"must be at rest; got a path of 2 steps in the \w+ of a Cuboid",
     ),
     "sizes": (
         lambda: magpylib.magnet.Sphere(**_MAGNET, diameter=[1, 2]),
-        r"must rest; got a path of 2 steps in the diameter of a Sphere",
+        r"must be at rest; got a path of 2 steps in the diameter of a Sphere",
     ),
     "moments": (
         lambda: magpylib.misc.Dipole(moment=[(0, 0, 1), (0, 1, 0)]),
-        r"must rest; got a path of 2 steps in the moment of a Dipole",
+        r"must be at rest; got a path of 2 steps in the moment of a Dipole",
     ),
     "cylinder": (
         lambda: magpylib.magnet.Cylinder(**_MAGNET, dimension=(1, 2)),
@@ -188,17 +188,17 @@ _REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "no magnetisation": (
         lambda: magpylib.magnet.Cuboid(dimension=(1, 2, 3)),
-        r"magnetization of a Cuboid must be given; got None \(source\)\. Set it",
+        r"magnetization of a Cuboid must be set; got None \(source\)\. Set it",
     ),
     "no dimension": (
         lambda: magpylib.Collection(magpylib.magnet.Cuboid(**_MAGNET)),
-        r"dimension of a Cuboid must be given; got None \(source.children\[0\]\)",
+        r"dimension of a Cuboid must be set; got None \(source.children\[0\]\)",
     ),
     "no diameter": (
         lambda: magpylib.magnet.Sphere(**_MAGNET),
-        "diameter of a Sphere must be given; got None",
+        "diameter of a Sphere must be set; got None",
     ),
-    "no moment": (magpylib.misc.Dipole, "moment of a Dipole must be given; got None"),
+    "no moment": (magpylib.misc.Dipole, "moment of a Dipole must be set; got None"),
     "infinite": (
         lambda: magpylib.misc.Dipole(moment=(0, 0, np.inf)),
         r"moment of a Dipole must be finite; got \[0.0, 0.0, inf\] \(source\)",

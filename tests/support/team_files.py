@@ -216,7 +216,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "flat": (zeros("m", 7, 8), r"'m' must have shape \(samples, sources, 2 or 3\); got \[7, 8\]"),
     "4D": (zeros("m", 7, 4, 4), r"'m' must have shape .*; got \[7, 4, 4\]"),
     "other r0": (zeros("r0", 7, 4, 3), r"'r0' must have shape \[7, 4, 2\].*; got \[7, 4, 3\]"),
-    "other size": (zeros("size", 7, 4), r"\[7, 4, 2\] or \[7, 4, 1\], .*; got \[7, 4\]"),
+    "other size": (zeros("size", 7, 4), r"\[7, 4, 2\] or \[7, 4, 1\] .*; got \[7, 4\]"),
     "other r": (zeros("r", 4, 3), r"'r' must have shape \[4, 2\].*; got \[4, 3\]"),
     "other samples": (zeros("msp", 6, 4), r"'msp' must have shape \[7, 4\].*; got \[6, 4\]"),
     "other points": (zeros("field", 7, 3, 2), r"'field' must have .*; got \[7, 3, 2\]"),
@@ -240,11 +240,11 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "negative": (put("size", 1, 0, value=-1), "'size' must be greater than 0.*got -1.0 .sample 1"),
     "ellipse": (
         put("size", 4, 2, 1, value=9),
-        "radius of a sphere on each axis; got 9.0 .sample 4",
+        "for a sphere the same on each axis; got 9.0 .sample 4",
     ),
     "too large": (
         put("field", 5, 0, 0, value=3e38),
-        "'field' must be in the range of float32 in SI; got .* .row 5, ",
+        "'field' must be in the range of float32 in SI units; got .* .row 5, ",
     ),
 }
 """What was done to a file of seven samples of four discs, and what its reader must say."""

@@ -179,7 +179,7 @@ def test_places_of_losses() -> None:
             {"a": {"of": "field", "loss": {"kind": "m:f", "floor": 2.0}}},
             "Extra inputs are not permitted",
         ),
-        ({"a": {"of": "field", "loss": "spectral", "regions": {}}}, "belong to a loss of points"),
+        ({"a": {"of": "field", "loss": "spectral", "regions": {}}}, "no weights of points"),
         ({"a": {"of": "field", "weight": 0.0}}, "at least one term of positive weight"),
         ({}, "at least one term of positive weight"),
     ],

@@ -31,10 +31,10 @@ def test_a_model_knows_the_columns_of_its_dataset(tiny: Dataset) -> None:
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        (("position_x",), r"begin with moment_x, .*; got moment_x, moment_y, position_x\. "),
+        (("position_x",), r"begin with moment_x, .*; got moment_x, moment_y, position_x \("),
         (
             ("position_x", "position_y", "phase"),
-            r"of disc must be radius, .*; got phase, radius\. ",
+            r"of disc must be radius, .*; got phase, radius \(",
         ),
     ],
 )
@@ -42,14 +42,14 @@ def test_columns_that_no_model_reads_are_refused(
     tiny: Dataset, columns: tuple[str, ...], message: str
 ) -> None:
     """With those that there must be."""
-    with pytest.raises(DatasetError, match=f"this release knows; got .*{message}"):
+    with pytest.raises(DatasetError, match=f"this release knows; got: .*{message}"):
         setup_of(with_manifest(tiny, columns=("moment_x", "moment_y", *columns)))
 
 
 def test_a_body_of_another_release_is_refused(tiny: Dataset) -> None:
     """It is not left out: the network would take its rows for others."""
     bodies = {"disc": 1, "cylinder": 5}
-    with pytest.raises(DatasetError, match=r"this release knows; got .*cylinder=5"):
+    with pytest.raises(DatasetError, match=r"this release knows; got: .*cylinder=5"):
         setup_of(with_manifest(tiny, bodies=bodies))
 
 

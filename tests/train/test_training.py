@@ -15,7 +15,7 @@ from hypermagnetics.errors import DivergenceError, ModelFileError, RecipeError, 
 from hypermagnetics.models import load
 from hypermagnetics.run_files import RunFiles
 from hypermagnetics.train.checkpoint import Reached, load_newest, save_checkpoint
-from hypermagnetics.train.config import PhaseConfig, TrainingRecipe
+from hypermagnetics.train.config import PhaseConfig, TrainingRecipe, changed_keys
 from hypermagnetics.train.directory import open_run
 from hypermagnetics.train.optimiser import learning_rate
 from hypermagnetics.train.setup import make_setup
@@ -138,6 +138,18 @@ def test_recipes_that_make_no_sense_are_refused(override: str, message: str) -> 
         small_recipe(override)
 
 
+def test_changed_keys_are_the_innermost_that_differ() -> None:
+    """Those of the machine, of tracking and of the end do not count."""
+    before = small_recipe()
+    same = small_recipe("data.mode=device", "tracking.log_every=1", "validation.patience=3")
+    assert changed_keys(before.resolved, same.resolved) == ()
+    other = small_recipe("seed=5", "data.points_per_step=6", "objective.terms.field.weight=2.0")
+    expected = ("seed", "data.points_per_step", "objective.terms.field.weight")
+    assert changed_keys(before.resolved, other.resolved) == expected
+    another = small_recipe("model={name='linear', width=8, depth=1}")
+    assert "model.name" in changed_keys(before.resolved, another.resolved)
+
+
 def test_a_run_is_resumed_only_as_itself(tmp_path: Path, tiny: Dataset, tiny_hdf5: Dataset) -> None:
     """The same recipe, the same dataset, one writer."""
     files, recipe = RunFiles(tmp_path / "r"), small_recipe()
@@ -154,11 +166,11 @@ def test_a_run_is_resumed_only_as_itself(tmp_path: Path, tiny: Dataset, tiny_hdf
             pass
     with open_run(files, recipe, tiny, "resume"):
         pass
-    with pytest.raises(RunError, match="keep its recipe"):
+    with pytest.raises(RunError, match=r"keep its recipe, .*; got another seed than"):
         open_run(files, small_recipe("seed=5"), tiny, "resume").__enter__()
     with pytest.raises(RunError, match="keep its dataset"):
         open_run(files, recipe, tiny_hdf5, "resume").__enter__()
-    with pytest.raises(RunError, match="overwritten must be a run"):
+    with pytest.raises(RunError, match="to be overwritten must be a run"):
         open_run(RunFiles(tiny.directory), recipe, tiny, "overwrite").__enter__()
 
 
@@ -178,5 +190,5 @@ def test_a_checkpoint_of_wrong_progress_is_refused(
     state = setup.phases[0].method.begin(setup.new_model())
     save_checkpoint(files, state, Reached(step=1), {}, keep=3)
     edit_header(files.checkpoint(1), training=Reached(step=1).model_dump() | changes)
-    with refused(ModelFileError, message, "Start the run again with --overwrite."):
+    with refused(ModelFileError, message, "Start the run again (--overwrite, or "):
         load_newest(files, setup.phases)

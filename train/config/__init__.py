@@ -6,6 +6,8 @@ from hypermagnetics.train.config.objective import ObjectiveConfig as ObjectiveCo
 from hypermagnetics.train.config.objective import TermConfig as TermConfig
 from hypermagnetics.train.config.recipe import NormalisationConfig as NormalisationConfig
 from hypermagnetics.train.config.recipe import TrainingRecipe as TrainingRecipe
+from hypermagnetics.train.config.resume import changeable_keys as changeable_keys
+from hypermagnetics.train.config.resume import changed_keys as changed_keys
 from hypermagnetics.train.config.run import CheckpointConfig as CheckpointConfig
 from hypermagnetics.train.config.run import ComputeConfig as ComputeConfig
 from hypermagnetics.train.config.run import TrackingConfig as TrackingConfig

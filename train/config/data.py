@@ -6,6 +6,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from hypermagnetics.config import Config, Count, refusal, unknown_name
 from hypermagnetics.data import CropConfig
+from hypermagnetics.train.config.resume import MAY_CHANGE
 
 _SHUFFLE_DISTANCE = 1
 
@@ -33,17 +34,17 @@ class DataConfig(Config):
     crop: CropConfig | None = None
     """Crops of regular grids: an epoch has each crop of each block, and a step uses the points of a
     crop, padding included, instead of all."""
-    mode: Literal["auto", "device", "stream"] = "auto"
+    mode: Annotated[Literal["auto", "device", "stream"], MAY_CHANGE] = "auto"
     """"device": the split is copied to the device once; "stream": batches are read from the mapped
     files while steps run; "auto": "device" where it fits and is not a CPU. The values are equal."""
-    device_share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    device_share: Annotated[float, Field(gt=0, le=1), MAY_CHANGE] = 0.5
     """Largest share of the memory of the device for the split."""
     div_data: bool = False
     """Shards are read nearly in the order of files, for data sets larger than the memory."""
     div_shuffle_dist: Annotated[int, Field(ge=0, le=2**31 - 1)] = _SHUFFLE_DISTANCE
     """With `div_data`: largest displacement of a block from its place, in shards; about that many
     shards are in memory. 0 is the order of files."""
-    check: Literal["all", "sizes"] = "all"
+    check: Annotated[Literal["all", "sizes"], MAY_CHANGE] = "all"
     """"all": every byte is compared with its sha256 before the first step."""
     augment: tuple[Annotated[SymmetryName, BeforeValidator(_symmetry)], ...] = ()
     """Exact symmetries by which sources, points and labels of each step are changed at random, one
@@ -55,9 +56,9 @@ class DataConfig(Config):
         if not self.div_data and self.div_shuffle_dist != _SHUFFLE_DISTANCE:
             raise refusal(
                 "div_shuffle_dist",
-                "belong to div_data = true",
+                "be left out unless data.div_data is true",
                 self.div_shuffle_dist,
-                "Remove it, or set div_data.",
+                "Remove it, or set data.div_data.",
             )
         return self
 

@@ -74,7 +74,9 @@ class ObjectiveConfig(Config):
     @model_validator(mode="after")
     def _something_to_minimise(self) -> "ObjectiveConfig":
         if not sum(term.weight for term in self.terms.values()) > 0:
-            raise ValueError("given at least one term of positive weight")
+            weights = {name: term.weight for name, term in self.terms.items()}
+            rule = "include at least one term of positive weight"
+            raise refusal("terms", rule, weights, "Add one, or raise its weight.")
         return self
 
     @model_validator(mode="after")
@@ -84,7 +86,7 @@ class ObjectiveConfig(Config):
             if term.regions is not None and isinstance(loss, Loss) and not loss.weighs_points:
                 raise refusal(
                     f"terms.{name}.regions",
-                    f"belong to a loss of points; {loss.kind!r} is one of the grid as a whole",
+                    f"be left out beside the loss {loss.kind!r}, which has no weights of points",
                     term.regions.model_dump(),
                     "Remove it, or choose another loss.",
                 )

@@ -10,6 +10,7 @@ from hypermagnetics.models.inputs import MomentUnit, ValuesAs
 from hypermagnetics.models.registry import ModelConfig
 from hypermagnetics.train.config.data import DataConfig
 from hypermagnetics.train.config.objective import ObjectiveConfig
+from hypermagnetics.train.config.resume import MAY_CHANGE
 from hypermagnetics.train.config.run import (
     CheckpointConfig,
     ComputeConfig,
@@ -20,9 +21,6 @@ from hypermagnetics.train.config.schedule import OptimiserConfig, ScheduleConfig
 from hypermagnetics.user_code import shipped_or_user_name
 
 _Scales = Annotated[str, AfterValidator(partial(shipped_or_user_name, ("rms", "median")))]
-
-_OF_THE_MACHINE = {"mode": "auto", "device_share": 0.5, "check": "all"}
-"""Keys of [data] that change no value."""
 
 
 class NormalisationConfig(Config):
@@ -50,8 +48,8 @@ class TrainingRecipe(Config):
     optimiser: OptimiserConfig = OptimiserConfig()
     schedule: ScheduleConfig
     validation: ValidationConfig = ValidationConfig()
-    checkpoint: CheckpointConfig = CheckpointConfig()
-    tracking: TrackingConfig = TrackingConfig()
+    checkpoint: Annotated[CheckpointConfig, MAY_CHANGE] = CheckpointConfig()
+    tracking: Annotated[TrackingConfig, MAY_CHANGE] = TrackingConfig()
     compute: ComputeConfig = ComputeConfig()
 
     @model_validator(mode="after")
@@ -61,7 +59,7 @@ class TrainingRecipe(Config):
             if unknown := sorted(set(phase.weights) - set(terms)):
                 raise refusal(
                     f"schedule.phases.{number}.weights",
-                    f"be of terms of the objective, {', '.join(sorted(terms))}",
+                    f"name terms of the objective, {', '.join(sorted(terms))}",
                     ", ".join(unknown),
                     nearest(unknown[0], terms),
                 )
@@ -69,7 +67,7 @@ class TrainingRecipe(Config):
             if not sum(weights.values()) > 0:
                 raise refusal(
                     f"schedule.phases.{number}.weights",
-                    "leave a term of positive weight",
+                    "leave at least one term with a positive weight",
                     phase.weights,
                     "Change one, or leave out the phase.",
                 )
@@ -79,29 +77,3 @@ class TrainingRecipe(Config):
     def resolved(self) -> "TrainingRecipe":
         """The same recipe, with all values derived from the number of steps filled in."""
         return self.model_copy(update={"schedule": self.schedule.resolved})
-
-    def goes_on_as(self, other: "TrainingRecipe") -> bool:
-        """Whether the other recipe differs at most in its end, in tracking, and in the machine.
-
-        Args:
-            other: A recipe.
-
-        Returns:
-            Whether a run of this recipe can go on by the other one.
-        """
-        return self._without_ends == other._without_ends
-
-    @property
-    def _without_ends(self) -> "TrainingRecipe":
-        schedule = self.resolved.schedule.model_copy(update={"max_steps": 1, "max_minutes": None})
-        return self.model_copy(
-            update={
-                "schedule": schedule,
-                "validation": ValidationConfig(every=self.validation.every),
-                "tracking": TrackingConfig(),
-                "checkpoint": CheckpointConfig(),
-                # Where values lie, and on how many devices, are matters of the machine.
-                "data": self.data.model_copy(update=_OF_THE_MACHINE),
-                "compute": self.compute.model_copy(update={"devices": None}),
-            }
-        )

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from hypermagnetics.config import Config, Count, refusal
+from hypermagnetics.train.config.resume import MAY_CHANGE
 
 Tracker = Literal["tensorboard", "wandb", "mlflow"]
 
@@ -14,9 +15,9 @@ class ValidationConfig(Config):
 
     every: Count = 500
     """Steps between validations; the last step always validates."""
-    patience: Count | None = None
+    patience: Annotated[Count | None, MAY_CHANGE] = None
     """Validations without a new best loss before the run is finished; null for no such end."""
-    min_steps: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    min_steps: Annotated[int, Field(ge=0, le=2**31 - 1), MAY_CHANGE] = 0
     """Steps before which `patience` has no effect."""
 
     @model_validator(mode="after")
@@ -24,9 +25,9 @@ class ValidationConfig(Config):
         if self.min_steps and self.patience is None:
             raise refusal(
                 "min_steps",
-                "be 0 without patience, which it holds back",
+                "be 0 unless validation.patience is set",
                 self.min_steps,
-                "Remove it, or give patience.",
+                "Remove it, or set validation.patience.",
             )
         return self
 
@@ -52,7 +53,7 @@ class TrackingConfig(Config):
 class ComputeConfig(Config):
     """Computation of a step. No setting changes the result beyond rounding."""
 
-    devices: Count | None = None
+    devices: Annotated[Count | None, MAY_CHANGE] = None
     """Devices of this process that share the samples of a batch; null for all."""
     chunks: Count = 1
     """Parts in which the samples of a batch go through the model one after another: less memory for

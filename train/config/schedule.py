@@ -1,10 +1,11 @@
-"""[optimiser] and [schedule]: the method of minimisation, its phases, and when it ends."""
+"""[optimiser] and [schedule]: the method of minimisation, its phases, and its end."""
 
 from typing import Annotated
 
 from pydantic import Field, JsonValue, model_validator
 
 from hypermagnetics.config import Config, Count, NotNegative, Positive, refusal
+from hypermagnetics.train.config.resume import MAY_CHANGE
 
 _Fraction = Annotated[float, Field(ge=0, le=1)]
 
@@ -58,10 +59,10 @@ class ScheduleConfig(Config):
     A step never depends on the end of the training, so that a finished run can go on.
     """
 
-    max_steps: Count | None = None
+    max_steps: Annotated[Count | None, MAY_CHANGE] = None
     """The last step; null for all steps of the phases. Further steps go on in the last phase, at
     its final learning rate."""
-    max_minutes: Positive | None = None
+    max_minutes: Annotated[Positive | None, MAY_CHANGE] = None
     """Minutes of training before the run is finished, all processes together; null for no such
     end."""
     learning_rate: Positive | None = None

@@ -55,7 +55,7 @@ class Loss(Config, abc.ABC):
 
 
 class UserLoss(Config):
-    """A function of a user, of which a recipe has the name alone; see `PointLoss`."""
+    """A user's function, named in a recipe; see `PointLoss`."""
 
     kind: UserName
     """`module:function`."""
@@ -97,7 +97,7 @@ class RegionWeights(Config):
     @model_validator(mode="after")
     def _somewhere(self) -> "RegionWeights":
         if not self.inside + self.near + self.beyond > 0:
-            raise ValueError("given a positive weight for at least one region")
+            raise ValueError("positive for at least one region")
         return self
 
     def __call__(self, codes: UInt8[Array, "blocks samples points"]) -> PointWeights:

@@ -20,7 +20,7 @@ _SEVERAL = Path("plot.png")
     "--out",
     metavar="FILE.png",
     type=click.Path(path_type=Path),
-    help=f"[default: plot.png in RUN, or ./{_SEVERAL} for several]",
+    help=f"File of the picture.  [default: plot.png in RUN, or ./{_SEVERAL} for several]",
 )
 def plot(runs: tuple[Path, ...], out: Path | None) -> None:
     """Draw the curves of one or several runs, finished or not, as PNG.

@@ -44,10 +44,10 @@ def sweep_command(
     overrides: tuple[str, ...],
     retry_failed: bool,
 ) -> None:
-    """Train RECIPE many times, with the keys varied that SWEEP.toml names, and compare.
+    """Train RECIPE many times, vary the keys named in SWEEP.toml, and compare the trials.
 
-    Every trial is a run in DIR. The same command goes on after a kill, and helps where another
-    process is at work: give it several times for several trainings at once. See docs/sweeps.md.
+    Every trial is a run in DIR. The same command goes on after a kill. Started several times, it
+    trains several trials at once. See docs/sweeps.md.
     """
     with errors_in_one_line("hm-train"):
         plan = _plan(recipe, file, data, overrides)
@@ -63,9 +63,9 @@ def sweep_command(
         if math.isinf(trials[0].score(plan.search.metric)):
             click.echo(text_table(trials, list(plan.keys)), err=True)
             raise RunError(
-                f"A sweep must have a trial that finishes; got none among {len(trials)} "
-                f"({directory}). Mend what they say and give the same command with "
-                "--retry-failed, or begin another sweep."
+                f"A sweep must have a finished trial; got none among {len(trials)} ({directory}). "
+                "Mend the errors listed above and give the same command with --retry-failed, or "
+                "begin another sweep."
             )
         write_report(plan, files, trials)
         click.echo(_summary(plan, files, trials))

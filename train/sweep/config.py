@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, JsonValue, model_validator
 
-from hypermagnetics.config import Config, checked
+from hypermagnetics.config import Config, checked, refusal
 from hypermagnetics.errors import RecipeError
 from hypermagnetics.train.sweep.dimensions import Choices, Dimension, Range, text_of
 
@@ -33,7 +33,8 @@ class SearchConfig(Config):
     @model_validator(mode="after")
     def _trials_are_of_optuna(self) -> "SearchConfig":
         if (self.method == "optuna") != (self.trials is not None):
-            raise ValueError("given with trials if the method is optuna, and without if it is grid")
+            rule = "be a number if method is 'optuna', and left out if it is 'grid'"
+            raise refusal("trials", rule, self.trials, "Change trials or method.")
         return self
 
 

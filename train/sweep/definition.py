@@ -87,9 +87,9 @@ def _refuse_another(before: Definition, now: Definition, files: SweepFiles) -> N
     ours, theirs = (_what_stays(definition) for definition in (now, before))
     if changed := [name for name in ours if ours[name] != theirs[name]]:
         raise RunError(
-            "A sweep that goes on must keep its recipe, dataset, [keys] and [sweep], but for "
-            f"trials; got another {', '.join(changed)} than before ({files.definition}). Give "
-            "what it was begun with, or choose another DIR."
+            "A sweep that goes on must keep its recipe, dataset, [keys] and [sweep], except for "
+            f"trials; got another {', '.join(changed)} than before ({files.definition}). Give the "
+            "same as in its first command, or choose another DIR."
         )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, JsonValue, model_validator
 
-from hypermagnetics.config import Config
+from hypermagnetics.config import Config, refusal
 
 
 @dataclass(frozen=True)
@@ -41,14 +41,18 @@ class Range(Config):
     @model_validator(mode="after")
     def _is_a_range(self) -> "Range":
         if not self.low < self.high:
-            raise ValueError("given with low < high")
-        if self.log and (self.low <= 0 or self.step is not None):
-            raise ValueError("given with low > 0 and without step where log is true")
-        ends = (self.low, self.high, self.step or 1.0)
-        if self.whole and not all(number.is_integer() for number in ends):
-            raise ValueError("given in whole numbers where int is true")
+            raise refusal("low", f"be less than high, {self.high}", self.low)
+        if self.log and self.low <= 0:
+            raise refusal("low", "be greater than 0 if log is true", self.low)
+        if self.log and self.step is not None:
+            raise refusal("step", "be left out if log is true", self.step, "Remove it, or log.")
+        numbers = {"low": self.low, "high": self.high, "step": self.step or 1.0}
+        for key, number in numbers.items():
+            if self.whole and not number.is_integer():
+                raise refusal(key, "be a whole number if int is true", number)
         if self.step is not None and _rest(self.low, self.high, self.step):
-            raise ValueError("given with a whole number of steps from low to high")
+            rule = f"divide the range from {self.low} to {self.high} into equal steps"
+            raise refusal("step", rule, self.step)
         return self
 
     @property

@@ -220,5 +220,5 @@ def _errors_of(files: SweepFiles) -> Iterator[None]:
     except sqlite3.Error as error:
         raise RunError(
             f"The table of a sweep must be an SQLite file that can be written; got: {error} "
-            f"({files.database}). Look at the disk, then give the same command again."
+            f"({files.database}). Check permissions and disk, then give the same command again."
         ) from error

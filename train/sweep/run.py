@@ -84,5 +84,5 @@ def _interrupted(
     by = "a stopped trial" if stop.signal is None else stop.signal.name
     return InterruptedRunError(
         f"A sweep must end its {plan.num_trials} trials to be finished; got {by} after {ended} "
-        f"({files.directory}). Give the same command to go on."
+        f"of them ({files.directory}). Give the same command to go on."
     )

@@ -1,4 +1,4 @@
-"""All trackers of a run at once, none of which can end it, and their requirements."""
+"""All trackers of a run at once, which never end it, and their requirements."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -130,8 +130,8 @@ def refuse_unusable(names: Sequence[TrackerName]) -> None:
         # Else wandb asks for it in the middle of a job that nobody watches.
         raise RunError(
             f"A key must be in the environment to send a run to wandb; got WANDB_MODE={mode} "
-            "without WANDB_API_KEY (tracking.to). Set it, or leave out WANDB_MODE to keep the run "
-            "in its directory."
+            "without WANDB_API_KEY (tracking.to). Set the key, or leave out WANDB_MODE to keep the "
+            "run in its directory."
         )
 
 

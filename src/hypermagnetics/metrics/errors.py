@@ -1,6 +1,5 @@
 """Predictions compared with the truth, point by point."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,25 +21,6 @@ class Errors:
     """Sum over the points of |truth|²."""
     nonfinite: Int[np.ndarray, " samples"]
     """Number of predicted points that are not finite."""
-
-    @classmethod
-    def join(cls, parts: Sequence["Errors"]) -> "Errors":
-        """The errors of all samples of some parts, in order."""
-        return cls(
-            np.concatenate([part.relative for part in parts]),
-            np.concatenate([part.squared_error for part in parts]),
-            np.concatenate([part.squared_truth for part in parts]),
-            np.concatenate([part.nonfinite for part in parts]),
-        )
-
-    def of(self, samples: np.ndarray) -> "Errors":
-        """The errors of some of the samples, chosen by a mask or by numbers."""
-        return Errors(
-            self.relative[samples],
-            self.squared_error[samples],
-            self.squared_truth[samples],
-            self.nonfinite[samples],
-        )
 
     def sample_relative_l2(self) -> Float[np.ndarray, " samples"]:
         """||predicted - truth||₂ / ||truth||₂ of each sample; NaN where the truth is all zero."""
@@ -69,10 +49,10 @@ def measure(
             f"{predicted.shape} (metrics.measure). Predict at the points of the truth."
         )
     if not np.isfinite(truth).all():
-        sample = int(np.argwhere(~np.isfinite(truth))[0][0])
+        first = tuple(np.argwhere(~np.isfinite(truth))[0])
         raise LabelError(
-            f"The truth must be finite; got a value that is not (metrics.measure, sample {sample} "
-            "of those given). Make the labels anew."
+            f"The truth must be finite; got {truth[first]} (metrics.measure, sample {first[0]} of "
+            "the arguments). Compute the labels again."
         )
     with np.errstate(over="ignore", invalid="ignore"):
         squared_error = _squared_norm(predicted.astype(np.float64) - truth)

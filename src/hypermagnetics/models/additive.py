@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from hypermagnetics.models.derivatives import value_and_gradient
-from hypermagnetics.models.inputs import Rows
+from hypermagnetics.models.inputs import NetworkInputs
 from hypermagnetics.models.mlp import FourierMLP
 from hypermagnetics.models.model import Model
 from hypermagnetics.shapes import (
@@ -95,7 +95,7 @@ def network_inputs(dim: int, shape_size: int, moment_as: MomentAs) -> tuple[int,
 
 
 def sum_over_sources(
-    rows: Rows, hypernetwork: FourierMLP, moment_as: MomentAs
+    rows: NetworkInputs, hypernetwork: FourierMLP, moment_as: MomentAs
 ) -> Float[Array, " weights"]:
     """Weights of one configuration: sum_s m_s . h(r_s), or sum_s h(m_s, r_s) over moments not zero.
 

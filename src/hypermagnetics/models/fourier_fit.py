@@ -22,7 +22,7 @@ from pydantic import Field
 
 from hypermagnetics.config import Config
 from hypermagnetics.models.additive import MomentAs, sum_over_sources
-from hypermagnetics.models.inputs import ModelInputs, Rows, read_rows
+from hypermagnetics.models.inputs import ModelInputs, NetworkInputs, read_rows
 from hypermagnetics.models.mlp import FourierMLP, Layer
 from hypermagnetics.models.orthonormal import orthonormal_columns
 from hypermagnetics.shapes import AnyKey, Points, SourceTable
@@ -62,7 +62,7 @@ class Series(NamedTuple):
 
 
 class _Examples(NamedTuple):
-    rows: Rows
+    rows: NetworkInputs
     coordinates: Float[Array, "dim sources basis"]
     """Coordinates of the potential of a moment of 1 along each axis."""
 
@@ -168,20 +168,25 @@ def _trained(
     return network
 
 
-def _drawn(count: int, examples: _Examples, key: AnyKey) -> tuple[Rows, Float[Array, "some basis"]]:
+def _drawn(
+    count: int, examples: _Examples, key: AnyKey
+) -> tuple[NetworkInputs, Float[Array, "some basis"]]:
     """Draw sources with moments of other sources, and the coordinates of their potentials."""
     rows, coordinates = examples
     which, whose = jr.randint(key, (2, count), 0, len(rows.moment))
     moment = rows.moment[whose]
     wanted = jnp.einsum("sc,csk->sk", moment, coordinates[:, which])
-    return Rows(moment, rows.position[which], rows.shape[which]), wanted
+    return NetworkInputs(moment, rows.position[which], rows.shape[which]), wanted
 
 
 def _error(
-    network: FourierMLP, moment_as: MomentAs, rows: Rows, wanted: Float[Array, "some basis"]
+    network: FourierMLP,
+    moment_as: MomentAs,
+    rows: NetworkInputs,
+    wanted: Float[Array, "some basis"],
 ) -> Float[Array, ""]:
-    def made(row: Rows) -> Float[Array, " basis"]:
-        alone = Rows(*(part[None] for part in row))
+    def made(row: NetworkInputs) -> Float[Array, " basis"]:
+        alone = NetworkInputs(*(part[None] for part in row))
         return sum_over_sources(alone, network, moment_as)
 
     return jnp.mean(jnp.sum((jax.vmap(made)(rows) - wanted) ** 2, axis=-1))

@@ -63,13 +63,13 @@ class ModelInputs(Config):
 
     @property
     def shape_size(self) -> int:
-        """Number of features in `Rows.shape`."""
+        """Number of features in `NetworkInputs.shape`."""
         width = {"angle": 2, QUATERNION[0]: 9, "body": len(self.columns.codes)}
         width |= dict.fromkeys(QUATERNION[1:], 0)
         return sum(width.get(name, 1) for name in self.columns.shape_names)
 
 
-class Rows(NamedTuple):
+class NetworkInputs(NamedTuple):
     """The sources of one configuration, as network inputs."""
 
     moment: Float[Array, "sources dim"]
@@ -78,7 +78,7 @@ class Rows(NamedTuple):
     """Sizes, rotation and kind of body."""
 
 
-def read_rows(inputs: ModelInputs, sources: SourceTable) -> Rows:
+def read_rows(inputs: ModelInputs, sources: SourceTable) -> NetworkInputs:
     """Convert the columns of a source table to network inputs.
 
     Moments and lengths are divided by their scales. A rectangle is the same after half a turn, so
@@ -105,7 +105,7 @@ def read_rows(inputs: ModelInputs, sources: SourceTable) -> Rows:
     if "body" in column:
         codes = jnp.asarray(inputs.columns.codes, sources.dtype)[None]
         features.append((column["body"] == codes).astype(sources.dtype))
-    return Rows(
+    return NetworkInputs(
         sources[:, :dim] / scales.moment,
         sources[:, dim : 2 * dim] / scales.length,
         jnp.concatenate(features, axis=-1),

@@ -69,9 +69,9 @@ class Model(eqx.Module):
         gone = [name for name in _GONE if hasattr(cls, name)]
         if own or gone:
             raise ExtensionError(
-                f"A model must leave {', '.join(_FINAL)} as they are, where normalisation is "
-                f"undone and the near part added, and give an exact part as near; got "
-                f"{cls.__module__}:{cls.__qualname__}, which defines {', '.join(own + gone)}. "
+                f"A model must inherit {', '.join(_FINAL)} from Model, and have no "
+                f"{', '.join(_GONE)}; got {cls.__module__}:{cls.__qualname__}, which defines "
+                f"{', '.join(own + gone)}. "
                 "Define weights, evaluate, evaluate_block or near instead, see docs/extending.md."
             )
 
@@ -289,8 +289,8 @@ class Model(eqx.Module):
         refuse_bad_rows(columns, table)
         if not len(table):
             raise SourceError(
-                "A configuration that is drawn must have a source; got none of any moment "
-                "(sources). Give at least one."
+                "A configuration to draw must have a source with a moment; got only rows of zero "
+                "moment, or no rows (sources). Give at least one source."
             )
         box = None if trained is None else np.array(trained.points).T
         return picture_of(self, columns, table, box)

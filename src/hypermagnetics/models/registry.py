@@ -72,10 +72,9 @@ def build_model(
 def _refuse_to_lose_superposition(model: Model) -> None:
     if model.inputs.values == "asinh" and model.rank is not None:
         raise RecipeError(
-            "normalisation.values must be 'linear' for a model whose potentials of sources "
-            f"superpose by construction; got 'asinh' for a {type(model).__name__} (model.name). "
-            "Leave it out, since sinh of a sum is no sum of sinh, or take a model such as "
-            "'hyper_mlp'."
+            "normalisation.values must be 'linear' for a model that is additive over sources, as "
+            f"sinh of a sum is no sum of sinh; got 'asinh' for a {type(model).__name__} "
+            "(model.name). Leave normalisation.values out, or take a model such as 'hyper_mlp'."
         )
 
 

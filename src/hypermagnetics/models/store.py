@@ -174,13 +174,15 @@ def read_file(
     header = _parse(line, path)
     if header.format != kind:
         raise ModelFileError(
-            f"The file must be a {kind}; got a {header.format} ({path}). Give the other file."
+            f"The file must be a {kind}; got a {header.format} ({path}). "
+            + ("Give a .hm file." if kind == "hypermagnetics model" else "Give a .ckpt file.")
         )
     if len(leaves) != header.bytes or hashlib.sha256(leaves).hexdigest() != header.sha256:
+        changed = " of another sha256" if len(leaves) == header.bytes else ""
         raise DamagedFileError(
             f"A model file must hold the {header.bytes} bytes its first line promises; got "
-            f"{len(leaves)} bytes or other ones ({path}). Copy it from its source again, or train "
-            "anew with --overwrite."
+            f"{len(leaves)} bytes{changed} ({path}). Copy it from its source again, or train the "
+            "model again (hm-train --overwrite)."
         )
     return header, leaves
 
@@ -196,10 +198,10 @@ def model_template(header: Header, path: Path, user_model: type[Model] | None) -
     try:
         inputs = header.inputs.model_inputs()
     except SourceError as error:
+        finding, _, _ = str(error).rpartition(". ")
         raise ModelFileError(
-            "The inputs in a model file must describe a source table that this release knows; got "
-            f"a file of which it says: {error} ({path}). Read it with the release of "
-            "hypermagnetics that wrote it."
+            "The inputs in a model file must describe a source table that this release knows; got: "
+            f"{finding} ({path}). Read it with the release of hypermagnetics that wrote it."
         ) from error
     template: Model = eqx.filter_eval_shape(
         lambda: build_model(header.model, inputs, jr.key(0), user_model)
@@ -211,15 +213,16 @@ def _refuse_another_class(header: Header, path: Path, user_model: type[Model] | 
     name, own = header.model.name, isinstance(header.model, UserModelConfig)
     if own and user_model is None:
         raise ModelFileError(
-            f"A file of a user's model must be read with its class, since nothing is imported "
-            f"because a file names it; got the name {name} ({path}). If you trust that module, "
-            f"give --model {name}, or in Python load(path, user_model={name.partition(':')[2]})."
+            f"A file of a user's model must be read with its class, as no module is imported just "
+            f"because a file names it; got the name {name} alone ({path}). If you trust that "
+            f"module, give --model {name}, or in Python load(path, "
+            f"user_model={name.partition(':')[2]})."
         )
     if user_model is not None and (not own or class_name(user_model) != name):
         raise ModelFileError(
-            f"A model file must be of the class that is given, {class_name(user_model)}; got one "
+            f"A model file must be of the requested class, {class_name(user_model)}; got one "
             f"of {name} ({path}). "
-            + ("Give that class." if own else "It is a shipped model: give no class.")
+            + (f"Give {name}." if own else "It is a shipped model: give no class.")
         )
 
 

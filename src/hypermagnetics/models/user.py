@@ -62,7 +62,7 @@ def import_user_model(name: str, where: str) -> type[Model]:
         listed = [member for member in _MEMBERS if member in missing]
         raise ExtensionError(
             f"A user's model must define {', '.join(_MEMBERS)}; got {name} without "
-            f"{', '.join(listed)} ({where}). Add what is missing, see docs/extending.md."
+            f"{', '.join(listed)} ({where}). Add them to the class, see docs/extending.md."
         )
     return found
 
@@ -127,7 +127,8 @@ def check_user_model(user_model: type[Model], config: UserModelConfig, inputs: M
     if not any(jnp.issubdtype(array.dtype, jnp.inexact) for array in arrays):
         raise ExtensionError(
             f"A model must have arrays of floats to be trained; got {config.name} with "
-            f"{len(arrays)} arrays and none of floats (model.name). Make its parameters jax arrays."
+            f"{len(arrays)} arrays, all of other types (model.name). Make its parameters jax "
+            "arrays of floats."
         )
     _check_shapes(user_model, model, config.name)
     _check_padding(user_model, config, inputs)
@@ -143,8 +144,8 @@ def _check_attributes(model: Model, name: str, inputs: ModelInputs) -> None:
         )
     if model.inputs != inputs:
         raise ExtensionError(
-            f"The inputs of {name} must be those that it is given; got {model.inputs!r} "
-            "(model.name). Set self.inputs = inputs."
+            f"The inputs of {name} must be its argument inputs; got another object, of type "
+            f"{type(model.inputs).__name__} (model.name). Set self.inputs = inputs."
         )
     with must(f"The rank of {name} must be a positive int or None", type(model), "model.name"):
         rank = model.rank

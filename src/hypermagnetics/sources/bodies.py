@@ -62,7 +62,7 @@ class Body(eqx.Module):
         got = sum(part.size for part in self.shape())
         if got != wanted_size:
             raise SourceError(
-                f"A {self.name} must be given by {', '.join(SHAPES[self.name])}; got {got} "
+                f"A {self.name} must have {', '.join(SHAPES[self.name])}; got {got} "
                 "numbers. Give one number for each."
             )
         refuse_bad_rows(self.columns, self.row[None])

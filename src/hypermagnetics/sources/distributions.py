@@ -10,7 +10,7 @@ from jaxtyping import Float, Float64, Int64
 from pydantic import AfterValidator, Field, model_validator
 from scipy.special import ndtri
 
-from hypermagnetics.config import Config, NotNegative, Positive
+from hypermagnetics.config import Config, NotNegative, Positive, refusal
 from hypermagnetics.sources.sampling import directions, whole_numbers
 
 _LEAST, _MOST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
@@ -71,7 +71,7 @@ class Aligned(Config):
     @model_validator(mode="after")
     def _points_somewhere(self) -> "Aligned":
         if not any(self.direction):
-            raise ValueError("given a direction with a component other than 0")
+            raise refusal("direction", "have a component other than 0", list(self.direction))
         return self
 
     def from_uniform(self, uniform: _Uniform) -> _Vectors:
@@ -108,9 +108,8 @@ class Lattice(Config):
     @model_validator(mode="after")
     def _cells_are_apart(self) -> "Lattice":
         if not self.jitter < 0.5 * self.spacing:
-            raise ValueError(
-                "given a jitter below half the spacing, so that no two sources come together"
-            )
+            rule = f"be less than half the spacing, {self.spacing / 2:g}, to keep sources apart"
+            raise refusal("jitter", rule, self.jitter)
         return self
 
     def from_uniform(
@@ -160,7 +159,7 @@ class Sizes(Config):
     @model_validator(mode="after")
     def _range(self) -> "Sizes":
         if not self.low < self.high:
-            raise ValueError("given with low below high")
+            raise refusal("low", f"be less than high, {self.high:g}", self.low)
         return self
 
     def from_uniform(self, uniform: Float[np.ndarray, "*shape"]) -> Float64[np.ndarray, "*shape"]:

@@ -129,7 +129,7 @@ def _numbers(
     value = getattr(source, name)
     if value is None:
         raise SourceError(
-            f"The {name} of a {type(source).__name__} must be given; got None ({where}). Set it "
+            f"The {name} of a {type(source).__name__} must be set; got None ({where}). Set it "
             "in magpylib."
         )
     return _one_step(value, source, name, shape, where)
@@ -141,7 +141,7 @@ def _one_step(
     array = np.asarray(value, np.float64)
     if array.shape != shape:
         raise SourceError(
-            f"A magnet must rest; got a path of {len(array)} steps in the {name} of a "
+            f"A magnet must be at rest; got a path of {len(array)} steps in the {name} of a "
             f"{type(source).__name__} ({where}). Set it to one step of the path."
         )
     if not np.isfinite(array).all():

@@ -74,7 +74,7 @@ def test_what_is_no_results_file_is_refused(tmp_path, text, message):
 
 def test_bytes_that_are_no_text_are_refused(tmp_path):
     (tmp_path / "results.json").write_bytes(b"\xff\xfe")
-    with pytest.raises(HypermagneticsError, match="no text"):
+    with pytest.raises(HypermagneticsError, match="got bytes, not text"):
         read_contestants((tmp_path,))
 
 
@@ -84,7 +84,7 @@ def test_other_samples_are_refused(tmp_path):
     with pytest.raises(HypermagneticsError, match=r"got discs/test-multi for .* discs/valid for"):
         compare_all(read_contestants((first, other)))
     fewer = _write(tmp_path / "c", {"run": 1.0}, samples=39)
-    with pytest.raises(HypermagneticsError, match=r"got 40 of test-multi for .* and 39 for"):
+    with pytest.raises(HypermagneticsError, match=r"got 40 samples of .*test-multi.* and 39 for"):
         compare_all(read_contestants((first, fewer)))
 
 

@@ -158,7 +158,7 @@ def test_large_grids_are_predicted_in_pieces(tiny, tmp_path, monkeypatch):
         np.testing.assert_array_equal(one.relative, other.relative)
         np.testing.assert_array_equal(one.squared_error, other.squared_error)
     np.testing.assert_array_equal(whole.places.region, pieces.places.region)
-    np.testing.assert_array_equal(whole.pairs.field, pieces.pairs.field)
+    np.testing.assert_array_equal(whole.pairs.predicted.field, pieces.pairs.predicted.field)
 
 
 def test_the_first_samples_alone_are_measured_if_asked_for(tiny, tmp_path):
@@ -197,11 +197,11 @@ def test_subjects_are_measured_side_by_side(tiny, tmp_path):
 
 def test_pairs_are_labels_beside_predictions(tiny, tmp_path):
     split = tiny.split("test-multi")
-    pairs = _measured(split, DISCS, tmp_path, exact).pairs
-    np.testing.assert_array_equal(pairs.true_field, pairs.field)
+    truth, predicted = _measured(split, DISCS, tmp_path, exact).pairs
+    np.testing.assert_array_equal(truth.field, predicted.field)
     labels = np.concatenate([block.potential for block in split.blocks()])
-    assert pairs.true_potential.size == labels.size  # so few that all are kept
-    np.testing.assert_array_equal(np.sort(pairs.true_potential), np.sort(labels, axis=None))
+    assert truth.potential.size == labels.size  # so few that all are kept
+    np.testing.assert_array_equal(np.sort(truth.potential), np.sort(labels, axis=None))
 
 
 def test_many_numbers_of_sources_are_told_apart_in_ranges():

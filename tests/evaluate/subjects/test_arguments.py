@@ -59,7 +59,7 @@ def test_predictions_are_known_by_their_bytes_or_their_name(words, tmp_path):
     ("words_given", "kind", "fragments"),
     [
         ((), RunError, ("must have a dataset", "got nothing")),
-        (("run",), RunError, ("must have a dataset", "got run (run)", "behind the subjects")),
+        (("run",), RunError, ("must have a dataset", "got run (run)", "after the subjects")),
         (("run", "best.hm"), RunError, ("got run (run), best.hm (model)",)),
         (("run", "fields:exact"), RunError, ("must have a dataset",)),
         (("data",), RunError, ("must have a subject", "got only data (dataset)")),
@@ -70,7 +70,7 @@ def test_predictions_are_known_by_their_bytes_or_their_name(words, tmp_path):
         (("run", "my-fields:exact"), RunError, ("module:function", "got 'my-fields:exact'")),
         (("fields:", "data"), RunError, ("module:function", "got 'fields:'")),
         (("run", "empty"), DatasetError, ("must have a manifest.json", "(empty")),
-        (("empty", "data"), RunError, ("must have a model.hm", "hm-train empty --resume")),
+        (("empty", "data"), RunError, ("must hold model.hm", "DATASET empty --resume")),
         (("unfinished", "data"), DatasetError, ("must have a manifest.json", "(unfinished")),
         (("shards", "data"), DatasetError, ("must have a manifest.json", "(shards")),
         (("run", "run", "data"), RunError, ("Each subject must be given once; got run twice",)),

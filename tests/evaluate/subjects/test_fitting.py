@@ -46,9 +46,9 @@ def test_what_fits_is_taken(opened, table):
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        (TableSize(2, 5), "2 and 4 columns; got 2 and 5 columns (some.hm, split"),
-        (TableSize(3, 4), "2 and 4 columns; got 3 and 4 columns (some.hm, split"),
-        (_discs("dipole", "disc"), "2 and 4 columns; got 2 and 5 columns (some.hm, split"),
+        (TableSize(2, 5), "4 columns; got 2 dimensions and 5 columns (some.hm, split"),
+        (TableSize(3, 4), "4 columns; got 3 dimensions and 4 columns (some.hm, split"),
+        (_discs("dipole", "disc"), "4 columns; got 2 dimensions and 5 columns (some.hm, split"),
         (
             SourceColumns.of("dipole", dim=2),
             "must know all bodies of the dataset, disc; got one trained without disc",
@@ -92,7 +92,7 @@ def test_an_export_knows_its_sizes(exported_run, mixture, opened, tiny):
     (export,) = open_subjects(sort_arguments([str(exported_run), str(tiny.directory)]).subjects)
     check_fit([export], opened)
     other = open_datasets([DatasetArgument(mixture.dataset.directory, "mixture")])
-    with refused(RunError, "got 2 and 4 columns", str(exported_run)):
+    with refused(RunError, "got 2 dimensions and 4 columns", str(exported_run)):
         check_fit([export], other)
 
 
@@ -115,5 +115,5 @@ def test_the_last_dataset_is_checked_too(opened, mixture):
     dataset: Dataset = mixture.dataset
     columns = dataset.columns
     other = OpenedDataset("mixture", dataset, columns, dataset.splits)
-    with refused(RunError, "got 2 and 4 columns", str(dataset.directory)):
+    with refused(RunError, "got 2 dimensions and 4 columns", str(dataset.directory)):
         check_fit([_subject(TableSize(2, 4))], [*opened, other])

@@ -142,5 +142,5 @@ def test_what_is_no_function_is_refused(module, name, fragments):
 
 
 def test_a_module_that_is_not_there_is_refused():
-    with refused(ExtensionError, "must be one that can be imported", "no_such_module"):
+    with refused(ExtensionError, "must be importable", "no_such_module"):
         FunctionModel("no_such_module:function")

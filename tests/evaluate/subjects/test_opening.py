@@ -41,7 +41,7 @@ def test_a_run_without_a_model_is_refused_before_others_are_read(tmp_path, tiny)
     (tmp_path / "damaged.hm").touch()
     words = [str(tmp_path / "damaged.hm"), str(tmp_path / "run"), str(tiny.directory)]
     arguments = sort_arguments(words)
-    with refused(RunError, "must have a model.hm", f"hm-train {tmp_path / 'run'} --resume"):
+    with refused(RunError, "must have a model.hm", f"DATASET {tmp_path / 'run'} --resume"):
         open_subjects(arguments.subjects)
 
 
@@ -65,7 +65,7 @@ def test_models_of_users_stand_beside_shipped_ones(own, tiny, trained_run):
 
 def test_the_class_of_a_user_is_given_and_used(own, tiny, trained_run):
     words = ["own.hm", str(tiny.directory)]
-    with refused(ModelFileError, "nothing is imported because a file", ":Waves"):
+    with refused(ModelFileError, "no module is imported just because a file", ":Waves"):
         open_subjects(sort_arguments(words).subjects)
     words = [str(trained_run), str(tiny.directory)]
     with refused(ModelFileError, "got one of hyper_layer", "give no class"):

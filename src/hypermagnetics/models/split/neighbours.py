@@ -105,8 +105,8 @@ def sum_over_candidates(pair: Pair, cells: CellList, points: Points, capacity: i
     points = eqx.error_if(
         points,
         jnp.any(around.ends[-1] > capacity),
-        f"The sources around a point must be at most the capacity; got more than {capacity}. "
-        "Set a larger capacity, or call the model outside of jit, where it is counted.",
+        f"The number of sources around a point must be at most the capacity, {capacity}; got more. "
+        "Set a larger model.capacity, or call the model outside of jax.jit, which needs no limit.",
     )
 
     def add(total: Values, slot: Int[Array, ""]) -> tuple[Values, None]:

@@ -30,7 +30,7 @@ def kinds_by_name(*kinds: Kind) -> Mapping[BodyName, Kind]:
         raise TypeError(
             "Every body of hypermagnetics.table must have a kind; got none for "
             f"{', '.join(missing)}. Write a Kind that has {', '.join(answers)} and "
-            f"answers {', '.join(sorted(Kind.__abstractmethods__))}, and list it in "
+            f"implements {', '.join(sorted(Kind.__abstractmethods__))}, and list it in "
             "hypermagnetics.sources.kinds."
         )
     return found

@@ -41,7 +41,7 @@ def scales_of(split: Split, name: str, function: Normalisation | None) -> Scales
         found = function(statistics)
     if not isinstance(found, Scales):
         raise ExtensionError(
-            f"{rule}; got {found!r} (normalisation.scales). Return "
+            f"{rule}; got {' '.join(repr(found).split()):.100} (normalisation.scales). Return "
             "Scales(length, moment, potential)."
         )
     return found
@@ -97,8 +97,8 @@ def _refuse_medians_of_zero(split: Split, statistics: Mapping[ArrayName, Statist
     for name, medians in _medians(statistics).items():
         if not any(medians):
             raise RecipeError(
-                f"normalisation.scales = 'median' must only be given where not most values are "
-                f"zero; got a median of 0 of the {name} (split {split.name!r} of "
+                f"normalisation.scales = 'median' must have medians greater than 0; got a median "
+                f"of 0 of the {name} (split {split.name!r} of "
                 f"{split.directory}). Take 'rms'."
             )
 

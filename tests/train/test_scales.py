@@ -8,7 +8,7 @@ from hypermagnetics.config import load_recipe
 from hypermagnetics.data import ArrayName, Dataset, Split, Statistics
 from hypermagnetics.errors import RecipeError
 from hypermagnetics.train.config import TrainingRecipe
-from hypermagnetics.train.normalisation import median_scales, scales_of
+from hypermagnetics.train.scales import median_scales, scales_of
 from hypermagnetics.train.setup import make_setup
 
 
