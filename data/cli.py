@@ -26,6 +26,7 @@ from hypermagnetics.data.team_file import read_team_file
 from hypermagnetics.data.verify import Compute, find_problems, num_recomputed, recompute_labels
 from hypermagnetics.errors import DatasetError
 from hypermagnetics.log import Progress, errors_in_one_line, in_bytes
+from hypermagnetics.subcommands import echo
 
 _TOLERANCE = 1e-5
 _REFUSED = 2
@@ -51,7 +52,7 @@ def main() -> None:
 def info(directory: Path) -> None:
     """Describe DIR: size, units, statistics, recipe, health."""
     with errors_in_one_line("hm-data"):
-        click.echo(describe(Dataset.open(directory)))
+        echo(describe(Dataset.open(directory)))
 
 
 @main.command()
@@ -69,7 +70,7 @@ def head(directory: Path, name: str | None, samples: int) -> None:
     with errors_in_one_line("hm-data"):
         dataset = Dataset.open(directory)
         split = dataset.split(dataset.splits[0] if name is None else name)
-        click.echo(first_samples(split, dataset.manifest.columns, samples))
+        echo(first_samples(split, dataset.manifest.columns, samples))
 
 
 @main.command()
@@ -106,10 +107,10 @@ def verify(directory: Path, fraction: float | None, tolerance: float, seed: int 
                 progress.tell(str(problem))
                 problems += 1
         if problems:
-            click.echo(f"{directory}: {problems} problem{'s' * (problems > 1)}. Do not use it.")
+            echo(f"{directory}: {problems} problem{'s' * (problems > 1)}. Do not use it.")
             sys.exit(_REFUSED)
         seconds = time.monotonic() - start
-        click.echo(f"{directory}: {in_bytes(total)} in all files are sound ({seconds:.1f} s).")
+        echo(f"{directory}: {in_bytes(total)} in all files are sound ({seconds:.1f} s).")
         if fraction is not None:
             _recompute(Dataset.open(directory), fraction, tolerance, seed)
 
@@ -184,7 +185,7 @@ def import_command(
                 listener=progress,
             )
         _wrote(out, made)
-        click.echo(
+        echo(
             "Imported labels are as good as the code that made them. To compare a part of them "
             "with the exact values of their sources, give hm-data verify "
             f"{shlex.quote(str(out))} --recompute 0.01."
@@ -216,7 +217,7 @@ def _recompute(dataset: Dataset, fraction: float, tolerance: float, seed: int | 
     with Progress("hm-data", total, "samples") as progress:
         for split in splits:
             found = recompute_labels(split, compute, fraction, tolerance, generator, progress)
-            click.echo(
+            echo(
                 f"{split.name}: labels of {found.num_samples} samples follow from their sources; "
                 f"largest difference {found.worst:.2g} (--seed {seed})."
             )
@@ -244,7 +245,7 @@ def _bytes_of(directory: Path) -> int:
 def _wrote(out: Path, manifest: Manifest) -> None:
     size = sum(entry.bytes for entry in manifest.files)
     samples = sum(split.layout.num_samples for split in manifest.splits.values())
-    click.echo(
+    echo(
         f"Wrote {out}: {samples} samples, {in_bytes(size)}, {manifest.storage_format}, compression "
         f"{manifest.compression}."
     )

@@ -218,7 +218,10 @@ def _unit(team: TeamFile, given: Units, m_is: MomentKind, name: str) -> str:
         rule = f"The unit of {name!r} must be stated by the file or by the caller (Units)"
         raise refusal(rule, "neither", team.path, "Give the units of length and of field.")
     if si_unit(found)[1] != wanted or (stated and own and si_unit(stated) != si_unit(own)):
-        rule = f"The unit of {name!r} must be that of a {kind}, the same in the file and in Units"
+        rule = (
+            f"The unit of {name!r} must be that of a {kind}, the same in the file and in Units "
+            "(--length-unit, --field-unit)"
+        )
         found_in = {"in the file": stated, "in Units": own}
         got = " and ".join(f"{unit!r} {place}" for place, unit in found_in.items() if unit)
         raise refusal(rule, got or repr(found), team.path, "Mend one of them.")

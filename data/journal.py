@@ -20,7 +20,7 @@ NEW_OR_UNFINISHED = (
     "The directory (OUT) must be new, empty or an unfinished dataset of the same recipe"
 )
 """Rule of the directory in which a dataset is written, for messages."""
-DELETE = "remove_dataset, or hm-generate --overwrite"
+DELETE = "remove_dataset in Python; hm-generate has --overwrite"
 """Ways to delete a dataset, for messages."""
 
 
@@ -63,12 +63,12 @@ class Journal:
         except ValueError as error:
             raise DatasetError(
                 f"The journal of an unfinished dataset must be JSON lines; got damaged ones "
-                f"({directory / JOURNAL_NAME}). Delete the dataset first ({DELETE})."
+                f"({directory / JOURNAL_NAME}). Delete the directory first ({DELETE})."
             ) from error
         if begun != json.loads(identity.model_dump_json()):
             raise DatasetError(
                 f"{NEW_OR_UNFINISHED}; got an unfinished one of another recipe, format or version "
-                f"({directory}). Choose another directory, or delete this one first ({DELETE})."
+                f"({directory}). Choose another directory, or delete this one ({DELETE})."
             )
         file.truncate(sum(len(line) + 1 for line in whole))
         for record in records:

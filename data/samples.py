@@ -1,5 +1,6 @@
 """Samples picked from a split by number, by slice or by an array of numbers."""
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -43,6 +44,20 @@ class Samples:
         return len(self.num_sources)
 
 
+def number_of(index: object) -> int:
+    """The number that selects one sample, by numpy's rules: whole, and no truth value.
+
+    Raises:
+        IndexError: If it is something else.
+    """
+    if isinstance(index, bool | np.bool_):
+        raise IndexError(_one_of("a truth value"))
+    try:
+        return operator.index(index)  # type: ignore[arg-type]
+    except TypeError as error:
+        raise IndexError(_one_of(f"{index!r:.80}")) from error
+
+
 def resolve(index: Index, length: int) -> range | np.ndarray:
     """Numbers of the samples that an index selects, by numpy's rules.
 
@@ -67,10 +82,7 @@ def resolve(index: Index, length: int) -> range | np.ndarray:
     if not array.size:
         return range(0)
     if array.dtype.kind not in "iu" or array.ndim != 1:
-        raise IndexError(
-            f"An index of samples must be a number, a slice, numbers in one dimension or a mask of "
-            f"{length} booleans; got {array.dtype} of shape {array.shape}. Index with one of these."
-        )
+        raise IndexError(_one_of(f"{array.dtype} of shape {array.shape}"))
     wrong = array[(array < -length) | (array >= length)]
     if wrong.size:
         raise IndexError(
@@ -81,3 +93,10 @@ def resolve(index: Index, length: int) -> range | np.ndarray:
     if (np.diff(numbers) == 1).all():
         return range(int(numbers[0]), int(numbers[-1]) + 1)
     return numbers
+
+
+def _one_of(got: str) -> str:
+    return (
+        "An index of samples must be a whole number, a slice, numbers in one dimension or a mask "
+        f"of booleans, one for each sample; got {got}. Index with one of these."
+    )

@@ -13,7 +13,7 @@ from hypermagnetics.data.layout import ARRAY_NAMES, ArrayName, Block, Shard
 from hypermagnetics.data.manifest import FileEntry, Manifest, Statistics
 from hypermagnetics.data.mapped_shards import MappedShards
 from hypermagnetics.data.rows import ArrayRows
-from hypermagnetics.data.samples import Index, Sample, Samples, resolve
+from hypermagnetics.data.samples import Index, Sample, Samples, number_of, resolve
 from hypermagnetics.data.storage import SplitPlace
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class Split:
     @overload
     def __getitem__(self, index: Index) -> Samples: ...
 
-    def __getitem__(self, index: SupportsIndex | Index) -> Sample | Samples:
+    def __getitem__(self, index: object) -> Sample | Samples:
         """Samples by number, slice, array of numbers or mask, by numpy's rules.
 
         Args:
@@ -111,7 +111,7 @@ class Split:
         """
         if isinstance(index, slice | Sequence | np.ndarray):
             return self._samples(resolve(index, len(self)))
-        one = self._samples(resolve((int(index),), len(self)))
+        one = self._samples(resolve((number_of(index),), len(self)))
         return Sample(
             one.sources[0, : one.num_sources[0]], one.grids[0], one.potential[0], one.field[0]
         )

@@ -9,6 +9,7 @@ from hypermagnetics.data.card import split_rows
 from hypermagnetics.data.dataset import Dataset
 from hypermagnetics.data.manifest import ArrayEntry, Manifest
 from hypermagnetics.data.split import Split
+from hypermagnetics.errors import printable
 from hypermagnetics.log import in_bytes
 
 _POINTS_SHOWN = 5
@@ -55,7 +56,7 @@ def describe(dataset: Dataset) -> str:
         "health: complete, and all files have the sizes they must have. hm-data verify compares "
         "every byte.",
     ]
-    return "\n".join(lines)
+    return printable("\n".join(lines))
 
 
 def first_samples(split: Split, columns: Sequence[str], count: int) -> str:

@@ -197,7 +197,7 @@ def _refuse_foreign(directory: Path) -> None:
     if (directory / MANIFEST_NAME).exists():
         raise DatasetError(
             f"{NEW_OR_UNFINISHED}; got a finished dataset ({directory}). Use it as it is, choose "
-            f"another directory, or delete it first ({DELETE})."
+            f"another directory, or delete it ({DELETE})."
         )
     if (directory / JOURNAL_NAME).exists() or not directory.exists():
         return

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Literal
 
 import click
-import jax
 
 import hypermagnetics
-from hypermagnetics.compilation_cache import cache_directory
+from hypermagnetics.compilation_cache import keep_compiled
 from hypermagnetics.evaluate.compare.cli import compare
 from hypermagnetics.evaluate.plan import Plan, check_fit, open_datasets
 from hypermagnetics.evaluate.results.gates import (
@@ -35,7 +34,7 @@ from hypermagnetics.run_files import (
     RESULTS_NAME,
     SAMPLES_NAME,
 )
-from hypermagnetics.subcommands import CommandOrSubcommand
+from hypermagnetics.subcommands import CommandOrSubcommand, echo
 from hypermagnetics.user_code import look_in_working_directory
 
 _GATE_FAILED = 3
@@ -114,7 +113,7 @@ def main(
     with errors_in_one_line("hm-eval"):
         start = time.monotonic()
         gates = [parse_gate(text) for text in gate_texts]
-        _configure()
+        keep_compiled()
         look_in_working_directory()
         arguments = sort_arguments(words)
         plan = _plan(arguments, splits, out, metrics_only, _user_model(model))
@@ -124,17 +123,9 @@ def main(
         if output_format == "json":
             click.echo(to_json(results), nl=False)
         else:
-            click.echo(results_text(results, output_format))
+            echo(results_text(results, output_format))
         _print_summary(arguments, plan, model, time.monotonic() - start, output_format)
         _pass_gates(gates, results)
-
-
-def _configure() -> None:
-    """Set up the compilation cache of JAX, so that a repeated evaluation starts faster."""
-    directory = cache_directory()
-    if directory is not None:
-        jax.config.update("jax_compilation_cache_dir", str(directory))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 
 def _plan(
@@ -179,7 +170,7 @@ def _print_summary(
     elif len(arguments.subjects) > 1:
         lines.append(f"To compare them: {shlex.join(['hm-eval', 'compare', str(plan.out)])}")
     if output_format == "table":
-        click.echo("\n" + "\n".join(lines))
+        echo("\n" + "\n".join(lines))
     else:
         say("hm-eval: " + lines[0])
 

@@ -17,6 +17,7 @@ from hypermagnetics.generate.run import Processes, generate
 from hypermagnetics.log import Progress, errors_in_one_line, in_bytes
 from hypermagnetics.recipes import describe_recipe, shipped_recipes
 from hypermagnetics.sources.kinds import KINDS
+from hypermagnetics.subcommands import echo
 
 _SECONDS_TO_START = 3
 """Time of imports and compilation."""
@@ -28,7 +29,7 @@ _BYTES_PER_SECOND = 5e8
 def _list_recipes(context: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted:
         for name in shipped_recipes("dataset"):
-            click.echo(f"{name:<20} {describe_recipe(name, 'dataset')}")
+            echo(f"{name:<20} {describe_recipe(name, 'dataset')}")
         context.exit()
 
 
@@ -90,7 +91,7 @@ def main(
         parsed = load_recipe(DatasetRecipe, "dataset", recipe, overrides)
         plan = make_plan(parsed, storage_format, compression)
         if dry_run:
-            click.echo(_describe(plan, out))
+            echo(_describe(plan, out))
             return
         if overwrite:
             remove_dataset(out)
@@ -110,7 +111,7 @@ def _generate(plan: Plan, out: Path, processes: Processes | None) -> None:
     with Progress("hm-generate", plan.num_samples, "samples") as progress:
         _, num_made = generate(plan, out, progress, processes)
     seconds = time.monotonic() - start
-    click.echo(
+    echo(
         f"Wrote {out}: {plan.num_samples} samples, {in_bytes(plan.num_bytes)}, in {seconds:.1f} s "
         f"({num_made / seconds:.0f} samples/s).\n"
         f"Next: hm-train {shlex.quote(str(out))} RUN"

@@ -166,8 +166,5 @@ def _layout(recipe: DatasetRecipe, name: str, size: SampleSize) -> SplitLayout:
             else None
         ),
         samples_per_shard=per_grid,
-        max_sources=size.max_sources,
-        source_size=size.source_size,
-        num_points=size.num_points,
-        dim=size.dim,
+        **size._asdict(),
     ).with_shards_of(recipe.storage.shard_mb * 1e6)

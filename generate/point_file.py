@@ -1,5 +1,6 @@
 """Points of evaluation from a file of a user."""
 
+import codecs
 import hashlib
 import io
 import warnings
@@ -57,6 +58,8 @@ def _parse(content: bytes, path: Path) -> np.ndarray:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # numpy warns of a file without rows
             delimiter = "," if path.suffix == ".csv" else None
+            # Spreadsheets write a byte order mark.
+            file = io.BytesIO(content.removeprefix(codecs.BOM_UTF8))
             return np.loadtxt(file, delimiter=delimiter, ndmin=2, encoding="utf-8")
     except (ValueError, MemoryError, EOFError, OverflowError) as error:
         reason = " ".join(str(error).split())[:200]

@@ -74,9 +74,10 @@ def test_a_bar_counts_like_the_lines(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(sys, "stderr", terminal := Terminal())
     with Progress("hm-train", 100, "steps") as shown:
+        shown.advance(5)
         shown.skip(60)
-        assert (shown._bar.n, shown._bar.initial) == (60, 60)
-        shown.advance(40, "loss 0.5")
+        assert (shown._bar.n, shown._bar.initial) == (65, 60)
+        shown.advance(35, "loss 0.5")
         assert shown._bar.n == 100
         shown.tell("below")
     text = terminal.getvalue()

@@ -126,7 +126,7 @@ def test_subjects_keep_their_order_and_have_names_of_their_own(
 
 
 def test_nothing_to_evaluate_is_refused(discs: Dataset, tmp_path: Path) -> None:
-    """An empty list would else give an empty table."""
+    """An empty list would else give an empty table, or a division by zero."""
     with pytest.raises(RunError, match="got 0 subjects and 1 datasets"):
         evaluate([], discs, out=tmp_path / "report")
     with pytest.raises(RunError, match="got 1 subjects and 0 datasets"):

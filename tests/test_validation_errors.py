@@ -119,6 +119,13 @@ CASES: list[tuple[str, Edit, str]] = [
         "'files.3.sha256' must match pattern '^[0-9a-f]{64}$'; got 'zz' (",
     ),
     ("manifest", edited("files", 3, 2, value=-1), "'files.3.first_sample' must be greater than"),
+    (
+        "manifest",
+        edited("files", 3, 5, value=_ABSENT),
+        "'files.3.sha256' must be given; got",
+    ),
+    ("manifest", edited("files", 3, value=list("1234567")), "'files.3' must have "),
+    ("manifest", edited("files", 3, value="x"), "'files.3' must be an array"),
     ("manifest", edited(*LAYOUT, "dim", value="2"), "layout.dim' must be a valid integer; got '2'"),
     (
         "manifest",

@@ -8,7 +8,7 @@ import click
 import jax
 
 import hypermagnetics
-from hypermagnetics.compilation_cache import cache_directory
+from hypermagnetics.compilation_cache import keep_compiled
 from hypermagnetics.config import load_recipe
 from hypermagnetics.data import Dataset
 from hypermagnetics.errors import InterruptedRunError, RunError, RunWriteError
@@ -16,7 +16,7 @@ from hypermagnetics.log import errors_in_one_line, per_cent, say
 from hypermagnetics.models.user import import_user_model
 from hypermagnetics.recipes import describe_recipe, shipped_recipes
 from hypermagnetics.run_files import RunFiles
-from hypermagnetics.subcommands import CommandOrSubcommand
+from hypermagnetics.subcommands import CommandOrSubcommand, echo
 from hypermagnetics.train.checkpoint import full_disk_named
 from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.directory import IfExists, recipe_of
@@ -35,7 +35,7 @@ _DEFAULT_RECIPE = "demo"
 def _list_recipes(context: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted:
         for name in shipped_recipes("training"):
-            click.echo(f"{name:<20} {describe_recipe(name, 'training')}")
+            echo(f"{name:<20} {describe_recipe(name, 'training')}")
         context.exit()
 
 
@@ -58,8 +58,8 @@ def _export(run: Path, out: Path, overwrite: bool, model: str | None) -> None:
             look_in_working_directory()
             user_model = import_user_model(model, "--model")
         export_run(run, out, overwrite=overwrite, user_model=user_model)
-        click.echo(f"Wrote {out}: potential.jaxexport and field.jaxexport.")
-        click.echo(f"Next: read {out / 'README.md'}, which shows how to call them.")
+        echo(f"Wrote {out}: potential.jaxexport and field.jaxexport.")
+        echo(f"Next: read {out / 'README.md'}, which shows how to call them.")
 
 
 _COMMANDS: dict[str, click.Command] = {"export": _export, "plot": plot, "sweep": sweep_command}
@@ -191,17 +191,13 @@ def _train(recipe: TrainingRecipe, dataset: Dataset, files: RunFiles, choice: If
     start = time.monotonic()
     _configure(recipe)
     outcome, _ = make_run(recipe, dataset, files, choice, quiet=False)
-    click.echo(_summary(outcome, recipe, dataset, files, time.monotonic() - start))
+    echo(_summary(outcome, recipe, dataset, files, time.monotonic() - start))
 
 
 def _configure(recipe: TrainingRecipe) -> None:
     """Set options of JAX for the whole process."""
     jax.config.update("jax_default_matmul_precision", recipe.compute.matmul)
-    directory = cache_directory()
-    if directory is not None:
-        jax.config.update("jax_compilation_cache_dir", str(directory))
-        # What compiles faster than this is not worth a file.
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+    keep_compiled()
 
 
 def _summary(

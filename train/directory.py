@@ -145,7 +145,7 @@ def _refuse_another_run(files: RunFiles, recipe: TrainingRecipe, now: Provenance
         raise RunError(
             f"A resumed run must keep its recipe, except for {free}; got another {some} than "
             f"{files.recipe}. Leave out --recipe and other --set (in Python, recipe and other "
-            "keys), or choose another RUN."
+            "keys), or choose another directory."
         )
     try:
         before = json.loads(files.provenance.read_text(encoding="utf-8"))["dataset_sha256"]

@@ -79,12 +79,15 @@ def fmm3d(columns: SourceColumns, tolerance: float = 1e-3) -> Subject:
     Raises:
         RunError: If fmm3d is not available; see `why_no_fmm3d`.
     """
-    why = why_no_fmm3d(columns)
-    if why is not None:
+    if columns.dim != 3:
         raise RunError(
-            "A comparison with fmm3d must have sources in three dimensions and the package "
-            f"fmm3dpy; got: {why.removeprefix('fmm3d is left out: ').rstrip('.')} "
-            "(baselines.fmm3d). Leave it out, or install the extra `peers`."
+            "A comparison with fmm3d must have sources in three dimensions; got sources in "
+            f"{columns.dim} (baselines.fmm3d). Leave it out."
+        )
+    if importlib.util.find_spec("fmm3dpy") is None:
+        raise RunError(
+            "A comparison with fmm3d must have the package fmm3dpy; got an environment without it "
+            "(baselines.fmm3d). Give pip install 'hypermagnetics[peers]', or leave fmm3d out."
         )
     model = Fmm3d(tolerance)
     return Subject(

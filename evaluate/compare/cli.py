@@ -14,6 +14,7 @@ from hypermagnetics.evaluate.compare.report import (
 )
 from hypermagnetics.evaluate.results.tables import TableFormat, table_text
 from hypermagnetics.log import errors_in_one_line
+from hypermagnetics.subcommands import echo
 
 
 @click.command(name="compare", epilog="Example:  hm-eval compare first/eval second/eval")
@@ -38,6 +39,6 @@ def compare(files: tuple[Path, ...], output_format: TableFormat | Literal["json"
         if output_format == "json":
             click.echo(compared_json(rows))
             return
-        click.echo(table_text(compared_table(rows), output_format))
+        echo(table_text(compared_table(rows), output_format))
         if output_format == "table":
-            click.echo("\n" + "\n".join(sentences(rows)))
+            echo("\n" + "\n".join(sentences(rows)))

@@ -86,7 +86,11 @@ def _read(path: Path) -> Results:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        got = str(error.strerror).lower() if isinstance(error, OSError) else "bytes, not text"
+        got = (
+            str(error.strerror or error).lower()
+            if isinstance(error, OSError)
+            else "bytes, not text"
+        )
         raise HypermagneticsError(
             f"A file to compare must be a {RESULTS_NAME} of hm-eval; got {got} ({path}). Check the "
             "path, or run hm-eval again."

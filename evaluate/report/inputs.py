@@ -1,9 +1,11 @@
 """Inputs of the figures and tables: the whole report, and the errors on one split within it."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal, get_args
+
+import numpy as np
 
 from hypermagnetics.evaluate.measuring.detail import Evaluated, QuantityDetail, Rank
 from hypermagnetics.evaluate.report.chart_axes import Look, looks
@@ -35,6 +37,15 @@ class SplitErrors:
     def choice(self) -> dict[str, str]:
         """Choices of the reader that show these errors."""
         return {"data": data_name(self), "quantity": self.quantity}
+
+    def only(self, subject: str) -> "SplitErrors":
+        """The errors of one subject alone, as other processes get copies of all that they draw."""
+        return replace(
+            self,
+            scores={subject: self.scores[subject]},
+            details={subject: self.details[subject]},
+            looks={subject: self.looks[subject]},
+        )
 
     def figure(self, kind: str, draw: Callable[["SplitErrors"], Picture]) -> Undrawn:
         """A figure of all subjects, and no other choice of the reader."""
@@ -82,4 +93,6 @@ def scores_of(evaluation: Evaluation, quantity: Quantity) -> QuantityScores:
 
 
 def _detail_of(evaluated: Evaluated, quantity: Quantity) -> QuantityDetail:
-    return evaluated.potential if quantity == "potential" else evaluated.field
+    detail = evaluated.potential if quantity == "potential" else evaluated.field
+    # Errors of all samples are for maps; here they would be copied to other processes in vain.
+    return replace(detail, sample_relative_l2=np.empty(0))

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from hypermagnetics.errors import RunError
 from hypermagnetics.evaluate.report.chart_axes import drawable, framed, labelled, logarithmic
 from hypermagnetics.evaluate.report.figures import Note, Undrawn, csv_text
 from hypermagnetics.evaluate.report.formats import per_cent
@@ -49,7 +48,7 @@ def read_learning_curve(run: Path) -> LearningCurve | None:
             for record in records
             if "validation" in record
         ]
-    except (OSError, RunError, ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
     if not training and not validation:
         return None

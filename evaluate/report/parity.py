@@ -25,7 +25,11 @@ def parity(errors: SplitErrors) -> Iterator[Undrawn]:
     """Counts of pairs of true and predicted values, for each subject that is shown in detail."""
     for subject in errors.details:
         words = ("parity", errors.quantity, subject, errors.dataset, errors.split)
-        yield Undrawn(words, {**errors.choice, "subject": subject}, partial(_plot, errors, subject))
+        yield Undrawn(
+            words,
+            {**errors.choice, "subject": subject},
+            partial(_plot, errors.only(subject), subject),
+        )
 
 
 def _plot(errors: SplitErrors, subject: str) -> Picture:

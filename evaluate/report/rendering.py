@@ -58,7 +58,7 @@ class Rendered:
     """An image in both forms. Equal pictures have equal bytes."""
 
     svg: str
-    """Drawn in currentColor, without a background."""
+    """Drawn in currentColor, without a background; of a view in space, its picture on white."""
     size: tuple[float, float]
     """Width and height of the SVG, in its units."""
     png: bytes

@@ -27,14 +27,14 @@ def from_json(text: str, path: Path) -> Results:
 
     Args:
         text: From `to_json`, of this release or of another one with the same schema. Keys that
-            are not in `Results` are passed over.
+            are not in the records are passed over.
         path: Path of the file, for messages.
 
     Returns:
         The results.
 
     Raises:
-        HypermagneticsError: If the text is of another schema.
+        HypermagneticsError: If the text is not that of a results.json, or is of another schema.
     """
     try:
         version = _Version.model_validate_json(text).schema_

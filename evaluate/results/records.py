@@ -1,7 +1,8 @@
 """Results of an evaluation as plain values: the content of results.json.
 
 Errors are fractions of the truth. A number that is not finite is null in the file. A record that
-gains a key within a schema gives it a default, so that files of earlier releases are still read.
+gains a key within a schema gives it a default, so that files of earlier releases are still read; a
+further `SubjectKind` needs a further schema.
 """
 
 from dataclasses import dataclass

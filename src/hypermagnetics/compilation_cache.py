@@ -6,8 +6,22 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
+import jax
+
 _VARIABLE = "JAX_COMPILATION_CACHE_DIR"
 """JAX's own variable, which takes precedence if set; empty for no cache."""
+
+
+_LEAST_SECONDS = 0.2
+"""What compiles faster than this is not worth a file."""
+
+
+def keep_compiled() -> None:
+    """Let JAX keep compiled programs on disk, for this whole process, where there is a place."""
+    directory = cache_directory()
+    if directory is not None:
+        jax.config.update("jax_compilation_cache_dir", str(directory))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", _LEAST_SECONDS)
 
 
 def cache_directory() -> Path | None:
@@ -22,7 +36,10 @@ def cache_directory() -> Path | None:
     """
     if _VARIABLE in os.environ:
         return None
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    try:
+        root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:  # no HOME, and a user whom the machine does not know, as in containers
+        return None
     kind = hashlib.sha256(_processor().encode()).hexdigest()[:12]
     directory = root / "hypermagnetics" / f"jax-{version('jaxlib')}-{kind}"
     try:

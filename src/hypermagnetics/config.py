@@ -199,7 +199,7 @@ def _read(kind: RecipeKind, recipe: str) -> _Table:
             f"Check the path, or take a shipped recipe: {', '.join(shipped_recipes(kind))}."
         )
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # some editors write a byte order mark
         table = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise RecipeError(

@@ -4,9 +4,36 @@ Every message reads `<what> must <rule>; got <value> (<where>). <What to do>.` A
 as one line and ends with exit code 2; any other exception is a bug and keeps its traceback.
 """
 
+import unicodedata
+
+_CONTROLS = ("Cc", "Cf", "Cs", "Zl", "Zp")
+"""Categories of characters that steer a terminal, or that it cannot show."""
+
+
+def printable(text: str, kept: str = "\n") -> str:
+    r"""The text with control characters escaped, so that text of a file cannot steer a terminal.
+
+    Args:
+        text: Any text.
+        kept: Control characters that stay.
+
+    Returns:
+        The text, with each of the others as in Python's literals, such as "\x1b".
+    """
+    return "".join(
+        character.encode("unicode_escape").decode()
+        if unicodedata.category(character) in _CONTROLS and character not in kept
+        else character
+        for character in text
+    )
+
 
 class HypermagneticsError(ValueError):
-    """Invalid input; the message explains the remedy."""
+    """Invalid input; the message explains the remedy, in one line."""
+
+    def __init__(self, message: str) -> None:
+        """Escape control characters and line ends, which names and files may hold."""
+        super().__init__(printable(message, kept=""))
 
 
 class RecipeError(HypermagneticsError):

@@ -1,15 +1,16 @@
 """Messages on stderr: progress, and errors in one line."""
 
+import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Protocol, runtime_checkable
 
 from tqdm import tqdm
 
-from hypermagnetics.errors import HypermagneticsError
+from hypermagnetics.errors import HypermagneticsError, printable
 
 _SECONDS_BETWEEN_LINES = 5.0
 _REFUSED = 2
@@ -17,8 +18,44 @@ _INTERRUPTED = 130
 
 
 def say(text: str) -> None:
-    """Write one line to stderr."""
-    tqdm.write(text, file=sys.stderr)
+    """Write one line to stderr; control characters are escaped.
+
+    Messages are a courtesy: where they cannot be written, since the reader has gone or the disk of
+    a log is full, they are lost, and nothing else is.
+    """
+    with _courtesy():
+        tqdm.write(printable(text), file=sys.stderr)
+
+
+@contextmanager
+def _courtesy() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError) as error:  # a ValueError if the stream is closed
+        if isinstance(error, BrokenPipeError):
+            _silence_stderr()
+
+
+def _silence_stderr() -> None:
+    """Send all that still comes to /dev/null, also from the end of the interpreter."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stderr.fileno())
+    os.close(nowhere)
+
+
+def _open_closed_streams() -> None:
+    """Open /dev/null where standard streams are closed, so that no other file takes their place."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, os.fdopen(nowhere, "w" if number else "r", encoding="utf-8"))
 
 
 @contextmanager
@@ -33,6 +70,7 @@ def errors_in_one_line(program: str) -> Iterator[None]:
             permission), with 130 after Ctrl-C. Any other exception is a bug and passes with its
             traceback.
     """
+    _open_closed_streams()
     try:
         yield
     except HypermagneticsError as error:
@@ -49,6 +87,12 @@ def errors_in_one_line(program: str) -> Iterator[None]:
             "finished work is kept."
         )
         raise SystemExit(_REFUSED) from error
+    finally:
+        try:
+            sys.stderr.flush()
+        except (OSError, ValueError):  # else the interpreter would end with an error of its own
+            with suppress(OSError, ValueError):
+                _silence_stderr()
 
 
 @runtime_checkable
@@ -130,22 +174,26 @@ class Progress:
     ) -> None:
         if kind is None:
             self._end()
-        self._bar.close()
+        with _courtesy():
+            self._bar.close()
 
     def skip(self, count: int) -> None:
         """Count units that an earlier process finished."""
         self._done += count
         self._skipped += count
         # Not by update(), which takes them into the rate.
-        self._bar.n = self._bar.initial = self._bar.last_print_n = self._done
-        self._bar.refresh()
+        self._bar.n = self._bar.last_print_n = self._done
+        self._bar.initial = self._skipped
+        with _courtesy():
+            self._bar.refresh()
 
     def advance(self, count: int, note: str = "") -> None:
         """Count finished units, and show `note` behind the rate."""
         self._done += count
         self._note = note
-        self._bar.set_postfix_str(note, refresh=False)
-        self._bar.update(count)
+        with _courtesy():
+            self._bar.set_postfix_str(note, refresh=False)
+            self._bar.update(count)
         if self._done >= self._total:
             self._end()
         elif not self._terminal and time.monotonic() - self._last_line > _SECONDS_BETWEEN_LINES:
@@ -158,7 +206,8 @@ class Progress:
     def _end(self) -> None:
         if not self._ended:
             self._ended = True
-            self._bar.close()
+            with _courtesy():
+                self._bar.close()
             if not self._terminal:
                 self._line()
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hypermagnetics.errors import RunError
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from hypermagnetics.log import say
 
 MODEL_NAME = "model.hm"
 RECIPE_NAME = "recipe.json"
@@ -115,8 +117,38 @@ class RunFiles:
         return sorted(int(match[1]) for match in found if match)
 
 
+class _ValidationErrors(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    loss: float | None
+    potential_median_relative_error: float | None
+    field_median_relative_error: float | None
+
+
+class _MetricsLine(BaseModel):
+    """Keys of a line of metrics.jsonl that programs compute with; it may have others."""
+
+    model_config = ConfigDict(strict=True)
+
+    step: int
+    validation: _ValidationErrors | None = None
+    loss: float | None = None
+    steps: int | None = None
+    seconds_per_step: float | None = None
+    samples_per_second: float | None = None
+    wait_share: float | None = None
+    compiles: bool | None = None
+
+    @model_validator(mode="after")
+    def _times_are_of_steps(self) -> "_MetricsLine":
+        times = (self.seconds_per_step, self.samples_per_second, self.wait_share)
+        if any(time is not None for time in times) and (self.steps is None or times[0] is None):
+            raise ValueError("number of steps and their time")
+        return self
+
+
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """Read the lines of a metrics.jsonl.
+    """Read the lines of a metrics.jsonl; one that is damaged costs that line, and a message.
 
     Args:
         path: The file. Text behind the last line end is still being written, or was when the run
@@ -124,21 +156,15 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 
     Returns:
         The lines, each with its `step`; none if there is no file.
-
-    Raises:
-        RunError: If a line is damaged.
     """
     lines = path.read_bytes().split(b"\n")[:-1] if path.is_file() else []
     found = []
     for number, line in enumerate(lines, 1):
         record = parsed_metrics(line)
         if record is None:
-            raise RunError(
-                f"A line of {path.name} must be a JSON object with a step; got {line[:40]!r} "
-                f"({path}, line {number}). Resume the run (hm-train --resume), which cuts off "
-                "unreadable lines and repeats their steps."
-            )
-        found.append(record)
+            say(f"Line {number} of {path} is damaged and is left out: {line[:40]!r}.")
+        else:
+            found.append(record)
     return found
 
 
@@ -146,6 +172,8 @@ def parsed_metrics(line: bytes) -> dict[str, Any] | None:
     """A line of a metrics.jsonl; None if it is damaged."""
     try:
         record = json.loads(line)
+        _MetricsLine.model_validate(record)
     except (ValueError, RecursionError):
         return None
-    return record if isinstance(record, dict) and type(record.get("step")) is int else None
+    assert isinstance(record, dict), "the model takes nothing else"
+    return record

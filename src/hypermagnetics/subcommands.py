@@ -1,9 +1,11 @@
-"""A command line that runs by itself and has subcommands besides."""
+"""Command lines: one that runs by itself and has subcommands besides, and its output."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import click
+
+from hypermagnetics.errors import printable
 
 
 class CommandOrSubcommand(click.Command):
@@ -41,3 +43,8 @@ class CommandOrSubcommand(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command of the context."""
         return super().invoke(ctx) if ctx.command is self else ctx.command.invoke(ctx)
+
+
+def echo(text: str) -> None:
+    """Write lines to stdout; control characters are escaped, as text of files may hold some."""
+    click.echo(printable(text))

@@ -56,6 +56,8 @@ def first_misfit(error: ValidationError, schema: Schema, whole: str) -> Misfit:
     elif kind == "refused":
         keys.append(context["key"])
         rule, got = context["rule"], _shown(context["got"])
+    elif kind.startswith("unexpected_"):  # as older releases of pydantic say of a row
+        rule = "have no further entry"
     elif kind == "json_invalid":
         rule, got = "be JSON", f"invalid JSON: {context['error']}"
     if kind in ("missing", "missing_argument", "union_tag_not_found"):
@@ -83,7 +85,7 @@ def _follow(root: Schema, location: Sequence[int | str]) -> tuple[list[str], lis
         if children:
             # An entry of a NamedTuple has a name, which is its title.
             titled = isinstance(part, int) and "title" in children[0]
-            keys.append(children[0]["title"].lower().replace(" ", "_") if titled else str(part))
+            keys.append(_name(children[0]) if titled else str(part))
             tables = _tables(children, root)
         else:
             tables = [table for table in tables if _is_member(table, part)] or tables
@@ -92,15 +94,22 @@ def _follow(root: Schema, location: Sequence[int | str]) -> tuple[list[str], lis
 
 def _children(table: Schema, part: int | str) -> list[Schema]:
     """The nodes of a JSON schema below one of its tables."""
+    rows = table.get("prefixItems", ())
     if isinstance(part, int):
-        rows = table.get("prefixItems", ())
         return [rows[part]] if part < len(rows) else [table["items"]] if "items" in table else []
+    if named := [row for row in rows if _name(row) == part]:
+        return named
     if part in table.get("properties", {}):
         return [table["properties"][part]]
     if isinstance(others := table.get("additionalProperties"), dict):
         return [others]
     patterns = table.get("patternProperties", {})
     return [node for rule, node in patterns.items() if re.search(rule, part)]
+
+
+def _name(entry: Schema) -> str:
+    """Name of an entry of a row, from its title."""
+    return str(entry.get("title", "")).lower().replace(" ", "_")
 
 
 def _is_member(table: Schema, name: int | str) -> bool:

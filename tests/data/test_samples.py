@@ -175,6 +175,12 @@ def test_other_samples_are_copies(dataset: Dataset, index: Any) -> None:
         (np.zeros((2, 2), np.int64), r"int64 of shape \(2, 2\)"),
         (np.array(3), r"int64 of shape \(\)"),
         (np.array(["3"]), "<U1"),
+        (2.7, r"2\.7"),
+        (np.float32(2.7), r"np\.float32\(2\.7\)"),
+        (True, "a truth value"),
+        (np.True_, "a truth value"),
+        (None, "None"),
+        (..., "Ellipsis"),
     ],
     ids=repr,
 )

@@ -254,7 +254,7 @@ def test_a_model_file_keeps_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize("config", [_LAYER, _SPLIT, LinearConfig(width=4)], ids=lambda c: c.name)
 def test_asinh_does_not_break_what_superposes_by_construction(config: ModelConfig) -> None:
     """It is refused, with the reason."""
-    reason = r"values must be 'linear' .* superpose .* sinh of a sum is no sum"
+    reason = r"values must be 'linear' .* additive over sources, as sinh of a sum is no sum of sinh"
     with pytest.raises(RecipeError, match=reason):
         model_of(config, "asinh", "dataset")
 

@@ -1,7 +1,7 @@
 """Records of evaluations, made by hand from predictions, and models that make them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -214,7 +214,7 @@ def _scores(errors: Errors, num_sources: np.ndarray) -> QuantityScores:
         ),
         by_body={"disc": _group(errors.relative, errors.relative.size)},
         by_num_sources={
-            str(number): scores(errors.of(num_sources == number)) for number in numbers
+            str(number): scores(_some(errors, num_sources == number)) for number in numbers
         },
     )
 
@@ -226,6 +226,10 @@ def _quantiles(relative: np.ndarray) -> Quantiles:
 
 def _group(relative: np.ndarray, whole: int) -> GroupScores:
     return GroupScores(**vars(_quantiles(relative)), share_of_points=relative.size / whole)
+
+
+def _some(errors: Errors, chosen: np.ndarray) -> Errors:
+    return Errors(*(getattr(errors, entry.name)[chosen] for entry in fields(Errors)))
 
 
 def _detail(errors: Errors, true: np.ndarray, predicted: np.ndarray) -> QuantityDetail:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from hypermagnetics.run_files import read_metrics
 from hypermagnetics.train.metrics_log import MetricsLog, wait_share
 
 UNREADABLE = {
@@ -23,18 +24,25 @@ UNREADABLE = {
     "zeros": bytes(64),
     "empty": b"",
     "deep": b"[" * 100_000,
+    "a time of no steps": b'{"step": 2, "seconds_per_step": 0.1, "stepr": 4}',
+    "steps in words": b'{"step": 2, "seconds_per_step": 0.1, "steps": "4"}',
+    "a validation without a loss": b'{"step": 2, "validation": {}}',
 }
 
 
 @pytest.mark.parametrize("line", UNREADABLE.values(), ids=UNREADABLE)
-def test_what_is_kept_ends_with_an_unreadable_line(tmp_path: Path, line: bytes) -> None:
-    """Whatever a kill or a disk left there."""
+def test_an_unreadable_line_costs_that_line(
+    tmp_path: Path, line: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever a kill or a disk left there; the reader says which one it was."""
     path = tmp_path / "metrics.jsonl"
     path.write_bytes(b'{"step": 1}\n' + line + b'\n{"step": 3}\n')
+    assert [record["step"] for record in read_metrics(path)] == [1, 3]
+    assert f"Line 2 of {path} is damaged" in capsys.readouterr().err
     log = MetricsLog(path, 3)
     log.write({"step": 4})
     log.close()
-    assert path.read_text() == '{"step": 1}\n{"step": 4}\n'
+    assert path.read_text() == '{"step": 1}\n{"step": 3}\n{"step": 4}\n'
 
 
 def test_lines_past_the_checkpoint_are_cut_off(tmp_path: Path) -> None:

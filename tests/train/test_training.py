@@ -146,6 +146,8 @@ def test_changed_keys_are_the_innermost_that_differ() -> None:
     other = small_recipe("seed=5", "data.points_per_step=6", "objective.terms.field.weight=2.0")
     expected = ("seed", "data.points_per_step", "objective.terms.field.weight")
     assert changed_keys(before.resolved, other.resolved) == expected
+    null = small_recipe("optimiser.arguments.clipping_threshold=null")
+    assert changed_keys(before, null) == ("optimiser.arguments.clipping_threshold",)
     another = small_recipe("model={name='linear', width=8, depth=1}")
     assert "model.name" in changed_keys(before.resolved, another.resolved)
 

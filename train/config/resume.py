@@ -12,6 +12,9 @@ class _MayChange:
 MAY_CHANGE = _MayChange()
 """Mark of a key that no step depends on, in its `Annotated`; of a section, for all of its keys."""
 
+_ABSENT = object()
+"""Value of a key that a table lacks; null is a value, as of an optimiser's argument."""
+
 
 def changeable_keys(schema: type[Config], above: str = "") -> Iterator[str]:
     """Yield the keys with the mark, below those of their sections; dots separate tables."""
@@ -49,7 +52,7 @@ def _differences(
     before: Mapping[str, object], now: Mapping[str, object], above: str
 ) -> Iterator[str]:
     for name in dict.fromkeys((*before, *now)):
-        first, second = before.get(name), now.get(name)
+        first, second = before.get(name, _ABSENT), now.get(name, _ABSENT)
         if isinstance(first, Mapping) and isinstance(second, Mapping):
             yield from _differences(first, second, f"{above}{name}.")
         elif first != second:

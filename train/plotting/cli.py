@@ -8,6 +8,7 @@ from hypermagnetics.errors import RunError
 from hypermagnetics.files import atomic_file
 from hypermagnetics.log import errors_in_one_line
 from hypermagnetics.run_files import RunFiles
+from hypermagnetics.subcommands import echo
 from hypermagnetics.train.plotting.figure import plot_runs
 from hypermagnetics.train.plotting.history import read_history
 
@@ -37,4 +38,4 @@ def plot(runs: tuple[Path, ...], out: Path | None) -> None:
         target = out or (RunFiles(runs[0]).plot if len(runs) == 1 else _SEVERAL)
         with atomic_file(target) as file:
             file.write(png)
-        click.echo(f"Wrote {target}.")
+        echo(f"Wrote {target}.")

@@ -59,7 +59,7 @@ def read_history(run: Path) -> History:
         compiled have none, unless there are no others.
 
     Raises:
-        RunError: If there is no run, it has logged nothing, or a line of its log is none.
+        RunError: If there is no run, or it has logged nothing.
     """
     files = RunFiles(run)
     if not files.recipe.is_file():

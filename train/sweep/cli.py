@@ -10,6 +10,7 @@ from hypermagnetics.config import load_recipe
 from hypermagnetics.data import Dataset
 from hypermagnetics.errors import InterruptedRunError, RecipeError, RunError, RunWriteError
 from hypermagnetics.log import Progress, errors_in_one_line, say
+from hypermagnetics.subcommands import echo
 from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.signals import exit_code
 from hypermagnetics.train.sweep.config import read_sweep
@@ -61,14 +62,14 @@ def sweep_command(
             raise SystemExit(exit_code(error)) from error
         trials = ranked(found, plan.search.metric)
         if math.isinf(trials[0].score(plan.search.metric)):
-            click.echo(text_table(trials, list(plan.keys)), err=True)
+            say(text_table(trials, list(plan.keys)))
             raise RunError(
                 f"A sweep must have a finished trial; got none among {len(trials)} ({directory}). "
                 "Mend the errors listed above and give the same command with --retry-failed, or "
                 "begin another sweep."
             )
         write_report(plan, files, trials)
-        click.echo(_summary(plan, files, trials))
+        echo(_summary(plan, files, trials))
 
 
 def _plan(recipe: str, file: Path, data: Path | None, overrides: tuple[str, ...]) -> Plan:

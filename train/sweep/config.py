@@ -60,7 +60,7 @@ def read_sweep(file: Path) -> tuple[SweepConfig, dict[str, Dimension]]:
         RecipeError: If it is not there, or does not fit.
     """
     try:
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
+        table = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise RecipeError(
             f"The file of a sweep must be valid TOML; got: {error} ({file}). Mend it, or check "

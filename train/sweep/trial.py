@@ -8,8 +8,6 @@ import time
 from pathlib import Path
 from typing import IO
 
-from pydantic import ValidationError
-
 from hypermagnetics.errors import RecipeError, RunError, RunWriteError
 from hypermagnetics.files import write_text_atomically
 from hypermagnetics.run_files import read_metrics
@@ -17,8 +15,6 @@ from hypermagnetics.train.signals import CANNOT_WRITE, TRY_AGAIN, StopRequest
 from hypermagnetics.train.sweep.ledger import Result, Taken, Trial
 from hypermagnetics.train.sweep.plan import Plan
 from hypermagnetics.train.sweep.sweep_files import SweepFiles
-from hypermagnetics.train.validation import Validation
-from hypermagnetics.validation_errors import first_misfit
 
 _HM_TRAIN = (
     "from hypermagnetics.train.sweep.parent import stop_with_parent; stop_with_parent(); "
@@ -71,10 +67,14 @@ def run_trial(plan: Plan, files: SweepFiles, taken: Taken, stop: StopRequest) ->
 
 
 def _finished(files: SweepFiles, trial: Trial, seconds: float) -> Result:
+    metrics = files.trial(trial.number).metrics
     try:
-        return best_validation(files.trial(trial.number).metrics, seconds)
+        return best_validation(metrics, seconds)
     except RunError as error:
         return Result(state="failed", seconds=seconds, message=str(error))
+    except OSError as error:
+        said = f"The metrics of a run must be readable; got {error} ({metrics}). {_AGAIN}"
+        return Result(state="failed", seconds=seconds, message=said)
 
 
 def _command(plan: Plan, files: SweepFiles, trial: Trial) -> list[str]:
@@ -130,27 +130,18 @@ def best_validation(metrics: Path, seconds: float) -> Result:
         The result of the trial.
 
     Raises:
-        RunError: If the file has no validation, or a damaged one.
+        RunError: If the file has no validation.
     """
-    lines = [line for line in read_metrics(metrics) if "validation" in line]
-    logged = [(int(line["step"]), _validation(line["validation"], metrics)) for line in lines]
-    found = [(each.loss, step, each) for step, each in logged if each.loss is not None]
-    if not found:
+    lines = [line for line in read_metrics(metrics) if line.get("validation")]
+    finite = [line for line in lines if line["validation"]["loss"] is not None]
+    if not finite:
         raise RunError(f"A finished run must log its validations; got none ({metrics}). {_AGAIN}")
-    loss, step, validation = min(found, key=lambda entry: entry[:2])
+    best = min(finite, key=lambda line: (line["validation"]["loss"], line["step"]))
     return Result(
         state="finished",
-        step=step,
-        loss=loss,
-        potential=validation.potential_median_relative_error,
-        field=validation.field_median_relative_error,
+        step=best["step"],
+        loss=best["validation"]["loss"],
+        potential=best["validation"]["potential_median_relative_error"],
+        field=best["validation"]["field_median_relative_error"],
         seconds=seconds,
     )
-
-
-def _validation(logged: object, metrics: Path) -> Validation:
-    try:
-        return Validation.model_validate(logged)
-    except ValidationError as error:
-        misfit = first_misfit(error, Validation.model_json_schema(), "A validation")
-        raise RunError(f"{misfit.text} ({metrics}). {_AGAIN}") from error

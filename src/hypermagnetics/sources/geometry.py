@@ -209,7 +209,7 @@ def vertices(
 
 
 def region_of(gap: _Distances, size: _Distances | float) -> _Distances:
-    """Code of the region among one body alone, see `region_codes`.
+    """Code of the region around one body alone, see `region_codes`.
 
     Args:
         gap: Signed distance from its surface, negative inside [m].

@@ -10,6 +10,7 @@ from refused import refused
 
 from hypermagnetics.errors import HypermagneticsError
 from hypermagnetics.evaluate.results.json_file import from_json, json_schema, to_json
+from hypermagnetics.evaluate.results.records import Physics, Property, Timing
 
 ROOT = Path(__file__).parents[3]
 PLACE = Path("results.json")
@@ -38,9 +39,20 @@ def test_the_documented_schema_is_that_of_the_program():
 
 def test_results_read_back_are_equal():
     """Also numbers that are not finite, which come back as NaN."""
-    written = to_json(results(evaluation(potential=quantity(ci95=None)), notes=("a note",)))
+    timing = Timing("run", "discs", "sources", 1, 4, 24, 0.1, math.nan, 1, 0.025, 0.004)
+    law = Property("flux", math.nan, math.inf, 0)
+    written = to_json(
+        results(
+            evaluation(potential=quantity(ci95=None)),
+            notes=("a note",),
+            timings=(timing,),
+            physics=(Physics("run", "discs", "test-multi", (law,)),),
+        )
+    )
     read = from_json(written, PLACE)
     assert to_json(read) == written
+    assert math.isnan(read.timings[0].spread_seconds)
+    assert math.isnan(read.physics[0].properties[0].median)
     potential = read.evaluations[0].potential
     assert math.isnan(potential.p99_relative_error)
     assert (potential.ci95, potential.by_distance[0].low) == (None, None)

