@@ -225,7 +225,11 @@ def _recompute(dataset: Dataset, fraction: float, tolerance: float, seed: int | 
 
 def _labels_of(dataset: Dataset) -> Compute:
     """A function that computes labels of this dataset's sources in float64."""
-    from hypermagnetics.sources import labels  # with JAX, seconds that only this needs
+    # With JAX, seconds that only this needs.
+    from hypermagnetics.jax_setup import refuse_missing_platform
+    from hypermagnetics.sources import labels
+
+    refuse_missing_platform()
 
     columns = dataset.columns
 

@@ -2,14 +2,15 @@
 
 import json
 import shlex
+import sys
 import time
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Literal
 
 import click
 
 import hypermagnetics
-from hypermagnetics.compilation_cache import keep_compiled
 from hypermagnetics.evaluate.compare.cli import compare
 from hypermagnetics.evaluate.plan import Plan, check_fit, open_datasets
 from hypermagnetics.evaluate.results.gates import (
@@ -24,6 +25,7 @@ from hypermagnetics.evaluate.results.tables import TableFormat, results_text
 from hypermagnetics.evaluate.run import evaluate
 from hypermagnetics.evaluate.subjects.arguments import Arguments, sort_arguments
 from hypermagnetics.evaluate.subjects.opening import open_subjects
+from hypermagnetics.jax_setup import keep_compiled, refuse_missing_platform
 from hypermagnetics.log import Progress, errors_in_one_line, say
 from hypermagnetics.models import Model
 from hypermagnetics.models.user import import_user_model
@@ -113,13 +115,15 @@ def main(
     with errors_in_one_line("hm-eval"):
         start = time.monotonic()
         gates = [parse_gate(text) for text in gate_texts]
+        refuse_missing_platform()
         keep_compiled()
         look_in_working_directory()
         arguments = sort_arguments(words)
-        plan = _plan(arguments, splits, out, metrics_only, _user_model(model))
-        refuse_unknown_splits(gates, [name for one in plan.datasets for name in one.splits])
-        with Progress("hm-eval", plan.num_predictions, "samples") as listener:
-            results = evaluate(plan, listener)
+        with redirect_stdout(sys.stderr):  # of users' code, whose prints would spoil the results
+            plan = _plan(arguments, splits, out, metrics_only, _user_model(model))
+            refuse_unknown_splits(gates, [name for one in plan.datasets for name in one.splits])
+            with Progress("hm-eval", plan.num_predictions, "samples") as listener:
+                results = evaluate(plan, listener)
         if output_format == "json":
             click.echo(to_json(results), nl=False)
         else:

@@ -14,6 +14,7 @@ from hypermagnetics.data import Compression, StorageFormat, remove_dataset
 from hypermagnetics.generate.config import DatasetRecipe
 from hypermagnetics.generate.plan import Plan, make_plan
 from hypermagnetics.generate.run import Processes, generate
+from hypermagnetics.jax_setup import refuse_missing_platform
 from hypermagnetics.log import Progress, errors_in_one_line, in_bytes
 from hypermagnetics.recipes import describe_recipe, shipped_recipes
 from hypermagnetics.sources.kinds import KINDS
@@ -106,6 +107,7 @@ def _prepare() -> None:
 
 
 def _generate(plan: Plan, out: Path, processes: Processes | None) -> None:
+    refuse_missing_platform()
     _prepare()
     start = time.monotonic()
     with Progress("hm-generate", plan.num_samples, "samples") as progress:

@@ -14,7 +14,7 @@ PROGRAMS = ("generate", "train", "evaluate")
 LAYERS = (
     {"errors", "shapes", "validation_errors"},
     {
-        *("recipes", "config", "files", "grids", "log", "user_code", "compilation_cache"),
+        *("recipes", "config", "files", "grids", "log", "user_code", "jax_setup"),
         *("subcommands", "child_processes", "table", "run_files"),
     },
     {"sources", "metrics", "data"},
@@ -36,7 +36,7 @@ ONLY_IN = {
     "wandb": {"train.tracking.wandb"},
     "mlflow": {"train.tracking.mlflow"},
     "matplotlib": {
-        *("pictures.figure", "train.plotting.figure"),
+        *("pictures.figure", "pictures.style", "train.plotting.figure"),
         "train.sweep.picture",
         *(f"evaluate.report.{name}" for name in REPORT_DRAWS),
     },
@@ -175,11 +175,19 @@ def test_children_are_started_in_one_place() -> None:
 def test_jax_is_configured_by_programs_only() -> None:
     """Importing the library changes no global state of JAX; a function for programs may."""
     users = {short(name) for name, file in modules().items() if "jax.config" in file.read_text()}
-    assert users <= {"compilation_cache", *(f"{program}.cli" for program in (*PROGRAMS, "data"))}
+    assert users <= {"jax_setup", *(f"{program}.cli" for program in (*PROGRAMS, "data"))}
     askers = {
         short(name) for name, file in modules().items() if "keep_compiled" in file.read_text()
     }
-    assert askers == {"compilation_cache", "train.cli", "evaluate.cli"}
+    assert askers == {"jax_setup", "train.cli", "evaluate.cli"}
+
+
+def test_pictures_in_files_have_a_style_of_their_own() -> None:
+    """A user's matplotlibrc neither fails them nor changes them."""
+    texts = {short(name): file.read_text() for name, file in modules().items()}
+    drawing = {name for name, text in texts.items() if ".savefig(" in text}
+    assert len(drawing) == 4
+    assert {name for name in drawing if "plain_style(" not in texts[name]} == set()
 
 
 def test_reading_datasets_needs_no_jax() -> None:

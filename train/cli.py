@@ -8,10 +8,10 @@ import click
 import jax
 
 import hypermagnetics
-from hypermagnetics.compilation_cache import keep_compiled
 from hypermagnetics.config import load_recipe
 from hypermagnetics.data import Dataset
 from hypermagnetics.errors import InterruptedRunError, RunError, RunWriteError
+from hypermagnetics.jax_setup import keep_compiled, refuse_missing_platform
 from hypermagnetics.log import errors_in_one_line, per_cent, say
 from hypermagnetics.models.user import import_user_model
 from hypermagnetics.recipes import describe_recipe, shipped_recipes
@@ -19,6 +19,7 @@ from hypermagnetics.run_files import RunFiles
 from hypermagnetics.subcommands import CommandOrSubcommand, echo
 from hypermagnetics.train.checkpoint import full_disk_named
 from hypermagnetics.train.config import TrainingRecipe
+from hypermagnetics.train.devices import Devices
 from hypermagnetics.train.directory import IfExists, recipe_of
 from hypermagnetics.train.export import export_run
 from hypermagnetics.train.notebook import make_run
@@ -190,12 +191,14 @@ def main(
 def _train(recipe: TrainingRecipe, dataset: Dataset, files: RunFiles, choice: IfExists) -> None:
     start = time.monotonic()
     _configure(recipe)
+    say(f"hm-train: computing on {Devices.local(recipe.compute.devices).in_words}.")
     outcome, _ = make_run(recipe, dataset, files, choice, quiet=False)
     echo(_summary(outcome, recipe, dataset, files, time.monotonic() - start))
 
 
 def _configure(recipe: TrainingRecipe) -> None:
     """Set options of JAX for the whole process."""
+    refuse_missing_platform()
     jax.config.update("jax_default_matmul_precision", recipe.compute.matmul)
     keep_compiled()
 

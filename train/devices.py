@@ -68,6 +68,12 @@ class Devices:
         return self.mesh.size
 
     @property
+    def in_words(self) -> str:
+        """Kind and number of the devices, as in "cpu (1 device)"."""
+        count = len(self)
+        return f"{self.mesh.devices.flat[0].device_kind} ({count} device{'s' * (count > 1)})"
+
+    @property
     def everywhere(self) -> NamedSharding:
         """A copy on each device."""
         return NamedSharding(self.mesh, PartitionSpec())

@@ -21,6 +21,7 @@ from hypermagnetics.files import (
 )
 from hypermagnetics.run_files import RunFiles
 from hypermagnetics.train.config import TrainingRecipe, changeable_keys, changed_keys
+from hypermagnetics.train.devices import Devices
 
 _LOCK_NAME = "lock"
 _MOST_KEYS = 3
@@ -38,10 +39,12 @@ class Provenance(Config):
     """Of its manifest, which names every byte."""
     seed: int
     software: dict[str, str]
+    device: str
+    """Kind and number of the devices on which the run began."""
 
     def for_model_file(self) -> dict[str, JsonValue]:
-        """The part for model files: all but the path of the dataset."""
-        return self.model_dump(mode="json", exclude={"dataset"})
+        """The part for model files: all but the path of the dataset and the device."""
+        return self.model_dump(mode="json", exclude={"dataset", "device"})
 
 
 def recipe_of(files: RunFiles, overrides: Sequence[str] = ()) -> TrainingRecipe:
@@ -91,6 +94,7 @@ def check_run(
         software={
             name: version(name) for name in ("hypermagnetics", "jax", "jaxlib", "equinox", "optax")
         },
+        device=Devices.local(recipe.compute.devices).in_words,
     )
     directory = files.directory
     if if_exists == "resume":

@@ -23,16 +23,16 @@ def learning_rate(phase: PhaseConfig) -> optax.Schedule:
         phase: Linear warm-up, then a cosine.
 
     Returns:
-        The schedule; beyond the last step of the phase it stays at its end.
+        The schedule. Step k of a warm-up over w steps has k / w of the peak, so that none is idle;
+        beyond the last step of the phase it stays at its end.
     """
-    warmup_steps = int(phase.warmup_fraction * phase.steps)
-    return optax.warmup_cosine_decay_schedule(
-        init_value=0.0 if warmup_steps else phase.learning_rate,
-        peak_value=phase.learning_rate,
-        warmup_steps=warmup_steps,
-        decay_steps=phase.steps,
-        end_value=phase.final_fraction * phase.learning_rate,
-    )
+    peak, warmup_steps = phase.learning_rate, round(phase.warmup_fraction * phase.steps)
+    rest = max(phase.steps - warmup_steps, 1)
+    cosine = optax.cosine_decay_schedule(peak, rest, alpha=phase.final_fraction)
+    if warmup_steps < 2:  # a single step of a warm-up has the peak already
+        return cosine
+    warmup = optax.linear_schedule(peak / warmup_steps, peak, warmup_steps - 1)
+    return optax.join_schedules([warmup, cosine], [warmup_steps])
 
 
 def make_optimiser(config: MethodConfig, schedule: optax.Schedule) -> optax.GradientTransformation:

@@ -5,13 +5,13 @@ import io
 import re
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
+
+from hypermagnetics.pictures import plain_style
 
 INK = "#101214"
 """The colour of text and axes; on the page it becomes the colour of the surrounding text."""
@@ -19,7 +19,7 @@ INK = "#101214"
 _DOTS_PER_INCH = 100
 _UNITS_PER_INCH = 72
 
-_SETTINGS: dict[Any, object] = {
+_SETTINGS: dict[str, object] = {
     "font.size": 10,
     "axes.edgecolor": INK,
     "axes.labelcolor": INK,
@@ -34,7 +34,6 @@ _SETTINGS: dict[Any, object] = {
     "legend.fontsize": 9,
     "legend.labelcolor": INK,
     "text.color": INK,
-    "text.parse_math": False,  # a dollar sign in the name of a run begins no formula
     "xtick.color": INK,
     "ytick.color": INK,
     "xtick.labelsize": 9,
@@ -97,7 +96,7 @@ def new_figure(width: float, height: float) -> Figure:
 
 def style(name: str = "") -> AbstractContextManager[None]:
     """The style of the report, as a context; ids inside an SVG depend on the name."""
-    return matplotlib.rc_context({**_SETTINGS, "svg.hashsalt": name})
+    return plain_style({**_SETTINGS, "svg.hashsalt": name})
 
 
 def rendered(picture: Picture, name: str) -> Rendered:

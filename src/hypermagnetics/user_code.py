@@ -137,7 +137,7 @@ def must(rule: str, code: object, where: str) -> Iterator[None]:
         yield
     except ExtensionError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # no code of a user decides exit codes
         file = _file_of(code)
         lines = [
             frame.lineno

@@ -4,6 +4,7 @@ import io
 
 import numpy as np
 import pytest
+from matplotlib import rc_context
 from matplotlib.image import imread
 
 from hypermagnetics.data import Block
@@ -40,6 +41,14 @@ def test_every_prediction_can_be_drawn(block, oracle, settings):
     drawing = draw_sample(oracle(**settings), DISCS, block)
     height, width, _ = imread(io.BytesIO(png_of(drawing, "a title"))).shape
     assert width > 2 * height > 1000
+
+
+def test_settings_of_a_user_change_nothing(block, oracle):
+    """Not even LaTeX, which few compute nodes have."""
+    drawing = draw_sample(oracle(), DISCS, block)
+    plain = png_of(drawing, "run $a", dots_per_inch=40)
+    with rc_context({"text.usetex": True, "savefig.dpi": 200, "font.size": 30}):
+        assert png_of(drawing, "run $a", dots_per_inch=40) == plain
 
 
 @pytest.mark.slow

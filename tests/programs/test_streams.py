@@ -1,5 +1,6 @@
 """Streams of programs: messages are a courtesy, and no text of a file steers a terminal."""
 
+import json
 import shutil
 import subprocess
 import sysconfig
@@ -16,7 +17,9 @@ from program_runs import (
     finished_dataset,
     finished_run,
     invoke,
+    run_program,
 )
+from user_modules import user_module
 
 from hypermagnetics.data import Dataset
 
@@ -83,3 +86,66 @@ def test_names_of_subjects_are_escaped(tmp_path: Path) -> None:
     assert ran.code == 0, ran
     assert r"run\x1b]0;title" in ran.stdout
     assert "\x1b" not in ran.stdout + ran.stderr
+
+
+FUNCTIONS = """
+import sys
+import numpy as np
+
+print("imported")
+
+def prints(sources, points):
+    print("called")
+    sys.stdout.write("too")
+    return np.zeros((len(sources), len(points))), np.zeros((len(sources), *points.shape))
+
+def exits(sources, points):
+    sys.exit(0)
+"""
+
+
+def test_prints_of_a_user_do_not_spoil_the_results(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They go to stderr."""
+    with user_module(FUNCTIONS, tmp_path, monkeypatch) as module:
+        data = finished_dataset("zarr").path
+        options = ("--metrics-only", "--format", "json", "--out", tmp_path / "out")
+        ran = invoke("hm-eval", f"{module}:prints", data, *options)
+        assert ran.code == 0, ran
+        assert json.loads(ran.stdout)["subjects"][0]["name"] == f"{module}:prints"
+        assert "called" in ran.stderr
+
+
+def test_a_user_function_does_not_decide_the_exit_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with user_module(FUNCTIONS, tmp_path, monkeypatch) as module:
+        ran = invoke("hm-eval", f"{module}:exits", finished_dataset("zarr").path)
+        assert (ran.code, ran.stdout) == (2, "")
+        assert "got SystemExit: 0 at " in ran.complaints[-1]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("hm-generate", *ONE_SPLIT_RECIPE, "out"),
+        ("hm-data", "verify", "DATA", "--recompute", "0.1"),
+        ("hm-train", "DATA", "out"),
+        ("hm-eval", "RUN", "DATA", "--out", "out"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_a_platform_without_a_device_is_named(tmp_path: Path, command: tuple[str, ...]) -> None:
+    places = {"DATA": finished_dataset("zarr").path, "RUN": finished_run("zarr").path}
+    places["out"] = tmp_path / "out"
+    name, *words = command
+    ran = run_program(
+        name, *(places.get(word, word) for word in words), variables={"JAX_PLATFORMS": "nowhere"}
+    )
+    assert (ran.code, len(ran.complaints)) == (2, 1), ran
+    assert (
+        "JAX must find a device of a platform in JAX_PLATFORMS; got none of 'nowhere'"
+        in (ran.complaints[0])
+    )
+    assert not (tmp_path / "out").exists()

@@ -73,6 +73,7 @@ def test_hm_train_makes_a_whole_run(storage_format: StorageFormat) -> None:
     assert recipe["schedule"]["max_steps"] == 300
     manifest = finished_dataset(storage_format).path / "manifest.json"
     assert provenance["dataset_sha256"] == sha256(manifest)
+    assert provenance["device"].startswith("cpu (")
     records = read_lines(run / "metrics.jsonl")
     losses = [record["loss"] for record in records if "loss" in record]
     assert [record["step"] for record in records if "loss" in record] == list(range(1, 301))

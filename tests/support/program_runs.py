@@ -48,7 +48,9 @@ _LIMIT = (
     "resource.setrlimit(kind, (size, size)); os.execv(sys.argv[3], sys.argv[3:])"
 )
 _LATE_VARIABLES = {"PYTHONPATH", "HM_FAULT"}
-_PROGRESS = re.compile(r"(hm-\w+|checking the dataset): \d+/\d+ \w+, .*|hm-eval: .+ \.\.\.")
+_PROGRESS = re.compile(
+    r"(hm-\w+|checking the dataset): \d+/\d+ \w+, .*|hm-eval: .+ \.\.\.|hm-train: computing on .+"
+)
 
 
 def settings(*pairs: str) -> tuple[str, ...]:

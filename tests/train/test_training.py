@@ -115,8 +115,12 @@ def test_no_checkpoint_is_of_spoilt_parameters(tmp_path: Path, tiny: Dataset) ->
 def test_a_learning_rate_rises_falls_and_stays() -> None:
     """Warm-up to the peak, a cosine to the end, and its last value ever after."""
     phase = PhaseConfig(steps=100, learning_rate=0.5, warmup_fraction=0.1, final_fraction=0.1)
-    values = [float(learning_rate(phase)(step)) for step in (0, 5, 10, 55, 100, 300)]
-    np.testing.assert_allclose(values, [0, 0.25, 0.5, 0.275, 0.05, 0.05], rtol=1e-6)
+    values = [float(learning_rate(phase)(step)) for step in (0, 5, 9, 10, 55, 100, 300)]
+    np.testing.assert_allclose(values, [0.05, 0.3, 0.5, 0.5, 0.275, 0.05, 0.05], rtol=1e-6)
+    single = learning_rate(PhaseConfig(steps=2, learning_rate=1.0, warmup_fraction=0.5))
+    assert float(single(0)) == 1.0
+    rounded = PhaseConfig(steps=100, learning_rate=1.0, warmup_fraction=0.29)
+    assert float(learning_rate(rounded)(0)) == pytest.approx(1 / 29)
     constant = learning_rate(PhaseConfig(steps=10, learning_rate=1.0))
     np.testing.assert_allclose([float(constant(step)) for step in (0, 9, 99)], 1.0)
 

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator
 from pydantic import JsonValue
 
+from hypermagnetics.pictures import plain_style
 from hypermagnetics.train.sweep.config import Metric
 from hypermagnetics.train.sweep.dimensions import Choices, Dimension, Range, text_of
 from hypermagnetics.train.sweep.ledger import Trial, ranked
@@ -53,6 +54,7 @@ class Axis:
     """Height of the bar that holds the lines of equal values."""
 
 
+@plain_style()
 def parallel_coordinates(
     trials: Sequence[Trial], keys: Mapping[str, Dimension], metric: Metric, title: str
 ) -> bytes:

@@ -24,7 +24,7 @@ _SECONDS_BETWEEN_LOOKS = 0.1
 _TAIL_BYTES = 1 << 16
 _MOST_CHARACTERS = 1000
 _AGAIN = "Delete the directory of this trial, then give the same command with --retry-failed."
-_ERROR = re.compile(r"hm-train: (?!\d+/\d+ steps)(.+)|[\w.]*(?:Error|Exception)\b.*")
+_ERROR = re.compile(r"hm-train: (?!\d+/\d+ steps|computing on )(.+)|[\w.]*(?:Error|Exception)\b.*")
 
 
 def run_trial(plan: Plan, files: SweepFiles, taken: Taken, stop: StopRequest) -> Result:

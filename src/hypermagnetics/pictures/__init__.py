@@ -10,3 +10,4 @@ from hypermagnetics.pictures.drawing import one_sample as one_sample
 from hypermagnetics.pictures.drawing import plane_of as plane_of
 from hypermagnetics.pictures.figure import png_of as png_of
 from hypermagnetics.pictures.interpolated import draw_points as draw_points
+from hypermagnetics.pictures.style import plain_style as plain_style

@@ -11,11 +11,13 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from hypermagnetics.pictures.drawing import Drawing
+from hypermagnetics.pictures.style import plain_style
 
 _COLOURS = "RdBu_r"  # diverging, and told apart by colour-blind readers
 _INK = "0.15"
 
 
+@plain_style()
 def png_of(
     drawing: Drawing, title: str, *, dots_per_inch: int = 150, field_lines: bool = True
 ) -> bytes:

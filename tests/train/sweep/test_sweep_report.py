@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib import rc_context
 from program_runs import invoke
 from sweep_plans import plan_of
 
@@ -88,6 +89,13 @@ def test_a_picture_is_drawn(metric: Metric) -> None:
     for some in (ended, [ranked(ended, metric)[0]]):
         picture = parallel_coordinates(some, KEYS, metric, "title")
         assert picture.startswith(b"\x89PNG")
+
+
+def test_settings_of_a_user_change_no_picture() -> None:
+    ended = [trial for trial in trials() if trial.state != "open"]
+    plain = parallel_coordinates(ended, KEYS, "loss", "title")
+    with rc_context({"text.usetex": True, "savefig.dpi": 200, "font.size": 30}):
+        assert parallel_coordinates(ended, KEYS, "loss", "title") == plain
 
 
 @given(st.lists(st.floats(1e-4, 1e-1), min_size=2, unique=True), st.booleans())

@@ -1,4 +1,4 @@
-"""Cache of compiled steps, so that a resumed run need not compile again."""
+"""JAX as the programs use it: its platform, and a cache of compiled programs on disk."""
 
 import hashlib
 import os
@@ -8,12 +8,32 @@ from pathlib import Path
 
 import jax
 
+from hypermagnetics.errors import HypermagneticsError
+
 _VARIABLE = "JAX_COMPILATION_CACHE_DIR"
 """JAX's own variable, which takes precedence if set; empty for no cache."""
 
 
 _LEAST_SECONDS = 0.2
 """What compiles faster than this is not worth a file."""
+
+
+def refuse_missing_platform() -> None:
+    """Refuse a platform on which JAX finds no device.
+
+    Raises:
+        HypermagneticsError: If the environment asks for one.
+    """
+    try:
+        jax.devices()
+    except (RuntimeError, AssertionError) as error:
+        # JAX asserts where it has tried all platforms that were asked for.
+        reason = " ".join(str(error).split())[:200] or "no device"
+        raise HypermagneticsError(
+            "JAX must find a device of a platform in JAX_PLATFORMS; got none of "
+            f"{os.environ.get('JAX_PLATFORMS', '')!r} ({reason}). Install JAX for that platform, "
+            "or unset JAX_PLATFORMS."
+        ) from error
 
 
 def keep_compiled() -> None:
