@@ -27,7 +27,7 @@ class Split:
 
     def __init__(self, manifest: Manifest, place: SplitPlace) -> None:
         """Use `Dataset.split`."""
-        self._manifest = manifest
+        self._manifest, self._place = manifest, place
         self.directory, self.name, self.layout = place.directory, place.split, place.layout
         self._compressed = place.compression != "none"
         self._storage = split_storage(manifest.storage_format, place)
@@ -37,6 +37,10 @@ class Split:
     def __len__(self) -> int:
         """Number of samples."""
         return self.layout.num_samples
+
+    def __reduce__(self) -> tuple[type["Split"], tuple[Manifest, SplitPlace]]:
+        """Copies, also in other processes, map the files anew."""
+        return Split, (self._manifest, self._place)
 
     def block(self, index: int) -> Block:
         """The samples of one block.

@@ -8,20 +8,21 @@ from pathlib import Path
 import jax
 
 from hypermagnetics.data import verify_split
+from hypermagnetics.errors import RunError
 from hypermagnetics.evaluate.dataset_run import (
     Found,
     evaluate_baselines,
     evaluate_dataset,
     record_of,
 )
-from hypermagnetics.evaluate.measuring.sample_file import SampleFile
+from hypermagnetics.evaluate.measuring.sample_file import SampleFile, is_sample_file
 from hypermagnetics.evaluate.plan import OpenedDataset, Plan
 from hypermagnetics.evaluate.report import remove_page, write_report
-from hypermagnetics.evaluate.results.json_file import to_json
+from hypermagnetics.evaluate.results.json_file import is_results, to_json
 from hypermagnetics.evaluate.results.records import DatasetRecord, Results
-from hypermagnetics.files import write_text_atomically
+from hypermagnetics.files import only_writer, write_text_atomically
 from hypermagnetics.log import SILENT, Listener
-from hypermagnetics.run_files import RESULTS_NAME
+from hypermagnetics.run_files import LOCK_NAME, RESULTS_NAME, SAMPLES_NAME
 
 _SOFTWARE = ("hypermagnetics", "jax", "jaxlib", "equinox", "numpy", "scipy")
 
@@ -38,24 +39,55 @@ def evaluate(plan: Plan, listener: Listener = SILENT) -> Results:
 
     Raises:
         DatasetError: If the bytes of a split are not those its manifest promises.
+        RunError: If the directory holds files of those names that hm-eval did not write.
+        HypermagneticsError: If another process writes results into it.
         OSError: If the results cannot be written.
     """
+    _refuse_foreign(plan.out)
     for one in plan.datasets:  # all before the first result is written
         for name in one.splits:
             verify_split(one.dataset.split(name))
+    plan.out.mkdir(parents=True, exist_ok=True)
+    lock = plan.out / LOCK_NAME
+    with only_writer(lock, "The directory of the results"):
+        try:
+            return _evaluate(plan, listener)
+        finally:
+            lock.unlink()
+
+
+def _evaluate(plan: Plan, listener: Listener) -> Results:
     found = Found()
     with SampleFile.open(plan.out) as samples:
         for one in plan.datasets:
             found += evaluate_dataset(plan, one, samples, listener)
-    for one in () if plan.metrics_only else plan.datasets:
-        found += evaluate_baselines(plan, one, listener)
-    results = _results(plan, found)
-    remove_page(plan.out)
+        for one in () if plan.metrics_only else plan.datasets:
+            found += evaluate_baselines(plan, one, listener)
+        results = _results(plan, found)
+        samples.sync()
+        # Only now, and all at once: old and new results never stand beside each other.
+        remove_page(plan.out)
+        (plan.out / RESULTS_NAME).unlink(missing_ok=True)
     write_text_atomically(plan.out / RESULTS_NAME, to_json(results))
     if not plan.metrics_only:
         listener.tell("drawing the report ...")
         write_report(results, found.evaluated, plan.out)
     return results
+
+
+def _refuse_foreign(out: Path) -> None:
+    """Refuse to replace files that hm-eval did not write."""
+    results, samples = out / RESULTS_NAME, out / SAMPLES_NAME
+    is_ours = is_results(results)
+    foreign = [results] if results.exists() and not is_ours else []
+    if samples.exists() and not is_ours and not is_sample_file(samples):
+        foreign.append(samples)
+    if foreign:
+        raise RunError(
+            f"The directory of the results must hold no other {foreign[0].name} than that of "
+            f"hm-eval; got one of another origin ({foreign[0]}). Move it away, or choose another "
+            "directory (--out, or out= in Python)."
+        )
 
 
 def _results(plan: Plan, found: Found) -> Results:

@@ -9,7 +9,7 @@ from typing import IO
 import pytest
 
 from hypermagnetics.errors import HypermagneticsError
-from hypermagnetics.files import only_writer
+from hypermagnetics.files import lock_if_free, only_writer, remove_tree, write_text_atomically
 
 
 def meanwhile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> list[int]:
@@ -85,3 +85,34 @@ def test_the_lock_ends_with_the_block(tmp_path: Path) -> None:
         _ = 1 / 0
     with only_writer(path, "A run"):
         assert_locked(path)
+
+
+def test_a_link_in_the_place_of_a_part_is_not_followed(tmp_path: Path) -> None:
+    """Whoever else may write into a directory would choose a file to be overwritten."""
+    victim, target = tmp_path / "victim", tmp_path / "results.json"
+    victim.write_text("precious")
+    (tmp_path / "results.json.part").symlink_to(victim)
+    write_text_atomically(target, "ours")
+    assert (victim.read_text(), target.read_text()) == ("precious", "ours")
+    assert not target.is_symlink()
+    (link := tmp_path / "lock").symlink_to(victim)
+    with pytest.raises(OSError, match=r"symbolic links"):
+        lock_if_free(link)
+
+
+@pytest.mark.parametrize("kind", ["nothing", "file", "directory", "link"])
+def test_a_tree_is_removed_and_nothing_behind_a_link(tmp_path: Path, kind: str) -> None:
+    (kept := tmp_path / "kept").mkdir()
+    (kept / "file").write_text("precious")
+    tree = tmp_path / "tree"
+    match kind:
+        case "file":
+            tree.write_text("")
+        case "directory":
+            (tree / "inner").mkdir(parents=True)
+        case "link":
+            tree.symlink_to(kept)
+    remove_tree(tree)
+    assert not tree.exists()
+    assert not tree.is_symlink()
+    assert (kept / "file").read_text() == "precious"

@@ -19,11 +19,10 @@ from hypermagnetics.files import (
     remove_contents,
     write_text_atomically,
 )
-from hypermagnetics.run_files import RunFiles
+from hypermagnetics.run_files import LOCK_NAME, RunFiles
 from hypermagnetics.train.config import TrainingRecipe, changeable_keys, changed_keys
 from hypermagnetics.train.devices import Devices
 
-_LOCK_NAME = "lock"
 _MOST_KEYS = 3
 """Most changed keys in a message."""
 IfExists = Literal["refuse", "resume", "overwrite"]
@@ -131,7 +130,7 @@ def open_run(
     """
     check_run(files, recipe, dataset, if_exists)
     files.directory.mkdir(parents=True, exist_ok=True)
-    with only_writer(files.directory / _LOCK_NAME, "A run"):
+    with only_writer(files.directory / LOCK_NAME, "A run"):
         provenance = check_run(files, recipe, dataset, if_exists)
         if if_exists == "overwrite":
             _remove_run(files)
@@ -167,7 +166,7 @@ def _refuse_another_run(files: RunFiles, recipe: TrainingRecipe, now: Provenance
 
 def _refuse_foreign(files: RunFiles) -> None:
     """Refuse to overwrite a directory in which there is more than a run."""
-    ours = re.compile("|".join((_LOCK_NAME, files.pattern)))
+    ours = re.compile("|".join((LOCK_NAME, files.pattern)))
     if foreign := first_foreign_file(files.directory, ours):
         raise RunError(
             f"A run to be overwritten must hold only files of the run; got {foreign!r} "
@@ -177,10 +176,10 @@ def _refuse_foreign(files: RunFiles) -> None:
 
 def _remove_run(files: RunFiles) -> None:
     """Delete all but the lock, and the recipe last: until then it can be overwritten again."""
-    remove_contents(files.directory, _LOCK_NAME, files.recipe.name)
+    remove_contents(files.directory, LOCK_NAME, files.recipe.name)
     files.recipe.unlink(missing_ok=True)
 
 
 def _is_empty(path: Path) -> bool:
     """Whether nothing is there but leftovers of a process that ended before it wrote the recipe."""
-    return path.is_dir() and {p.name for p in path.iterdir()} <= {_LOCK_NAME, "recipe.json.part"}
+    return path.is_dir() and {p.name for p in path.iterdir()} <= {LOCK_NAME, "recipe.json.part"}

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
@@ -17,9 +18,12 @@ from jaxtyping import Float, Int
 
 from hypermagnetics.errors import HypermagneticsError
 from hypermagnetics.evaluate.measuring.measurement import Measurement
-from hypermagnetics.files import sync_directories
+from hypermagnetics.files import remove_tree, sync_directories
 from hypermagnetics.metrics import Errors, row_quantiles
 from hypermagnetics.run_files import SAMPLES_NAME
+
+_MARK: dict[str, Any] = {"made_by": "hm-eval"}
+"""Attribute of the root, by which hm-eval knows what it may replace."""
 
 _MEANINGS = {
     "median_relative_error": "median over the points of |error| / |truth|",
@@ -73,9 +77,9 @@ def _sample_errors(errors: Errors) -> SampleErrors:
 class SampleFile:
     """The file of per-sample values, open for writing."""
 
-    def __init__(self, root: zarr.Group) -> None:
+    def __init__(self, root: zarr.Group, directory: Path) -> None:
         """Use `SampleFile.open`."""
-        self._root = root
+        self._root, self._directory = root, directory
 
     @classmethod
     @contextmanager
@@ -90,15 +94,20 @@ class SampleFile:
         """
         path, part = directory / SAMPLES_NAME, directory / f"{SAMPLES_NAME}.part"
         directory.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(part, ignore_errors=True)
+        remove_tree(part)
         try:
-            yield cls(zarr.open_group(part, mode="w", zarr_format=3))
-            sync_directories(part)
-            shutil.rmtree(path, ignore_errors=True)
+            file = cls(zarr.open_group(part, mode="w", zarr_format=3, attributes=_MARK), part)
+            yield file
+            file.sync()
+            remove_tree(path)
             part.rename(path)
         except BaseException:
             shutil.rmtree(part, ignore_errors=True)
             raise
+
+    def sync(self) -> None:
+        """Make the values so far survive a power cut."""
+        sync_directories(self._directory)
 
     def add(self, dataset: str, split: str, subject: str, table: SampleTable) -> None:
         """Write the values of one subject on one split."""
@@ -114,6 +123,14 @@ class SampleFile:
                 if name.startswith("squared"):
                     attributes["units"] = f"({unit})^2"
                 _write(group, f"{quantity}_{name}", getattr(errors, name), attributes)
+
+
+def is_sample_file(path: Path) -> bool:
+    """Whether a directory is a file of per-sample values of hm-eval."""
+    try:
+        return _MARK.items() <= dict(zarr.open_group(path, mode="r", zarr_format=3).attrs).items()
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def read_sample_table(path: Path, dataset: str, split: str, subject: str) -> SampleTable:

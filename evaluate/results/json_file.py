@@ -53,6 +53,15 @@ def from_json(text: str, path: Path) -> Results:
     return results
 
 
+def is_results(path: Path) -> bool:
+    """Whether a file is a results.json of hm-eval, of any schema."""
+    try:
+        table = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(table, dict) and {"schema", "software"} <= set(table)
+
+
 def json_schema() -> dict[str, Any]:
     """The JSON schema of results.json, as docs/results.schema.json holds it."""
     schema = TypeAdapter(Results).json_schema(schema_generator=_WithNull, mode="serialization")

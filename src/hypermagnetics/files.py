@@ -67,7 +67,9 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     try:
-        with part.open("w+b") as file:
+        # Of a killed process, or a link that somebody else has put there, which is not followed.
+        part.unlink(missing_ok=True)
+        with _opened(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, "w+b") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -122,6 +124,14 @@ def remove_contents(directory: Path, *kept: str) -> None:
             path.unlink()
 
 
+def remove_tree(path: Path) -> None:
+    """Delete a directory with all in it, or the file or link of that name; nothing if absent."""
+    if path.is_symlink() or path.is_file():
+        path.unlink()
+    elif path.exists():
+        shutil.rmtree(path)
+
+
 @contextmanager
 def only_writer(path: Path, what: str) -> Iterator[IO[bytes]]:
     """Hold the exclusive lock on a file, which dies with the process.
@@ -159,7 +169,7 @@ def lock_if_free(path: Path) -> IO[bytes] | None:
         The locked file, to be closed, open for reading and appending; None if the lock is held.
     """
     while True:
-        file = path.open("a+b")
+        file = _opened(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, "a+b")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -170,6 +180,12 @@ def lock_if_free(path: Path) -> IO[bytes] | None:
         if _is_named(file, path):
             return file
         file.close()
+
+
+def _opened(path: Path, flags: int, mode: str) -> IO[bytes]:
+    """Open a file, but no link to one."""
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    return os.fdopen(descriptor, mode)
 
 
 def _is_named(file: IO[bytes], path: Path) -> bool:

@@ -3,6 +3,8 @@
 import hashlib
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,6 +15,8 @@ from hypermagnetics.errors import HypermagneticsError
 _VARIABLE = "JAX_COMPILATION_CACHE_DIR"
 """JAX's own variable, which takes precedence if set; empty for no cache."""
 
+
+_GENERATOR = "threefry2x32"
 
 _LEAST_SECONDS = 0.2
 """What compiles faster than this is not worth a file."""
@@ -34,6 +38,20 @@ def refuse_missing_platform() -> None:
             f"{os.environ.get('JAX_PLATFORMS', '')!r} ({reason}). Install JAX for that platform, "
             "or unset JAX_PLATFORMS."
         ) from error
+
+
+def fix_random_numbers() -> None:
+    """Let seeds alone decide random numbers of this process, whatever the environment sets."""
+    jax.config.update("jax_default_prng_impl", _GENERATOR)
+    jax.config.update("jax_threefry_partitionable", True)
+    jax.config.update("jax_random_seed_offset", 0)
+
+
+@contextmanager
+def fixed_random_numbers() -> Iterator[None]:
+    """Let seeds decide random numbers inside a block; an offset that a user sets for all stays."""
+    with jax.default_prng_impl(_GENERATOR), jax.threefry_partitionable(True):
+        yield
 
 
 def keep_compiled() -> None:

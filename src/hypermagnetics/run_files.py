@@ -20,8 +20,11 @@ RESULTS_NAME, SAMPLES_NAME = "results.json", "samples.zarr"
 PAGE_NAME, FIGURES_NAME = "index.html", "figures"
 """Files and directories of an evaluation."""
 
+LOCK_NAME = "lock"
+"""File whose lock the one writer of a directory holds."""
+
 _EVALUATION = (
-    rf"{EVALUATION_NAME}/({re.escape(RESULTS_NAME)}|{re.escape(PAGE_NAME)}"
+    rf"{EVALUATION_NAME}/({re.escape(RESULTS_NAME)}|{re.escape(PAGE_NAME)}|{LOCK_NAME}"
     rf"|{re.escape(SAMPLES_NAME)}(\.part)?/.+|{FIGURES_NAME}/[^/]+\.(png|svg|csv)"
     r"|sample-[^/]+\.png)"
 )

@@ -1,12 +1,16 @@
 """Samples picked from a split are those that numpy would pick from the whole arrays."""
 
+import copy
 import mmap
+import operator
 import os
+import pickle
 import random
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +20,7 @@ import pytest
 from hypothesis import given, settings
 from mending import random_blocks, write_dataset
 
+from hypermagnetics.child_processes import child_pool
 from hypermagnetics.data import (
     Block,
     Compression,
@@ -275,3 +280,15 @@ def test_a_forked_process_reads_on(dataset: Dataset) -> None:
     child = "signal.alarm(20); s.read(range(6)); os._exit(0)"
     program = f"{OPEN}{READ} pid = os.fork()\nif not pid: {child}\nprint(os.waitpid(pid, 0)[1])"
     assert run(program, dataset) == "0"
+
+
+def test_copies_read_the_same(dataset: Dataset) -> None:
+    """As spawned workers, Dask and xarray make them."""
+    split = dataset.split("train")
+    read = split[0].potential  # so that files are mapped
+    with child_pool(1) as submit:
+        elsewhere = submit(partial(operator.getitem, split, 0)).result()
+    copies = (pickle.loads(pickle.dumps(split))[0], copy.deepcopy(split)[0], elsewhere)
+    for sample in copies:
+        np.testing.assert_array_equal(sample.potential, read)
+    np.testing.assert_array_equal(split.to_xarray().copy(deep=True).potential[0], read)

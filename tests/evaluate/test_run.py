@@ -1,18 +1,22 @@
 """Evaluations of exact and of wrong models on a small dataset."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from program_runs import contents
 from recording import Recording
+from refused import refused
 
 from hypermagnetics.data import Dataset
-from hypermagnetics.errors import DatasetError
+from hypermagnetics.errors import DatasetError, HypermagneticsError, RunError
 from hypermagnetics.evaluate.plan import OpenedDataset, Plan
 from hypermagnetics.evaluate.run import evaluate
 from hypermagnetics.evaluate.subjects.jax_model import JaxModel
 from hypermagnetics.evaluate.subjects.subject import Subject, on_any_split
+from hypermagnetics.files import only_writer
 from hypermagnetics.sources import SourceColumns
 
 DISCS = SourceColumns.of("disc", constants={"radius": 1.0})
@@ -156,3 +160,46 @@ def test_mixtures_are_evaluated(mixture, oracle, tmp_path):
         assert set(found[quantity]["by_body"]) == {"dipole", "sphere"}
         regions = found[quantity]["by_region"].values()
         assert min(part["share_of_points"] for part in regions) > 0.02
+
+
+def test_only_results_of_hm_eval_are_replaced(plan, oracle):
+    """Not even a directory of that name, which nothing else says the origin of."""
+    one = plan(oracle())
+    (one.out / "samples.zarr" / "mine").mkdir(parents=True)
+    (one.out / "samples.zarr" / "mine" / "data").write_text("years of measurements")
+    with refused(RunError, "no other samples.zarr", "Move it away"):
+        evaluate(one)
+    shutil.rmtree(one.out / "samples.zarr")
+    (one.out / "results.json").write_text('{"mine": 1}')
+    with refused(RunError, "no other results.json", "Move it away"):
+        evaluate(one)
+    assert (one.out / "results.json").read_text() == '{"mine": 1}'
+    (one.out / "results.json").unlink()
+    evaluate(one)
+    evaluate(one)
+    (one.out / "results.json").unlink()  # as a kill between the two leaves it
+    evaluate(one)
+
+
+def test_old_results_stay_whole_until_the_new_ones_are_there(plan, oracle, monkeypatch):
+    """An evaluation that is ended before leaves no new values beside old results."""
+    one = plan(oracle(), metrics_only=False)
+    evaluate(one)
+    before = contents(one.out)
+
+    def interrupted(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hypermagnetics.evaluate.run.evaluate_baselines", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(replace(one, subjects=plan(oracle(factor=2.0)).subjects))
+    assert contents(one.out) == before
+
+
+def test_results_have_one_writer(plan, oracle):
+    one = plan(oracle())
+    one.out.mkdir()
+    message = "The directory of the results must have one writer"
+    with only_writer(one.out / "lock", "A test"), refused(HypermagneticsError, message):
+        evaluate(one)
+    evaluate(one)

@@ -12,6 +12,7 @@ from program_runs import (
     COMMANDS,
     DATASET_RECIPE,
     FORMATS,
+    TRAININGS,
     finished_dataset,
     finished_run,
     invoke,
@@ -80,6 +81,21 @@ def test_hm_train_makes_a_whole_run(storage_format: StorageFormat) -> None:
     assert sum(losses[-20:]) < sum(losses[:20])
     validations = [record["step"] for record in records if "validation" in record]
     assert validations == [100, 200, 300]
+
+
+@pytest.mark.slow
+def test_a_seed_decides_whatever_the_environment_sets(tmp_path: Path) -> None:
+    """Generator, its order and an offset of seeds are settings of JAX, which clusters have."""
+    settings_of_jax = {
+        "JAX_DEFAULT_PRNG_IMPL": "rbg",
+        "JAX_THREEFRY_PARTITIONABLE": "0",
+        "JAX_RANDOM_SEED_OFFSET": "5",
+    }
+    run = tmp_path / "run"
+    arguments = (finished_dataset("zarr").path, run, *TRAININGS["zarr"])
+    ran = run_program("hm-train", *arguments, variables=settings_of_jax)
+    assert ran.code == 0, ran
+    assert sha256(run / "model.hm") == sha256(finished_run("zarr").path / "model.hm")
 
 
 @pytest.mark.parametrize("storage_format", FORMATS)
