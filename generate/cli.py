@@ -94,6 +94,7 @@ def main(
         if dry_run:
             echo(_describe(plan, out))
             return
+        refuse_missing_platform()  # before anything is deleted
         if overwrite:
             remove_dataset(out)
         _generate(plan, out, Processes(workers, _prepare) if workers > 1 else None)
@@ -107,7 +108,6 @@ def _prepare() -> None:
 
 
 def _generate(plan: Plan, out: Path, processes: Processes | None) -> None:
-    refuse_missing_platform()
     _prepare()
     start = time.monotonic()
     with Progress("hm-generate", plan.num_samples, "samples") as progress:

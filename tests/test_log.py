@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from hypermagnetics.log import SILENT, Listener, Progress, progress
+from hypermagnetics.errors import InterruptedRunError
+from hypermagnetics.log import SILENT, Listener, Progress, progress, say
 
 
 @pytest.fixture
@@ -95,3 +96,33 @@ def test_quiet_progress_is_silent(lines: Callable[[], list[str]], quiet: bool) -
         listener.advance(1)
         listener.tell("something")
     assert bool(lines()) is not quiet
+
+
+def test_a_signal_in_the_middle_of_a_line_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its handler raises where the program happens to be, such as in a write that waits."""
+
+    class Interrupted(io.StringIO):
+        def write(self, text: str) -> int:
+            raise InterruptedRunError("got SIGTERM")
+
+    monkeypatch.setattr(sys, "stderr", Interrupted())
+    with pytest.raises(InterruptedRunError):
+        say("a line")
+
+
+class WithoutReader(io.TextIOBase):
+    """Stands in the place of stderr, and has no number."""
+
+    def write(self, text: str) -> int:
+        """Fail as a pipe does."""
+        raise BrokenPipeError
+
+
+@pytest.mark.parametrize("stream", [None, WithoutReader()])
+def test_any_stderr_will_do(monkeypatch: pytest.MonkeyPatch, stream: io.TextIOBase | None) -> None:
+    monkeypatch.setattr(sys, "stdout", stdout := io.StringIO())
+    monkeypatch.setattr(sys, "stderr", stream)
+    say("a line")
+    with Progress("hm-train", 2, "steps") as shown:
+        shown.advance(2)
+    assert stdout.getvalue() == ""

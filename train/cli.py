@@ -52,6 +52,7 @@ def _export(run: Path, out: Path, overwrite: bool, model: str | None) -> None:
     for CPU and CUDA and for any number of both, and a README.md with the four lines that call them.
     """
     with errors_in_one_line("hm-train"):
+        refuse_missing_platform()
         # Else the paths of this machine's files would be written into the export.
         jax.config.update("jax_traceback_in_locations_limit", 0)
         user_model = None

@@ -60,7 +60,7 @@ def _lines_until(path: Path, steps_done: int, validated_every: int) -> list[str]
             continue  # torn by a kill, or damaged since; that line alone is lost
         is_regular = "validation" not in record or record["step"] % validated_every == 0
         if record["step"] <= steps_done and is_regular:
-            kept.append(line.decode())
+            kept.append(line.decode(errors="replace"))
     return kept
 
 

@@ -26,12 +26,15 @@ def learning_rate(phase: PhaseConfig) -> optax.Schedule:
         The schedule. Step k of a warm-up over w steps has k / w of the peak, so that none is idle;
         beyond the last step of the phase it stays at its end.
     """
-    peak, warmup_steps = phase.learning_rate, round(phase.warmup_fraction * phase.steps)
-    rest = max(phase.steps - warmup_steps, 1)
-    cosine = optax.cosine_decay_schedule(peak, rest, alpha=phase.final_fraction)
-    if warmup_steps < 2:  # a single step of a warm-up has the peak already
+    peak = phase.learning_rate
+    warmup_steps = min(round(phase.warmup_fraction * phase.steps), phase.steps - 1)
+    cosine = optax.cosine_decay_schedule(
+        peak, phase.steps - warmup_steps, alpha=phase.final_fraction
+    )
+    if not warmup_steps:
         return cosine
-    warmup = optax.linear_schedule(peak / warmup_steps, peak, warmup_steps - 1)
+    # At the last of its steps, counted from 0, the warm-up is at the peak.
+    warmup = optax.linear_schedule(peak / warmup_steps, peak, max(warmup_steps - 1, 1))
     return optax.join_schedules([warmup, cosine], [warmup_steps])
 
 

@@ -35,8 +35,8 @@ def read_learning_curve(run: Path) -> LearningCurve | None:
         run: Its directory.
 
     Returns:
-        The curve; None if the log is missing, damaged or without a loss. An unfinished last line
-        is still being written, and is no damage.
+        The curve; None if the log is missing or without a loss. An unfinished last line is still
+        being written.
     """
     try:
         records = read_metrics(run / METRICS_NAME)

@@ -32,11 +32,16 @@ def refuse_missing_platform() -> None:
         jax.devices()
     except (RuntimeError, AssertionError) as error:
         # JAX asserts where it has tried all platforms that were asked for.
-        reason = " ".join(str(error).split())[:200] or "no device"
+        reason = " ".join(str(error).split())[:300] or "no device"
+        asked = os.environ.get("JAX_PLATFORMS")
+        if asked:
+            raise HypermagneticsError(
+                f"JAX must find a device of a platform in JAX_PLATFORMS; got none of {asked!r} "
+                f"({reason}). Install JAX for that platform, or unset JAX_PLATFORMS."
+            ) from error
         raise HypermagneticsError(
-            "JAX must find a device of a platform in JAX_PLATFORMS; got none of "
-            f"{os.environ.get('JAX_PLATFORMS', '')!r} ({reason}). Install JAX for that platform, "
-            "or unset JAX_PLATFORMS."
+            f"JAX must find a device; got none ({reason}). Mend its installation, or set "
+            "JAX_PLATFORMS=cpu."
         ) from error
 
 

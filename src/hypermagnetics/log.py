@@ -1,5 +1,6 @@
 """Messages on stderr: progress, and errors in one line."""
 
+import io
 import os
 import sys
 import time
@@ -23,14 +24,32 @@ def say(text: str) -> None:
     Messages are a courtesy: where they cannot be written, since the reader has gone or the disk of
     a log is full, they are lost, and nothing else is.
     """
-    with _courtesy():
-        tqdm.write(printable(text), file=sys.stderr)
+    if sys.stderr is not None:  # tqdm would take stdout
+        with _courtesy():
+            tqdm.write(printable(text), file=sys.stderr)
+
+
+class CourtesyStream(io.TextIOBase):
+    """Text stream to stderr for prints of users' code, which are a courtesy as `say` is."""
+
+    def write(self, text: str) -> int:
+        """Write, where that is possible."""
+        with _courtesy():
+            sys.stderr.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, where that is possible."""
+        with _courtesy():
+            sys.stderr.flush()
 
 
 @contextmanager
 def _courtesy() -> Iterator[None]:
     try:
         yield
+    except HypermagneticsError:  # of a signal, whose handler may run in the middle of a line
+        raise
     except (OSError, ValueError) as error:  # a ValueError if the stream is closed
         if isinstance(error, BrokenPipeError):
             _silence_stderr()
@@ -38,9 +57,12 @@ def _courtesy() -> Iterator[None]:
 
 def _silence_stderr() -> None:
     """Send all that still comes to /dev/null, also from the end of the interpreter."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stderr.fileno())
-    os.close(nowhere)
+    # A stream that somebody has put in the place of stderr may have no number.
+    with suppress(OSError, ValueError, AttributeError):
+        number = sys.stderr.fileno()
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, number)
+        os.close(nowhere)
 
 
 def _open_closed_streams() -> None:
@@ -50,9 +72,10 @@ def _open_closed_streams() -> None:
             os.fstat(number)
         except OSError:
             opened = os.open(os.devnull, os.O_RDWR)
+            os.dup2(opened, number)  # nothing, if it has that number already
             if opened != number:
-                os.dup2(opened, number)
                 os.close(opened)
+            os.set_inheritable(number, True)
         if getattr(sys, name) is None:
             nowhere = os.open(os.devnull, os.O_RDWR)
             setattr(sys, name, os.fdopen(nowhere, "w" if number else "r", encoding="utf-8"))
@@ -80,7 +103,7 @@ def errors_in_one_line(program: str) -> Iterator[None]:
         say(f"{program}: interrupted; finished work is kept. Give the same command again to go on.")
         raise SystemExit(_INTERRUPTED) from error
     except OSError as error:
-        place = f" ({error.filename})" if error.filename else ""
+        place = f" ({printable(str(error.filename), kept='')})" if error.filename else ""
         say(
             f"{program}: The file system must allow every read and write; got "
             f"{error.strerror or error}{place}. Mend that and give the same command again; "
@@ -91,8 +114,7 @@ def errors_in_one_line(program: str) -> Iterator[None]:
         try:
             sys.stderr.flush()
         except (OSError, ValueError):  # else the interpreter would end with an error of its own
-            with suppress(OSError, ValueError):
-                _silence_stderr()
+            _silence_stderr()
 
 
 @runtime_checkable
@@ -149,7 +171,9 @@ class Progress:
             total: Number of units of the whole.
             unit: Name of the unit.
         """
-        self._terminal = sys.stderr.isatty()
+        self._terminal = False
+        with _courtesy():
+            self._terminal = sys.stderr is not None and sys.stderr.isatty()
         self._bar = tqdm(
             total=total,
             unit=unit,
@@ -201,7 +225,7 @@ class Progress:
 
     def tell(self, text: str) -> None:
         """Write a message, above the bar while there is one."""
-        say(f"{self._title}: {text}")
+        say(f"{self._title}: {printable(text, kept='')}")
 
     def _end(self) -> None:
         if not self._ended:

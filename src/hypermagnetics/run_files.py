@@ -121,32 +121,40 @@ class RunFiles:
 
 
 class _ValidationErrors(BaseModel):
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
 
     loss: float | None
     potential_median_relative_error: float | None
     field_median_relative_error: float | None
 
 
-class _MetricsLine(BaseModel):
-    """Keys of a line of metrics.jsonl that programs compute with; it may have others."""
+_NO_VALIDATION = _ValidationErrors(
+    loss=None, potential_median_relative_error=None, field_median_relative_error=None
+)
+_TIMES = {"seconds_per_step", "samples_per_second", "wait_share"}
 
-    model_config = ConfigDict(strict=True)
+
+class _MetricsLine(BaseModel):
+    """Keys of a line of metrics.jsonl that programs compute with, none null; it may have others."""
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
 
     step: int
-    validation: _ValidationErrors | None = None
-    loss: float | None = None
-    steps: int | None = None
-    seconds_per_step: float | None = None
-    samples_per_second: float | None = None
-    wait_share: float | None = None
-    compiles: bool | None = None
+    validation: _ValidationErrors = _NO_VALIDATION
+    loss: float = 0.0
+    steps: int = 0
+    seconds_per_step: float = 0.0
+    samples_per_second: float = 0.0
+    wait_share: float = 0.0
+    compiles: bool = False
 
     @model_validator(mode="after")
     def _times_are_of_steps(self) -> "_MetricsLine":
-        times = (self.seconds_per_step, self.samples_per_second, self.wait_share)
-        if any(time is not None for time in times) and (self.steps is None or times[0] is None):
+        given = self.model_fields_set
+        if given & _TIMES and not given >= {"steps", "seconds_per_step"}:
             raise ValueError("number of steps and their time")
+        if "wait_share" in given and "compiles" not in given:
+            raise ValueError("whether steps were compiled")
         return self
 
 

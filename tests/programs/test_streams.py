@@ -13,6 +13,7 @@ from program_runs import (
     ONE_SPLIT_RECIPE,
     TIMEOUT,
     TRAINING_RECIPE,
+    contents,
     copy_of,
     finished_dataset,
     finished_run,
@@ -31,6 +32,21 @@ CONDITIONS = {
 }
 ESCAPE = "\x1b]0;title\x07\x1b[2J\u202e\u2028"
 
+FUNCTIONS = """
+import sys
+import numpy as np
+
+print("imported")
+
+def prints(sources, points):
+    print("called")
+    sys.stdout.write("too")
+    return np.zeros((len(sources), len(points))), np.zeros((len(sources), *points.shape))
+
+def exits(sources, points):
+    sys.exit(0)
+"""
+
 
 def output(condition: str, name: str, *arguments: str | Path) -> str:
     """Output of a program that must end well."""
@@ -44,17 +60,23 @@ def output(condition: str, name: str, *arguments: str | Path) -> str:
 def test_without_messages_data_are_made_and_checked(tmp_path: Path, condition: str) -> None:
     """Whatever has become of stderr."""
     out = tmp_path / "data"
-    assert "Wrote" in output(condition, "hm-generate", *ONE_SPLIT_RECIPE, out)
+    arguments = (*ONE_SPLIT_RECIPE, out, "--workers", "2")
+    assert "Wrote" in output(condition, "hm-generate", *arguments)
     assert len(Dataset.open(out).split("train")) == 235
     assert "in all files are sound" in output(condition, "hm-data", "verify", out)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("condition", CONDITIONS)
-def test_without_messages_models_are_trained_and_evaluated(tmp_path: Path, condition: str) -> None:
+def test_without_messages_models_are_trained_and_evaluated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, condition: str
+) -> None:
+    """Also a function that prints."""
     data, run = finished_dataset("zarr").path, tmp_path / "run"
     assert "Finished: " in output(condition, "hm-train", data, run, *TRAINING_RECIPE)
-    assert "test-multi" in output(condition, "hm-eval", run, data, "--metrics-only")
+    with user_module(FUNCTIONS, tmp_path, monkeypatch) as module:
+        subjects = (run, f"{module}:prints")
+        assert "test-multi" in output(condition, "hm-eval", *subjects, data, "--metrics-only")
 
 
 def change_title(manifest: Any) -> None:
@@ -88,22 +110,6 @@ def test_names_of_subjects_are_escaped(tmp_path: Path) -> None:
     assert "\x1b" not in ran.stdout + ran.stderr
 
 
-FUNCTIONS = """
-import sys
-import numpy as np
-
-print("imported")
-
-def prints(sources, points):
-    print("called")
-    sys.stdout.write("too")
-    return np.zeros((len(sources), len(points))), np.zeros((len(sources), *points.shape))
-
-def exits(sources, points):
-    sys.exit(0)
-"""
-
-
 def test_prints_of_a_user_do_not_spoil_the_results(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,9 +138,10 @@ def test_a_user_function_does_not_decide_the_exit_code(
         ("hm-generate", *ONE_SPLIT_RECIPE, "out"),
         ("hm-data", "verify", "DATA", "--recompute", "0.1"),
         ("hm-train", "DATA", "out"),
+        ("hm-train", "export", "RUN", "out"),
         ("hm-eval", "RUN", "DATA", "--out", "out"),
     ],
-    ids=lambda command: command[0],
+    ids=" ".join,
 )
 def test_a_platform_without_a_device_is_named(tmp_path: Path, command: tuple[str, ...]) -> None:
     places = {"DATA": finished_dataset("zarr").path, "RUN": finished_run("zarr").path}
@@ -149,3 +156,14 @@ def test_a_platform_without_a_device_is_named(tmp_path: Path, command: tuple[str
         in (ran.complaints[0])
     )
     assert not (tmp_path / "out").exists()
+
+
+def test_without_a_platform_nothing_is_overwritten(tmp_path: Path) -> None:
+    data = copy_of(finished_dataset("zarr"), tmp_path / "data")
+    before = contents(data)
+    ran = run_program(
+        *("hm-generate", *ONE_SPLIT_RECIPE, data, "--overwrite"),
+        variables={"JAX_PLATFORMS": "nowhere"},
+    )
+    assert ran.code == 2, ran
+    assert contents(data) == before

@@ -27,6 +27,11 @@ UNREADABLE = {
     "a time of no steps": b'{"step": 2, "seconds_per_step": 0.1, "stepr": 4}',
     "steps in words": b'{"step": 2, "seconds_per_step": 0.1, "steps": "4"}',
     "a validation without a loss": b'{"step": 2, "validation": {}}',
+    "no validation": b'{"step": 2, "validation": null}',
+    "a time that is null": b'{"step": 2, "seconds_per_step": null, "steps": 4}',
+    "no number": b'{"step": 2, "loss": NaN}',
+    "beyond all numbers": b'{"step": 2, "loss": 1e999}',
+    "a wait of any steps": b'{"step": 2, "steps": 1, "seconds_per_step": 1, "wait_share": 0}',
 }
 
 

@@ -77,10 +77,9 @@ def test_training_lowers_the_loss(tmp_path: Path, tiny: Dataset) -> None:
 
 
 def test_a_loss_that_diverges_names_step_and_checkpoint(tmp_path: Path, tiny: Dataset) -> None:
-    """Nothing non-finite is ever written; the step that warms up from 0 is the last good one."""
-    recipe = small_recipe(
-        "schedule.learning_rate=1e30", "checkpoint.every=1", "tracking.log_every=1"
-    )
+    """Nothing non-finite is ever written; the step before the wrong phase is the last good one."""
+    phases = "schedule={phases=[{steps=1, learning_rate=1e-6}, {steps=9, learning_rate=1e30}]}"
+    recipe = small_recipe(phases, "checkpoint.every=1", "tracking.log_every=1")
     with pytest.raises(
         DivergenceError, match=r"must be finite; got .* step \d+ .*-000000001\.ckpt"
     ):
@@ -117,8 +116,13 @@ def test_a_learning_rate_rises_falls_and_stays() -> None:
     phase = PhaseConfig(steps=100, learning_rate=0.5, warmup_fraction=0.1, final_fraction=0.1)
     values = [float(learning_rate(phase)(step)) for step in (0, 5, 9, 10, 55, 100, 300)]
     np.testing.assert_allclose(values, [0.05, 0.3, 0.5, 0.5, 0.275, 0.05, 0.05], rtol=1e-6)
-    single = learning_rate(PhaseConfig(steps=2, learning_rate=1.0, warmup_fraction=0.5))
-    assert float(single(0)) == 1.0
+    simple = {"learning_rate": 1.0, "final_fraction": 0.0}
+    single = learning_rate(PhaseConfig(steps=2, warmup_fraction=0.5, **simple))
+    assert [float(single(step)) for step in (0, 1, 2)] == [1, 1, 0]
+    for steps in (1, 4):
+        nearly = learning_rate(PhaseConfig(steps=steps, warmup_fraction=0.9, **simple))
+        assert all(float(nearly(step)) > 0 for step in range(steps))
+        assert float(nearly(steps)) == 0
     rounded = PhaseConfig(steps=100, learning_rate=1.0, warmup_fraction=0.29)
     assert float(learning_rate(rounded)(0)) == pytest.approx(1 / 29)
     constant = learning_rate(PhaseConfig(steps=10, learning_rate=1.0))

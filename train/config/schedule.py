@@ -41,7 +41,7 @@ class PhaseConfig(Config):
     learning_rate: Positive
     """Peak learning rate, reached after the warm-up."""
     warmup_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of the steps in which the learning rate rises from 0 to its peak."""
+    """Share of the steps in which the learning rate rises to its peak, in equal parts."""
     final_fraction: _Fraction = 1.0
     """Learning rate at the end, in units of the peak, reached by a cosine."""
     optimiser: MethodConfig | None = None
@@ -68,7 +68,7 @@ class ScheduleConfig(Config):
     learning_rate: Positive | None = None
     """Peak learning rate, reached after the warm-up."""
     warmup_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of the decay steps in which the learning rate rises from 0 to its peak."""
+    """Share of the decay steps in which the learning rate rises to its peak, in equal parts."""
     final_fraction: _Fraction = 0.0
     """Learning rate at the end of the decay steps and beyond, in units of the peak."""
     decay_steps: Count | None = None

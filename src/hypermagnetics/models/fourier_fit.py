@@ -149,8 +149,8 @@ def _trained(
     key: AnyKey,
 ) -> FourierMLP:
     """Train by Adam on the mean squared distance from the coordinates."""
-    warmup = int(_WARMUP * config.steps)
-    rate = optax.warmup_cosine_decay_schedule(0, config.learning_rate, warmup, config.steps)
+    peak, warmup = config.learning_rate, max(round(_WARMUP * config.steps), 1)
+    rate = optax.warmup_cosine_decay_schedule(peak / warmup, peak, warmup, config.steps)
     optimiser = optax.adam(rate, b2=0.99)
 
     @eqx.filter_jit
