@@ -38,6 +38,10 @@ class Split:
         """Number of samples."""
         return self.layout.num_samples
 
+    def __deepcopy__(self, memo: object) -> "Split":
+        """Itself: it is read alone, by any number of threads."""
+        return self
+
     def __reduce__(self) -> tuple[type["Split"], tuple[Manifest, SplitPlace]]:
         """Copies, also in other processes, map the files anew."""
         return Split, (self._manifest, self._place)

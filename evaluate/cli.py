@@ -25,7 +25,7 @@ from hypermagnetics.evaluate.run import evaluate
 from hypermagnetics.evaluate.subjects.arguments import Arguments, sort_arguments
 from hypermagnetics.evaluate.subjects.opening import open_subjects
 from hypermagnetics.jax_setup import fix_random_numbers, keep_compiled, refuse_missing_platform
-from hypermagnetics.log import CourtesyStream, Progress, errors_in_one_line, say
+from hypermagnetics.log import Progress, courtesy_stream, errors_in_one_line, say
 from hypermagnetics.models import Model
 from hypermagnetics.models.user import import_user_model
 from hypermagnetics.run_files import (
@@ -119,7 +119,7 @@ def main(
         keep_compiled()
         look_in_working_directory()
         arguments = sort_arguments(words)
-        with redirect_stdout(CourtesyStream()):  # prints of users' code would spoil the results
+        with redirect_stdout(courtesy_stream()):  # prints of users' code would spoil the results
             plan = _plan(arguments, splits, out, metrics_only, _user_model(model))
             refuse_unknown_splits(gates, [name for one in plan.datasets for name in one.splits])
             with Progress("hm-eval", plan.num_predictions, "samples") as listener:

@@ -51,9 +51,10 @@ def evaluate(plan: Plan, listener: Listener = SILENT) -> Results:
     lock = plan.out / LOCK_NAME
     with only_writer(lock, "The directory of the results"):
         try:
+            _refuse_foreign(plan.out)  # again, as that took minutes
             return _evaluate(plan, listener)
         finally:
-            lock.unlink()
+            lock.unlink(missing_ok=True)
 
 
 def _evaluate(plan: Plan, listener: Listener) -> Results:
@@ -82,11 +83,14 @@ def _refuse_foreign(out: Path) -> None:
     foreign = [results] if results.exists() and not is_ours else []
     if samples.exists() and not is_ours and not is_sample_file(samples):
         foreign.append(samples)
+    lock = out / LOCK_NAME
+    if lock.exists() and lock.stat().st_size:  # that of hm-eval is empty
+        foreign.append(lock)
     if foreign:
         raise RunError(
             f"The directory of the results must hold no other {foreign[0].name} than that of "
-            f"hm-eval; got one of another origin ({foreign[0]}). Move it away, or choose another "
-            "directory (--out, or out= in Python)."
+            f"hm-eval; got one that does not say it is hm-eval's ({foreign[0]}). Move it away, or "
+            "choose another directory (--out, or out= in Python)."
         )
 
 

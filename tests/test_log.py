@@ -3,11 +3,11 @@
 import io
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from hypermagnetics.errors import InterruptedRunError
-from hypermagnetics.log import SILENT, Listener, Progress, progress, say
+from hypermagnetics.log import SILENT, Listener, Progress, courtesy_stream, progress, say
 
 
 @pytest.fixture
@@ -98,18 +98,6 @@ def test_quiet_progress_is_silent(lines: Callable[[], list[str]], quiet: bool) -
     assert bool(lines()) is not quiet
 
 
-def test_a_signal_in_the_middle_of_a_line_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its handler raises where the program happens to be, such as in a write that waits."""
-
-    class Interrupted(io.StringIO):
-        def write(self, text: str) -> int:
-            raise InterruptedRunError("got SIGTERM")
-
-    monkeypatch.setattr(sys, "stderr", Interrupted())
-    with pytest.raises(InterruptedRunError):
-        say("a line")
-
-
 class WithoutReader(io.TextIOBase):
     """Stands in the place of stderr, and has no number."""
 
@@ -126,3 +114,15 @@ def test_any_stderr_will_do(monkeypatch: pytest.MonkeyPatch, stream: io.TextIOBa
     with Progress("hm-train", 2, "steps") as shown:
         shown.advance(2)
     assert stdout.getvalue() == ""
+
+
+def test_prints_of_users_have_a_whole_stream(capfd: pytest.CaptureFixture[str]) -> None:
+    """What a module of a user may ask of its stdout."""
+    stream: Any = courtesy_stream()
+    print("a line", file=stream, flush=True)
+    assert stream.fileno() == sys.stderr.fileno()
+    assert stream.encoding == sys.stderr.encoding
+    stream.reconfigure(line_buffering=True)
+    stream.buffer.write(b"bytes\n")
+    stream.buffer.flush()
+    assert capfd.readouterr() == ("", "a line\nbytes\n")

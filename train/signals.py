@@ -18,6 +18,10 @@ CANNOT_WRITE = 74
 _NAMES = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
+class _Signalled(BaseException):
+    """Raised by a handler wherever the program happens to be; no `except Exception` keeps it."""
+
+
 class StopRequest:
     """Stop request, with its signal, if any."""
 
@@ -69,7 +73,7 @@ def end_on_signals(run: Path) -> Iterator[None]:
     before = {name: signal.getsignal(name) for name in names}
 
     def on_signal(number: int, frame: FrameType | None) -> None:
-        raise InterruptedRunError(
+        raise _Signalled(
             f"A run must reach its end; got {signal.Signals(number).name} before or after its "
             f"steps ({run}). Nothing is lost: give the same command again, with --resume if RUN "
             "exists."
@@ -79,6 +83,8 @@ def end_on_signals(run: Path) -> Iterator[None]:
         signal.signal(name, on_signal)
     try:
         yield
+    except _Signalled as error:
+        raise InterruptedRunError(str(error)) from error
     finally:
         for name, handler in before.items():
             signal.signal(name, handler)

@@ -18,7 +18,7 @@ from jaxtyping import Float, Int
 
 from hypermagnetics.errors import HypermagneticsError
 from hypermagnetics.evaluate.measuring.measurement import Measurement
-from hypermagnetics.files import remove_tree, sync_directories
+from hypermagnetics.files import remove_tree, sync_directories, sync_directory, sync_file
 from hypermagnetics.metrics import Errors, row_quantiles
 from hypermagnetics.run_files import SAMPLES_NAME
 
@@ -92,21 +92,29 @@ class SampleFile:
         Yields:
             The file. It takes its name when the block ends without an error.
         """
-        path, part = directory / SAMPLES_NAME, directory / f"{SAMPLES_NAME}.part"
+        path, part, old = (directory / f"{SAMPLES_NAME}{end}" for end in ("", ".part", ".old"))
         directory.mkdir(parents=True, exist_ok=True)
         remove_tree(part)
+        remove_tree(old)
         try:
             file = cls(zarr.open_group(part, mode="w", zarr_format=3, attributes=_MARK), part)
             yield file
             file.sync()
-            remove_tree(path)
-            part.rename(path)
         except BaseException:
             shutil.rmtree(part, ignore_errors=True)
             raise
+        # Renamed, not deleted in place: a kill leaves a whole one, or none.
+        if path.exists() or path.is_symlink():
+            path.rename(old)
+        part.rename(path)
+        sync_directory(directory)
+        remove_tree(old)
 
     def sync(self) -> None:
         """Make the values so far survive a power cut."""
+        for path in self._directory.rglob("*"):
+            if path.is_file():
+                sync_file(path)
         sync_directories(self._directory)
 
     def add(self, dataset: str, split: str, subject: str, table: SampleTable) -> None:
@@ -129,7 +137,7 @@ def is_sample_file(path: Path) -> bool:
     """Whether a directory is a file of per-sample values of hm-eval."""
     try:
         return _MARK.items() <= dict(zarr.open_group(path, mode="r", zarr_format=3).attrs).items()
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
 
 

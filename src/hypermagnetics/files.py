@@ -36,7 +36,12 @@ def sha256_of(path: Path) -> str:
 
 def sync_directory(directory: Path) -> None:
     """Make renames inside `directory` survive a power cut."""
-    descriptor = os.open(directory, os.O_RDONLY)
+    sync_file(directory)
+
+
+def sync_file(path: Path) -> None:
+    """Make the bytes of a file, or the names of a directory, survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

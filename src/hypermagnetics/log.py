@@ -1,13 +1,12 @@
 """Messages on stderr: progress, and errors in one line."""
 
-import io
 import os
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import TracebackType
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from tqdm import tqdm
 
@@ -29,27 +28,31 @@ def say(text: str) -> None:
             tqdm.write(printable(text), file=sys.stderr)
 
 
-class CourtesyStream(io.TextIOBase):
-    """Text stream to stderr for prints of users' code, which are a courtesy as `say` is."""
+class _CourtesyStream:
+    """All of stderr, but that a write or a flush that fails is passed over."""
 
     def write(self, text: str) -> int:
-        """Write, where that is possible."""
         with _courtesy():
             sys.stderr.write(text)
         return len(text)
 
     def flush(self) -> None:
-        """Flush, where that is possible."""
         with _courtesy():
             sys.stderr.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys.stderr, name)
+
+
+def courtesy_stream() -> Any:
+    """Stream to stderr for prints of users' code, which are a courtesy as `say` is."""
+    return _CourtesyStream()
 
 
 @contextmanager
 def _courtesy() -> Iterator[None]:
     try:
         yield
-    except HypermagneticsError:  # of a signal, whose handler may run in the middle of a line
-        raise
     except (OSError, ValueError) as error:  # a ValueError if the stream is closed
         if isinstance(error, BrokenPipeError):
             _silence_stderr()

@@ -17,7 +17,7 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from hypermagnetics.config import nearest, unknown_name
-from hypermagnetics.errors import ExtensionError, InterruptedRunError
+from hypermagnetics.errors import ExtensionError
 
 _MAX_CHARACTERS = 300
 """Longest excerpt of an exception's text in a message, in characters."""
@@ -135,7 +135,7 @@ def must(rule: str, code: object, where: str) -> Iterator[None]:
     """
     try:
         yield
-    except (ExtensionError, InterruptedRunError):  # the latter from a signal in the middle of it
+    except ExtensionError:
         raise
     except (Exception, SystemExit) as error:  # no code of a user decides exit codes
         file = _file_of(code)

@@ -150,7 +150,8 @@ def _trained(
 ) -> FourierMLP:
     """Train by Adam on the mean squared distance from the coordinates."""
     peak, warmup = config.learning_rate, max(round(_WARMUP * config.steps), 1)
-    rate = optax.warmup_cosine_decay_schedule(peak / warmup, peak, warmup, config.steps)
+    last = max(config.steps, warmup + 1)
+    rate = optax.warmup_cosine_decay_schedule(peak / warmup, peak, warmup, last)
     optimiser = optax.adam(rate, b2=0.99)
 
     @eqx.filter_jit
