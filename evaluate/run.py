@@ -59,16 +59,18 @@ def evaluate(plan: Plan, listener: Listener = SILENT) -> Results:
 
 def _evaluate(plan: Plan, listener: Listener) -> Results:
     found = Found()
-    with SampleFile.open(plan.out) as samples:
+
+    def remove_old() -> None:
+        # All at once: old and new results never stand beside each other.
+        remove_page(plan.out)
+        (plan.out / RESULTS_NAME).unlink(missing_ok=True)
+
+    with SampleFile.open(plan.out, remove_old) as samples:
         for one in plan.datasets:
             found += evaluate_dataset(plan, one, samples, listener)
         for one in () if plan.metrics_only else plan.datasets:
             found += evaluate_baselines(plan, one, listener)
         results = _results(plan, found)
-        samples.sync()
-        # Only now, and all at once: old and new results never stand beside each other.
-        remove_page(plan.out)
-        (plan.out / RESULTS_NAME).unlink(missing_ok=True)
     write_text_atomically(plan.out / RESULTS_NAME, to_json(results))
     if not plan.metrics_only:
         listener.tell("drawing the report ...")

@@ -1,4 +1,4 @@
-"""A value that does not fit is told in one form, wherever it is read."""
+"""Validation errors have one form, wherever a value is read."""
 
 import json
 from collections.abc import Callable

@@ -95,8 +95,8 @@ class Objective:
         errors = [model.errors(*block) for block in blocks]
         potential = jnp.stack([values for values, _ in errors])[..., None]
         field = jnp.stack([values for _, values in errors])
-        # Masked before the losses too: a user's may have no gradient where error or truth is zero,
-        # and what it gives there must not reach the model.
+        # Mask before the losses too: a user's loss may have no gradient at zero error or truth, and
+        # a NaN there would reach the parameters.
         counts = _counts(batch)[..., None, None]
         pairs = {
             "potential": (jnp.where(counts, potential, 0), batch.potential[..., None]),

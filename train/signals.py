@@ -19,7 +19,7 @@ _NAMES = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
 class _Signalled(BaseException):
-    """Raised by a handler wherever the program happens to be; no `except Exception` keeps it."""
+    """Stop by a signal; a BaseException, so that no `except Exception` swallows it."""
 
 
 class StopRequest:

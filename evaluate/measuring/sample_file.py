@@ -5,7 +5,7 @@ over the samples: xarray.open_zarr reads one as a labelled dataset.
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -23,7 +23,7 @@ from hypermagnetics.metrics import Errors, row_quantiles
 from hypermagnetics.run_files import SAMPLES_NAME
 
 _MARK: dict[str, Any] = {"made_by": "hm-eval"}
-"""Attribute of the root, by which hm-eval knows what it may replace."""
+"""Attribute of the root group that marks a file of hm-eval, which it may replace."""
 
 _MEANINGS = {
     "median_relative_error": "median over the points of |error| / |truth|",
@@ -83,11 +83,15 @@ class SampleFile:
 
     @classmethod
     @contextmanager
-    def open(cls, directory: Path) -> Iterator["SampleFile"]:
+    def open(
+        cls, directory: Path, before_exchange: Callable[[], None] = lambda: None
+    ) -> Iterator["SampleFile"]:
         """Write a file in a directory; an existing one stays until the new one is complete.
 
         Args:
             directory: Made if absent.
+            before_exchange: Called once the new values are safe on disk, before they take their
+                place.
 
         Yields:
             The file. It takes its name when the block ends without an error.
@@ -99,7 +103,8 @@ class SampleFile:
         try:
             file = cls(zarr.open_group(part, mode="w", zarr_format=3, attributes=_MARK), part)
             yield file
-            file.sync()
+            file._sync()
+            before_exchange()
         except BaseException:
             shutil.rmtree(part, ignore_errors=True)
             raise
@@ -110,7 +115,7 @@ class SampleFile:
         sync_directory(directory)
         remove_tree(old)
 
-    def sync(self) -> None:
+    def _sync(self) -> None:
         """Make the values so far survive a power cut."""
         for path in self._directory.rglob("*"):
             if path.is_file():

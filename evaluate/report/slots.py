@@ -27,7 +27,7 @@ class Slot(Generic[_Input]):
     name: str
     heading: Heading
     make: Callable[[_Input], Iterable[Undrawn | Note]]
-    """Makes all figures of one input ready, or says why there is none."""
+    """Function that prepares all figures of one input, or a note in their place."""
     empty: str = "There is no figure for this choice."
     """A sentence shown if the reader's choice has no figure."""
     kind: str = ""

@@ -72,7 +72,7 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     try:
-        # Of a killed process, or a link that somebody else has put there, which is not followed.
+        # Remove the leftover of a killed process, or a planted link, instead of following it.
         part.unlink(missing_ok=True)
         with _opened(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, "w+b") as file:
             yield file

@@ -15,11 +15,11 @@ from hypermagnetics.errors import HypermagneticsError
 _VARIABLE = "JAX_COMPILATION_CACHE_DIR"
 """JAX's own variable, which takes precedence if set; empty for no cache."""
 
-
 _GENERATOR = "threefry2x32"
+"""Generator of random numbers; JAX's default."""
 
 _LEAST_SECONDS = 0.2
-"""What compiles faster than this is not worth a file."""
+"""Shortest compilation that is kept on disk [s]."""
 
 
 def refuse_missing_platform() -> None:

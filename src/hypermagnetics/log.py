@@ -60,7 +60,7 @@ def _courtesy() -> Iterator[None]:
 
 def _silence_stderr() -> None:
     """Send all that still comes to /dev/null, also from the end of the interpreter."""
-    # A stream that somebody has put in the place of stderr may have no number.
+    # A replacement of sys.stderr, as in notebooks, may have no file descriptor.
     with suppress(OSError, ValueError, AttributeError):
         number = sys.stderr.fileno()
         nowhere = os.open(os.devnull, os.O_WRONLY)

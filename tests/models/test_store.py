@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
-from model_files import edit_header
+from mending import edit_header
 
 from hypermagnetics.errors import ModelFileError
 from hypermagnetics.models import HyperLayer, Model, ModelInputs, build_model, load, save_model

@@ -42,6 +42,12 @@ def edit_manifest(directory: Path, edit: Callable[[Any], object]) -> None:
     (directory / "manifest-sha256.txt").write_text("".join(lines), encoding="utf-8")
 
 
+def edit_header(path: Path, **changes: object) -> None:
+    """Change the first line of a model file or a checkpoint."""
+    line, leaves = path.read_bytes().split(b"\n", 1)
+    path.write_bytes(json.dumps(json.loads(line) | changes).encode() + b"\n" + leaves)
+
+
 def mend_manifest(directory: Path, file: Path) -> None:
     """Make the manifest agree with a file that was changed."""
 

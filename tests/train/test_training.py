@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import numpy as np
 import pytest
-from model_files import edit_header
+from mending import edit_header
 from refused import refused
 from small_trainings import Killed, metrics, run, small_recipe
 

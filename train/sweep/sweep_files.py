@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from hypermagnetics.run_files import RunFiles
+from hypermagnetics.run_files import LOCK_NAME, RunFiles
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class SweepFiles:
     @property
     def lock(self) -> Path:
         """Lock, held while the sweep is opened."""
-        return self.directory / "lock"
+        return self.directory / LOCK_NAME
 
     @property
     def definition(self) -> Path:

@@ -127,7 +127,7 @@ def refuse_unusable(names: Sequence[TrackerName]) -> None:
     mode = os.environ.get("WANDB_MODE", "offline")
     sends = mode not in ("offline", "dryrun", "disabled")
     if "wandb" in names and sends and not any(map(os.environ.get, wandb.KEYS)):
-        # Else wandb asks for it in the middle of a job that nobody watches.
+        # wandb would prompt for it in a batch job.
         raise RunError(
             f"A key must be in the environment to send a run to wandb; got WANDB_MODE={mode} "
             "without WANDB_API_KEY (tracking.to). Set the key, or leave out WANDB_MODE to keep the "

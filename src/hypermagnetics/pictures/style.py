@@ -1,4 +1,4 @@
-"""Style of pictures in files: matplotlib's own defaults, whatever a user's matplotlibrc says."""
+"""Style of pictures in files, for three packages: matplotlib's defaults, not a user's settings."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
