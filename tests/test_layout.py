@@ -22,7 +22,10 @@ LAYERS = (
     {"models"},
     set(PROGRAMS),
 )
-WITHIN_LAYER = {("config", "recipes"), ("user_code", "config"), ("run_files", "log")}
+WITHIN_LAYER = {
+    *(("config", "recipes"), ("user_code", "config")),
+    *(("run_files", "log"), ("run_files", "config")),
+}
 """Imports inside a layer that are meant; everything else in one layer is apart."""
 
 REPORT_DRAWS = (*("rendering", "maps", "chart_axes", "error_charts", "parity"),)

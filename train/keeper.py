@@ -9,13 +9,13 @@ from pydantic import JsonValue
 
 from hypermagnetics.errors import DivergenceError
 from hypermagnetics.models import Model, save_model
-from hypermagnetics.run_files import RunFiles
+from hypermagnetics.run_files import RunFiles, Validation
 from hypermagnetics.train.checkpoint import Reached, save_checkpoint
 from hypermagnetics.train.clock import Clock
 from hypermagnetics.train.metrics_log import MetricsLog
 from hypermagnetics.train.setup import Setup
 from hypermagnetics.train.step import State
-from hypermagnetics.train.validation import Validation, Validator
+from hypermagnetics.train.validation import Validator
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pydantic import JsonValue
 from hypermagnetics.files import atomic_file, write_text_atomically
 from hypermagnetics.log import Listener
 from hypermagnetics.models.store import read_file
-from hypermagnetics.run_files import RunFiles
+from hypermagnetics.run_files import RunFiles, Validation
 from hypermagnetics.train.card import model_card
 from hypermagnetics.train.checkpoint import Reached, divergence_named, full_disk_named
 from hypermagnetics.train.clock import Shares
@@ -15,7 +15,6 @@ from hypermagnetics.train.feed import Placement, open_feed
 from hypermagnetics.train.loop import Loop
 from hypermagnetics.train.setup import Setup
 from hypermagnetics.train.signals import stop_on_signals
-from hypermagnetics.train.validation import Validation
 
 
 @dataclass(frozen=True)

@@ -4,21 +4,12 @@ import equinox as eqx
 import jax
 import numpy as np
 
-from hypermagnetics.config import Config
 from hypermagnetics.data import Split, read_batch
 from hypermagnetics.metrics import measure
 from hypermagnetics.models import Model
+from hypermagnetics.run_files import Validation
 from hypermagnetics.train.devices import DeviceBatch, Devices
 from hypermagnetics.train.objective import Objective
-
-
-class Validation(Config):
-    """Result of one validation. A non-finite prediction makes `loss` null, never a good number."""
-
-    loss: float | None
-    """The objective over the whole split."""
-    potential_median_relative_error: float | None
-    field_median_relative_error: float | None
 
 
 class Validator:

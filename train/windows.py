@@ -7,12 +7,12 @@ import jax
 import numpy as np
 
 from hypermagnetics.errors import DivergenceError
+from hypermagnetics.run_files import Validation
 from hypermagnetics.train.clock import Clock, Reading
 from hypermagnetics.train.metrics_log import MetricsLog
 from hypermagnetics.train.objective import Losses
 from hypermagnetics.train.phases import Phase
 from hypermagnetics.train.setup import Setup
-from hypermagnetics.train.validation import Validation
 
 _RECENT = 10
 """Number of windows averaged for the displayed speed."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from hypermagnetics.config import Config
 from hypermagnetics.log import say
 
 MODEL_NAME = "model.hm"
@@ -120,17 +121,15 @@ class RunFiles:
         return sorted(int(match[1]) for match in found if match)
 
 
-class _ValidationErrors(BaseModel):
-    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+class Validation(Config):
+    """Result of one validation. A non-finite prediction makes `loss` null, never a good number."""
 
     loss: float | None
+    """The objective over the whole split."""
     potential_median_relative_error: float | None
     field_median_relative_error: float | None
 
 
-_NO_VALIDATION = _ValidationErrors(
-    loss=None, potential_median_relative_error=None, field_median_relative_error=None
-)
 _TIMES = {"seconds_per_step", "samples_per_second", "wait_share"}
 
 
@@ -140,7 +139,7 @@ class _MetricsLine(BaseModel):
     model_config = ConfigDict(strict=True, allow_inf_nan=False)
 
     step: int
-    validation: _ValidationErrors = _NO_VALIDATION
+    validation: Validation | None = None
     loss: float = 0.0
     steps: int = 0
     seconds_per_step: float = 0.0
@@ -151,6 +150,8 @@ class _MetricsLine(BaseModel):
     @model_validator(mode="after")
     def _times_are_of_steps(self) -> "_MetricsLine":
         given = self.model_fields_set
+        if "validation" in given and self.validation is None:
+            raise ValueError("a validation that is not null")
         if given & _TIMES and not given >= {"steps", "seconds_per_step"}:
             raise ValueError("number of steps and their time")
         if "wait_share" in given and "compiles" not in given:

@@ -7,7 +7,7 @@ from recording import Recording
 from tracked_runs import run_tracked
 
 from hypermagnetics.data import Dataset
-from hypermagnetics.train.validation import Validation
+from hypermagnetics.run_files import Validation
 from hypermagnetics.train.windows import Pace, status_line
 
 PACE = Pace(loss=0.0123, samples_per_second=51234.4, wait_share=0.026)

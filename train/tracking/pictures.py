@@ -6,8 +6,8 @@ from hypermagnetics.data import Dataset, Split
 from hypermagnetics.log import per_cent
 from hypermagnetics.models import Model
 from hypermagnetics.pictures import draw_sample, one_sample, png_of
+from hypermagnetics.run_files import Validation
 from hypermagnetics.train.clock import Clock
-from hypermagnetics.train.validation import Validation
 
 _DOTS_PER_INCH = 72
 """A quarter of a megabyte a picture, as a run has many. Fewer colours instead show as bands."""

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from hypermagnetics.errors import RunError
 from hypermagnetics.log import Listener
 from hypermagnetics.models import Model
-from hypermagnetics.run_files import RunFiles
+from hypermagnetics.run_files import RunFiles, Validation
 from hypermagnetics.train.clock import Clock
 from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.config.run import Tracker as TrackerName
@@ -20,7 +20,6 @@ from hypermagnetics.train.tracking import mlflow, wandb
 from hypermagnetics.train.tracking.pictures import Pictures
 from hypermagnetics.train.tracking.tensorboard import TensorBoard
 from hypermagnetics.train.tracking.tracker import TrackedRun, Tracker
-from hypermagnetics.train.validation import Validation
 
 
 class _Kind(NamedTuple):
