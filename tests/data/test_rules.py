@@ -71,6 +71,14 @@ def metadata(**changes: Any) -> Callable[[Path], None]:
     return rewriting(METADATA, lambda text: json.dumps(json.loads(text) | changes).encode())
 
 
+def consolidated(content: Any) -> Callable[[Path], None]:
+    """Put consolidated metadata into the group that is not that of the arrays."""
+    added = {"consolidated_metadata": content}
+    return rewriting(
+        "train.zarr/zarr.json", lambda text: json.dumps(json.loads(text) | added).encode()
+    )
+
+
 def with_codecs(*codecs: Any) -> Callable[[Path], None]:
     """Let the chunks of the potential have other codecs."""
     sharding = {
@@ -201,6 +209,9 @@ DAMAGES: tuple[tuple[str, Damage], ...] = (
     ("Z1", Damage(rewriting(METADATA, lambda text: b"[" * 99_999), step="split")),
     ("Z1", Damage(rewriting(METADATA, lambda text: b"[]"), step="split")),
     ("Z1", Damage(rewriting("train.zarr/zarr.json", lambda text: b"{}"), step="split")),
+    ("Z1", Damage(consolidated(None), step="split")),
+    ("Z1", Damage(consolidated({"metadata": {}}), step="split")),
+    ("Z1", Damage(consolidated({"metadata": {"grid": {"shape": [9]}}}), step="split")),
     ("Z2", Damage(rewriting(CHUNK, flip(-1)), step="read")),
     ("Z2", Damage(rewriting(CHUNK, lambda content: b""), step="read")),
     ("Z2", Damage(rewriting(CHUNK, lambda content: b"0" + content), step="read")),

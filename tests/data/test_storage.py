@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import h5py
@@ -20,6 +21,8 @@ from hypermagnetics.data import (
     verify_split,
 )
 from hypermagnetics.data.layout import ARRAY_NAMES
+from hypermagnetics.data.verify import find_problems
+from hypermagnetics.errors import DatasetError
 from hypermagnetics.generate.config import DatasetRecipe
 from hypermagnetics.generate.plan import make_plan
 
@@ -69,6 +72,34 @@ def test_xarray_opens_labelled_dimensions_and_units(tiny: Dataset) -> None:
         assert opened["sources"].attrs["columns"][0] == "moment_x"
         expected = whole(tiny, "train")["potential"]
         np.testing.assert_array_equal(opened["potential"].values, expected)
+
+
+@pytest.mark.filterwarnings("ignore:Consolidated metadata is currently not part")
+@pytest.mark.parametrize("indent", [None, 2, 4])
+def test_consolidated_metadata_is_no_damage(tmp_path: Path, tiny: Dataset, indent: int) -> None:
+    """Xarray advises to consolidate; the values are as they were, whoever formats the file."""
+    copy = Path(shutil.copytree(tiny.directory, tmp_path / "data"))
+    zarr.consolidate_metadata(copy / "train.zarr")
+    path = copy / "train.zarr" / "zarr.json"
+    if indent is not None:
+        path.write_text(json.dumps(json.loads(path.read_text()), indent=indent, sort_keys=True))
+    with xarray.open_zarr(copy / "train.zarr") as opened:
+        assert opened["potential"].dims == ("sample", "point")
+    assert list(find_problems(copy)) == []
+    for name, values in whole(Dataset.open(copy), "train").items():
+        np.testing.assert_array_equal(values, whole(tiny, "train")[name])
+
+
+@pytest.mark.filterwarnings("ignore:Consolidated metadata is currently not part")
+def test_damage_beside_consolidated_metadata_is_seen(tmp_path: Path, tiny: Dataset) -> None:
+    """What was there before must be there still."""
+    copy = Path(shutil.copytree(tiny.directory, tmp_path / "data"))
+    zarr.consolidate_metadata(copy / "train.zarr")
+    path = copy / "train.zarr" / "zarr.json"
+    group = json.loads(path.read_text())
+    path.write_text(json.dumps(group | {"attributes": {"title": "Another"}}))
+    with pytest.raises(DatasetError, match="rule D4"):
+        Dataset.open(copy)
 
 
 def test_h5py_reads_self_contained_files(tiny_hdf5: Dataset) -> None:
