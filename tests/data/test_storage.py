@@ -14,12 +14,14 @@ from tiny_datasets import TINY, MakeDataset
 
 from hypermagnetics.config import load_recipe
 from hypermagnetics.data import (
+    Compression,
     Dataset,
     DatasetWriter,
     StorageFormat,
     read_batch,
     verify_split,
 )
+from hypermagnetics.data.convert import convert
 from hypermagnetics.data.layout import ARRAY_NAMES
 from hypermagnetics.data.verify import find_problems
 from hypermagnetics.errors import DatasetError
@@ -117,6 +119,28 @@ def test_h5py_reads_self_contained_files(tiny_hdf5: Dataset) -> None:
             assert [dim.label for dim in file["field"].dims] == ["sample", "point", "axis"]
             assert list(file["field"].dims[2][0]) == [b"x", b"y"]
             assert file["grid"].shape == (-(-count // 8), 24, 2)
+
+
+@pytest.mark.parametrize("compression", ["none", "zstd"])
+def test_every_axis_of_hdf5_has_a_scale(
+    tmp_path: Path, tiny: Dataset, compression: Compression
+) -> None:
+    """Readers of netCDF-4 ask for all or none: one for each dimension, of its length."""
+    convert(tiny, tmp_path / "data", "hdf5", compression)
+    paths = sorted((tmp_path / "data").rglob("*.h5"))
+    assert len(paths) > len(tiny.splits)
+    for path in paths:
+        with h5py.File(path, "r") as file:
+            for spec in tiny.split(path.parent.name).layout.arrays():
+                array = file[spec.name]
+                for dim, name, length in zip(array.dims, spec.dimensions, array.shape, strict=True):
+                    assert [scale.name for scale in dim.values()] == [f"/{name}"]
+                    scale = file[name]
+                    assert (dim.label, scale.shape) == (name, (length,))
+                    has_values = name in ("column", "axis")
+                    only_a_length = b"This is a netCDF dimension but not a netCDF variable."
+                    assert scale.attrs["NAME"].startswith(only_a_length) is not has_values
+                    assert (scale.id.get_offset() is not None) is has_values
 
 
 def test_shard_size_and_format_change_no_content(
