@@ -198,7 +198,7 @@ def _deviations(
     will do for some rows, unless the squares of any component would leave its range; those of a
     constant one are zero.
     """
-    in_range = (spreads == 0) | ((_SMALLEST < spreads) & (spreads < _LARGEST))
+    in_range = (spreads == 0) | ((spreads > _SMALLEST) & (spreads < _LARGEST))
     wanted = np.float32 if in_range.all() else np.float64
     shift = np.tile(middle, rows.shape[1] // len(middle)).astype(wanted)
     total, squares = np.zeros(rows.shape[1]), np.zeros(rows.shape[1])
