@@ -95,8 +95,9 @@ def head(directory: Path, name: str | None, samples: int) -> None:
 def verify(directory: Path, fraction: float | None, tolerance: float, seed: int | None) -> None:
     """Check every file and value of DIR; exit with 2 if anything is wrong.
 
-    Compares sizes and sha256 of all files, shapes, types and codecs, and looks for values that are
-    not finite. Messages cite the rules of docs/format.md.
+    Compares sizes and sha256 of all files, shapes, types and codecs, looks for values that are not
+    finite, and computes the statistics of the manifest again. Messages cite the rules of
+    docs/format.md.
     """
     with errors_in_one_line("hm-data"):
         start = time.monotonic()

@@ -43,7 +43,7 @@ def convert(
         DatasetError: If the dataset is damaged, or something else is at `out`.
     """
     identity = _identity(dataset.manifest, storage_format, compression, shard_bytes)
-    with DatasetWriter.open(out, identity) as writer:
+    with DatasetWriter.open(out, identity, listener) as writer:
         splits = {name: dataset.split(name) for name in dataset.splits}
         for split in splits.values():
             verify_split(split)

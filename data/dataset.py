@@ -55,7 +55,8 @@ class Dataset:
         """Columns of the source tables of all splits.
 
         Raises:
-            DatasetError: If this release does not know such sources, or there is no split.
+            DatasetError: If this release does not know such sources, their units are others, or
+                there is no split.
         """
         manifest = self.manifest
         dims = {split.layout.dim for split in manifest.splits.values()}
@@ -65,7 +66,7 @@ class Dataset:
                 "hm-generate."
             )
         try:
-            return SourceColumns.described(
+            columns = SourceColumns.described(
                 dims.pop(), manifest.bodies, manifest.columns, manifest.constants
             )
         except SourceError as error:
@@ -75,6 +76,13 @@ class Dataset:
                 f"{finding} ({self.directory}). Read it with the release of hypermagnetics that "
                 "wrote it."
             ) from error
+        if columns.units != manifest.column_units:
+            raise DatasetError(
+                f"The units of the columns of sources must be {', '.join(columns.units)}; got "
+                f"{', '.join(manifest.column_units)} ({self.directory}). Values are in SI units, "
+                "so get manifest.json from the dataset's source again."
+            )
+        return columns
 
     @property
     def splits(self) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """Checks of the files of a dataset against its manifest: names, kinds and sizes."""
 
+import hashlib
 import os
 import stat
 from collections.abc import Iterator, Mapping
@@ -9,6 +10,7 @@ from pathlib import Path
 from hypermagnetics.data.formats import split_storage
 from hypermagnetics.data.manifest import CHECKSUMS_NAME, MANIFEST_NAME, FileEntry, Manifest
 from hypermagnetics.data.storage import SplitPlace
+from hypermagnetics.data.zarr_metadata import group_before_consolidation
 from hypermagnetics.errors import DatasetError
 
 _SHARED_DIRECTORIES = 3
@@ -113,11 +115,26 @@ def check_file(root: str, entry: FileEntry) -> None:
             f"A file of a dataset must be a plain file inside it; got a link or special file "
             f"({path}; rule D2). Copy the real file there."
         )
-    if found.st_size != entry.bytes:
+    if found.st_size != entry.bytes and not is_only_consolidated(Path(path), entry):
         raise DatasetError(
             f"{entry.path} must have {entry.bytes} bytes; got {found.st_size} ({root}; rule D4). "
             "The file was cut off or changed; copy it from the dataset's source again."
         )
+
+
+def is_only_consolidated(path: Path, entry: FileEntry) -> bool:
+    """Whether a file is that of the manifest but for Zarr metadata that was consolidated since.
+
+    Args:
+        path: A plain file.
+        entry: The file in the manifest.
+    """
+    if not entry.path.endswith(".zarr/zarr.json"):
+        return False
+    before = group_before_consolidation(path)
+    if before is None:
+        return False
+    return (len(before), hashlib.sha256(before).hexdigest()) == (entry.bytes, entry.sha256)
 
 
 def _refuse_linked_directories(root: str, files: tuple[FileEntry, ...]) -> None:

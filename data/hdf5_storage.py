@@ -30,6 +30,8 @@ from hypermagnetics.files import whole_file
 
 _AXES = ("x", "y", "z")
 _ALIGNMENT = 4096
+_ONLY_A_LENGTH = "This is a netCDF dimension but not a netCDF variable."
+"""Name by which readers of netCDF-4 know a scale without values."""
 
 
 class Hdf5ShardSink:
@@ -179,15 +181,26 @@ def _chunk_shape(spec: ArraySpec, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _label(file: h5py.File, place: SplitPlace) -> None:
-    """Attach the names of columns and axes as dimension scales."""
+    """Give each axis of each array a dimension scale, as netCDF-4 asks of all or none."""
     file["sources"].attrs["columns"] = list(place.columns)
     file["sources"].attrs["column_units"] = list(place.column_units)
-    for name, labels in (("column", place.columns), ("axis", _AXES[: place.layout.dim])):
+    labels = {"column": place.columns, "axis": _AXES[: place.layout.dim]}
+    for spec in place.layout.arrays():
+        dataset = file[spec.name]
+        for axis, name in enumerate(spec.dimensions):
+            if name not in file:
+                _create_scale(file, name, dataset.shape[axis], labels.get(name))
+            dataset.dims[axis].attach_scale(file[name])
+
+
+def _create_scale(file: h5py.File, name: str, length: int, labels: tuple[str, ...] | None) -> None:
+    """Create the scale of a dimension: its labels, or a length without values."""
+    if labels:
         scale = file.create_dataset(name, data=np.array(labels, dtype="S"), track_times=False)
         scale.make_scale(name)
-    file["sources"].dims[2].attach_scale(file["column"])
-    file["grid"].dims[2].attach_scale(file["axis"])
-    file["field"].dims[2].attach_scale(file["axis"])
+    else:
+        scale = file.create_dataset(name, (length,), ">f4", track_times=False, fill_time="never")
+        scale.make_scale(f"{_ONLY_A_LENGTH}{length:10d}")
 
 
 def _own_dataset(

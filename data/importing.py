@@ -171,7 +171,7 @@ def import_team_file(
         convention = _convention(team, reader, units or Units(), m_is)
         splits = {split: _layout(convention, split, shard_bytes) for split in team.splits}
         identity = _identity(convention, splits, storage_format, compression)
-        with DatasetWriter.open(out, identity) as writer:
+        with DatasetWriter.open(out, identity, listener) as writer:
             writer.write_metadata()
             for split, shard in ((name, one) for name in splits for one in splits[name].shards()):
                 if writer.has(split, shard):

@@ -3,10 +3,11 @@
 import json
 import os
 import threading
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, NoReturn
 
 from hypermagnetics.config import Config
 from hypermagnetics.data.layout import ArrayName
@@ -36,7 +37,14 @@ class ShardRecord(Config):
 
 
 class Journal:
-    """Appends a line per finished shard; a line cut off by a kill is dropped on reading."""
+    """Appends a line per finished shard, each with its CRC-32.
+
+    A line cut off by a kill is dropped on reading, and so is a damaged one: its shard counts as
+    unfinished.
+    """
+
+    num_damaged: int = 0
+    """Number of lines that were damaged after they were written."""
 
     def __init__(self, file: IO[bytes], identity: Identity, directory: Path) -> None:
         """Read the records of an earlier process, or start with the identity.
@@ -47,7 +55,8 @@ class Journal:
             directory: The dataset, to check that the recorded files exist.
 
         Raises:
-            DatasetError: If the file is the journal of another dataset.
+            DatasetError: If the file is the journal of another dataset or release, or its first
+                line is damaged.
         """
         self._file, self._lock = file, threading.Lock()
         self.records: dict[tuple[str, int], ShardRecord] = {}
@@ -57,21 +66,22 @@ class Journal:
             file.truncate(0)
             self._append(identity.model_dump_json())
             return
-        try:
-            begun = json.loads(whole[0])
-            records = [ShardRecord.model_validate_json(line) for line in whole[1:]]
-        except ValueError as error:
-            raise DatasetError(
-                f"The journal of an unfinished dataset must be JSON lines; got damaged ones "
-                f"({directory / JOURNAL_NAME}). Delete the directory first ({DELETE})."
-            ) from error
-        if begun != json.loads(identity.model_dump_json()):
+        if whole[0].startswith(b"{"):
+            _refuse_line(directory, "one of an earlier form, without checksums")
+        contents = [_content(line) for line in whole]
+        if contents[0] is None:
+            _refuse_line(directory, "a damaged one")
+        if json.loads(contents[0]) != json.loads(identity.model_dump_json()):
             raise DatasetError(
                 f"{NEW_OR_UNFINISHED}; got an unfinished one of another recipe, format or version "
                 f"({directory}). Choose another directory, or delete this one ({DELETE})."
             )
         file.truncate(sum(len(line) + 1 for line in whole))
-        for record in records:
+        for content in contents[1:]:
+            if content is None:
+                self.num_damaged += 1
+                continue
+            record = ShardRecord.model_validate_json(content)
             if all(_is_whole(directory, entry) for entry in record.files):
                 self.records[record.split, record.index] = record
 
@@ -87,7 +97,8 @@ class Journal:
             self.records[record.split, record.index] = record
 
     def _append(self, line: str) -> None:
-        self._file.write(line.encode() + b"\n")
+        content = line.encode()
+        self._file.write(b"%08x %s\n" % (zlib.crc32(content), content))
         self._file.flush()
         os.fsync(self._file.fileno())
 
@@ -110,6 +121,19 @@ def open_journal(directory: Path, identity: Identity) -> Iterator[Journal]:
     directory.mkdir(parents=True, exist_ok=True)
     with only_writer(directory / JOURNAL_NAME, "A dataset") as file:
         yield Journal(file, identity, directory)
+
+
+def _content(line: bytes) -> bytes | None:
+    """The JSON of a line; None if it is not that of the checksum before it."""
+    content = line[9:]
+    return content if line[:9] == b"%08x " % zlib.crc32(content) else None
+
+
+def _refuse_line(directory: Path, got: str) -> NoReturn:
+    raise DatasetError(
+        f"The first line of the journal of an unfinished dataset must have its checksum; got {got} "
+        f"({directory / JOURNAL_NAME}). Delete the directory first ({DELETE})."
+    )
 
 
 def _is_whole(directory: Path, entry: FileEntry) -> bool:

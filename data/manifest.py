@@ -92,6 +92,12 @@ class SplitEntry(Config):
                     f"be {spec.dtype.name} {list(spec.shape)}, which follows from the layout",
                     f"{entry.dtype} {list(entry.shape)}",
                 )
+            if (entry.dimensions, entry.unit) != (spec.dimensions, spec.unit):
+                raise refusal(
+                    f"arrays.{spec.name}",
+                    f"have dimensions {list(spec.dimensions)} and unit {spec.unit!r}",
+                    f"{list(entry.dimensions)} and {entry.unit!r}",
+                )
             components = spec.shape[-1] if spec.name in ("sources", "grid", "field") else 1
             lengths = {name: len(values) for name, values in vars(entry.statistics).items()}
             if set(lengths.values()) != {components}:

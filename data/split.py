@@ -15,6 +15,7 @@ from hypermagnetics.data.mapped_shards import MappedShards
 from hypermagnetics.data.rows import ArrayRows
 from hypermagnetics.data.samples import Index, Sample, Samples, number_of, resolve
 from hypermagnetics.data.storage import SplitPlace
+from hypermagnetics.extras import refuse_missing
 
 if TYPE_CHECKING:
     import xarray
@@ -128,8 +129,9 @@ class Split:
         """The split as a labelled dataset of xarray, which reads values on access.
 
         Raises:
-            ImportError: If xarray is not installed.
+            HypermagneticsError: If xarray is not installed.
         """
+        refuse_missing("xarray", "A split as a dataset of xarray")
         from hypermagnetics.data.labelled import labelled  # xarray, which few need
 
         return labelled(self, self._manifest.columns, self._manifest.column_units)

@@ -100,7 +100,7 @@ class _Running:
         count = rows.size // size
         self._count += count
         middle = (low.astype(np.float64) + high) / 2
-        total, squares = _deviations(rows, middle, float((high - low.astype(np.float64)).max()))
+        total, squares = _deviations(rows, middle, high - low.astype(np.float64))
         _add_to(self._total, total + count * middle)
         _add_to(self._squares, squares + middle * (2 * total + count * middle))
         self._count_magnitudes(rows)
@@ -190,14 +190,16 @@ def _median(histograms: Sequence[tuple[tuple[int, int], ...]]) -> float:
 
 
 def _deviations(
-    rows: np.ndarray, middle: np.ndarray, spread: float
+    rows: np.ndarray, middle: np.ndarray, spreads: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Sums of the deviations of each component from its middle, and of their squares.
 
     Deviations have the precision of the values, however far these are from zero, so that float32
-    will do for some rows, unless squares would leave its range.
+    will do for some rows, unless the squares of any component would leave its range; those of a
+    constant one are zero.
     """
-    wanted = np.float32 if _SMALLEST < spread < _LARGEST else np.float64
+    in_range = (spreads == 0) | ((spreads > _SMALLEST) & (spreads < _LARGEST))
+    wanted = np.float32 if in_range.all() else np.float64
     shift = np.tile(middle, rows.shape[1] // len(middle)).astype(wanted)
     total, squares = np.zeros(rows.shape[1]), np.zeros(rows.shape[1])
     for first in range(0, len(rows), _ROWS_AT_ONCE):

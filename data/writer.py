@@ -42,6 +42,7 @@ from hypermagnetics.files import (
     sync_directories,
     write_text_atomically,
 )
+from hypermagnetics.log import SILENT, Listener
 
 _OURS = re.compile(
     "|".join(
@@ -65,12 +66,15 @@ class DatasetWriter:
 
     @classmethod
     @contextmanager
-    def open(cls, directory: Path, identity: Identity) -> Iterator["DatasetWriter"]:
+    def open(
+        cls, directory: Path, identity: Identity, listener: Listener = SILENT
+    ) -> Iterator["DatasetWriter"]:
         """Begin a dataset, or resume an unfinished one of the same identity.
 
         Args:
             directory: Directory of the dataset.
             identity: Identity of the dataset to be made.
+            listener: Is told of damage to the journal.
 
         Yields:
             The writer, the only one as long as the block lasts.
@@ -81,6 +85,12 @@ class DatasetWriter:
         _refuse_foreign(directory)
         with open_journal(directory, identity) as journal:
             _refuse_foreign(directory)
+            if journal.num_damaged:
+                listener.tell(
+                    f"Every line of a journal must have its checksum; got {journal.num_damaged} "
+                    f"damaged ({directory / JOURNAL_NAME}). The shards without a sound line are "
+                    "made anew; check the disk."
+                )
             yield cls(directory, identity, journal)
 
     def has(self, split: str, shard: Shard) -> bool:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from hypermagnetics.data.layout import ArraySpec, Compression, SplitLayout
+from hypermagnetics.data.layout import ARRAY_NAMES, ArraySpec, Compression, SplitLayout
 from hypermagnetics.data.rows import ZSTD_LEVEL
 from hypermagnetics.data.storage import SplitPlace
 from hypermagnetics.errors import DatasetError
@@ -12,6 +12,7 @@ from hypermagnetics.errors import DatasetError
 _MAX_BYTES = 1 << 20
 _LITTLE_ENDIAN = {"name": "bytes", "configuration": {"endian": "little"}}
 _ZSTD = {"name": "zstd", "configuration": {"level": ZSTD_LEVEL, "checksum": True}}
+_CONSOLIDATED = "consolidated_metadata"
 _REPAIR = "Get the file from the dataset's source again."
 
 
@@ -55,12 +56,44 @@ def chunks_per_shard(spec: ArraySpec, layout: SplitLayout) -> int:
 
 
 def check_group_metadata(path: Path) -> None:
-    """Refuse a group of another version.
+    """Refuse a group of another version, or with consolidated metadata of other arrays.
 
     Raises:
-        DatasetError: If it is no group of Zarr v3.
+        DatasetError: If it is no group of Zarr v3, or consolidated metadata differs from that of
+            the arrays, which other software would then read otherwise.
     """
-    _compare(path, {"zarr_format": 3, "node_type": "group"}, {"attributes"})
+    found = _compare(path, {"zarr_format": 3, "node_type": "group"}, {"attributes", _CONSOLIDATED})
+    if _CONSOLIDATED not in found:
+        return
+    consolidated = found[_CONSOLIDATED]
+    copies = consolidated.get("metadata") if isinstance(consolidated, dict) else None
+    arrays = {name: _read(path.parent / name / "zarr.json") for name in ARRAY_NAMES}
+    if copies != arrays:
+        raise DatasetError(
+            f"Consolidated metadata must be that of the arrays; got another ({path}; rule Z1). "
+            f"Take {_CONSOLIDATED!r} out of the file, or call zarr.consolidate_metadata again."
+        )
+
+
+def group_before_consolidation(path: Path) -> bytes | None:
+    """The zarr.json of a group as it was written, if metadata has been consolidated since.
+
+    Args:
+        path: The zarr.json.
+
+    Returns:
+        The bytes without the copy of the arrays' metadata that `zarr.consolidate_metadata` puts
+        there; None if there is no such copy.
+    """
+    try:
+        found = _read(path)
+    except DatasetError:
+        return None
+    if _CONSOLIDATED not in found:
+        return None
+    del found[_CONSOLIDATED]
+    written = {key: found.pop(key, None) for key in ("attributes", "zarr_format", "node_type")}
+    return json.dumps(written | found, indent=2).encode()
 
 
 def check_array_metadata(path: Path, spec: ArraySpec, place: SplitPlace) -> None:
@@ -72,8 +105,7 @@ def check_array_metadata(path: Path, spec: ArraySpec, place: SplitPlace) -> None
     _compare(path, _expected(spec, place.layout, place.compression), {"attributes"})
 
 
-def _compare(path: Path, expected: dict[str, Any], free: set[str]) -> None:
-    """Refuse missing, different and unknown keys; those of `free` may have any value."""
+def _read(path: Path) -> dict[str, Any]:
     if path.stat().st_size > _MAX_BYTES:
         raise DatasetError(
             f"Zarr metadata must be below {_MAX_BYTES} bytes; got {path.stat().st_size} ({path}; "
@@ -90,6 +122,12 @@ def _compare(path: Path, expected: dict[str, Any], free: set[str]) -> None:
             f"Zarr metadata must be a table; got {type(found).__name__} ({path}; rule Z1). "
             f"{_REPAIR}"
         )
+    return found
+
+
+def _compare(path: Path, expected: dict[str, Any], free: set[str]) -> dict[str, Any]:
+    """Refuse missing, different and unknown keys; those of `free` may have any value."""
+    found = _read(path)
     for key, wanted in expected.items():
         if found.get(key) != wanted:
             raise DatasetError(
@@ -101,6 +139,7 @@ def _compare(path: Path, expected: dict[str, Any], free: set[str]) -> None:
             f"Zarr metadata must have no keys but {', '.join(expected)}; got {odd[0][:80]!r} "
             f"({path}; rule Z1). {_REPAIR}"
         )
+    return found
 
 
 def _expected(spec: ArraySpec, layout: SplitLayout, compression: Compression) -> dict[str, Any]:

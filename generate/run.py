@@ -52,7 +52,7 @@ def generate(
         LabelError: If a label is not finite.
         HypermagneticsError: If the disk has no room for it, or a worker process died.
     """
-    with DatasetWriter.open(directory, plan.identity) as writer:
+    with DatasetWriter.open(directory, plan.identity, listener) as writer:
         missing = [(split, shard) for split, shard in plan.shards() if not writer.has(split, shard)]
         _refuse_too_little_space(plan, directory, missing)
         num_made = sum(shard.num_samples for _, shard in missing)

@@ -1,13 +1,17 @@
 """One writer at a time, also when the file that carries the lock is replaced."""
 
+import errno
 import fcntl
 import os
+import re
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
 import pytest
 
+from hypermagnetics import files
 from hypermagnetics.errors import HypermagneticsError
 from hypermagnetics.files import lock_if_free, only_writer, remove_tree, write_text_atomically
 
@@ -85,6 +89,71 @@ def test_the_lock_ends_with_the_block(tmp_path: Path) -> None:
         _ = 1 / 0
     with only_writer(path, "A run"):
         assert_locked(path)
+
+
+@pytest.fixture
+def limited(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Play a file system that can neither sync directories nor lock files."""
+
+    def limit(number: int) -> None:
+        sync = os.fsync
+
+        def fsync(descriptor: int) -> None:
+            if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+                raise OSError(number, os.strerror(number))
+            sync(descriptor)
+
+        def flock(file: IO[bytes], operation: int) -> None:
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(os, "fsync", fsync)
+        monkeypatch.setattr(fcntl, "flock", flock)
+        monkeypatch.setattr(files, "_said", set())
+
+    return limit
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP, errno.ENOSYS])
+def test_names_that_cannot_be_synced_are_said_once(
+    tmp_path: Path, limited: Callable[[int], None], capsys: pytest.CaptureFixture[str], number: int
+) -> None:
+    """And the file is there."""
+    limited(number)
+    for name in ("one", "other"):
+        write_text_atomically(tmp_path / name, name)
+        assert (tmp_path / name).read_text() == name
+    files.sync_directories(tmp_path)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "cannot sync directories" in line
+    assert str(tmp_path) in line
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL])
+def test_files_that_cannot_be_locked_are_said_once(
+    tmp_path: Path, limited: Callable[[int], None], capsys: pytest.CaptureFixture[str], number: int
+) -> None:
+    """One writer goes on; processes that share work by locks do not."""
+    limited(number)
+    for _ in range(2):
+        with only_writer(tmp_path / "lock", "A dataset") as file:
+            file.write(b"!")
+    assert (tmp_path / "lock").read_bytes() == b"!!"
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "cannot lock files" in line
+    with pytest.raises(HypermagneticsError, match=r"must lock files .* on another file system"):
+        lock_if_free(tmp_path / "lock")
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC])
+def test_other_answers_of_the_file_system_end_the_work(
+    tmp_path: Path, limited: Callable[[int], None], number: int
+) -> None:
+    """With the path."""
+    limited(number)
+    with pytest.raises(OSError, match=re.escape(str(tmp_path))):
+        write_text_atomically(tmp_path / "one", "one")
+    with pytest.raises(OSError, match=os.strerror(number)), only_writer(tmp_path / "lock", "A run"):
+        pass
 
 
 def test_a_link_in_the_place_of_a_part_is_not_followed(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ LAYERS = (
     {"errors", "shapes", "validation_errors"},
     {
         *("recipes", "config", "files", "grids", "log", "user_code", "jax_setup"),
-        *("subcommands", "child_processes", "table", "run_files"),
+        *("extras", "subcommands", "child_processes", "table", "run_files"),
     },
     {"sources", "metrics", "data"},
     {"pictures"},
@@ -24,7 +24,7 @@ LAYERS = (
 )
 WITHIN_LAYER = {
     *(("config", "recipes"), ("user_code", "config")),
-    *(("run_files", "log"), ("run_files", "config")),
+    *(("run_files", "log"), ("run_files", "config"), ("files", "log")),
 }
 """Imports inside a layer that are meant; everything else in one layer is apart."""
 
@@ -173,6 +173,16 @@ def test_children_are_started_in_one_place() -> None:
         if any(started in file.read_text() for started in names)
     }
     assert users == {"child_processes"}
+
+
+def test_files_are_locked_and_synced_in_one_place() -> None:
+    """Which knows what file systems cannot do."""
+    texts = {short(name): file.read_text() for name, file in modules().items()}
+    assert {name for name, text in texts.items() if "flock(" in text} == {"files"}
+    assert {name for name, text in texts.items() if "os.fsync(" in text} == {
+        "files",
+        "data.journal",
+    }
 
 
 def test_jax_is_configured_by_programs_only() -> None:

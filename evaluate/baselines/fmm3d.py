@@ -1,6 +1,5 @@
 """A fast multipole method as a subject: the library fmm3d, of the optional package fmm3dpy."""
 
-import importlib.util
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +8,7 @@ from jaxtyping import Float
 from hypermagnetics.errors import RunError
 from hypermagnetics.evaluate.baselines.exact_sum import sources_first
 from hypermagnetics.evaluate.subjects.subject import Subject, Values, on_any_split
+from hypermagnetics.extras import how_to_install, is_installed, refuse_missing
 from hypermagnetics.sources import SourceColumns
 
 
@@ -61,8 +61,8 @@ def why_no_fmm3d(columns: SourceColumns) -> str | None:
     """
     if columns.dim != 3:
         return f"fmm3d is left out: it is for three dimensions; the sources are in {columns.dim}."
-    if importlib.util.find_spec("fmm3dpy") is None:
-        return "fmm3d is left out: fmm3dpy is not installed (pip install 'hypermagnetics[peers]')."
+    if not is_installed("fmm3dpy"):
+        return f"fmm3d is left out: fmm3dpy is not installed ({how_to_install('fmm3dpy')})."
     return None
 
 
@@ -84,11 +84,7 @@ def fmm3d(columns: SourceColumns, tolerance: float = 1e-3) -> Subject:
             "A comparison with fmm3d must have sources in three dimensions; got sources in "
             f"{columns.dim} (baselines.fmm3d). Leave it out."
         )
-    if importlib.util.find_spec("fmm3dpy") is None:
-        raise RunError(
-            "A comparison with fmm3d must have the package fmm3dpy; got an environment without it "
-            "(baselines.fmm3d). Give pip install 'hypermagnetics[peers]', or leave fmm3d out."
-        )
+    refuse_missing("fmm3dpy", "A comparison with fmm3d (baselines.fmm3d)", RunError)
     model = Fmm3d(tolerance)
     return Subject(
         name=f"fmm3d {tolerance:.0e}".replace("e-0", "e-"),

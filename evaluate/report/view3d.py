@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -20,10 +19,10 @@ from hypermagnetics.evaluate.report.figures import Note, Undrawn, csv_of_grid
 from hypermagnetics.evaluate.report.formats import counted, number, per_cent
 from hypermagnetics.evaluate.report.inputs import data_name
 from hypermagnetics.evaluate.report.rendering import Picture, Rendered
+from hypermagnetics.extras import how_to_install, is_installed
 from hypermagnetics.pictures import one_sample
 from hypermagnetics.sources import SourceColumns, body_size, vertices
 
-_EXTRA = "view3d"
 _SHOWN = "bodies, and field lines of the predicted H, coloured by the predicted potential."
 _POINTS = 33
 """Points along each side of the grid for field lines."""
@@ -53,10 +52,10 @@ def space_views(evaluated: Evaluated) -> Iterator[Undrawn | Note]:
     if evaluated.columns.dim == 2 or model is None:
         return
     choice = {"data": data_name(one), "subject": one.subject, "rank": "median"}
-    if not is_installed():
+    if not is_installed("pyvista"):
         told = (
             "A picture of the sample in space needs pyvista: "
-            f"pip install 'hypermagnetics[{_EXTRA}]', then evaluate again."
+            f"{how_to_install('pyvista')}, then evaluate again."
         )
         yield Note(choice, told)
         return
@@ -80,11 +79,6 @@ def space_views(evaluated: Evaluated) -> Iterator[Undrawn | Note]:
     alt = f"{title} {_told(lines['potential'])}"
     made = partial(Picture, image, csv_of_grid(lines), alt, title)
     yield Undrawn(("space", one.subject, one.dataset, one.split), choice, made)
-
-
-def is_installed() -> bool:
-    """Whether the extra is installed."""
-    return find_spec("pyvista") is not None
 
 
 def grid_points(

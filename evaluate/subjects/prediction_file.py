@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from itertools import product
 from pathlib import Path
-from typing import NoReturn, Protocol, runtime_checkable
+from typing import Any, NoReturn, Protocol, runtime_checkable
 
 import h5py
 import numpy as np
@@ -86,6 +88,8 @@ class PredictionFile:
             raise RunError(
                 f"{where} must hold real numbers; got {array.dtype} ({self._path}). {_REPAIR}"
             )
+        with _one_line(self._path):
+            _refuse_unwritten(self._path, where, array)
         return array
 
 
@@ -134,6 +138,41 @@ def _zarr_arrays(path: Path) -> _Find:
         return stored
 
     return find
+
+
+def _refuse_unwritten(path: Path, where: str, array: Any) -> None:
+    """Refuse an array with a chunk that was never written, which would read as a fill value."""
+    find = _hdf5_chunks if isinstance(array, h5py.Dataset) else partial(_zarr_chunks, path / where)
+    sizes, is_there = find(array)
+    counts = [-(-length // size) for length, size in zip(array.shape, sizes, strict=True)]
+    for chunk in product(*map(range, counts)):
+        if not is_there(chunk):
+            first = [number * size for number, size in zip(chunk, sizes, strict=True)]
+            raise RunError(
+                f"Predictions must be written for every sample; got {where} without the chunk that "
+                f"begins at {first} ({path}). Write it; zarr-python leaves out chunks of nothing "
+                "but the fill value unless write_empty_chunks is set."
+            )
+
+
+def _hdf5_chunks(array: h5py.Dataset) -> tuple[tuple[int, ...], Callable[[tuple[int, ...]], bool]]:
+    """The shape of a chunk, and whether a chunk is there; all is one if nothing is chunked."""
+    sizes = array.chunks
+    if sizes is None:
+        layout = array.id.get_create_plist().get_layout()
+        is_there = layout != h5py.h5d.CONTIGUOUS or array.id.get_offset() is not None
+        return array.shape, lambda chunk: is_there
+    corners: set[tuple[int, ...]] = set()
+    array.id.chunk_iter(lambda info: corners.add(info.chunk_offset))
+    return sizes, lambda chunk: tuple(np.multiply(chunk, sizes).tolist()) in corners
+
+
+def _zarr_chunks(
+    place: Path, array: Any
+) -> tuple[tuple[int, ...], Callable[[tuple[int, ...]], bool]]:
+    """The shape of what is one file, a chunk or a shard, and whether it is there."""
+    name_of = array.metadata.encode_chunk_key
+    return array.shards or array.chunks, lambda chunk: (place / name_of(chunk)).is_file()
 
 
 def _refuse_absent(path: Path, name: str, got: str) -> NoReturn:

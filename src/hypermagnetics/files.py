@@ -1,5 +1,6 @@
 """Files that are either whole or absent, and directories with one writer at a time."""
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -12,9 +13,16 @@ from pathlib import Path
 from typing import IO
 
 from hypermagnetics.errors import HypermagneticsError
+from hypermagnetics.log import say
 
 _CHUNK_BYTES = 1 << 22
 _SECONDS_TO_WAIT = 2.0
+_UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
+"""Answers of file systems, such as CIFS, Lustre and some of FUSE, to what they cannot do."""
+_TO_APPEND = os.O_RDWR | os.O_CREAT | os.O_APPEND
+_NO_LOCKS = _UNSUPPORTED | {errno.ENOLCK}
+_said: set[str] = set()
+"""What this process has said of its file systems."""
 
 
 def sha256_of(path: Path) -> str:
@@ -35,8 +43,16 @@ def sha256_of(path: Path) -> str:
 
 
 def sync_directory(directory: Path) -> None:
-    """Make renames inside `directory` survive a power cut."""
-    sync_file(directory)
+    """Make renames inside `directory` survive a power cut, where the file system can do so."""
+    try:
+        sync_file(directory)
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:
+            raise
+        _say_once(
+            "The file system cannot sync directories: a power cut may cost the last files written",
+            f"{directory}: {error.strerror}",
+        )
 
 
 def sync_file(path: Path) -> None:
@@ -44,6 +60,9 @@ def sync_file(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        error.filename = str(path)  # a message must name it
+        raise
     finally:
         os.close(descriptor)
 
@@ -146,13 +165,14 @@ def only_writer(path: Path, what: str) -> Iterator[IO[bytes]]:
         what: Name of the written object, for the message.
 
     Yields:
-        The locked file, open for reading and appending.
+        The locked file, open for reading and appending; not locked, and that is said, where the
+        file system has no locks.
 
     Raises:
         HypermagneticsError: If another process holds the lock.
     """
     start = time.monotonic()
-    while (file := lock_if_free(path)) is None:
+    while (file := _locked_if_possible(path)) is None:
         # The workers of a program that was killed need a moment to see it and to end.
         if time.monotonic() - start > _SECONDS_TO_WAIT:
             raise HypermagneticsError(
@@ -172,14 +192,46 @@ def lock_if_free(path: Path) -> IO[bytes] | None:
 
     Returns:
         The locked file, to be closed, open for reading and appending; None if the lock is held.
+
+    Raises:
+        HypermagneticsError: If the file system has no locks.
     """
+    try:
+        return _locked(path)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        raise HypermagneticsError(
+            f"The file system must lock files for processes that share work; got {error.strerror} "
+            f"({path}). Choose a directory on another file system, or mount this one with locks."
+        ) from error
+
+
+def _locked_if_possible(path: Path) -> IO[bytes] | None:
+    try:
+        return _locked(path)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        _say_once(
+            "The file system cannot lock files: start no other program that writes to the same "
+            "directory, as nothing keeps it out",
+            f"{path}: {error.strerror}",
+        )
+        return _opened(path, _TO_APPEND, "a+b")
+
+
+def _locked(path: Path) -> IO[bytes] | None:
     while True:
-        file = _opened(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, "a+b")
+        file = _opened(path, _TO_APPEND, "a+b")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.close()
             return None
+        except OSError:
+            file.close()
+            raise
         # Another process may have removed the file between opening and locking it; a lock on
         # what has no name keeps nobody out.
         if _is_named(file, path):
@@ -198,3 +250,9 @@ def _is_named(file: IO[bytes], path: Path) -> bool:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     except FileNotFoundError:
         return False
+
+
+def _say_once(lacking: str, place: str) -> None:
+    if lacking not in _said:
+        _said.add(lacking)
+        say(f"hypermagnetics: {lacking} ({place}).")

@@ -12,6 +12,7 @@ import pytest
 from recording import Recording
 
 from hypermagnetics.data import Dataset, verify_split
+from hypermagnetics.data.verify import find_problems
 from hypermagnetics.errors import DatasetError
 
 Damage = Callable[[Path], None]
@@ -150,6 +151,17 @@ def test_an_undamaged_dataset_passes(tiny: Dataset, tiny_hdf5: Dataset) -> None:
         for name in dataset.splits:
             verify_split(dataset.split(name), checked)
         assert checked.total == sum(entry.bytes for entry in dataset.manifest.files)
+
+
+def test_units_of_columns_are_those_of_this_release(copy: Path) -> None:
+    """Programs would take millimetres for metres; hm-data verify lists it."""
+    units = ["A m", "A m", "mm", "mm"]
+    edit_manifest(copy, "column_units", value=units)
+    dataset = Dataset.open(copy)
+    with pytest.raises(DatasetError, match=r"must be A m, A m, m, m; got A m, A m, mm, mm"):
+        _ = dataset.columns
+    (problem,) = find_problems(copy)
+    assert "The units of the columns" in str(problem)
 
 
 @pytest.mark.parametrize("kind", ["external link", "external storage", "chunked", "object"])

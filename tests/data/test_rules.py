@@ -15,7 +15,7 @@ from mending import change_values, edit_manifest, mend_manifest, random_blocks, 
 from packaging_facts import ROOT
 
 from hypermagnetics.data import Dataset, Split, SplitLayout, StorageFormat, verify_split
-from hypermagnetics.data.verify import recompute_labels
+from hypermagnetics.data.verify import find_problems, recompute_labels
 from hypermagnetics.errors import DatasetError
 
 LAYOUT = SplitLayout(
@@ -31,6 +31,7 @@ LAYOUT = SplitLayout(
 BLOCKS = random_blocks(LAYOUT)
 CHUNK = "train.zarr/potential/c/0/0"
 SHARD = "train/shard-00000.h5"
+FIELD = ("splits", "train", "arrays", "field")
 METADATA = "train.zarr/potential/zarr.json"
 
 
@@ -41,7 +42,7 @@ class Damage(NamedTuple):
     storage_format: StorageFormat = "zarr"
     compressed: bool = False
     step: str = "open"
-    """What refuses it: open, split, read, verify or recompute."""
+    """What refuses it: open, split, read, verify, recompute or list."""
 
 
 def setting(*keys: str | int, value: object) -> Callable[[Path], None]:
@@ -69,6 +70,14 @@ def rewriting(name: str, change: Callable[[bytes], bytes]) -> Callable[[Path], N
 def metadata(**changes: Any) -> Callable[[Path], None]:
     """Change the zarr.json of the potential."""
     return rewriting(METADATA, lambda text: json.dumps(json.loads(text) | changes).encode())
+
+
+def consolidated(content: Any) -> Callable[[Path], None]:
+    """Put consolidated metadata into the group that is not that of the arrays."""
+    added = {"consolidated_metadata": content}
+    return rewriting(
+        "train.zarr/zarr.json", lambda text: json.dumps(json.loads(text) | added).encode()
+    )
 
 
 def with_codecs(*codecs: Any) -> Callable[[Path], None]:
@@ -181,6 +190,8 @@ DAMAGES: tuple[tuple[str, Damage], ...] = (
     ("M3", Damage(setting("files", 3, 0, value="../../etc/passwd"))),
     ("M3", Damage(setting("splits", "train", "layout", "num_samples", value=2**70))),
     ("M4", Damage(setting("splits", "train", "layout", "num_points", value=10))),
+    ("M4", Damage(setting(*FIELD, "unit", value="T"))),
+    ("M4", Damage(setting(*FIELD, "dimensions", 0, value="point"))),
     ("M4", Damage(setting("columns", value=["column_0"]))),
     ("M5", Damage(setting("files", 3, 2, value=1))),
     ("M5", Damage(lambda d: edit_manifest(d, lambda m: m["files"].pop()))),
@@ -201,6 +212,9 @@ DAMAGES: tuple[tuple[str, Damage], ...] = (
     ("Z1", Damage(rewriting(METADATA, lambda text: b"[" * 99_999), step="split")),
     ("Z1", Damage(rewriting(METADATA, lambda text: b"[]"), step="split")),
     ("Z1", Damage(rewriting("train.zarr/zarr.json", lambda text: b"{}"), step="split")),
+    ("Z1", Damage(consolidated(None), step="split")),
+    ("Z1", Damage(consolidated({"metadata": {}}), step="split")),
+    ("Z1", Damage(consolidated({"metadata": {"grid": {"shape": [9]}}}), step="split")),
     ("Z2", Damage(rewriting(CHUNK, flip(-1)), step="read")),
     ("Z2", Damage(rewriting(CHUNK, lambda content: b""), step="read")),
     ("Z2", Damage(rewriting(CHUNK, lambda content: b"0" + content), step="read")),
@@ -221,6 +235,16 @@ DAMAGES: tuple[tuple[str, Damage], ...] = (
     ("V2", Damage(writing("num_sources", 0), step="verify")),
     ("V3", Damage(writing("num_sources", 1), step="verify")),
     ("V4", Damage(writing("potential", 3.0), step="recompute")),
+    *(
+        ("V5", Damage(setting(*FIELD, "statistics", key, 1, value=value), step="list"))
+        for key, value in (
+            ("mean", 0.1),
+            ("std", 0.0),
+            ("median_abs", 2.0),
+            ("min", -9),
+            ("max", 9),
+        )
+    ),
 )
 
 
@@ -235,11 +259,18 @@ def recompute(split: Split) -> None:
     recompute_labels(split, stored, 1.0, 1e-5, np.random.default_rng(0))
 
 
+def list_problems(split: Split) -> None:
+    """Raise the first problem that hm-data verify would list."""
+    for problem in find_problems(split.directory):
+        raise problem
+
+
 STEPS: dict[str, Callable[[Split], object]] = {
     "split": lambda split: None,
     "read": lambda split: list(split.blocks()),
     "verify": verify_split,
     "recompute": recompute,
+    "list": list_problems,
 }
 
 
@@ -273,7 +304,7 @@ def test_damage_is_refused_with_the_rule_it_breaks(
     """By the step that looks at it: the one before passes."""
     source = whole[damage.storage_format, damage.compressed]
     copy = Path(shutil.copytree(source, tmp_path / "data"))
-    perform(copy, "recompute")
+    perform(copy, "list")
     damage.change(copy)
     if damage.step != "open":
         perform(copy, ORDER[ORDER.index(damage.step) - 1])

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import h5py
@@ -13,13 +14,17 @@ from tiny_datasets import TINY, MakeDataset
 
 from hypermagnetics.config import load_recipe
 from hypermagnetics.data import (
+    Compression,
     Dataset,
     DatasetWriter,
     StorageFormat,
     read_batch,
     verify_split,
 )
+from hypermagnetics.data.convert import convert
 from hypermagnetics.data.layout import ARRAY_NAMES
+from hypermagnetics.data.verify import find_problems
+from hypermagnetics.errors import DatasetError
 from hypermagnetics.generate.config import DatasetRecipe
 from hypermagnetics.generate.plan import make_plan
 
@@ -71,6 +76,34 @@ def test_xarray_opens_labelled_dimensions_and_units(tiny: Dataset) -> None:
         np.testing.assert_array_equal(opened["potential"].values, expected)
 
 
+@pytest.mark.filterwarnings("ignore:Consolidated metadata is currently not part")
+@pytest.mark.parametrize("indent", [None, 2, 4])
+def test_consolidated_metadata_is_no_damage(tmp_path: Path, tiny: Dataset, indent: int) -> None:
+    """Xarray advises to consolidate; the values are as they were, whoever formats the file."""
+    copy = Path(shutil.copytree(tiny.directory, tmp_path / "data"))
+    zarr.consolidate_metadata(copy / "train.zarr")
+    path = copy / "train.zarr" / "zarr.json"
+    if indent is not None:
+        path.write_text(json.dumps(json.loads(path.read_text()), indent=indent, sort_keys=True))
+    with xarray.open_zarr(copy / "train.zarr") as opened:
+        assert opened["potential"].dims == ("sample", "point")
+    assert list(find_problems(copy)) == []
+    for name, values in whole(Dataset.open(copy), "train").items():
+        np.testing.assert_array_equal(values, whole(tiny, "train")[name])
+
+
+@pytest.mark.filterwarnings("ignore:Consolidated metadata is currently not part")
+def test_damage_beside_consolidated_metadata_is_seen(tmp_path: Path, tiny: Dataset) -> None:
+    """What was there before must be there still."""
+    copy = Path(shutil.copytree(tiny.directory, tmp_path / "data"))
+    zarr.consolidate_metadata(copy / "train.zarr")
+    path = copy / "train.zarr" / "zarr.json"
+    group = json.loads(path.read_text())
+    path.write_text(json.dumps(group | {"attributes": {"title": "Another"}}))
+    with pytest.raises(DatasetError, match="rule D4"):
+        Dataset.open(copy)
+
+
 def test_h5py_reads_self_contained_files(tiny_hdf5: Dataset) -> None:
     """Each file has its own grid, units and labels; together they are the split."""
     values = whole(tiny_hdf5, "train")
@@ -86,6 +119,28 @@ def test_h5py_reads_self_contained_files(tiny_hdf5: Dataset) -> None:
             assert [dim.label for dim in file["field"].dims] == ["sample", "point", "axis"]
             assert list(file["field"].dims[2][0]) == [b"x", b"y"]
             assert file["grid"].shape == (-(-count // 8), 24, 2)
+
+
+@pytest.mark.parametrize("compression", ["none", "zstd"])
+def test_every_axis_of_hdf5_has_a_scale(
+    tmp_path: Path, tiny: Dataset, compression: Compression
+) -> None:
+    """Readers of netCDF-4 ask for all or none: one for each dimension, of its length."""
+    convert(tiny, tmp_path / "data", "hdf5", compression)
+    paths = sorted((tmp_path / "data").rglob("*.h5"))
+    assert len(paths) > len(tiny.splits)
+    for path in paths:
+        with h5py.File(path, "r") as file:
+            for spec in tiny.split(path.parent.name).layout.arrays():
+                array = file[spec.name]
+                for dim, name, length in zip(array.dims, spec.dimensions, array.shape, strict=True):
+                    assert [scale.name for scale in dim.values()] == [f"/{name}"]
+                    scale = file[name]
+                    assert (dim.label, scale.shape) == (name, (length,))
+                    has_values = name in ("column", "axis")
+                    only_a_length = b"This is a netCDF dimension but not a netCDF variable."
+                    assert scale.attrs["NAME"].startswith(only_a_length) is not has_values
+                    assert (scale.id.get_offset() is not None) is has_values
 
 
 def test_shard_size_and_format_change_no_content(

@@ -228,7 +228,7 @@ def test_a_place_that_is_taken_is_refused(tmp_path: Path) -> None:
     (tmp_path / "foreign").mkdir()
     (tmp_path / "foreign" / "thesis.tex").write_text("years of work")
     (tmp_path / "half").mkdir()
-    (tmp_path / "half" / "journal.jsonl").write_text('{"title": "another"}\n')
+    (tmp_path / "half" / "journal.jsonl").write_text('8cd1ad1e {"title": "another"}\n')
     copy_of(finished_dataset("hdf5"), tmp_path / "finished")
     commands, before = writing_commands(tmp_path), snapshot(tmp_path)
     for command in commands:

@@ -1,8 +1,7 @@
 """Choice of the values of the trials."""
 
-import importlib.util
-
 from hypermagnetics.errors import RecipeError
+from hypermagnetics.extras import refuse_missing
 from hypermagnetics.train.sweep.ledger import Propose
 from hypermagnetics.train.sweep.plan import Plan
 
@@ -22,11 +21,7 @@ def search_of(plan: Plan) -> Propose:
     if plan.search.method == "grid":
         combinations = list(plan.combinations())
         return lambda number, before: combinations[number]
-    if importlib.util.find_spec("optuna") is None:
-        raise RecipeError(
-            'The method must be installed; got "optuna" without its package ([sweep]). '
-            "Install it by pip install 'hypermagnetics[sweep]'."
-        )
+    refuse_missing("optuna", 'The method "optuna" ([sweep])', RecipeError)
     from hypermagnetics.train.sweep.optuna_search import OptunaSearch
 
     return OptunaSearch(plan)

@@ -4,12 +4,12 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from importlib.util import find_spec
 from typing import NamedTuple
 
 from pydantic import JsonValue
 
 from hypermagnetics.errors import RunError
+from hypermagnetics.extras import refuse_missing
 from hypermagnetics.log import Listener
 from hypermagnetics.models import Model
 from hypermagnetics.run_files import RunFiles, Validation
@@ -118,11 +118,7 @@ def refuse_unusable(names: Sequence[TrackerName]) -> None:
         RunError: If a package is missing, or a key to send with.
     """
     for name in names:
-        if find_spec(package := _KINDS[name].package) is None:
-            raise RunError(
-                f"A tracker must have its package, {package}; got {name!r} without it "
-                "(tracking.to). Install it: pip install 'hypermagnetics[tracking]'."
-            )
+        refuse_missing(_KINDS[name].package, f"The tracker {name!r} (tracking.to)", RunError)
     mode = os.environ.get("WANDB_MODE", "offline")
     sends = mode not in ("offline", "dryrun", "disabled")
     if "wandb" in names and sends and not any(map(os.environ.get, wandb.KEYS)):

@@ -13,7 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float64
 
-from hypermagnetics.errors import HypermagneticsError, SourceError
+from hypermagnetics.errors import SourceError
+from hypermagnetics.extras import refuse_missing
 from hypermagnetics.sources.bodies import Body, Cuboid, Dipole, Sphere
 
 
@@ -80,13 +81,8 @@ def import_magpylib() -> Any:
     Raises:
         HypermagneticsError: If it is not installed.
     """
-    try:
-        return importlib.import_module("magpylib")
-    except ModuleNotFoundError as error:
-        raise HypermagneticsError(
-            f"magpylib must be installed to exchange magnets with it; got {error} "
-            "(the extra `peers`). Run pip install 'hypermagnetics[peers]'."
-        ) from error
+    refuse_missing("magpylib", "An exchange of magnets with magpylib")
+    return importlib.import_module("magpylib")
 
 
 def _bodies(magpylib: Any, source: Any, where: str) -> Iterator[Body]:

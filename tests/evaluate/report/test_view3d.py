@@ -1,6 +1,7 @@
 """A picture in space, or a sentence that says how to get one."""
 
 import io
+import sys
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypermagnetics.evaluate.measuring.detail import Evaluated
 from hypermagnetics.evaluate.report import view3d
 from hypermagnetics.evaluate.report.figures import Note
 from hypermagnetics.evaluate.report.rendering import Rendered
+from hypermagnetics.extras import is_installed
 
 
 @pytest.fixture
@@ -31,7 +33,7 @@ def test_grid_points_fill_the_box_with_x_fastest():
 
 @pytest.mark.parametrize("mixture", [3], indirect=True, ids=["3D"])
 def test_without_the_extra_the_page_says_how_to_get_it(found, monkeypatch):
-    monkeypatch.setattr(view3d, "is_installed", lambda: False)
+    monkeypatch.setitem(sys.modules, "pyvista", None)
     (note,) = view3d.space_views(found)
     assert isinstance(note, Note)
     assert "pip install 'hypermagnetics[view3d]'" in note.text
@@ -39,7 +41,7 @@ def test_without_the_extra_the_page_says_how_to_get_it(found, monkeypatch):
 
 @pytest.mark.parametrize("mixture", [3], indirect=True, ids=["3D"])
 def test_a_process_that_dies_is_no_end_of_the_report(found, monkeypatch):
-    monkeypatch.setattr(view3d, "is_installed", lambda: True)
+    monkeypatch.setattr(view3d, "is_installed", lambda package: True)
     monkeypatch.setattr(view3d, "picture_apart", lambda space: None)
     (note,) = view3d.space_views(found)
     assert isinstance(note, Note)
@@ -48,7 +50,7 @@ def test_a_process_that_dies_is_no_end_of_the_report(found, monkeypatch):
 
 @pytest.mark.parametrize("mixture", [3], indirect=True, ids=["3D"])
 def test_predictions_that_are_not_finite_are_not_drawn_as_others(mixture, monkeypatch):
-    monkeypatch.setattr(view3d, "is_installed", lambda: True)
+    monkeypatch.setattr(view3d, "is_installed", lambda package: True)
     monkeypatch.setattr(view3d, "picture_apart", lambda space: pytest.fail("drawn"))
     one = subject("nothing", Wrong(mixture.columns, np.nan))
     split = mixture.dataset.split("test")
@@ -63,7 +65,7 @@ def test_a_plane_is_not_shown_in_space(found):
     assert not list(view3d.space_views(found))
 
 
-@pytest.mark.skipif(not view3d.is_installed(), reason="the extra view3d is not installed")
+@pytest.mark.skipif(not is_installed("pyvista"), reason="the extra view3d is not installed")
 @pytest.mark.parametrize("mixture", [3], indirect=True, ids=["3D"])
 def test_a_sample_is_drawn_in_space(found):
     (figure,) = view3d.space_views(found)

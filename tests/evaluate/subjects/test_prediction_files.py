@@ -176,6 +176,30 @@ def test_damage_that_shows_when_values_are_read_is_one_line(tmp_path, split):
             read(split.block(0), 0)
 
 
+@pytest.mark.parametrize("file", ["chunks.h5", "whole.h5", "chunks.zarr", "shards.zarr"])
+def test_values_that_were_never_written_are_not_zero(tmp_path, split, file):
+    """A program that was killed leaves some; formats would read them as their fill value."""
+    path, (name, shape) = tmp_path / file, ("potential", SHAPES["potential"])
+    values = _numbers() | {name: np.ones(shape, "f4")}
+    if path.suffix == ".h5":
+        with h5py.File(path, "w") as opened:
+            opened["test-multi/field"] = values["field"]
+            chunks = (8, 24) if file == "chunks.h5" else None
+            array = opened.create_dataset(f"test-multi/{name}", shape, "f4", chunks=chunks)
+            if chunks:
+                array[:16] = values[name][:16]
+    else:
+        group = zarr.open_group(path, mode="w", zarr_format=3).create_group("test-multi")
+        group.create_array("field", data=values["field"])
+        shards = (8, 24) if file == "shards.zarr" else None
+        chunks = (4, 24) if shards else (8, 24)
+        array = group.create_array(name, shape=shape, dtype="f4", chunks=chunks, shards=shards)
+        array[:16] = values[name][:16]
+    begin = "[0, 0]" if file == "whole.h5" else "[16, 0]"
+    with refused(RunError, f"test-multi/potential without the chunk that begins at {begin}", file):
+        PredictionFile(path).on_split(split, 8)
+
+
 @pytest.mark.parametrize("text", ["", "no JSON", "[]", '{"zarr_format": 7}'])
 def test_a_zarr_directory_that_is_damaged_is_refused(tmp_path, text):
     zarr.open_group(tmp_path / "made.zarr", mode="w", zarr_format=3)
