@@ -1,8 +1,9 @@
 """The zarr.json of groups and arrays: written by zarr-python, and compared key by key when read."""
 
 import json
+import os
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from hypermagnetics.data.layout import ArraySpec, Compression, SplitLayout
 from hypermagnetics.data.rows import ZSTD_LEVEL
@@ -54,33 +55,34 @@ def chunks_per_shard(spec: ArraySpec, layout: SplitLayout) -> int:
     return 1 if spec.name == "grid" and layout.shared_grid else layout.blocks_per_shard
 
 
-def check_group_metadata(path: Path) -> None:
+def check_group_metadata(file: IO[bytes], path: Path) -> None:
     """Refuse a group of another version.
 
     Raises:
         DatasetError: If it is no group of Zarr v3.
     """
-    _compare(path, {"zarr_format": 3, "node_type": "group"}, {"attributes"})
+    _compare(file, path, {"zarr_format": 3, "node_type": "group"}, {"attributes"})
 
 
-def check_array_metadata(path: Path, spec: ArraySpec, place: SplitPlace) -> None:
+def check_array_metadata(file: IO[bytes], path: Path, spec: ArraySpec, place: SplitPlace) -> None:
     """Refuse an array that differs from the manifest.
 
     Raises:
         DatasetError: If it is of another version, shape, type, fill value or codec.
     """
-    _compare(path, _expected(spec, place.layout, place.compression), {"attributes"})
+    _compare(file, path, _expected(spec, place.layout, place.compression), {"attributes"})
 
 
-def _compare(path: Path, expected: dict[str, Any], free: set[str]) -> None:
+def _compare(file: IO[bytes], path: Path, expected: dict[str, Any], free: set[str]) -> None:
     """Refuse missing, different and unknown keys; those of `free` may have any value."""
-    if path.stat().st_size > _MAX_BYTES:
+    size = os.fstat(file.fileno()).st_size
+    if size > _MAX_BYTES:
         raise DatasetError(
-            f"Zarr metadata must be below {_MAX_BYTES} bytes; got {path.stat().st_size} ({path}; "
+            f"Zarr metadata must be below {_MAX_BYTES} bytes; got {size} ({path}; "
             f"rule Z1). {_REPAIR}"
         )
     try:
-        found = json.loads(path.read_bytes())
+        found = json.loads(file.read())
     except (ValueError, RecursionError) as error:
         raise DatasetError(
             f"Zarr metadata must be JSON; got: {error} ({path}; rule Z1). {_REPAIR}"
