@@ -4,6 +4,7 @@ import errno
 import fcntl
 import os
 import re
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -73,6 +74,14 @@ READERS: dict[str, tuple[str, Callable[[Path], None], Callable[[Path], object]]]
 """Name of the file, and how it is written and read."""
 
 
+@pytest.fixture
+def shared() -> Iterator[Path]:
+    """A directory that all users may enter; those of pytest are for their owner alone."""
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory).chmod(0o755)
+        yield Path(directory)
+
+
 @contextmanager
 def forbidden(place: Path) -> Iterator[None]:
     """Take the permission to read a file, or the files in a directory, from this process."""
@@ -81,11 +90,6 @@ def forbidden(place: Path) -> Iterator[None]:
         file.chmod(0)
     with ExitStack() as stack:
         if os.geteuid() == 0:
-            for above in place.parents:  # directories of pytest are for their owner alone
-                stack.callback(above.chmod, above.stat().st_mode & 0o7777)
-                above.chmod(above.stat().st_mode & 0o7777 | 0o011)
-            if place.is_dir():
-                place.chmod(0o755)
             stack.callback(os.seteuid, 0)
             os.seteuid(NOBODY)
         yield
@@ -115,11 +119,11 @@ def locked(place: Path) -> Iterator[None]:
     ],
 )
 def test_a_refusal_is_no_damage(
-    tmp_path: Path, how: Callable[[Path], Iterator[None]], code: int, name: str
+    shared: Path, how: Callable[[Path], Iterator[None]], code: int, name: str
 ) -> None:
     """Each reader passes it on, with the file that it is about."""
     file, write, read = READERS[name]
-    place = tmp_path / file
+    place = shared / file
     write(place)
     if place.suffix == ".zarr":
         is_sample_file(place)  # the threads of zarr are there already
@@ -138,9 +142,9 @@ def test_a_refusal_is_no_damage(
     ],
 )
 def test_a_file_that_may_not_be_read_is_refused_when_a_dataset_is_opened(
-    tmp_path: Path, file: str, storage_format: StorageFormat
+    shared: Path, file: str, storage_format: StorageFormat
 ) -> None:
-    data = copy_of(finished_dataset(storage_format), tmp_path / "data")
+    data = copy_of(finished_dataset(storage_format), shared / "data")
     with forbidden(data / file):
         with pytest.raises(DatasetError, match=rf"no permission to read {file} .*rule D3"):
             Dataset.open(data)
@@ -169,9 +173,9 @@ def test_a_limit_of_open_files_is_no_damage_of_a_dataset(
     assert not DAMAGE.search(ran.stderr)
 
 
-def test_shards_that_another_program_holds_are_read(tmp_path: Path) -> None:
+def test_shards_that_another_program_holds_are_read(shared: Path) -> None:
     """HDF5 refuses them, although their bytes are those of the manifest."""
-    data = copy_of(finished_dataset("hdf5"), tmp_path / "data")
+    data = copy_of(finished_dataset("hdf5"), shared / "data")
     with locked(data / "train" / "shard-00000.h5"):
         with pytest.raises(BlockingIOError):
             h5py.File(data / "train" / "shard-00000.h5", "r")
@@ -180,17 +184,17 @@ def test_shards_that_another_program_holds_are_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("how", "said"),
-    [(forbidden, "Check the path and its permissions"), (locked, "Close it in the program")],
+    [(forbidden, "Ask its owner"), (locked, "Close it in the program")],
 )
 def test_programs_say_what_to_do(
-    tmp_path: Path, how: Callable[[Path], Iterator[None]], said: str
+    shared: Path, how: Callable[[Path], Iterator[None]], said: str
 ) -> None:
     """In one line, about predictions as an example."""
-    place = tmp_path / "predicted.h5"
+    place = shared / "predicted.h5"
     write_hdf5(place)
-    data = copy_of(finished_dataset("zarr"), tmp_path / "data")
+    data = copy_of(finished_dataset("zarr"), shared / "data")
     with how(place):
-        ran = invoke("hm-eval", place, data, "--out", tmp_path / "out")
+        ran = invoke("hm-eval", place, data, "--out", shared / "out")
     assert ran.code == 2
     assert said in ran.stderr
     assert str(place) in ran.stderr
