@@ -20,7 +20,7 @@ from hypermagnetics.data.importing import (
     import_team_file,
     missing_units,
 )
-from hypermagnetics.data.manifest import Manifest, read_manifest
+from hypermagnetics.data.manifest import Manifest
 from hypermagnetics.data.summary import describe, first_samples
 from hypermagnetics.data.team_file import read_team_file
 from hypermagnetics.data.verify import Compute, find_problems, num_recomputed, recompute_labels
@@ -101,10 +101,11 @@ def verify(directory: Path, fraction: float | None, tolerance: float, seed: int 
     """
     with errors_in_one_line("hm-data"):
         start = time.monotonic()
-        total = _bytes_of(directory)
+        dataset = Dataset.unchecked(directory)
+        total = sum(entry.bytes for entry in dataset.manifest.files)
         problems = 0
         with Progress("hm-data", total, "bytes") as progress:
-            for problem in find_problems(directory, progress):
+            for problem in find_problems(dataset, progress):
                 progress.tell(str(problem))
                 problems += 1
         if problems:
@@ -113,7 +114,7 @@ def verify(directory: Path, fraction: float | None, tolerance: float, seed: int 
         seconds = time.monotonic() - start
         echo(f"{directory}: {in_bytes(total)} in all files are sound ({seconds:.1f} s).")
         if fraction is not None:
-            _recompute(Dataset.open(directory), fraction, tolerance, seed)
+            _recompute(dataset, fraction, tolerance, seed)
 
 
 @main.command(name="convert")
@@ -241,10 +242,6 @@ def _labels_of(dataset: Dataset) -> Compute:
         return np.asarray(potential), np.asarray(field)
 
     return compute
-
-
-def _bytes_of(directory: Path) -> int:
-    return sum(entry.bytes for entry in read_manifest(directory)[0].files)
 
 
 def _wrote(out: Path, manifest: Manifest) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from hypermagnetics.config import nearest
+from hypermagnetics.data.dataset_files import DatasetFiles
 from hypermagnetics.data.file_checks import check_files, check_names
 from hypermagnetics.data.manifest import Manifest, read_manifest
 from hypermagnetics.data.split import Split
@@ -17,10 +18,11 @@ class Dataset:
     def __init__(self, directory: Path, manifest: Manifest, sha256: str) -> None:
         """Use `Dataset.open`, which checks the files."""
         self.directory, self.manifest, self.sha256 = directory, manifest, sha256
+        self.files = DatasetFiles(directory, manifest.files)
 
     @classmethod
     def open(cls, path: str | Path) -> "Dataset":
-        """Open a dataset and check the presence and size of every file.
+        """Open a dataset and check the presence and size of every file, which is remembered.
 
         Args:
             path: The directory that holds manifest.json.
@@ -29,19 +31,32 @@ class Dataset:
             The dataset; its `sha256`, that of the manifest, identifies it.
 
         Raises:
-            DatasetError: If it is incomplete, damaged, of another version, or points outside
-                its directory.
+            DatasetError: If it is incomplete, damaged, of another version, points outside its
+                directory, or has a file that may not be read.
         """
+        dataset = cls.unchecked(path)
+        try:
+            dataset._check()
+        finally:  # after an error too: the files of another dataset are no damage
+            dataset.files.refuse_another_manifest(dataset.sha256)
+        return dataset
+
+    @classmethod
+    def unchecked(cls, path: str | Path) -> "Dataset":
+        """A dataset of which nothing but the manifest was read; errors as `open`."""
         directory = Path(path)
-        return cls.described_by(directory, *read_manifest(directory))
+        return cls(directory, *read_manifest(directory))
 
     @classmethod
     def described_by(cls, directory: Path, manifest: Manifest, sha256: str) -> "Dataset":
         """A dataset whose manifest was read or is about to be written; errors as `open`."""
         dataset = cls(directory, manifest, sha256)
-        check_names(directory, manifest, dataset.places())
-        check_files(directory, manifest, sha256)
+        dataset._check()
         return dataset
+
+    def _check(self) -> None:
+        check_names(self.directory, self.manifest, self.places())
+        check_files(self.files, self.directory, self.manifest, self.sha256)
 
     def __repr__(self) -> str:
         """The directory, the samples of each split, and the bodies."""
@@ -100,7 +115,7 @@ class Dataset:
                 f"A split of {self.directory} must be one of {', '.join(self.splits)}; "
                 f"got {name!r}. {nearest(name, self.splits)}"
             )
-        return Split(self.manifest, self.places()[name])
+        return Split(self.manifest, self.places()[name], self.files)
 
     def places(self) -> dict[str, SplitPlace]:
         """Places of the splits, by name."""

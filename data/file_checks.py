@@ -1,16 +1,14 @@
 """Checks of the files of a dataset against its manifest: names, kinds and sizes."""
 
-import hashlib
 import os
-import stat
 from collections.abc import Iterator, Mapping
 from itertools import zip_longest
 from pathlib import Path
 
+from hypermagnetics.data.dataset_files import DatasetFiles
 from hypermagnetics.data.formats import split_storage
 from hypermagnetics.data.manifest import CHECKSUMS_NAME, MANIFEST_NAME, FileEntry, Manifest
 from hypermagnetics.data.storage import SplitPlace
-from hypermagnetics.data.zarr_metadata import group_before_consolidation
 from hypermagnetics.errors import DatasetError
 
 _SHARED_DIRECTORIES = 3
@@ -47,21 +45,21 @@ def check_names(directory: Path, manifest: Manifest, places: Mapping[str, SplitP
             )
 
 
-def check_files(directory: Path, manifest: Manifest, sha256: str) -> None:
+def check_files(files: DatasetFiles, directory: Path, manifest: Manifest, sha256: str) -> None:
     """Check the presence and size of all files.
 
     Args:
+        files: The files; they are remembered.
         directory: The dataset.
         manifest: Its manifest.
         sha256: sha256 of the manifest.
 
     Raises:
-        DatasetError: With the first file that is missing, of another size, or no plain file. A
-            link among the directories of a single shard is seen when that is mapped.
+        DatasetError: With the first file that is missing, of another size or no plain file, or may
+            not be read. A link among the directories of a single shard is seen when that is mapped.
     """
-    root = str(directory.resolve())
     for entry in manifest.files:
-        check_file(root, entry)
+        files.check(entry)
     check_directory(directory, manifest, sha256)
 
 
@@ -90,51 +88,6 @@ def check_directory(directory: Path, manifest: Manifest, sha256: str) -> None:
             f"{found.decode(errors='replace')[:12]!r} ({directory}; rule D6). One of them was "
             "edited; get both from the dataset's source again."
         )
-
-
-def check_file(root: str, entry: FileEntry) -> None:
-    """Check the presence and size of one file.
-
-    Args:
-        root: The dataset.
-        entry: The file.
-
-    Raises:
-        DatasetError: If it is missing, of another size, or no plain file.
-    """
-    path = f"{root}/{entry.path}"
-    try:
-        found = os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise DatasetError(
-            f"Every file of the manifest must exist; got no file {entry.path} ({root}; "
-            "rule D3). Copy it from the dataset's source again."
-        ) from error
-    if not stat.S_ISREG(found.st_mode):
-        raise DatasetError(
-            f"A file of a dataset must be a plain file inside it; got a link or special file "
-            f"({path}; rule D2). Copy the real file there."
-        )
-    if found.st_size != entry.bytes and not is_only_consolidated(Path(path), entry):
-        raise DatasetError(
-            f"{entry.path} must have {entry.bytes} bytes; got {found.st_size} ({root}; rule D4). "
-            "The file was cut off or changed; copy it from the dataset's source again."
-        )
-
-
-def is_only_consolidated(path: Path, entry: FileEntry) -> bool:
-    """Whether a file is that of the manifest but for Zarr metadata that was consolidated since.
-
-    Args:
-        path: A plain file.
-        entry: The file in the manifest.
-    """
-    if not entry.path.endswith(".zarr/zarr.json"):
-        return False
-    before = group_before_consolidation(path)
-    if before is None:
-        return False
-    return (len(before), hashlib.sha256(before).hexdigest()) == (entry.bytes, entry.sha256)
 
 
 def _refuse_linked_directories(root: str, files: tuple[FileEntry, ...]) -> None:

@@ -14,6 +14,7 @@ from typing import NoReturn
 import h5py
 import numpy as np
 
+from hypermagnetics.data.dataset_files import DatasetFiles
 from hypermagnetics.data.hdf5_filter import ZSTD_FILTER, unknown_filter
 from hypermagnetics.data.layout import ArrayName, ArraySpec, Block, Shard, SplitLayout
 from hypermagnetics.data.rows import (
@@ -22,10 +23,9 @@ from hypermagnetics.data.rows import (
     CompressedRows,
     ContiguousRows,
     encode,
-    map_file,
 )
 from hypermagnetics.data.storage import SplitPlace
-from hypermagnetics.errors import DatasetError
+from hypermagnetics.errors import DatasetError, raise_refusal
 from hypermagnetics.files import whole_file
 
 _AXES = ("x", "y", "z")
@@ -75,7 +75,7 @@ class Hdf5Storage:
         """No files: each shard carries its own."""
         return ()
 
-    def check_metadata(self) -> None:
+    def check_metadata(self, files: DatasetFiles) -> None:
         """Nothing to check: `map_shard` checks each file."""
 
     def shard_paths(self, shard: Shard) -> tuple[str, ...]:
@@ -102,27 +102,36 @@ class Hdf5Storage:
             _label(file, self._place)
             yield Hdf5ShardSink(file, self._place, shard)
 
-    def map_shard(self, shard: Shard) -> dict[ArrayName, ArrayRows]:
+    def map_shard(self, shard: Shard, files: DatasetFiles) -> dict[ArrayName, ArrayRows]:
         """The rows in one shard's file, for each array.
+
+        Args:
+            shard: The shard.
+            files: Files of the dataset.
 
         Raises:
             DatasetError: If a dataset is absent, elsewhere, or not stored as in format version 1.
         """
+        (name,) = self.shard_paths(shard)
         path = self._path(shard)
-        try:
-            mapping = map_file(path)
-            with h5py.File(path, "r") as file:
-                return {
-                    spec.name: self._rows(file, path, mapping, spec, shard)
-                    for spec in self._layout.arrays()
-                }
-        except DatasetError:
-            raise
-        except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:  # all of HDF5's
-            raise DatasetError(
-                f"A shard must be an HDF5 file; got: {error} ({path}; rule H1). "
-                "Get the file from the dataset's source again."
-            ) from error
+        with files.open(name) as raw:
+            try:
+                mapping = files.map(name, raw)
+                # The file as it is mapped, whatever has its name by now. HDF5 would lock one that
+                # it opens itself, and fail while another program has it open to write.
+                with h5py.File(raw, "r") as file:
+                    return {
+                        spec.name: self._rows(file, path, mapping, spec, shard)
+                        for spec in self._layout.arrays()
+                    }
+            except DatasetError:
+                raise
+            except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:  # HDF5's
+                raise_refusal(error, path)
+                raise DatasetError(
+                    f"A shard must be an HDF5 file; got: {error} ({path}; rule H1). "
+                    "Get the file from the dataset's source again."
+                ) from error
 
     def _rows(
         self, file: h5py.File, path: Path, mapping: mmap.mmap, spec: ArraySpec, shard: Shard
@@ -130,9 +139,9 @@ class Hdf5Storage:
         shape = _shape(spec, self._layout, shard)
         dataset = _own_dataset(file, path, spec, shape)
         if self._place.compression == "none":
-            offset = _offset(dataset, path, spec)
+            offset = _offset(dataset, path, spec, len(mapping))
             return ContiguousRows.of(mapping, offset, spec.dtype, shape)
-        places = _frames(dataset, path, spec)
+        places = _frames(dataset, path, spec, len(mapping))
         return CompressedRows(path, mapping, spec, shape[0], dataset.chunks[0], places)
 
     def _path(self, shard: Shard) -> Path:
@@ -226,18 +235,20 @@ def _own_dataset(
     return dataset
 
 
-def _offset(dataset: h5py.Dataset, path: Path, spec: ArraySpec) -> int:
+def _offset(dataset: h5py.Dataset, path: Path, spec: ArraySpec, size: int) -> int:
     offset = dataset.id.get_offset()
     if dataset.chunks is not None or offset is None:
         _refuse_storage(path, spec, "chunked or absent storage")
-    if offset + dataset.nbytes > path.stat().st_size:
+    if offset + dataset.nbytes > size:
         _refuse_storage(path, spec, "values beyond the end of the file")
     return int(offset)
 
 
-def _frames(dataset: h5py.Dataset, path: Path, spec: ArraySpec) -> tuple[tuple[int, int], ...]:
-    """Offset and length of each chunk in the file."""
-    chunk, size = _chunk_shape(spec, dataset.shape), path.stat().st_size
+def _frames(
+    dataset: h5py.Dataset, path: Path, spec: ArraySpec, size: int
+) -> tuple[tuple[int, int], ...]:
+    """Offset and length of each chunk in a file of that size."""
+    chunk = _chunk_shape(spec, dataset.shape)
     properties = dataset.id.get_create_plist()
     filters = [properties.get_filter(i)[0] for i in range(properties.get_nfilters())]
     if dataset.chunks != chunk or filters != [ZSTD_FILTER]:

@@ -150,30 +150,6 @@ def encode(values: np.ndarray, chunk_rows: int) -> bytes:
     return frame
 
 
-def refuse_links(path: Path) -> None:
-    """Refuse a path that leads through a link below a resolved directory.
-
-    Raises:
-        DatasetError: If it does.
-    """
-    if path.resolve() != path.absolute():
-        raise DatasetError(
-            f"A file of a dataset must be a plain file inside it; got a link on the way ({path}; "
-            "rule D2). Copy the real files there."
-        )
-
-
-def map_file(path: Path) -> mmap.mmap:
-    """Map a file into memory, read-only; processes that map it share its pages.
-
-    Raises:
-        DatasetError: If the path leads through a link.
-    """
-    refuse_links(path)
-    with path.open("rb") as file:
-        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-
-
 # Keyed by the identity of the rows: as many chunks as there are arrays in a block, and some more.
 _decoded = lru_cache(maxsize=_CHUNKS_KEPT)(CompressedRows.decode)
 

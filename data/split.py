@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, SupportsIndex, overload
 
 import numpy as np
 
+from hypermagnetics.data.dataset_files import DatasetFiles
 from hypermagnetics.data.formats import split_storage
 from hypermagnetics.data.layout import ARRAY_NAMES, ArrayName, Block, Shard
 from hypermagnetics.data.manifest import FileEntry, Manifest, Statistics
@@ -26,14 +27,14 @@ _DECODING_THREADS = 4
 class Split:
     """The samples of one split. Any number of threads and processes may read it at once."""
 
-    def __init__(self, manifest: Manifest, place: SplitPlace) -> None:
+    def __init__(self, manifest: Manifest, place: SplitPlace, files: DatasetFiles) -> None:
         """Use `Dataset.split`."""
-        self._manifest, self._place = manifest, place
+        self._manifest, self._place, self._files = manifest, place, files
         self.directory, self.name, self.layout = place.directory, place.split, place.layout
         self._compressed = place.compression != "none"
         self._storage = split_storage(manifest.storage_format, place)
-        self._storage.check_metadata()
-        self._shards = MappedShards(self._storage, place.layout)
+        self._storage.check_metadata(files)
+        self._shards = MappedShards(self._storage, place.layout, files)
 
     def __len__(self) -> int:
         """Number of samples."""
@@ -43,9 +44,9 @@ class Split:
         """Itself: it is read alone, by any number of threads."""
         return self
 
-    def __reduce__(self) -> tuple[type["Split"], tuple[Manifest, SplitPlace]]:
+    def __reduce__(self) -> tuple[type["Split"], tuple[Manifest, SplitPlace, DatasetFiles]]:
         """Copies, also in other processes, map the files anew."""
-        return Split, (self._manifest, self._place)
+        return Split, (self._manifest, self._place, self._files)
 
     def block(self, index: int) -> Block:
         """The samples of one block.
@@ -172,6 +173,14 @@ class Split:
     def files(self) -> tuple[FileEntry, ...]:
         """The files of this split."""
         return tuple(entry for entry in self._manifest.files if entry.split == self.name)
+
+    def sha256_of(self, path: str) -> str:
+        """The sha256 of one file as it is now, by its path in the manifest.
+
+        Raises:
+            DatasetError: If it is another one than when the dataset was opened.
+        """
+        return self._files.sha256_of(path)
 
     def shard_paths(self, shard: Shard) -> tuple[str, ...]:
         """Paths of the files of one shard, relative to the dataset."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from hypermagnetics.data.dataset_files import DatasetFiles
 from hypermagnetics.data.layout import ArrayName, Block, Compression, Shard, SplitLayout
 from hypermagnetics.data.rows import ArrayRows
 
@@ -40,7 +41,7 @@ class SplitStorage(Protocol):
     def metadata_paths(self) -> tuple[str, ...]:
         """Paths of the files without values."""
 
-    def check_metadata(self) -> None:
+    def check_metadata(self, files: DatasetFiles) -> None:
         """Raise DatasetError if metadata differs from the manifest."""
 
     def shard_paths(self, shard: Shard) -> tuple[str, ...]:
@@ -49,5 +50,5 @@ class SplitStorage(Protocol):
     def shard_sink(self, shard: Shard) -> AbstractContextManager[ShardSink]:
         """Write one shard; its files take their names when the block ends without an error."""
 
-    def map_shard(self, shard: Shard) -> dict[ArrayName, ArrayRows]:
+    def map_shard(self, shard: Shard, files: DatasetFiles) -> dict[ArrayName, ArrayRows]:
         """Map one shard into memory, read-only; DatasetError if it breaks the format."""

@@ -20,7 +20,7 @@ from typing import Literal, cast, get_args
 import h5py
 import numpy as np
 
-from hypermagnetics.errors import DatasetError
+from hypermagnetics.errors import DatasetError, raise_refusal
 
 Shape = Literal["sphere", "prism"]
 Plain = bool | int | float | str
@@ -195,6 +195,7 @@ def _damage_told(path: Path) -> Iterator[None]:
     except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
         if isinstance(error, DatasetError):
             raise
+        raise_refusal(error, path)
         reason = " ".join(str(error).split())[:_MAX_TEXT]
         raise refusal("A team file must be a whole HDF5 file", reason, path) from error
 

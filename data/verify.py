@@ -8,12 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hypermagnetics.data.dataset import Dataset
-from hypermagnetics.data.file_checks import (
-    check_directory,
-    check_file,
-    check_names,
-    is_only_consolidated,
-)
+from hypermagnetics.data.file_checks import check_directory, check_names
 from hypermagnetics.data.layout import ARRAY_NAMES, ArrayName, Shard
 from hypermagnetics.data.manifest import (
     CHECKSUMS_NAME,
@@ -21,14 +16,11 @@ from hypermagnetics.data.manifest import (
     FileEntry,
     Manifest,
     Statistics,
-    read_manifest,
 )
 from hypermagnetics.data.padding import refuse_bad_padding
-from hypermagnetics.data.rows import refuse_links
 from hypermagnetics.data.split import Split
 from hypermagnetics.data.statistics import Gatherer, Sums, statistics_of
-from hypermagnetics.errors import DatasetError
-from hypermagnetics.files import sha256_of
+from hypermagnetics.errors import DatasetError, is_passing
 from hypermagnetics.log import SILENT, Listener
 
 _SAMPLES_AT_ONCE = 32
@@ -49,17 +41,17 @@ def verify_split(split: Split, listener: Listener = SILENT) -> None:
             that is not finite.
     """
     for entry in split.files():
-        _check_sha256(split.directory, entry)
+        _refuse_sha256(split.sha256_of(entry.path), entry, split.directory)
         listener.advance(entry.bytes)
     for shard in split.layout.shards():
         _check_values(split, shard)
 
 
-def find_problems(directory: Path, listener: Listener = SILENT) -> Iterator[DatasetError]:
+def find_problems(dataset: Dataset, listener: Listener = SILENT) -> Iterator[DatasetError]:
     """Check a whole dataset, and go on after a problem where possible.
 
     Args:
-        directory: The dataset.
+        dataset: The dataset, of which the manifest was read.
         listener: Receives the bytes of each file when it is done.
 
     Yields:
@@ -67,17 +59,25 @@ def find_problems(directory: Path, listener: Listener = SILENT) -> Iterator[Data
         and the units and statistics of the manifest.
 
     Raises:
-        DatasetError: If the manifest is unusable, so that nothing can be compared with it.
+        DatasetError: If the manifest is unusable, so that nothing can be compared with it, or was
+            replaced meanwhile.
+        OSError: If the operating system lets no more files be opened.
     """
-    manifest, sha256 = read_manifest(directory)
-    dataset = Dataset(directory, manifest, sha256)
+    for problem in _problems(dataset, listener):
+        # Else the files of another dataset would be called damaged.
+        dataset.files.refuse_another_manifest(dataset.sha256)
+        yield problem
+    dataset.files.refuse_another_manifest(dataset.sha256)
+
+
+def _problems(dataset: Dataset, listener: Listener) -> Iterator[DatasetError]:
+    directory, manifest, sha256 = dataset.directory, dataset.manifest, dataset.sha256
     check_names(directory, manifest, dataset.places())
     listed = list(_problem(lambda: check_directory(directory, manifest, sha256)))
     yield from listed or _problem(lambda: _check_list(directory, manifest, sha256))
     unsound = set()
-    root = directory.resolve()
     for entry in manifest.files:
-        found = list(_problem(lambda entry=entry: _check_file(root, entry)))  # type: ignore[misc]
+        found = list(_problem(lambda entry=entry: _check_file(dataset, entry)))  # type: ignore[misc]
         yield from found
         unsound |= {entry.path} if found else set()
         listener.advance(entry.bytes)
@@ -189,16 +189,13 @@ def _check_list(directory: Path, manifest: Manifest, sha256: str) -> None:
         )
 
 
-def _check_file(root: Path, entry: FileEntry) -> None:
-    check_file(str(root), entry)
-    _check_sha256(root, entry)
+def _check_file(dataset: Dataset, entry: FileEntry) -> None:
+    dataset.files.check(entry)
+    _refuse_sha256(dataset.files.sha256_of(entry.path), entry, dataset.directory.resolve())
 
 
-def _check_sha256(directory: Path, entry: FileEntry) -> None:
-    path = directory / entry.path
-    refuse_links(path)
-    found = sha256_of(path)
-    if found != entry.sha256 and not is_only_consolidated(path, entry):
+def _refuse_sha256(found: str, entry: FileEntry, directory: Path) -> None:
+    if found != entry.sha256:
         raise DatasetError(
             f"{entry.path} must have sha256 {entry.sha256[:12]}...; got {found[:12]}... "
             f"({directory}; rule D5). The file changed after it was written; copy it from the "
@@ -255,7 +252,9 @@ def _problem(check: Callable[[], object]) -> Iterator[DatasetError]:
 def _as_problem(error: DatasetError | OSError) -> DatasetError:
     if isinstance(error, DatasetError):
         return error
+    if is_passing(error):
+        raise error
     return DatasetError(
         f"A file of a dataset must be readable; got {error.strerror or error} ({error.filename}; "
-        "rule D3). Mend its permissions, or copy it from the dataset's source again."
+        "rule D3). Mend the disk, or copy it from the dataset's source again."
     )

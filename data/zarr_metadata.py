@@ -1,10 +1,12 @@
 """The zarr.json of groups and arrays: written by zarr-python, and compared key by key when read."""
 
 import json
+import os
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from hypermagnetics.data.layout import ARRAY_NAMES, ArraySpec, Compression, SplitLayout
+from hypermagnetics.data.consolidation import CONSOLIDATED
+from hypermagnetics.data.layout import ArraySpec, Compression, SplitLayout
 from hypermagnetics.data.rows import ZSTD_LEVEL
 from hypermagnetics.data.storage import SplitPlace
 from hypermagnetics.errors import DatasetError
@@ -12,7 +14,6 @@ from hypermagnetics.errors import DatasetError
 _MAX_BYTES = 1 << 20
 _LITTLE_ENDIAN = {"name": "bytes", "configuration": {"endian": "little"}}
 _ZSTD = {"name": "zstd", "configuration": {"level": ZSTD_LEVEL, "checksum": True}}
-_CONSOLIDATED = "consolidated_metadata"
 _REPAIR = "Get the file from the dataset's source again."
 
 
@@ -55,64 +56,57 @@ def chunks_per_shard(spec: ArraySpec, layout: SplitLayout) -> int:
     return 1 if spec.name == "grid" and layout.shared_grid else layout.blocks_per_shard
 
 
-def check_group_metadata(path: Path) -> None:
+def check_group_metadata(file: IO[bytes], path: Path, arrays: dict[str, dict[str, Any]]) -> None:
     """Refuse a group of another version, or with consolidated metadata of other arrays.
+
+    Args:
+        file: The zarr.json.
+        path: Its path.
+        arrays: Metadata of the arrays, by name.
 
     Raises:
         DatasetError: If it is no group of Zarr v3, or consolidated metadata differs from that of
             the arrays, which other software would then read otherwise.
     """
-    found = _compare(path, {"zarr_format": 3, "node_type": "group"}, {"attributes", _CONSOLIDATED})
-    if _CONSOLIDATED not in found:
+    wanted = {"zarr_format": 3, "node_type": "group"}
+    found = _compare(file, path, wanted, {"attributes", CONSOLIDATED})
+    if CONSOLIDATED not in found:
         return
-    consolidated = found[_CONSOLIDATED]
+    consolidated = found[CONSOLIDATED]
     copies = consolidated.get("metadata") if isinstance(consolidated, dict) else None
-    arrays = {name: _read(path.parent / name / "zarr.json") for name in ARRAY_NAMES}
     if copies != arrays:
         raise DatasetError(
             f"Consolidated metadata must be that of the arrays; got another ({path}; rule Z1). "
-            f"Take {_CONSOLIDATED!r} out of the file, or call zarr.consolidate_metadata again."
+            f"Take {CONSOLIDATED!r} out of the file, or call zarr.consolidate_metadata again."
         )
 
 
-def group_before_consolidation(path: Path) -> bytes | None:
-    """The zarr.json of a group as it was written, if metadata has been consolidated since.
-
-    Args:
-        path: The zarr.json.
+def check_array_metadata(
+    file: IO[bytes], path: Path, spec: ArraySpec, place: SplitPlace
+) -> dict[str, Any]:
+    """Refuse an array that differs from the manifest.
 
     Returns:
-        The bytes without the copy of the arrays' metadata that `zarr.consolidate_metadata` puts
-        there; None if there is no such copy.
-    """
-    try:
-        found = _read(path)
-    except DatasetError:
-        return None
-    if _CONSOLIDATED not in found:
-        return None
-    del found[_CONSOLIDATED]
-    written = {key: found.pop(key, None) for key in ("attributes", "zarr_format", "node_type")}
-    return json.dumps(written | found, indent=2).encode()
-
-
-def check_array_metadata(path: Path, spec: ArraySpec, place: SplitPlace) -> None:
-    """Refuse an array that differs from the manifest.
+        Its metadata.
 
     Raises:
         DatasetError: If it is of another version, shape, type, fill value or codec.
     """
-    _compare(path, _expected(spec, place.layout, place.compression), {"attributes"})
+    return _compare(file, path, _expected(spec, place.layout, place.compression), {"attributes"})
 
 
-def _read(path: Path) -> dict[str, Any]:
-    if path.stat().st_size > _MAX_BYTES:
+def _compare(
+    file: IO[bytes], path: Path, expected: dict[str, Any], free: set[str]
+) -> dict[str, Any]:
+    """Refuse missing, different and unknown keys; those of `free` may have any value."""
+    size = os.fstat(file.fileno()).st_size
+    if size > _MAX_BYTES:
         raise DatasetError(
-            f"Zarr metadata must be below {_MAX_BYTES} bytes; got {path.stat().st_size} ({path}; "
+            f"Zarr metadata must be below {_MAX_BYTES} bytes; got {size} ({path}; "
             f"rule Z1). {_REPAIR}"
         )
     try:
-        found = json.loads(path.read_bytes())
+        found = json.loads(file.read())
     except (ValueError, RecursionError) as error:
         raise DatasetError(
             f"Zarr metadata must be JSON; got: {error} ({path}; rule Z1). {_REPAIR}"
@@ -122,12 +116,6 @@ def _read(path: Path) -> dict[str, Any]:
             f"Zarr metadata must be a table; got {type(found).__name__} ({path}; rule Z1). "
             f"{_REPAIR}"
         )
-    return found
-
-
-def _compare(path: Path, expected: dict[str, Any], free: set[str]) -> dict[str, Any]:
-    """Refuse missing, different and unknown keys; those of `free` may have any value."""
-    found = _read(path)
     for key, wanted in expected.items():
         if found.get(key) != wanted:
             raise DatasetError(

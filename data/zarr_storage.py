@@ -4,17 +4,21 @@ Chunks lie in order, followed by the index of the sharding codec: offset and len
 little-endian uint64, then crc32c. So the bytes of an uncompressed shard are one contiguous array.
 """
 
+import mmap
+import os
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO
 
 import google_crc32c
 import numpy as np
 
+from hypermagnetics.data.dataset_files import DatasetFiles
 from hypermagnetics.data.layout import ArrayName, ArraySpec, Block, Shard
-from hypermagnetics.data.rows import ArrayRows, CompressedRows, ContiguousRows, encode, map_file
+from hypermagnetics.data.rows import ArrayRows, CompressedRows, ContiguousRows, encode
 from hypermagnetics.data.storage import SplitPlace
 from hypermagnetics.data.zarr_metadata import (
     check_array_metadata,
@@ -84,16 +88,23 @@ class ZarrStorage:
         arrays = (f"{self._group}/{spec.name}/zarr.json" for spec in self._layout.arrays())
         return tuple(sorted((f"{self._group}/zarr.json", *arrays)))
 
-    def check_metadata(self) -> None:
+    def check_metadata(self, files: DatasetFiles) -> None:
         """Refuse Zarr metadata that gives another version, shape, type or codec than the manifest.
+
+        Args:
+            files: Files of the dataset.
 
         Raises:
             DatasetError: If an array is of another version, shape, type or codec.
         """
         group = self._place.directory / self._group
-        check_group_metadata(group / "zarr.json")
+        arrays = {}
         for spec in self._layout.arrays():
-            check_array_metadata(group / spec.name / "zarr.json", spec, self._place)
+            with files.open(f"{self._group}/{spec.name}/zarr.json") as file:
+                path = group / spec.name / "zarr.json"
+                arrays[spec.name] = check_array_metadata(file, path, spec, self._place)
+        with files.open(f"{self._group}/zarr.json") as file:
+            check_group_metadata(file, group / "zarr.json", arrays)
 
     def shard_paths(self, shard: Shard) -> tuple[str, ...]:
         """Paths of the files of one shard, one per array that has rows in it."""
@@ -113,13 +124,17 @@ class ZarrStorage:
             yield sink
             sink.close()
 
-    def map_shard(self, shard: Shard) -> dict[ArrayName, ArrayRows]:
+    def map_shard(self, shard: Shard, files: DatasetFiles) -> dict[ArrayName, ArrayRows]:
         """The rows in the files of one shard, for each array that has rows in it.
+
+        Args:
+            shard: The shard.
+            files: Files of the dataset.
 
         Raises:
             DatasetError: If the chunks are not in order, one behind the other.
         """
-        return {spec.name: self._map(spec, shard) for spec in self._specs(shard)}
+        return {spec.name: self._map(spec, shard, files) for spec in self._specs(shard)}
 
     def _specs(self, shard: Shard) -> tuple[ArraySpec, ...]:
         return tuple(s for s in self._layout.arrays() if self._layout.rows(s.name, shard))
@@ -128,22 +143,29 @@ class ZarrStorage:
         inner = ["0"] * (len(spec.shape) - 1)
         return "/".join((self._group, spec.name, "c", str(shard.number), *inner))
 
-    def _map(self, spec: ArraySpec, shard: Shard) -> ArrayRows:
+    def _map(self, spec: ArraySpec, shard: Shard, files: DatasetFiles) -> ArrayRows:
+        path = self._shard_path(spec, shard)
+        with files.open(path) as file:
+            return self._rows(spec, shard, file, partial(files.map, path, file))
+
+    def _rows(
+        self, spec: ArraySpec, shard: Shard, file: IO[bytes], mapped: Callable[[], mmap.mmap]
+    ) -> ArrayRows:
         path = self._place.directory / self._shard_path(spec, shard)
         rows = len(self._layout.rows(spec.name, shard))
         used, total = -(-rows // spec.rows_per_block), chunks_per_shard(spec, self._layout)
         chunk_bytes = spec.rows_per_block * spec.row_bytes
         if self._place.compression == "zstd":
-            lengths = _lengths(path, used, total)
+            lengths = _lengths(file, path, used, total)
             places = tuple(zip(_offsets(lengths), lengths, strict=True))
-            return CompressedRows(path, map_file(path), spec, rows, spec.rows_per_block, places)
+            return CompressedRows(path, mapped(), spec, rows, spec.rows_per_block, places)
         # The size first: an index that a hostile manifest implies may be larger than the memory.
         if (
-            path.stat().st_size != used * chunk_bytes + _index_bytes(total)
-            or _lengths(path, used, total) != [chunk_bytes] * used
+            _size(file) != used * chunk_bytes + _index_bytes(total)
+            or _lengths(file, path, used, total) != [chunk_bytes] * used
         ):
             raise _other_index(path)
-        return ContiguousRows.of(map_file(path), 0, spec.dtype, (rows, *spec.shape[1:]))
+        return ContiguousRows.of(mapped(), 0, spec.dtype, (rows, *spec.shape[1:]))
 
 
 def _index_bytes(total: int) -> int:
@@ -161,14 +183,17 @@ def _index(lengths: list[int], total: int) -> bytes:
     return index + struct.pack("<I", google_crc32c.value(index))
 
 
-def _lengths(path: Path, used: int, total: int) -> list[int]:
+def _size(file: IO[bytes]) -> int:
+    return os.fstat(file.fileno()).st_size
+
+
+def _lengths(file: IO[bytes], path: Path, used: int, total: int) -> list[int]:
     """Lengths of the consecutive chunks of a file, from its index."""
-    size = path.stat().st_size - _index_bytes(total)
+    size = _size(file) - _index_bytes(total)
     index = b""
     if size >= 0:
-        with path.open("rb") as file:
-            file.seek(size)
-            index = file.read(_index_bytes(total))
+        file.seek(size)
+        index = file.read(_index_bytes(total))
     if len(index) != _index_bytes(total):
         raise _other_index(path)
     entries = np.frombuffer(index, "<u8", 2 * used).reshape(-1, 2)

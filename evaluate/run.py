@@ -20,6 +20,7 @@ from hypermagnetics.evaluate.plan import OpenedDataset, Plan
 from hypermagnetics.evaluate.report import remove_page, write_report
 from hypermagnetics.evaluate.results.json_file import is_results, to_json
 from hypermagnetics.evaluate.results.records import DatasetRecord, Results
+from hypermagnetics.evaluate.subjects.opening import refuse_changed
 from hypermagnetics.files import only_writer, write_text_atomically
 from hypermagnetics.log import SILENT, Listener
 from hypermagnetics.run_files import LOCK_NAME, RESULTS_NAME, SAMPLES_NAME
@@ -39,7 +40,8 @@ def evaluate(plan: Plan, listener: Listener = SILENT) -> Results:
 
     Raises:
         DatasetError: If the bytes of a split are not those its manifest promises.
-        RunError: If the directory holds files of those names that hm-eval did not write.
+        RunError: If the directory holds files of those names that hm-eval did not write, or
+            predictions changed while they were read.
         HypermagneticsError: If another process writes results into it.
         OSError: If the results cannot be written.
     """
@@ -70,6 +72,7 @@ def _evaluate(plan: Plan, listener: Listener) -> Results:
             found += evaluate_dataset(plan, one, samples, listener)
         for one in () if plan.metrics_only else plan.datasets:
             found += evaluate_baselines(plan, one, listener)
+        refuse_changed(plan.subjects)
         results = _results(plan, found)
     write_text_atomically(plan.out / RESULTS_NAME, to_json(results))
     if not plan.metrics_only:

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from hypermagnetics.config import Config, load_recipe
 from hypermagnetics.data import Dataset
-from hypermagnetics.errors import RunError
+from hypermagnetics.errors import RunError, raise_refusal
 from hypermagnetics.files import (
     first_foreign_file,
     only_writer,
@@ -153,6 +153,7 @@ def _refuse_another_run(files: RunFiles, recipe: TrainingRecipe, now: Provenance
     try:
         before = json.loads(files.provenance.read_text(encoding="utf-8"))["dataset_sha256"]
     except (OSError, ValueError, KeyError, TypeError) as error:
+        raise_refusal(error, files.provenance)
         raise RunError(
             f"A run must name its dataset; got an unreadable {files.provenance}. Start it anew "
             "(--overwrite, or if_exists='overwrite' in Python)."

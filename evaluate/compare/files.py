@@ -1,15 +1,17 @@
 """Input files of `hm-eval compare`: results.json, and samples.zarr beside it."""
 
+import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
-from hypermagnetics.errors import HypermagneticsError
+from hypermagnetics.errors import HypermagneticsError, raise_refusal
 from hypermagnetics.evaluate.measuring.sample_file import (
     SampleTable,
     read_sample_table,
 )
 from hypermagnetics.evaluate.results.json_file import from_json
 from hypermagnetics.evaluate.results.records import Results
+from hypermagnetics.files import sha256_of
 from hypermagnetics.run_files import RESULTS_NAME, SAMPLES_NAME
 
 
@@ -26,7 +28,9 @@ class Contestant(NamedTuple):
     label: str
     """Name in tables."""
     name: str
-    samples: Path
+    results: Path
+    sha256: str
+    """That of the results.json as it was read."""
     splits: dict[SplitKey, str]
     """Splits on which it was evaluated in full, with the names of their datasets."""
 
@@ -34,9 +38,18 @@ class Contestant(NamedTuple):
         """Its errors on a split.
 
         Raises:
-            HypermagneticsError: If they cannot be read.
+            HypermagneticsError: If they cannot be read, or are of a later evaluation.
         """
-        return read_sample_table(self.samples, self.splits[key], key.split, self.name)
+        samples = self.results.with_name(SAMPLES_NAME)
+        found = read_sample_table(samples, self.splits[key], key.split, self.name)
+        # An evaluation deletes its results.json before it exchanges the samples.
+        if not self.results.is_file() or sha256_of(self.results) != self.sha256:
+            raise HypermagneticsError(
+                "Results must stay the same while they are compared; got another "
+                f"{RESULTS_NAME} than before ({self.results}). Wait until no hm-eval writes there, "
+                "and compare again."
+            )
+        return found
 
 
 def read_contestants(paths: tuple[Path, ...]) -> tuple[Contestant, ...]:
@@ -52,20 +65,21 @@ def read_contestants(paths: tuple[Path, ...]) -> tuple[Contestant, ...]:
         HypermagneticsError: If a file cannot be read, or is of another schema.
     """
     found = [
-        (path, subject, results)
-        for path, results in ((path, _read(path)) for path in map(_file, paths))
+        (path, sha256, subject, results)
+        for path, (results, sha256) in ((path, _read(path)) for path in map(_file, paths))
         for subject in results.subjects
         if subject.kind != "baseline"
     ]
-    names = [subject.name for _, subject, _ in found]
+    names = [subject.name for _, _, subject, _ in found]
     return tuple(
         Contestant(
             subject.name if names.count(subject.name) == 1 else f"{subject.name} ({path.parent})",
             subject.name,
-            path.parent / SAMPLES_NAME,
+            path,
+            sha256,
             _splits(results, subject.name),
         )
-        for path, subject, results in found
+        for path, sha256, subject, results in found
     )
 
 
@@ -82,10 +96,12 @@ def _file(path: Path) -> Path:
     return path / RESULTS_NAME if path.is_dir() else path
 
 
-def _read(path: Path) -> Results:
+def _read(path: Path) -> tuple[Results, str]:
     try:
-        text = path.read_text(encoding="utf-8")
+        content = path.read_bytes()
+        text = content.decode()
     except (OSError, UnicodeDecodeError) as error:
+        raise_refusal(error, path)
         got = (
             str(error.strerror or error).lower()
             if isinstance(error, OSError)
@@ -95,4 +111,4 @@ def _read(path: Path) -> Results:
             f"A file to compare must be a {RESULTS_NAME} of hm-eval; got {got} ({path}). Check the "
             "path, or run hm-eval again."
         ) from error
-    return from_json(text, path)
+    return from_json(text, path), hashlib.sha256(content).hexdigest()

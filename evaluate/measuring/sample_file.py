@@ -16,7 +16,7 @@ import numpy as np
 import zarr
 from jaxtyping import Float, Int
 
-from hypermagnetics.errors import HypermagneticsError
+from hypermagnetics.errors import HypermagneticsError, raise_refusal
 from hypermagnetics.evaluate.measuring.measurement import Measurement
 from hypermagnetics.files import remove_tree, sync_directories, sync_directory, sync_file
 from hypermagnetics.metrics import Errors, row_quantiles
@@ -142,7 +142,8 @@ def is_sample_file(path: Path) -> bool:
     """Whether a directory is a file of per-sample values of hm-eval."""
     try:
         return _MARK.items() <= dict(zarr.open_group(path, mode="r", zarr_format=3).attrs).items()
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise_refusal(error, path)
         return False
 
 
@@ -175,6 +176,7 @@ def read_sample_table(path: Path, dataset: str, split: str, subject: str) -> Sam
         if len({values.shape for values in read.values()}) != 1:
             raise ValueError("arrays of different lengths")
     except (OSError, KeyError, ValueError, TypeError) as error:
+        raise_refusal(error, path)
         raise HypermagneticsError(
             f"A comparison must find the per-sample values of {subject!r} beside results.json; got "
             f"{type(error).__name__}: {error} ({path}, {name}). Run hm-eval again."

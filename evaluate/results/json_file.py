@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import SchemaValidator, core_schema
 
-from hypermagnetics.errors import HypermagneticsError
+from hypermagnetics.errors import HypermagneticsError, raise_refusal
 from hypermagnetics.evaluate.results.records import SCHEMA_VERSION, Results
 from hypermagnetics.run_files import RESULTS_NAME
 from hypermagnetics.validation_errors import first_misfit
@@ -57,7 +57,8 @@ def is_results(path: Path) -> bool:
     """Whether a file is a results.json of hm-eval, of any schema."""
     try:
         table = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
+    except (OSError, ValueError, RecursionError) as error:
+        raise_refusal(error, path)
         return False
     return isinstance(table, dict) and {"schema", "software"} <= set(table)
 

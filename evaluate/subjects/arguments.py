@@ -11,7 +11,7 @@ import h5py
 from hypermagnetics.data import Dataset
 from hypermagnetics.data.journal import JOURNAL_NAME
 from hypermagnetics.data.manifest import MANIFEST_NAME
-from hypermagnetics.errors import RunError
+from hypermagnetics.errors import RunError, is_passing
 from hypermagnetics.evaluate.subjects.exported_model import EXPORT_NAMES
 from hypermagnetics.evaluate.subjects.subject import SubjectKind
 from hypermagnetics.run_files import MODEL_NAME, RECIPE_NAME
@@ -103,6 +103,8 @@ def _kind(word: str) -> _WordKind | None:
             return "predictions" if is_hdf5 else "model"
         exists = path.exists()
     except (OSError, ValueError) as error:  # a path that no file can have, or forbidden
+        if isinstance(error, OSError) and is_passing(error):
+            raise
         raise RunError(
             f"A subject or dataset must be a path that can be read; got {error} ({word!r:.80}). "
             "Check the path and its permissions."

@@ -1,5 +1,7 @@
 """Models exported for plain JAX, as subjects."""
 
+import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import jax
@@ -31,7 +33,12 @@ class ExportedModel:
             RunError: If a file is absent, damaged, or a function of something else.
         """
         self._directory = directory
-        potential, field = (_read(directory / name) for name in EXPORT_NAMES)
+        contents = {name: _content(directory / name) for name in EXPORT_NAMES}
+        self.sha256 = sha256_of_sums(
+            {n: hashlib.sha256(c).hexdigest() for n, c in contents.items()}
+        )
+        """The `sha256_of_sums` of the bytes that were read."""
+        potential, field = (_exported(directory / name, contents[name]) for name in EXPORT_NAMES)
         self.table = _table_size(potential, directory / EXPORT_NAMES[0])
         other = _table_size(field, directory / EXPORT_NAMES[1])
         if other != self.table:
@@ -74,14 +81,31 @@ class ExportedModel:
         return Values(values.potential[: len(sources)], values.field[: len(sources)])
 
 
-def _read(path: Path) -> export.Exported:
+def sha256_of_sums(sums: Mapping[str, str]) -> str:
+    """One sha256 for several files: that of the output of `sha256sum` for them, in order.
+
+    Args:
+        sums: The sha256 of each file, by its path.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    lines = [f"{sums[name]}  {name}\n" for name in sorted(sums)]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _content(path: Path) -> bytes:
     if not path.is_file():
         raise RunError(
             f"An export must have the files {' and '.join(EXPORT_NAMES)}; got no "
             f"{path.name} ({path.parent}). {_REPAIR}"
         )
+    return path.read_bytes()
+
+
+def _exported(path: Path, content: bytes) -> export.Exported:
     try:
-        return export.deserialize(bytearray(path.read_bytes()))
+        return export.deserialize(bytearray(content))
     except Exception as error:  # whatever comes of reading other bytes by offsets found in them
         raise RunError(
             "A file of an export must come from jax.export, in a version that this JAX reads; "

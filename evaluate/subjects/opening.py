@@ -1,6 +1,5 @@
 """Opens the subjects of a command line."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 from hypermagnetics import models
 from hypermagnetics.errors import RunError
 from hypermagnetics.evaluate.subjects.arguments import SubjectArgument
-from hypermagnetics.evaluate.subjects.exported_model import EXPORT_NAMES, ExportedModel
+from hypermagnetics.evaluate.subjects.exported_model import ExportedModel, sha256_of_sums
 from hypermagnetics.evaluate.subjects.function_model import FunctionModel
 from hypermagnetics.evaluate.subjects.jax_model import JaxModel
 from hypermagnetics.evaluate.subjects.prediction_file import PredictionFile
@@ -106,13 +105,37 @@ def model_subject(model: Model, name: str) -> Subject:
     )
 
 
+def refuse_changed(subjects: Sequence[Subject]) -> None:
+    """Refuse predictions that changed after they were opened, as they are read bit by bit.
+
+    Args:
+        subjects: The subjects.
+
+    Raises:
+        RunError: If there are any.
+    """
+    for subject in subjects:
+        if subject.kind == "predictions":
+            _refuse_another(_sha256(Path(subject.place)), subject.sha256, subject.place)
+
+
+def _refuse_another(found: str, before: str | None, place: str) -> None:
+    if found != before:
+        raise RunError(
+            f"A subject must stay the same while it is read; got another {place} than when it was "
+            "opened. Leave it alone, and give the same command again."
+        )
+
+
 def _trained(argument: SubjectArgument, user_model: type[Model] | None) -> Subject:
+    sha256 = sha256_of(argument.path)
     model = models.load(argument.path, user_model=user_model)
+    _refuse_another(sha256_of(argument.path), sha256, argument.word)
     return replace(
         model_subject(model, argument.name),
         kind=argument.kind,
         place=argument.word,
-        sha256=sha256_of(argument.path),
+        sha256=sha256,
     )
 
 
@@ -124,7 +147,7 @@ def _export(argument: SubjectArgument) -> Subject:
         place=argument.word,
         on_split=on_any_split(model),
         model=model,
-        sha256=sha256_of_all(argument.path, EXPORT_NAMES),
+        sha256=model.sha256,
         table=model.table,
     )
 
@@ -137,22 +160,13 @@ def _predictions(argument: SubjectArgument) -> Subject:
         kind="predictions",
         place=argument.word,
         on_split=predictions.on_split,
-        sha256=sha256_of_all(path) if path.is_dir() else sha256_of(path),
+        sha256=_sha256(path),
     )
 
 
-def sha256_of_all(directory: Path, names: tuple[str, ...] | None = None) -> str:
-    """One sha256 for several files: that of the output of `sha256sum` for them, in order.
-
-    Args:
-        directory: Directory of the files.
-        names: Their paths relative to it; all files in it if None.
-
-    Returns:
-        64 hexadecimal digits.
-    """
-    if names is None:
-        files = (path for path in directory.rglob("*") if path.is_file())
-        names = tuple(path.relative_to(directory).as_posix() for path in files)
-    lines = [f"{sha256_of(directory / name)}  {name}\n" for name in sorted(names)]
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+def _sha256(path: Path) -> str:
+    """The sha256 of a file, or of all files in a directory."""
+    if not path.is_dir():
+        return sha256_of(path)
+    files = [file for file in path.rglob("*") if file.is_file()]
+    return sha256_of_sums({file.relative_to(path).as_posix(): sha256_of(file) for file in files})

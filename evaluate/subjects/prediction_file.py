@@ -12,7 +12,7 @@ import numpy as np
 from numpy import ndarray
 
 from hypermagnetics.data import ArrayName, Block, Split
-from hypermagnetics.errors import RunError
+from hypermagnetics.errors import RunError, raise_refusal
 from hypermagnetics.evaluate.subjects.subject import BlockPredictor, Values, as_floats, is_real
 
 _QUANTITIES: tuple[ArrayName, ...] = ("potential", "field")
@@ -190,6 +190,7 @@ def _one_line(path: Path) -> Iterator[None]:
     except RunError:
         raise
     except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise_refusal(error, path)
         said = " ".join(str(error).split()).rstrip(".")
         raise RunError(
             f"Predictions must be an HDF5 file, or a Zarr group of version 3, that can be read; "

@@ -4,6 +4,8 @@ Every message reads `<what> must <rule>; got <value> (<where>). <What to do>.` A
 as one line and ends with exit code 2; any other exception is a bug and keeps its traceback.
 """
 
+import errno
+import os
 import unicodedata
 
 _CONTROLS = ("Cc", "Cf", "Cs", "Zl", "Zp")
@@ -26,6 +28,45 @@ def printable(text: str, kept: str = "\n") -> str:
         else character
         for character in text
     )
+
+
+_LIMIT = (errno.EMFILE, errno.ENFILE)
+_HELD = (errno.EAGAIN, errno.EBUSY, errno.ETXTBSY, errno.EDEADLK, errno.ENOLCK)
+_FORBIDDEN = (errno.EACCES, errno.EPERM)
+_FAILING = (errno.EIO, errno.ESTALE, errno.ENOMEM, errno.ETIMEDOUT)
+
+
+def is_passing(error: OSError) -> bool:
+    """Whether a file could be opened if this program, or another one, kept fewer open."""
+    return error.errno in (*_LIMIT, *_HELD)
+
+
+def raise_refusal(error: Exception, path: object) -> None:
+    """Pass on an error by which the operating system refuses a file, whatever is in it.
+
+    To be called where an error would otherwise be taken for damage.
+
+    Args:
+        error: Any error met while a file was read.
+        path: The file.
+
+    Raises:
+        OSError: If it is one: a limit, a lock, a permission, a disk that fails.
+    """
+    refusals = (*_LIMIT, *_HELD, *_FORBIDDEN, *_FAILING)
+    if isinstance(error, OSError) and error.errno in refusals:
+        raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+
+
+def remedy_of(error: OSError) -> str:
+    """The first half of a sentence on the way to mend an error of the operating system."""
+    if error.errno in _LIMIT:
+        return "Raise the limit of open files (ulimit -n), or end other programs,"
+    if error.errno in _HELD:
+        return "Close it in the program that holds it open"
+    if error.errno in _FORBIDDEN:
+        return "Ask its owner for the permission, or set it with chmod,"
+    return "Mend that"
 
 
 class HypermagneticsError(ValueError):

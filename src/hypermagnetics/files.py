@@ -34,11 +34,16 @@ def sha256_of(path: Path) -> str:
     Returns:
         64 hexadecimal digits.
     """
+    with path.open("rb") as file:
+        return digest_of(file)
+
+
+def digest_of(file: IO[bytes]) -> str:
+    """Hexadecimal sha256 of an open file, from where it stands to its end."""
     digest = hashlib.sha256()
     buffer = memoryview(bytearray(_CHUNK_BYTES))
-    with path.open("rb", buffering=0) as file:
-        while count := file.readinto(buffer):
-            digest.update(buffer[:count])
+    while count := file.readinto(buffer):  # type: ignore[attr-defined]  # not in IO, but in files
+        digest.update(buffer[:count])
     return digest.hexdigest()
 
 

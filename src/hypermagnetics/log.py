@@ -10,7 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from tqdm import tqdm
 
-from hypermagnetics.errors import HypermagneticsError, printable
+from hypermagnetics.errors import HypermagneticsError, printable, remedy_of
 
 _SECONDS_BETWEEN_LINES = 5.0
 _REFUSED = 2
@@ -109,8 +109,8 @@ def errors_in_one_line(program: str) -> Iterator[None]:
         place = f" ({printable(str(error.filename), kept='')})" if error.filename else ""
         say(
             f"{program}: The file system must allow every read and write; got "
-            f"{error.strerror or error}{place}. Mend that and give the same command again; "
-            "finished work is kept."
+            f"{error.strerror or error}{place}. {remedy_of(error)} and give the same command "
+            "again; finished work is kept."
         )
         raise SystemExit(_REFUSED) from error
     finally:

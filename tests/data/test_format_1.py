@@ -29,7 +29,7 @@ def test_a_dataset_of_format_version_1_is_read(kind: str) -> None:
     """Opened, checked in every byte, and the values are those that were written then."""
     dataset = Dataset.open(KEPT / kind)
     assert (dataset.manifest.format_version, dataset.sha256) == (1, MANIFESTS[kind])
-    assert not list(find_problems(dataset.directory))
+    assert not list(find_problems(dataset))
     split = dataset.split("train")
     samples = split[:]
     assert samples.num_sources.tolist() == [1, 1, 2, 1, 2]

@@ -210,7 +210,7 @@ def read_at_random(split: Split, seed: int) -> int:
 
 def test_threads_read_the_same_split(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also when shards come and go all the time."""
-    monkeypatch.setattr(mapped_shards, "_OPEN_FILES", 2)
+    monkeypatch.setattr(mapped_shards, "_MOST_FILES", 2)
     split = dataset.split("train")
     with ThreadPoolExecutor(8) as threads:
         assert list(threads.map(read_at_random, [split] * 8, range(8))) == [2] * 8
@@ -228,7 +228,7 @@ def read_through(split: Split) -> Iterator[int]:
 
 
 def test_few_files_are_open_at_a_time(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mapped_shards, "_OPEN_FILES", 3)
+    monkeypatch.setattr(mapped_shards, "_MOST_FILES", 3)
     before, kept = open_files(), 8 if dataset.manifest.compression == "zstd" else 0
     split = dataset.split("thin")
     per_shard = 5 if dataset.manifest.storage_format == "zarr" else 1
@@ -239,7 +239,7 @@ def test_few_files_are_open_at_a_time(dataset: Dataset, monkeypatch: pytest.Monk
 def test_arrays_outlive_the_mapping_of_their_shard(
     dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mapped_shards, "_OPEN_FILES", 1)
+    monkeypatch.setattr(mapped_shards, "_MOST_FILES", 1)
     blocks = list(dataset.split("thin").blocks())
     for found, expected in zip(blocks, BLOCKS["thin"], strict=True):
         for name in ("sources", "num_sources", "grid", "potential", "field"):

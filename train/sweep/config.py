@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, JsonValue, model_validator
 
 from hypermagnetics.config import Config, checked, refusal
-from hypermagnetics.errors import RecipeError
+from hypermagnetics.errors import RecipeError, raise_refusal
 from hypermagnetics.train.sweep.dimensions import Choices, Dimension, Range, text_of
 
 Metric = Literal["loss", "potential", "field"]
@@ -62,6 +62,7 @@ def read_sweep(file: Path) -> tuple[SweepConfig, dict[str, Dimension]]:
     try:
         table = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
+        raise_refusal(error, file)
         raise RecipeError(
             f"The file of a sweep must be valid TOML; got: {error} ({file}). Mend it, or check "
             "the path."

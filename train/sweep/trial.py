@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import IO
 
-from hypermagnetics.errors import RecipeError, RunError, RunWriteError
+from hypermagnetics.errors import RecipeError, RunError, RunWriteError, raise_refusal
 from hypermagnetics.files import write_text_atomically
 from hypermagnetics.run_files import read_metrics
 from hypermagnetics.train.signals import CANNOT_WRITE, TRY_AGAIN, StopRequest
@@ -73,6 +73,7 @@ def _finished(files: SweepFiles, trial: Trial, seconds: float) -> Result:
     except RunError as error:
         return Result(state="failed", seconds=seconds, message=str(error))
     except OSError as error:
+        raise_refusal(error, metrics)
         said = f"The metrics of a run must be readable; got {error} ({metrics}). {_AGAIN}"
         return Result(state="failed", seconds=seconds, message=said)
 

@@ -1,0 +1,26 @@
+"""A limit of the files that this process may have open at a time."""
+
+import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def at_most_open(count: int) -> Iterator[None]:
+    """Lower the limit of open files, of whose numbers some are in use."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (count, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@contextmanager
+def none_may_be_opened() -> Iterator[None]:
+    """Set the limit so that the next file is one too many."""
+    taken = os.open(os.devnull, os.O_RDONLY)
+    os.close(taken)
+    with at_most_open(taken):
+        yield
