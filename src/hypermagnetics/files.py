@@ -165,6 +165,15 @@ def write_text_atomically(path: Path, text: str) -> None:
         file.write(text.encode())
 
 
+def make_shared(path: Path) -> None:
+    """Make an empty file if none is there, with the rights that the umask leaves to a group.
+
+    Libraries that make files with rights of their own, as SQLite does, keep those of a file that
+    is there, so that whatever one member of a group began, another can go on with.
+    """
+    _opened(path, os.O_RDWR | os.O_CREAT, "r+b").close()
+
+
 def first_foreign_file(directory: Path, ours: re.Pattern[str]) -> str | None:
     """The first file, in order of its name, that does not belong in a directory.
 
