@@ -241,7 +241,7 @@ def full_disk_named(files: RunFiles) -> Iterator[None]:
         raise RunWriteError(
             f"The directory of a run must be writable; got {error.strerror} "
             f"({error.filename or files.directory}; {_kept(files)}). Make room, then give the same "
-            f"command again{_RESUME if files.provenance.exists() else ''}."
+            f"command again{_RESUME if files.recipe.exists() else ''}."
         ) from error
 
 

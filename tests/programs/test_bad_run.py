@@ -124,7 +124,7 @@ def test_a_run_that_ended_before_its_recipe_was_written_can_begin(tmp_path: Path
     run = tmp_path / "run"
     run.mkdir()
     (run / "lock").touch()
-    ran = invoke("hm-train", finished_dataset("zarr").path, run, *SHORT)
+    ran = invoke("hm-train", finished_dataset("zarr").path, run, *SHORT, "--resume")
     assert (ran.code, ran.complaints) == (0, [])
     assert "checking" not in ran.stderr, "data.check=sizes checks no bytes"
     assert models.load(run / "model.hm").dim == 2
