@@ -8,7 +8,7 @@ from hypermagnetics.evaluate.measuring.sample_file import (
     SampleTable,
     read_sample_table,
 )
-from hypermagnetics.evaluate.results.json_file import from_json
+from hypermagnetics.evaluate.results.json_file import RESULTS_FILE, from_json
 from hypermagnetics.evaluate.results.records import Results
 from hypermagnetics.run_files import RESULTS_NAME, SAMPLES_NAME
 
@@ -84,7 +84,7 @@ def _file(path: Path) -> Path:
 
 def _read(path: Path) -> Results:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = RESULTS_FILE.read(path).decode()
     except (OSError, UnicodeDecodeError) as error:
         got = (
             str(error.strerror or error).lower()

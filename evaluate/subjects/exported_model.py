@@ -11,10 +11,12 @@ from numpy import ndarray
 
 from hypermagnetics.errors import RunError
 from hypermagnetics.evaluate.subjects.subject import TableSize, Values, filled_up
+from hypermagnetics.files import FileKind
 from hypermagnetics.shapes import BlockField, BlockPotential, Points, SourceTable, SourceTables
 
 EXPORT_NAMES = ("potential.jaxexport", "field.jaxexport")
 """The files of an export that are evaluated."""
+_FILE = FileKind("A file of an export", 1 << 30, RunError)
 _REPAIR = "Make it again with hm-train export."
 
 
@@ -75,13 +77,15 @@ class ExportedModel:
 
 
 def _read(path: Path) -> export.Exported:
-    if not path.is_file():
+    if not path.exists():
         raise RunError(
             f"An export must have the files {' and '.join(EXPORT_NAMES)}; got no "
             f"{path.name} ({path.parent}). {_REPAIR}"
         )
     try:
-        return export.deserialize(bytearray(path.read_bytes()))
+        return export.deserialize(bytearray(_FILE.read(path)))
+    except RunError:
+        raise
     except Exception as error:  # whatever comes of reading other bytes by offsets found in them
         raise RunError(
             "A file of an export must come from jax.export, in a version that this JAX reads; "

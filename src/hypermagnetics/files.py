@@ -264,8 +264,15 @@ def lock_if_free(path: Path) -> IO[bytes] | None:
 
 
 def _opened(path: Path, flags: int, mode: str) -> IO[bytes]:
-    """Open a file, but no link to one."""
-    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    """Open a plain file, and no link to one."""
+    flags |= os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    descriptor = os.open(path, flags, 0o666)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise HypermagneticsError(
+            f"A file that a program writes must be a plain file; got a pipe, socket or device "
+            f"({path}). Move it away."
+        )
     return os.fdopen(descriptor, mode)
 
 
