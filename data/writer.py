@@ -91,11 +91,18 @@ class DatasetWriter:
                     f"damaged ({directory / JOURNAL_NAME}). The shards without a sound line are "
                     "made anew; check the disk."
                 )
-            yield cls(directory, identity, journal)
+            writer = cls(directory, identity, journal)
+            if (directory / MANIFEST_NAME).exists() and not writer._has_all():
+                raise _finished(directory)  # by another process, meanwhile
+            yield writer
 
     def has(self, split: str, shard: Shard) -> bool:
         """Whether an earlier process finished this shard."""
         return (split, shard.number) in self._journal.records
+
+    def _has_all(self) -> bool:
+        layouts = self._identity.splits.items()
+        return all(self.has(name, one) for name, layout in layouts for one in layout.shards())
 
     @contextmanager
     def shard(self, split: str, shard: Shard) -> Iterator[ShardWriter]:
@@ -204,11 +211,9 @@ def _refuse_foreign(directory: Path) -> None:
             f"The place of a dataset (OUT) must be a directory; got {str(directory)!r}, which is a "
             "file. Choose another directory."
         )
-    if (directory / MANIFEST_NAME).exists():
-        raise DatasetError(
-            f"{NEW_OR_UNFINISHED}; got a finished dataset ({directory}). Use it as it is, choose "
-            f"another directory, or delete it ({DELETE})."
-        )
+    # With both, the process that wrote the manifest was killed before it removed the journal.
+    if (directory / MANIFEST_NAME).exists() and not (directory / JOURNAL_NAME).exists():
+        raise _finished(directory)
     if (directory / JOURNAL_NAME).exists() or not directory.exists():
         return
     if any(directory.iterdir()):
@@ -216,3 +221,10 @@ def _refuse_foreign(directory: Path) -> None:
             f"{NEW_OR_UNFINISHED}; got a directory with other files ({directory}). Choose "
             "another directory."
         )
+
+
+def _finished(directory: Path) -> DatasetError:
+    return DatasetError(
+        f"{NEW_OR_UNFINISHED}; got a finished dataset ({directory}). Use it as it is, choose "
+        f"another directory, or delete it ({DELETE})."
+    )

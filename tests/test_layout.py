@@ -24,7 +24,8 @@ LAYERS = (
 )
 WITHIN_LAYER = {
     *(("config", "recipes"), ("user_code", "config")),
-    *(("run_files", "log"), ("run_files", "config"), ("files", "log")),
+    *(("run_files", "log"), ("run_files", "config"), ("run_files", "files"), ("files", "log")),
+    ("config", "files"),
 }
 """Imports inside a layer that are meant; everything else in one layer is apart."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import jax.random as jr
 import pytest
 from evaluate_records import results
+from mending import hashed_model
 from refused import refused
 from sweep_plans import GRID, plan_of
 
@@ -41,9 +42,13 @@ def places(tmp_path_factory: pytest.TempPathFactory, tiny: Dataset) -> dict[str,
     definition = sweep.definition.read_text()
     recipe = load_recipe(DatasetRecipe, "dataset", "demo").model_dump_json()
 
-    def written(name: str, text: str, rest: bytes = b"") -> Path:
-        (directory / name).write_bytes(text.encode() + rest)
+    def written(name: str, text: str) -> Path:
+        (directory / name).write_bytes(text.encode())
         return directory / name
+
+    def with_line(text: str) -> Path:
+        (directory / "model.hm").write_bytes(hashed_model(text.encode(), leaves))
+        return directory / "model.hm"
 
     def again(text: str) -> None:
         sweep.definition.write_text(text)
@@ -53,7 +58,7 @@ def places(tmp_path_factory: pytest.TempPathFactory, tiny: Dataset) -> dict[str,
         "recipe": lambda edit: load_recipe(
             DatasetRecipe, "dataset", str(written("recipe.json", edit(recipe)))
         ),
-        "model": lambda edit: load(written("model.hm", edit(line.decode()), b"\n" + leaves)),
+        "model": lambda edit: load(with_line(edit(line.decode()))),
         "manifest": lambda edit: parse_manifest(edit(manifest.read_text()).encode(), manifest),
         "sweep": lambda edit: again(edit(definition)),
         "results": lambda edit: read_contestants(
@@ -95,14 +100,18 @@ CASES: list[tuple[str, Edit, str]] = [
     ("recipe", edited("title", value="\ud800"), "The recipe must be JSON; got invalid JSON: "),
     ("recipe", edited("grid", "kind", value="x"), "'grid.kind' must be one of 'random', 'regular'"),
     ("model", edited("model", "widht", value=1), "'model.widht' must be a known key; got 1 ("),
-    ("model", edited("sha256", value=_ABSENT), "'sha256' must be given; got nothing ("),
+    ("model", edited("training", value=_ABSENT), "'training' must be given; got nothing ("),
     # The name of a member of a union is no part of a key.
     (
         "model",
         edited("model", "width", value=-1),
         "'model.width' must be greater than or equal to 1; got -1 (first line of ",
     ),
-    ("model", edited("sha256", value="\ud800"), "The first line of a model file must be JSON; got"),
+    (
+        "model",
+        edited("training", value={"by": "\ud800"}),
+        "The first line of a model file must be JSON; got",
+    ),
     ("manifest", edited("run", value="rm"), "'run' must be a known key; got 'rm' ("),
     ("manifest", edited("title", value=_ABSENT), "'title' must be given; got nothing ("),
     ("manifest", lambda text: "[]", "The manifest must be an object; got [] ("),

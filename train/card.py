@@ -7,7 +7,7 @@ from typing import Any
 from hypermagnetics.log import per_cent
 from hypermagnetics.models import Model, load, num_parameters
 from hypermagnetics.models.card import usage_card
-from hypermagnetics.models.store import Header, read_file
+from hypermagnetics.models.store import Header, read_header
 from hypermagnetics.run_files import RunFiles, read_metrics
 
 
@@ -30,7 +30,7 @@ def model_card(
     Raises:
         ModelFileError: If the model cannot be read.
     """
-    header, _ = read_file(source, "hypermagnetics model")
+    header = read_header(source, "hypermagnetics model")
     model, records = load(source, user_model=user_model), read_metrics(files.metrics)
     given = "" if user_model is None else f", user_model={user_model.__name__}"
     rows = {

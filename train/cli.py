@@ -20,7 +20,7 @@ from hypermagnetics.subcommands import CommandOrSubcommand, echo
 from hypermagnetics.train.checkpoint import full_disk_named
 from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.devices import Devices
-from hypermagnetics.train.directory import IfExists, recipe_of
+from hypermagnetics.train.directory import IfExists, goes_on, recipe_of
 from hypermagnetics.train.export import export_run
 from hypermagnetics.train.notebook import make_run
 from hypermagnetics.train.plotting.cli import plot
@@ -171,7 +171,8 @@ def main(
                 "A run must be either resumed or overwritten; got both (--resume, --overwrite). "
                 "Leave one out."
             )
-        if resume and recipe is None:
+        choice: IfExists = "resume" if resume else "overwrite" if overwrite else "refuse"
+        if goes_on(files, choice) and recipe is None:
             parsed = recipe_of(files, overrides)
             Names.of(parsed).refuse_to_resume(names, files.recipe)
         else:
@@ -180,7 +181,6 @@ def main(
             parsed = load_recipe(TrainingRecipe, "training", name, (*names.overrides, *overrides))
         if Names.of(parsed).of_users:
             look_in_working_directory()
-        choice: IfExists = "resume" if resume else "overwrite" if overwrite else "refuse"
         try:
             with end_on_signals(run), full_disk_named(files):
                 _train(parsed, Dataset.open(dataset), files, choice)

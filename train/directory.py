@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
-from pathlib import Path
 from typing import Literal
 
 from pydantic import JsonValue
@@ -14,6 +13,7 @@ from hypermagnetics.config import Config, load_recipe
 from hypermagnetics.data import Dataset
 from hypermagnetics.errors import RunError, raise_refusal
 from hypermagnetics.files import (
+    FileKind,
     first_foreign_file,
     only_writer,
     remove_contents,
@@ -23,6 +23,7 @@ from hypermagnetics.run_files import LOCK_NAME, RunFiles
 from hypermagnetics.train.config import TrainingRecipe, changeable_keys, changed_keys
 from hypermagnetics.train.devices import Devices
 
+_PROVENANCE = FileKind("The run.json of a run", 1 << 20, RunError)
 _MOST_KEYS = 3
 """Most changed keys in a message."""
 IfExists = Literal["refuse", "resume", "overwrite"]
@@ -46,6 +47,31 @@ class Provenance(Config):
         return self.model_dump(mode="json", exclude={"dataset", "device"})
 
 
+def goes_on(files: RunFiles, if_exists: IfExists) -> bool:
+    """Whether a run goes on with the recipe that it has.
+
+    Args:
+        files: The run.
+        if_exists: Treatment of an existing run.
+
+    Returns:
+        False also for a run that was killed before its recipe was written: the same command begins
+        it, as it did then.
+
+    Raises:
+        RunError: If a run is to go on that is not there.
+    """
+    if if_exists != "resume":
+        return False
+    if not files.recipe.exists() and not _has_just_begun(files):
+        raise RunError(
+            f"A run to be resumed must exist; got {str(files.directory)!r}, which holds no "
+            f"{files.recipe.name}. Check the path, or leave out --resume (if_exists='resume' in "
+            "Python)."
+        )
+    return files.recipe.exists()
+
+
 def recipe_of(files: RunFiles, overrides: Sequence[str] = ()) -> TrainingRecipe:
     """The recipe of an existing run.
 
@@ -55,16 +81,7 @@ def recipe_of(files: RunFiles, overrides: Sequence[str] = ()) -> TrainingRecipe:
 
     Returns:
         The recipe.
-
-    Raises:
-        RunError: If there is no run.
     """
-    if not files.recipe.is_file():
-        raise RunError(
-            f"A run to be resumed must exist; got {str(files.directory)!r}, which holds no "
-            f"{files.recipe.name}. Check the path, or leave out --resume (if_exists='resume' in "
-            "Python)."
-        )
     return load_recipe(TrainingRecipe, "training", str(files.recipe), overrides)
 
 
@@ -96,9 +113,9 @@ def check_run(
         device=Devices.local(recipe.compute.devices).in_words,
     )
     directory = files.directory
-    if if_exists == "resume":
+    if goes_on(files, if_exists):
         _refuse_another_run(files, recipe, provenance)
-    elif not directory.exists() or _is_empty(directory):
+    elif not directory.exists() or _has_just_begun(files):
         return provenance
     elif if_exists == "refuse":
         raise RunError(
@@ -136,7 +153,7 @@ def open_run(
             _remove_run(files)
         # A resumed run may have been given a later end.
         write_text_atomically(files.recipe, recipe.resolved.model_dump_json(indent=1) + "\n")
-        if if_exists != "resume":
+        if not files.provenance.exists():
             write_text_atomically(files.provenance, provenance.model_dump_json(indent=1) + "\n")
         yield provenance
 
@@ -150,8 +167,13 @@ def _refuse_another_run(files: RunFiles, recipe: TrainingRecipe, now: Provenance
             f"{files.recipe}. Leave out --recipe and other --set (in Python, recipe and other "
             "keys), or choose another directory."
         )
+    if not files.provenance.exists():
+        # It was killed between its first two files. Had it a checkpoint, that says its dataset.
+        return
     try:
-        before = json.loads(files.provenance.read_text(encoding="utf-8"))["dataset_sha256"]
+        before = json.loads(_PROVENANCE.read(files.provenance))["dataset_sha256"]
+    except RunError:
+        raise
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise_refusal(error, files.provenance)
         raise RunError(
@@ -181,6 +203,9 @@ def _remove_run(files: RunFiles) -> None:
     files.recipe.unlink(missing_ok=True)
 
 
-def _is_empty(path: Path) -> bool:
+def _has_just_begun(files: RunFiles) -> bool:
     """Whether nothing is there but leftovers of a process that ended before it wrote the recipe."""
-    return path.is_dir() and {p.name for p in path.iterdir()} <= {LOCK_NAME, "recipe.json.part"}
+    if not files.directory.is_dir():
+        return False
+    names = {path.name for path in files.directory.iterdir()}
+    return names <= {LOCK_NAME, f"{files.recipe.name}.part"}

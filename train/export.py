@@ -8,6 +8,7 @@ from typing import get_args
 
 from hypermagnetics.errors import RunError
 from hypermagnetics.files import (
+    FileKind,
     first_foreign_file,
     sync_directories,
     sync_directory,
@@ -20,6 +21,7 @@ from hypermagnetics.models.export import PLATFORMS, Quantity
 from hypermagnetics.run_files import RunFiles
 
 _README = "README.md"
+_CARD = FileKind("The card of a model", 1 << 24, RunError)
 _QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)
 
 
@@ -49,8 +51,8 @@ def export_run(
         for quantity in _QUANTITIES:
             with whole_file(part / f"{quantity}.jaxexport") as file:
                 file.write(to_jax_export(model, quantity))
-        if files.card.is_file():
-            write_text_atomically(part / files.card.name, files.card.read_text(encoding="utf-8"))
+        if files.card.exists():
+            write_text_atomically(part / files.card.name, _CARD.read(files.card).decode())
         write_text_atomically(part / _README, _readme(model))
         sync_directories(part)
         _remove_export(out, files)

@@ -71,7 +71,8 @@ class Keeper:
         loss = self._validate(state, progress)
         if progress.best_loss is None or loss < progress.best_loss:
             progress = progress.model_copy(update={"best_step": progress.step, "best_loss": loss})
-            self._save_model(self._files.best(progress.step), state, progress)
+            sha256 = self._save_model(self._files.best(progress.step), state, progress)
+            progress = progress.model_copy(update={"best_sha256": sha256})
         return progress
 
     def save(self, state: State, progress: Reached) -> None:
@@ -87,14 +88,7 @@ class Keeper:
                     f"The validation loss of a checkpoint must be finite; got {loss:g} after step "
                     f"{progress.step}"
                 )
-            recipe = self._setup.recipe.resolved.model_dump(mode="json")
-            save_checkpoint(
-                self._files,
-                state,
-                progress,
-                {**self._provenance, "recipe": recipe},
-                self._setup.recipe.checkpoint.keep,
-            )
+            save_checkpoint(self._files, state, progress, self._setup, self._provenance)
 
     def finish(self, state: State, progress: Reached) -> Kept:
         """Keep the final model, and return the file of the result: the best or the final one.
@@ -133,6 +127,6 @@ class Keeper:
                 self._validator.first_loss(state.model)
             self._is_warm = True
 
-    def _save_model(self, file: Path, state: State, progress: Reached) -> None:
-        about = {**self._provenance, **progress.model_dump(mode="json", exclude={"seconds"})}
-        save_model(file, state.result, about)
+    def _save_model(self, file: Path, state: State, progress: Reached) -> str:
+        reached = progress.model_dump(mode="json", exclude={"seconds", "best_sha256"})
+        return save_model(file, state.result, {**self._provenance, **reached})

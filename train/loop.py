@@ -112,7 +112,7 @@ class Loop:
 
     def _begin(self) -> tuple[State, Reached, Phase]:
         setup = self._setup
-        found = load_newest(self._files, setup.phases, self._listener, setup.code.model)
+        found = load_newest(self._files, setup, self._listener)
         if found is None:
             phase = setup.phases[0]
             state, progress = phase.method.begin(setup.new_model()), Reached()

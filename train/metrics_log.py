@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import JsonValue
 
 from hypermagnetics.files import write_text_atomically
-from hypermagnetics.run_files import parsed_metrics, read_metrics
+from hypermagnetics.run_files import metrics_lines, parsed_metrics, read_metrics
 
 
 class MetricsLog:
@@ -54,7 +54,7 @@ class MetricsLog:
 
 def _lines_until(path: Path, steps_done: int, validated_every: int) -> list[str]:
     kept = []
-    for line in path.read_bytes().splitlines():
+    for line in metrics_lines(path):
         record = parsed_metrics(line)
         if record is None:
             continue  # torn by a kill, or damaged since; that line alone is lost

@@ -15,7 +15,7 @@ from hypermagnetics.models import Model, load
 from hypermagnetics.run_files import RunFiles
 from hypermagnetics.train import run as runs
 from hypermagnetics.train.config import TrainingRecipe
-from hypermagnetics.train.directory import IfExists, check_run, open_run, recipe_of
+from hypermagnetics.train.directory import IfExists, check_run, goes_on, open_run, recipe_of
 from hypermagnetics.train.run import Outcome
 from hypermagnetics.train.setup import make_setup
 from hypermagnetics.train.user_code import Names
@@ -77,12 +77,12 @@ def train(
             stop a training in the main thread alone.
     """
     files = RunFiles(Path(run))
-    goes_on = recipe is None and if_exists == "resume"
+    takes_up = goes_on(files, if_exists) and recipe is None
     if recipe is None:
-        recipe = recipe_of(files) if goes_on else "demo"
+        recipe = recipe_of(files) if takes_up else "demo"
     given = recipe if isinstance(recipe, TrainingRecipe) else str(recipe)
     parsed = changed_recipe(TrainingRecipe, "training", given, changes)
-    if goes_on:
+    if takes_up:
         _refuse_unnamed_code(parsed, changes, files)
     opened = dataset if isinstance(dataset, Dataset) else Dataset.open(dataset)
     with jax.default_matmul_precision(parsed.compute.matmul), fixed_random_numbers():

@@ -6,7 +6,7 @@ from pydantic import JsonValue
 
 from hypermagnetics.files import atomic_file, write_text_atomically
 from hypermagnetics.log import Listener
-from hypermagnetics.models.store import read_file
+from hypermagnetics.models.store import read_header
 from hypermagnetics.run_files import RunFiles, Validation
 from hypermagnetics.train.card import model_card
 from hypermagnetics.train.checkpoint import Reached, divergence_named, full_disk_named
@@ -66,7 +66,7 @@ def train(
         finally:
             loop.close()
     assert loop.ending is not None, "the loop ends so, or by an exception"
-    header, _ = read_file(files.model, "hypermagnetics model")
+    header = read_header(files.model, "hypermagnetics model")
     return Outcome(
         loop.progress,
         loop.ending,

@@ -1,5 +1,6 @@
 """Windows of steps: their losses and times, as lines of the log and as a status line."""
 
+from collections import deque
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -68,6 +69,22 @@ class Window:
         }
 
 
+class Speed(NamedTuple):
+    """Samples, and the time of their steps [s]."""
+
+    samples: int = 0
+    seconds: float = 0.0
+
+    def plus(self, samples: int, seconds: float) -> "Speed":
+        """Both with those of another window."""
+        return Speed(self.samples + samples, self.seconds + seconds)
+
+    @property
+    def samples_per_second(self) -> float:
+        """Zero before the first window."""
+        return self.samples / self.seconds if self.seconds else 0.0
+
+
 class Windows:
     """Windows of steps; the device may still be busy with the last two.
 
@@ -88,7 +105,8 @@ class Windows:
         self._log, self._clock, self._setup = log, clock, setup
         self._open: Window | None = None
         self._closed: Window | None = None
-        self._written: list[Window] = []
+        self._recent: deque[Window] = deque(maxlen=_RECENT)
+        self._warm, self._all = Speed(), Speed()
         self.restart()
         self.seen = first
         """Number of steps whose losses are known to be finite."""
@@ -131,8 +149,7 @@ class Windows:
     @property
     def samples_per_second(self) -> float:
         """Speed in the windows without compilation, if there are any."""
-        samples, seconds = self._samples_and_seconds(self._written)
-        return samples / seconds if seconds else 0.0
+        return (self._warm if self._warm.seconds else self._all).samples_per_second
 
     def _write(self, window: Window) -> None:
         total = window.total()
@@ -152,20 +169,19 @@ class Windows:
                 "wait_share": window.waited / window.seconds,
             }
         )
-        self._written.append(window)
+        self._recent.append(window)
+        # Sums, not the windows: a run may have millions of them.
+        self._all = self._all.plus(samples, window.seconds)
+        if not window.compiling:
+            self._warm = self._warm.plus(samples, window.seconds)
         window.losses.clear()
         other = window.waited + window.compiling + window.ended.since(window.begun, "tracking")
         self._clock.add("steps", max(window.seconds - other, 0.0))
-        recent = self._written[-_RECENT:]
-        samples, seconds = self._samples_and_seconds(recent)
-        waited = sum(window.waited for window in _warm(recent))
+        recent = _warm(list(self._recent))
+        seconds = sum(window.seconds for window in recent)
+        samples = sum(window.count for window in recent) * self._setup.samples_per_step
+        waited = sum(window.waited for window in recent)
         self.pace = Pace(float(total.mean()), samples / seconds, waited / seconds)
-
-    def _samples_and_seconds(self, windows: list[Window]) -> tuple[int, float]:
-        warm = _warm(windows)
-        steps = sum(window.count for window in warm)
-        seconds = sum((window.seconds for window in warm), 0.0)
-        return steps * self._setup.samples_per_step, seconds
 
     def _refuse_nonfinite(self, total: np.ndarray) -> None:
         bad = np.flatnonzero(~np.isfinite(total))

@@ -9,7 +9,7 @@ from hypermagnetics.evaluate.measuring.sample_file import (
     SampleTable,
     read_sample_table,
 )
-from hypermagnetics.evaluate.results.json_file import from_json
+from hypermagnetics.evaluate.results.json_file import RESULTS_FILE, from_json
 from hypermagnetics.evaluate.results.records import Results
 from hypermagnetics.files import sha256_of
 from hypermagnetics.run_files import RESULTS_NAME, SAMPLES_NAME
@@ -98,7 +98,7 @@ def _file(path: Path) -> Path:
 
 def _read(path: Path) -> tuple[Results, str]:
     try:
-        content = path.read_bytes()
+        content = RESULTS_FILE.read(path)
         text = content.decode()
     except (OSError, UnicodeDecodeError) as error:
         raise_refusal(error, path)

@@ -56,8 +56,13 @@ def remove_page(out: Path) -> None:
         out: Directory of the page. A page that is not ours, or none, is left alone.
     """
     place = out / PAGE_NAME
-    if place.is_file() and TITLE.encode() in place.read_bytes()[:_HEAD_BYTES]:
+    if place.is_file() and TITLE.encode() in _head(place):
         place.unlink()
+
+
+def _head(place: Path) -> bytes:
+    with place.open("rb") as file:
+        return file.read(_HEAD_BYTES)
 
 
 def _write_files(figure: Drawn, directory: Path) -> None:

@@ -12,6 +12,7 @@ from pydantic_core import SchemaValidator, core_schema
 
 from hypermagnetics.errors import HypermagneticsError, raise_refusal
 from hypermagnetics.evaluate.results.records import SCHEMA_VERSION, Results
+from hypermagnetics.files import FileKind
 from hypermagnetics.run_files import RESULTS_NAME
 from hypermagnetics.validation_errors import first_misfit
 
@@ -53,10 +54,13 @@ def from_json(text: str, path: Path) -> Results:
     return results
 
 
+RESULTS_FILE = FileKind(f"A {RESULTS_NAME}", 1 << 25, HypermagneticsError)
+
+
 def is_results(path: Path) -> bool:
     """Whether a file is a results.json of hm-eval, of any schema."""
     try:
-        table = json.loads(path.read_bytes())
+        table = json.loads(RESULTS_FILE.read(path))
     except (OSError, ValueError, RecursionError) as error:
         raise_refusal(error, path)
         return False

@@ -13,10 +13,12 @@ from numpy import ndarray
 
 from hypermagnetics.errors import RunError
 from hypermagnetics.evaluate.subjects.subject import TableSize, Values, filled_up
+from hypermagnetics.files import FileKind
 from hypermagnetics.shapes import BlockField, BlockPotential, Points, SourceTable, SourceTables
 
 EXPORT_NAMES = ("potential.jaxexport", "field.jaxexport")
 """The files of an export that are evaluated."""
+_FILE = FileKind("A file of an export", 1 << 30, RunError)
 _REPAIR = "Make it again with hm-train export."
 
 
@@ -95,12 +97,12 @@ def sha256_of_sums(sums: Mapping[str, str]) -> str:
 
 
 def _content(path: Path) -> bytes:
-    if not path.is_file():
+    if not path.exists():
         raise RunError(
             f"An export must have the files {' and '.join(EXPORT_NAMES)}; got no "
             f"{path.name} ({path.parent}). {_REPAIR}"
         )
-    return path.read_bytes()
+    return _FILE.read(path)
 
 
 def _exported(path: Path, content: bytes) -> export.Exported:

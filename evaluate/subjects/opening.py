@@ -14,7 +14,7 @@ from hypermagnetics.evaluate.subjects.prediction_file import PredictionFile
 from hypermagnetics.evaluate.subjects.subject import Subject, on_any_split
 from hypermagnetics.files import sha256_of
 from hypermagnetics.models import Model
-from hypermagnetics.models.store import read_file
+from hypermagnetics.models.store import read_header
 from hypermagnetics.models.user import UserModelConfig
 from hypermagnetics.run_files import MODEL_NAME
 
@@ -61,7 +61,7 @@ def _classes(
     """
     if user_model is None:
         return dict.fromkeys(files)
-    headers = {file: read_file(file, "hypermagnetics model")[0] for file in files}
+    headers = {file: read_header(file, "hypermagnetics model") for file in files}
     own = [file for file, header in headers.items() if isinstance(header.model, UserModelConfig)]
     return {file: user_model if file in own or not own else None for file in files}
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from pydantic_core import PydanticCustomError
 
 from hypermagnetics.errors import RecipeError
+from hypermagnetics.files import FileKind
 from hypermagnetics.recipes import RecipeKind, shipped_recipe_text, shipped_recipes
 from hypermagnetics.validation_errors import Misfit, first_misfit
 
@@ -30,6 +31,7 @@ NotNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
 """A count, at least one."""
 
+_FILE = FileKind("The recipe", 1 << 24, RecipeError)
 _Config = TypeVar("_Config", bound=Config)
 _Table = dict[str, JsonValue]
 
@@ -193,14 +195,16 @@ def _read(kind: RecipeKind, recipe: str) -> _Table:
                 f"got {recipe!r}. {nearest(recipe, names)}"
             )
         return tomllib.loads(shipped_recipe_text(recipe, kind))
-    if not path.is_file():
+    if not path.exists():
         raise RecipeError(
             f"The recipe file must exist; got {recipe!r}. "
             f"Check the path, or take a shipped recipe: {', '.join(shipped_recipes(kind))}."
         )
     try:
-        text = path.read_text(encoding="utf-8-sig")  # some editors write a byte order mark
+        text = _FILE.read(path).decode("utf-8-sig")  # some editors write a byte order mark
         table = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except RecipeError:
+        raise
     except (ValueError, RecursionError) as error:
         raise RecipeError(
             f"The recipe must be valid {path.suffix[1:].upper()}; got: {error} ({recipe}). "

@@ -77,6 +77,10 @@ class HypermagneticsError(ValueError):
         super().__init__(printable(message, kept=""))
 
 
+class HypermagneticsWarning(UserWarning):
+    """A thing to know, which stops nothing; a program shows it as one line."""
+
+
 class RecipeError(HypermagneticsError):
     """A recipe, or an override of one of its keys, is wrong."""
 
@@ -107,6 +111,10 @@ class ModelFileError(HypermagneticsError):
 
 class DamagedFileError(ModelFileError):
     """The bytes of a model file or checkpoint have changed since writing."""
+
+
+class AnotherRunError(ModelFileError):
+    """A checkpoint or a model belongs to another run than the directory it lies in."""
 
 
 class RunWriteError(RunError):

@@ -6,9 +6,11 @@ import hashlib
 import os
 import re
 import shutil
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -23,6 +25,71 @@ _TO_APPEND = os.O_RDWR | os.O_CREAT | os.O_APPEND
 _NO_LOCKS = _UNSUPPORTED | {errno.ENOLCK}
 _said: set[str] = set()
 """What this process has said of its file systems."""
+
+
+@dataclass(frozen=True)
+class FileKind:
+    """Kind of a file that may come from anyone: its name in messages, and its largest size.
+
+    Opening never waits, as for the other end of a pipe, and reading never takes more memory than
+    a file of this kind deserves.
+    """
+
+    what: str
+    """With its article, as in "A recipe"."""
+    most_bytes: int
+    error: type[HypermagneticsError]
+    """Error of a file that is none of this kind."""
+
+    def open(self, path: Path) -> IO[bytes]:
+        """Open a file of this kind for reading.
+
+        Args:
+            path: The file.
+
+        Returns:
+            The file, to be closed.
+
+        Raises:
+            HypermagneticsError: The error of this kind, if it is no plain file, or too large.
+            OSError: If it is absent, or must not be read.
+        """
+        # A device may act when it is opened, so it is looked at before; after, for certainty.
+        self._refuse_special(path, path.stat())
+        # Without O_NONBLOCK a pipe that takes the place of the file now would be waited for.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            found = os.fstat(descriptor)
+            self._refuse_special(path, found)
+            if found.st_size > self.most_bytes:
+                raise self._too_large(path, str(found.st_size))
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return os.fdopen(descriptor, "rb")
+
+    def read(self, path: Path) -> bytes:
+        """Read a whole file of this kind; arguments and errors as of `open`."""
+        with self.open(path) as file:
+            content = file.read(self.most_bytes + 1)
+        if len(content) > self.most_bytes:  # it has grown, or is of those that tell no size
+            raise self._too_large(path, f"more than {self.most_bytes}")
+        return content
+
+    def _refuse_special(self, path: Path, found: os.stat_result) -> None:
+        if not stat.S_ISREG(found.st_mode):
+            is_directory = stat.S_ISDIR(found.st_mode)
+            raise self.error(
+                f"{self.what} must be a plain file; got "
+                f"{'a directory' if is_directory else 'a pipe, socket or device'} ({path}). "
+                "Check the path."
+            )
+
+    def _too_large(self, path: Path, size: str) -> HypermagneticsError:
+        return self.error(
+            f"{self.what} must be a file of at most {self.most_bytes} bytes; got {size} ({path}). "
+            "Check the path."
+        )
 
 
 def sha256_of(path: Path) -> str:
@@ -120,6 +187,15 @@ def write_text_atomically(path: Path, text: str) -> None:
     """Write a UTF-8 text file, whole or not at all."""
     with atomic_file(path) as file:
         file.write(text.encode())
+
+
+def make_shared(path: Path) -> None:
+    """Make an empty file if none is there, with the rights that the umask leaves to a group.
+
+    Libraries that make files with rights of their own, as SQLite does, keep those of a file that
+    is there, so that whatever one member of a group began, another can go on with.
+    """
+    _opened(path, os.O_RDWR | os.O_CREAT, "r+b").close()
 
 
 def first_foreign_file(directory: Path, ours: re.Pattern[str]) -> str | None:
@@ -245,8 +321,15 @@ def _locked(path: Path) -> IO[bytes] | None:
 
 
 def _opened(path: Path, flags: int, mode: str) -> IO[bytes]:
-    """Open a file, but no link to one."""
-    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    """Open a plain file, and no link to one."""
+    flags |= os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    descriptor = os.open(path, flags, 0o666)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise HypermagneticsError(
+            f"A file that a program writes must be a plain file; got a pipe, socket or device "
+            f"({path}). Move it away."
+        )
     return os.fdopen(descriptor, mode)
 
 

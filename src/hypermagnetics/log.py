@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import TracebackType
@@ -10,7 +11,12 @@ from typing import Any, Protocol, runtime_checkable
 
 from tqdm import tqdm
 
-from hypermagnetics.errors import HypermagneticsError, printable, remedy_of
+from hypermagnetics.errors import (
+    HypermagneticsError,
+    HypermagneticsWarning,
+    printable,
+    remedy_of,
+)
 
 _SECONDS_BETWEEN_LINES = 5.0
 _REFUSED = 2
@@ -85,8 +91,26 @@ def _open_closed_streams() -> None:
 
 
 @contextmanager
+def _warnings_in_one_line(program: str) -> Iterator[None]:
+    """Show warnings of this package as lines of a program, those of others as they are."""
+    show = warnings.showwarning
+
+    def show_line(
+        message: Warning | str, category: type[Warning], *place: Any, **more: Any
+    ) -> None:
+        if issubclass(category, HypermagneticsWarning):
+            say(f"{program}: {printable(str(message), kept='')}")
+        else:
+            show(message, category, *place, **more)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show_line
+        yield
+
+
+@contextmanager
 def errors_in_one_line(program: str) -> Iterator[None]:
-    """Turn an error the user can mend into one line on stderr and exit code 2.
+    """Turn an error the user can mend into one line on stderr and exit code 2; a warning, too.
 
     Args:
         program: Name shown before the message.
@@ -98,7 +122,8 @@ def errors_in_one_line(program: str) -> Iterator[None]:
     """
     _open_closed_streams()
     try:
-        yield
+        with _warnings_in_one_line(program):
+            yield
     except HypermagneticsError as error:
         say(f"{program}: {error}")
         raise SystemExit(_REFUSED) from error

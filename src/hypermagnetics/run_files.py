@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from hypermagnetics.config import Config
+from hypermagnetics.errors import RunError
+from hypermagnetics.files import FileKind
 from hypermagnetics.log import say
 
 MODEL_NAME = "model.hm"
@@ -130,6 +133,8 @@ class Validation(Config):
     field_median_relative_error: float | None
 
 
+_METRICS = FileKind("The metrics of a run", 1 << 33, RunError)
+_LONGEST_LINE = 1 << 16
 _TIMES = {"seconds_per_step", "samples_per_second", "wait_share"}
 
 
@@ -169,15 +174,30 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     Returns:
         The lines, each with its `step`; none if there is no file.
     """
-    lines = path.read_bytes().split(b"\n")[:-1] if path.is_file() else []
     found = []
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(metrics_lines(path), 1):
         record = parsed_metrics(line)
         if record is None:
             say(f"Line {number} of {path} is damaged and is left out: {line[:40]!r}.")
         else:
             found.append(record)
     return found
+
+
+def metrics_lines(path: Path) -> Iterator[bytes]:
+    """Yield the whole lines of a metrics.jsonl without their ends; none if there is no file.
+
+    Of a line that is longer than any that hm-train writes the beginning comes, which is damaged.
+    """
+    if not path.exists():
+        return
+    with _METRICS.open(path) as file:
+        while line := file.readline(_LONGEST_LINE):
+            end = line
+            while end and not end.endswith(b"\n"):
+                end = file.readline(_LONGEST_LINE)
+            if end:
+                yield line.removesuffix(b"\n")
 
 
 def parsed_metrics(line: bytes) -> dict[str, Any] | None:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
+from mending import edit_header
 from refused import refused
 
 from hypermagnetics.errors import ModelFileError
@@ -211,9 +212,7 @@ def test_columns_that_cannot_be_read_are_refused(
     path = tmp_path / "model.hm"
     columns = SourceColumns.of("disc", varying=["radius"])
     save_model(path, small_models(inputs_of(columns))["hyper_layer factor"], {})
-    line, leaves = path.read_bytes().split(b"\n", 1)
-    header = json.loads(line)
-    header["inputs"] |= changes
-    path.write_bytes(json.dumps(header).encode() + b"\n" + leaves)
+    line = path.read_bytes().partition(b"\n")[0]
+    edit_header(path, inputs=json.loads(line)["inputs"] | changes)
     with refused(ModelFileError, message, "model.hm"):
         load(path)

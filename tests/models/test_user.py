@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
+from mending import hashed_model
 from user_modules import MODEL, user_module
 
 from hypermagnetics.errors import ExtensionError, ModelFileError
@@ -67,12 +68,12 @@ def test_a_name_in_a_file_imports_nothing(waves: type[Model], module: str) -> No
     line, leaves = FILE.read_bytes().split(b"\n", 1)
     Path("trap.py").write_text("raise SystemExit('this has been run')")
     for name in (b"trap:Waves", b"antigravity:fly"):
-        FILE.write_bytes(line.replace(f"{module}:Waves".encode(), name) + b"\n" + leaves)
+        FILE.write_bytes(hashed_model(line.replace(f"{module}:Waves".encode(), name), leaves))
         for given in (None, waves):
             with pytest.raises(ModelFileError, match=name.decode()):
                 load(FILE, user_model=given)
     assert not {"trap", "antigravity"} & set(sys.modules)
-    FILE.write_bytes(line.replace(f"{module}:Waves".encode(), b"a b:c") + b"\n" + leaves)
+    FILE.write_bytes(hashed_model(line.replace(f"{module}:Waves".encode(), b"a b:c"), leaves))
     with pytest.raises(ModelFileError, match="written module:name"):
         load(FILE, user_model=waves)
 
@@ -80,7 +81,7 @@ def test_a_name_in_a_file_imports_nothing(waves: type[Model], module: str) -> No
 def test_settings_in_a_file_that_the_class_refuses(waves: type[Model]) -> None:
     """They are named, as is the class."""
     line, leaves = FILE.read_bytes().split(b"\n", 1)
-    FILE.write_bytes(line.replace(b'"width"', b'"depth"') + b"\n" + leaves)
+    FILE.write_bytes(hashed_model(line.replace(b'"width"', b'"depth"'), leaves))
     with pytest.raises(ExtensionError, match=r"Waves must be built .* got TypeError"):
         load(FILE, user_model=waves)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import jax.random as jr
 import pytest
+from mending import edit_header
 from program_runs import (
     TRAINING_RECIPE,
     assert_refused,
@@ -123,7 +124,7 @@ def test_a_run_that_ended_before_its_recipe_was_written_can_begin(tmp_path: Path
     run = tmp_path / "run"
     run.mkdir()
     (run / "lock").touch()
-    ran = invoke("hm-train", finished_dataset("zarr").path, run, *SHORT)
+    ran = invoke("hm-train", finished_dataset("zarr").path, run, *SHORT, "--resume")
     assert (ran.code, ran.complaints) == (0, [])
     assert "checking" not in ran.stderr, "data.check=sizes checks no bytes"
     assert models.load(run / "model.hm").dim == 2
@@ -183,7 +184,7 @@ def test_a_run_whose_checkpoints_are_all_damaged_is_refused(tmp_path: Path) -> N
     (run / "model.hm").unlink()
     ran = invoke("hm-train", finished_dataset("zarr").path, run, "--resume")
     assert ran.code == 2
-    assert "must have a sound checkpoint to go on from; got 2 that are damaged" in ran.stderr
+    assert "must have a sound checkpoint of its own to go on from; got 2 that are" in ran.stderr
     assert "--overwrite" in ran.stderr
     assert not (run / "model.hm").exists()
 
@@ -228,17 +229,13 @@ def test_a_diverging_training_stops(tmp_path: Path, case: str) -> None:
 
 def of_another_version(file: Path) -> None:
     """A format of the future."""
-    line, leaves = file.read_bytes().split(b"\n", 1)
-    header = {**json.loads(line), "version": 2}
-    file.write_bytes(json.dumps(header).encode() + b"\n" + leaves)
+    edit_header(file, version=3)
 
 
 def of_another_width(file: Path) -> None:
     """A first line that is not that of the arrays."""
-    line, leaves = file.read_bytes().split(b"\n", 1)
-    header = json.loads(line)
-    header["model"]["width"] += 1
-    file.write_bytes(json.dumps(header).encode() + b"\n" + leaves)
+    model = json.loads(file.read_bytes().split(b"\n", 1)[0])["model"]
+    edit_header(file, model={**model, "width": model["width"] + 1})
 
 
 def of_other_sources(file: Path) -> None:
@@ -257,7 +254,7 @@ def a_checkpoint(file: Path) -> None:
 
 BAD_MODELS: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
     "missing": (Path.unlink, ("must have a model.hm", "DATASET ", "--resume completes it")),
-    "another version": (of_another_version, ("must be 1; got 2", "release")),
+    "another version": (of_another_version, ("must be 1 or 2; got 3", "release")),
     "another width": (of_another_width, ("must fit its settings", "release")),
     "a checkpoint": (a_checkpoint, ("must be a hypermagnetics model; got a", "Give a .hm file")),
     "cut off": (

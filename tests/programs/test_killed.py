@@ -1,6 +1,7 @@
 """Programs that are killed or stopped in the middle, and go on as if nothing had happened."""
 
 import re
+import shutil
 import signal
 from pathlib import Path
 
@@ -18,8 +19,10 @@ from program_runs import (
     finished_run,
     invoke,
     journal_lines,
+    newest_checkpoint,
     read_lines,
     run_program,
+    settings,
     start_program,
 )
 
@@ -173,3 +176,20 @@ def what_is_learned(run: Path) -> list[dict[str, object]]:
         {key: value for key, value in record.items() if key not in times}
         for record in read_lines(run / "metrics.jsonl")
     ]
+
+
+def test_a_run_of_the_earlier_form_goes_on(tmp_path: Path) -> None:
+    """Its files are named; what is written from now on is of the present form."""
+    kept = Path(__file__).parents[1] / "reference"
+    run = Path(shutil.copytree(kept / "run-1", tmp_path / "run"))
+    dataset = kept / "format-1" / "zarr-none"
+    more = settings("schedule.max_steps=6")
+    ran = invoke("hm-train", dataset, run, "--resume", *more)
+    assert ran.code == 0, ran
+    assert "Finished: the last step, 6, was reached." in ran.stdout
+    assert "step-000000004.ckpt is of an earlier form (version 1)" in ran.complaints[0]
+    newest = newest_checkpoint(run)
+    assert newest is not None
+    assert b'"version":2,' in newest.read_bytes()
+    ran = invoke("hm-train", dataset, run, "--resume")
+    assert (ran.code, ran.complaints) == (0, [])

@@ -43,9 +43,20 @@ def edit_manifest(directory: Path, edit: Callable[[Any], object]) -> None:
 
 
 def edit_header(path: Path, **changes: object) -> None:
-    """Change the first line of a model file or a checkpoint."""
-    line, leaves = path.read_bytes().split(b"\n", 1)
-    path.write_bytes(json.dumps(json.loads(line) | changes).encode() + b"\n" + leaves)
+    """Change the first line of a model file or a checkpoint, and mend its sha256."""
+    line, arrays = path.read_bytes().split(b"\n", 1)
+    path.write_bytes(hashed_model(json.dumps(json.loads(line) | changes).encode(), arrays))
+
+
+def hashed_model(line: bytes, arrays: bytes) -> bytes:
+    """A model file or checkpoint of these parts, with the right sha256 if the line is a table."""
+    try:
+        header = json.loads(line)
+    except ValueError:
+        return line + b"\n" + arrays
+    header.pop("sha256", None)
+    rest = b"," + json.dumps(header, separators=(",", ":")).encode()[1:] + b"\n" + arrays
+    return b'{"sha256":"%s"' % hashlib.sha256(rest).hexdigest().encode() + rest
 
 
 def mend_manifest(directory: Path, file: Path) -> None:

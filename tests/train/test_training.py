@@ -1,5 +1,7 @@
 """Runs: resumed equals undisturbed, schedules, and what a divergence says."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import equinox as eqx
@@ -7,18 +9,25 @@ import jax
 import numpy as np
 import pytest
 from mending import edit_header
+from recording import Recording
 from refused import refused
 from small_trainings import Killed, metrics, run, small_recipe
 
 from hypermagnetics.data import Dataset
-from hypermagnetics.errors import DivergenceError, ModelFileError, RecipeError, RunError
-from hypermagnetics.models import load
+from hypermagnetics.errors import (
+    DamagedFileError,
+    DivergenceError,
+    ModelFileError,
+    RecipeError,
+    RunError,
+)
+from hypermagnetics.models import load, save_model
 from hypermagnetics.run_files import RunFiles
 from hypermagnetics.train.checkpoint import Reached, load_newest, save_checkpoint
 from hypermagnetics.train.config import PhaseConfig, TrainingRecipe, changed_keys
 from hypermagnetics.train.directory import open_run
 from hypermagnetics.train.optimiser import learning_rate
-from hypermagnetics.train.setup import make_setup
+from hypermagnetics.train.setup import Setup, make_setup
 from hypermagnetics.train.validation import Validator
 
 
@@ -92,7 +101,7 @@ def test_a_loss_that_diverges_names_step_and_checkpoint(tmp_path: Path, tiny: Da
 def good_checkpoint(recipe: TrainingRecipe, dataset: Dataset, directory: Path) -> int | None:
     """The step of the checkpoint, whose parameters and loss must be finite; None without one."""
     files, setup = RunFiles(directory), make_setup(recipe, dataset)
-    found = load_newest(files, setup.phases)
+    found = load_newest(files, setup)
     if found is None:
         return None
     state, reached = found
@@ -184,6 +193,82 @@ def test_a_run_is_resumed_only_as_itself(tmp_path: Path, tiny: Dataset, tiny_hdf
         open_run(RunFiles(tiny.directory), recipe, tiny, "overwrite").__enter__()
 
 
+def of_another_seed(files: RunFiles, tiny: Dataset, other: Dataset) -> None:
+    """As if copied from another run of the dataset."""
+    checkpointed(files, make_setup(small_recipe("seed=5"), tiny), 2)
+
+
+def of_another_dataset(files: RunFiles, tiny: Dataset, other: Dataset) -> None:
+    """As if copied from a run of another one."""
+    checkpointed(files, make_setup(small_recipe(), other), 2)
+
+
+def of_another_step(files: RunFiles, tiny: Dataset, other: Dataset) -> None:
+    """Another one of the run, renamed."""
+    files.checkpoint(2).write_bytes(files.checkpoint(1).read_bytes())
+
+
+def with_a_flipped_bit(files: RunFiles, tiny: Dataset, other: Dataset) -> None:
+    """Step 2 becomes step 3."""
+    checkpointed(files, make_setup(small_recipe(), tiny), 2)
+    whole = files.checkpoint(2).read_bytes()
+    files.checkpoint(2).write_bytes(whole.replace(b'"step":2', b'"step":3', 1))
+
+
+def without_its_best(files: RunFiles, tiny: Dataset, other: Dataset) -> None:
+    """The result of the run might be missing in the end."""
+    checkpointed(files, make_setup(small_recipe(), tiny), 2)
+    files.best(2).unlink()
+
+
+def with_another_best(files: RunFiles, tiny: Dataset, other: Dataset) -> None:
+    """The result of the run would be another's."""
+    setup = make_setup(small_recipe(), tiny)
+    checkpointed(files, setup, 2)
+    save_model(files.best(2), setup.new_model(), {"seed": 5})
+
+
+PASSED_OVER: dict[str, tuple[Callable[[RunFiles, Dataset, Dataset], None], str]] = {
+    "another seed": (of_another_seed, "of the recipe and dataset of its run; got another seed"),
+    "another dataset": (of_another_dataset, "; got another dataset"),
+    "another step": (of_another_step, "; got another step, 1"),
+    "a flipped bit": (with_a_flipped_bit, "bytes of another sha256"),
+    "no best model": (without_its_best, "must exist; got"),
+    "another best model": (with_another_best, "must be the one that its checkpoint names"),
+}
+
+
+def checkpointed(files: RunFiles, setup: Setup, step: int) -> None:
+    """Save a checkpoint of a run that has just had its best validation."""
+    model = setup.new_model()
+    sha256 = save_model(files.best(step), model, {"seed": setup.recipe.seed})
+    reached = Reached(step=step, best_step=step, best_loss=1.0 / step, best_sha256=sha256)
+    save_checkpoint(files, setup.phases[0].method.begin(model), reached, setup, {})
+
+
+@pytest.mark.parametrize("case", PASSED_OVER)
+def test_a_checkpoint_that_is_not_of_the_run_is_passed_over(
+    tmp_path: Path, tiny: Dataset, tiny_hdf5: Dataset, case: str
+) -> None:
+    """With a line; alone it is refused. The run keeps its own checkpoints beside it."""
+    files, setup, told = RunFiles(tmp_path), make_setup(small_recipe(), tiny), Recording()
+    files.checkpoints.mkdir()
+    checkpointed(files, setup, 1)
+    spoil, message = PASSED_OVER[case]
+    spoil(files, tiny, tiny_hdf5)
+    found = load_newest(files, setup, told)
+    assert found is not None
+    assert found[1].step == 1
+    (line,) = told.told
+    assert message in line
+    assert line.endswith("The checkpoint before it is used.")
+    files.checkpoint(1).unlink()
+    with refused(DamagedFileError, "must have a sound checkpoint of its own", message):
+        load_newest(files, setup)
+    checkpointed(files, make_setup(small_recipe("checkpoint.keep=1"), tiny), 1)
+    assert files.checkpoint_steps() == [1, 2]
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -198,7 +283,8 @@ def test_a_checkpoint_of_wrong_progress_is_refused(
     files, setup = RunFiles(tmp_path), make_setup(small_recipe(), tiny)
     files.checkpoints.mkdir()
     state = setup.phases[0].method.begin(setup.new_model())
-    save_checkpoint(files, state, Reached(step=1), {}, keep=3)
-    edit_header(files.checkpoint(1), training=Reached(step=1).model_dump() | changes)
+    save_checkpoint(files, state, Reached(step=1), setup, {})
+    training = json.loads(files.checkpoint(1).read_bytes().split(b"\n")[0])["training"]
+    edit_header(files.checkpoint(1), training=training | changes)
     with refused(ModelFileError, message, "Start the run again (--overwrite, or "):
-        load_newest(files, setup.phases)
+        load_newest(files, setup)

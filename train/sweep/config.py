@@ -10,10 +10,12 @@ from pydantic import Field, JsonValue, model_validator
 
 from hypermagnetics.config import Config, checked, refusal
 from hypermagnetics.errors import RecipeError, raise_refusal
+from hypermagnetics.files import FileKind
 from hypermagnetics.train.sweep.dimensions import Choices, Dimension, Range, text_of
 
 Metric = Literal["loss", "potential", "field"]
 
+_FILE = FileKind("The file of a sweep", 1 << 24, RecipeError)
 _RANGE_KEYS = {"low", "high"}
 
 
@@ -60,7 +62,9 @@ def read_sweep(file: Path) -> tuple[SweepConfig, dict[str, Dimension]]:
         RecipeError: If it is not there, or does not fit.
     """
     try:
-        table = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+        table = tomllib.loads(_FILE.read(file).decode("utf-8-sig"))
+    except RecipeError:
+        raise
     except (OSError, ValueError, RecursionError) as error:
         raise_refusal(error, file)
         raise RecipeError(

@@ -7,12 +7,14 @@ from pydantic import JsonValue, ValidationError
 
 from hypermagnetics.config import Config
 from hypermagnetics.errors import RunError
-from hypermagnetics.files import only_writer, write_text_atomically
+from hypermagnetics.files import FileKind, only_writer, write_text_atomically
 from hypermagnetics.train.sweep.config import SearchConfig
 from hypermagnetics.train.sweep.dimensions import Range
 from hypermagnetics.train.sweep.plan import Plan
 from hypermagnetics.train.sweep.sweep_files import SweepFiles
 from hypermagnetics.validation_errors import first_misfit
+
+_FILE = FileKind("The definition of a sweep", 1 << 26, RunError)
 
 
 class Definition(Config):
@@ -76,7 +78,7 @@ def _definition(plan: Plan) -> Definition:
 
 def _read(files: SweepFiles) -> Definition:
     try:
-        return Definition.model_validate_json(files.definition.read_bytes())
+        return Definition.model_validate_json(_FILE.read(files.definition))
     except ValidationError as error:
         misfit = first_misfit(error, Definition.model_json_schema(), "The definition of a sweep")
         raise RunError(f"{misfit.text} ({files.definition}). Choose another DIR.") from error

@@ -16,7 +16,7 @@ from pydantic import JsonValue, ValidationError
 
 from hypermagnetics.config import Config
 from hypermagnetics.errors import RunError
-from hypermagnetics.files import lock_if_free
+from hypermagnetics.files import lock_if_free, make_shared
 from hypermagnetics.train.sweep.config import Metric
 from hypermagnetics.train.sweep.plan import Plan, Values
 from hypermagnetics.train.sweep.sweep_files import SweepFiles
@@ -204,6 +204,7 @@ def open_ledger(plan: Plan, files: SweepFiles) -> Iterator[Ledger]:
         RunError: If it cannot be read or written; also from what is done with it.
     """
     with _errors_of(files):
+        make_shared(files.database)
         # Transactions are begun by hand, so that they exclude others from the start.
         connection = sqlite3.connect(files.database, timeout=_SECONDS_TO_WAIT, isolation_level=None)
         try:

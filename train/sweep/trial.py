@@ -84,8 +84,7 @@ def _command(plan: Plan, files: SweepFiles, trial: Trial) -> list[str]:
     command = [sys.executable, "-P", "-c", _HM_TRAIN]
     command += ["--recipe", str(files.recipe(trial.number))]
     if run.recipe.is_file():
-        # A run is killed between its first two files at worst, and then has made no step.
-        command.append("--resume" if run.provenance.is_file() else "--overwrite")
+        command.append("--resume")
     return [*command, "--", str(plan.dataset.directory), str(run.directory)]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from PIL import Image
 from pydantic import JsonValue
 
+from hypermagnetics.files import make_shared
 from hypermagnetics.train.tracking.tracker import TrackedRun
 
 _PARAMETERS_PER_CALL = 100
@@ -42,6 +43,7 @@ class MLflow:
         server = os.environ.get("MLFLOW_TRACKING_URI")
         if not server:
             directory.mkdir(parents=True, exist_ok=True)
+            make_shared(directory / "mlflow.db")
         self._client = MlflowClient(server or f"sqlite:///{directory / 'mlflow.db'}")
         # A server knows where it keeps pictures.
         pictures = None if server else (directory / "artifacts").as_uri()

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hypermagnetics.errors import SourceError
+from hypermagnetics.errors import HypermagneticsWarning, SourceError
 from hypermagnetics.models.inputs import ModelInputs
 from hypermagnetics.shapes import Points, SourceTable
 from hypermagnetics.table import source_rows
@@ -17,7 +17,7 @@ _TOLERANCE = 1e-3
 """Tolerated excess over a range, as a share of its width: samples never fill a range."""
 
 
-class OutOfRangeWarning(UserWarning):
+class OutOfRangeWarning(HypermagneticsWarning):
     """A model is evaluated outside the range of its training, where its error is unknown."""
 
 

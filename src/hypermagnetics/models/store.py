@@ -1,22 +1,34 @@
 """Models in files: one JSON line, then the arrays. No pickle.
 
-The line holds everything needed to build the model again, and the sha256 of what follows it.
+The line holds everything needed to build the model again. It begins with a sha256, of every byte of
+the file behind it, so that no byte that decides a value can change without being noticed.
 Checkpoints of a training are the same kind of file with more arrays.
 """
 
 import hashlib
 import io
 import json
+import os
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import IO, Annotated, Any, Literal, TypeVar
 
 import equinox as eqx
 import jax.random as jr
+import numpy as np
 from pydantic import Field, JsonValue, ValidationError
 
 from hypermagnetics.config import Config
-from hypermagnetics.errors import DamagedFileError, ModelFileError, SourceError
-from hypermagnetics.files import atomic_file
+from hypermagnetics.errors import (
+    DamagedFileError,
+    HypermagneticsWarning,
+    ModelFileError,
+    SourceError,
+)
+from hypermagnetics.files import FileKind, atomic_file
 from hypermagnetics.models.inputs import (
     ModelInputs,
     MomentUnit,
@@ -30,9 +42,24 @@ from hypermagnetics.models.user import UserModelConfig, class_name
 from hypermagnetics.table import BodyName, SourceColumns
 from hypermagnetics.validation_errors import first_misfit
 
-MODEL_FILE_VERSION: Literal[1] = 1
+MODEL_FILE_VERSION: Literal[2] = 2
+OLD_VERSION: Literal[1] = 1
+"""Form of files whose sha256, at the end of the first line, is of the arrays alone."""
 _MAX_HEADER_BYTES = 1 << 20
+_CHUNK_BYTES = 1 << 20
+_BEGINNING = re.compile(rb'{"sha256":"([0-9a-f]{64})"')
+"""Beginning of a file; the sha256 is that of all bytes behind it."""
+_NO_SHA256 = "0" * 64
+
+_FILE = FileKind("A model file", 1 << 40, ModelFileError)
+"""However large: no more is read at once than one array that its model has."""
+
+Kind = Literal["hypermagnetics model", "hypermagnetics checkpoint"]
 _Tree = TypeVar("_Tree")
+
+
+class OldFormWarning(HypermagneticsWarning):
+    """A file of an earlier form, of whose first line no sha256 is kept."""
 
 
 class InputsInFile(Config):
@@ -87,25 +114,30 @@ class InputsInFile(Config):
 class Header(Config):
     """The first line of a file."""
 
-    format: Literal["hypermagnetics model", "hypermagnetics checkpoint"]
-    version: Literal[1] = MODEL_FILE_VERSION
+    sha256: str
+    """Of all bytes behind it; in a file of version 1, of the arrays."""
+    format: Kind
+    version: Literal[1, 2] = MODEL_FILE_VERSION
     model: ModelConfig
     inputs: InputsInFile
     training: dict[str, JsonValue]
     """Origin of the parameters: dataset, step, versions."""
     bytes: Annotated[int, Field(ge=0)]
-    sha256: str
+    """Size of the arrays."""
 
 
-def save_model(path: Path, model: Model, training: dict[str, JsonValue]) -> None:
+def save_model(path: Path, model: Model, training: dict[str, JsonValue]) -> str:
     """Write a model, whole or not at all.
 
     Args:
         path: The file.
         model: The model.
         training: Origin of its parameters; kept beside them.
+
+    Returns:
+        The sha256 in its first line, which no other model has.
     """
-    write_tree(path, "hypermagnetics model", model, model, training)
+    return write_tree(path, "hypermagnetics model", model, model, training)
 
 
 def load(path: str | Path, *, user_model: type[Model] | None = None) -> Model:
@@ -119,72 +151,110 @@ def load(path: str | Path, *, user_model: type[Model] | None = None) -> Model:
     Returns:
         The model, ready for `model(sources, points)` and `model.field(sources, points)`.
 
+    Warns:
+        OldFormWarning: If the file is of an earlier form, so that a change of its first line would
+            not be noticed.
+
     Raises:
         ModelFileError: If the file is absent, damaged, of another version, no model, or a model of
             another class than the given one.
         ExtensionError: If the given class does not take the settings in the file.
     """
-    header, leaves = read_file(Path(path), "hypermagnetics model")
-    return read_leaves(leaves, model_template(header, Path(path), user_model), Path(path))
+    with open_tree(Path(path), "hypermagnetics model") as (header, arrays):
+        if header.version == OLD_VERSION:
+            warnings.warn(old_form(Path(path)), OldFormWarning, stacklevel=2)
+        return read_leaves(arrays, model_template(header, Path(path), user_model), Path(path))
+
+
+def old_form(path: Path) -> str:
+    """Statement about a file of version 1, for people."""
+    return (
+        f"{path} is of an earlier form (version {OLD_VERSION}): its arrays are those that were "
+        "written, but its first line has no sha256 that could tell a change."
+    )
 
 
 def write_tree(
-    path: Path,
-    kind: Literal["hypermagnetics model", "hypermagnetics checkpoint"],
-    model: Model,
-    tree: object,
-    training: dict[str, JsonValue],
-) -> None:
-    """Write the arrays of `tree` behind a header that describes `model`."""
+    path: Path, kind: Kind, model: Model, tree: object, training: dict[str, JsonValue]
+) -> str:
+    """Write the arrays of `tree` behind a header that describes `model`; return its sha256."""
     buffer = io.BytesIO()
     eqx.tree_serialise_leaves(buffer, tree)
-    leaves = buffer.getvalue()
     header = Header.model_validate(
         {
+            "sha256": _NO_SHA256,
             "format": kind,
             "model": config_of(model),
             "inputs": InputsInFile.of(model.inputs),
             "training": training,
-            "bytes": len(leaves),
-            "sha256": hashlib.sha256(leaves).hexdigest(),
+            "bytes": len(buffer.getvalue()),
         }
     )
+    line = header.model_dump_json().encode() + b"\n"
+    begun = _BEGINNING.match(line)
+    assert begun is not None, "a header begins with its sha256"
+    digest = hashlib.sha256(line[begun.end() :])
+    digest.update(buffer.getbuffer())
     with atomic_file(path) as file:
-        file.write(header.model_dump_json().encode() + b"\n")
-        file.write(leaves)
+        file.write(line.replace(_NO_SHA256.encode(), digest.hexdigest().encode(), 1))
+        file.write(buffer.getbuffer())
+    return digest.hexdigest()
 
 
-def read_file(
-    path: Path, kind: Literal["hypermagnetics model", "hypermagnetics checkpoint"]
-) -> tuple[Header, bytes]:
-    """Read and check the header, and the bytes of the arrays.
+@contextmanager
+def open_tree(path: Path, kind: Kind) -> Iterator[tuple[Header, IO[bytes]]]:
+    """Open a file after comparing its bytes with their sha256.
+
+    Args:
+        path: The file.
+        kind: What it must be.
+
+    Yields:
+        Its header, and the file at its first array.
 
     Raises:
         DamagedFileError: If its bytes are not those that were written.
         ModelFileError: If the file is absent, of another version or of another kind.
     """
-    if not path.is_file():
+    if not path.exists():
         raise ModelFileError(
             f"A model file must exist; got {str(path)!r}, which does not. "
             "Check the path, or train a model with hm-train."
         )
-    with path.open("rb") as file:
+    with _FILE.open(path) as file:
         line = file.readline(_MAX_HEADER_BYTES)
-        leaves = file.read()
-    header = _parse(line, path)
-    if header.format != kind:
-        raise ModelFileError(
-            f"The file must be a {kind}; got a {header.format} ({path}). "
-            + ("Give a .hm file." if kind == "hypermagnetics model" else "Give a .ckpt file.")
-        )
-    if len(leaves) != header.bytes or hashlib.sha256(leaves).hexdigest() != header.sha256:
-        changed = " of another sha256" if len(leaves) == header.bytes else ""
-        raise DamagedFileError(
-            f"A model file must hold the {header.bytes} bytes its first line promises; got "
-            f"{len(leaves)} bytes{changed} ({path}). Copy it from its source again, or train the "
-            "model again (hm-train --overwrite)."
-        )
-    return header, leaves
+        content = _content(line, path)
+        begun = _BEGINNING.match(line)
+        behind = os.fstat(file.fileno()).st_size - len(line)
+        hashed = b"" if begun is None else line[begun.end() :]
+        # Sizes first, so that nothing is read that the first line does not promise.
+        if behind != content.get("bytes") or _sha256(hashed, file) != content.get("sha256"):
+            changed = " of another sha256" if behind == content.get("bytes") else ""
+            raise DamagedFileError(
+                f"A model file must hold the {content.get('bytes')} bytes its first line promises; "
+                f"got {behind} bytes{changed} ({path}). Copy it from its source again, or train "
+                "the model again (hm-train --overwrite)."
+            )
+        header = _header(line, content["version"], path)
+        if (begun is None) != (header.version == OLD_VERSION):
+            raise DamagedFileError(
+                f"A model file of version {MODEL_FILE_VERSION}, and no earlier one, must begin "
+                f"with its sha256; got version {header.version} ({path}). Copy it from its source "
+                "again."
+            )
+        if header.format != kind:
+            raise ModelFileError(
+                f"The file must be a {kind}; got a {header.format} ({path}). "
+                + ("Give a .hm file." if kind == "hypermagnetics model" else "Give a .ckpt file.")
+            )
+        file.seek(len(line))
+        yield header, file
+
+
+def read_header(path: Path, kind: Kind) -> Header:
+    """Read the header of a file after comparing its bytes; arguments and errors as `open_tree`."""
+    with open_tree(path, kind) as (header, _):
+        return header
 
 
 def model_template(header: Header, path: Path, user_model: type[Model] | None) -> Model:
@@ -226,41 +296,75 @@ def _refuse_another_class(header: Header, path: Path, user_model: type[Model] | 
         )
 
 
-def read_leaves(leaves: bytes, template: _Tree, path: Path) -> _Tree:
+def read_leaves(arrays: IO[bytes], template: _Tree, path: Path) -> _Tree:
     """Fill the arrays of a template.
 
     Raises:
         ModelFileError: If the arrays are not those of the template.
     """
     try:
-        tree: _Tree = eqx.tree_deserialise_leaves(io.BytesIO(leaves), template)
+        tree: _Tree = eqx.tree_deserialise_leaves(arrays, template, _read_leaf)
+        if arrays.read(1):
+            raise ValueError("more arrays than the model has")
     except (RuntimeError, ValueError, EOFError) as error:
+        reason: BaseException = error
+        while isinstance(reason, RuntimeError) and reason.__cause__ is not None:
+            reason = reason.__cause__  # equinox tells the place alone
         raise ModelFileError(
-            f"The arrays of a model file must fit its settings; got: {error} ({path}). "
+            f"The arrays of a model file must fit its settings; got: {reason} ({path}). "
             "Read it with the release of hypermagnetics that wrote it."
         ) from error
     return tree
 
 
-def _parse(line: bytes, path: Path) -> Header:
+def _read_leaf(file: Any, leaf: Any) -> Any:
+    """Read an array, after a look at its size: no memory is taken for more than the model has."""
+    if eqx.is_array_like(leaf) or hasattr(leaf, "dtype"):
+        start = file.tell()
+        if np.lib.format.read_magic(file) != (1, 0):
+            raise ValueError("an array of another form")
+        shape, _, _ = np.lib.format.read_array_header_1_0(file)
+        if shape != np.shape(leaf):
+            raise ValueError(f"an array of shape {shape} in place of {np.shape(leaf)}")
+        file.seek(start)
+    return eqx.default_deserialise_filter_spec(file, leaf)
+
+
+def _sha256(beginning: bytes, file: IO[bytes]) -> str:
+    """Hexadecimal sha256 of some bytes and the rest of a file."""
+    digest = hashlib.sha256(beginning)
+    while chunk := file.read(_CHUNK_BYTES):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _content(line: bytes, path: Path) -> dict[str, Any]:
+    """The parsed first line, of which nothing is known but that it names a format and a version."""
     try:
         content = json.loads(line)
-        version = content["version"]
         content["format"].index("hypermagnetics")
+        content["version"] + 1
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DamagedFileError(
             f"A model file must begin with a JSON line; got other bytes ({path}). "
             "Give a file written by hm-train."
         ) from error
-    if version != MODEL_FILE_VERSION:
+    assert isinstance(content, dict), "only a table has keys"
+    return content
+
+
+def _header(line: bytes, version: object, path: Path) -> Header:
+    if version not in (MODEL_FILE_VERSION, OLD_VERSION):
         raise ModelFileError(
-            f"The version of a model file must be {MODEL_FILE_VERSION}; got {version!r} ({path}). "
-            "Read it with the release of hypermagnetics that wrote it."
+            f"The version of a model file must be {OLD_VERSION} or {MODEL_FILE_VERSION}; got "
+            f"{version!r} ({path}). Read it with the release of hypermagnetics that wrote it."
         )
     try:
         return Header.model_validate_json(line)
     except ValidationError as error:
         misfit = first_misfit(error, Header.model_json_schema(), "The first line of a model file")
-        raise ModelFileError(
+        # Of an old file no sha256 says that this is what was written.
+        kind = DamagedFileError if version == OLD_VERSION else ModelFileError
+        raise kind(
             f"{misfit.text} (first line of {path}). Copy it from its source again."
         ) from error

@@ -4,6 +4,7 @@ import shutil
 
 import jax.random as jr
 import pytest
+from mending import hashed_model
 from refused import refused
 from user_modules import MODEL, user_module
 
@@ -16,12 +17,18 @@ from hypermagnetics.models.registry import build_model
 from hypermagnetics.models.user import UserModelConfig, import_user_model
 
 
+def mended(data, old, new):
+    line, leaves = data.split(b"\n", 1)
+    return hashed_model(line.replace(old, new), leaves)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (lambda data: data[:-1], "bytes its first line promises"),
-        (lambda data: data.replace(b'"version":1', b'"version":2'), "must be 1; got 2"),
-        (lambda data: data.replace(b'"width":8', b'"width":9'), "must fit its settings"),
+        (lambda data: mended(data, b'"version":2', b'"version":3'), "must be 1 or 2; got 3"),
+        (lambda data: mended(data, b'"width":8', b'"width":9'), "must fit its settings"),
+        (lambda data: data.replace(b'"width":8', b'"width":9'), "bytes of another sha256"),
         (lambda data: b"\x80\x04\x95", "must begin with a JSON line"),
         (lambda data: b"", "must begin with a JSON line"),
     ],

@@ -1,0 +1,218 @@
+"""Programs that are killed between any two of their files, and go on by the same command.
+
+`PLACES` names every file that a program puts in its place or takes away; that none is forgotten is
+a test of its own.
+"""
+
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from faults import Fault
+from program_runs import (
+    DATASET_RECIPE,
+    TRAINING_RECIPE,
+    contents,
+    finished_dataset,
+    finished_run,
+    invoke,
+    run_program,
+    settings,
+)
+
+CALLS = ("replace", "rename", "unlink")
+TIMED = {"metrics.jsonl", "model.md", "results.json", "lock"}
+"""Files that hold times, and one that says nothing."""
+
+SMALL = settings(
+    "splits={train={num_samples=8, num_sources=1}, valid={num_samples=8, num_sources=1}}"
+)
+SHORT = (
+    *TRAINING_RECIPE,
+    *settings(
+        *("schedule.max_steps=2", "checkpoint.every=1", "validation.every=1", "checkpoint.keep=1"),
+        *("schedule.warmup_fraction=0.0", "data.train=valid", "data.check=sizes"),
+    ),
+)
+
+
+class Case(NamedTuple):
+    """A command, and the calls of `os` about its files, by the end of their names."""
+
+    program: str
+    words: tuple[str | Path, ...]
+    out: Path
+    again: tuple[str, ...] = ()
+    """Options of the command that goes on."""
+
+
+def generation(directory: Path) -> Case:
+    """A small dataset."""
+    out = directory / "out"
+    return Case("hm-generate", (*DATASET_RECIPE, *SMALL, out, "--format", "hdf5"), out)
+
+
+def training(directory: Path) -> Case:
+    """Two steps, each with a checkpoint."""
+    out = directory / "out"
+    words = (finished_dataset("zarr").path, out, *SHORT)
+    return Case("hm-train", words, out, ("--resume",))
+
+
+def training_anew(directory: Path) -> Case:
+    """The same in place of another run."""
+    out = directory / "out"
+    if not out.exists():
+        shutil.copytree(finished_run("zarr").path, out)
+    words = (finished_dataset("zarr").path, out, *SHORT, "--overwrite")
+    return Case("hm-train", words, out)
+
+
+def evaluation(directory: Path) -> Case:
+    """Numbers alone, in place of those of an earlier evaluation."""
+    out = directory / "out"
+    words = (
+        *(finished_run("zarr").path, finished_dataset("zarr").path),
+        *("--split", "test-single", "--metrics-only", "--out", out),
+    )
+    if not out.exists():
+        assert invoke("hm-eval", *words).code == 0
+    return Case("hm-eval", words, out)
+
+
+def sweep(directory: Path) -> Case:
+    """A grid of one."""
+    file, out = directory / "sweep.toml", directory / "out"
+    text = 'method = "grid"\n[keys]\nseed = [0]\n'
+    file.write_text(f'dataset = "{finished_dataset("zarr").path}"\n[sweep]\n{text}')
+    return Case("hm-train", ("sweep", "demo", file, out, *SHORT), out)
+
+
+MAKERS = {make.__name__: make for make in (generation, training, training_anew, evaluation, sweep)}
+
+PLACES: dict[str, dict[str, tuple[str, ...]]] = {
+    "generation": {
+        "replace": (
+            *("train/shard-00000.h5", "valid/shard-00000.h5"),
+            *("README.md", "manifest-sha256.txt", "manifest.json"),
+        ),
+        "unlink": ("journal.jsonl",),
+    },
+    "training": {
+        "replace": (
+            *("recipe.json", "run.json", "metrics.jsonl"),
+            *("best-000000001.hm", "step-000000001.ckpt", "best-000000002.hm"),
+            *("step-000000002.ckpt", "final.hm", "model.md", "model.hm"),
+        ),
+        "unlink": ("step-000000001.ckpt", "best-000000001.hm"),
+    },
+    "training_anew": {
+        "unlink": ("run.json", "recipe.json", "model.hm", "step-000000300.ckpt", "metrics.jsonl"),
+    },
+    "evaluation": {
+        "replace": ("results.json",),
+        "rename": ("samples.zarr.old", "samples.zarr"),
+        "unlink": ("results.json", "out/lock"),
+    },
+    "sweep": {
+        "replace": (
+            *("sweep.json", "recipes/trial-0000.json"),
+            *("table.csv", "table.md", "parallel.png"),
+        ),
+    },
+}
+AT_ONCE = {
+    *(("generation", "unlink", "journal.jsonl"), ("training", "replace", "recipe.json")),
+    *(("training", "replace", "run.json"), ("evaluation", "rename", "samples.zarr")),
+}
+"""Those that are tested also where time is short."""
+
+ALL = [
+    pytest.param(*place, marks=() if place in AT_ONCE else pytest.mark.slow)
+    for name, calls in PLACES.items()
+    for call, files in calls.items()
+    for file in files
+    for place in ((name, call, file),)
+]
+
+
+def left(out: Path) -> dict[str, str]:
+    """All files, but for those that hold times."""
+    found = contents(out).items()
+    own = {path: digest for path, digest in found if Path(path).name not in TIMED}
+    # A sweep keeps times in its tables, and what its trials have said.
+    return {
+        path: digest
+        for path, digest in own.items()
+        if not path.startswith(("table.", "trials.", "logs/", "locks/", "parallel."))
+    }
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]:
+    """What each command leaves; filled as needed."""
+    return {}
+
+
+@pytest.mark.parametrize(("name", "call", "file"), ALL)
+def test_a_program_killed_between_two_files_goes_on_by_the_same_command(
+    tmp_path: Path,
+    undisturbed: dict[str, dict[str, str]],
+    name: str,
+    call: str,
+    file: str,
+) -> None:
+    """And ends with the files of one that was not disturbed."""
+    if name not in undisturbed:
+        (tmp_path / "whole").mkdir()
+        whole = MAKERS[name](tmp_path / "whole")
+        ran = run_program(whole.program, *whole.words)
+        assert ran.code == 0, ran
+        undisturbed[name] = left(whole.out)
+    (tmp_path / "killed").mkdir()
+    case = MAKERS[name](tmp_path / "killed")
+    fault = Fault(call, "KILL", file=file).variables(tmp_path)
+    assert run_program(case.program, *case.words, variables=fault).code == -signal.SIGKILL
+    ran = run_program(case.program, *case.words, *case.again)
+    assert ran.code == 0, ran
+    assert left(case.out) == undisturbed[name]
+
+
+@pytest.fixture
+def touched(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[tuple[str, str]]]:
+    """Calls of this process, and the names of their files."""
+    found: set[tuple[str, str]] = set()
+    for call in CALLS:
+        real = getattr(os, call)
+
+        def watched(
+            *words: object, real: object = real, call: str = call, **more: object
+        ) -> object:
+            if os.path.lexists(words[0]):  # type: ignore[arg-type]
+                found.add((call, str(words[-1])))
+            return real(*words, **more)  # type: ignore[operator]
+
+        monkeypatch.setattr(os, call, watched)
+    return found
+
+
+@pytest.mark.parametrize("name", ["generation", "training", "evaluation", "sweep"])
+def test_no_file_is_forgotten(tmp_path: Path, touched: set[tuple[str, str]], name: str) -> None:
+    """Whatever a program puts in its place or takes away has been killed there."""
+    case = MAKERS[name](tmp_path)
+    touched.clear()
+    assert invoke(case.program, *case.words).code == 0
+    ours = {(call, path) for call, path in touched if path.startswith(str(tmp_path))}
+    assert ours
+    forgotten = {
+        (call, path)
+        for call, path in ours
+        if not path.endswith(".part")
+        and "samples.zarr." not in path
+        and not any(path.endswith(file) for file in PLACES[name].get(call, ()))
+    }
+    assert forgotten == set()
