@@ -36,7 +36,6 @@ from hypermagnetics.run_files import (
     SAMPLES_NAME,
 )
 from hypermagnetics.subcommands import CommandOrSubcommand, echo
-from hypermagnetics.user_code import look_in_working_directory
 
 _GATE_FAILED = 3
 _MANY_OUT = Path("report")
@@ -117,7 +116,6 @@ def main(
         refuse_missing_platform()
         fix_random_numbers()
         keep_compiled()
-        look_in_working_directory()
         arguments = sort_arguments(words)
         with redirect_stdout(courtesy_stream()):  # prints of users' code would spoil the results
             plan = _plan(arguments, splits, out, metrics_only, _user_model(model))

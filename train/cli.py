@@ -28,7 +28,6 @@ from hypermagnetics.train.run import Outcome
 from hypermagnetics.train.signals import end_on_signals, exit_code
 from hypermagnetics.train.sweep.cli import sweep_command
 from hypermagnetics.train.user_code import Names
-from hypermagnetics.user_code import look_in_working_directory
 
 _DEFAULT_RECIPE = "demo"
 
@@ -55,10 +54,7 @@ def _export(run: Path, out: Path, overwrite: bool, model: str | None) -> None:
         refuse_missing_platform()
         # Else the paths of this machine's files would be written into the export.
         jax.config.update("jax_traceback_in_locations_limit", 0)
-        user_model = None
-        if model is not None:
-            look_in_working_directory()
-            user_model = import_user_model(model, "--model")
+        user_model = None if model is None else import_user_model(model, "--model")
         export_run(run, out, overwrite=overwrite, user_model=user_model)
         echo(f"Wrote {out}: potential.jaxexport and field.jaxexport.")
         echo(f"Next: read {out / 'README.md'}, which shows how to call them.")
@@ -178,8 +174,6 @@ def main(
             name = recipe or _DEFAULT_RECIPE
             # A model that replaces another comes before the overrides of its settings.
             parsed = load_recipe(TrainingRecipe, "training", name, (*names.overrides, *overrides))
-        if Names.of(parsed).of_users:
-            look_in_working_directory()
         choice: IfExists = "resume" if resume else "overwrite" if overwrite else "refuse"
         try:
             with end_on_signals(run), full_disk_named(files):
