@@ -35,7 +35,7 @@ from hypermagnetics.run_files import (
     RESULTS_NAME,
     SAMPLES_NAME,
 )
-from hypermagnetics.subcommands import CommandOrSubcommand, echo
+from hypermagnetics.subcommands import FILE_PATH, CommandOrSubcommand, echo
 
 _GATE_FAILED = 3
 _MANY_OUT = Path("report")
@@ -63,7 +63,7 @@ Compare:  hm-eval compare first/eval second/eval    (see hm-eval compare --help)
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=FILE_PATH,
     help=f"Directory of the results.  [default: RUN/eval for a single run, else ./{_MANY_OUT}]",
 )
 @click.option(

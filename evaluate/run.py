@@ -20,7 +20,7 @@ from hypermagnetics.evaluate.plan import OpenedDataset, Plan
 from hypermagnetics.evaluate.report import remove_page, write_report
 from hypermagnetics.evaluate.results.json_file import is_results, to_json
 from hypermagnetics.evaluate.results.records import DatasetRecord, Results
-from hypermagnetics.files import only_writer, write_text_atomically
+from hypermagnetics.files import name_in_text, only_writer, write_text_atomically
 from hypermagnetics.log import SILENT, Listener
 from hypermagnetics.run_files import LOCK_NAME, RESULTS_NAME, SAMPLES_NAME
 
@@ -114,7 +114,7 @@ def _results(plan: Plan, found: Found) -> Results:
 def _dataset_record(one: OpenedDataset) -> DatasetRecord:
     return DatasetRecord(
         name=one.name,
-        place=str(one.dataset.directory),
+        place=name_in_text(one.dataset.directory),
         sha256=one.dataset.sha256,
         title=one.dataset.manifest.title,
         dim=one.columns.dim,

@@ -16,7 +16,7 @@ from hypermagnetics.log import errors_in_one_line, per_cent, say
 from hypermagnetics.models.user import import_user_model
 from hypermagnetics.recipes import describe_recipe, shipped_recipes
 from hypermagnetics.run_files import RunFiles
-from hypermagnetics.subcommands import CommandOrSubcommand, echo
+from hypermagnetics.subcommands import FILE_PATH, CommandOrSubcommand, echo
 from hypermagnetics.train.checkpoint import full_disk_named
 from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.devices import Devices
@@ -40,8 +40,8 @@ def _list_recipes(context: click.Context, _: click.Parameter, wanted: bool) -> N
 
 
 @click.command(name="export", epilog="Example:  hm-train export run run-export")
-@click.argument("run", type=click.Path(path_type=Path))
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("run", type=FILE_PATH)
+@click.argument("out", type=FILE_PATH)
 @click.option("--overwrite", is_flag=True, help="Replace the export at OUT.")
 @click.option("--model", metavar="MODULE:CLASS", help="The class of a model of your own.")
 def _export(run: Path, out: Path, overwrite: bool, model: str | None) -> None:
@@ -74,8 +74,8 @@ After it: hm-train plot run                 (see hm-train plot --help)
 Many:     hm-train sweep demo widths.toml widths    (see hm-train sweep --help)
 """,
 )
-@click.argument("dataset", type=click.Path(path_type=Path))
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("dataset", type=FILE_PATH)
+@click.argument("run", type=FILE_PATH)
 @click.option(
     "--recipe",
     metavar="NAME|FILE",
@@ -171,7 +171,7 @@ def main(
             parsed = recipe_of(files, overrides)
             Names.of(parsed).refuse_to_resume(names, files.recipe)
         else:
-            name = recipe or _DEFAULT_RECIPE
+            name = _DEFAULT_RECIPE if recipe is None else recipe
             # A model that replaces another comes before the overrides of its settings.
             parsed = load_recipe(TrainingRecipe, "training", name, (*names.overrides, *overrides))
         choice: IfExists = "resume" if resume else "overwrite" if overwrite else "refuse"

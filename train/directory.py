@@ -15,6 +15,7 @@ from hypermagnetics.data import Dataset
 from hypermagnetics.errors import RunError
 from hypermagnetics.files import (
     first_foreign_file,
+    name_in_text,
     only_writer,
     remove_contents,
     write_text_atomically,
@@ -86,7 +87,7 @@ def check_run(
         RunError: If something is there that must not be, or the run is another one.
     """
     provenance = Provenance(
-        dataset=str(dataset.directory),
+        dataset=name_in_text(dataset.directory),
         dataset_title=dataset.manifest.title,
         dataset_sha256=dataset.sha256,
         seed=recipe.seed,

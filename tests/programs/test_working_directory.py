@@ -29,7 +29,7 @@ def squares(error, truth):
 RUNS = "import pathlib\npathlib.Path(__file__).with_suffix('.ran').touch()\nraise ImportError\n"
 """A module that leaves a mark when it is imported."""
 
-GROUPS = ("jax_plugins", "zarr.codecs", "zarr.data_path_codec", "numcodecs.codecs", "xarray.backends")
+GROUPS = ("jax_plugins", "zarr.codecs", "numcodecs.codecs", "xarray.backends")
 """Groups of entry points by which libraries look for plugins in all directories of the path."""
 
 MODULES = (

@@ -8,7 +8,7 @@ from hypermagnetics.errors import RunError
 from hypermagnetics.files import atomic_file
 from hypermagnetics.log import errors_in_one_line
 from hypermagnetics.run_files import RunFiles
-from hypermagnetics.subcommands import echo
+from hypermagnetics.subcommands import FILE_PATH, echo
 from hypermagnetics.train.plotting.figure import plot_runs
 from hypermagnetics.train.plotting.history import read_history
 
@@ -16,11 +16,11 @@ _SEVERAL = Path("plot.png")
 
 
 @click.command(name="plot", epilog="Example:  hm-train plot run other-run --out compared.png")
-@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=FILE_PATH)
 @click.option(
     "--out",
     metavar="FILE.png",
-    type=click.Path(path_type=Path),
+    type=FILE_PATH,
     help=f"File of the picture.  [default: plot.png in RUN, or ./{_SEVERAL} for several]",
 )
 def plot(runs: tuple[Path, ...], out: Path | None) -> None:

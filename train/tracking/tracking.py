@@ -10,6 +10,7 @@ from typing import NamedTuple
 from pydantic import JsonValue
 
 from hypermagnetics.errors import RunError
+from hypermagnetics.files import name_in_text
 from hypermagnetics.log import Listener
 from hypermagnetics.models import Model
 from hypermagnetics.run_files import RunFiles, Validation
@@ -159,7 +160,7 @@ def open_tracking(
     """
     tracking = Tracking(pictures, clock, listener)
     run = TrackedRun(
-        name=files.directory.resolve().name,
+        name=name_in_text(files.directory.resolve().name),
         directory=files.tracking,
         recipe=recipe.resolved.model_dump(mode="json"),
         steps_done=steps_done,
