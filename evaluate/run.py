@@ -1,7 +1,5 @@
 """The whole evaluation: every subject on every split, and the files written."""
 
-import os
-import platform
 from importlib.metadata import version
 from pathlib import Path
 
@@ -22,6 +20,7 @@ from hypermagnetics.evaluate.results.json_file import is_results, to_json
 from hypermagnetics.evaluate.results.records import DatasetRecord, Results
 from hypermagnetics.files import name_in_text, only_writer, write_text_atomically
 from hypermagnetics.log import SILENT, Listener
+from hypermagnetics.machine import processor
 from hypermagnetics.run_files import LOCK_NAME, RESULTS_NAME, SAMPLES_NAME
 
 _SOFTWARE = ("hypermagnetics", "jax", "jaxlib", "equinox", "numpy", "scipy")
@@ -125,9 +124,4 @@ def _dataset_record(one: OpenedDataset) -> DatasetRecord:
 
 def _processor() -> str:
     """The accelerator that JAX computes on, or the processor, with its number of cores."""
-    if jax.default_backend() != "cpu":
-        return str(jax.devices()[0].device_kind)
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{models[0] if models else platform.machine()}, {os.cpu_count()} cores"
+    return processor() if jax.default_backend() == "cpu" else str(jax.devices()[0].device_kind)

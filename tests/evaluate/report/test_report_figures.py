@@ -2,7 +2,6 @@
 
 import csv
 import io
-import os
 import re
 from collections.abc import Iterable
 from functools import partial
@@ -28,6 +27,7 @@ from hypermagnetics.evaluate.report.figures import (
 from hypermagnetics.evaluate.report.learning import read_learning_curve
 from hypermagnetics.evaluate.report.rendering import Picture, Rendered
 from hypermagnetics.evaluate.report.sample_maps import sample_maps
+from hypermagnetics.machine import num_cores
 from hypermagnetics.pictures import one_sample
 
 
@@ -216,4 +216,4 @@ def test_several_processes_keep_the_order():
 
 def test_few_figures_are_drawn_by_one_process():
     assert processes_for(8) == processes_for(0) == 1
-    assert processes_for(10_000) == min(len(os.sched_getaffinity(0)), 8)
+    assert processes_for(10_000) == min(num_cores(), 8)
