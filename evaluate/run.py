@@ -15,7 +15,7 @@ from hypermagnetics.evaluate.dataset_run import (
 )
 from hypermagnetics.evaluate.measuring.sample_file import SampleFile, is_sample_file
 from hypermagnetics.evaluate.plan import OpenedDataset, Plan
-from hypermagnetics.evaluate.report import remove_page, write_report
+from hypermagnetics.evaluate.report.earlier_page import remove_page
 from hypermagnetics.evaluate.results.json_file import is_results, to_json
 from hypermagnetics.evaluate.results.records import DatasetRecord, Results
 from hypermagnetics.files import name_in_text, only_writer, write_text_atomically
@@ -72,6 +72,8 @@ def _evaluate(plan: Plan, listener: Listener) -> Results:
         results = _results(plan, found)
     write_text_atomically(plan.out / RESULTS_NAME, to_json(results))
     if not plan.metrics_only:
+        from hypermagnetics.evaluate.report.writing import write_report  # with matplotlib
+
         listener.tell("drawing the report ...")
         write_report(results, found.evaluated, plan.out)
     return results

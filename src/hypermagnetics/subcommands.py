@@ -1,6 +1,7 @@
 """Command lines: one that runs by itself and has subcommands besides, its values and its output."""
 
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,7 @@ class CommandOrSubcommand(click.Command):
         **extra: Any,
     ) -> click.Context:
         """Context of this command, or of the named subcommand."""
+        _draw_into_files()
         if args and (command := self.subcommands.get(args[0])):
             return command.make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
         return super().make_context(info_name, args, parent, **extra)
@@ -70,6 +72,15 @@ class CommandOrSubcommand(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command of the context."""
         return super().invoke(ctx) if ctx.command is self else ctx.command.invoke(ctx)
+
+
+def _draw_into_files() -> None:
+    """Let matplotlib draw into files, whatever screen or notebook the environment names.
+
+    A notebook names one of its own to all that it starts, which need not be installed here, and
+    without which matplotlib cannot even be imported.
+    """
+    os.environ["MPLBACKEND"] = "agg"
 
 
 def echo(text: str) -> None:

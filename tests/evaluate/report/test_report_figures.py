@@ -13,7 +13,7 @@ import pytest
 from matplotlib.image import imread
 from report_records import Wrong, at_points_only, evaluated, logged_run, subject
 
-from hypermagnetics.evaluate.report import remove_page, write_report
+from hypermagnetics.evaluate.report.earlier_page import remove_page
 from hypermagnetics.evaluate.report.figures import (
     Drawn,
     FileNames,
@@ -27,6 +27,7 @@ from hypermagnetics.evaluate.report.figures import (
 from hypermagnetics.evaluate.report.learning import read_learning_curve
 from hypermagnetics.evaluate.report.rendering import Picture, Rendered
 from hypermagnetics.evaluate.report.sample_maps import sample_maps
+from hypermagnetics.evaluate.report.writing import write_report
 from hypermagnetics.machine import num_cores
 from hypermagnetics.pictures import one_sample
 
