@@ -153,7 +153,9 @@ def _refuse_another_run(files: RunFiles, recipe: TrainingRecipe, now: Provenance
         )
     try:
         before = json.loads(files.provenance.read_text(encoding="utf-8"))["dataset_sha256"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        if not isinstance(before, str):
+            raise TypeError("a sha256 is a text")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RunError(
             f"A run must name its dataset; got an unreadable {files.provenance}. Start it anew "
             "(--overwrite, or if_exists='overwrite' in Python)."
