@@ -1,7 +1,6 @@
 """What all benchmarks share: repeated timing, and a line of result with its circumstances."""
 
 import json
-import os
 import platform
 import statistics
 import subprocess
@@ -10,6 +9,8 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
+
+from hypermagnetics.machine import processor
 
 REPEATS = 7
 
@@ -52,17 +53,9 @@ def report(question: str, ratio: float, bound: float, **figures: float | None) -
                 "bound": bound,
                 **figures,
                 "commit": commit,
-                "machine": _machine(),
+                "machine": processor(),
                 "python": platform.python_version(),
                 **{name: version(name) for name in ("jax", "numpy")},
             }
         )
     )
-
-
-def _machine() -> str:
-    """Processor and number of cores."""
-    path = Path("/proc/cpuinfo")
-    lines = path.read_text().splitlines() if path.exists() else []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{models[0] if models else platform.machine()}, {os.cpu_count()} cores"

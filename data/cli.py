@@ -26,17 +26,19 @@ from hypermagnetics.data.team_file import read_team_file
 from hypermagnetics.data.verify import Compute, find_problems, num_recomputed, recompute_labels
 from hypermagnetics.errors import DatasetError
 from hypermagnetics.log import Progress, errors_in_one_line, in_bytes
-from hypermagnetics.subcommands import echo
+from hypermagnetics.subcommands import FILE_PATH, FiniteRange, echo
 
 _TOLERANCE = 1e-5
 _REFUSED = 2
+_MOST_MB = 1e12
+"""Largest size of a shard [10^6 bytes], beyond every disk."""
 _UNITS: dict[str, tuple[str, ...]] = {"length": get_args(LengthUnit), "field": get_args(FieldUnit)}
 
-_DIR = click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
-_OUT = click.argument("out", type=click.Path(path_type=Path))
+_DIR = click.argument("directory", metavar="DIR", type=FILE_PATH)
+_OUT = click.argument("out", type=FILE_PATH)
 _SHARD_MB = click.option(
     "--shard-mb",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(min=0, min_open=True, max=_MOST_MB),
     help="Size of a shard before compression [10^6 bytes].  [default: unchanged; 256 of an import]",
 )
 
@@ -79,12 +81,12 @@ def head(directory: Path, name: str | None, samples: int) -> None:
     "--recompute",
     "fraction",
     metavar="FRACTION",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=FiniteRange(0, 1, min_open=True),
     help="Compute the labels of this fraction of the samples again, and compare them.",
 )
 @click.option(
     "--tolerance",
-    type=click.FloatRange(0),
+    type=FiniteRange(0),
     default=_TOLERANCE,
     show_default=True,
     help="Largest allowed relative difference of recomputed labels.",
@@ -145,7 +147,7 @@ def convert_command(
 
 
 @main.command(name="import")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=FILE_PATH)
 @_OUT
 @click.option("--length-unit", type=click.Choice(_UNITS["length"]))
 @click.option("--field-unit", type=click.Choice(_UNITS["field"]), help="T means mu0 H.")

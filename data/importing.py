@@ -21,7 +21,7 @@ from hypermagnetics.data.layout import samples_per_shard as shard_size
 from hypermagnetics.data.manifest import Identity, Manifest
 from hypermagnetics.data.team_file import TeamFile, TeamReader, read_team_file, refusal, si_unit
 from hypermagnetics.data.writer import DatasetWriter
-from hypermagnetics.files import sha256_of
+from hypermagnetics.files import name_in_text, sha256_of
 from hypermagnetics.log import SILENT, Listener
 
 MomentKind = Literal["moment", "magnetisation"]
@@ -270,7 +270,8 @@ def _identity(
     body, code = BODIES[team.shape][team.dim]
     moment = "A m" if team.dim == 2 else "A m^2"
     units = (moment if name.startswith("moment") else "m" for name in convention.columns)
-    origin = {"file": team.path.name, "sha256": sha256_of(team.path), "m_is": convention.m_is}
+    file = name_in_text(team.path.name)
+    origin = {"file": file, "sha256": sha256_of(team.path), "m_is": convention.m_is}
     imported = {**origin, "units": convention.units, "attributes": team.attributes}
     return Identity(
         title=f"Imported from {team.path.name}",

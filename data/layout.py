@@ -270,5 +270,7 @@ def samples_per_shard(
     Returns:
         A multiple of `samples_per_grid`.
     """
-    wanted = max(int(shard_bytes // (sample_bytes * samples_per_grid)), 1)
-    return min(wanted, -(-num_samples // samples_per_grid)) * samples_per_grid
+    block_bytes, blocks = sample_bytes * samples_per_grid, -(-num_samples // samples_per_grid)
+    # A recipe may ask for more bytes than a float can hold.
+    wanted = max(int(min(shard_bytes, blocks * block_bytes) // block_bytes), 1)
+    return min(wanted, blocks) * samples_per_grid

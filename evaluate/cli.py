@@ -35,8 +35,7 @@ from hypermagnetics.run_files import (
     RESULTS_NAME,
     SAMPLES_NAME,
 )
-from hypermagnetics.subcommands import CommandOrSubcommand, echo
-from hypermagnetics.user_code import look_in_working_directory
+from hypermagnetics.subcommands import FILE_PATH, CommandOrSubcommand, echo
 
 _GATE_FAILED = 3
 _MANY_OUT = Path("report")
@@ -64,7 +63,7 @@ Compare:  hm-eval compare first/eval second/eval    (see hm-eval compare --help)
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=FILE_PATH,
     help=f"Directory of the results.  [default: RUN/eval for a single run, else ./{_MANY_OUT}]",
 )
 @click.option(
@@ -117,7 +116,6 @@ def main(
         refuse_missing_platform()
         fix_random_numbers()
         keep_compiled()
-        look_in_working_directory()
         arguments = sort_arguments(words)
         with redirect_stdout(courtesy_stream()):  # prints of users' code would spoil the results
             plan = _plan(arguments, splits, out, metrics_only, _user_model(model))

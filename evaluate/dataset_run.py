@@ -15,6 +15,7 @@ from hypermagnetics.evaluate.plan import OpenedDataset, Plan
 from hypermagnetics.evaluate.results.records import Evaluation, Physics, SubjectRecord, Timing
 from hypermagnetics.evaluate.subjects.subject import Subject
 from hypermagnetics.evaluate.timing import time_subject
+from hypermagnetics.files import name_in_text
 from hypermagnetics.log import Listener
 
 _PAIRS_OF_BASELINES = 20_000_000
@@ -154,7 +155,7 @@ def record_of(subject: Subject) -> SubjectRecord:
     return SubjectRecord(
         name=subject.name,
         kind=subject.kind,
-        place=subject.place,
+        place=name_in_text(subject.place),
         sha256=subject.sha256,
         num_parameters=subject.num_parameters,
         rank=subject.rank,

@@ -1,7 +1,5 @@
 """The whole evaluation: every subject on every split, and the files written."""
 
-import os
-import platform
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,12 +15,13 @@ from hypermagnetics.evaluate.dataset_run import (
 )
 from hypermagnetics.evaluate.measuring.sample_file import SampleFile, is_sample_file
 from hypermagnetics.evaluate.plan import OpenedDataset, Plan
-from hypermagnetics.evaluate.report import remove_page, write_report
+from hypermagnetics.evaluate.report.earlier_page import remove_page
 from hypermagnetics.evaluate.results.json_file import is_results, to_json
 from hypermagnetics.evaluate.results.records import DatasetRecord, Results
 from hypermagnetics.evaluate.subjects.opening import refuse_changed
-from hypermagnetics.files import only_writer, write_text_atomically
+from hypermagnetics.files import name_in_text, only_writer, write_text_atomically
 from hypermagnetics.log import SILENT, Listener
+from hypermagnetics.machine import processor
 from hypermagnetics.run_files import LOCK_NAME, RESULTS_NAME, SAMPLES_NAME
 
 _SOFTWARE = ("hypermagnetics", "jax", "jaxlib", "equinox", "numpy", "scipy")
@@ -76,6 +75,8 @@ def _evaluate(plan: Plan, listener: Listener) -> Results:
         results = _results(plan, found)
     write_text_atomically(plan.out / RESULTS_NAME, to_json(results))
     if not plan.metrics_only:
+        from hypermagnetics.evaluate.report.writing import write_report  # with matplotlib
+
         listener.tell("drawing the report ...")
         write_report(results, found.evaluated, plan.out)
     return results
@@ -117,7 +118,7 @@ def _results(plan: Plan, found: Found) -> Results:
 def _dataset_record(one: OpenedDataset) -> DatasetRecord:
     return DatasetRecord(
         name=one.name,
-        place=str(one.dataset.directory),
+        place=name_in_text(one.dataset.directory),
         sha256=one.dataset.sha256,
         title=one.dataset.manifest.title,
         dim=one.columns.dim,
@@ -128,9 +129,4 @@ def _dataset_record(one: OpenedDataset) -> DatasetRecord:
 
 def _processor() -> str:
     """The accelerator that JAX computes on, or the processor, with its number of cores."""
-    if jax.default_backend() != "cpu":
-        return str(jax.devices()[0].device_kind)
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{models[0] if models else platform.machine()}, {os.cpu_count()} cores"
+    return processor() if jax.default_backend() == "cpu" else str(jax.devices()[0].device_kind)

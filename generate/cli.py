@@ -18,7 +18,7 @@ from hypermagnetics.jax_setup import refuse_missing_platform
 from hypermagnetics.log import Progress, errors_in_one_line, in_bytes
 from hypermagnetics.recipes import describe_recipe, shipped_recipes
 from hypermagnetics.sources.kinds import KINDS
-from hypermagnetics.subcommands import echo
+from hypermagnetics.subcommands import FILE_PATH, echo
 
 _SECONDS_TO_START = 3
 """Time of imports and compilation."""
@@ -38,7 +38,7 @@ def _list_recipes(context: click.Context, _: click.Parameter, wanted: bool) -> N
     epilog="Example:  hm-generate paper-discs-2d discs --set splits.train.num_samples=20000"
 )
 @click.argument("recipe")
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("out", type=FILE_PATH)
 @click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Override one key.")
 @click.option(
     "--format",

@@ -3,6 +3,7 @@
 import codecs
 import hashlib
 import io
+import tokenize
 import warnings
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from hypermagnetics.errors import RecipeError
 from hypermagnetics.generate.config import MAX_POINTS, FileGrid
 
 _MAX_BYTES = 1 << 31
+_DAMAGED = (ValueError, MemoryError, EOFError, OverflowError, SyntaxError, tokenize.TokenError)
+"""Errors of numpy about the content of a file; it reads the head of an .npy as Python."""
 
 
 def read_points(grid: FileGrid, dim: int) -> tuple[Float32[np.ndarray, "points dim"], str]:
@@ -61,7 +64,7 @@ def _parse(content: bytes, path: Path) -> np.ndarray:
             # Spreadsheets write a byte order mark.
             file = io.BytesIO(content.removeprefix(codecs.BOM_UTF8))
             return np.loadtxt(file, delimiter=delimiter, ndmin=2, encoding="utf-8")
-    except (ValueError, MemoryError, EOFError, OverflowError) as error:
+    except _DAMAGED as error:
         reason = " ".join(str(error).split())[:200]
         raise RecipeError(
             f"The points file must be readable as {path.suffix} by numpy; got: {reason} ({path}). "

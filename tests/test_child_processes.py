@@ -129,3 +129,21 @@ def test_children_end_with_their_program(script: str) -> None:
         assert pids
         program.kill()
     assert_end(pids)
+
+
+@pytest.mark.parametrize("script", [POOL, CHILDREN])
+def test_children_import_nothing_of_the_working_directory(tmp_path: Path, script: str) -> None:
+    """Python starts them by a line of code, for which it looks there first."""
+    for name in ("multiprocessing", "random", "socket"):
+        (tmp_path / f"{name}.py").write_text("open('ran', 'w').close()\nraise ImportError\n")
+    (directory := tmp_path / "elsewhere").mkdir()
+    (file := directory / "program.py").write_text(
+        "\n".join(["if __name__ == '__main__':", *(f"    {line}" for line in script.splitlines())])
+    )
+    with subprocess.Popen(
+        [sys.executable, file], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as program:
+        assert program.stdout is not None
+        assert program.stdout.readline().split()
+        program.kill()
+    assert not (tmp_path / "ran").exists()

@@ -15,7 +15,7 @@ LAYERS = (
     {"errors", "shapes", "validation_errors"},
     {
         *("recipes", "config", "files", "grids", "log", "user_code", "jax_setup"),
-        *("extras", "subcommands", "child_processes", "table", "run_files"),
+        *("extras", "subcommands", "child_processes", "table", "run_files", "machine"),
     },
     {"sources", "metrics", "data"},
     {"pictures"},

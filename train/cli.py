@@ -16,7 +16,7 @@ from hypermagnetics.log import errors_in_one_line, per_cent, say
 from hypermagnetics.models.user import import_user_model
 from hypermagnetics.recipes import describe_recipe, shipped_recipes
 from hypermagnetics.run_files import RunFiles
-from hypermagnetics.subcommands import CommandOrSubcommand, echo
+from hypermagnetics.subcommands import FILE_PATH, CommandOrSubcommand, echo
 from hypermagnetics.train.checkpoint import full_disk_named
 from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.devices import Devices
@@ -28,7 +28,6 @@ from hypermagnetics.train.run import Outcome
 from hypermagnetics.train.signals import end_on_signals, exit_code
 from hypermagnetics.train.sweep.cli import sweep_command
 from hypermagnetics.train.user_code import Names
-from hypermagnetics.user_code import look_in_working_directory
 
 _DEFAULT_RECIPE = "demo"
 
@@ -41,8 +40,8 @@ def _list_recipes(context: click.Context, _: click.Parameter, wanted: bool) -> N
 
 
 @click.command(name="export", epilog="Example:  hm-train export run run-export")
-@click.argument("run", type=click.Path(path_type=Path))
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("run", type=FILE_PATH)
+@click.argument("out", type=FILE_PATH)
 @click.option("--overwrite", is_flag=True, help="Replace the export at OUT.")
 @click.option("--model", metavar="MODULE:CLASS", help="The class of a model of your own.")
 def _export(run: Path, out: Path, overwrite: bool, model: str | None) -> None:
@@ -55,10 +54,7 @@ def _export(run: Path, out: Path, overwrite: bool, model: str | None) -> None:
         refuse_missing_platform()
         # Else the paths of this machine's files would be written into the export.
         jax.config.update("jax_traceback_in_locations_limit", 0)
-        user_model = None
-        if model is not None:
-            look_in_working_directory()
-            user_model = import_user_model(model, "--model")
+        user_model = None if model is None else import_user_model(model, "--model")
         export_run(run, out, overwrite=overwrite, user_model=user_model)
         echo(f"Wrote {out}: potential.jaxexport and field.jaxexport.")
         echo(f"Next: read {out / 'README.md'}, which shows how to call them.")
@@ -78,8 +74,8 @@ After it: hm-train plot run                 (see hm-train plot --help)
 Many:     hm-train sweep demo widths.toml widths    (see hm-train sweep --help)
 """,
 )
-@click.argument("dataset", type=click.Path(path_type=Path))
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("dataset", type=FILE_PATH)
+@click.argument("run", type=FILE_PATH)
 @click.option(
     "--recipe",
     metavar="NAME|FILE",
@@ -176,11 +172,9 @@ def main(
             parsed = recipe_of(files, overrides)
             Names.of(parsed).refuse_to_resume(names, files.recipe)
         else:
-            name = recipe or _DEFAULT_RECIPE
+            name = _DEFAULT_RECIPE if recipe is None else recipe
             # A model that replaces another comes before the overrides of its settings.
             parsed = load_recipe(TrainingRecipe, "training", name, (*names.overrides, *overrides))
-        if Names.of(parsed).of_users:
-            look_in_working_directory()
         try:
             with end_on_signals(run), full_disk_named(files):
                 _train(parsed, Dataset.open(dataset), files, choice)

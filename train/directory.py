@@ -15,6 +15,7 @@ from hypermagnetics.errors import RunError, raise_refusal
 from hypermagnetics.files import (
     FileKind,
     first_foreign_file,
+    name_in_text,
     only_writer,
     remove_contents,
     write_text_atomically,
@@ -103,7 +104,7 @@ def check_run(
         RunError: If something is there that must not be, or the run is another one.
     """
     provenance = Provenance(
-        dataset=str(dataset.directory),
+        dataset=name_in_text(dataset.directory),
         dataset_title=dataset.manifest.title,
         dataset_sha256=dataset.sha256,
         seed=recipe.seed,
@@ -172,9 +173,11 @@ def _refuse_another_run(files: RunFiles, recipe: TrainingRecipe, now: Provenance
         return
     try:
         before = json.loads(_PROVENANCE.read(files.provenance))["dataset_sha256"]
+        if not isinstance(before, str):
+            raise TypeError("a sha256 is a text")
     except RunError:
         raise
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise_refusal(error, files.provenance)
         raise RunError(
             f"A run must name its dataset; got an unreadable {files.provenance}. Start it anew "

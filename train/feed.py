@@ -3,7 +3,6 @@
 Both give the same values for the same step.
 """
 
-import os
 import queue
 import threading
 import time
@@ -19,6 +18,7 @@ import numpy as np
 from hypermagnetics.data import BatchSchedule, Split, read_batch
 from hypermagnetics.errors import RunError
 from hypermagnetics.log import in_bytes
+from hypermagnetics.machine import memory_bytes
 from hypermagnetics.train.config import DataConfig
 from hypermagnetics.train.devices import DeviceBatch, Devices
 
@@ -263,7 +263,6 @@ def _bytes_on_device(split: Split) -> int:
 
 
 def _memory(device: jax.Device) -> int:
-    """Memory of the device in bytes; that of the machine if unknown."""
+    """Memory of the device in bytes; that of this process if unknown."""
     statistics = device.memory_stats() or {}
-    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return int(statistics.get("bytes_limit", machine))
+    return int(statistics.get("bytes_limit", memory_bytes()))

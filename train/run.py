@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from hypermagnetics.files import atomic_file, write_text_atomically
+from hypermagnetics.files import atomic_file, name_in_text, write_text_atomically
 from hypermagnetics.log import Listener
 from hypermagnetics.models.store import read_header
 from hypermagnetics.run_files import RunFiles, Validation
@@ -91,7 +91,7 @@ def _go_on(loop: Loop, setup: Setup, files: RunFiles) -> None:
         loop.run(feed, stop)
         kept = loop.finish()
     # Before the model, which says that the run is finished.
-    name = setup.dataset.directory.resolve().name
+    name = name_in_text(setup.dataset.directory.resolve().name)
     write_text_atomically(files.card, model_card(files, kept.file, name, setup.code.model))
     with atomic_file(files.model) as model:
         model.write(kept.file.read_bytes())

@@ -14,11 +14,11 @@ from hypermagnetics.evaluate.compare.report import (
 )
 from hypermagnetics.evaluate.results.tables import TableFormat, table_text
 from hypermagnetics.log import errors_in_one_line
-from hypermagnetics.subcommands import echo
+from hypermagnetics.subcommands import FILE_PATH, echo
 
 
 @click.command(name="compare", epilog="Example:  hm-eval compare first/eval second/eval")
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, type=FILE_PATH)
 @click.option(
     "--format",
     "output_format",

@@ -1,6 +1,5 @@
 """Figures of the report: made ready, drawn in several processes, and their files."""
 
-import os
 import re
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -12,6 +11,7 @@ import numpy as np
 
 from hypermagnetics.child_processes import child_pool
 from hypermagnetics.evaluate.report.rendering import Picture, Rendered, rendered
+from hypermagnetics.machine import num_cores
 
 _FIGURES_PER_PROCESS = 16
 """Least figures per process; fewer do not make up for its start of some seconds."""
@@ -86,8 +86,7 @@ class FileNames:
 
 def processes_for(figures: int) -> int:
     """Number of processes for a number of figures; 1 is this process alone."""
-    cores = len(os.sched_getaffinity(0))
-    return max(min(cores, _MOST_PROCESSES, figures // _FIGURES_PER_PROCESS), 1)
+    return max(min(num_cores(), _MOST_PROCESSES, figures // _FIGURES_PER_PROCESS), 1)
 
 
 def drawn_in_order(

@@ -57,7 +57,8 @@ def read_learning_curve(run: Path) -> LearningCurve | None:
 
 def learning_curves(report: Report) -> Iterator[Undrawn | Note]:
     """Loss of training and validation, and errors of validation, against steps."""
-    places = {one.name: Path(one.place) for one in report.results.subjects if one.kind == "run"}
+    subjects = [one.subject for one in report.evaluated]
+    places = {one.name: Path(one.place) for one in subjects if one.kind == "run"}
     found = {name: read_learning_curve(place) for name, place in places.items()}
     curves = {name: curve for name, curve in found.items() if curve is not None}
     if curves:

@@ -6,13 +6,12 @@ from importlib.resources import files
 from string import Template
 
 from hypermagnetics.evaluate.report import tables
+from hypermagnetics.evaluate.report.earlier_page import TITLE
 from hypermagnetics.evaluate.report.inputs import QUANTITIES, RANK_NAMES, Report, data_name
 from hypermagnetics.evaluate.report.markup import slot
 from hypermagnetics.evaluate.report.slots import SLOTS, Heading
 from hypermagnetics.evaluate.results.published import LIKE, MODEL, SOURCE, is_published
 from hypermagnetics.evaluate.results.records import Results
-
-TITLE = "hypermagnetics evaluation"
 
 _Option = tuple[str, str, Mapping[str, str]]
 """Value, text, and further data of an option."""

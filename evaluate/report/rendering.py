@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from hypermagnetics.pictures import plain_style
+from hypermagnetics.pictures.style import plain_style
 
 INK = "#101214"
 """The colour of text and axes; on the page it becomes the colour of the surrounding text."""

@@ -8,7 +8,7 @@ from hypermagnetics.evaluate.measuring.detail import Evaluated
 from hypermagnetics.evaluate.report.figures import Drawn, drawn_in_order, processes_for
 from hypermagnetics.evaluate.report.inputs import Report
 from hypermagnetics.evaluate.report.markup import template
-from hypermagnetics.evaluate.report.page import TITLE, page
+from hypermagnetics.evaluate.report.page import page
 from hypermagnetics.evaluate.report.rendering import svg_file
 from hypermagnetics.evaluate.report.slots import figures_of
 from hypermagnetics.evaluate.results.records import Results
@@ -17,9 +17,6 @@ from hypermagnetics.run_files import FIGURES_NAME, PAGE_NAME
 
 _FIGURES_OF_EACH = 11
 """Approximate number per subject and split: maps of three samples, parity plots, some charts."""
-
-_HEAD_BYTES = 4096
-"""Leading bytes of a page that contain its title."""
 
 
 def write_report(results: Results, evaluated: Sequence[Evaluated], out: Path) -> Path:
@@ -47,22 +44,6 @@ def write_report(results: Results, evaluated: Sequence[Evaluated], out: Path) ->
     place = out / PAGE_NAME
     write_text_atomically(place, page(report, templates))
     return place
-
-
-def remove_page(out: Path) -> None:
-    """Delete the page of an earlier evaluation, which contradicts new results.
-
-    Args:
-        out: Directory of the page. A page that is not ours, or none, is left alone.
-    """
-    place = out / PAGE_NAME
-    if place.is_file() and TITLE.encode() in _head(place):
-        place.unlink()
-
-
-def _head(place: Path) -> bytes:
-    with place.open("rb") as file:
-        return file.read(_HEAD_BYTES)
 
 
 def _write_files(figure: Drawn, directory: Path) -> None:

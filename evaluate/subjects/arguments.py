@@ -14,6 +14,7 @@ from hypermagnetics.data.manifest import MANIFEST_NAME
 from hypermagnetics.errors import RunError, is_passing
 from hypermagnetics.evaluate.subjects.exported_model import EXPORT_NAMES
 from hypermagnetics.evaluate.subjects.subject import SubjectKind
+from hypermagnetics.files import name_in_text
 from hypermagnetics.run_files import MODEL_NAME, RECIPE_NAME
 from hypermagnetics.user_code import checked_user_name, is_user_name
 
@@ -76,6 +77,8 @@ def sort_arguments(words: Sequence[str]) -> Arguments:
     subjects: list[tuple[str, SubjectKind]] = []
     datasets: list[str] = []
     for number, word in enumerate(words):
+        if not word:  # would mean the working directory
+            _refuse_word(word, None)
         kind = _kind(word)
         # Datasets come last, so a last word that is nothing was meant to be one.
         was_meant = number == len(words) - 1 and (not datasets or bool(subjects))
@@ -240,7 +243,8 @@ def distinct_names(places: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     """
     shared = Counter(place[-1] for place in places)
     return tuple(
-        place[-1] if shared[place[-1]] == 1 else _longer(place, places) for place in places
+        name_in_text(place[-1] if shared[place[-1]] == 1 else _longer(place, places))
+        for place in places
     )
 
 

@@ -3,6 +3,9 @@
 On a terminal Ctrl-C reaches all processes of a program, and each prints a traceback unless it does
 something about that, which a process that still imports cannot. So children are started with SIGINT
 blocked, and the main process alone handles it.
+
+Python starts a child by a line of code, and for such a line looks into the working directory before
+the standard library; a `random.py` beside the data would run. So children are told not to.
 """
 
 import multiprocessing
@@ -22,6 +25,9 @@ from typing import Any, Protocol, TypeVar
 CONTEXT = multiprocessing.get_context("spawn")
 _LOST = 70
 """Exit code of a child whose parent has died."""
+
+_SAFE_PATH = "PYTHONSAFEPATH"
+"""Variable that keeps the working directory out of the path of modules."""
 
 _Result = TypeVar("_Result")
 
@@ -48,7 +54,7 @@ def children(
     """
     started: list[BaseProcess] = []
     try:
-        with _ctrl_c_held_back():
+        with _starting():
             for own in arguments:
                 child = CONTEXT.Process(target=_serve, args=(target, *own))
                 child.start()
@@ -74,7 +80,8 @@ def child_pool(count: int) -> Iterator[Submit]:
         Submission of work to them. It and its results raise a `BrokenProcessPool` when a child has
         died.
     """
-    pool = ProcessPoolExecutor(count, CONTEXT, _end_with_parent)
+    with _starting():  # its locks start the resource tracker
+        pool = ProcessPoolExecutor(count, CONTEXT, _end_with_parent)
     try:
         yield partial(_submit, pool)
     finally:
@@ -82,8 +89,31 @@ def child_pool(count: int) -> Iterator[Submit]:
 
 
 def _submit(pool: ProcessPoolExecutor, work: Callable[[], _Result]) -> Future[_Result]:
-    with _ctrl_c_held_back():  # this is where the children are started
+    with _starting():  # this is where the children are started
         return pool.submit(work)
+
+
+@contextmanager
+def _starting() -> Iterator[None]:
+    """Start processes in the block that never receive a Ctrl-C, nor look around."""
+    with _safe_path(), _ctrl_c_held_back():
+        yield
+
+
+@contextmanager
+def _safe_path() -> Iterator[None]:
+    """Keep the working directory out of the path of processes that are started in the block.
+
+    The path of this process is given to them afterwards, whatever is in it.
+    """
+    if _SAFE_PATH in os.environ:
+        yield
+        return
+    os.environ[_SAFE_PATH] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[_SAFE_PATH]
 
 
 @contextmanager

@@ -92,6 +92,18 @@ class FileKind:
         )
 
 
+def name_in_text(name: str | Path) -> str:
+    r"""The name of a file as a text that every file, page and picture can hold.
+
+    Args:
+        name: A name or a path.
+
+    Returns:
+        The same; bytes that are no UTF-8, which a name may hold, are escaped as in "run\xff".
+    """
+    return os.fsencode(name).decode(errors="backslashreplace")
+
+
 def sha256_of(path: Path) -> str:
     """Hexadecimal sha256 of a file's bytes.
 

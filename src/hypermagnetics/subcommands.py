@@ -1,11 +1,39 @@
-"""Command lines: one that runs by itself and has subcommands besides, and its output."""
+"""Command lines: one that runs by itself and has subcommands besides, its values and its output."""
 
+import math
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
 
 from hypermagnetics.errors import printable
+
+
+class _FilePath(click.Path):
+    """A path, but for the empty text, which would mean the working directory."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Check and convert a text."""
+        if value == "":
+            self.fail("A path must name a file or directory; got an empty text.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+FILE_PATH = _FilePath(path_type=Path)
+"""Type of every path on a command line."""
+
+
+class FiniteRange(click.FloatRange):
+    """A range of numbers without infinities and NaN, which pass the comparisons of click."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Check and convert a text."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"A number must be finite; got {number}.", param, ctx)
+        return number
 
 
 class CommandOrSubcommand(click.Command):
@@ -26,7 +54,7 @@ class CommandOrSubcommand(click.Command):
             options: As for `click.Command`.
         """
         super().__init__(*args, **options)
-        self._subcommands = subcommands
+        self.subcommands = subcommands
 
     def make_context(
         self,
@@ -36,13 +64,23 @@ class CommandOrSubcommand(click.Command):
         **extra: Any,
     ) -> click.Context:
         """Context of this command, or of the named subcommand."""
-        if args and (command := self._subcommands.get(args[0])):
+        _draw_into_files()
+        if args and (command := self.subcommands.get(args[0])):
             return command.make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
         return super().make_context(info_name, args, parent, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command of the context."""
         return super().invoke(ctx) if ctx.command is self else ctx.command.invoke(ctx)
+
+
+def _draw_into_files() -> None:
+    """Let matplotlib draw into files, whatever screen or notebook the environment names.
+
+    A notebook names one of its own to all that it starts, which need not be installed here, and
+    without which matplotlib cannot even be imported.
+    """
+    os.environ["MPLBACKEND"] = "agg"
 
 
 def echo(text: str) -> None:

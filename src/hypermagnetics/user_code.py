@@ -78,10 +78,10 @@ UserName = Annotated[str, AfterValidator(checked_user_name)]
 
 
 def import_user_code(name: str, where: str) -> object:
-    """Import the object that a name refers to.
+    """Import the object that a name refers to, of the working directory or of an installed module.
 
     Args:
-        name: `module:name`.
+        name: `module:name`, as the person at the keyboard has given it.
         where: Key of the recipe that holds it, for messages.
 
     Returns:
@@ -92,7 +92,8 @@ def import_user_code(name: str, where: str) -> object:
     """
     module_name, _, attribute = name.partition(":")
     try:
-        module = importlib.import_module(module_name)
+        with _working_directory_in_path():
+            module = importlib.import_module(module_name)
     except ExtensionError:
         raise
     except (Exception, SystemExit) as error:  # a script without a guard may end the process
@@ -111,14 +112,21 @@ def import_user_code(name: str, where: str) -> object:
     return found
 
 
-def look_in_working_directory() -> None:
-    """Allow imports from the working directory; for programs only.
+@contextmanager
+def _working_directory_in_path() -> Iterator[None]:
+    """Allow imports from the working directory, in the block alone.
 
-    It comes last, so that no file there can take the place of a module that is installed.
+    It may be one of data that came from somewhere: while it is in the path, a library that looks
+    for an optional package or for plugins, as JAX and Zarr do, finds and runs what lies there. It
+    comes last, so that no file there can take the place of a module that is installed.
     """
     here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.append(here)
+    sys.path.append(here)
+    try:
+        yield
+    finally:
+        # Not by its value, which the module may have put there itself.
+        sys.path[:] = [entry for entry in sys.path if entry is not here]
 
 
 @contextmanager

@@ -129,6 +129,11 @@ BAD_FILES: dict[str, tuple[str, bytes, str]] = {
     "ragged": ("a.txt", b"1 2\n3\n", r"readable as .txt by numpy; got: "),
     "no text": ("a.txt", b"\xff\xfe\x00", r"readable as .txt by numpy; got: "),
     "no array": ("a.npy", b"1 2\n", r"readable as .npy by numpy; got: "),
+    "a damaged head": (
+        "a.npy",
+        b"\x93NUMPY\x01\x00\x40\x00" + b"{'descr': '<f8', 'shape': (12, 2, ".ljust(63) + b"\n",
+        r"readable as .npy by numpy; got: ",
+    ),
     "another kind of file": ("a.dat", b"1 2\n", r"existing .npy, .csv or .txt file"),
 }
 

@@ -8,7 +8,8 @@ from matplotlib import rc_context
 from matplotlib.image import imread
 
 from hypermagnetics.data import Block
-from hypermagnetics.pictures import draw_sample, one_sample, png_of
+from hypermagnetics.pictures import draw_sample, one_sample
+from hypermagnetics.pictures.figure import png_of
 from hypermagnetics.sources import SourceColumns, Sphere, source_table
 
 DISCS = SourceColumns.of("disc", constants={"radius": 1.0})

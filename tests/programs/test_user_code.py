@@ -1,6 +1,7 @@
 """A model, a loss and scales of a user, through hm-train and hm-eval."""
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,6 +68,13 @@ def test_what_a_user_names_is_used(tiny: Dataset, module: str) -> None:
     ran = invoke("hm-eval", RUN, tiny.directory, *options)
     assert (ran.code, ran.complaints) == (0, []), ran
     assert f'load("{RUN}/model.hm", user_model=Waves)' in ran.stdout
+
+
+def test_the_working_directory_is_in_the_path_only_for_an_import(module: str) -> None:
+    """What lies there besides is imported by nobody later."""
+    before = [*sys.path]
+    assert callable(import_user_code(f"{module}:relative", "here"))
+    assert sys.path == before
 
 
 def test_a_killed_run_goes_on_to_the_same_bits(

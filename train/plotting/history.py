@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from hypermagnetics.errors import RunError
+from hypermagnetics.files import name_in_text
 from hypermagnetics.run_files import RunFiles, read_metrics
 
 _SPEEDS = ("samples_per_second", "wait_share")
@@ -77,7 +78,7 @@ def read_history(run: Path) -> History:
             f"A run that is plotted must have logged some steps; got none ({files.metrics}). "
             "Plot it again after tracking.log_every steps."
         )
-    return History(run.resolve().name, curves | _speeds(records))
+    return History(name_in_text(run.resolve().name), curves | _speeds(records))
 
 
 def _speeds(records: list[dict[str, Any]]) -> dict[str, Curve]:

@@ -10,7 +10,7 @@ from hypermagnetics.config import load_recipe
 from hypermagnetics.data import Dataset
 from hypermagnetics.errors import InterruptedRunError, RecipeError, RunError, RunWriteError
 from hypermagnetics.log import Progress, errors_in_one_line, say
-from hypermagnetics.subcommands import echo
+from hypermagnetics.subcommands import FILE_PATH, echo
 from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.signals import exit_code
 from hypermagnetics.train.sweep.config import read_sweep
@@ -25,12 +25,12 @@ from hypermagnetics.train.user_code import Names
 
 @click.command(name="sweep", epilog="Example:  hm-train sweep demo widths.toml widths")
 @click.argument("recipe", metavar="RECIPE")
-@click.argument("file", metavar="SWEEP.toml", type=click.Path(path_type=Path))
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("file", metavar="SWEEP.toml", type=FILE_PATH)
+@click.argument("directory", metavar="DIR", type=FILE_PATH)
 @click.option(
     "--data",
     metavar="DATASET",
-    type=click.Path(path_type=Path),
+    type=FILE_PATH,
     help="Train on this dataset instead of the one that SWEEP.toml names.",
 )
 @click.option(

@@ -7,7 +7,7 @@ from pydantic import JsonValue, ValidationError
 
 from hypermagnetics.config import Config
 from hypermagnetics.errors import RunError
-from hypermagnetics.files import FileKind, only_writer, write_text_atomically
+from hypermagnetics.files import FileKind, name_in_text, only_writer, write_text_atomically
 from hypermagnetics.train.sweep.config import SearchConfig
 from hypermagnetics.train.sweep.dimensions import Range
 from hypermagnetics.train.sweep.plan import Plan
@@ -68,7 +68,7 @@ def _definition(plan: Plan) -> Definition:
         for key, dimension in plan.keys.items()
     }
     return Definition(
-        dataset=str(plan.dataset.directory),
+        dataset=name_in_text(plan.dataset.directory),
         dataset_sha256=plan.dataset.sha256,
         search=plan.search,
         keys=keys,

@@ -158,7 +158,7 @@ class Ledger:
         """Check a row as a trial of this sweep: the file is not trusted."""
         try:
             trial = Trial.model_validate({**row, "values": json.loads(str(row["values"]))})
-        except (ValidationError, ValueError, RecursionError):
+        except (ValidationError, ValueError, KeyError, RecursionError):
             trial = None
         keys = self._plan.keys
         fits = trial is not None and set(trial.values) == set(keys)
@@ -166,9 +166,9 @@ class Ledger:
             fits and all(keys[key].holds(value) for key, value in trial.values.items())
         ):
             raise RunError(
-                f"The trials of a sweep must be as it wrote them; got {str(row['values'])[:80]!r} "
-                f"as values of trial {row['number']!r} ({self._files.database}). Choose another "
-                "DIR."
+                "The trials of a sweep must be as it wrote them; got "
+                f"{str(row.get('values'))[:80]!r} as values of trial {row.get('number')!r} "
+                f"({self._files.database}). Choose another DIR."
             )
         return trial
 

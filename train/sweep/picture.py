@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator
 from pydantic import JsonValue
 
-from hypermagnetics.pictures import plain_style
+from hypermagnetics.pictures.style import plain_style
 from hypermagnetics.train.sweep.config import Metric
 from hypermagnetics.train.sweep.dimensions import Choices, Dimension, Range, text_of
 from hypermagnetics.train.sweep.ledger import Trial, ranked

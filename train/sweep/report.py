@@ -6,9 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from pydantic import JsonValue
 
-from hypermagnetics.files import atomic_file, only_writer, write_text_atomically
+from hypermagnetics.files import atomic_file, name_in_text, only_writer, write_text_atomically
 from hypermagnetics.train.sweep.ledger import Trial
-from hypermagnetics.train.sweep.picture import parallel_coordinates
 from hypermagnetics.train.sweep.plan import Plan, shown
 from hypermagnetics.train.sweep.sweep_files import SweepFiles
 
@@ -71,9 +70,11 @@ def write_report(plan: Plan, files: SweepFiles, trials: Sequence[Trial]) -> None
         files: Where.
         trials: The best first.
     """
+    from hypermagnetics.train.sweep.picture import parallel_coordinates  # with matplotlib
+
     keys = list(plan.keys)
     noun = "trial" if len(trials) == 1 else "trials"
-    title = f"{len(trials)} {noun} on {plan.dataset.directory.resolve().name}"
+    title = f"{len(trials)} {noun} on {name_in_text(plan.dataset.directory.resolve().name)}"
     picture = parallel_coordinates(trials, plan.keys, plan.search.metric, title)
     # Several processes may be at this place at the same time.
     with only_writer(files.lock, "The report of a sweep"):

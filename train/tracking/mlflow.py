@@ -4,6 +4,7 @@ import io
 import os
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
@@ -44,7 +45,7 @@ class MLflow:
         if not server:
             directory.mkdir(parents=True, exist_ok=True)
             make_shared(directory / "mlflow.db")
-        self._client = MlflowClient(server or f"sqlite:///{directory / 'mlflow.db'}")
+        self._client = MlflowClient(server or database_url(directory))
         # A server knows where it keeps pictures.
         pictures = None if server else (directory / "artifacts").as_uri()
         self._number, is_new = run.remembered("mlflow-run", lambda: self._new_run(run, pictures))
@@ -94,6 +95,16 @@ class MLflow:
             key: max(point.step for point in self._client.get_metric_history(self._number, key))
             for key in keys
         }
+
+
+def database_url(directory: Path) -> str:
+    """URL of the database in a directory that exists, for as long as this process lives.
+
+    MLflow and SQLAlchemy take a path to pieces at "?" and "%", each in its own way and from one
+    release to the next in another, so the directory is named by a descriptor.
+    """
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    return f"sqlite:////proc/self/fd/{descriptor}/mlflow.db"
 
 
 def _flat(recipe: Mapping[str, JsonValue], above: str = "") -> Iterator[tuple[str, Any]]:

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from hypermagnetics.data import Dataset, Split
 from hypermagnetics.log import per_cent
 from hypermagnetics.models import Model
-from hypermagnetics.pictures import draw_sample, one_sample, png_of
+from hypermagnetics.pictures import draw_sample, one_sample
 from hypermagnetics.run_files import Validation
 from hypermagnetics.train.clock import Clock
 
@@ -36,6 +36,8 @@ class Pictures:
         Returns:
             A PNG file.
         """
+        from hypermagnetics.pictures.figure import png_of  # with matplotlib
+
         with self._counted(clock):
             sample = one_sample(self._split, _SAMPLE)
             drawing = draw_sample(model, self._dataset.columns, sample)

@@ -10,6 +10,7 @@ from pydantic import JsonValue
 
 from hypermagnetics.errors import RunError
 from hypermagnetics.extras import refuse_missing
+from hypermagnetics.files import name_in_text
 from hypermagnetics.log import Listener
 from hypermagnetics.models import Model
 from hypermagnetics.run_files import RunFiles, Validation
@@ -155,7 +156,7 @@ def open_tracking(
     """
     tracking = Tracking(pictures, clock, listener)
     run = TrackedRun(
-        name=files.directory.resolve().name,
+        name=name_in_text(files.directory.resolve().name),
         directory=files.tracking,
         recipe=recipe.resolved.model_dump(mode="json"),
         steps_done=steps_done,

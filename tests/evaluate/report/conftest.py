@@ -8,7 +8,7 @@ from report_records import Wrong, at_points_only, logged_run, report_inputs, sub
 
 from hypermagnetics.data import Dataset
 from hypermagnetics.evaluate.measuring.detail import Evaluated
-from hypermagnetics.evaluate.report import write_report
+from hypermagnetics.evaluate.report.writing import write_report
 from hypermagnetics.evaluate.results.records import Results
 
 

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import os
 import re
 from collections.abc import Iterable
 from functools import partial
@@ -14,7 +13,7 @@ import pytest
 from matplotlib.image import imread
 from report_records import Wrong, at_points_only, evaluated, logged_run, subject
 
-from hypermagnetics.evaluate.report import remove_page, write_report
+from hypermagnetics.evaluate.report.earlier_page import remove_page
 from hypermagnetics.evaluate.report.figures import (
     Drawn,
     FileNames,
@@ -28,6 +27,8 @@ from hypermagnetics.evaluate.report.figures import (
 from hypermagnetics.evaluate.report.learning import read_learning_curve
 from hypermagnetics.evaluate.report.rendering import Picture, Rendered
 from hypermagnetics.evaluate.report.sample_maps import sample_maps
+from hypermagnetics.evaluate.report.writing import write_report
+from hypermagnetics.machine import num_cores
 from hypermagnetics.pictures import one_sample
 
 
@@ -216,4 +217,4 @@ def test_several_processes_keep_the_order():
 
 def test_few_figures_are_drawn_by_one_process():
     assert processes_for(8) == processes_for(0) == 1
-    assert processes_for(10_000) == min(len(os.sched_getaffinity(0)), 8)
+    assert processes_for(10_000) == min(num_cores(), 8)

@@ -7,9 +7,9 @@ import pytest
 from page_reading import elements, rows
 from report_records import Wrong, report_inputs, results_of, subject
 
-from hypermagnetics.evaluate.report import write_report
 from hypermagnetics.evaluate.report.formats import UNDEFINED, per_cent
 from hypermagnetics.evaluate.report.slots import SLOTS
+from hypermagnetics.evaluate.report.writing import write_report
 from hypermagnetics.evaluate.results.published import PUBLISHED
 
 HOSTILE = "../<script>alert(1)</script>\"'&amp; $title ${css} #ffffff"

@@ -79,6 +79,7 @@ def test_failed_trials_are_taken_again_only_if_asked(
         """UPDATE trials SET "values" = '{"model.name": "evil:Model"}'""",
         """UPDATE trials SET "values" = 'x'""",
         "UPDATE trials SET state = 'begun'",
+        'ALTER TABLE trials RENAME COLUMN "values" TO of_others',
     ],
 )
 def test_a_table_that_somebody_changed_is_refused(
