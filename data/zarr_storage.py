@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import google_crc32c
 import numpy as np
@@ -98,7 +98,7 @@ class ZarrStorage:
             DatasetError: If an array is of another version, shape, type or codec.
         """
         group = self._place.directory / self._group
-        arrays = {}
+        arrays: dict[str, dict[str, Any]] = {}
         for spec in self._layout.arrays():
             with files.open(f"{self._group}/{spec.name}/zarr.json") as file:
                 path = group / spec.name / "zarr.json"
