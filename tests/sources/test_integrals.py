@@ -21,6 +21,7 @@ from magnets import (
 )
 
 from hypermagnetics.sources import SourceColumns
+from hypermagnetics.sources.kinds.rounding import ROUNDINGS
 
 _MAGNETS, _POINTS = 12, 6
 _TOLERANCE = 1e-12
@@ -118,7 +119,13 @@ def test_near_an_edge_the_field_is_right_up_to_rounding_of_the_point(
     true_potential, true_field = box_truth(kind, rows, local)
     gap = np.sort(np.abs(np.abs(local) - half_sides(kind, rows)[:, None]), -1)[..., :2]
     rounding = np.finfo(np.float64).eps / np.linalg.norm(gap, axis=-1)
-    assert (error_of(field, true_field) / (1e-14 + rounding)).max() < 2
+    # Points on a face but for rounding have the mean of its two sides.
+    reach = np.maximum(
+        np.abs(local).sum(-1), np.linalg.norm(half_sides(kind, rows), axis=-1)[:, None]
+    )
+    off = gap[..., 0] > ROUNDINGS * np.finfo(np.float64).eps * reach
+    assert off.mean() > 0.9
+    assert (error_of(field, true_field) / (1e-14 + rounding))[off].max() < 2
     assert_potentials_equal(potential, true_potential)
 
 

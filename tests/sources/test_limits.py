@@ -149,25 +149,3 @@ def test_the_pieces_of_a_box_make_the_whole(kind: SourceColumns, where: float | 
         assert error_of(pieces[1], h).max() < 1e-11
         scale = potential_scale(kind, row, points)
         assert (np.abs(pieces[0] - phi) / scale).max() < 1e-12
-
-
-@pytest.mark.parametrize("kind", BOXES.values(), ids=BOXES)
-def test_the_pieces_of_a_box_make_its_potential_and_field_on_the_cuts(kind: SourceColumns) -> None:
-    """A point on a plane between pieces belongs to those on both sides of it.
-
-    The potential is that of the whole, and so is the field along the plane; across it both surfaces
-    count as inside, so that M is taken off once more.
-    """
-    random = np.random.default_rng(96)
-    row = random_rows(kind, random, 1)[0]
-    row = rows_of(kind, moment=part(kind, row, "moment"), dimension=[1.0, 2.0, 0.5])
-    points = random.uniform(-1, 1, (200, kind.dim)) * half_sides(kind, row)
-    axes = random.integers(0, kind.dim, 200)
-    across = np.eye(kind.dim)[axes]
-    points = np.where(across == 1, 0, points)
-    phi, h = each(kind, row, points)
-    halves = cut(kind, row, np.full(kind.dim, 0.5))
-    pieces = [values.sum(0) for values in each(kind, halves[:, None], points)]
-    magnetisation = part(kind, row, "moment") / np.prod(part(kind, row, "dimension"))
-    np.testing.assert_allclose(pieces[0], phi, atol=1e-14)
-    np.testing.assert_allclose(pieces[1], h - across * magnetisation, atol=1e-12)

@@ -11,10 +11,11 @@ from charge_integrals import box_values
 from magnets import BOXES, directions, each, error_of, half_sides, part, random_rows, rows_of
 
 from hypermagnetics.sources import SourceColumns
-from hypermagnetics.sources.kinds.box_field import FAR, far_from
+from hypermagnetics.sources.kinds.box_field import FAR, Octant, far_from
 from hypermagnetics.sources.kinds.cuboid import closed_form as closed_cuboid
 from hypermagnetics.sources.kinds.multipole import multipole
 from hypermagnetics.sources.kinds.rectangle import closed_form as closed_rectangle
+from hypermagnetics.sources.values import Rounding
 
 _CLOSED = {2: closed_rectangle, 3: closed_cuboid}
 _JUMP = 1e-13
@@ -25,7 +26,9 @@ Components = tuple[jax.Array, ...]
 
 def closed(moment: Components, point: Components, half: Components) -> Components:
     """Potential and components of the field by the closed form."""
-    values = _CLOSED[len(point)](moment, point, half)
+    beyond = [(x > a).astype(x.dtype) for x, a in zip(point, half, strict=True)]
+    rounding = Rounding(*(jnp.finfo(point[0].dtype).eps * jnp.ones(2, point[0].dtype)))
+    values = _CLOSED[len(point)](moment, Octant(point, half, beyond, rounding))
     return (values.potential, *values.field)
 
 

@@ -14,6 +14,7 @@ from jaxtyping import Array, Bool, Float, Float64, UInt8
 from hypermagnetics.grids import components
 from hypermagnetics.shapes import Field, Points, SourceTable
 from hypermagnetics.sources.kinds import KINDS, Kind, Shape
+from hypermagnetics.sources.kinds.rounding import rounding_of
 from hypermagnetics.sources.values import Scalars
 from hypermagnetics.table import SHAPES, SourceColumns, is_body, source_rows
 
@@ -104,6 +105,11 @@ def shape_of(
         else np.full(rows.shape[:-1], columns.constant(name))
         for name in SHAPES[kind.name]
     }
+
+
+def rounding_unit(*arrays: Array | np.ndarray) -> float:
+    """The rounding unit of coordinates that come in arrays of one or several float types."""
+    return max(float(np.finfo(array.dtype).eps) for array in arrays)
 
 
 def signed_distance(
@@ -266,8 +272,8 @@ def region_codes(
 def magnetisation(columns: SourceColumns, sources: SourceTable, points: Points) -> Field:
     """Magnetisation M = moment / volume inside bodies, zero outside; where they overlap, the sum.
 
-    Needed for B = mu_0 (H + M) inside bodies. A point on a surface belongs to the inside. Dipoles
-    have no inside. Each source is compared with each point.
+    Needed for B = mu_0 (H + M) inside bodies. On a surface it is the mean of both sides, as H is.
+    Dipoles have no inside. Each source is compared with each point.
 
     Args:
         columns: Columns of `sources`.
@@ -277,7 +283,7 @@ def magnetisation(columns: SourceColumns, sources: SourceTable, points: Points) 
     Returns:
         Magnetisation [A/m] at each point; in two dimensions moment [A m] per area is [A/m] too.
     """
-    dim, where = columns.dim, components(points)
+    dim, where, unit = columns.dim, components(points), rounding_unit(sources, points)
     zero = jnp.zeros(points.shape[0], jnp.result_type(sources, points))
 
     def add(
@@ -287,8 +293,9 @@ def magnetisation(columns: SourceColumns, sources: SourceTable, points: Points) 
         for kind, is_kind, shape in by_kind(columns, row, source_rows(row, dim)):
             if kind.is_point:
                 continue
-            inside = is_kind & kind.is_inside(offset, shape)
-            share = jnp.where(inside, 1 / kind.volume(shape), 0)
+            rounding = rounding_of(where, kind.outer_radius(shape), kind.size(shape), unit)
+            inside = kind.inside_share(offset, shape, rounding)
+            share = jnp.where(is_kind, inside, 0) / kind.volume(shape)
             total = tuple(part + row[i] * share for i, part in enumerate(total))
         return total, None
 

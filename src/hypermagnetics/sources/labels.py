@@ -53,9 +53,10 @@ def _rounded(
 ) -> tuple[Array, Array]:
     potential, field = block_superposition(
         columns,
-        sources.astype(jnp.float64),
+        sources,
         num_sources,
-        grid.astype(jnp.float64),
+        grid,
         dtype=jnp.dtype(jnp.float32),
+        sum_dtype=jnp.dtype(jnp.float64),
     )
     return potential, field

@@ -19,8 +19,9 @@ from hypermagnetics.shapes import (
     SourceTables,
 )
 from hypermagnetics.sources.checks import refuse_bad_points, refuse_bad_rows
-from hypermagnetics.sources.geometry import by_kind
+from hypermagnetics.sources.geometry import by_kind, rounding_unit
 from hypermagnetics.sources.kinds import KINDS
+from hypermagnetics.sources.kinds.rounding import rounding_of
 from hypermagnetics.sources.values import Components, Values
 from hypermagnetics.table import SourceColumns
 
@@ -57,13 +58,14 @@ def superposition(
     return total
 
 
-@partial(jax.jit, static_argnames=("columns", "dtype"))
+@partial(jax.jit, static_argnames=("columns", "dtype", "sum_dtype"))
 def block_superposition(
     columns: SourceColumns,
     sources: SourceTables,
     num_sources: NumSources,
     points: Points,
     dtype: jnp.dtype | None = None,
+    sum_dtype: jnp.dtype | None = None,
 ) -> tuple[BlockPotential, BlockField]:
     """Potential and field of the samples of a block, which share their points.
 
@@ -73,13 +75,14 @@ def block_superposition(
         num_sources: Rows of each table that are sources; later rows are padding.
         points: Points of evaluation [m].
         dtype: Float type that the result is rounded to; that of the sums if None.
+        sum_dtype: Float type of the sums; that of sources and points if None.
 
     Returns:
         Potential [A] of each sample at each point, and field [A/m].
     """
 
     def sample(table: SourceTable, count: Int[Array, ""]) -> Values:
-        total = _summed(columns, table, points, count)
+        total = _summed(columns, table, points, count, sum_dtype)
         rounded: Values = jax.tree.map(lambda a: a.astype(dtype or a.dtype), total)
         return rounded
 
@@ -107,17 +110,19 @@ def _summed(
     sources: SourceTable,
     points: Points,
     num_sources: Int[Array, ""] | int | None,
+    dtype: jnp.dtype | None = None,
 ) -> Values:
     """The sum as separate components, which `jax.lax.map` moves three times as fast."""
-    dtype = jnp.result_type(sources, points)
+    unit = rounding_unit(sources, points)
+    dtype = dtype or jnp.result_type(sources, points)
     sources, points = sources.astype(dtype), points.astype(dtype)
     most = _values_per_step(columns)
     if len(points) <= most:
-        return _at_points(columns, sources, points, num_sources)
+        return _at_points(columns, sources, points, num_sources, unit)
     num_steps = -(-len(points) // most)
     # The last step is filled up with points that are there: any others might be singular.
     filled = jnp.resize(points, (num_steps, most, points.shape[1]))
-    total = jax.lax.map(lambda some: _at_points(columns, sources, some, num_sources), filled)
+    total = jax.lax.map(lambda some: _at_points(columns, sources, some, num_sources, unit), filled)
     summed: Values = jax.tree.map(lambda values: values.reshape(-1)[: len(points)], total)
     return summed
 
@@ -127,6 +132,7 @@ def _at_points(
     sources: SourceTable,
     points: Points,
     num_sources: Int[Array, ""] | int | None,
+    unit: float,
 ) -> Values:
     rows = sources.shape[0]
     valid = jnp.arange(rows) < (rows if num_sources is None else num_sources)
@@ -138,11 +144,11 @@ def _at_points(
         steps = jnp.reshape(sources[:full], (-1, step, sources.shape[1]))
         valid_steps = jnp.reshape(valid[:full], (-1, step))
         total, _ = jax.lax.scan(
-            lambda so_far, step: (_add(columns, so_far, *step, where), None),
+            lambda so_far, step: (_add(columns, so_far, *step, where, unit), None),
             total,
             (steps, valid_steps),
         )
-    return _add(columns, total, sources[full:], valid[full:], where)
+    return _add(columns, total, sources[full:], valid[full:], where, unit)
 
 
 def _values_per_step(columns: SourceColumns) -> int:
@@ -159,10 +165,11 @@ def _add(
     sources: Float[Array, "step columns"],
     valid: Bool[Array, " step"],
     where: Components,
+    unit: float,
 ) -> Values:
     """Add the rows of `sources` to the sum; unrolled, so that XLA fuses them into one loop."""
     for row, is_source in zip(sources, valid, strict=True):
-        for potential, field in row_values(columns, row, is_source, where):
+        for potential, field in row_values(columns, row, is_source, where, unit):
             total = Values(
                 total.potential + potential,
                 tuple(a + b for a, b in zip(total.field, field, strict=True)),
@@ -175,6 +182,7 @@ def row_values(
     row: Float[Array, "*#points columns"],
     is_source: Bool[Array, "..."],
     where: Components,
+    unit: float,
 ) -> Iterator[Values]:
     """Values of a row as each of the bodies that occur: zero except for its own.
 
@@ -183,6 +191,7 @@ def row_values(
         row: The row, or a row of its own for each point.
         is_source: Whether it counts, likewise.
         where: Components of the points [m].
+        unit: Rounding unit of row and points, relative to them.
 
     Yields:
         Potential and field as each body.
@@ -195,4 +204,5 @@ def row_values(
             jnp.where(is_kind, axis - row[..., dim + i], 1) for i, axis in enumerate(where)
         )
         moment = tuple(jnp.where(is_kind, row[..., i], 0) for i in range(dim))
-        yield kind.values(moment, displacement, shape)
+        rounding = rounding_of(where, kind.outer_radius(shape), kind.size(shape), unit)
+        yield kind.values(moment, displacement, shape, rounding)

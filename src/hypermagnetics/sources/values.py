@@ -23,6 +23,15 @@ class Values(NamedTuple):
     field: Sequence[Float[Array, "..."]]
 
 
+class Rounding(NamedTuple):
+    """Rounding of the distance between points and the surface of a body."""
+
+    within: Float[Array, "..."]
+    """Distance from a surface up to which a point is on it [m], less than the size of the body."""
+    at_edge: Float[Array, "..."]
+    """Distance from an edge at which H, which diverges there, is taken for points on it [m]."""
+
+
 def full_angle(dim: int) -> float:
     """The angle around a point: 2 pi in two dimensions, 4 pi in three."""
     return 2 * math.pi * (dim - 1)

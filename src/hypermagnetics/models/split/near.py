@@ -25,6 +25,7 @@ from hypermagnetics.shapes import (
     SourceTables,
 )
 from hypermagnetics.sources import SourceColumns, Values
+from hypermagnetics.sources.geometry import rounding_unit
 from hypermagnetics.sources.superposition import row_values
 from hypermagnetics.sources.values import dot
 from hypermagnetics.table import source_rows
@@ -122,7 +123,7 @@ def near_values(
     is_near = is_source & (dot(offset, offset) < reach(columns, smoothing, rows) ** 2)
     smooth = smooth_values(columns, smoothing, rows, points)
     total: Values = jax.tree.map(lambda value: jnp.where(is_near, -value, 0), smooth)
-    for exact in row_values(columns, rows, is_near, where):
+    for exact in row_values(columns, rows, is_near, where, rounding_unit(rows, points)):
         total = jax.tree.map(jnp.add, total, Values(exact.potential, tuple(exact.field)))
     return total
 

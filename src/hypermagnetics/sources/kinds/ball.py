@@ -8,12 +8,15 @@ from typing import Any, ClassVar
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Float, Float64
+from jaxtyping import Array, Float, Float64
 
 from hypermagnetics.sources.kinds.kind import Kind, Offset, Shape
+from hypermagnetics.sources.kinds.rounding import rounding_of
+from hypermagnetics.sources.kinds.units import outside_share, unit_of
 from hypermagnetics.sources.sampling import directions
 from hypermagnetics.sources.values import (
     Components,
+    Rounding,
     Scalars,
     Values,
     dot,
@@ -23,18 +26,24 @@ from hypermagnetics.sources.values import (
 from hypermagnetics.table import BodyName
 
 
-def ball(moment: Components, displacement: Components, radius: Scalars) -> Values:
+def ball(
+    moment: Components,
+    displacement: Components,
+    radius: Float[Array, "..."],
+    rounding: Rounding | None = None,
+) -> Values:
     """Potential and field of a disc (n = 2) or a sphere (n = 3).
 
     Outside (d > R) the dipole, phi = m.d / (A d^n) with A = 2 pi or 4 pi; inside
-    phi = m.d / (A R^n), so that H is uniform. The potential is continuous at d = R, where the point
-    belongs to the inside; H jumps. Gradients with respect to every argument are finite everywhere.
+    phi = m.d / (A R^n), so that H is uniform. The potential is continuous at d = R; H jumps, and is
+    the mean of both sides there. Gradients with respect to every argument are finite everywhere.
 
     Args:
         moment: Components of m, magnetisation times volume [A m²]; in two dimensions magnetisation
             times area, per length [A m].
         displacement: Components of d, point minus position [m]; shapes broadcast with `moment`.
         radius: R [m], greater than 0.
+        rounding: Rounding of the distance from the surface; that of the displacement if None.
 
     Returns:
         Potential [A] and field [A/m].
@@ -42,19 +51,32 @@ def ball(moment: Components, displacement: Components, radius: Scalars) -> Value
     References:
         Jackson, Classical Electrodynamics, 3rd ed., section 5.10.
     """
+    rounding = rounding or rounding_of(displacement, radius, radius)
     dim = len(displacement)
-    distance2, radius2 = dot(displacement, displacement), radius * radius
-    is_outside = distance2 > radius2
-    # Not a maximum: on the surface its gradient would be the mean of both sides.
-    inverse2 = 1 / jnp.where(is_outside, distance2, radius2)
+    unit = unit_of(*displacement, radius)
+    moment, displacement = unit.moments(moment), unit.lengths(displacement)
+    distance2 = dot(displacement, displacement)
+    outside, radius2 = _outside(distance2, *unit.lengths([radius, rounding.within]))
+    # On the surface both are alike but for rounding, and the gradient is the mean of both sides.
+    inverse2 = 1 / (outside * distance2 + (1 - outside) * radius2)
     scale = inverse2 if dim == 2 else inverse2 * jnp.sqrt(inverse2)
     scale = scale / full_angle(dim)
     along = dot(moment, displacement)
-    radial = jnp.where(is_outside, dim * along * inverse2, 0)
-    return Values(
-        along * scale,
-        tuple((radial * d - m) * scale for m, d in zip(moment, displacement, strict=True)),
+    radial = outside * (dim * along * inverse2)
+    return unit.potential(
+        Values(
+            along * scale,
+            tuple((radial * d - m) * scale for m, d in zip(moment, displacement, strict=True)),
+        )
     )
+
+
+def _outside(
+    distance2: Float[Array, "..."], radius: Float[Array, "..."], within: Float[Array, "..."]
+) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+    """Share of a small ball around a point that is outside, and the radius squared."""
+    radius2 = radius * radius
+    return outside_share(distance2 - radius2, 2 * radius * within), radius2
 
 
 class BallKind(Kind):
@@ -65,17 +87,28 @@ class BallKind(Kind):
     sources_per_step = 4
     values_per_step = 1 << 13
 
-    def values(self, moment: Components, displacement: Components, shape: Shape) -> Values:
+    def values(
+        self,
+        moment: Components,
+        displacement: Components,
+        shape: Shape,
+        rounding: Rounding,
+    ) -> Values:
         """See `ball`."""
-        return ball(moment, displacement, shape["radius"])
+        return ball(moment, displacement, shape["radius"], rounding)
 
     def gap(self, offset: Offset, shape: Shape) -> Float[Any, "..."]:
         """|d| - R."""
         return namespace(*offset).sqrt(dot(offset, offset)) - shape["radius"]
 
-    def is_inside(self, offset: Offset, shape: Shape) -> Bool[Any, "..."]:
-        """d² <= R²."""
-        return dot(offset, offset) <= shape["radius"] ** 2
+    def inside_share(self, offset: Offset, shape: Shape, rounding: Rounding) -> Float[Array, "..."]:
+        """1 where d² < R², 1/2 where they are equal."""
+        unit = unit_of(*offset, shape["radius"])
+        offset = unit.lengths(offset)
+        outside, _ = _outside(
+            dot(offset, offset), *unit.lengths([shape["radius"], rounding.within])
+        )
+        return 1 - outside
 
     def size(self, shape: Shape) -> Scalars:
         """The radius."""

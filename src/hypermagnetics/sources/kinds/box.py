@@ -8,10 +8,11 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Float, Float64
+from jaxtyping import Array, Float, Float64
 
 from hypermagnetics.sources.kinds.kind import Kind, Offset, Shape
-from hypermagnetics.sources.values import Components, Scalars, dot, namespace
+from hypermagnetics.sources.kinds.units import outside_share
+from hypermagnetics.sources.values import Components, Rounding, Scalars, dot, namespace
 
 Axes = Sequence[Components]
 """Unit vectors along the edges of a box."""
@@ -45,16 +46,13 @@ class BoxKind(Kind):
         farthest = functools.reduce(xp.maximum, beyond)
         return xp.where(farthest > 0, xp.sqrt(dot(outside, outside)), farthest)
 
-    def is_inside(self, offset: Offset, shape: Shape) -> Bool[Any, "..."]:
-        """|x_i| <= side_i / 2 for all i."""
-        xp = namespace(*offset)
-        return functools.reduce(
-            operator.and_,
-            (
-                xp.abs(dot(along, offset)) <= side / 2
-                for along, side in zip(self.axes(shape), self.sides(shape), strict=True)
-            ),
-        )
+    def inside_share(self, offset: Offset, shape: Shape, rounding: Rounding) -> Float[Array, "..."]:
+        """The product over all axes: 1 where |x_i| < side_i / 2, 1/2 where they are equal."""
+        shares = [
+            1 - outside_share(jnp.abs(dot(along, offset)) - side / 2, rounding.within)
+            for along, side in zip(self.axes(shape), self.sides(shape), strict=True)
+        ]
+        return functools.reduce(operator.mul, shares)
 
     def size(self, shape: Shape) -> Scalars:
         """Half the shortest side."""

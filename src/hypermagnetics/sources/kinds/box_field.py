@@ -4,24 +4,48 @@ A closed form is written for a body whose edges lie along the axes, longest firs
 half its diagonal, and for points whose coordinates are not negative: the rest is symmetry.
 """
 
+import functools
 import math
-from collections.abc import Callable, Sequence
+import operator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Bool, Float
 
 from hypermagnetics.sources.kinds.box import Axes
-from hypermagnetics.sources.kinds.elementary import power_of_two_above
 from hypermagnetics.sources.kinds.multipole import multipole
-from hypermagnetics.sources.values import Components, Values, dot
+from hypermagnetics.sources.kinds.rounding import rounding_of
+from hypermagnetics.sources.kinds.units import Unit, outside_share, unit_of
+from hypermagnetics.sources.values import Components, Rounding, Values, dot
 
 Coordinates = Sequence[Float[Array, "..."]]
 """Arrays along the edges of a box."""
 
-ClosedForm = Callable[[Coordinates, Coordinates, Coordinates], Values]
-"""Moment, point (no negative coordinate) and half sides (longest first) to potential and field."""
+
+class Octant(NamedTuple):
+    """Points relative to a box, in its frame: those of the first octant, or quadrant."""
+
+    point: Coordinates
+    """Coordinates; negative at most by rounding."""
+    half: Coordinates
+    """Half sides, longest first."""
+    beyond: Coordinates
+    """Share of a small ball around the point that lies beyond each face: 0, 1/2 on it, or 1."""
+    rounding: Rounding
+    """Rounding of the distance from the surface."""
+
+    def held(self, distance2: Float[Array, "..."]) -> Float[Array, "..."]:
+        """A squared distance from an edge, held above 0 where a point is on it but for rounding."""
+        on_edge = distance2 < self.rounding.within**2
+        return jnp.where(on_edge, self.rounding.at_edge**2, distance2)
+
+
+ClosedForm = Callable[[Coordinates, Octant], Values]
+"""Moment and points in the frame of the box to potential and field."""
 
 FAR = 1e4
 """Distance, in the unit of length, beyond which the multipole series is taken. There its error,
@@ -51,6 +75,7 @@ def box(
     displacement: Components,
     dimension: Components,
     axes: Axes,
+    rounding: Rounding,
 ) -> Values:
     """Potential and field of a uniformly magnetised box.
 
@@ -60,23 +85,24 @@ def box(
         displacement: Components of d, point minus position [m]; shapes broadcast with `moment`.
         dimension: Full sides along `axes` [m], greater than 0.
         axes: Unit vectors along the edges.
+        rounding: Rounding of the distance from the surface.
 
     Returns:
         Potential [A] and field [A/m].
     """
     dim = len(displacement)
     dimension, axes = _longest_first(dimension, axes)
-    # Nothing depends on the unit of length, so no gradient need pass through it; and with a power
-    # of two nothing is rounded, so that a point on an edge stays there.
-    sides = [jax.lax.stop_gradient(side) for side in dimension]
-    unit = power_of_two_above(0.5 * jnp.sqrt(dot(sides, sides)))
-    inverse = 1 / unit
-    half = [0.5 * side * inverse for side in dimension]
-    along = [dot(axis, displacement) * inverse for axis in axes]
-    signs = [jnp.where(x < 0, -1.0, 1.0).astype(x.dtype) for x in along]
+    unit = _unit(dimension)
+    half = [0.5 * side for side in unit.lengths(dimension)]
+    along = unit.lengths([dot(axis, displacement) for axis in axes])
+    rounding = Rounding(*unit.lengths(rounding))
+    # XLA rounds a coordinate differently in each place that it is computed in. Were the sign that
+    # of a coordinate of 0 but for rounding, the folded coordinate might be negative beside it, and
+    # the derivative of its odd part of the wrong sign. The closed forms are analytic across 0.
+    signs = [jnp.where(x < -rounding.within, -1.0, 1.0).astype(x.dtype) for x in along]
     point = [sign * x for sign, x in zip(signs, along, strict=True)]
     turned = [sign * dot(axis, moment) for sign, axis in zip(signs, axes, strict=True)]
-    potential, folded = _near_or_far(closed_form, turned, point, half, unit)
+    potential, folded = _near_or_far(closed_form, turned, point, half, rounding, unit)
     field = [sign * component for sign, component in zip(signs, folded, strict=True)]
     return Values(
         potential,
@@ -84,12 +110,19 @@ def box(
     )
 
 
+def rounding_of_box(displacement: Components, dimension: Components) -> Rounding:
+    """Rounding of the distance from the surface of a box, of its displacement alone."""
+    size = functools.reduce(jnp.minimum, dimension) / 2
+    return rounding_of(displacement, 0.5 * jnp.sqrt(dot(dimension, dimension)), size)
+
+
 def _near_or_far(
     closed_form: ClosedForm,
     moment: Coordinates,
     point: Coordinates,
     half: Coordinates,
-    unit: Float[Array, "..."],
+    rounding: Rounding,
+    unit: Unit,
 ) -> Values:
     # Each branch gets points it is made for, so that the one not taken is finite, gradients too.
     # They overlap: XLA may round the distance differently in each place that compares it.
@@ -98,21 +131,113 @@ def _near_or_far(
     is_far, beyond_twice, beyond_half = (
         distance2 > (share * bound) ** 2 for share in (1.0, 2.0, 0.5)
     )
-    near = closed_form(moment, [jnp.where(beyond_twice, 1, x) for x in point], half)
+    nearby = [jnp.where(beyond_twice, 1, x) for x in point]
+    beyond = [outside_share(x - a, rounding.within) for x, a in zip(nearby, half, strict=True)]
+    on_face = [share == 0.5 for share in beyond]
+    on_edge = sum(on.astype(jnp.int8) for on in on_face) >= 2
+    nearby = [_put_on(x, a, on & on_edge) for x, a, on in zip(nearby, half, on_face, strict=True)]
+    octant = Octant(nearby, half, beyond, rounding)
+    # A body that shrinks to nothing has no magnetisation that its float type could hold.
+    moment_nearby = unit.moments([jnp.where(beyond_twice, 0, m) for m in moment])
+    near = unit.potential(_by_columns(closed_form)(moment_nearby, *octant))
     # In metres: in units of a body that shrinks to nothing, distances would leave their float type.
     far = multipole(
         moment,
-        [jnp.where(beyond_half, x, bound) * unit for x in point],
-        [2 * a * unit for a in half],
+        [jnp.where(beyond_half, x, bound) * unit.length for x in point],
+        [2 * a * unit.length for a in half],
     )
-    scale = unit ** (1 - len(point))
     return Values(
-        jnp.where(is_far, far.potential, near.potential * scale),
-        tuple(
-            jnp.where(is_far, a, b * (scale / unit))
-            for a, b in zip(far.field, near.field, strict=True)
-        ),
+        jnp.where(is_far, far.potential, near.potential),
+        tuple(jnp.where(is_far, a, b) for a, b in zip(far.field, near.field, strict=True)),
     )
+
+
+@jax.custom_jvp
+def _put_on(
+    x: Float[Array, "..."], face: Float[Array, "..."], is_on: Bool[Array, "..."]
+) -> Float[Array, "..."]:
+    """The coordinate of a face where a point is on it but for rounding; derivatives are those of x.
+
+    What vanishes at an edge or a corner then does so in all bodies that touch there.
+    """
+    return jnp.where(is_on, face, x)
+
+
+@_put_on.defjvp
+def _put_on_jvp(primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+    return _put_on(*primals), tangents[0]
+
+
+def _by_columns(closed_form: ClosedForm) -> Callable[..., Values]:
+    """The closed form, with a derivative that is its Jacobian times the tangents.
+
+    The Jacobian is computed forwards, by column: one for each coordinate and side that has a
+    tangent. Reverse mode then transposes this product alone. Transposing the closed form itself
+    takes XLA minutes to compile, and runs sixty times slower. The derivative of the potential by
+    the coordinates is -H, which is there.
+    """
+
+    @jax.custom_jvp
+    def values(
+        moment: Coordinates,
+        point: Coordinates,
+        half: Coordinates,
+        beyond: Coordinates,
+        rounding: Rounding,
+    ) -> Values:
+        return closed_form(moment, Octant(point, half, beyond, rounding))
+
+    def product(primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Values, Values]:
+        moment, point, half, beyond, rounding = primals
+        of_moment, of_point, of_half, _, _ = tangents
+        result = values(*primals)
+        total: Values = jax.tree.map(jnp.zeros_like, result)
+        if any(map(_is_given, of_moment)):
+            pairs = zip(moment, of_moment, strict=True)
+            given = [t if _is_given(t) else jnp.zeros_like(m) for m, t in pairs]
+            total = values(given, point, half, beyond, rounding)
+
+        def of_points(point: Coordinates) -> Values:
+            return closed_form(moment, Octant(point, half, beyond, rounding))
+
+        for i, column in _columns(of_points, point, of_point):
+            slope = Values(-result.field[i], column.field)
+            total = jax.tree.map(lambda a, b, t=of_point[i]: a + b * t, total, slope)
+
+        def of_halves(half: Coordinates) -> Values:
+            return closed_form(moment, Octant(point, half, beyond, rounding))
+
+        for i, column in _columns(of_halves, half, of_half):
+            total = jax.tree.map(lambda a, b, t=of_half[i]: a + b * t, total, column)
+        return result, total
+
+    values.defjvp(product, symbolic_zeros=True)
+    return values
+
+
+def _columns(
+    function: Callable[[Coordinates], Values], at: Coordinates, tangents: Sequence[object]
+) -> Iterator[tuple[int, Values]]:
+    """Derivatives by those coordinates that have a tangent, each with its number."""
+    given = [i for i, tangent in enumerate(tangents) if _is_given(tangent)]
+    if not given:
+        return
+    at = list(at)
+    basis = [jnp.stack([jnp.full_like(x, i == j) for j in given]) for i, x in enumerate(at)]
+    columns = jax.vmap(lambda unit: jax.jvp(function, (at,), (unit,))[1])(basis)
+    for row, i in enumerate(given):
+        yield i, jax.tree.map(operator.itemgetter(row), columns)
+
+
+def _is_given(tangent: object) -> bool:
+    return not isinstance(tangent, SymbolicZero)
+
+
+def _unit(dimension: Components) -> Unit:
+    """The power of two above half the diagonal; the sides are sorted, longest first."""
+    sides = [jax.lax.stop_gradient(side) for side in dimension]
+    ratios = [side / sides[0] for side in sides]
+    return unit_of(0.5 * sides[0] * jnp.sqrt(dot(ratios, ratios)))
 
 
 def _longest_first(dimension: Components, axes: Axes) -> tuple[Components, Axes]:

@@ -8,10 +8,16 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from hypermagnetics.sources.kinds.box import Axes, BoxKind, axes_of_quaternion
-from hypermagnetics.sources.kinds.box_field import Coordinates, box, least_squared_distance
+from hypermagnetics.sources.kinds.box_field import (
+    Coordinates,
+    Octant,
+    box,
+    least_squared_distance,
+    rounding_of_box,
+)
 from hypermagnetics.sources.kinds.elementary import angle, log1p_ratio
 from hypermagnetics.sources.kinds.kind import Shape
-from hypermagnetics.sources.values import Components, Values
+from hypermagnetics.sources.values import Components, Rounding, Values
 from hypermagnetics.table import QUATERNION, BodyName
 
 _Array = Float[Array, "..."]
@@ -23,26 +29,33 @@ _OTHERS = ((1, 2), (0, 2), (0, 1))
 
 
 def cuboid(
-    moment: Components, displacement: Components, dimension: Components, rotation: Components
+    moment: Components,
+    displacement: Components,
+    dimension: Components,
+    rotation: Components,
+    rounding: Rounding | None = None,
 ) -> Values:
     """Potential and field of a cuboid, from the charges M.n on its faces.
 
-    On a surface the inside counts. At an edge, where H diverges like a logarithm, it is held at its
-    value one rounding unit away. docs/physics.md derives the form.
+    On a face H is the mean of both sides of it. At an edge, where H diverges like a logarithm, it
+    is held at its value a rounding away. docs/physics.md derives the form.
 
     Args:
         moment: Components of m, magnetisation times volume [A m²].
         displacement: Components of d, point minus position [m]; shapes broadcast with `moment`.
         dimension: Full sides [m], greater than 0.
         rotation: Unit quaternion (w, x, y, z).
+        rounding: Rounding of the distance from the surface; that of the displacement if None.
 
     Returns:
         Potential [A] and field [A/m].
     """
-    return box(closed_form, moment, displacement, dimension, axes_of_quaternion(rotation))
+    rounding = rounding or rounding_of_box(displacement, dimension)
+    axes = axes_of_quaternion(rotation)
+    return box(closed_form, moment, displacement, dimension, axes, rounding)
 
 
-def closed_form(moment: Coordinates, point: Coordinates, half: Coordinates) -> Values:
+def closed_form(moment: Coordinates, octant: Octant) -> Values:
     """The cuboid with its edges along the axes, longest first, at points of the first octant.
 
     With half sides a, b, c, and V = 8 a b c, m_x gives
@@ -56,16 +69,16 @@ def closed_form(moment: Coordinates, point: Coordinates, half: Coordinates) -> V
     their ends. All differences are taken before they can cancel.
 
     Args:
-        moment: Coordinates of the moment.
-        point: Coordinates, not negative.
-        half: Half sides, longest first; their unit is about half the diagonal.
+        moment: Components of the moment.
+        octant: Coordinates and half sides; their unit is about half the diagonal.
 
     Returns:
         Potential and field.
     """
-    edges = _edges(point, half)
+    point, half, beyond, _ = octant
+    edges = _edges(octant)
     growth = _growth(point, half, edges)
-    angles = [_faces(axis, point, half, edges, growth) for axis in range(3)]
+    angles = [_faces(axis, point, half, beyond[axis], edges, growth) for axis in range(3)]
     logarithms = [_logarithms(axis, point, half, edges, growth) for axis in range(3)]
     scale = 1 / (32 * jnp.pi * half[0] * half[1] * half[2])
     potential, field = jnp.zeros_like(point[0]), []
@@ -91,10 +104,16 @@ class CuboidKind(BoxKind):
         """Axes of the quaternion."""
         return axes_of_quaternion([shape[name] for name in QUATERNION])
 
-    def values(self, moment: Components, displacement: Components, shape: Shape) -> Values:
+    def values(
+        self,
+        moment: Components,
+        displacement: Components,
+        shape: Shape,
+        rounding: Rounding,
+    ) -> Values:
         """See `cuboid`."""
         quaternion = [shape[name] for name in QUATERNION]
-        return cuboid(moment, displacement, self.sides(shape), quaternion)
+        return cuboid(moment, displacement, self.sides(shape), quaternion, rounding)
 
 
 class _Edges(NamedTuple):
@@ -128,13 +147,13 @@ _Growth = tuple[dict[int, tuple[_Array, _Array]], ...]
 another, at the near (0) or far (1) side of the third."""
 
 
-def _edges(point: Coordinates, half: Coordinates) -> tuple[_Edges, ...]:
+def _edges(octant: Octant) -> tuple[_Edges, ...]:
+    point, half = octant.point, octant.half
     near = [x - a for x, a in zip(point, half, strict=True)]
     far = [x + a for x, a in zip(point, half, strict=True)]
     squares = [(u * u, v * v) for u, v in zip(near, far, strict=True)]
-    least = least_squared_distance(point[0].dtype)
     distances = {
-        (i, j, k): jnp.sqrt(jnp.maximum(squares[0][i] + squares[1][j] + squares[2][k], least))
+        (i, j, k): jnp.sqrt(octant.held(squares[0][i] + squares[1][j] + squares[2][k]))
         for i, j, k in product((0, 1), repeat=3)
     }
 
@@ -150,8 +169,8 @@ def _edges(point: Coordinates, half: Coordinates) -> tuple[_Edges, ...]:
             )
 
         def excess(i: int, j: int) -> _Array:
-            offset = jnp.maximum(squares[x][i] + squares[y][j], least)
-            return _excess(ends(i, j), near[axis], far[axis], offset)
+            offset2 = squares[x][i] + squares[y][j]
+            return _excess(ends(i, j), near[axis], far[axis], offset2, octant.held(offset2))
 
         total = _square(lambda i, j: ends(i, j)[0] + ends(i, j)[1])
         inverse = _square(lambda i, j: 1 / total[i][j])
@@ -164,15 +183,18 @@ def _square(value: Callable[[int, int], _Array]) -> _Square:
     return ((value(0, 0), value(0, 1)), (value(1, 0), value(1, 1)))
 
 
-def _excess(ends: tuple[_Array, _Array], near: _Array, far: _Array, offset2: _Array) -> _Array:
+def _excess(
+    ends: tuple[_Array, _Array], near: _Array, far: _Array, offset2: _Array, held: _Array
+) -> _Array:
     """R + R' - L of one edge, from its ends' coordinates along it and p², p the offset beside it.
 
     With R² = near² + p², R - |near| = p² / (R + |near|); so R + R' - L is a sum of such quotients
-    beside the edge, and of R + near and one quotient beyond its end.
+    beside the edge, where p² is held above 0, and of R + near and one quotient beyond its end,
+    where nothing diverges.
     """
     first, second = ends[0] + jnp.abs(near), ends[1] + far
     both, beside = first * second, near < 0
-    numerator = jnp.where(beside, offset2 * (first + second), both + offset2)
+    numerator = jnp.where(beside, held * (first + second), both + offset2)
     return numerator / jnp.where(beside, both, second)
 
 
@@ -225,7 +247,12 @@ def _logarithms(
 
 
 def _faces(
-    axis: int, point: Coordinates, half: Coordinates, edges: tuple[_Edges, ...], growth: _Growth
+    axis: int,
+    point: Coordinates,
+    half: Coordinates,
+    beyond: _Array,
+    edges: tuple[_Edges, ...],
+    growth: _Growth,
 ) -> tuple[_Array, _Array]:
     """Half the sum and half the difference of the solid angles of the faces across an axis.
 
@@ -236,7 +263,8 @@ def _faces(
         n = L (v' - v) u (1/S + 1/S'),
         s = (E E' / S S') (1 + 4 z² / S S') + (u² + v v') (1 + L² / S S').
 
-    Between the faces both angles count for the difference, beyond them both for the sum.
+    Between the faces both angles count for the difference, beyond them both for the sum, and on
+    the near face half of each.
     """
     edge, other = _OTHERS[axis]  # the longer one first
     x, a = point[axis], half[axis]
@@ -253,7 +281,10 @@ def _faces(
     plus = area * jnp.where(x > 0.5 * a, up + down, x * total + a * rest)
     minus = area * jnp.where(x < 2 * a, up - down, a * total + x * rest)
     both, imaginary = real[0] * real[1], area * area * near * far * (sums[0] * sums[1])
-    return angle(plus, both - imaginary, x > a), angle(minus, both + imaginary, x <= a)
+    return (
+        angle(plus, both - imaginary, 2 * jnp.pi * beyond),
+        angle(minus, both + imaginary, 2 * jnp.pi * (1 - beyond)),
+    )
 
 
 def _real_parts(

@@ -4,11 +4,13 @@ from typing import Any, ClassVar
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Float, Float64
+from jaxtyping import Array, Float, Float64
 
 from hypermagnetics.sources.kinds.kind import Kind, Offset, Shape
+from hypermagnetics.sources.kinds.units import unit_of
 from hypermagnetics.sources.values import (
     Components,
+    Rounding,
     Scalars,
     Values,
     dot,
@@ -34,14 +36,18 @@ def dipole(moment: Components, displacement: Components) -> Values:
         Jackson, Classical Electrodynamics, 3rd ed., section 5.6; in two dimensions section 4.1.
     """
     dim = len(displacement)
+    unit = unit_of(*displacement)
+    moment, displacement = unit.moments(moment), unit.lengths(displacement)
     inverse2 = 1 / jnp.asarray(dot(displacement, displacement))
     scale = inverse2 if dim == 2 else inverse2 * inverse2**0.5
     scale = scale / full_angle(dim)
     along = dot(moment, displacement)
     radial = dim * along * inverse2
-    return Values(
-        along * scale,
-        tuple((radial * d - m) * scale for m, d in zip(moment, displacement, strict=True)),
+    return unit.potential(
+        Values(
+            along * scale,
+            tuple((radial * d - m) * scale for m, d in zip(moment, displacement, strict=True)),
+        )
     )
 
 
@@ -55,7 +61,13 @@ class DipoleKind(Kind):
     values_per_step = 1 << 13
     seconds_per_pair = 1e-9
 
-    def values(self, moment: Components, displacement: Components, shape: Shape) -> Values:
+    def values(
+        self,
+        moment: Components,
+        displacement: Components,
+        shape: Shape,
+        rounding: Rounding,
+    ) -> Values:
         """See `dipole`."""
         return dipole(moment, displacement)
 
@@ -63,9 +75,9 @@ class DipoleKind(Kind):
         """Distance from the position."""
         return namespace(*offset).sqrt(dot(offset, offset))
 
-    def is_inside(self, offset: Offset, shape: Shape) -> Bool[Any, "..."]:
-        """Nowhere: a point has no inside."""
-        return namespace(*offset).zeros_like(offset[0], dtype=bool)
+    def inside_share(self, offset: Offset, shape: Shape, rounding: Rounding) -> Float[Array, "..."]:
+        """0: a point has no inside."""
+        return jnp.zeros_like(offset[0])
 
     def size(self, shape: Shape) -> Scalars:
         """0."""

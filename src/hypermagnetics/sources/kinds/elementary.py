@@ -10,7 +10,7 @@ import math
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 _Array = Float[Array, "..."]
 
@@ -19,8 +19,8 @@ _LARGEST = 1 / 5
 
 
 @jax.custom_jvp
-def angle(y: _Array, x: _Array, positive: Bool[Array, "..."]) -> _Array:
-    """The polar angle of (x, y), in (-pi, pi], or in [0, 2 pi) where `positive`; 0 at the origin.
+def angle(y: _Array, x: _Array, turn: _Array) -> _Array:
+    """The polar angle of (x, y), in (-pi, pi], plus `turn` where it is negative; 0 at the origin.
 
     With v <= u the absolute values of the coordinates and c = tan(beta) for the nearest beta of
     0, pi/8 and pi/4,
@@ -33,7 +33,7 @@ def angle(y: _Array, x: _Array, positive: Bool[Array, "..."]) -> _Array:
     Args:
         y: Second coordinate.
         x: First coordinate; shapes and float types are those of `y`.
-        positive: Where a full turn is added to negative angles.
+        turn: Angle that is added to negative angles [rad]: with 2 pi, all are in [0, 2 pi).
 
     Returns:
         The angle [rad].
@@ -50,21 +50,21 @@ def angle(y: _Array, x: _Array, positive: Bool[Array, "..."]) -> _Array:
     # Reflections on the diagonal, the second axis and the first.
     sign = jnp.where(steep != left, -1, 1)
     base = jnp.where(steep, math.pi / 2, jnp.where(left, math.pi, 0)) + sign * beta
-    base = jnp.where(below, jnp.where(positive, 2 * math.pi, 0) - base, base)
+    base = jnp.where(below, turn - base, base)
     sign = jnp.where(below, -sign, sign)
     return (base * denominator + sign * rest) / denominator
 
 
 @angle.defjvp
 def _angle_jvp(
-    primals: tuple[_Array, _Array, Bool[Array, "..."]], tangents: tuple[_Array, _Array, object]
+    primals: tuple[_Array, _Array, _Array], tangents: tuple[_Array, _Array, _Array]
 ) -> tuple[_Array, _Array]:
-    (y, x, positive), (dy, dx, _) = primals, tangents
+    (y, x, turn), (dy, dx, _) = primals, tangents
     largest = jnp.maximum(jnp.abs(x), jnp.abs(y))
     u = jnp.where(largest == 0, 1, largest)
     cosine, sine = x / u, y / u  # times the distance over u, so that no square overflows
     norm2 = jnp.where(largest == 0, 1, cosine * cosine + sine * sine)
-    return angle(y, x, positive), (cosine * dy - sine * dx) / (u * norm2)
+    return angle(y, x, turn), (cosine * dy - sine * dx) / (u * norm2)
 
 
 @jax.custom_jvp
@@ -106,13 +106,21 @@ def _log1p_ratio_jvp(
     return log1p_ratio(n, d), (dn - n / d * dd) / (n + d)
 
 
-def power_of_two_above(value: _Array) -> _Array:
-    """The power of two that is greater than a positive number, by at most a factor of two."""
+def power_of_two_above(value: _Array) -> tuple[_Array, _Array]:
+    """The power of two that is greater than a positive number, and one over it.
+
+    It is at most twice the number. Products with either round nothing.
+    """
     float_type = np.finfo(value.dtype)
     bits = jax.lax.bitcast_convert_type(value, jnp.dtype(f"int{float_type.bits}"))
-    exponent = bits >> float_type.nmant
-    power: _Array = jax.lax.bitcast_convert_type((exponent + 1) << float_type.nmant, value.dtype)
-    return power
+    exponent = (bits >> float_type.nmant) + 1
+    # The exponents of a power and of its inverse add up to twice that of 1.
+    of_inverse = 2 * (float_type.maxexp - 1) - exponent
+    power, inverse = (
+        jax.lax.bitcast_convert_type(e << float_type.nmant, value.dtype)
+        for e in (exponent, of_inverse)
+    )
+    return power, inverse
 
 
 def _series(square: _Array) -> _Array:

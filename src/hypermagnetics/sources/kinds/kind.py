@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64
+from jaxtyping import Array, Float, Float64
 
-from hypermagnetics.sources.values import Components, Scalars, Values
+from hypermagnetics.sources.values import Components, Rounding, Scalars, Values
 from hypermagnetics.table import BodyName
 
 Shape = Mapping[str, Float[Any, "..."]]
@@ -21,8 +21,8 @@ class Kind(abc.ABC):
     """A kind of body.
 
     A new kind is one file: a class that answers all of this, and an instance of it in `KINDS`. The
-    names of its columns stand in `hypermagnetics.table`. `gap`, `is_inside`, `size`, `outer_radius`
-    and `volume` take arrays of numpy or of JAX and give arrays of the same library.
+    names of its columns stand in `hypermagnetics.table`. `gap`, `size`, `outer_radius` and `volume`
+    take arrays of numpy or of JAX and give arrays of the same library.
     """
 
     name: ClassVar[BodyName]
@@ -44,13 +44,22 @@ class Kind(abc.ABC):
     source is evaluated as each of the bodies."""
 
     @abc.abstractmethod
-    def values(self, moment: Components, displacement: Components, shape: Shape) -> Values:
+    def values(
+        self,
+        moment: Components,
+        displacement: Components,
+        shape: Shape,
+        rounding: Rounding,
+    ) -> Values:
         """Exact potential [A] and field [A/m], in the float type of the arguments.
+
+        On a surface H is the mean of its values on both sides.
 
         Args:
             moment: Components of m [A m²]; in two dimensions [A m].
             displacement: Components of point minus position [m].
             shape: Sizes [m] and rotation.
+            rounding: Rounding of the distance from the surface.
 
         Returns:
             Potential and field, which decay like those of a dipole of this moment.
@@ -61,8 +70,18 @@ class Kind(abc.ABC):
         """Signed distance of points from the surface [m], negative inside."""
 
     @abc.abstractmethod
-    def is_inside(self, offset: Offset, shape: Shape) -> Bool[Any, "..."]:
-        """Whether points are in the body or on its surface, consistently with `values`."""
+    def inside_share(self, offset: Offset, shape: Shape, rounding: Rounding) -> Float[Array, "..."]:
+        """Share of a small ball around each point that is inside, consistently with `values`.
+
+        Args:
+            offset: Components of point minus position [m].
+            shape: Sizes [m] and rotation.
+            rounding: As for `values`.
+
+        Returns:
+            1 inside and 0 outside; 1/2 on a surface, and of boxes 1/4 on an edge and 1/8 at a
+            corner in space.
+        """
 
     @abc.abstractmethod
     def size(self, shape: Shape) -> Scalars:

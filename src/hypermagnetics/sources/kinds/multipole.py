@@ -1,5 +1,6 @@
 """The field of a box far away: its dipole and the first correction to it."""
 
+from hypermagnetics.sources.kinds.units import unit_of
 from hypermagnetics.sources.values import Components, Values, dot, full_angle
 
 
@@ -28,6 +29,9 @@ def multipole(moment: Components, displacement: Components, dimension: Component
         is elementary.
     """
     dim = len(displacement)
+    unit = unit_of(*displacement)
+    moment, displacement = unit.moments(moment), unit.lengths(displacement)
+    dimension = unit.lengths(dimension)
     inverse2 = 1 / dot(displacement, displacement)
     scale = inverse2 if dim == 2 else inverse2 * inverse2**0.5
     scale = scale / full_angle(dim)
@@ -47,4 +51,6 @@ def multipole(moment: Components, displacement: Components, dimension: Component
         - dim * (dim + 2) * (2 * a * d * along * inverse2 + spread * m)
         for a, w, m, d in zip(q, weighted, moment, displacement, strict=True)
     )
-    return Values(potential * scale, tuple(component * scale for component in field))
+    return unit.potential(
+        Values(potential * scale, tuple(component * scale for component in field))
+    )

@@ -6,34 +6,46 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from hypermagnetics.sources.kinds.box import Axes, BoxKind, axes_of_angle
-from hypermagnetics.sources.kinds.box_field import Coordinates, box, least_squared_distance
+from hypermagnetics.sources.kinds.box_field import (
+    Coordinates,
+    Octant,
+    box,
+    least_squared_distance,
+    rounding_of_box,
+)
 from hypermagnetics.sources.kinds.elementary import angle, log1p_ratio
 from hypermagnetics.sources.kinds.kind import Shape
-from hypermagnetics.sources.values import Components, Scalars, Values
+from hypermagnetics.sources.values import Components, Rounding, Scalars, Values
 from hypermagnetics.table import BodyName
 
 
 def rectangle(
-    moment: Components, displacement: Components, dimension: Components, angle: Scalars
+    moment: Components,
+    displacement: Components,
+    dimension: Components,
+    angle: Scalars,
+    rounding: Rounding | None = None,
 ) -> Values:
     """Potential and field of a rectangle, from the charges M.n on its sides.
 
-    On a surface the inside counts. At a corner, where H diverges like a logarithm, it is held at
-    its value one rounding unit away. docs/physics.md derives the form.
+    On a side H is the mean of both sides of it. At a corner, where H diverges like a logarithm, it
+    is held at its value a rounding away. docs/physics.md derives the form.
 
     Args:
         moment: Components of m, magnetisation times area, per length [A m].
         displacement: Components of d, point minus position [m]; shapes broadcast with `moment`.
         dimension: Full sides [m], greater than 0.
         angle: Rotation, counterclockwise [rad].
+        rounding: Rounding of the distance from the surface; that of the displacement if None.
 
     Returns:
         Potential [A] and field [A/m].
     """
-    return box(closed_form, moment, displacement, dimension, axes_of_angle(angle))
+    rounding = rounding or rounding_of_box(displacement, dimension)
+    return box(closed_form, moment, displacement, dimension, axes_of_angle(angle), rounding)
 
 
-def closed_form(moment: Coordinates, point: Coordinates, half: Coordinates) -> Values:
+def closed_form(moment: Coordinates, octant: Octant) -> Values:
     """The rectangle with its edges along the axes, at points of the first quadrant.
 
     With half sides a and b, m_x gives
@@ -48,21 +60,19 @@ def closed_form(moment: Coordinates, point: Coordinates, half: Coordinates) -> V
 
     Args:
         moment: Components of the moment.
-        point: Coordinates x and y, not negative.
-        half: Half sides a and b.
+        octant: Coordinates x and y, and half sides a and b.
 
     Returns:
         Potential and field.
     """
-    (mx, my), (x, y), (a, b) = moment, point, half
+    (mx, my), (x, y), (a, b), (beyond_x, beyond_y), _ = moment, *octant
     near_x, far_x, near_y, far_y = x - a, x + a, y - b, y + b
-    least = least_squared_distance(x.dtype)
     # Squared distances to the corners: nearest, farthest, and the other two.
-    nearest, farthest = jnp.maximum(near_x**2 + near_y**2, least), far_x**2 + far_y**2
+    nearest, farthest = octant.held(near_x**2 + near_y**2), far_x**2 + far_y**2
     above, beside = near_x**2 + far_y**2, far_x**2 + near_y**2
     cross = 0.5 * log1p_ratio(16 * a * b * x * y, nearest * farthest)
-    sum_x, difference_x = _charged_sides(x, a, y, b)
-    sum_y, difference_y = _charged_sides(y, b, x, a)
+    sum_x, difference_x = _charged_sides(x, a, y, b, beyond_x)
+    sum_y, difference_y = _charged_sides(y, b, x, a, beyond_y)
     delta_x = 0.5 * log1p_ratio(4 * a * x, above)
     delta_y = 0.5 * log1p_ratio(4 * b * y, beside)
     of_x = a * sum_x + x * difference_x + 2 * b * delta_x - near_y * cross
@@ -75,14 +85,18 @@ def closed_form(moment: Coordinates, point: Coordinates, half: Coordinates) -> V
 
 
 def _charged_sides(
-    x: Float[Array, "..."], a: Float[Array, "..."], y: Float[Array, "..."], b: Float[Array, "..."]
+    x: Float[Array, "..."],
+    a: Float[Array, "..."],
+    y: Float[Array, "..."],
+    b: Float[Array, "..."],
+    beyond: Float[Array, "..."],
 ) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
     """Sum and difference of the angles under which the sides at x = -a and x = a appear.
 
     The angle of the side at distance u is arg(u² + y² - b² + 2 i b u); sums of angles are products
-    of these numbers. Between the sides, x <= a, both angles count for the difference, which is then
-    between 0 and 2 pi; beyond them both count for the sum. At a corner the near side has no angle:
-    it is given one, so that the far side keeps its own.
+    of these numbers. Between the sides, x < a, both angles count for the difference, which is then
+    between 0 and 2 pi; beyond them both count for the sum; on the near side half of each. At a
+    corner the near side has no angle: it is given one, so that the far side keeps its own.
     """
     near, far = x - a, x + a
     product, height = near * far, (y - b) * (y + b)
@@ -91,8 +105,8 @@ def _charged_sides(
     real = (near * near + height) * (far * far + height)
     turned = 4 * b * b * product
     return (
-        angle(4 * b * x * (height + product), real - turned, x > a),
-        angle(4 * a * b * (height - product), real + turned, x <= a),
+        angle(4 * b * x * (height + product), real - turned, 2 * jnp.pi * beyond),
+        angle(4 * a * b * (height - product), real + turned, 2 * jnp.pi * (1 - beyond)),
     )
 
 
@@ -107,6 +121,12 @@ class RectangleKind(BoxKind):
         """Axes of the angle."""
         return axes_of_angle(shape["angle"])
 
-    def values(self, moment: Components, displacement: Components, shape: Shape) -> Values:
+    def values(
+        self,
+        moment: Components,
+        displacement: Components,
+        shape: Shape,
+        rounding: Rounding,
+    ) -> Values:
         """See `rectangle`."""
-        return rectangle(moment, displacement, self.sides(shape), shape["angle"])
+        return rectangle(moment, displacement, self.sides(shape), shape["angle"], rounding)
