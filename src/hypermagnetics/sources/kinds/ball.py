@@ -6,13 +6,16 @@ The disc is the cross-section of a long cylinder that is magnetised across its a
 import math
 from typing import Any, ClassVar
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float64
 
+from hypermagnetics.sources.kinds.distance import (
+    directions_of,
+    inverse_of_larger,
+    over_distance,
+)
 from hypermagnetics.sources.kinds.kind import Kind, Offset, Shape
-from hypermagnetics.sources.kinds.rounding import rounding_of
-from hypermagnetics.sources.kinds.units import outside_share, unit_of
+from hypermagnetics.sources.kinds.rounding import outside_share, rounding_of
 from hypermagnetics.sources.sampling import directions
 from hypermagnetics.sources.values import (
     Components,
@@ -20,7 +23,6 @@ from hypermagnetics.sources.values import (
     Scalars,
     Values,
     dot,
-    full_angle,
     namespace,
 )
 from hypermagnetics.table import BodyName
@@ -53,30 +55,22 @@ def ball(
     """
     rounding = rounding or rounding_of(displacement, radius, radius)
     dim = len(displacement)
-    unit = unit_of(*displacement, radius)
-    moment, displacement = unit.moments(moment), unit.lengths(displacement)
-    distance2 = dot(displacement, displacement)
-    outside, radius2 = _outside(distance2, *unit.lengths([radius, rounding.within]))
-    # On the surface both are alike but for rounding, and the gradient is the mean of both sides.
-    inverse2 = 1 / (outside * distance2 + (1 - outside) * radius2)
-    scale = inverse2 if dim == 2 else inverse2 * jnp.sqrt(inverse2)
-    scale = scale / full_angle(dim)
-    along = dot(moment, displacement)
-    radial = outside * (dim * along * inverse2)
-    return unit.potential(
-        Values(
-            along * scale,
-            tuple((radial * d - m) * scale for m, d in zip(moment, displacement, strict=True)),
-        )
-    )
+    outside = _outside(displacement, radius, rounding)
+    # On the surface |d| and R are alike but for rounding, and the gradient is the mean of both.
+    inverse = inverse_of_larger(displacement, radius, outside)
+    towards = directions_of(displacement, inverse)
+    along = dot(moment, towards)
+    radial = outside * (dim * along)
+    field = [radial * n - m for m, n in zip(moment, towards, strict=True)]
+    return over_distance(along, field, inverse)
 
 
 def _outside(
-    distance2: Float[Array, "..."], radius: Float[Array, "..."], within: Float[Array, "..."]
-) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
-    """Share of a small ball around a point that is outside, and the radius squared."""
-    radius2 = radius * radius
-    return outside_share(distance2 - radius2, 2 * radius * within), radius2
+    displacement: Components, radius: Float[Array, "..."], rounding: Rounding
+) -> Float[Array, "..."]:
+    """Share of a small ball around a point that is outside."""
+    beyond = dot(displacement, displacement) - radius * radius
+    return outside_share(beyond, 2 * radius * rounding.within)
 
 
 class BallKind(Kind):
@@ -103,12 +97,7 @@ class BallKind(Kind):
 
     def inside_share(self, offset: Offset, shape: Shape, rounding: Rounding) -> Float[Array, "..."]:
         """1 where d² < R², 1/2 where they are equal."""
-        unit = unit_of(*offset, shape["radius"])
-        offset = unit.lengths(offset)
-        outside, _ = _outside(
-            dot(offset, offset), *unit.lengths([shape["radius"], rounding.within])
-        )
-        return 1 - outside
+        return 1 - _outside(offset, shape["radius"], rounding)
 
     def size(self, shape: Shape) -> Scalars:
         """The radius."""

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Float64
 
 from hypermagnetics.sources.kinds.kind import Kind, Offset, Shape
-from hypermagnetics.sources.kinds.units import outside_share
+from hypermagnetics.sources.kinds.rounding import outside_share
 from hypermagnetics.sources.values import Components, Rounding, Scalars, dot, namespace
 
 Axes = Sequence[Components]

@@ -18,8 +18,8 @@ from jaxtyping import Array, Bool, Float
 
 from hypermagnetics.sources.kinds.box import Axes
 from hypermagnetics.sources.kinds.multipole import multipole
-from hypermagnetics.sources.kinds.rounding import rounding_of
-from hypermagnetics.sources.kinds.units import Unit, outside_share, unit_of
+from hypermagnetics.sources.kinds.rounding import outside_share, rounding_of
+from hypermagnetics.sources.kinds.units import Unit
 from hypermagnetics.sources.values import Components, Rounding, Values, dot
 
 Coordinates = Sequence[Float[Array, "..."]]
@@ -101,8 +101,13 @@ def box(
     # the derivative of its odd part of the wrong sign. The closed forms are analytic across 0.
     signs = [jnp.where(x < -rounding.within, -1.0, 1.0).astype(x.dtype) for x in along]
     point = [sign * x for sign, x in zip(signs, along, strict=True)]
-    turned = [sign * dot(axis, moment) for sign, axis in zip(signs, axes, strict=True)]
-    potential, folded = _near_or_far(closed_form, turned, point, half, rounding, unit)
+    along_edges = [dot(axis, moment) for axis in axes]
+    turned, turned_nearby = (
+        [sign * m for sign, m in zip(signs, components, strict=True)]
+        for components in (along_edges, unit.moments(along_edges))
+    )
+    moments = (turned, turned_nearby)
+    potential, folded = _near_or_far(closed_form, moments, point, half, rounding, unit)
     field = [sign * component for sign, component in zip(signs, folded, strict=True)]
     return Values(
         potential,
@@ -118,7 +123,7 @@ def rounding_of_box(displacement: Components, dimension: Components) -> Rounding
 
 def _near_or_far(
     closed_form: ClosedForm,
-    moment: Coordinates,
+    moments: tuple[Coordinates, Coordinates],
     point: Coordinates,
     half: Coordinates,
     rounding: Rounding,
@@ -138,7 +143,8 @@ def _near_or_far(
     nearby = [_put_on(x, a, on & on_edge) for x, a, on in zip(nearby, half, on_face, strict=True)]
     octant = Octant(nearby, half, beyond, rounding)
     # A body that shrinks to nothing has no magnetisation that its float type could hold.
-    moment_nearby = unit.moments([jnp.where(beyond_twice, 0, m) for m in moment])
+    moment, moment_nearby = moments
+    moment_nearby = [jnp.where(beyond_twice, 0, m) for m in moment_nearby]
     near = unit.potential(_by_columns(closed_form)(moment_nearby, *octant))
     # In metres: in units of a body that shrinks to nothing, distances would leave their float type.
     far = multipole(
@@ -237,7 +243,7 @@ def _unit(dimension: Components) -> Unit:
     """The power of two above half the diagonal; the sides are sorted, longest first."""
     sides = [jax.lax.stop_gradient(side) for side in dimension]
     ratios = [side / sides[0] for side in sides]
-    return unit_of(0.5 * sides[0] * jnp.sqrt(dot(ratios, ratios)))
+    return Unit.above(0.5 * sides[0] * jnp.sqrt(dot(ratios, ratios)))
 
 
 def _longest_first(dimension: Components, axes: Axes) -> tuple[Components, Axes]:

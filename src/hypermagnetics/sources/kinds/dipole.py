@@ -6,15 +6,18 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float64
 
+from hypermagnetics.sources.kinds.distance import (
+    directions_of,
+    inverse_distance,
+    over_distance,
+)
 from hypermagnetics.sources.kinds.kind import Kind, Offset, Shape
-from hypermagnetics.sources.kinds.units import unit_of
 from hypermagnetics.sources.values import (
     Components,
     Rounding,
     Scalars,
     Values,
     dot,
-    full_angle,
     namespace,
 )
 from hypermagnetics.table import BodyName
@@ -36,19 +39,11 @@ def dipole(moment: Components, displacement: Components) -> Values:
         Jackson, Classical Electrodynamics, 3rd ed., section 5.6; in two dimensions section 4.1.
     """
     dim = len(displacement)
-    unit = unit_of(*displacement)
-    moment, displacement = unit.moments(moment), unit.lengths(displacement)
-    inverse2 = 1 / jnp.asarray(dot(displacement, displacement))
-    scale = inverse2 if dim == 2 else inverse2 * inverse2**0.5
-    scale = scale / full_angle(dim)
-    along = dot(moment, displacement)
-    radial = dim * along * inverse2
-    return unit.potential(
-        Values(
-            along * scale,
-            tuple((radial * d - m) * scale for m, d in zip(moment, displacement, strict=True)),
-        )
-    )
+    inverse = inverse_distance(displacement)
+    towards = directions_of(displacement, inverse)
+    along = dot(moment, towards)
+    field = [dim * along * n - m for m, n in zip(moment, towards, strict=True)]
+    return over_distance(along, field, inverse)
 
 
 class DipoleKind(Kind):

@@ -106,21 +106,13 @@ def _log1p_ratio_jvp(
     return log1p_ratio(n, d), (dn - n / d * dd) / (n + d)
 
 
-def power_of_two_above(value: _Array) -> tuple[_Array, _Array]:
-    """The power of two that is greater than a positive number, and one over it.
-
-    It is at most twice the number. Products with either round nothing.
-    """
+def power_of_two_above(value: _Array) -> _Array:
+    """The power of two that is greater than a positive number, by at most a factor of two."""
     float_type = np.finfo(value.dtype)
     bits = jax.lax.bitcast_convert_type(value, jnp.dtype(f"int{float_type.bits}"))
-    exponent = (bits >> float_type.nmant) + 1
-    # The exponents of a power and of its inverse add up to twice that of 1.
-    of_inverse = 2 * (float_type.maxexp - 1) - exponent
-    power, inverse = (
-        jax.lax.bitcast_convert_type(e << float_type.nmant, value.dtype)
-        for e in (exponent, of_inverse)
-    )
-    return power, inverse
+    exponent = bits >> float_type.nmant
+    power: _Array = jax.lax.bitcast_convert_type((exponent + 1) << float_type.nmant, value.dtype)
+    return power
 
 
 def _series(square: _Array) -> _Array:

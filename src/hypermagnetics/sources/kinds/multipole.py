@@ -1,7 +1,11 @@
 """The field of a box far away: its dipole and the first correction to it."""
 
-from hypermagnetics.sources.kinds.units import unit_of
-from hypermagnetics.sources.values import Components, Values, dot, full_angle
+from hypermagnetics.sources.kinds.distance import (
+    directions_of,
+    inverse_distance,
+    over_distance,
+)
+from hypermagnetics.sources.values import Components, Values, dot
 
 
 def multipole(moment: Components, displacement: Components, dimension: Components) -> Values:
@@ -29,28 +33,22 @@ def multipole(moment: Components, displacement: Components, dimension: Component
         is elementary.
     """
     dim = len(displacement)
-    unit = unit_of(*displacement)
-    moment, displacement = unit.moments(moment), unit.lengths(displacement)
-    dimension = unit.lengths(dimension)
-    inverse2 = 1 / dot(displacement, displacement)
-    scale = inverse2 if dim == 2 else inverse2 * inverse2**0.5
-    scale = scale / full_angle(dim)
+    inverse = inverse_distance(displacement)
+    towards = directions_of(displacement, inverse)
     # q_i / d², and everything made of it, is small and without unit.
-    q = [side * side * inverse2 / 24 for side in dimension]
+    q = [(side * inverse) ** 2 / 24 for side in dimension]
     total = sum(q[1:], q[0])
-    along = dot(moment, displacement)
+    along = dot(moment, towards)
     weighted = [a * m for a, m in zip(q, moment, strict=True)]
-    second = 2 * dot(weighted, displacement) + total * along
-    spread = dot([a * d for a, d in zip(q, displacement, strict=True)], displacement) * inverse2
+    second = 2 * dot(weighted, towards) + total * along
+    spread = dot([a * n for a, n in zip(q, towards, strict=True)], towards)
     potential = along - dim * second + dim * (dim + 2) * spread * along
-    radial = dim * inverse2 * (along - (dim + 2) * (second - (dim + 4) * spread * along))
-    field = tuple(
-        radial * d
+    radial = dim * (along - (dim + 2) * (second - (dim + 4) * spread * along))
+    field = [
+        radial * n
         - m
         + dim * (2 * w + total * m)
-        - dim * (dim + 2) * (2 * a * d * along * inverse2 + spread * m)
-        for a, w, m, d in zip(q, weighted, moment, displacement, strict=True)
-    )
-    return unit.potential(
-        Values(potential * scale, tuple(component * scale for component in field))
-    )
+        - dim * (dim + 2) * (2 * a * n * along + spread * m)
+        for a, w, m, n in zip(q, weighted, moment, towards, strict=True)
+    ]
+    return over_distance(potential, field, inverse)

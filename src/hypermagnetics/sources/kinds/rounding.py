@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
 from hypermagnetics.sources.values import Components, Rounding, Scalars
 
@@ -44,3 +45,20 @@ def rounding_of(
         Rounding(jnp.minimum(within, most), jnp.minimum(at_edge, most))
     )
     return rounding
+
+
+def outside_share(
+    beyond: Float[Array, "..."], rounding: Float[Array, "..."]
+) -> Float[Array, "..."]:
+    """Share of a small ball around a point that lies beyond a surface.
+
+    Args:
+        beyond: Distance of the point beyond the surface, negative on this side of it.
+        rounding: Bound of the rounding of the distance; within it the point is on the surface.
+
+    Returns:
+        0, 1/2 on the surface, or 1.
+    """
+    return jnp.where(beyond > rounding, 1.0, jnp.where(beyond < -rounding, 0.0, 0.5)).astype(
+        beyond.dtype
+    )
