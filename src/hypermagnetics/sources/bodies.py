@@ -64,7 +64,7 @@ class Body(eqx.Module):
                 f"A {self.name} must have {', '.join(SHAPES[self.name])}; got {got} "
                 "numbers. Give one number for each."
             )
-        refuse_bad_rows(self.columns, self.row[None])
+        refuse_bad_rows(self.columns, self._table())
 
     @property
     def columns(self) -> SourceColumns:
@@ -75,7 +75,13 @@ class Body(eqx.Module):
     def row(self) -> Float[Array, " columns"]:
         """The body as the row of a source table."""
         parts = (self.moment, self.position, *self.shape())
-        return jnp.concatenate([jnp.ravel(part) for part in parts])
+        with widest(*parts):
+            return jnp.concatenate([jnp.ravel(part) for part in parts])
+
+    def _table(self) -> SourceTable:
+        row = self.row
+        with widest(row):
+            return row[None]
 
     def potential(self, points: Numbers) -> Potential:
         """Magnetic scalar potential.
@@ -89,7 +95,7 @@ class Body(eqx.Module):
         Raises:
             SourceError: If the points are of another dimension.
         """
-        return superposition(self.columns, self.row[None], points)[0]
+        return superposition(self.columns, self._table(), points)[0]
 
     def field(self, points: Numbers) -> Field:
         """Field H = -grad phi; inside the body the demagnetising field.
@@ -103,7 +109,7 @@ class Body(eqx.Module):
         Raises:
             SourceError: If the points are of another dimension.
         """
-        return superposition(self.columns, self.row[None], points)[1]
+        return superposition(self.columns, self._table(), points)[1]
 
 
 class Dipole(Body):
