@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from hypermagnetics.grids import regular_grid
 from hypermagnetics.shapes import AnyKey
 from hypermagnetics.sources.distributions import Normal
-from hypermagnetics.sources.superposition import block_superposition
+from hypermagnetics.sources.superposition import block_sum
 from hypermagnetics.table import SourceColumns
 
 _SMALLEST = 2.0**-24
@@ -72,5 +72,5 @@ def configure(
     parts = [Normal(std=1.0).from_uniform(moments), Normal(std=lim / 3).from_uniform(positions)]
     table = np.concatenate(parts, axis=-1).astype(np.float32)
     sources = jnp.asarray(table, grid.dtype)
-    potential, field = block_superposition(columns, sources, jnp.full(N, M), grid)
+    potential, field = block_sum(columns, sources, jnp.full(N, M), grid)
     return Configuration(sources=sources, grid=grid, potential=potential, field=field)
