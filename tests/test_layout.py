@@ -15,7 +15,7 @@ LAYERS = (
     {"errors", "shapes", "validation_errors"},
     {
         *("recipes", "config", "files", "grids", "log", "user_code", "jax_setup"),
-        *("subcommands", "child_processes", "table", "run_files"),
+        *("subcommands", "child_processes", "table", "run_files", "methods"),
     },
     {"sources", "metrics", "data"},
     {"pictures"},

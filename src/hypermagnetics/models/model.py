@@ -14,6 +14,7 @@ from jaxtyping import Array, ArrayLike, PyTree
 
 from hypermagnetics.config import Config
 from hypermagnetics.errors import ExtensionError, SourceError
+from hypermagnetics.methods import WithMethods
 from hypermagnetics.models.inputs import ModelInputs
 from hypermagnetics.models.near_part import NearPart
 from hypermagnetics.models.normalisation import in_own_unit, physical
@@ -45,7 +46,7 @@ _GONE = ("targets", "count_near", "learned_rank", "linear_in_weights")
 _Model = TypeVar("_Model", bound="Model")
 
 
-class Model(eqx.Module):
+class Model(WithMethods):
     """Potential and field of a configuration at any points.
 
     A hypernetwork reads the sources and writes weights, summed over the sources; a function of
@@ -57,6 +58,14 @@ class Model(eqx.Module):
 
     config: eqx.AbstractVar[Config]
     inputs: eqx.AbstractVar[ModelInputs]
+
+    def __hash__(self) -> int:
+        """By identity, as of `Method`; `equinox.tree_equal` compares parameters."""
+        return id(self)
+
+    def __eq__(self, other: object) -> bool:  # type: ignore[override]
+        """Whether both are the same object."""
+        return self is other
 
     def __init_subclass__(cls) -> None:
         """Refuse a class that overrides members reserved for Model.
@@ -205,9 +214,9 @@ class Model(eqx.Module):
 
         Time grows with sources plus points, and with the pairs that `near` takes; memory stays
         bounded for any number of them. `jax.vmap` serves many configurations; samples that share
-        their points are faster through `block`. A model is no argument that `jax.jit` can hash:
-        `jax.jit(lambda sources, points: model.potential(sources, points))` and
-        `equinox.filter_jit(model.potential)` work, `jax.jit(model.potential)` does not.
+        their points are faster through `block`. `jax.jit(model.potential)` makes the parameters
+        constants of the compiled program; `equinox.filter_jit(model.potential)` passes them, so
+        that one program serves all.
 
         Args:
             sources: Rows [moment, position, ...] with the columns of `inputs`, in [A m²], in two

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
 from hypermagnetics.errors import SourceError
+from hypermagnetics.methods import WithMethods
 from hypermagnetics.shapes import Field, Points, Potential, SourceTable
 from hypermagnetics.sources.checks import refuse_bad_rows
 from hypermagnetics.sources.superposition import superposition
@@ -27,7 +28,7 @@ def _reals(*values: Numbers) -> tuple[Float[Array, "..."], ...]:
     return tuple(jnp.asarray(value, dtype) for value in values)
 
 
-class Body(eqx.Module):
+class Body(WithMethods):
     """A uniformly magnetised body, computed as a source table with this one row.
 
     A body is a pytree: `jax.grad` of a function of it gives the derivatives with respect to
