@@ -15,7 +15,8 @@ LAYERS = (
     {"errors", "shapes", "validation_errors"},
     {
         *("recipes", "config", "files", "grids", "log", "user_code", "jax_setup"),
-        *("subcommands", "child_processes", "table", "run_files", "methods"),
+        *("subcommands", "child_processes", "table", "run_files"),
+        *("methods", "few_sizes"),
     },
     {"sources", "metrics", "data"},
     {"pictures"},

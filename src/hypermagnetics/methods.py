@@ -37,7 +37,7 @@ class Method(eqx.Module):
         """By the identity of the object."""
         return hash((self.function, id(self.owner)))
 
-    def __eq__(self, other: object) -> bool:  # type: ignore[override]
+    def __eq__(self, other: object) -> bool:
         """Whether both are the same method of the same object."""
         return (
             isinstance(other, Method)

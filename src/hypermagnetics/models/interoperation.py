@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float64
 
+from hypermagnetics.few_sizes import filled, first_rows, placed
 from hypermagnetics.models.model import MU_0, Model
 from hypermagnetics.models.ranges import OutOfRangeWarning
 from hypermagnetics.shapes import Field as FieldValues
@@ -28,7 +29,7 @@ def as_magpylib_source(model: Model, sources: SourceTable) -> Any:
     A model in two dimensions is that of bodies infinitely long along z: the observers' x and y, in
     the frame of the source, are used, and no field has a z component.
 
-    Each new number of observers compiles once; magpylib asks for all observers of a call at once.
+    magpylib asks for all observers of a call at once.
 
     Args:
         model: The model.
@@ -51,12 +52,13 @@ def as_magpylib_source(model: Model, sources: SourceTable) -> Any:
                 return model.flux_density(table, points)
             case "H":
                 return model.field(table, points)
-        inside: FieldValues = magnetisation(columns, table, points)
-        return inside if field == "M" else MU_0 * inside
+        found = magnetisation(columns, *filled(table, points))
+        inside: FieldValues = first_rows(found, len(points))
+        return inside if field == "M" else MU_0 * np.asarray(inside)
 
     def in_space(field: str, observers: _Vectors) -> _Vectors:
         found = np.zeros(observers.shape, np.float64)
-        found[:, : model.dim] = at(field, jnp.asarray(observers[:, : model.dim]))
+        found[:, : model.dim] = at(field, placed(observers[:, : model.dim]))
         return found
 
     with warnings.catch_warnings():

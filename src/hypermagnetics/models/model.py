@@ -8,12 +8,12 @@ from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, PyTree
 
 from hypermagnetics.config import Config
 from hypermagnetics.errors import ExtensionError, SourceError
+from hypermagnetics.few_sizes import filled, first_rows
 from hypermagnetics.methods import WithMethods
 from hypermagnetics.models.inputs import ModelInputs
 from hypermagnetics.models.near_part import NearPart
@@ -63,7 +63,7 @@ class Model(WithMethods):
         """By identity, as of `Method`; `equinox.tree_equal` compares parameters."""
         return id(self)
 
-    def __eq__(self, other: object) -> bool:  # type: ignore[override]
+    def __eq__(self, other: object) -> bool:
         """Whether both are the same object."""
         return self is other
 
@@ -216,7 +216,8 @@ class Model(WithMethods):
         bounded for any number of them. `jax.vmap` serves many configurations; samples that share
         their points are faster through `block`. `jax.jit(model.potential)` makes the parameters
         constants of the compiled program; `equinox.filter_jit(model.potential)` passes them, so
-        that one program serves all.
+        that one program serves all. Called with values, points and sources are filled up to one of
+        few sizes, at most a quarter more, so that few programs are compiled.
 
         Args:
             sources: Rows [moment, position, ...] with the columns of `inputs`, in [A m²], in two
@@ -229,9 +230,7 @@ class Model(WithMethods):
         Raises:
             SourceError: If sources or points have another number of columns than the model reads.
         """
-        checked = checked_arguments(self.inputs, self.limited_columns, sources, points)
-        capacity = None if self.near is None else self.near.count(*checked)
-        potential: Potential = potential_at(self, *checked, capacity)
+        potential: Potential = self._of_few_sizes(potential_at, sources, points)
         return potential
 
     def __call__(self, sources: SourceTable, points: Points) -> Potential:
@@ -251,9 +250,7 @@ class Model(WithMethods):
         Raises:
             SourceError: If sources or points have another number of columns than the model reads.
         """
-        checked = checked_arguments(self.inputs, self.limited_columns, sources, points)
-        capacity = None if self.near is None else self.near.count(*checked)
-        field: FieldValues = field_at(self, *checked, capacity)
+        field: FieldValues = self._of_few_sizes(field_at, sources, points)
         return field
 
     def flux_density(self, sources: SourceTable, points: Points) -> FieldValues:
@@ -269,11 +266,8 @@ class Model(WithMethods):
         Raises:
             SourceError: As `field`.
         """
-        columns = self.inputs.columns
-        field = self.field(sources, points)
-        inside = magnetisation(columns, jnp.asarray(sources), jnp.asarray(points))
-        total: FieldValues = MU_0 * (field + inside)
-        return total
+        flux_density: FieldValues = self._of_few_sizes(flux_density_at, sources, points)
+        return flux_density
 
     def plot(self, sources: ArrayLike | Sequence[Sequence[float | int]]) -> Any:
         """Draw exact and predicted potential of one configuration, and their difference.
@@ -304,6 +298,17 @@ class Model(WithMethods):
         box = None if trained is None else np.array(trained.points).T
         return picture_of(self, columns, table, box)
 
+    def _of_few_sizes(
+        self, values_at: Callable[..., Array], sources: SourceTable, points: Points
+    ) -> Array:
+        """Values at points, by programs for few numbers of sources and of points."""
+        table, at = checked_arguments(self.inputs, self.limited_columns, sources, points)
+        filled_table, filled_points = filled(table, at, self)
+        near = self.near
+        capacity = None if near is None else near.count(filled_table, filled_points)
+        values = values_at(self, filled_table, filled_points, capacity)
+        return first_rows(values, len(at))
+
 
 @eqx.filter_jit
 def potential_at(
@@ -327,6 +332,16 @@ def field_at(
     if model.near is None:
         return smooth
     return smooth + model.near.values(sources, points, capacity)[1]
+
+
+@eqx.filter_jit
+def flux_density_at(
+    model: Model, sources: SourceTable, points: Points, capacity: int | None
+) -> FieldValues:
+    """Flux density [T] of checked arguments; see `Model.flux_density` and `NearPart`."""
+    field = field_at(model, sources, points, capacity)
+    total: FieldValues = MU_0 * (field + magnetisation(model.inputs.columns, sources, points))
+    return total
 
 
 def _learned(

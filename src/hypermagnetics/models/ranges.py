@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from hypermagnetics.errors import SourceError
+from hypermagnetics.few_sizes import placed
 from hypermagnetics.models.inputs import ModelInputs
 from hypermagnetics.shapes import Points, SourceTable
 from hypermagnetics.table import source_rows
@@ -79,7 +79,7 @@ def checked_arguments(
     Raises:
         SourceError: If one has another number of columns than the model reads.
     """
-    sources, points = jnp.asarray(sources), jnp.asarray(points)
+    sources, points = placed(sources), placed(points)
     table = inputs.columns
     if sources.ndim != 2 or sources.shape[1] != table.size:
         raise SourceError(

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from hypermagnetics.few_sizes import filled, first_rows, placed
 from hypermagnetics.grids import components
 from hypermagnetics.shapes import (
     BlockField,
@@ -53,8 +54,12 @@ def superposition(
     """
     refuse_bad_points(points, columns.dim)
     refuse_bad_rows(columns, sources, num_sources)
-    total: tuple[Potential, Field] = _superposition(columns, sources, points, num_sources)
-    return total
+    # The rows that are filled in are padding, in a table that says how many are sources.
+    count = jax.device_put(len(sources) if num_sources is None else num_sources)
+    total: tuple[Potential, Field] = _superposition(
+        columns, *filled(placed(sources), placed(points), num_sources), count
+    )
+    return first_rows(total, len(points))
 
 
 @partial(jax.jit, static_argnames=("columns", "dtype"))
