@@ -17,6 +17,7 @@ from pydantic import Field, JsonValue, ValidationError
 from hypermagnetics.config import Config
 from hypermagnetics.errors import DamagedFileError, ModelFileError, SourceError
 from hypermagnetics.files import atomic_file
+from hypermagnetics.jax_setup import fixed_settings
 from hypermagnetics.models.inputs import (
     ModelInputs,
     MomentUnit,
@@ -125,7 +126,8 @@ def load(path: str | Path, *, user_model: type[Model] | None = None) -> Model:
         ExtensionError: If the given class does not take the settings in the file.
     """
     header, leaves = read_file(Path(path), "hypermagnetics model")
-    return read_leaves(leaves, model_template(header, Path(path), user_model), Path(path))
+    with fixed_settings():
+        return read_leaves(leaves, model_template(header, Path(path), user_model), Path(path))
 
 
 def write_tree(
