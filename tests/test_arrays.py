@@ -25,7 +25,7 @@ from hypermagnetics.models import (
     as_magpylib_source,
 )
 from hypermagnetics.sources import (
-    Cuboid,
+    Dipole,
     SourceColumns,
     block_superposition,
     body_size,
@@ -73,8 +73,8 @@ def _measured(predicted: Any, truth: Any) -> Any:
 
 
 def _body(numbers: Any, points: Any) -> Any:
-    sphere = Cuboid(numbers, [0, 0, 0], numbers)
-    return sphere.potential(points), sphere.field(points)
+    dipole = Dipole(numbers, [0, 0, 0])
+    return dipole.potential(points), dipole.field(points)
 
 
 _PLACES = {
@@ -210,26 +210,57 @@ def _numbers(values: Any) -> list[np.ndarray]:
     return [np.asarray(leaf, np.float64) for leaf in jax.tree.leaves(values)]
 
 
+def _share(name: str, kinds: dict[str, _Kind]) -> dict[str, _Kind]:
+    """Some of the kinds for each place, all of them for all places together."""
+    first, number = [*_PLACES].index(name), len(_PLACES)
+    own = {what: kind for i, (what, kind) in enumerate(kinds.items()) if i % number == first}
+    return own or dict([[*kinds.items()][first % len(kinds)]])
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("x64", [True, False], ids=["float64", "float32"])
 @pytest.mark.parametrize("name", _PLACES)
-def test_all_kinds_of_real_numbers_count(name: str, x64: bool) -> None:
+def test_all_kinds_of_real_numbers_count_everywhere(name: str, x64: bool) -> None:
     """With the values that they have in float64, as far as a model in float32 has them."""
+    assert_they_count(name, _TAKEN, x64=x64)
+
+
+@pytest.mark.parametrize("name", _PLACES)
+def test_all_kinds_of_real_numbers_count(name: str) -> None:
+    """Each in one place at least."""
+    assert_they_count(name, _share(name, _TAKEN), x64=False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", _PLACES)
+def test_anything_else_is_refused_everywhere(name: str) -> None:
+    """As either argument, by one sentence."""
+    assert_they_are_refused(name, _REFUSED)
+
+
+@pytest.mark.parametrize("name", _PLACES)
+def test_anything_else_is_refused(name: str) -> None:
+    """Each in one place at least."""
+    assert_they_are_refused(name, _share(name, _REFUSED))
+
+
+def assert_they_count(name: str, kinds: dict[str, _Kind], *, x64: bool) -> None:
+    """A place takes kinds of arrays."""
     place = _PLACES[name]
     with jax.enable_x64(x64):
         true = _numbers(place.call(place.first.astype(np.float64), place.second.astype(np.float64)))
         assert all(np.isfinite(part).all() for part in true)
-        for what, kind in _TAKEN.items():
+        for what, kind in kinds.items():
             found = _numbers(place.call(kind(place.first), kind(place.second)))
             for one, other in zip(found, true, strict=True):
                 scale = np.abs(other).max(initial=0)
                 np.testing.assert_allclose(one, other, rtol=0, atol=1e-4 * scale, err_msg=what)
 
 
-@pytest.mark.parametrize("name", _PLACES)
-def test_anything_else_is_refused(name: str) -> None:
-    """As either argument, by one sentence."""
+def assert_they_are_refused(name: str, kinds: dict[str, _Kind]) -> None:
+    """A place refuses kinds of arguments."""
     place = _PLACES[name]
-    for what, kind in _REFUSED.items():
+    for what, kind in kinds.items():
         pairs = [(kind(place.first), place.second), (place.first, kind(place.second))]
         for number, pair in enumerate(pairs):
             if number and name in _OF_ONE:

@@ -30,7 +30,7 @@ def as_magpylib_source(model: Model, sources: Numbers) -> Any:
     A model in two dimensions is that of bodies infinitely long along z: the observers' x and y, in
     the frame of the source, are used, and no field has a z component.
 
-    Each new number of observers compiles once; magpylib asks for all observers of a call at once.
+    magpylib asks for all observers of a call at once.
 
     Args:
         model: The model.
@@ -49,13 +49,13 @@ def as_magpylib_source(model: Model, sources: Numbers) -> Any:
     (table,), columns = jax_arrays(sources=sources), model.inputs.columns
     refuse_bad_tables(columns, table)
 
-    def at(field: str, points: Points) -> FieldValues:
+    def at(field: str, points: Points) -> FieldValues | np.ndarray:
         match field:
             case "B":
                 return model.flux_density(table, points)
             case "H":
                 return model.field(table, points)
-        inside: FieldValues = magnetisation(columns, table, points)
+        inside = np.asarray(magnetisation(columns, table, points))
         return inside if field == "M" else MU_0 * inside
 
     def in_space(field: str, observers: _Vectors) -> _Vectors:

@@ -14,6 +14,8 @@ from jaxtyping import Array, PyTree
 from hypermagnetics.arrays import Numbers, real_array
 from hypermagnetics.config import Config
 from hypermagnetics.errors import ExtensionError, SourceError
+from hypermagnetics.few_sizes import filled, first_rows
+from hypermagnetics.methods import WithMethods
 from hypermagnetics.models.inputs import ModelInputs
 from hypermagnetics.models.near_part import NearPart
 from hypermagnetics.models.normalisation import in_own_unit, physical
@@ -46,7 +48,7 @@ _GONE = ("targets", "count_near", "learned_rank", "linear_in_weights")
 _Model = TypeVar("_Model", bound="Model")
 
 
-class Model(eqx.Module):
+class Model(WithMethods):
     """Potential and field of a configuration at any points.
 
     A hypernetwork reads the sources and writes weights, summed over the sources; a function of
@@ -58,6 +60,14 @@ class Model(eqx.Module):
 
     config: eqx.AbstractVar[Config]
     inputs: eqx.AbstractVar[ModelInputs]
+
+    def __hash__(self) -> int:
+        """By identity, as of `Method`; `equinox.tree_equal` compares parameters."""
+        return id(self)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both are the same object."""
+        return self is other
 
     def __init_subclass__(cls) -> None:
         """Refuse a class that overrides members reserved for Model.
@@ -209,9 +219,10 @@ class Model(eqx.Module):
 
         Time grows with sources plus points, and with the pairs that `near` takes; memory stays
         bounded for any number of them. `jax.vmap` serves many configurations; samples that share
-        their points are faster through `block`. A model is no argument that `jax.jit` can hash:
-        `jax.jit(lambda sources, points: model.potential(sources, points))` and
-        `equinox.filter_jit(model.potential)` work, `jax.jit(model.potential)` does not.
+        their points are faster through `block`. `jax.jit(model.potential)` makes the parameters
+        constants of the compiled program; `equinox.filter_jit(model.potential)` passes them, so
+        that one program serves all. Called with values, points and sources are filled up to one of
+        few sizes, at most a quarter more, so that few programs are compiled.
 
         Args:
             sources: Rows [moment, position, ...] with the columns of `inputs`, in [A m²], in two
@@ -227,9 +238,7 @@ class Model(eqx.Module):
                 or a row is no source, see `superposition`. Inside a transformation of JAX, as under
                 `jit`, such a row makes all values NaN instead.
         """
-        checked = checked_arguments(self.inputs, self.limited_columns, sources, points)
-        capacity = None if self.near is None else self.near.count(*checked)
-        potential: Potential = potential_at(self, *checked, capacity)
+        potential: Potential = self._of_few_sizes(potential_at, sources, points)
         return potential
 
     def __call__(self, sources: Numbers, points: Numbers) -> Potential:
@@ -249,9 +258,7 @@ class Model(eqx.Module):
         Raises:
             SourceError: As `potential`.
         """
-        checked = checked_arguments(self.inputs, self.limited_columns, sources, points)
-        capacity = None if self.near is None else self.near.count(*checked)
-        field: FieldValues = field_at(self, *checked, capacity)
+        field: FieldValues = self._of_few_sizes(field_at, sources, points)
         return field
 
     def flux_density(self, sources: Numbers, points: Numbers) -> FieldValues:
@@ -267,11 +274,8 @@ class Model(eqx.Module):
         Raises:
             SourceError: As `potential`.
         """
-        columns = self.inputs.columns
-        field = self.field(sources, points)
-        inside = magnetisation(columns, *jax_arrays(sources=sources, points=points))
-        total: FieldValues = MU_0 * (field + inside)
-        return total
+        flux_density: FieldValues = self._of_few_sizes(flux_density_at, sources, points)
+        return flux_density
 
     def plot(self, sources: Numbers) -> Any:
         """Draw exact and predicted potential of one configuration, and their difference.
@@ -302,6 +306,17 @@ class Model(eqx.Module):
         box = None if trained is None else np.array(trained.points).T
         return picture_of(self, columns, table, box)
 
+    def _of_few_sizes(
+        self, values_at: Callable[..., Array], sources: SourceTable, points: Points
+    ) -> Array:
+        """Values at points, by programs for few numbers of sources and of points."""
+        table, at = checked_arguments(self.inputs, self.limited_columns, sources, points)
+        filled_table, filled_points = filled(table, at, self)
+        near = self.near
+        capacity = None if near is None else near.count(filled_table, filled_points)
+        values = values_at(self, filled_table, filled_points, capacity)
+        return first_rows(values, len(at))
+
 
 @eqx.filter_jit
 def potential_at(
@@ -325,6 +340,16 @@ def field_at(
     if model.near is None:
         return smooth
     return smooth + model.near.values(sources, points, capacity)[1]
+
+
+@eqx.filter_jit
+def flux_density_at(
+    model: Model, sources: SourceTable, points: Points, capacity: int | None
+) -> FieldValues:
+    """Flux density [T] of checked arguments; see `Model.flux_density` and `NearPart`."""
+    field = field_at(model, sources, points, capacity)
+    total: FieldValues = MU_0 * (field + magnetisation(model.inputs.columns, sources, points))
+    return total
 
 
 def _learned(

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
 from hypermagnetics.arrays import Numbers
 from hypermagnetics.errors import HypermagneticsWarning
+from hypermagnetics.few_sizes import placed
 from hypermagnetics.models.inputs import ModelInputs
 from hypermagnetics.shapes import Points, SourceTable, SourceTables
 from hypermagnetics.sources.arguments import jax_arrays
@@ -117,7 +117,7 @@ def checked_block(
 def _some_rows(tables: Array) -> Array:
     """The tables; one row of padding if they have none, so that models need not think of that."""
     if tables.shape[-2] == 0:
-        return jnp.zeros((*tables.shape[:-2], 1, tables.shape[-1]), tables.dtype)
+        return placed(np.zeros((*tables.shape[:-2], 1, tables.shape[-1]), tables.dtype))
     return tables
 
 
@@ -139,7 +139,7 @@ def warn_out_of_range(
         values = points if known.kind.endswith("points") else sources
         if isinstance(values, jax.core.Tracer):
             continue
-        rows = np.asarray(values)
+        rows = jax.device_get(values)
         if values is sources:
             rows = rows[source_rows(rows, inputs.dim)]
         if _leave(rows[:, list(known.indices)], known.bounds):

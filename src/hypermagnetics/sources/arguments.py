@@ -17,6 +17,7 @@ from jaxtyping import Array
 
 from hypermagnetics.arrays import Floats, Numbers, is_weak, real_array, rounded
 from hypermagnetics.errors import SourceError
+from hypermagnetics.few_sizes import placed
 
 AnyFloats = Floats | Array
 """An array of floats, of numpy or of JAX."""
@@ -60,7 +61,7 @@ def jax_arrays(**values: Numbers) -> tuple[Array, ...]:
     for name, array in zip(values, float_arrays(**values), strict=True):
         own = common_type(array)
         what = name.replace("_", " ").capitalize()
-        found.append(jnp.asarray(array if isinstance(array, Array) else rounded(array, own, what)))
+        found.append(placed(array if isinstance(array, Array) else rounded(array, own, what)))
     return tuple(found)
 
 
@@ -82,10 +83,11 @@ def counts(num_sources: Any, shape: tuple[int, ...], most: int) -> Any:
     is_whole = np.dtype(array.dtype).kind in "iu" and array.shape == shape
     if is_whole and isinstance(array, jax.core.Tracer):
         return array
-    if not is_whole or not ((np.asarray(array) >= 0) & (np.asarray(array) <= most)).all():
+    found = jax.device_get(array)
+    if not is_whole or not ((found >= 0) & (found <= most)).all():
         raise SourceError(
             f"Numbers of sources must be whole numbers from 0 to {most}, the rows of a table, of "
-            f"shape {shape}; got {str(np.asarray(num_sources).tolist())[:80]} of {array.dtype}. "
+            f"shape {shape}; got {str(found.tolist())[:80]} of {array.dtype}. "
             "Count the rows in use."
         )
     return array if isinstance(array, Array) else array.astype(np.int32)

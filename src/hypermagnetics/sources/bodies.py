@@ -10,6 +10,8 @@ from jaxtyping import Array, Float
 
 from hypermagnetics.arrays import Numbers
 from hypermagnetics.errors import SourceError
+from hypermagnetics.few_sizes import placed
+from hypermagnetics.methods import WithMethods
 from hypermagnetics.shapes import Field, Potential, SourceTable
 from hypermagnetics.sources.arguments import common_type, float_arrays, widest
 from hypermagnetics.sources.checks import refuse_bad_rows
@@ -22,10 +24,10 @@ def _reals(**values: Numbers) -> tuple[Float[Array, "..."], ...]:
     arrays = float_arrays(**values)
     with widest(*arrays):
         dtype = common_type(*arrays)
-        return tuple(jnp.asarray(array, dtype) for array in arrays)
+        return tuple(placed(array.astype(dtype)) for array in arrays)
 
 
-class Body(eqx.Module):
+class Body(WithMethods):
     """A uniformly magnetised body, computed as a source table with this one row.
 
     A body is a pytree: `jax.grad` of a function of it gives the derivatives with respect to

@@ -64,7 +64,8 @@ def refuse_bad_rows(
     """
     refuse_bad_shape(columns, sources, ("source",))
     if has_values(sources, num_sources):
-        table = np.asarray(sources)[: None if num_sources is None else int(num_sources)]
+        rows = None if num_sources is None else int(jax.device_get(num_sources))
+        table = jax.device_get(sources)[:rows]
         _refuse_broken(columns, table, lambda row: f"source {row}")
 
 
@@ -88,11 +89,11 @@ def refuse_bad_tables(
     refuse_bad_shape(columns, sources, axes)
     if not has_values(sources, num_sources):
         return
-    tables = np.asarray(sources)
+    tables = jax.device_get(sources)
     if num_sources is None:
         used = source_rows(tables, columns.dim)
     else:
-        used = np.arange(tables.shape[-2]) < np.asarray(num_sources)[..., None]
+        used = np.arange(tables.shape[-2]) < jax.device_get(num_sources)[..., None]
     _refuse_broken(columns, tables[used], partial(_place, axes, used))
 
 

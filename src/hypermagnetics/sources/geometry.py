@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Float64, UInt8
 
 from hypermagnetics.arrays import Numbers, real_array
+from hypermagnetics.few_sizes import filled, first_rows, placed
 from hypermagnetics.grids import components
 from hypermagnetics.shapes import Field, Points, SourceTable
 from hypermagnetics.sources.arguments import float_arrays, in_type_of, widest
@@ -282,7 +283,9 @@ def region_codes(
     refuse_bad_tables(columns, tables, ("block", "sample", "source"))
     refuse_bad_points(at, columns.dim, num_blocks=len(tables))
     with widest(tables, at):
-        found: UInt8[Array, "blocks samples points"] = _region_codes(columns, tables, at)
+        found: UInt8[Array, "blocks samples points"] = _region_codes(
+            columns, placed(tables), placed(at)
+        )
         return found
 
 
@@ -333,8 +336,8 @@ def magnetisation(columns: SourceColumns, sources: Numbers, points: Numbers) -> 
     refuse_bad_points(at, columns.dim)
     refuse_bad_tables(columns, table)
     with widest(table, at):
-        total = _magnetisation(columns, marked(columns, table), at)
-    found: Field = in_type_of(table, total)
+        total = _magnetisation(columns, *filled(marked(columns, table), at))
+    found: Field = first_rows(in_type_of(table, total), len(at))
     return found
 
 

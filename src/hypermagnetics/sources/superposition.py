@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from hypermagnetics.arrays import Numbers
+from hypermagnetics.few_sizes import filled, first_rows, placed
 from hypermagnetics.grids import components
 from hypermagnetics.shapes import (
     BlockField,
@@ -65,12 +66,14 @@ def superposition(
     """
     table, where = float_arrays(sources=sources, points=points)
     refuse_bad_points(where, columns.dim)
-    if num_sources is not None:
-        num_sources = counts(num_sources, (), most=len(table))
-    refuse_bad_rows(columns, table, num_sources)
+    refuse_bad_shape(columns, table, ("source",))
+    # The rows that are filled in are padding, in a table that says how many are sources.
+    count = counts(len(table) if num_sources is None else num_sources, (), most=len(table))
+    refuse_bad_rows(columns, table, count)
     with widest(table, where):
-        total = _superposition(columns, marked(columns, table), where, num_sources)
-    found: tuple[Potential, Field] = in_type_of(table, total)
+        rows, at = filled(marked(columns, table), where, count)
+        total = _superposition(columns, rows, at, placed(count))
+    found: tuple[Potential, Field] = first_rows(in_type_of(table, total), len(where))
     return found
 
 
@@ -97,7 +100,7 @@ def block_superposition(
     rows = counts(num_sources, tables.shape[:1], most=tables.shape[1])
     refuse_bad_tables(columns, tables, ("sample", "source"), rows)
     with widest(tables, where):
-        total = block_sum(columns, marked(columns, tables), rows, where)
+        total = block_sum(columns, *map(placed, (marked(columns, tables), rows, where)))
     found: tuple[BlockPotential, BlockField] = in_type_of(tables, total)
     return found
 
@@ -143,7 +146,7 @@ def _superposition(
     columns: SourceColumns,
     sources: SourceTable,
     points: Points,
-    num_sources: Int[Array, ""] | int | None,
+    num_sources: Int[Array, ""],
 ) -> tuple[Potential, Field]:
     potential, field = _summed(columns, sources, points, num_sources)
     return potential, jnp.stack(field, axis=-1)
@@ -153,7 +156,7 @@ def _summed(
     columns: SourceColumns,
     sources: SourceTable,
     points: Points,
-    num_sources: Int[Array, ""] | int | None,
+    num_sources: Int[Array, ""],
     dtype: jnp.dtype | None = None,
 ) -> Values:
     """The sum as separate components, which `jax.lax.map` moves three times as fast."""
@@ -175,11 +178,11 @@ def _at_points(
     columns: SourceColumns,
     sources: SourceTable,
     points: Points,
-    num_sources: Int[Array, ""] | int | None,
+    num_sources: Int[Array, ""],
     unit: float,
 ) -> Values:
     rows = sources.shape[0]
-    valid = jnp.arange(rows) < (rows if num_sources is None else num_sources)
+    valid = jnp.arange(rows, dtype=num_sources.dtype) < num_sources
     where = components(points)
     total = _zeros(where)
     step = min(KINDS[body].sources_per_step for body in columns.bodies)
