@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float32, Int
 
 from hypermagnetics.arrays import Numbers, real_array
+from hypermagnetics.few_sizes import placed
 from hypermagnetics.sources.arguments import counts
 from hypermagnetics.sources.checks import refuse_bad_points, refuse_bad_shape, refuse_bad_tables
 from hypermagnetics.sources.superposition import block_sum
@@ -43,7 +44,7 @@ def labels(
     rows = counts(num_sources, tables.shape[:1], most=tables.shape[1])
     refuse_bad_tables(columns, tables, ("sample", "source"), rows)
     with jax.enable_x64(True):
-        potential, field = _compiled()(columns, tables, rows, points)
+        potential, field = _compiled()(columns, *map(placed, (tables, rows, points)))
     return potential, field
 
 
