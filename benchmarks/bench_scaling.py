@@ -12,7 +12,8 @@ import jax.numpy as jnp
 import jax.random as jr
 from measurement import report, time_calls
 
-from hypermagnetics.sources import SourceColumns, block_superposition
+from hypermagnetics.sources import SourceColumns
+from hypermagnetics.sources.superposition import block_sum
 
 BOUND = 0.2
 SIZES = ((8, 128), (32, 320), (100, 1024))
@@ -33,9 +34,7 @@ def call(columns: SourceColumns, num_sources: int, num_points: int) -> Callable[
     points = jr.uniform(jr.key(1), (num_points, columns.dim), minval=-3.0, maxval=3.0)
     counts = jnp.full(SAMPLES, num_sources)
     dtype = jnp.dtype(jnp.float32)
-    return lambda: jax.block_until_ready(
-        block_superposition(columns, sources, counts, points, dtype=dtype)
-    )
+    return lambda: jax.block_until_ready(block_sum(columns, sources, counts, points, dtype=dtype))
 
 
 def main() -> None:

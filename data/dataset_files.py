@@ -198,8 +198,9 @@ def _may_be_consolidated(path: str) -> bool:
 def _digest_as_written(file: IO[bytes], path: str) -> str:
     if not _may_be_consolidated(path):
         return digest_of(file)
-    content = file.read(_MOST_METADATA)
-    return hashlib.sha256(before_consolidation(content)).hexdigest()
+    if os.fstat(file.fileno()).st_size > _MOST_METADATA:
+        return digest_of(file)
+    return hashlib.sha256(before_consolidation(file.read())).hexdigest()
 
 
 def _refuse_links(path: str) -> None:

@@ -24,7 +24,7 @@ from hypermagnetics.evaluate.results.tables import TableFormat, results_text
 from hypermagnetics.evaluate.run import evaluate
 from hypermagnetics.evaluate.subjects.arguments import Arguments, sort_arguments
 from hypermagnetics.evaluate.subjects.opening import open_subjects
-from hypermagnetics.jax_setup import fix_random_numbers, keep_compiled, refuse_missing_platform
+from hypermagnetics.jax_setup import fix_settings, keep_compiled, refuse_missing_platform
 from hypermagnetics.log import Progress, courtesy_stream, errors_in_one_line, say
 from hypermagnetics.models import Model
 from hypermagnetics.models.user import import_user_model
@@ -114,7 +114,7 @@ def main(
         start = time.monotonic()
         gates = [parse_gate(text) for text in gate_texts]
         refuse_missing_platform()
-        fix_random_numbers()
+        fix_settings()
         keep_compiled()
         arguments = sort_arguments(words)
         with redirect_stdout(courtesy_stream()):  # prints of users' code would spoil the results

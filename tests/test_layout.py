@@ -16,6 +16,7 @@ LAYERS = (
     {
         *("recipes", "config", "files", "grids", "log", "user_code", "jax_setup"),
         *("extras", "subcommands", "child_processes", "table", "run_files", "machine"),
+        *("arrays", "methods", "few_sizes"),
     },
     {"sources", "metrics", "data"},
     {"pictures"},

@@ -11,7 +11,7 @@ import hypermagnetics
 from hypermagnetics.config import load_recipe
 from hypermagnetics.data import Dataset
 from hypermagnetics.errors import InterruptedRunError, RunError, RunWriteError
-from hypermagnetics.jax_setup import fix_random_numbers, keep_compiled, refuse_missing_platform
+from hypermagnetics.jax_setup import fix_settings, keep_compiled, refuse_missing_platform
 from hypermagnetics.log import errors_in_one_line, per_cent, say
 from hypermagnetics.models.user import import_user_model
 from hypermagnetics.recipes import describe_recipe, shipped_recipes
@@ -194,7 +194,7 @@ def _train(recipe: TrainingRecipe, dataset: Dataset, files: RunFiles, choice: If
 def _configure(recipe: TrainingRecipe) -> None:
     """Set options of JAX for the whole process."""
     refuse_missing_platform()
-    fix_random_numbers()
+    fix_settings()
     jax.config.update("jax_default_matmul_precision", recipe.compute.matmul)
     keep_compiled()
 

@@ -9,7 +9,7 @@ import jax
 from hypermagnetics.config import changed_recipe
 from hypermagnetics.data import Dataset
 from hypermagnetics.errors import RunError
-from hypermagnetics.jax_setup import fixed_random_numbers
+from hypermagnetics.jax_setup import fixed_settings
 from hypermagnetics.log import per_cent, progress
 from hypermagnetics.models import Model, load
 from hypermagnetics.run_files import RunFiles
@@ -85,7 +85,7 @@ def train(
     if takes_up:
         _refuse_unnamed_code(parsed, changes, files)
     opened = dataset if isinstance(dataset, Dataset) else Dataset.open(dataset)
-    with jax.default_matmul_precision(parsed.compute.matmul), fixed_random_numbers():
+    with jax.default_matmul_precision(parsed.compute.matmul), fixed_settings():
         outcome, user_model = make_run(parsed, opened, files, if_exists, quiet=quiet)
     return TrainedRun(files, outcome, user_model)
 

@@ -7,7 +7,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from hypermagnetics.evaluate.subjects.subject import Subject, Values, filled_up, on_any_split
-from hypermagnetics.sources import SourceColumns, block_superposition
+from hypermagnetics.sources import SourceColumns
+from hypermagnetics.sources.superposition import block_sum
 from hypermagnetics.table import source_rows
 
 EXACT_SUM_NAME = "exact sum"
@@ -30,7 +31,7 @@ class ExactSum:
         filled = filled_up(np.asarray(sources, np.float32), num_samples)
         tables, counts = sources_first(filled, self.columns.dim)
         where = jnp.asarray(points, jnp.float32)
-        found = block_superposition(self.columns, jnp.asarray(tables), jnp.asarray(counts), where)
+        found = block_sum(self.columns, jnp.asarray(tables), jnp.asarray(counts), where)
         potential, field = (np.asarray(values)[: len(sources)] for values in found)
         return Values(potential, field)
 

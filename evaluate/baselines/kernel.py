@@ -11,7 +11,8 @@ from jaxtyping import Float, Int
 from hypermagnetics.data import Block, Split
 from hypermagnetics.evaluate.subjects.subject import Targets, Values
 from hypermagnetics.shapes import BlockField, BlockPotential, NumSources, SourceTables
-from hypermagnetics.sources import SourceColumns, block_superposition
+from hypermagnetics.sources import SourceColumns
+from hypermagnetics.sources.superposition import block_sum
 
 _MAX_POINTS = 512
 _MAX_SOURCES = 2048
@@ -49,7 +50,7 @@ class SourceKernel:
         """The samples of the first block of a split, with labels at the points of the kernel."""
         block = split.block(0)
         tables = (jnp.asarray(part) for part in (block.sources, block.num_sources, self.points))
-        potential, field = block_superposition(self.columns, *tables)
+        potential, field = block_sum(self.columns, *tables)
         return Block(
             sources=block.sources,
             num_sources=block.num_sources,
@@ -76,7 +77,7 @@ def source_kernel(columns: SourceColumns, split: Split) -> SourceKernel:
     unit = _unit_values(
         columns,
         sources,
-        lambda tables, counts: block_superposition(columns, tables, counts, where),
+        lambda tables, counts: block_sum(columns, tables, counts, where),
     )
     return SourceKernel(columns, sources, points, unit)
 
@@ -95,7 +96,7 @@ def target_kernel(kernel: SourceKernel, targets: Targets) -> Values:
 
     @eqx.filter_jit
     def learned(tables: SourceTables, counts: NumSources) -> tuple[BlockPotential, BlockField]:
-        labels = block_superposition(columns, tables, counts, where)
+        labels = block_sum(columns, tables, counts, where)
         return targets(tables, where, *labels)
 
     return _unit_values(columns, kernel.sources, learned)

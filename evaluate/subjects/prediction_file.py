@@ -170,7 +170,7 @@ def _hdf5_chunks(array: h5py.Dataset) -> tuple[tuple[int, ...], Callable[[tuple[
 def _zarr_chunks(
     place: Path, array: Any
 ) -> tuple[tuple[int, ...], Callable[[tuple[int, ...]], bool]]:
-    """The shape of what is one file, a chunk or a shard, and whether it is there."""
+    """Shape of the part of an array in one file, a chunk or a shard, and whether one is there."""
     name_of = array.metadata.encode_chunk_key
     return array.shards or array.chunks, lambda chunk: (place / name_of(chunk)).is_file()
 

@@ -45,17 +45,28 @@ def refuse_missing_platform() -> None:
         ) from error
 
 
-def fix_random_numbers() -> None:
-    """Let seeds alone decide random numbers of this process, whatever the environment sets."""
+def fix_settings() -> None:
+    """Let this process compute as it is written to, whatever the environment sets of JAX.
+
+    Seeds alone decide random numbers. Numbers of float types that differ, and arrays of numpy, may
+    meet those of JAX, as they do in its own libraries.
+    """
     jax.config.update("jax_default_prng_impl", _GENERATOR)
     jax.config.update("jax_threefry_partitionable", True)
     jax.config.update("jax_random_seed_offset", 0)
+    jax.config.update("jax_numpy_dtype_promotion", "standard")
+    jax.config.update("jax_transfer_guard", "allow")
 
 
 @contextmanager
-def fixed_random_numbers() -> Iterator[None]:
-    """Let seeds decide random numbers inside a block; an offset that a user sets for all stays."""
-    with jax.default_prng_impl(_GENERATOR), jax.threefry_partitionable(True):
+def fixed_settings() -> Iterator[None]:
+    """`fix_settings` inside a block; an offset of seeds that a user sets for all stays."""
+    with (
+        jax.default_prng_impl(_GENERATOR),
+        jax.threefry_partitionable(True),
+        jax.numpy_dtype_promotion("standard"),
+        jax.transfer_guard("allow"),
+    ):
         yield
 
 

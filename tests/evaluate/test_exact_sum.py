@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from hypermagnetics.evaluate.baselines import exact_sum
-from hypermagnetics.sources import SourceColumns, block_superposition
+from hypermagnetics.sources import SourceColumns
+from hypermagnetics.sources.superposition import block_sum
 
 DISCS = SourceColumns.of("disc", constants={"radius": 1.0})
 
@@ -22,10 +23,10 @@ def test_it_reproduces_labels_to_rounding(mixture):
 def test_blocks_of_any_size_compile_once(tiny):
     split = tiny.split("test-multi")
     predictor = exact_sum(DISCS).on_split(split, 8)
-    before = block_superposition._cache_size()
+    before = block_sum._cache_size()
     found = [predictor(block, 0) for block in split.blocks()]
     assert [len(values.potential) for values in found] == [8, 8, 4]
-    assert block_superposition._cache_size() - before <= 1
+    assert block_sum._cache_size() - before <= 1
 
 
 def test_rows_of_no_moment_count_for_nothing_wherever_they_are(mixture):

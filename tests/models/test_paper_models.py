@@ -111,6 +111,7 @@ def test_the_control_is_affine_in_a_source(dim: int) -> None:
     bias = jr.normal(jr.key(6), (17,), jnp.float32)  # zero at first
     model = eqx.tree_at(lambda m: m.hypernetwork.layers[-1].bias, linear_of(dim), bias)
     tables = jr.normal(jr.key(4), (40, 1, model.inputs.columns.size), jnp.float32)
+    tables = tables.at[..., 2 * dim :].set(jnp.abs(tables[..., 2 * dim :]))  # sizes
     points = jr.uniform(jr.key(5), (40, dim), jnp.float32, -3, 3)
     evaluate = jax.jit(jax.vmap(model, in_axes=(0, None)))
     potential = evaluate(tables, points)

@@ -183,12 +183,15 @@ def test_flux_density_is_what_the_exact_field_makes(discs: RangeSplit) -> None:
 
 
 _WRONG: dict[str, tuple[Callable[[], tuple[object, object]], str]] = {
-    "columns": (lambda: (jnp.zeros((3, 4)), jnp.zeros((2, 2))), r"5 columns .*shape \(3, 4\)"),
+    "columns": (lambda: (jnp.zeros((3, 4)), jnp.zeros((2, 2))), r"5 columns, .*shape \(3, 4\)"),
     "more columns": (
         lambda: (jnp.zeros((3, 6)), jnp.zeros((2, 2))),
-        r"5 columns .*shape \(3, 6\)",
+        r"5 columns, .*shape \(3, 6\)",
     ),
-    "points": (lambda: (jnp.zeros((3, 5)), jnp.zeros((2, 3))), r"\(points, 2\); got .*\(2, 3\)"),
+    "points": (
+        lambda: (jnp.zeros((3, 5)), jnp.zeros((2, 3))),
+        r"\(num_points, 2\), .* got \(2, 3\)",
+    ),
 }
 
 

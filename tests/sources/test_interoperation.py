@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 
+import jax
 import jax.numpy as jnp
 import magpylib
 import numpy as np
@@ -255,3 +256,20 @@ def test_sources_do_not_import_magpylib() -> None:
     code = "import sys, hypermagnetics.sources; print('magpylib' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("far", [0.0, 1e4])
+def test_far_from_the_origin_no_digits_are_lost(far: float) -> None:
+    """Where JAX is not set to float64: also in a table, and of a body made of numpy's arrays."""
+    with jax.enable_x64(False):
+        magnet = magpylib.magnet.Cuboid(
+            polarization=(0, 0.3, 1.2), dimension=(0.01, 0.02, 0.005), position=(far, 0, 0)
+        )
+        at = np.random.default_rng(0).uniform(0.02, 0.03, (20, 3)) + np.array([[far, 0, 0]])
+        true = magnet.getH(at)
+        (body,) = from_magpylib(magnet)
+        made = Cuboid(*(np.array(part) for part in (body.moment, body.position, body.dimension)))
+        columns, table = source_table([body])
+        for found in (body.field(at), made.field(at), superposition(columns, table, at)[1]):
+            errors = np.linalg.norm(np.asarray(found) - true, axis=1) / np.linalg.norm(true, axis=1)
+            assert errors.max() < 1e-9

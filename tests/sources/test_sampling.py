@@ -5,6 +5,7 @@ from typing import get_args
 
 import jax
 import jax.random as jr
+import jaxtyping
 import numpy as np
 import pytest
 from hypothesis import given
@@ -63,6 +64,19 @@ def test_a_radius_must_go_with_the_body(body: str, radius: float | None, got: st
     with pytest.raises(SourceError, match=f"must be .*; {got}") as caught:
         configure(1, 1, 3.0, 2, jr.key(0), body=body, radius=radius)  # type: ignore[arg-type]
     assert "radius" in str(caught.value)
+
+
+@pytest.mark.parametrize("number", [2.0, 0, True, "2", None])
+@pytest.mark.parametrize("name", ["N", "M", "res"])
+def test_numbers_of_samples_sources_and_points_are_whole(
+    request: pytest.FixtureRequest, name: str, number: object
+) -> None:
+    """One at least, of Python or of numpy."""
+    jaxtyping.config.update("jaxtyping_disable", True)  # it would refuse them before the library
+    request.addfinalizer(lambda: jaxtyping.config.update("jaxtyping_disable", False))
+    good = {"N": np.int64(1), "M": 1, "res": 2}
+    with pytest.raises(SourceError, match=f"{name} must be a whole number of at least 1; got"):
+        configure(**(good | {name: number}), lim=3.0, key=jr.key(0))  # type: ignore[arg-type]
 
 
 @given(

@@ -6,8 +6,11 @@ from functools import lru_cache
 import numpy as np
 from jaxtyping import Float, Float32, Float64, Int
 
+from hypermagnetics.arrays import Numbers
+from hypermagnetics.errors import HypermagneticsError
+from hypermagnetics.metrics.arguments import group_codes, relative_errors, values_of
 from hypermagnetics.metrics.histograms import Bins
-from hypermagnetics.metrics.order_statistics import Codes, Relative, quantiles
+from hypermagnetics.metrics.order_statistics import quantiles
 
 Interval = tuple[float, float]
 """The ends of a 95 % bootstrap interval over samples."""
@@ -20,7 +23,9 @@ _KEPT_SAMPLES = 1 << 14
 """Largest number of samples whose resamples are cached for reuse, in 64 MiB."""
 
 
-def median_intervals(relative: Relative, codes: Codes, num_groups: int) -> list[Interval | None]:
+def median_intervals(
+    relative: Numbers, codes: np.ndarray, num_groups: int
+) -> list[Interval | None]:
     """95 % bootstrap intervals of the median of each group, samples being drawn with replacement.
 
     Args:
@@ -43,7 +48,7 @@ def median_intervals(relative: Relative, codes: Codes, num_groups: int) -> list[
 
 
 def resampled_medians(
-    relative: Relative, codes: Codes, num_groups: int
+    relative: Numbers, codes: np.ndarray, num_groups: int
 ) -> Float64[np.ndarray, "groups resamples"]:
     """Medians over all points of a group in the samples that each of 1000 resamples draws.
 
@@ -77,9 +82,7 @@ def ratio_interval(
     return interval(resampled_ratios(numerator, denominator)) if len(numerator) > 1 else None
 
 
-def resampled_ratios(
-    numerator: Float[np.ndarray, " samples"], denominator: Float[np.ndarray, " samples"]
-) -> Float64[np.ndarray, " resamples"]:
+def resampled_ratios(numerator: Numbers, denominator: Numbers) -> Float64[np.ndarray, " resamples"]:
     """sqrt(sum of numerators / sum of denominators) in each of the resamples; see `ratio_interval`.
 
     Args:
@@ -88,7 +91,17 @@ def resampled_ratios(
 
     Returns:
         The ratios; NaN where the denominators are all zero.
+
+    Raises:
+        HypermagneticsError: If the two are not as many real numbers.
     """
+    numerator = values_of(numerator, "The numerator", dims=(1,))
+    denominator = values_of(denominator, "The denominator", dims=(1,))
+    if numerator.shape != denominator.shape or not numerator.size:
+        raise HypermagneticsError(
+            f"Numerators and denominators must be as many, at least one; got {numerator.size} and "
+            f"{denominator.size} (metrics.resampled_ratios). Give one of each for every sample."
+        )
     finite = np.isfinite(numerator)
     columns = np.stack([np.where(finite, numerator, 0), denominator, ~finite], axis=1)
     sums = np.zeros((RESAMPLES, 3))
@@ -99,9 +112,10 @@ def resampled_ratios(
     return np.where((infinite > 0) & (below > 0), np.inf, np.sqrt(ratio))
 
 
-def interval(values: Float64[np.ndarray, " resamples"]) -> Interval | None:
+def interval(values: Numbers) -> Interval | None:
     """Interval of the central 95 % of the resamples; None if all are undefined."""
-    defined = values[~np.isnan(values)]  # a resample may have drawn no sample with a value
+    array = values_of(values, "Values of resamples", dims=(1,))
+    defined = array[~np.isnan(array)]  # a resample may have drawn no sample with a value
     if not defined.size:
         return None
     low, high = quantiles(defined, _ENDS)
@@ -156,9 +170,11 @@ def _times_drawn(
 
 
 def _resampled(
-    relative: Relative, codes: Codes, num_groups: int
+    relative: Numbers, codes: np.ndarray, num_groups: int
 ) -> tuple[Float64[np.ndarray, "groups resamples"], Int[np.ndarray, " groups"]]:
     """`resampled_medians`, and the number of samples with a value in each group."""
+    relative = relative_errors(relative)
+    codes = group_codes(codes, relative.shape)
     bins = Bins.of(relative, codes, num_groups)
     counts = np.zeros((RESAMPLES, bins.num_bins))
     num_samples = np.zeros(num_groups, np.int64)

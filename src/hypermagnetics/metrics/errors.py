@@ -5,7 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Float32, Int
 
+from hypermagnetics.arrays import Numbers
 from hypermagnetics.errors import HypermagneticsError, LabelError
+from hypermagnetics.metrics.arguments import values_of
 
 
 @dataclass(frozen=True)
@@ -27,9 +29,7 @@ class Errors:
         return root_of_ratio(self.squared_error, self.squared_truth)
 
 
-def measure(
-    predicted: Float[np.ndarray, "..."], truth: Float[np.ndarray, "samples points *axis"]
-) -> Errors:
+def measure(predicted: Numbers, truth: Numbers) -> Errors:
     """Compare predictions with the truth, point by point.
 
     Args:
@@ -40,9 +40,11 @@ def measure(
         The errors, computed in float64.
 
     Raises:
-        HypermagneticsError: If the shapes differ.
+        HypermagneticsError: If the shapes differ, or one is no array of real numbers.
         LabelError: If the truth is not finite.
     """
+    predicted = values_of(predicted, "The prediction", dims=(2, 3))
+    truth = values_of(truth, "The truth", dims=(2, 3))
     if predicted.shape != truth.shape:
         raise HypermagneticsError(
             f"The prediction must have the shape of the truth, {truth.shape}; got "

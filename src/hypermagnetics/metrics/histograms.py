@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Float32, Float64, Int, Int32
 
-from hypermagnetics.metrics.order_statistics import Codes, Relative
+from hypermagnetics.metrics.arguments import Codes, Relative
 
 _MAX_VALUES = 1 << 18
 """Largest number of values that the bins are made from."""

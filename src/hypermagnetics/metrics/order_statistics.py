@@ -4,18 +4,24 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64, Int, Integer
+from jaxtyping import Float, Float64, Int
+
+from hypermagnetics.arrays import Numbers
+from hypermagnetics.errors import HypermagneticsError
+from hypermagnetics.metrics.arguments import (
+    Codes,
+    Relative,
+    group_codes,
+    probabilities_of,
+    relative_errors,
+    values_of,
+)
 
 _VALUES_PER_STEP = 1 << 20
 _HALF = 1 << 16
 """Number of values of 16 bits, one half of a float32."""
 _INFINITY = 0x7F80
 """The upper half of infinity; that of a NaN is larger."""
-
-Relative = Float32[np.ndarray, "samples points"]
-"""Relative errors: infinite where the prediction is not finite, NaN where the truth is zero."""
-Codes = Integer[np.ndarray, "samples points"] | Integer[np.ndarray, "samples 1"]
-"""The group of each point, or of all points of a sample."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,7 @@ def steps(values: np.ndarray) -> Iterator[slice]:
 
 
 def grouped_quantiles(
-    relative: Relative, codes: Codes, num_groups: int, probabilities: Sequence[float]
+    relative: Numbers, codes: np.ndarray, num_groups: int, probabilities: Sequence[float]
 ) -> GroupedQuantiles:
     """Exact quantiles of each group, as `quantiles` gives them, reading the values twice.
 
@@ -53,7 +59,12 @@ def grouped_quantiles(
 
     Returns:
         The quantiles.
+
+    Raises:
+        HypermagneticsError: If an argument is no such array.
     """
+    relative = relative_errors(relative)
+    codes, places = group_codes(codes, relative.shape), probabilities_of(probabilities)
     upper = np.zeros((num_groups, _HALF), np.int64)
     for keys, _ in _halves(relative, codes, num_groups):
         upper += np.bincount(keys, minlength=upper.size).reshape(upper.shape)
@@ -61,7 +72,7 @@ def grouped_quantiles(
     upper[:, _INFINITY + 1 :] = 0
     count = upper.sum(axis=1)
     # Order statistics next to each quantile, and how far the quantile is from the lower one.
-    place = np.maximum(count - 1, 0)[:, None] * np.asarray(probabilities, np.float64)
+    place = np.maximum(count - 1, 0)[:, None] * places
     below = np.floor(place).astype(np.int64)
     ranks = np.stack([below, np.minimum(below + 1, np.maximum(count - 1, 0)[:, None])])
     low, high = _order_statistics(relative, codes, upper, ranks)
@@ -71,7 +82,7 @@ def grouped_quantiles(
 
 
 def quantiles(
-    values: Float[np.ndarray, " values"], probabilities: Sequence[float] | np.ndarray
+    values: Numbers, probabilities: Sequence[float] | np.ndarray
 ) -> Float[np.ndarray, " probabilities"]:
     """Quantiles, linear between order statistics, of numbers that may be infinite.
 
@@ -84,19 +95,28 @@ def quantiles(
 
     Returns:
         The quantiles in float64; NaN if there are no values.
+
+    Raises:
+        HypermagneticsError: If an argument is no such array, or a value is NaN.
     """
-    if not values.size:
-        return np.full(len(probabilities), np.nan)
-    place = np.asarray(probabilities, np.float64) * (values.size - 1)
+    array, places = values_of(values, "Values", dims=(1,)), probabilities_of(probabilities)
+    if not array.size:
+        return np.full(len(places), np.nan)
+    if np.isnan(array).any():
+        raise HypermagneticsError(
+            f"Values must not be NaN, which has no order; got {np.isnan(array).sum()} of "
+            f"{array.size} (metrics.quantiles). Leave them out."
+        )
+    place = places * (array.size - 1)
     below = np.floor(place).astype(np.int64)
-    ordered = np.sort(values)
+    ordered = np.sort(array)
     low = ordered[below].astype(np.float64)
-    high = ordered[np.minimum(below + 1, values.size - 1)].astype(np.float64)
+    high = ordered[np.minimum(below + 1, array.size - 1)].astype(np.float64)
     return _between(low, high, place - below)
 
 
 def row_quantiles(
-    relative: Relative, probabilities: Sequence[float]
+    relative: Numbers, probabilities: Sequence[float]
 ) -> Float64[np.ndarray, "samples probabilities"]:
     """Quantiles of each sample, over the points that have a relative error.
 
@@ -106,12 +126,16 @@ def row_quantiles(
 
     Returns:
         As `quantiles` for each sample; NaN where no point has a relative error.
+
+    Raises:
+        HypermagneticsError: If an argument is no such array.
     """
-    found = np.empty((len(relative), len(probabilities)))
+    relative, places = relative_errors(relative), probabilities_of(probabilities)
+    found = np.empty((len(relative), len(places)))
     for part in steps(relative):
         ordered = np.sort(relative[part], axis=1)  # NaN comes last
         count = np.count_nonzero(~np.isnan(ordered), axis=1)[:, None]
-        place = np.maximum(count - 1, 0) * np.asarray(probabilities, np.float64)
+        place = np.maximum(count - 1, 0) * places
         below = np.floor(place).astype(np.int64)
         above = np.minimum(below + 1, np.maximum(count - 1, 0))
         low, high = (

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Integer
 
+from hypermagnetics.arrays import Numbers
+from hypermagnetics.errors import HypermagneticsError
 from hypermagnetics.metrics.bootstrap import Interval, median_intervals, ratio_interval
 from hypermagnetics.metrics.errors import Errors, root_of_ratio
-from hypermagnetics.metrics.order_statistics import Codes, Relative, grouped_quantiles, quantiles
+from hypermagnetics.metrics.order_statistics import grouped_quantiles, quantiles
 
 _PROBABILITIES = (0.5, 0.9, 0.99)
 
@@ -69,6 +71,12 @@ def grouped_scores(
     Returns:
         The metrics of each group, as fractions.
     """
+    groups = np.asarray(groups)
+    if groups.shape != errors.relative.shape[:1]:
+        raise HypermagneticsError(
+            f"Groups must be one code for each of {len(errors.relative)} samples; got shape "
+            f"{groups.shape} (metrics.grouped_scores). Give the group of each sample."
+        )
     points = grouped_point_quantiles(errors.relative, groups[:, None], num_groups)
     sample_l2 = errors.sample_relative_l2()
     values = sample_l2.astype(np.float32)[:, None]
@@ -80,7 +88,7 @@ def grouped_scores(
 
 
 def grouped_point_quantiles(
-    relative: Relative, codes: Codes, num_groups: int
+    relative: Numbers, codes: np.ndarray, num_groups: int
 ) -> tuple[Quantiles, ...]:
     """The quantiles of each group of points, with their intervals.
 

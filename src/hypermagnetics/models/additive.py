@@ -110,7 +110,8 @@ def sum_over_sources(
     moment, position, shape = rows
     if moment_as == "factor":
         made = hypernetwork(position, shape)
-        return jnp.einsum("sc,sck->k", moment, made.reshape(*moment.shape, -1))
+        vectors = made.reshape(*moment.shape, made.shape[-1] // moment.shape[-1])
+        return jnp.einsum("sc,sck->k", moment, vectors)
     made = hypernetwork(position, jnp.concatenate([moment, shape], axis=-1))
     is_source = source_rows(moment, moment.shape[-1])[..., None]
     return jnp.sum(jnp.where(is_source, made, 0), axis=0)

@@ -26,7 +26,8 @@ from hypermagnetics.models.inputs import ModelInputs, NetworkInputs, read_rows
 from hypermagnetics.models.mlp import FourierMLP, Layer
 from hypermagnetics.models.orthonormal import orthonormal_columns
 from hypermagnetics.shapes import AnyKey, Points, SourceTable
-from hypermagnetics.sources import SourceColumns, block_superposition
+from hypermagnetics.sources import SourceColumns
+from hypermagnetics.sources.superposition import block_sum
 
 _Count = Annotated[int, Field(ge=1, le=2**20)]
 _AT_ONCE = 1000
@@ -136,7 +137,7 @@ def _projected(
     tested: Float[Array, "points basis"],
 ) -> Float[Array, "sources basis"]:
     each = jnp.ones(len(sources), jnp.int32)
-    potential, _ = block_superposition(columns, sources[:, None], each, points)
+    potential, _ = block_sum(columns, sources[:, None], each, points)
     coordinates: Float[Array, "sources basis"] = potential.astype(tested.dtype) @ tested
     return coordinates
 

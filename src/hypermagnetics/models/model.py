@@ -2,22 +2,24 @@
 
 import abc
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, PyTree
+from jaxtyping import Array, PyTree
 
+from hypermagnetics.arrays import Numbers, real_array
 from hypermagnetics.config import Config
 from hypermagnetics.errors import ExtensionError, SourceError
+from hypermagnetics.few_sizes import filled, first_rows
+from hypermagnetics.methods import WithMethods
 from hypermagnetics.models.inputs import ModelInputs
 from hypermagnetics.models.near_part import NearPart
 from hypermagnetics.models.normalisation import in_own_unit, physical
-from hypermagnetics.models.ranges import checked_arguments
+from hypermagnetics.models.ranges import checked_arguments, checked_block
 from hypermagnetics.models.steps import over_points, summed_over_sources
 from hypermagnetics.shapes import (
     AnyKey,
@@ -30,6 +32,7 @@ from hypermagnetics.shapes import (
 )
 from hypermagnetics.shapes import Field as FieldValues
 from hypermagnetics.sources import magnetisation
+from hypermagnetics.sources.arguments import jax_arrays
 from hypermagnetics.sources.checks import refuse_bad_rows
 from hypermagnetics.table import LENGTHS, source_rows
 
@@ -45,7 +48,7 @@ _GONE = ("targets", "count_near", "learned_rank", "linear_in_weights")
 _Model = TypeVar("_Model", bound="Model")
 
 
-class Model(eqx.Module):
+class Model(WithMethods):
     """Potential and field of a configuration at any points.
 
     A hypernetwork reads the sources and writes weights, summed over the sources; a function of
@@ -57,6 +60,14 @@ class Model(eqx.Module):
 
     config: eqx.AbstractVar[Config]
     inputs: eqx.AbstractVar[ModelInputs]
+
+    def __hash__(self) -> int:
+        """By identity, as of `Method`; `equinox.tree_equal` compares parameters."""
+        return id(self)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both are the same object."""
+        return self is other
 
     def __init_subclass__(cls) -> None:
         """Refuse a class that overrides members reserved for Model.
@@ -140,14 +151,13 @@ class Model(eqx.Module):
         )(sources)
         return values
 
-    def learned_block(
-        self, sources: SourceTables, points: Points
-    ) -> tuple[BlockPotential, BlockField]:
+    def learned_block(self, sources: Numbers, points: Numbers) -> tuple[BlockPotential, BlockField]:
         """Learned part of a block, without `near`: physical values, as of `block`."""
-        tables, units = jax.vmap(partial(in_own_unit, self.inputs))(sources)
-        return physical(self.inputs, units, *self.evaluate_block(tables, points))
+        rows, at = checked_block(self.inputs, sources, points)
+        tables, units = jax.vmap(partial(in_own_unit, self.inputs))(rows)
+        return physical(self.inputs, units, *self.evaluate_block(tables, at))
 
-    def block(self, sources: SourceTables, points: Points) -> tuple[BlockPotential, BlockField]:
+    def block(self, sources: Numbers, points: Numbers) -> tuple[BlockPotential, BlockField]:
         """Potential and field of samples that share their points.
 
         Args:
@@ -156,19 +166,22 @@ class Model(eqx.Module):
 
         Returns:
             Potential [A] and field [A/m].
+
+        Raises:
+            SourceError: As `potential`.
         """
         potential, field = self.learned_block(sources, points)
         if self.near is None:
             return potential, field
-        exact = self.near.block(sources, points)
+        exact = self.near.block(*jax_arrays(sources=sources, points=points))
         return potential + exact[0], field + exact[1]
 
     def errors(
         self,
-        sources: SourceTables,
-        points: Points,
-        potential: BlockPotential,
-        field: BlockField,
+        sources: Numbers,
+        points: Numbers,
+        potential: Numbers,
+        field: Numbers,
     ) -> tuple[BlockPotential, BlockField]:
         """Residuals minimised in training: the learned part of a block minus its targets.
 
@@ -182,9 +195,10 @@ class Model(eqx.Module):
             Errors of potential [A] and field [A/m].
         """
         learned = self.learned_block(sources, points)
-        true = potential, field
+        arguments = jax_arrays(sources=sources, points=points, potential=potential, field=field)
+        true = arguments[2:]
         if self.near is not None:
-            true = self.near.targets(sources, points, potential, field)
+            true = self.near.targets(*arguments)
         return learned[0] - true[0], learned[1] - true[1]
 
     def fitted(self: _Model, sources: SourceTable, points: Points, key: AnyKey) -> _Model:
@@ -200,36 +214,38 @@ class Model(eqx.Module):
         """
         return self
 
-    def potential(self, sources: SourceTable, points: Points) -> Potential:
+    def potential(self, sources: Numbers, points: Numbers) -> Potential:
         """Potential of one configuration.
 
         Time grows with sources plus points, and with the pairs that `near` takes; memory stays
         bounded for any number of them. `jax.vmap` serves many configurations; samples that share
-        their points are faster through `block`. A model is no argument that `jax.jit` can hash:
-        `jax.jit(lambda sources, points: model.potential(sources, points))` and
-        `equinox.filter_jit(model.potential)` work, `jax.jit(model.potential)` does not.
+        their points are faster through `block`. `jax.jit(model.potential)` makes the parameters
+        constants of the compiled program; `equinox.filter_jit(model.potential)` passes them, so
+        that one program serves all. Called with values, points and sources are filled up to one of
+        few sizes, at most a quarter more, so that few programs are compiled.
 
         Args:
             sources: Rows [moment, position, ...] with the columns of `inputs`, in [A m²], in two
-                dimensions [A m], and [m].
-            points: Points of evaluation [m].
+                dimensions [A m], and [m]; rows of zero moment are padding. Any array of numbers;
+                JAX rounds it to float32 unless it is set to float64.
+            points: Points of evaluation [m], likewise.
 
         Returns:
             Potential [A] at each point.
 
         Raises:
-            SourceError: If sources or points have another number of columns than the model reads.
+            SourceError: If sources or points have another number of columns than the model reads,
+                or a row is no source, see `superposition`. Inside a transformation of JAX, as under
+                `jit`, such a row makes all values NaN instead.
         """
-        checked = checked_arguments(self.inputs, self.limited_columns, sources, points)
-        capacity = None if self.near is None else self.near.count(*checked)
-        potential: Potential = potential_at(self, *checked, capacity)
+        potential: Potential = self._of_few_sizes(potential_at, sources, points)
         return potential
 
-    def __call__(self, sources: SourceTable, points: Points) -> Potential:
+    def __call__(self, sources: Numbers, points: Numbers) -> Potential:
         """The potential; see `potential`."""
         return self.potential(sources, points)
 
-    def field(self, sources: SourceTable, points: Points) -> FieldValues:
+    def field(self, sources: Numbers, points: Numbers) -> FieldValues:
         """Field H = -grad phi of one configuration, the exact gradient of the model's potential.
 
         Args:
@@ -240,14 +256,12 @@ class Model(eqx.Module):
             Field [A/m] at each point.
 
         Raises:
-            SourceError: If sources or points have another number of columns than the model reads.
+            SourceError: As `potential`.
         """
-        checked = checked_arguments(self.inputs, self.limited_columns, sources, points)
-        capacity = None if self.near is None else self.near.count(*checked)
-        field: FieldValues = field_at(self, *checked, capacity)
+        field: FieldValues = self._of_few_sizes(field_at, sources, points)
         return field
 
-    def flux_density(self, sources: SourceTable, points: Points) -> FieldValues:
+    def flux_density(self, sources: Numbers, points: Numbers) -> FieldValues:
         """Flux density B = mu_0 (H + M), with the exact magnetisation M inside the bodies.
 
         Args:
@@ -258,15 +272,12 @@ class Model(eqx.Module):
             Flux density [T] at each point.
 
         Raises:
-            SourceError: As `field`.
+            SourceError: As `potential`.
         """
-        columns = self.inputs.columns
-        field = self.field(sources, points)
-        inside = magnetisation(columns, jnp.asarray(sources), jnp.asarray(points))
-        total: FieldValues = MU_0 * (field + inside)
-        return total
+        flux_density: FieldValues = self._of_few_sizes(flux_density_at, sources, points)
+        return flux_density
 
-    def plot(self, sources: ArrayLike | Sequence[Sequence[float | int]]) -> Any:
+    def plot(self, sources: Numbers) -> Any:
         """Draw exact and predicted potential of one configuration, and their difference.
 
         Args:
@@ -283,7 +294,7 @@ class Model(eqx.Module):
         from hypermagnetics.pictures.picture import picture_of  # with matplotlib
 
         columns, trained = self.inputs.columns, self.inputs.trained
-        table = np.asarray(sources, np.float32)
+        table = np.asarray(real_array(sources, "Sources"), np.float32)
         if table.ndim == 2 and table.shape[1] == columns.size:
             table = table[source_rows(table, columns.dim)]
         refuse_bad_rows(columns, table)
@@ -294,6 +305,17 @@ class Model(eqx.Module):
             )
         box = None if trained is None else np.array(trained.points).T
         return picture_of(self, columns, table, box)
+
+    def _of_few_sizes(
+        self, values_at: Callable[..., Array], sources: SourceTable, points: Points
+    ) -> Array:
+        """Values at points, by programs for few numbers of sources and of points."""
+        table, at = checked_arguments(self.inputs, self.limited_columns, sources, points)
+        filled_table, filled_points = filled(table, at, self)
+        near = self.near
+        capacity = None if near is None else near.count(filled_table, filled_points)
+        values = values_at(self, filled_table, filled_points, capacity)
+        return first_rows(values, len(at))
 
 
 @eqx.filter_jit
@@ -318,6 +340,16 @@ def field_at(
     if model.near is None:
         return smooth
     return smooth + model.near.values(sources, points, capacity)[1]
+
+
+@eqx.filter_jit
+def flux_density_at(
+    model: Model, sources: SourceTable, points: Points, capacity: int | None
+) -> FieldValues:
+    """Flux density [T] of checked arguments; see `Model.flux_density` and `NearPart`."""
+    field = field_at(model, sources, points, capacity)
+    total: FieldValues = MU_0 * (field + magnetisation(model.inputs.columns, sources, points))
+    return total
 
 
 def _learned(

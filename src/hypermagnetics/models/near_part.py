@@ -2,9 +2,9 @@
 
 import abc
 
-import equinox as eqx
 import jax
 
+from hypermagnetics.methods import WithMethods
 from hypermagnetics.shapes import (
     BlockField,
     BlockPotential,
@@ -16,7 +16,7 @@ from hypermagnetics.shapes import (
 from hypermagnetics.shapes import Field as FieldValues
 
 
-class NearPart(eqx.Module):
+class NearPart(WithMethods):
     """Part of a model that is added to the learned values; it has no parameters.
 
     Sizes and rotations of bodies enter a model with a near part through it, so that the range of

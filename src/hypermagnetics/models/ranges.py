@@ -5,12 +5,16 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
-from hypermagnetics.errors import HypermagneticsWarning, SourceError
+from hypermagnetics.arrays import Numbers
+from hypermagnetics.errors import HypermagneticsWarning
+from hypermagnetics.few_sizes import placed
 from hypermagnetics.models.inputs import ModelInputs
-from hypermagnetics.shapes import Points, SourceTable
+from hypermagnetics.shapes import Points, SourceTable, SourceTables
+from hypermagnetics.sources.arguments import jax_arrays
+from hypermagnetics.sources.checks import marked, refuse_bad_points, refuse_bad_tables
 from hypermagnetics.table import source_rows
 
 _TOLERANCE = 1e-3
@@ -63,9 +67,9 @@ def known_ranges(inputs: ModelInputs, columns: tuple[str, ...]) -> list[KnownRan
 
 
 def checked_arguments(
-    inputs: ModelInputs, columns: tuple[str, ...], sources: SourceTable, points: Points
+    inputs: ModelInputs, columns: tuple[str, ...], sources: Numbers, points: Numbers
 ) -> tuple[SourceTable, Points]:
-    """Check the arguments, as arrays of the right shape; warn of values known to be out of range.
+    """Check the arguments, as arrays of JAX; warn of values known to be out of range.
 
     Args:
         inputs: Inputs of the model, with its ranges.
@@ -74,25 +78,47 @@ def checked_arguments(
         points: Points of evaluation [m].
 
     Returns:
+        The two as arrays of JAX. Inside a transformation of JAX, as under `jit`, a row that is no
+        source and has a moment is NaN there, and so are the values of every model.
+
+    Raises:
+        SourceError: If one has another number of columns than the model reads, or is no array of
+            real numbers, or a row with a moment is no source.
+    """
+    table, at = jax_arrays(sources=sources, points=points)
+    refuse_bad_tables(inputs.columns, table)
+    refuse_bad_points(at, inputs.dim)
+    warn_out_of_range(inputs, columns, table, at)
+    return _some_rows(marked(inputs.columns, table)), at
+
+
+def checked_block(
+    inputs: ModelInputs, sources: Numbers, points: Numbers
+) -> tuple[SourceTables, Points]:
+    """Check the arguments of a block, as `checked_arguments` does, without a look at ranges.
+
+    Args:
+        inputs: Inputs of the model.
+        sources: Source tables of samples that share their points.
+        points: Points of evaluation [m].
+
+    Returns:
         The two as arrays of JAX.
 
     Raises:
-        SourceError: If one has another number of columns than the model reads.
+        SourceError: As `checked_arguments`.
     """
-    sources, points = jnp.asarray(sources), jnp.asarray(points)
-    table = inputs.columns
-    if sources.ndim != 2 or sources.shape[1] != table.size:
-        raise SourceError(
-            f"A source table must have {table.size} columns ({', '.join(table.names)}); got an "
-            f"array of shape {sources.shape}. Give one row for each source."
-        )
-    if points.ndim != 2 or points.shape[1] != inputs.dim:
-        raise SourceError(
-            f"Points must be an array of (points, {inputs.dim}); got one of shape {points.shape}. "
-            "Give one row for each point."
-        )
-    warn_out_of_range(inputs, columns, sources, points)
-    return sources, points
+    tables, at = jax_arrays(sources=sources, points=points)
+    refuse_bad_tables(inputs.columns, tables, ("sample", "source"))
+    refuse_bad_points(at, inputs.dim)
+    return _some_rows(marked(inputs.columns, tables)), at
+
+
+def _some_rows(tables: Array) -> Array:
+    """The tables; one row of padding if they have none, so that models need not think of that."""
+    if tables.shape[-2] == 0:
+        return placed(np.zeros((*tables.shape[:-2], 1, tables.shape[-1]), tables.dtype))
+    return tables
 
 
 def warn_out_of_range(
@@ -113,7 +139,7 @@ def warn_out_of_range(
         values = points if known.kind.endswith("points") else sources
         if isinstance(values, jax.core.Tracer):
             continue
-        rows = np.asarray(values)
+        rows = jax.device_get(values)
         if values is sources:
             rows = rows[source_rows(rows, inputs.dim)]
         if _leave(rows[:, list(known.indices)], known.bounds):

@@ -29,6 +29,7 @@ from hypermagnetics.errors import (
     SourceError,
 )
 from hypermagnetics.files import FileKind, atomic_file
+from hypermagnetics.jax_setup import fixed_settings
 from hypermagnetics.models.inputs import (
     ModelInputs,
     MomentUnit,
@@ -160,7 +161,7 @@ def load(path: str | Path, *, user_model: type[Model] | None = None) -> Model:
             another class than the given one.
         ExtensionError: If the given class does not take the settings in the file.
     """
-    with open_tree(Path(path), "hypermagnetics model") as (header, arrays):
+    with open_tree(Path(path), "hypermagnetics model") as (header, arrays), fixed_settings():
         if header.version == OLD_VERSION:
             warnings.warn(old_form(Path(path)), OldFormWarning, stacklevel=2)
         return read_leaves(arrays, model_template(header, Path(path), user_model), Path(path))

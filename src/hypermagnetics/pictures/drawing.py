@@ -11,7 +11,8 @@ from jaxtyping import Float, Float64
 from hypermagnetics.data import Block, Split
 from hypermagnetics.pictures.outlines import bodies_in_plane
 from hypermagnetics.shapes import BlockField, BlockPotential, Points, SourceTables
-from hypermagnetics.sources import SourceColumns, block_superposition, body_size
+from hypermagnetics.sources import SourceColumns, body_size
+from hypermagnetics.sources.superposition import block_sum
 
 RESOLUTION = 128
 DIPOLE_SIZE = 0.05
@@ -171,7 +172,7 @@ def draw_plane(
     """
     sources = block.sources[0, : block.num_sources[0]]
     tables = (equally_long(block.sources), block.num_sources, plane.points)
-    true_potential, true_field = block_superposition(columns, *map(jnp.asarray, tables))
+    true_potential, true_field = block_sum(columns, *map(jnp.asarray, tables))
     right, up = plane.axes
     dipole_size = DIPOLE_SIZE * float(right[-1] - right[0])
     outlines, arrows = bodies_in_plane(columns, sources, plane.height, dipole_size, plane.across)

@@ -6,32 +6,33 @@ from typing import ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Float
+from jaxtyping import Array, Float
 
+from hypermagnetics.arrays import Numbers
 from hypermagnetics.errors import SourceError
-from hypermagnetics.shapes import Field, Points, Potential, SourceTable
+from hypermagnetics.few_sizes import placed
+from hypermagnetics.methods import WithMethods
+from hypermagnetics.shapes import Field, Potential, SourceTable
+from hypermagnetics.sources.arguments import common_type, float_arrays, widest
 from hypermagnetics.sources.checks import refuse_bad_rows
 from hypermagnetics.sources.superposition import superposition
 from hypermagnetics.table import BODIES, DIMENSIONS, SHAPES, BodyName, SourceColumns
 
-Numbers = ArrayLike | Sequence[float | int]
-"""A number, or one for each component."""
+
+def _reals(**values: Numbers) -> tuple[Float[Array, "..."], ...]:
+    """The values as arrays of one float type, the widest of the arrays; else the default."""
+    arrays = float_arrays(**values)
+    with widest(*arrays):
+        dtype = common_type(*arrays)
+        return tuple(placed(array.astype(dtype)) for array in arrays)
 
 
-def _reals(*values: Numbers) -> tuple[Float[Array, "..."], ...]:
-    """The values as arrays of one float type: that of the arrays among them, or the default."""
-    types = [value.dtype for value in values if hasattr(value, "dtype")]
-    dtype = jnp.result_type(*types) if types else jnp.result_type(float)
-    if not jnp.issubdtype(dtype, jnp.floating):
-        dtype = jnp.result_type(float)
-    return tuple(jnp.asarray(value, dtype) for value in values)
-
-
-class Body(eqx.Module):
+class Body(WithMethods):
     """A uniformly magnetised body, computed as a source table with this one row.
 
     A body is a pytree: `jax.grad` of a function of it gives the derivatives with respect to
-    moment, position, size and rotation.
+    moment, position, size and rotation. Made of float64 arrays of numpy it keeps float64, also
+    where JAX is not set to it, and so do its values; see `superposition`.
     """
 
     name: eqx.AbstractClassVar[BodyName]
@@ -65,7 +66,7 @@ class Body(eqx.Module):
                 f"A {self.name} must have {', '.join(SHAPES[self.name])}; got {got} "
                 "numbers. Give one number for each."
             )
-        refuse_bad_rows(self.columns, self.row[None])
+        refuse_bad_rows(self.columns, self._table())
 
     @property
     def columns(self) -> SourceColumns:
@@ -76,9 +77,15 @@ class Body(eqx.Module):
     def row(self) -> Float[Array, " columns"]:
         """The body as the row of a source table."""
         parts = (self.moment, self.position, *self.shape())
-        return jnp.concatenate([jnp.ravel(part) for part in parts])
+        with widest(*parts):
+            return jnp.concatenate([jnp.ravel(part) for part in parts])
 
-    def potential(self, points: Points | ArrayLike) -> Potential:
+    def _table(self) -> SourceTable:
+        row = self.row
+        with widest(row):
+            return row[None]
+
+    def potential(self, points: Numbers) -> Potential:
         """Magnetic scalar potential.
 
         Args:
@@ -90,9 +97,9 @@ class Body(eqx.Module):
         Raises:
             SourceError: If the points are of another dimension.
         """
-        return superposition(self.columns, self.row[None], *_reals(points))[0]
+        return superposition(self.columns, self._table(), points)[0]
 
-    def field(self, points: Points | ArrayLike) -> Field:
+    def field(self, points: Numbers) -> Field:
         """Field H = -grad phi; inside the body the demagnetising field.
 
         Args:
@@ -104,7 +111,7 @@ class Body(eqx.Module):
         Raises:
             SourceError: If the points are of another dimension.
         """
-        return superposition(self.columns, self.row[None], *_reals(points))[1]
+        return superposition(self.columns, self._table(), points)[1]
 
 
 class Dipole(Body):
@@ -116,7 +123,7 @@ class Dipole(Body):
 
     def __init__(self, moment: Numbers, position: Numbers) -> None:
         """Take moment [A m²], in two dimensions [A m], and position [m]."""
-        self.moment, self.position = _reals(moment, position)
+        self.moment, self.position = _reals(moment=moment, position=position)
 
     def shape(self) -> tuple[Float[Array, "..."], ...]:
         """Empty: a point has no sizes and no rotation."""
@@ -133,7 +140,9 @@ class Disc(Body):
 
     def __init__(self, moment: Numbers, position: Numbers, radius: Numbers) -> None:
         """Take moment [A m], position [m] and radius [m]."""
-        self.moment, self.position, self.radius = _reals(moment, position, radius)
+        self.moment, self.position, self.radius = _reals(
+            moment=moment, position=position, radius=radius
+        )
 
     def shape(self) -> tuple[Float[Array, "..."], ...]:
         """Radius."""
@@ -150,7 +159,9 @@ class Sphere(Body):
 
     def __init__(self, moment: Numbers, position: Numbers, radius: Numbers) -> None:
         """Take moment [A m²], position [m] and radius [m]."""
-        self.moment, self.position, self.radius = _reals(moment, position, radius)
+        self.moment, self.position, self.radius = _reals(
+            moment=moment, position=position, radius=radius
+        )
 
     def shape(self) -> tuple[Float[Array, "..."], ...]:
         """Radius."""
@@ -170,7 +181,7 @@ class Rectangle(Body):
         self, moment: Numbers, position: Numbers, dimension: Numbers, angle: Numbers = 0.0
     ) -> None:
         """Take moment [A m], position [m], full sides [m] and counterclockwise rotation [rad]."""
-        values = _reals(moment, position, dimension, angle)
+        values = _reals(moment=moment, position=position, dimension=dimension, angle=angle)
         self.moment, self.position, self.dimension, self.angle = values
 
     def shape(self) -> tuple[Float[Array, "..."], ...]:
@@ -195,7 +206,7 @@ class Cuboid(Body):
         rotation: Numbers = (1.0, 0.0, 0.0, 0.0),
     ) -> None:
         """Take moment [A m²], position [m], full sides [m] and unit quaternion (w, x, y, z)."""
-        values = _reals(moment, position, dimension, rotation)
+        values = _reals(moment=moment, position=position, dimension=dimension, rotation=rotation)
         self.moment, self.position, self.dimension, self.rotation = values
 
     def shape(self) -> tuple[Float[Array, "..."], ...]:
@@ -230,9 +241,12 @@ def source_table(bodies: Sequence[Body]) -> tuple[SourceColumns, SourceTable]:
     names = tuple(name for name in BODIES if any(body.name == name for body in bodies))
     varying = {shape for name in names for shape in SHAPES[name]}
     columns = SourceColumns.of(*names, dim=dims.pop(), varying=varying)
-    rows = []
-    for body in bodies:
-        found = dict(zip(body.columns.names, body.row, strict=True))
-        found["body"] = jnp.asarray(float(BODIES.index(body.name)))
-        rows.append(jnp.stack([jnp.asarray(found.get(name, 0.0)) for name in columns.names]))
-    return columns, jnp.stack(rows)
+    of_bodies, rows = [body.row for body in bodies], []
+    with widest(*of_bodies):
+        dtype = common_type(*of_bodies)
+        for body, row in zip(bodies, of_bodies, strict=True):
+            found = dict(zip(body.columns.names, row.astype(dtype), strict=True))
+            found["body"] = jnp.asarray(BODIES.index(body.name), dtype)
+            zero = jnp.zeros((), dtype)
+            rows.append(jnp.stack([found.get(name, zero) for name in columns.names]))
+        return columns, jnp.stack(rows)

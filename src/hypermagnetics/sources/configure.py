@@ -7,10 +7,11 @@ import jax.random as jr
 import numpy as np
 from jaxtyping import Array, Float
 
+from hypermagnetics.arrays import whole_number
 from hypermagnetics.grids import regular_grid
 from hypermagnetics.shapes import AnyKey
 from hypermagnetics.sources.distributions import Normal
-from hypermagnetics.sources.superposition import block_superposition
+from hypermagnetics.sources.superposition import block_sum
 from hypermagnetics.table import SourceColumns
 
 _SMALLEST = 2.0**-24
@@ -57,7 +58,7 @@ def configure(
         Sources, grid, potential and field, in the default float type of JAX.
 
     Raises:
-        SourceError: If the radius does not go with the body.
+        SourceError: If a number is not whole or below 1, or the radius does not go with the body.
 
     Examples:
         >>> import jax.random as jr
@@ -65,12 +66,13 @@ def configure(
         >>> configuration["field"].shape
         (500, 1024, 2)
     """
+    num_samples, num_sources = whole_number(N, "N", 1), whole_number(M, "M", 1)
     columns = SourceColumns.of(body, dim=2, constants={} if radius is None else {"radius": radius})
-    uniform = jr.uniform(key, (N, M, 4), minval=_SMALLEST, dtype=jnp.float32)
-    grid = regular_grid(lim, res, 2)
+    uniform = jr.uniform(key, (num_samples, num_sources, 4), minval=_SMALLEST, dtype=jnp.float32)
+    grid = regular_grid(lim, whole_number(res, "res", 1), 2)
     moments, positions = np.split(np.asarray(uniform), 2, axis=-1)
     parts = [Normal(std=1.0).from_uniform(moments), Normal(std=lim / 3).from_uniform(positions)]
     table = np.concatenate(parts, axis=-1).astype(np.float32)
     sources = jnp.asarray(table, grid.dtype)
-    potential, field = block_superposition(columns, sources, jnp.full(N, M), grid)
+    potential, field = block_sum(columns, sources, jnp.full(num_samples, num_sources), grid)
     return Configuration(sources=sources, grid=grid, potential=potential, field=field)

@@ -11,8 +11,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Float64, UInt8
 
+from hypermagnetics.arrays import Numbers, real_array
+from hypermagnetics.few_sizes import filled, first_rows, placed
 from hypermagnetics.grids import components
 from hypermagnetics.shapes import Field, Points, SourceTable
+from hypermagnetics.sources.arguments import float_arrays, in_type_of, widest
+from hypermagnetics.sources.checks import (
+    marked,
+    refuse_bad_points,
+    refuse_bad_rows,
+    refuse_bad_tables,
+)
 from hypermagnetics.sources.kinds import KINDS, Kind, Shape
 from hypermagnetics.sources.kinds.rounding import rounding_of
 from hypermagnetics.sources.values import Scalars
@@ -113,9 +122,9 @@ def rounding_unit(*arrays: Array | np.ndarray) -> float:
 
 
 def signed_distance(
-    columns: SourceColumns, rows: Rows, points: Float[np.ndarray, "points dim"]
+    columns: SourceColumns, rows: Numbers, points: Numbers
 ) -> Float64[np.ndarray, "rows points"]:
-    """Distance of each point from the surface of each body, negative inside it.
+    """Distance of each point from the surface of each body, negative inside it; in float64.
 
     Args:
         columns: Columns of `rows`.
@@ -126,16 +135,21 @@ def signed_distance(
     Returns:
         Distances [m].
 
+    Raises:
+        SourceError: If a row is no source, or the points are of another dimension.
+
     Examples:
         >>> disc = SourceColumns.of("disc", constants={"radius": 2.0})
         >>> row, points = np.array([[1.0, 0, 0, 0]]), np.array([[0.0, 0], [2, 0], [0, -3]])
         >>> signed_distance(disc, row, points)
         array([[-2.,  0.,  1.]])
     """
-    distance = np.empty((len(rows), len(points)))
-    where, first = points.astype(np.float64).T, columns.dim
-    at_once = max(_DISTANCES_AT_ONCE // max(len(points), 1), 1)
-    for kind, own, bodies in rows_by_kind(columns, rows):
+    table, at = _sound_rows(columns, rows), real_array(points, "Points")
+    refuse_bad_points(at, columns.dim)
+    distance = np.empty((len(table), len(at)))
+    where, first = at.astype(np.float64).T, columns.dim
+    at_once = max(_DISTANCES_AT_ONCE // max(len(at), 1), 1)
+    for kind, own, bodies in rows_by_kind(columns, table):
         numbers = np.flatnonzero(own)
         for start in range(0, len(bodies), at_once):
             some = bodies[start : start + at_once, None]
@@ -145,7 +159,7 @@ def signed_distance(
     return distance
 
 
-def body_size(columns: SourceColumns, rows: Rows) -> Float64[np.ndarray, " rows"]:
+def body_size(columns: SourceColumns, rows: Numbers) -> Float64[np.ndarray, " rows"]:
     """Radius of the largest ball inside each body [m]; 0 for a dipole.
 
     Args:
@@ -154,8 +168,12 @@ def body_size(columns: SourceColumns, rows: Rows) -> Float64[np.ndarray, " rows"
 
     Returns:
         The radius of a ball, half the shortest side of a box.
+
+    Raises:
+        SourceError: If a row is no source.
     """
-    return _of_each(columns, rows, lambda kind, shape: kind.size(shape))
+    table = _sound_rows(columns, rows)
+    return _of_each(columns, table, lambda kind, shape: kind.size(shape))
 
 
 def outer_radii(columns: SourceColumns, rows: Rows) -> Float64[np.ndarray, " rows"]:
@@ -194,9 +212,7 @@ def _of_each(
     return found
 
 
-def vertices(
-    columns: SourceColumns, row: Float[np.ndarray, " columns"]
-) -> Float64[np.ndarray, "corners dim"] | None:
+def vertices(columns: SourceColumns, row: Numbers) -> Float64[np.ndarray, "corners dim"] | None:
     """The corners of a body; None if it is round or a point.
 
     Args:
@@ -205,13 +221,24 @@ def vertices(
 
     Returns:
         The corners [m], in the order of `BoxKind.corners`.
+
+    Raises:
+        SourceError: If the row is no source.
     """
-    for kind, _, bodies in rows_by_kind(columns, row[None]):
+    table = _sound_rows(columns, real_array(row, "A row")[None])
+    for kind, _, bodies in rows_by_kind(columns, table):
         found = kind.corners(shape_of(columns, kind, bodies[0]))
         if found is not None:
             placed: np.ndarray = found + bodies[0, columns.dim : 2 * columns.dim]
             return placed
     return None
+
+
+def _sound_rows(columns: SourceColumns, rows: Numbers) -> Rows:
+    """Rows of a user as an array, each of them a source."""
+    table = real_array(rows, "Rows")
+    refuse_bad_rows(columns, table)
+    return table
 
 
 def region_of(gap: _Distances, size: _Distances | float) -> _Distances:
@@ -230,8 +257,8 @@ def region_of(gap: _Distances, size: _Distances | float) -> _Distances:
 
 def region_codes(
     columns: SourceColumns,
-    sources: Float[Array, "blocks samples sources columns"],
-    points: Float[Array, "blocks points dim"],
+    sources: Numbers,
+    points: Numbers,
 ) -> UInt8[Array, "blocks samples points"]:
     """The region of each point, from its distances to the surfaces of the bodies of its sample.
 
@@ -241,13 +268,33 @@ def region_codes(
 
     Args:
         columns: Columns of `sources`.
-        sources: Source tables; rows of no moment are padding.
-        points: Points of the blocks [m].
+        sources: Source tables (blocks, samples, sources, columns); rows of no moment are padding.
+        points: Points of the blocks [m], (blocks, points, dim).
 
     Returns:
         Indices into `REGIONS`. One source of all samples is looked at after another, so no array is
         larger than this one.
+
+    Raises:
+        SourceError: If a row is no source, or the points are of another dimension. Rows inside a
+            transformation of JAX, as under `jit`, are not looked at, as codes have no NaN.
     """
+    tables, at = float_arrays(sources=sources, points=points)
+    refuse_bad_tables(columns, tables, ("block", "sample", "source"))
+    refuse_bad_points(at, columns.dim, num_blocks=len(tables))
+    with widest(tables, at):
+        found: UInt8[Array, "blocks samples points"] = _region_codes(
+            columns, placed(tables), placed(at)
+        )
+        return found
+
+
+@jax.jit(static_argnames="columns")
+def _region_codes(
+    columns: SourceColumns,
+    sources: Float[Array, "blocks samples sources columns"],
+    points: Float[Array, "blocks points dim"],
+) -> UInt8[Array, "blocks samples points"]:
     dim, beyond = columns.dim, REGIONS.index("beyond")
     where = [points[:, None, :, axis] for axis in range(dim)]
 
@@ -268,8 +315,7 @@ def region_codes(
     return codes
 
 
-@jax.jit(static_argnames="columns")
-def magnetisation(columns: SourceColumns, sources: SourceTable, points: Points) -> Field:
+def magnetisation(columns: SourceColumns, sources: Numbers, points: Numbers) -> Field:
     """Magnetisation M = moment / volume inside bodies, zero outside; where they overlap, the sum.
 
     Needed for B = mu_0 (H + M) inside bodies. On a surface it is the mean of both sides, as H is.
@@ -282,7 +328,21 @@ def magnetisation(columns: SourceColumns, sources: SourceTable, points: Points) 
 
     Returns:
         Magnetisation [A/m] at each point; in two dimensions moment [A m] per area is [A/m] too.
+
+    Raises:
+        SourceError: As `superposition`, which has the same float types and the same NaN.
     """
+    table, at = float_arrays(sources=sources, points=points)
+    refuse_bad_points(at, columns.dim)
+    refuse_bad_tables(columns, table)
+    with widest(table, at):
+        total = _magnetisation(columns, *filled(marked(columns, table), at))
+    found: Field = first_rows(in_type_of(table, total), len(at))
+    return found
+
+
+@jax.jit(static_argnames="columns")
+def _magnetisation(columns: SourceColumns, sources: SourceTable, points: Points) -> Field:
     dim, where, unit = columns.dim, components(points), rounding_unit(sources, points)
     zero = jnp.zeros(points.shape[0], jnp.result_type(sources, points))
 

@@ -9,7 +9,6 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float64
 
@@ -30,7 +29,9 @@ def from_magpylib(source: object) -> list[Body]:
             `magpylib.Collection`.
 
     Returns:
-        One body for each magnet, in the order of `source.sources_all`, with the same field H.
+        One body for each magnet, in the order of `source.sources_all`, with the same field H. The
+        bodies are in float64 as those of magpylib, and so are their values, also where JAX is not
+        set to it: far from the origin a position in float32 has lost the digits of a small magnet.
 
     Raises:
         SourceError: If it is something else, holds no magnet, follows a path of several steps, or
@@ -101,21 +102,20 @@ def _body(magpylib: Any, source: Any, where: str) -> Body:
             "A source must be a magpylib Cuboid, Sphere or Dipole, or a Collection of them; got "
             f"{type(source).__name__} ({where}). Leave it out, or put several into a Collection."
         )
-    position = jnp.asarray(_numbers(source, "position", (3,), where))
+    position = _numbers(source, "position", (3,), where)
     x, y, z, w = _one_step(source.orientation.as_quat(), source, "orientation", (4,), where)
     turned = source.orientation.apply
     if isinstance(source, magpylib.misc.Dipole):
         moment = turned(_numbers(source, "moment", (3,), where))
-        return Dipole(jnp.asarray(moment), position)
+        return Dipole(moment, position)
     magnetisation = turned(_numbers(source, "magnetization", (3,), where))
     if isinstance(source, magpylib.magnet.Sphere):
         radius = 0.5 * float(_numbers(source, "diameter", (), where))
         moment = magnetisation * _ball_volume(radius)
-        return Sphere(jnp.asarray(moment), position, jnp.asarray(radius))
+        return Sphere(moment, position, radius)
     dimension = _numbers(source, "dimension", (3,), where)
     moment = magnetisation * dimension.prod()
-    rotation = jnp.asarray([w, x, y, z])
-    return Cuboid(jnp.asarray(moment), position, jnp.asarray(dimension), rotation)
+    return Cuboid(moment, position, dimension, np.array([w, x, y, z]))
 
 
 def _numbers(

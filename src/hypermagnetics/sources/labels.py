@@ -8,15 +8,19 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float32, Int
 
-from hypermagnetics.sources.superposition import block_superposition
+from hypermagnetics.arrays import Numbers, real_array
+from hypermagnetics.few_sizes import placed
+from hypermagnetics.sources.arguments import counts
+from hypermagnetics.sources.checks import refuse_bad_points, refuse_bad_shape, refuse_bad_tables
+from hypermagnetics.sources.superposition import block_sum
 from hypermagnetics.table import SourceColumns
 
 
 def labels(
     columns: SourceColumns,
-    sources: Float32[np.ndarray, "samples sources columns"],
+    sources: Numbers,
     num_sources: Int[np.ndarray, " samples"],
-    grid: Float32[np.ndarray, "points dim"],
+    grid: Numbers,
 ) -> tuple[Float32[Array, "samples points"], Float32[Array, "samples points dim"]]:
     """Labels of stored inputs, computed in float64 and rounded to float32.
 
@@ -30,9 +34,17 @@ def labels(
 
     Returns:
         Potential [A] and field [A/m].
+
+    Raises:
+        SourceError: As `superposition`.
     """
+    tables, points = real_array(sources, "Sources"), real_array(grid, "The grid")
+    refuse_bad_points(points, columns.dim)
+    refuse_bad_shape(columns, tables, ("sample", "source"))
+    rows = counts(num_sources, tables.shape[:1], most=tables.shape[1])
+    refuse_bad_tables(columns, tables, ("sample", "source"), rows)
     with jax.enable_x64(True):
-        potential, field = _compiled()(columns, sources, num_sources, grid)
+        potential, field = _compiled()(columns, *map(placed, (tables, rows, points)))
     return potential, field
 
 
@@ -51,7 +63,7 @@ def _compiled() -> Callable[..., tuple[Array, Array]]:
 def _rounded(
     columns: SourceColumns, sources: Array, num_sources: Array, grid: Array
 ) -> tuple[Array, Array]:
-    potential, field = block_superposition(
+    potential, field = block_sum(
         columns,
         sources,
         num_sources,

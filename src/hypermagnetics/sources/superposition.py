@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from hypermagnetics.arrays import Numbers
+from hypermagnetics.few_sizes import filled, first_rows, placed
 from hypermagnetics.grids import components
 from hypermagnetics.shapes import (
     BlockField,
@@ -18,7 +20,14 @@ from hypermagnetics.shapes import (
     SourceTable,
     SourceTables,
 )
-from hypermagnetics.sources.checks import refuse_bad_points, refuse_bad_rows
+from hypermagnetics.sources.arguments import counts, float_arrays, in_type_of, widest
+from hypermagnetics.sources.checks import (
+    marked,
+    refuse_bad_points,
+    refuse_bad_rows,
+    refuse_bad_shape,
+    refuse_bad_tables,
+)
 from hypermagnetics.sources.geometry import by_kind, rounding_unit
 from hypermagnetics.sources.kinds import KINDS
 from hypermagnetics.sources.kinds.rounding import rounding_of
@@ -28,14 +37,16 @@ from hypermagnetics.table import SourceColumns
 
 def superposition(
     columns: SourceColumns,
-    sources: SourceTable,
-    points: Points,
+    sources: Numbers,
+    points: Numbers,
     num_sources: Int[Array, ""] | int | None = None,
 ) -> tuple[Potential, Field]:
     """Potential and field of one configuration, summed over its sources.
 
     phi(r) = sum_s phi_s(r - r_s). Only (points,)-sized arrays are made, whatever the number of
-    sources, and any float type is kept.
+    sources. The sum is computed in the wider float type of the two arrays, also in float64 where
+    JAX is not set to it; there the values have the type of the sources. Numbers of Python and
+    whole numbers have JAX's default type.
 
     Args:
         columns: Columns of `sources`.
@@ -49,17 +60,53 @@ def superposition(
 
     Raises:
         SourceError: If a row is no source: not finite, of no size, of an unknown body, or with a
-            quaternion that is not of norm 1; or if the points are of another dimension. Values
-            inside a transformation of JAX, as under `jit`, are not looked at.
+            quaternion that is not of norm 1; or if the points are of another dimension. Inside a
+            transformation of JAX, as under `jit`, a row that is no source and has a moment makes
+            all values NaN instead.
     """
-    refuse_bad_points(points, columns.dim)
-    refuse_bad_rows(columns, sources, num_sources)
-    total: tuple[Potential, Field] = _superposition(columns, sources, points, num_sources)
-    return total
+    table, where = float_arrays(sources=sources, points=points)
+    refuse_bad_points(where, columns.dim)
+    refuse_bad_shape(columns, table, ("source",))
+    # The rows that are filled in are padding, in a table that says how many are sources.
+    count = counts(len(table) if num_sources is None else num_sources, (), most=len(table))
+    refuse_bad_rows(columns, table, count)
+    with widest(table, where):
+        rows, at = filled(marked(columns, table), where, count)
+        total = _superposition(columns, rows, at, placed(count))
+    found: tuple[Potential, Field] = first_rows(in_type_of(table, total), len(where))
+    return found
+
+
+def block_superposition(
+    columns: SourceColumns, sources: Numbers, num_sources: Numbers, points: Numbers
+) -> tuple[BlockPotential, BlockField]:
+    """Potential and field of the samples of a block, which share their points.
+
+    Args:
+        columns: Columns of `sources`.
+        sources: Source tables, as in `superposition`.
+        num_sources: Rows of each table that are sources; later rows are padding.
+        points: Points of evaluation [m].
+
+    Returns:
+        Potential [A] of each sample at each point, and field [A/m].
+
+    Raises:
+        SourceError: As `superposition`.
+    """
+    tables, where = float_arrays(sources=sources, points=points)
+    refuse_bad_points(where, columns.dim)
+    refuse_bad_shape(columns, tables, ("sample", "source"))
+    rows = counts(num_sources, tables.shape[:1], most=tables.shape[1])
+    refuse_bad_tables(columns, tables, ("sample", "source"), rows)
+    with widest(tables, where):
+        total = block_sum(columns, *map(placed, (marked(columns, tables), rows, where)))
+    found: tuple[BlockPotential, BlockField] = in_type_of(tables, total)
+    return found
 
 
 @partial(jax.jit, static_argnames=("columns", "dtype", "sum_dtype"))
-def block_superposition(
+def block_sum(
     columns: SourceColumns,
     sources: SourceTables,
     num_sources: NumSources,
@@ -67,11 +114,11 @@ def block_superposition(
     dtype: jnp.dtype | None = None,
     sum_dtype: jnp.dtype | None = None,
 ) -> tuple[BlockPotential, BlockField]:
-    """Potential and field of the samples of a block, which share their points.
+    """`block_superposition` of rows that are known to be sources.
 
     Args:
         columns: Columns of `sources`.
-        sources: Source tables, as in `superposition`; their rows are not checked.
+        sources: Source tables.
         num_sources: Rows of each table that are sources; later rows are padding.
         points: Points of evaluation [m].
         dtype: Float type that the result is rounded to; that of the sums if None.
@@ -99,7 +146,7 @@ def _superposition(
     columns: SourceColumns,
     sources: SourceTable,
     points: Points,
-    num_sources: Int[Array, ""] | int | None,
+    num_sources: Int[Array, ""],
 ) -> tuple[Potential, Field]:
     potential, field = _summed(columns, sources, points, num_sources)
     return potential, jnp.stack(field, axis=-1)
@@ -109,7 +156,7 @@ def _summed(
     columns: SourceColumns,
     sources: SourceTable,
     points: Points,
-    num_sources: Int[Array, ""] | int | None,
+    num_sources: Int[Array, ""],
     dtype: jnp.dtype | None = None,
 ) -> Values:
     """The sum as separate components, which `jax.lax.map` moves three times as fast."""
@@ -131,11 +178,11 @@ def _at_points(
     columns: SourceColumns,
     sources: SourceTable,
     points: Points,
-    num_sources: Int[Array, ""] | int | None,
+    num_sources: Int[Array, ""],
     unit: float,
 ) -> Values:
     rows = sources.shape[0]
-    valid = jnp.arange(rows) < (rows if num_sources is None else num_sources)
+    valid = jnp.arange(rows, dtype=num_sources.dtype) < num_sources
     where = components(points)
     total = _zeros(where)
     step = min(KINDS[body].sources_per_step for body in columns.bodies)

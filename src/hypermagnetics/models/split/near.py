@@ -146,9 +146,12 @@ def smooth_values(
     def add(total: Values, dipole: tuple[Array, Array]) -> tuple[Values, None]:
         return jax.tree.map(jnp.add, total, of(*dipole)), None
 
+    first = of(moments[:, 0], positions[:, 0])
+    if moments.shape[1] == 1:
+        return first
     # A few in one fused loop over the points; all of them would take long to compile.
     rest = (jnp.moveaxis(moments[:, 1:], 1, 0), jnp.moveaxis(positions[:, 1:], 1, 0))
-    total, _ = jax.lax.scan(add, of(moments[:, 0], positions[:, 0]), rest, unroll=2)
+    total, _ = jax.lax.scan(add, first, rest, unroll=2)
     return total
 
 
