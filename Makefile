@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DEMO := demo
-LAWS := $(addprefix tests/sources/test_,laws.py gradients.py boundaries.py reference.py seam.py)
+LAWS := $(addprefix tests/sources/test_,laws.py gradients.py boundaries.py reference.py seam.py planes_and_edges.py)
 
 # Each of the many processes of the tests would compile our modules anew.
 unexport PYTHONDONTWRITEBYTECODE
