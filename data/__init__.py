@@ -24,6 +24,7 @@ from hypermagnetics.data.schedule import BatchSchedule as BatchSchedule
 from hypermagnetics.data.schedule import Division as Division
 from hypermagnetics.data.schedule import Share as Share
 from hypermagnetics.data.shard_threads import shard_threads as shard_threads
+from hypermagnetics.data.shard_writer import refuse_nonfinite as refuse_nonfinite
 from hypermagnetics.data.shard_writer import write_shard as write_shard
 from hypermagnetics.data.split import Split as Split
 from hypermagnetics.data.verify import verify_split as verify_split

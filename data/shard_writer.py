@@ -43,7 +43,8 @@ class ShardWriter:
         """
         refuse_bad_padding(block, f"split {self._split!r}, block from sample {self._next_sample}")
         if not self.statistics.add(block):
-            _refuse_nonfinite(block, self._split, self._next_sample)
+            for name in ("sources", "grid", "potential", "field"):
+                refuse_nonfinite(name, getattr(block, name), self._split, self._next_sample)
         self._sink.append(block)
         self._next_sample += len(block.potential)
         if self._next_sample == self._end:
@@ -115,14 +116,23 @@ def file_entry(directory: Path, path: str, split: str, first: int, count: int) -
     return FileEntry(path, split, first, count, file.stat().st_size, sha256_of(file))
 
 
-def _refuse_nonfinite(block: Block, split: str, first_sample: int) -> None:
-    for name in ("sources", "grid", "potential", "field"):
-        values: np.ndarray = getattr(block, name)
-        if not (finite := np.isfinite(values)).all():
-            index = int(np.argwhere(~finite)[0][0])
-            place = "grid" if name == "grid" else f"sample {first_sample + index}"
-            raise LabelError(
-                f"The {name} must be finite; got {values[~finite][0]} (split {split!r}, {place} "
-                f"of the block from sample {first_sample}; rule V1). Change the recipe so that no "
-                "point meets a singularity and no value leaves the range of float32."
-            )
+def refuse_nonfinite(name: str, values: np.ndarray, split: str, first_sample: int) -> None:
+    """Refuse values of a block that are no numbers.
+
+    Args:
+        name: Name of the array.
+        values: Its part in the block, a sample after another; the grid is that of the block.
+        split: Name of the split.
+        first_sample: Number of the first sample of the block.
+
+    Raises:
+        LabelError: If a value is not finite.
+    """
+    if not (finite := np.isfinite(values)).all():
+        index = int(np.argwhere(~finite)[0][0])
+        place = "grid" if name == "grid" else f"sample {first_sample + index}"
+        raise LabelError(
+            f"The {name} must be finite; got {values[~finite][0]} (split {split!r}, {place} "
+            f"of the block from sample {first_sample}; rule V1). Change the recipe so that no "
+            "point meets a singularity and no value leaves the range of float32."
+        )

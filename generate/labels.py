@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from hypermagnetics.data import Block
+from hypermagnetics.data import Block, refuse_nonfinite
+from hypermagnetics.errors import LabelError, SourceError
 from hypermagnetics.generate.draw import draw_block
 from hypermagnetics.generate.plan import Plan
 from hypermagnetics.sources import labels
@@ -21,11 +22,22 @@ def start_block(plan: Plan, split: str, index: int) -> Callable[[], Block]:
     Returns:
         A function that waits for the labels and returns the block. Calling it later lets the
         device work meanwhile.
+
+    Raises:
+        LabelError: If what was drawn is no source.
     """
     layout = plan.identity.splits[split]
     # Every block is computed at full size, so that one compiled function serves them all.
     sources, num_sources, grid = draw_block(plan.recipe, plan.columns, split, layout, index)
-    potential, field = labels(plan.columns, sources, num_sources, grid)
+    first = layout.block_samples(index)[0]
+    refuse_nonfinite("sources", sources, split, first)
+    try:
+        potential, field = labels(plan.columns, sources, num_sources, grid)
+    except SourceError as error:
+        raise LabelError(
+            f"Drawn rows must be sources; got one that is none, in the block from sample {first} "
+            f"of split {split!r}: {error} Change the recipe so that sizes stay above 0 in float32."
+        ) from error
 
     def finish() -> Block:
         kept = slice(0, len(layout.block_samples(index)))

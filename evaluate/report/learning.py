@@ -64,7 +64,9 @@ def learning_curves(report: Report) -> Iterator[Undrawn | Note]:
     if curves:
         yield Undrawn(("learning",), {}, partial(_chart, curves, report.looks))
     if without := ", ".join(name for name in places if name not in curves):
-        text = f"No learning curve of {without}: {METRICS_NAME} cannot be read or is empty."
+        text = (
+            f"No learning curve of {without}: {METRICS_NAME} is missing, empty or cannot be read."
+        )
         yield Note({}, text)
     if not places:
         yield Note({}, "No learning curves: none of the subjects is a run.")

@@ -156,6 +156,9 @@ def start_program(
     if max_file_bytes is max_memory_bytes is None and set(variables or ()) <= _LATE_VARIABLES:
         return start(Command(name, words, environment, str(Path.cwd())))
     command = [str(Path(sysconfig.get_path("scripts")) / name), *words]
+    if max_file_bytes is not None:
+        # Python would leave half of a compiled module behind, for all who import it later.
+        environment["PYTHONDONTWRITEBYTECODE"] = "1"
     for kind, limit in limits:
         if limit is not None:
             command = [sys.executable, "-c", _LIMIT, kind, str(limit), *command]
