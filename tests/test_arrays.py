@@ -218,11 +218,11 @@ def _share(name: str, kinds: dict[str, _Kind]) -> dict[str, _Kind]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("x64", [True, False], ids=["float64", "float32"])
 @pytest.mark.parametrize("name", _PLACES)
-def test_all_kinds_of_real_numbers_count_everywhere(name: str, x64: bool) -> None:
+def test_all_kinds_of_real_numbers_count_everywhere(name: str) -> None:
     """With the values that they have in float64, as far as a model in float32 has them."""
-    assert_they_count(name, _TAKEN, x64=x64)
+    # Each place as JAX is set at first or to float64, by turns: both take twice the time.
+    assert_they_count(name, _TAKEN, x64=[*_PLACES].index(name) % 2 == 0)
 
 
 @pytest.mark.parametrize("name", _PLACES)
