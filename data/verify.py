@@ -1,6 +1,7 @@
 """Checking every file and every value of a dataset, and labels against their sources."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from math import ceil
 from pathlib import Path
 from typing import NamedTuple
@@ -77,7 +78,7 @@ def _problems(dataset: Dataset, listener: Listener) -> Iterator[DatasetError]:
     yield from listed or _problem(lambda: _check_list(directory, manifest, sha256))
     unsound = set()
     for entry in manifest.files:
-        found = list(_problem(lambda entry=entry: _check_file(dataset, entry)))  # type: ignore[misc]
+        found = list(_problem(partial(_check_file, dataset, entry)))
         yield from found
         unsound |= {entry.path} if found else set()
         listener.advance(entry.bytes)
@@ -90,12 +91,12 @@ def _problems(dataset: Dataset, listener: Listener) -> Iterator[DatasetError]:
             if not unsound & {entry.path for entry in manifest.files if entry.num_samples == 0}:
                 yield _as_problem(error)
             continue
-        parts: list[dict[ArrayName, Sums]] = []
+        found_sums: list[dict[ArrayName, Sums]] = []
         for shard in split.layout.shards():
             if not unsound & set(split.shard_paths(shard)):
-                yield from _problem(lambda: parts.append(_check_values(split, shard)))  # noqa: B023  (called at once)
-        if len(parts) == split.layout.num_shards:
-            yield from _problem(lambda: _check_statistics(split, parts))  # noqa: B023  (called at once)
+                yield from _problem(partial(_check_shard, split, shard, found_sums))
+        if len(found_sums) == split.layout.num_shards:
+            yield from _problem(partial(_check_statistics, split, found_sums))
 
 
 class Recomputation(NamedTuple):
@@ -201,6 +202,11 @@ def _refuse_sha256(found: str, entry: FileEntry, directory: Path) -> None:
             f"({directory}; rule D5). The file changed after it was written; copy it from the "
             "dataset's source again."
         )
+
+
+def _check_shard(split: Split, shard: Shard, found: list[dict[ArrayName, Sums]]) -> None:
+    """Check the values of a shard, and add its sums if all are sound."""
+    found.append(_check_values(split, shard))
 
 
 def _check_values(split: Split, shard: Shard) -> dict[ArrayName, Sums]:

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from hypermagnetics.errors import HypermagneticsError, SourceError
 
 Numbers = Any
-"""What a user hands over: a number, nested sequences of them, or an array of any library."""
+"""Numerical argument of a public function: a number, nested sequences, or any library's array."""
 
 Floats = Float[np.ndarray, "..."]
 

@@ -78,7 +78,7 @@ class HypermagneticsError(ValueError):
 
 
 class HypermagneticsWarning(UserWarning):
-    """A thing to know, which stops nothing; a program shows it as one line."""
+    """Warning of this package; a program shows it as one line."""
 
 
 class RecipeError(HypermagneticsError):

@@ -20,11 +20,11 @@ from hypermagnetics.log import say
 _CHUNK_BYTES = 1 << 22
 _SECONDS_TO_WAIT = 2.0
 _UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
-"""Answers of file systems, such as CIFS, Lustre and some of FUSE, to what they cannot do."""
+"""Error numbers of operations that a file system lacks (CIFS, Lustre, some of FUSE)."""
 _TO_APPEND = os.O_RDWR | os.O_CREAT | os.O_APPEND
 _NO_LOCKS = _UNSUPPORTED | {errno.ENOLCK}
 _said: set[str] = set()
-"""What this process has said of its file systems."""
+"""Messages about file systems that this process has shown."""
 
 
 @dataclass(frozen=True)

@@ -41,13 +41,15 @@ def test_each_column_has_its_own_statistics(moments: float, lengths: float, dtyp
         Block(block.sources.astype(dtype), block.num_sources, grid, potential, field)
     )
     found = {name: statistics_of([sums]) for name, sums in gatherer.sums().items()}
-    for name in ("sources", "potential", "field"):
-        components = len(found[name].mean)  # type: ignore[index]
+    for name, statistics in found.items():
+        if name not in ("sources", "potential", "field"):
+            continue
+        components = len(statistics.mean)
         values = getattr(block, name).astype(np.float64).reshape(-1, components)
-        np.testing.assert_allclose(found[name].mean, values.mean(0), rtol=1e-5)  # type: ignore[index]
-        np.testing.assert_allclose(found[name].std, values.std(0), rtol=1e-5)  # type: ignore[index]
+        np.testing.assert_allclose(statistics.mean, values.mean(0), rtol=1e-5)
+        np.testing.assert_allclose(statistics.std, values.std(0), rtol=1e-5)
         median = np.median(np.abs(values), axis=0)
-        np.testing.assert_allclose(found[name].median_abs, median, rtol=1 / 16)  # type: ignore[index]
+        np.testing.assert_allclose(statistics.median_abs, median, rtol=1 / 16)
     if lengths:
         rms = np.sqrt((block.sources[..., :2].astype(np.float64) ** 2).mean())
         np.testing.assert_allclose(rms_scales(found).moment, rms, rtol=1e-5)

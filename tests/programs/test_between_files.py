@@ -7,9 +7,9 @@ a test of its own.
 import os
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from faults import Fault
@@ -190,11 +190,11 @@ def touched(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[tuple[str, str]]]:
         real = getattr(os, call)
 
         def watched(
-            *words: object, real: object = real, call: str = call, **more: object
+            *words: Any, real: Callable[..., object] = real, call: str = call, **more: Any
         ) -> object:
-            if os.path.lexists(words[0]):  # type: ignore[arg-type]
+            if os.path.lexists(words[0]):
                 found.add((call, str(words[-1])))
-            return real(*words, **more)  # type: ignore[operator]
+            return real(*words, **more)
 
         monkeypatch.setattr(os, call, watched)
     return found

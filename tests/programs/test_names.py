@@ -82,9 +82,10 @@ def test_a_name_in_text_is_the_name_but_for_bytes_that_are_none() -> None:
     TEXT.encode()
 
 
-def test_the_database_of_a_tracker_lies_in_its_directory(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["run", ODD])
+def test_the_database_of_a_tracker_lies_in_its_directory(tmp_path: Path, name: str) -> None:
     """MLflow makes the directory above the path in the URL, and hands the URL to SQLAlchemy."""
-    directory = tmp_path / ODD
+    directory = tmp_path / name
     directory.mkdir()
     url = database_url(directory)
     Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
@@ -93,4 +94,5 @@ def test_the_database_of_a_tracker_lies_in_its_directory(tmp_path: Path) -> None
         connection.execute(sqlalchemy.text("create table numbers (one integer)"))
     engine.dispose()
     assert [path.name for path in directory.iterdir()] == ["mlflow.db"]
-    assert [path.name for path in tmp_path.iterdir()] == [ODD]
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert ("/proc/" in url) == (name == ODD)  # only Linux has such paths

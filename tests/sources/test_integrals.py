@@ -120,9 +120,7 @@ def test_near_an_edge_the_field_is_right_up_to_rounding_of_the_point(
     gap = np.sort(np.abs(np.abs(local) - half_sides(kind, rows)[:, None]), -1)[..., :2]
     rounding = np.finfo(np.float64).eps / np.linalg.norm(gap, axis=-1)
     # Points on a face but for rounding have the mean of its two sides.
-    reach = np.maximum(
-        np.abs(local).sum(-1), np.linalg.norm(half_sides(kind, rows), axis=-1)[:, None]
-    )
+    reach = np.linalg.norm(half_sides(kind, rows), axis=-1)[:, None]
     off = gap[..., 0] > ROUNDINGS * np.finfo(np.float64).eps * reach
     assert off.mean() > 0.9
     assert (error_of(field, true_field) / (1e-14 + rounding))[off].max() < 2

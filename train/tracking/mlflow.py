@@ -101,8 +101,12 @@ def database_url(directory: Path) -> str:
     """URL of the database in a directory that exists, for as long as this process lives.
 
     MLflow and SQLAlchemy take a path to pieces at "?" and "%", each in its own way and from one
-    release to the next in another, so the directory is named by a descriptor.
+    release to the next in another, and neither takes bytes that are no UTF-8. Such a directory is
+    named by a descriptor, which Linux has a path for.
     """
+    path = str(directory / "mlflow.db")
+    if path.isprintable() and not {"?", "%", "#"} & set(path):
+        return f"sqlite:///{path}"
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     return f"sqlite:////proc/self/fd/{descriptor}/mlflow.db"
 

@@ -364,7 +364,7 @@ def _header(line: bytes, version: object, path: Path) -> Header:
         return Header.model_validate_json(line)
     except ValidationError as error:
         misfit = first_misfit(error, Header.model_json_schema(), "The first line of a model file")
-        # Of an old file no sha256 says that this is what was written.
+        # Version 1 has no sha256 of its first line, so a misfit there may be damage.
         kind = DamagedFileError if version == OLD_VERSION else ModelFileError
         raise kind(
             f"{misfit.text} (first line of {path}). Copy it from its source again."

@@ -150,7 +150,7 @@ class _Rule(NamedTuple):
     broken: Any
     """Mask of the rows that break it, of numpy or of JAX as they are."""
     message: Callable[[np.ndarray, str], str]
-    """What must hold, and what came, from such a row and its place."""
+    """The message, made of such a row and its place."""
 
 
 def _rules(columns: SourceColumns, rows: Any) -> Iterator[_Rule]:

@@ -353,7 +353,10 @@ def _magnetisation(columns: SourceColumns, sources: SourceTable, points: Points)
         for kind, is_kind, shape in by_kind(columns, row, source_rows(row, dim)):
             if kind.is_point:
                 continue
-            rounding = rounding_of(where, kind.outer_radius(shape), kind.size(shape), unit)
+            position = [row[dim + i] for i in range(dim)]
+            rounding = rounding_of(
+                where, kind.outer_radius(shape), kind.size(shape), position, unit
+            )
             inside = kind.inside_share(offset, shape, rounding)
             share = jnp.where(is_kind, inside, 0) / kind.volume(shape)
             total = tuple(part + row[i] * share for i, part in enumerate(total))

@@ -251,5 +251,6 @@ def row_values(
             jnp.where(is_kind, axis - row[..., dim + i], 1) for i, axis in enumerate(where)
         )
         moment = tuple(jnp.where(is_kind, row[..., i], 0) for i in range(dim))
-        rounding = rounding_of(where, kind.outer_radius(shape), kind.size(shape), unit)
+        position = [row[..., dim + i] for i in range(dim)]
+        rounding = rounding_of(where, kind.outer_radius(shape), kind.size(shape), position, unit)
         yield kind.values(moment, displacement, shape, rounding)

@@ -1,5 +1,6 @@
 """Who takes which trial. Locks are of open files, so two ledgers here are as two processes."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from sweep_plans import GRID, plan_of
 
 from hypermagnetics.data import Dataset
 from hypermagnetics.errors import RunError
+from hypermagnetics.train.sweep.definition import open_sweep
 from hypermagnetics.train.sweep.ledger import Ledger, Result, open_ledger
 from hypermagnetics.train.sweep.plan import Plan
 from hypermagnetics.train.sweep.search import search_of
@@ -102,3 +104,20 @@ def test_a_file_that_is_no_table_is_refused(plan: Plan, tmp_path: Path) -> None:
     files.database.write_bytes(b"not a database, but long enough to be one" * 100)
     with pytest.raises(RunError, match="must be an SQLite file"), open_ledger(plan, files):
         raise AssertionError("it opens")
+
+
+@pytest.mark.parametrize("umask", [0o002, 0o027])
+def test_the_umask_decides_about_the_table(tmp_path: Path, tiny: Dataset, umask: int) -> None:
+    """SQLite makes files of its own that a group cannot write to."""
+    before = os.umask(umask)
+    try:
+        plan, files = (
+            plan_of(f"{GRID}[keys]\nseed = [0]", tmp_path, tiny),
+            SweepFiles(tmp_path / "s"),
+        )
+        open_sweep(plan, files)
+        with open_ledger(plan, files):
+            pass
+    finally:
+        os.umask(before)
+    assert files.database.stat().st_mode & 0o666 == 0o666 & ~umask

@@ -6,16 +6,13 @@ The disc is the cross-section of a long cylinder that is magnetised across its a
 import math
 from typing import Any, ClassVar
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float64
 
-from hypermagnetics.sources.kinds.distance import (
-    directions_of,
-    inverse_of_larger,
-    over_distance,
-)
 from hypermagnetics.sources.kinds.kind import Kind, Offset, Shape
-from hypermagnetics.sources.kinds.rounding import outside_share, rounding_of
+from hypermagnetics.sources.kinds.rounding import by_side, rounding_of
+from hypermagnetics.sources.kinds.units import Unit
 from hypermagnetics.sources.sampling import directions
 from hypermagnetics.sources.values import (
     Components,
@@ -23,6 +20,7 @@ from hypermagnetics.sources.values import (
     Scalars,
     Values,
     dot,
+    full_angle,
     namespace,
 )
 from hypermagnetics.table import BodyName
@@ -54,23 +52,22 @@ def ball(
         Jackson, Classical Electrodynamics, 3rd ed., section 5.10.
     """
     rounding = rounding or rounding_of(displacement, radius, radius)
-    dim = len(displacement)
-    outside = _outside(displacement, radius, rounding)
-    # On the surface |d| and R are alike but for rounding, and the gradient is the mean of both.
-    inverse = inverse_of_larger(displacement, radius, outside)
-    towards = directions_of(displacement, inverse)
-    along = dot(moment, towards)
-    radial = outside * (dim * along)
-    field = [radial * n - m for m, n in zip(moment, towards, strict=True)]
-    return over_distance(along, field, inverse)
-
-
-def _outside(
-    displacement: Components, radius: Float[Array, "..."], rounding: Rounding
-) -> Float[Array, "..."]:
-    """Share of a small ball around a point that is outside."""
-    beyond = dot(displacement, displacement) - radius * radius
-    return outside_share(beyond, 2 * radius * rounding.within)
+    dim, unit = len(displacement), Unit.above(radius)
+    moment, displacement = unit.moments(moment), unit.lengths(displacement)
+    radius, within = unit.lengths([radius, rounding.within])
+    distance2, radius2 = dot(displacement, displacement), radius * radius
+    side = (distance2 - radius2, 2 * radius * within)
+    # On the surface both are alike but for rounding, and the gradient is the mean of both sides.
+    inverse2 = 1 / by_side(*side, distance2, radius2)
+    along = dot(moment, displacement)
+    radial = by_side(*side, float(dim), 0.0) * (along * inverse2)
+    scale = inverse2 / full_angle(dim)
+    values = [along, *(radial * d - m for m, d in zip(moment, displacement, strict=True))]
+    values = [value * scale for value in values]
+    if dim == 3:
+        # Not one product d^-3 before: it leaves float32 before the field does.
+        values = [value * jnp.sqrt(inverse2) for value in values]
+    return unit.potential(Values(values[0], tuple(values[1:])))
 
 
 class BallKind(Kind):
@@ -97,7 +94,9 @@ class BallKind(Kind):
 
     def inside_share(self, offset: Offset, shape: Shape, rounding: Rounding) -> Float[Array, "..."]:
         """1 where d² < R², 1/2 where they are equal."""
-        return 1 - _outside(offset, shape["radius"], rounding)
+        radius = shape["radius"]
+        beyond = dot(offset, offset) - radius * radius
+        return by_side(beyond, 2 * radius * rounding.within, 0.0, 1.0)
 
     def size(self, shape: Shape) -> Scalars:
         """The radius."""

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Float64
 
 from hypermagnetics.sources.kinds.kind import Kind, Offset, Shape
-from hypermagnetics.sources.kinds.rounding import outside_share
+from hypermagnetics.sources.kinds.rounding import by_side
 from hypermagnetics.sources.values import Components, Rounding, Scalars, dot, namespace
 
 Axes = Sequence[Components]
@@ -49,7 +49,7 @@ class BoxKind(Kind):
     def inside_share(self, offset: Offset, shape: Shape, rounding: Rounding) -> Float[Array, "..."]:
         """The product over all axes: 1 where |x_i| < side_i / 2, 1/2 where they are equal."""
         shares = [
-            1 - outside_share(jnp.abs(dot(along, offset)) - side / 2, rounding.within)
+            by_side(jnp.abs(dot(along, offset)) - side / 2, rounding.within, 0.0, 1.0)
             for along, side in zip(self.axes(shape), self.sides(shape), strict=True)
         ]
         return functools.reduce(operator.mul, shares)

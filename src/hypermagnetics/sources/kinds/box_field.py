@@ -18,7 +18,7 @@ from jaxtyping import Array, Bool, Float
 
 from hypermagnetics.sources.kinds.box import Axes
 from hypermagnetics.sources.kinds.multipole import multipole
-from hypermagnetics.sources.kinds.rounding import outside_share, rounding_of
+from hypermagnetics.sources.kinds.rounding import by_side, rounding_of
 from hypermagnetics.sources.kinds.units import Unit
 from hypermagnetics.sources.values import Components, Rounding, Values, dot
 
@@ -137,7 +137,7 @@ def _near_or_far(
         distance2 > (share * bound) ** 2 for share in (1.0, 2.0, 0.5)
     )
     nearby = [jnp.where(beyond_twice, 1, x) for x in point]
-    beyond = [outside_share(x - a, rounding.within) for x, a in zip(nearby, half, strict=True)]
+    beyond = [by_side(x - a, rounding.within, 1.0, 0.0) for x, a in zip(nearby, half, strict=True)]
     on_face = [share == 0.5 for share in beyond]
     on_edge = sum(on.astype(jnp.int8) for on in on_face) >= 2
     nearby = [_put_on(x, a, on & on_edge) for x, a, on in zip(nearby, half, on_face, strict=True)]

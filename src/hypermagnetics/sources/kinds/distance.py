@@ -16,7 +16,8 @@ from hypermagnetics.sources.values import Components, Scalars, Values, dot, full
 _Array = Float[Array, "..."]
 
 
-def inverse_distance(displacement: Components) -> _Array:
+@jax.custom_jvp
+def inverse_distance(displacement: Sequence[_Array]) -> _Array:
     """One over |d|.
 
     Args:
@@ -25,36 +26,17 @@ def inverse_distance(displacement: Components) -> _Array:
     Returns:
         1 / |d| [1/m]; infinite at 0.
     """
-    ones = jnp.ones_like(jnp.asarray(displacement[0]))
-    return inverse_of_larger(tuple(displacement), ones, ones)
+    return 1 / jnp.sqrt(dot(displacement, displacement))
 
 
-@jax.custom_jvp
-def inverse_of_larger(displacement: Sequence[_Array], radius: _Array, outside: _Array) -> _Array:
-    """One over |d| outside a ball, and over its radius R inside; on its surface they are alike.
-
-    Args:
-        displacement: Components of d [m].
-        radius: R [m].
-        outside: 1 outside the ball, 0 inside, 1/2 on its surface.
-
-    Returns:
-        1 / sqrt(outside d² + (1 - outside) R²) [1/m].
-    """
-    square = outside * dot(displacement, displacement) + (1 - outside) * radius * radius
-    return 1 / jnp.sqrt(square)
-
-
-@inverse_of_larger.defjvp
+@inverse_distance.defjvp
 def _inverse_jvp(
-    primals: tuple[Sequence[_Array], _Array, _Array],
-    tangents: tuple[Sequence[_Array], _Array, _Array],
+    primals: tuple[Sequence[_Array]], tangents: tuple[Sequence[_Array]]
 ) -> tuple[_Array, _Array]:
-    displacement, radius, outside = primals
-    inverse = inverse_of_larger(*primals)
-    along = dot([d * inverse for d in displacement], tangents[0])
-    change = outside * along + (1 - outside) * (radius * inverse) * tangents[1]
-    return inverse, -(change * inverse) * inverse
+    (displacement,), (tangent,) = primals, tangents
+    inverse = inverse_distance(displacement)
+    along = dot(directions_of(displacement, inverse), tangent)
+    return inverse, -(along * inverse) * inverse
 
 
 def over_distance(potential: _Array, field: Sequence[_Array], inverse: _Array) -> Values:
@@ -78,5 +60,5 @@ def over_distance(potential: _Array, field: Sequence[_Array], inverse: _Array) -
 
 
 def directions_of(displacement: Components, inverse: Scalars) -> list[_Array]:
-    """The displacement over its length, or over a longer one."""
+    """The displacement over its length."""
     return [jnp.asarray(d * inverse) for d in displacement]

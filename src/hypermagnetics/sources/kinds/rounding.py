@@ -20,7 +20,11 @@ _SHARE_OF_SIZE = 1 / 64
 
 
 def rounding_of(
-    where: Components, outer_radius: Scalars, size: Scalars, unit: float | None = None
+    where: Components,
+    outer_radius: Scalars,
+    size: Scalars,
+    position: Components = (),
+    unit: float | None = None,
 ) -> Rounding:
     """Rounding of the distance between points and the surface of a body.
 
@@ -28,37 +32,44 @@ def rounding_of(
         where: Components of the points [m].
         outer_radius: Radius of the smallest ball around the body [m].
         size: Radius of the largest ball inside it [m].
+        position: Components of its centre [m]; the origin if empty.
         unit: Rounding unit of the coordinates, relative to them; that of their float type if None.
 
     Returns:
         Lengths [m], without gradient.
     """
-    distance = sum((jnp.abs(axis) for axis in where[1:]), jnp.abs(where[0]))
-    float_type = np.finfo(distance.dtype)
+    float_type = np.finfo(jnp.result_type(where[0]))
     unit = float(float_type.eps) if unit is None else unit
+    # No coordinate of the surface is larger. It does not depend on the point, so it costs nothing.
+    reach = sum((jnp.abs(axis) for axis in position), jnp.asarray(outer_radius))
+    distance = sum((jnp.abs(axis) for axis in where[1:]), jnp.abs(where[0]))
     # The closed forms divide by the square of the distance from an edge.
     least = float(float_type.tiny) ** 0.45
-    within = ROUNDINGS * unit * jnp.maximum(distance, outer_radius)
     at_edge = jnp.maximum(_AT_EDGE * distance, least * outer_radius)
     most = _SHARE_OF_SIZE * size
     rounding: Rounding = jax.lax.stop_gradient(
-        Rounding(jnp.minimum(within, most), jnp.minimum(at_edge, most))
+        Rounding(jnp.minimum(ROUNDINGS * unit * reach, most), jnp.minimum(at_edge, most))
     )
     return rounding
 
 
-def outside_share(
-    beyond: Float[Array, "..."], rounding: Float[Array, "..."]
+def by_side(
+    beyond: Float[Array, "..."],
+    rounding: Float[Array, "..."],
+    outside: Float[Array, "..."] | float,
+    inside: Float[Array, "..."] | float,
 ) -> Float[Array, "..."]:
-    """Share of a small ball around a point that lies beyond a surface.
+    """One of two values, by the side of a surface on which a point lies; on it their mean.
 
     Args:
         beyond: Distance of the point beyond the surface, negative on this side of it.
         rounding: Bound of the rounding of the distance; within it the point is on the surface.
+        outside: Value beyond the surface.
+        inside: Value on this side.
 
     Returns:
-        0, 1/2 on the surface, or 1.
+        The value, in the float type of the distance.
     """
-    return jnp.where(beyond > rounding, 1.0, jnp.where(beyond < -rounding, 0.0, 0.5)).astype(
-        beyond.dtype
-    )
+    mean = 0.5 * (outside + inside)
+    found = jnp.where(beyond > rounding, outside, jnp.where(beyond < -rounding, inside, mean))
+    return found.astype(beyond.dtype)

@@ -1,4 +1,4 @@
-"""Units of length of boxes: powers of two, so that changes of unit round nothing."""
+"""Units of length of bodies: powers of two, so that changes of unit round nothing."""
 
 from typing import NamedTuple
 
