@@ -5,7 +5,7 @@ import shlex
 import time
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import click
 
@@ -28,6 +28,7 @@ from hypermagnetics.jax_setup import fix_settings, keep_compiled, refuse_missing
 from hypermagnetics.log import Progress, courtesy_stream, errors_in_one_line, say
 from hypermagnetics.models import Model
 from hypermagnetics.models.user import import_user_model
+from hypermagnetics.precision import MatmulPrecision
 from hypermagnetics.run_files import (
     EVALUATION_NAME,
     MODEL_NAME,
@@ -92,6 +93,13 @@ Compare:  hm-eval compare first/eval second/eval    (see hm-eval compare --help)
     metavar="MODULE:CLASS",
     help="Class of a model of your own, in any module that can be imported.",
 )
+@click.option(
+    "--matmul",
+    type=click.Choice(get_args(MatmulPrecision)),
+    default="float32",
+    show_default=True,
+    help="Precision of the factors of the models' matrix products, on GPUs and TPUs.",
+)
 @click.version_option(hypermagnetics.__version__, prog_name="hm-eval")
 def main(
     words: tuple[str, ...],
@@ -101,6 +109,7 @@ def main(
     gate_texts: tuple[str, ...],
     metrics_only: bool,
     model: str | None,
+    matmul: MatmulPrecision,
 ) -> None:
     """Evaluate every SUBJECT on every DATASET.
 
@@ -118,7 +127,7 @@ def main(
         keep_compiled()
         arguments = sort_arguments(words)
         with redirect_stdout(courtesy_stream()):  # prints of users' code would spoil the results
-            plan = _plan(arguments, splits, out, metrics_only, _user_model(model))
+            plan = _plan(arguments, splits, out, metrics_only, _user_model(model), matmul)
             refuse_unknown_splits(gates, [name for one in plan.datasets for name in one.splits])
             with Progress("hm-eval", plan.num_predictions, "samples") as listener:
                 results = evaluate(plan, listener)
@@ -136,12 +145,13 @@ def _plan(
     out: Path | None,
     metrics_only: bool,
     user_model: type[Model] | None,
+    matmul: MatmulPrecision,
 ) -> Plan:
     """Open subjects and datasets, and check that they fit, before any prediction."""
     datasets = open_datasets(arguments.datasets, splits)
     subjects = open_subjects(arguments.subjects, user_model)
     check_fit(subjects, datasets)
-    return Plan(subjects, datasets, out or _default_out(arguments), metrics_only)
+    return Plan(subjects, datasets, out or _default_out(arguments), metrics_only, matmul)
 
 
 def _default_out(arguments: Arguments) -> Path:

@@ -16,6 +16,7 @@ from hypermagnetics.evaluate.subjects.opening import model_subject, open_subject
 from hypermagnetics.evaluate.subjects.subject import Subject
 from hypermagnetics.log import progress
 from hypermagnetics.models import Model
+from hypermagnetics.precision import MatmulPrecision
 
 
 @dataclass(frozen=True, repr=False)
@@ -44,6 +45,7 @@ def evaluate(
     splits: Sequence[str] = (),
     metrics_only: bool = False,
     user_model: type[Model] | None = None,
+    matmul: MatmulPrecision = "float32",
     quiet: bool = True,
 ) -> Report:
     """Evaluate every subject on every dataset.
@@ -57,6 +59,7 @@ def evaluate(
             "test", or, if there are none, all but "train".
         metrics_only: Leave out baselines, physics, times and the page.
         user_model: The class of a user's model, for files that name one.
+        matmul: Precision of the factors of the models' matrix products, on GPUs and TPUs.
         quiet: Show no progress.
 
     Returns:
@@ -82,7 +85,7 @@ def evaluate(
         named, of_words = named_datasets(places), ()
     opened, data = _in_order(given, of_words), open_datasets(named, splits)
     check_fit(opened, data)
-    plan = Plan(opened, data, Path(out), metrics_only)
+    plan = Plan(opened, data, Path(out), metrics_only, matmul)
     with progress("evaluate", plan.num_predictions, "samples", quiet=quiet) as listener:
         return Report(run.evaluate(plan, listener), plan.out)
 

@@ -11,6 +11,7 @@ from hypermagnetics.errors import DatasetError, RunError
 from hypermagnetics.evaluate.measuring.places import length_unit
 from hypermagnetics.evaluate.subjects.arguments import DatasetArgument
 from hypermagnetics.evaluate.subjects.subject import Subject, TableSize
+from hypermagnetics.precision import MatmulPrecision
 from hypermagnetics.sources import SourceColumns
 
 _REPAIR = "Evaluate it on a dataset like the one it was trained on."
@@ -42,6 +43,8 @@ class Plan:
     out: Path
     metrics_only: bool = False
     """No baselines, no physics, no times and no report."""
+    matmul: MatmulPrecision = "float32"
+    """Precision of the factors of the models' matrix products, on GPUs and TPUs."""
 
     def __post_init__(self) -> None:
         if self.out.exists() and not self.out.is_dir():

@@ -22,6 +22,7 @@ from hypermagnetics.evaluate.subjects.opening import refuse_changed
 from hypermagnetics.files import name_in_text, only_writer, write_text_atomically
 from hypermagnetics.log import SILENT, Listener
 from hypermagnetics.machine import processor
+from hypermagnetics.precision import matmul_precision
 from hypermagnetics.run_files import LOCK_NAME, RESULTS_NAME, SAMPLES_NAME
 
 _SOFTWARE = ("hypermagnetics", "jax", "jaxlib", "equinox", "numpy", "scipy")
@@ -53,7 +54,8 @@ def evaluate(plan: Plan, listener: Listener = SILENT) -> Results:
     with only_writer(lock, "The directory of the results"):
         try:
             _refuse_foreign(plan.out)  # again, as that took minutes
-            return _evaluate(plan, listener)
+            with matmul_precision(plan.matmul):
+                return _evaluate(plan, listener)
         finally:
             lock.unlink(missing_ok=True)
 
@@ -112,6 +114,7 @@ def _results(plan: Plan, found: Found) -> Results:
         software={name: version(name) for name in _SOFTWARE},
         device=jax.default_backend(),
         processor=_processor(),
+        matmul=plan.matmul,
     )
 
 

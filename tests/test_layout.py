@@ -16,7 +16,7 @@ LAYERS = (
     {
         *("recipes", "config", "files", "grids", "log", "user_code", "jax_setup"),
         *("extras", "subcommands", "child_processes", "table", "run_files", "machine"),
-        *("arrays", "methods", "few_sizes"),
+        *("arrays", "methods", "few_sizes", "precision"),
     },
     {"sources", "metrics", "data"},
     {"pictures"},
@@ -26,7 +26,7 @@ LAYERS = (
 WITHIN_LAYER = {
     *(("config", "recipes"), ("user_code", "config")),
     *(("run_files", "log"), ("run_files", "config"), ("run_files", "files"), ("files", "log")),
-    ("config", "files"),
+    *(("config", "files"), ("methods", "precision")),
 }
 """Imports inside a layer that are meant; everything else in one layer is apart."""
 

@@ -185,17 +185,16 @@ def main(
 
 def _train(recipe: TrainingRecipe, dataset: Dataset, files: RunFiles, choice: IfExists) -> None:
     start = time.monotonic()
-    _configure(recipe)
+    _configure()
     say(f"hm-train: computing on {Devices.local(recipe.compute.devices).in_words}.")
     outcome, _ = make_run(recipe, dataset, files, choice, quiet=False)
     echo(_summary(outcome, recipe, dataset, files, time.monotonic() - start))
 
 
-def _configure(recipe: TrainingRecipe) -> None:
+def _configure() -> None:
     """Set options of JAX for the whole process."""
     refuse_missing_platform()
     fix_settings()
-    jax.config.update("jax_default_matmul_precision", recipe.compute.matmul)
     keep_compiled()
 
 

@@ -4,8 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import jax
-
 from hypermagnetics.config import changed_recipe
 from hypermagnetics.data import Dataset
 from hypermagnetics.errors import RunError
@@ -85,7 +83,7 @@ def train(
     if takes_up:
         _refuse_unnamed_code(parsed, changes, files)
     opened = dataset if isinstance(dataset, Dataset) else Dataset.open(dataset)
-    with jax.default_matmul_precision(parsed.compute.matmul), fixed_settings():
+    with fixed_settings():
         outcome, user_model = make_run(parsed, opened, files, if_exists, quiet=quiet)
     return TrainedRun(files, outcome, user_model)
 

@@ -64,6 +64,7 @@ def make_phases(
             ema_decay=recipe.optimiser.ema_decay,
             chunks=recipe.compute.chunks,
             augment=augment,
+            matmul=recipe.compute.matmul,
         )
         last = config is stretches[-1]
         phases.append(Phase(first, None if last else first + config.steps, rate, method))

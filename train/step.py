@@ -12,6 +12,7 @@ import optax
 from jaxtyping import Array, Float, Int, PyTree
 
 from hypermagnetics.models import Model
+from hypermagnetics.precision import MatmulPrecision, matmul_precision
 from hypermagnetics.train.aggregation import loss_and_gradient
 from hypermagnetics.train.devices import Augmentation, DeviceBatch, unchanged
 from hypermagnetics.train.objective import Losses, Objective
@@ -44,6 +45,8 @@ class Method:
     """Parts in which the samples of a batch go through the model."""
     augment: Augmentation = unchanged
     """Augmentation of a batch before the model."""
+    matmul: MatmulPrecision = "float32"
+    """Precision of the factors of all matrix products of a step."""
 
     def begin(self, model: Model, average: Model | None = None) -> State:
         """The state before the first step of the phase, in memory of its own.
@@ -73,6 +76,12 @@ class Method:
         Returns:
             The state after it, and the losses before it.
         """
+        with matmul_precision(self.matmul):
+            return self._step(state, batch, number)
+
+    def _step(
+        self, state: State, batch: DeviceBatch, number: Int[Array, ""]
+    ) -> tuple[State, Losses]:
         losses, gradient = loss_and_gradient(
             self.objective,
             state.model,

@@ -252,6 +252,7 @@ def provenance(results: Results) -> str:
         ("Software", software),
         ("Device", results.device),
         ("Processor", results.processor),
+        ("Matrix products of models", results.matmul),
         ("Format of results.json", str(SCHEMA_VERSION)),
     )
     return "\n".join([*parts, "<h3>Made with</h3>", _list(machine), _left_out(results)])

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from hypermagnetics.evaluate.subjects.subject import SubjectKind
 from hypermagnetics.metrics import Quantiles, Scores
+from hypermagnetics.precision import MatmulPrecision
 
 SCHEMA_VERSION = 2
 
@@ -167,3 +168,5 @@ class Results:
     """Platform of JAX, such as "cpu"."""
     processor: str
     """Name of the processor, or of the accelerator, and the number of cores."""
+    matmul: MatmulPrecision = "float32"
+    """Precision of the factors of the models' matrix products, on GPUs and TPUs."""

@@ -28,17 +28,25 @@ def results_text(results: Results, table_format: TableFormat) -> str:
         table_format: Format of the table.
 
     Returns:
-        Lines of text; for discs with the published figures under the table.
+        Lines of text; under the table a precision of matrix products other than float32, and for
+        discs the published figures.
     """
     written = table_text(results_table(results), table_format)
     if table_format == "table":
         written = "Errors in per cent of the truth\n\n" + written
-    published = published_lines(results)
-    if not published:
+    under = [*_matmul_lines(results), *published_lines(results)]
+    if not under:
         return written
     if table_format == "latex":
-        published = [f"% {line}" for line in published]
-    return "\n".join([written, "", *published])
+        under = [f"% {line}" for line in under]
+    return "\n".join([written, "", *under])
+
+
+def _matmul_lines(results: Results) -> list[str]:
+    """A line if the models gave up digits."""
+    if results.matmul == "float32":
+        return []
+    return [f"Matrix products of the models in {results.matmul}, as asked (--matmul)."]
 
 
 def results_table(results: Results) -> Table:

@@ -49,8 +49,9 @@ def fix_settings() -> None:
     """Let this process compute as it is written to, whatever the environment sets of JAX.
 
     Seeds alone decide random numbers. Numbers of float types that differ, and arrays of numpy, may
-    meet those of JAX, as they do in its own libraries.
+    meet those of JAX, as they do in its own libraries. Matrices are multiplied in full float32.
     """
+    jax.config.update("jax_default_matmul_precision", "float32")
     jax.config.update("jax_default_prng_impl", _GENERATOR)
     jax.config.update("jax_threefry_partitionable", True)
     jax.config.update("jax_random_seed_offset", 0)
@@ -62,6 +63,7 @@ def fix_settings() -> None:
 def fixed_settings() -> Iterator[None]:
     """`fix_settings` inside a block; an offset of seeds that a user sets for all stays."""
     with (
+        jax.default_matmul_precision("float32"),
         jax.default_prng_impl(_GENERATOR),
         jax.threefry_partitionable(True),
         jax.numpy_dtype_promotion("standard"),

@@ -1,10 +1,15 @@
-"""Methods of pytrees that every transformation of JAX takes, as it takes plain functions."""
+"""Methods of pytrees that every transformation of JAX takes, as it takes plain functions.
+
+They multiply matrices in full float32 on every platform, unless they are asked not to.
+"""
 
 from collections.abc import Callable
 from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
+
+from hypermagnetics.precision import in_chosen_precision
 
 
 class Method(eqx.Module):
@@ -25,8 +30,9 @@ class Method(eqx.Module):
             setattr(self, name, getattr(function, name))
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
-        """The function of the object."""
-        return self.function(self.owner, *arguments, **named)
+        """The function of the object, in the precision of `matmul_precision`."""
+        with in_chosen_precision():
+            return self.function(self.owner, *arguments, **named)
 
     @property
     def __wrapped__(self) -> MethodType:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from hypermagnetics.config import Config, Count, refusal
+from hypermagnetics.precision import MatmulPrecision
 from hypermagnetics.train.config.resume import MAY_CHANGE
 
 Tracker = Literal["tensorboard", "wandb", "mlflow"]
@@ -60,6 +61,6 @@ class ComputeConfig(Config):
     the same gradient (gradient accumulation)."""
     steps_per_dispatch: Annotated[int, Field(ge=1, le=1024)] | None = None
     """Steps dispatched to the device at once; null for 1 on a CPU and 16 elsewhere."""
-    matmul: Literal["float32", "tensorfloat32", "bfloat16"] = "float32"
-    """Precision of the factors of matrix products on GPUs and TPUs; sums stay in float32. hm-train
-    sets it for its process; in Python, `jax.default_matmul_precision` does."""
+    matmul: MatmulPrecision = "float32"
+    """Precision of the factors of matrix products in a step, on GPUs and TPUs; sums stay in
+    float32. Fits, validations and all that a trained model predicts are in float32."""

@@ -7,7 +7,12 @@ import pytest
 from evaluate_records import evaluation, quantity, results
 
 from hypermagnetics.evaluate.results.records import DatasetRecord
-from hypermagnetics.evaluate.results.tables import interval_text, per_cent, results_text
+from hypermagnetics.evaluate.results.tables import (
+    TableFormat,
+    interval_text,
+    per_cent,
+    results_text,
+)
 
 
 def test_the_table_is_in_per_cent_with_the_published_figures():
@@ -73,3 +78,14 @@ def test_an_interval_that_is_undefined_says_so():
 )
 def test_per_cent(fraction, text):
     assert per_cent(fraction) == text
+
+
+@pytest.mark.parametrize(
+    ("table_format", "start"), [("table", ""), ("markdown", ""), ("latex", "% ")]
+)
+def test_fewer_digits_of_products_are_named(table_format: TableFormat, start: str) -> None:
+    """In every format; float32 needs no word."""
+    line = "Matrix products of the models in tensorfloat32, as asked (--matmul)."
+    faster = results(matmul="tensorfloat32")
+    assert f"{start}{line}" in results_text(faster, table_format).splitlines()
+    assert "Matrix products" not in results_text(results(), table_format)
