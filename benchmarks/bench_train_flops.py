@@ -15,7 +15,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 from measurement import report
-from training_parts import dataset, first_steps, seconds_per_step, setup_of
+from training_parts import dataset, dispatch_of, first_steps, seconds_per_step, setup_of
 
 from hypermagnetics.data import read_batch
 from hypermagnetics.models import HyperLayer
@@ -56,6 +56,7 @@ def main() -> None:
             data, "hyper-layer", "data.blocks_per_batch=2", "data.points_per_step=null"
         )
         batch = setup.devices.take(read_batch(setup.train, setup.schedule.blocks(0)))
+        dispatch = dispatch_of(batch)
         state, steps = first_steps(setup)
         model = state.model
         assert isinstance(model, HyperLayer)
@@ -63,10 +64,10 @@ def main() -> None:
         multiply = jax.jit(lambda a, b: a @ b)
         matrix = jax.random.normal(jax.random.key(0), (SIZE, SIZE), jnp.float32)
         multiply(matrix, matrix).block_until_ready()
-        state, _ = seconds_per_step(state, steps, itertools.repeat(batch), 2)
+        state, _ = seconds_per_step(state, steps, itertools.repeat(dispatch), 2)
         rates: dict[str, list[float]] = {"step": [], "product": []}
         for _ in range(ROUNDS):
-            state, seconds = seconds_per_step(state, steps, itertools.repeat(batch), 3)
+            state, seconds = seconds_per_step(state, steps, itertools.repeat(dispatch), 3)
             rates["step"].append(count / seconds)
             start = time.perf_counter()
             multiply(matrix, matrix).block_until_ready()

@@ -11,18 +11,17 @@ import itertools
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import jax
 from measurement import report
-from training_parts import dataset, first_steps, seconds_per_step, setup_of
+from training_parts import dataset, dispatch_of, first_steps, seconds_per_step, setup_of
 
 from hypermagnetics.data import read_batch
 from hypermagnetics.log import SILENT
 from hypermagnetics.run_files import RunFiles
 from hypermagnetics.train import loop
-from hypermagnetics.train.devices import DeviceBatch
+from hypermagnetics.train.dispatch import Dispatch
 from hypermagnetics.train.objective import Losses
 from hypermagnetics.train.run import train
 from hypermagnetics.train.setup import Setup
@@ -37,10 +36,11 @@ def steps_alone(setup: Setup) -> float:
     state, steps = first_steps(setup)
     schedule = setup.schedule
     batch = setup.devices.take(read_batch(setup.train, schedule.blocks(0), schedule.points(0)))
-    state, _ = seconds_per_step(state, steps, itertools.repeat(batch), 50)
+    dispatch = dispatch_of(batch)
+    state, _ = seconds_per_step(state, steps, itertools.repeat(dispatch), 50)
     rounds = []
     for _ in range(7):
-        state, seconds = seconds_per_step(state, steps, itertools.repeat(batch), 100)
+        state, seconds = seconds_per_step(state, steps, itertools.repeat(dispatch), 100)
         rounds.append(seconds)
     return statistics.median(rounds)
 
@@ -53,12 +53,10 @@ class TimedSteps:
         self._steps = compiled_steps(method, most)
         self._is_compiled = False
 
-    def __call__(
-        self, state: State, batches: Sequence[DeviceBatch], first: int
-    ) -> tuple[State, Losses]:
+    def __call__(self, state: State, dispatch: Dispatch, first: int) -> tuple[State, Losses]:
         """Make the steps, and wait for them."""
         start = time.perf_counter()
-        found = jax.block_until_ready(self._steps(state, batches, first))
+        found = jax.block_until_ready(self._steps(state, dispatch, first))
         if self._is_compiled:
             TimedSteps.seconds += time.perf_counter() - start
         self._is_compiled = True

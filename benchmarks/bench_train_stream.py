@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from measurement import report
-from training_parts import dataset, endless_batches, first_steps, seconds_per_step, setup_of
+from training_parts import dataset, endless_dispatches, first_steps, seconds_per_step, setup_of
 
 BOUND = 1.05
 ROUNDS, STEPS = 9, 6
@@ -25,14 +25,14 @@ def main() -> None:
         kept = {}
         for mode in seconds:
             setup = setup_of(data, "hyper-layer", *overrides, f"data.mode={mode}")
-            batches = stack.enter_context(endless_batches(setup))
+            dispatches = stack.enter_context(endless_dispatches(setup))
             state, steps = first_steps(setup)
-            state, _ = seconds_per_step(state, steps, batches, 2)
-            kept[mode] = (state, steps, batches)
+            state, _ = seconds_per_step(state, steps, dispatches, 2)
+            kept[mode] = (state, steps, dispatches)
         for _ in range(ROUNDS):
-            for mode, (state, steps, batches) in kept.items():
-                state, found = seconds_per_step(state, steps, batches, STEPS)
-                kept[mode] = (state, steps, batches)
+            for mode, (state, steps, dispatches) in kept.items():
+                state, found = seconds_per_step(state, steps, dispatches, STEPS)
+                kept[mode] = (state, steps, dispatches)
                 seconds[mode].append(found)
     medians = {mode: statistics.median(found) for mode, found in seconds.items()}
     report(

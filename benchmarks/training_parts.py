@@ -13,6 +13,7 @@ from hypermagnetics.config import load_recipe
 from hypermagnetics.data import Dataset
 from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.devices import DeviceBatch
+from hypermagnetics.train.dispatch import Dispatch, Order, StackedBatches
 from hypermagnetics.train.feed import open_feed
 from hypermagnetics.train.setup import Setup, make_setup
 from hypermagnetics.train.step import State, Steps, compiled_steps
@@ -38,23 +39,30 @@ def first_steps(setup: Setup) -> tuple[State, Steps]:
     return setup.devices.copies(method.begin(setup.new_model())), compiled_steps(method, 1)
 
 
+def dispatch_of(batch: DeviceBatch) -> Dispatch:
+    """A single step, of a batch that is on the device."""
+    stacked: DeviceBatch = jax.tree.map(lambda values: values[None], batch)
+    return Dispatch(StackedBatches(stacked), 1)
+
+
 @contextmanager
-def endless_batches(setup: Setup) -> Iterator[Iterator[DeviceBatch]]:
-    """The batches of a training, one after another."""
-    with open_feed(setup.placement, setup.train, setup.schedule, 0, setup.devices) as feed:
-        yield iter(feed.next, None)
+def endless_dispatches(setup: Setup) -> Iterator[Iterator[Dispatch]]:
+    """The steps of a training, one a dispatch."""
+    order = Order(setup.schedule, 0, lambda step: 1, 1)
+    with open_feed(setup.placement, setup.train, order, setup.devices) as feed:
+        yield iter(lambda: feed.next(lambda: False), None)
 
 
 def seconds_per_step(
-    state: State, steps: Steps, batches: Iterator[DeviceBatch], count: int
+    state: State, steps: Steps, dispatches: Iterator[Dispatch], count: int
 ) -> tuple[State, float]:
-    """Make some steps without waiting for the device in between.
+    """Make some steps, one a dispatch, without waiting for the device in between.
 
     Returns:
         The state after them, and the seconds a step took.
     """
     start = time.perf_counter()
     for number in range(count):
-        state, _ = steps(state, [next(batches)], number)
+        state, _ = steps(state, next(dispatches), number)
     jax.block_until_ready(state.optimiser)
     return state, (time.perf_counter() - start) / count

@@ -69,6 +69,13 @@ class BatchSchedule:
         """The epoch, counted from 0, in which a step begins."""
         return self._places(step).start // self._epoch_length
 
+    @property
+    def points_in_step(self) -> int | None:
+        """Number of points of each grid that `points` has; None for all."""
+        count = self.num_points if self.crops is None else self.crops.num_points
+        taken = min(self.points_per_step or count, count)
+        return None if taken == self.num_points and self.crops is None else taken
+
     def points(self, step: int) -> np.ndarray | None:
         """The points of one step, ascending: (points,), (blocks, points) with crops, None for all.
 

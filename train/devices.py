@@ -1,6 +1,6 @@
 """Batches on the devices of this process, which share their samples."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -81,8 +81,7 @@ class Devices:
     @property
     def places(self) -> tuple[NamedSharding, ...]:
         """Placement of the arrays of a batch, in order: the samples of each block are divided."""
-        divided = NamedSharding(self.mesh, PartitionSpec(None, _AXIS))
-        return (divided, self.everywhere, self.everywhere, divided, divided)
+        return self._places(None)
 
     def copies(self, tree: _Tree) -> _Tree:
         """The arrays of a tree on each device."""
@@ -96,17 +95,45 @@ class Devices:
 
     def take(self, batch: Batch) -> DeviceBatch:
         """Move a batch to the devices; its samples are filled up to divide among them."""
-        arrays = (
+        return DeviceBatch(*jax.device_put(self._arrays(batch), self.places))
+
+    def take_stacked(self, batches: Sequence[Batch], most: int) -> DeviceBatch:
+        """Move batches to the devices, stacked along a first axis.
+
+        Args:
+            batches: The batches, of one shape.
+            most: Length of that axis; what is behind the batches is zero.
+
+        Returns:
+            The batches.
+        """
+        parts = zip(*map(self._arrays, batches), strict=True)
+        stacked = [_stacked(values, most) for values in parts]
+        return DeviceBatch(*jax.device_put(stacked, list(self._places(None, None))))
+
+    def _places(self, *leading: None) -> tuple[NamedSharding, ...]:
+        divided = NamedSharding(self.mesh, PartitionSpec(*leading, _AXIS))
+        return (divided, self.everywhere, self.everywhere, divided, divided)
+
+    def _arrays(self, batch: Batch) -> tuple[np.ndarray, ...]:
+        return (
             self._filled(batch.sources),
             batch.num_samples,
             batch.grid,
             self._filled(batch.potential),
             self._filled(batch.field),
         )
-        return DeviceBatch(*jax.device_put(arrays, self.places))
 
     def _filled(self, values: np.ndarray) -> np.ndarray:
         missing = -values.shape[1] % len(self)
         if not missing:
             return values
         return np.pad(values, ((0, 0), (0, missing), *((0, 0),) * (values.ndim - 2)))
+
+
+def _stacked(values: Sequence[np.ndarray], length: int) -> np.ndarray:
+    if length == 1:  # a view of mapped files stays one
+        return values[0][None]
+    stacked = np.zeros((length, *values[0].shape), values[0].dtype)
+    np.stack(values, out=stacked[: len(values)])
+    return stacked

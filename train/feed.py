@@ -6,38 +6,47 @@ Both give the same values for the same step.
 import queue
 import threading
 import time
-from dataclasses import replace
+from collections.abc import Callable
 from functools import partial
 from types import TracebackType
 from typing import Literal, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from hypermagnetics.data import BatchSchedule, Split, read_batch
+from hypermagnetics.data import Split, read_batch
 from hypermagnetics.errors import RunError
 from hypermagnetics.log import in_bytes
 from hypermagnetics.machine import memory_bytes
 from hypermagnetics.train.config import DataConfig
 from hypermagnetics.train.devices import DeviceBatch, Devices
+from hypermagnetics.train.dispatch import (
+    Dispatch,
+    HeldBatches,
+    Order,
+    StackedBatches,
+    chosen_numbers,
+)
 
 Placement = Literal["device", "stream"]
 """Place of the training split: on the device, or in mapped files."""
 
-_BATCHES_AHEAD = 2
-"""Batches on the device, or on their way to it, while a step runs."""
+_STEPS_AHEAD = 2
+"""Steps whose batches are read while others run; at least those of one dispatch."""
 
 _HINT_STEPS = 8
 """Number of steps of read-ahead hints to the operating system."""
 
+_LOOK_SECONDS = 2e-4
+"""Time between two looks at the device while a dispatch is waited for."""
+
 
 @runtime_checkable
 class Feed(Protocol):
-    """The batches of consecutive steps, in order."""
+    """The batches of consecutive dispatches, in order."""
 
     wait_seconds: float
-    """Time spent waiting in `next`, in which the device may have idled."""
+    """Time spent in `next` in which the device had nothing to do."""
 
     def __enter__(self) -> "Feed": ...
 
@@ -48,30 +57,32 @@ class Feed(Protocol):
         trace: TracebackType | None,
     ) -> None: ...
 
-    def next(self) -> DeviceBatch:
-        """The next batch."""
+    def next(self, is_idle: Callable[[], bool]) -> Dispatch:
+        """The next dispatch.
+
+        Args:
+            is_idle: Whether the device has nothing to do.
+        """
 
 
 class StreamFeed:
-    """The batches of consecutive steps, in order.
+    """The batches of consecutive dispatches, read from mapped files.
 
-    A thread reads the mapped files and hands the arrays to the device while the step before runs.
+    A thread reads them and hands the arrays to the device while the steps before run.
     """
 
-    def __init__(
-        self, split: Split, schedule: BatchSchedule, first_step: int, devices: Devices
-    ) -> None:
+    def __init__(self, split: Split, order: Order, devices: Devices) -> None:
         """Start to read when the `with` block is entered.
 
         Args:
             split: Split that is read.
-            schedule: Blocks and points of each step.
-            first_step: The step that `next` returns first.
+            order: The steps.
             devices: Devices of the batches.
         """
-        self._split, self._schedule, self._step = split, schedule, first_step
+        self._split, self._order, self._step = split, order, order.first
         self._devices = devices
-        self._ready: queue.Queue[DeviceBatch | BaseException] = queue.Queue(_BATCHES_AHEAD)
+        ahead = max(_STEPS_AHEAD // order.most, 1)
+        self._ready: queue.Queue[Dispatch | BaseException] = queue.Queue(ahead)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._read, name="feed", daemon=True)
         self.wait_seconds = 0.0
@@ -88,50 +99,60 @@ class StreamFeed:
     ) -> None:
         self._stop.set()
         while self._thread.is_alive():
-            try:  # make room, in case the thread waits to put its last batch
+            try:  # make room, in case the thread waits to put its last batches
                 self._ready.get(timeout=0.01)
             except queue.Empty:
                 continue
 
-    def next(self) -> DeviceBatch:
-        """The next batch; an error of the reading thread is raised here."""
-        start = time.perf_counter()
-        batch = self._ready.get()
-        self.wait_seconds += time.perf_counter() - start
-        if isinstance(batch, BaseException):
-            raise batch
-        return batch
+    def next(self, is_idle: Callable[[], bool]) -> Dispatch:
+        """See `Feed`; an error of the reading thread is raised here."""
+        found: Dispatch | BaseException | None = None
+        while found is None:
+            idle, start = is_idle(), time.perf_counter()
+            try:
+                found = self._ready.get(timeout=None if idle else _LOOK_SECONDS)
+            except queue.Empty:
+                continue
+            if idle:
+                self.wait_seconds += time.perf_counter() - start
+        if isinstance(found, BaseException):
+            raise found
+        return found
 
     def _read(self) -> None:
         try:
             while not self._stop.is_set():
-                self._ready.put(self._device_batch(self._step))
-                self._step += 1
+                count = self._order.count_from(self._step)
+                self._ready.put(self._dispatch(range(self._step, self._step + count)))
+                self._step += count
         except BaseException as error:
             self._ready.put(error)
 
-    def _device_batch(self, step: int) -> DeviceBatch:
-        later = self._schedule.blocks(step + _HINT_STEPS)
-        self._split.will_need([block for block in later if block is not None])
-        batch = read_batch(self._split, self._schedule.blocks(step), self._schedule.points(step))
-        return self._devices.take(batch)
+    def _dispatch(self, steps: range) -> Dispatch:
+        schedule, batches = self._order.schedule, []
+        for step in steps:
+            later = schedule.blocks(step + _HINT_STEPS)
+            self._split.will_need([block for block in later if block is not None])
+            batches.append(read_batch(self._split, schedule.blocks(step), schedule.points(step)))
+        stacked = self._devices.take_stacked(batches, self._order.most)
+        return Dispatch(StackedBatches(stacked), len(steps))
 
 
 class DeviceFeed:
-    """The batches of consecutive steps, cut on the device from a resident split."""
+    """The batches of consecutive dispatches, cut on the device from a resident split.
 
-    def __init__(
-        self, split: Split, schedule: BatchSchedule, first_step: int, devices: Devices
-    ) -> None:
+    For each dispatch only the numbers of blocks and points go to the device.
+    """
+
+    def __init__(self, split: Split, order: Order, devices: Devices) -> None:
         """Copy the split to the devices when the `with` block is entered.
 
         Args:
             split: Split that is read.
-            schedule: Blocks and points of each step.
-            first_step: The step that `next` returns first.
+            order: The steps.
             devices: Devices of the split; each holds its share of the samples of every block.
         """
-        self._split, self._schedule, self._step = split, schedule, first_step
+        self._split, self._order, self._step = split, order, order.first
         self._devices = devices
         self._held: DeviceBatch | None = None
         self.wait_seconds = 0.0
@@ -154,22 +175,20 @@ class DeviceFeed:
     ) -> None:
         self._held = None
 
-    def next(self) -> DeviceBatch:
-        """The next batch."""
-        start = time.perf_counter()
+    def next(self, is_idle: Callable[[], bool]) -> Dispatch:
+        """See `Feed`."""
+        idle, start = is_idle(), time.perf_counter()
         assert self._held is not None, "inside a `with` block"
-        empty = self._split.layout.num_blocks
-        blocks = [empty if b is None else b for b in self._schedule.blocks(self._step)]
-        points = self._schedule.points(self._step)
-        chosen = np.array(blocks, np.int32)
-        batch: DeviceBatch = (
-            _cut(self._held, chosen)
-            if points is None
-            else _cut_points(self._held, chosen, points.astype(np.int32))
-        )
-        self._step += 1
-        self.wait_seconds += time.perf_counter() - start
-        return batch
+        schedule, count = self._order.schedule, self._order.count_from(self._step)
+        steps = range(self._step, self._step + count)
+        chosen = chosen_numbers(self._order, steps, empty=self._split.layout.num_blocks)
+        numbers = jax.device_put(chosen, self._devices.everywhere)
+        sizes = schedule.blocks_per_batch, schedule.points_in_step
+        batches = HeldBatches(self._held, numbers, *sizes)
+        self._step += count
+        if idle:
+            self.wait_seconds += time.perf_counter() - start
+        return Dispatch(batches, count)
 
     def _zeros(self, like: DeviceBatch, blocks: int) -> DeviceBatch:
         parts = zip(jax.tree.leaves(like), self._devices.places, strict=True)
@@ -185,25 +204,6 @@ class DeviceFeed:
 def _put(held: DeviceBatch, batch: DeviceBatch, block: jax.Array) -> DeviceBatch:
     put: DeviceBatch = jax.tree.map(lambda whole, part: whole.at[block].set(part[0]), held, batch)
     return put
-
-
-@jax.jit
-def _cut(held: DeviceBatch, blocks: jax.Array) -> DeviceBatch:
-    cut: DeviceBatch = jax.tree.map(lambda whole: whole[blocks], held)
-    return cut
-
-
-@jax.jit
-def _cut_points(held: DeviceBatch, blocks: jax.Array, points: jax.Array) -> DeviceBatch:
-    cut = _cut(held, blocks)
-    each = jnp.broadcast_to(points, (len(blocks), points.shape[-1]))
-    chosen: DeviceBatch = replace(
-        cut,
-        grid=jax.vmap(lambda grid, chosen: grid[chosen])(cut.grid, each),
-        potential=jax.vmap(lambda values, chosen: values[:, chosen])(cut.potential, each),
-        field=jax.vmap(lambda values, chosen: values[:, chosen])(cut.field, each),
-    )
-    return chosen
 
 
 def choose_placement(config: DataConfig, split: Split) -> Placement:
@@ -237,24 +237,21 @@ def choose_placement(config: DataConfig, split: Split) -> Placement:
     return "stream"
 
 
-def open_feed(
-    placement: Placement, split: Split, schedule: BatchSchedule, first_step: int, devices: Devices
-) -> Feed:
+def open_feed(placement: Placement, split: Split, order: Order, devices: Devices) -> Feed:
     """Open the batches of a training.
 
     Args:
         placement: Placement of the split.
         split: Split that is read.
-        schedule: Blocks and points of each step.
-        first_step: The step that comes first.
+        order: The steps.
         devices: Devices of the batches.
 
     Returns:
         The feed, to be entered.
     """
     if placement == "device":
-        return DeviceFeed(split, schedule, first_step, devices)
-    return StreamFeed(split, schedule, first_step, devices)
+        return DeviceFeed(split, order, devices)
+    return StreamFeed(split, order, devices)
 
 
 def _bytes_on_device(split: Split) -> int:

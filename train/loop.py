@@ -131,13 +131,13 @@ class Loop:
             self._phase, self._is_compiled = phase, False
             state = phase.method.begin(self._state.model, self._state.average)
             self._state, self._steps = self._setup.devices.copies(state), self._compiled()
-        count = self._steps_until_due()
         waited = feed.wait_seconds
-        batches = [feed.next() for _ in range(count)]
+        dispatch = feed.next(self._is_idle)
         self.clock.add("loader", feed.wait_seconds - waited)
         with nullcontext() if self._is_compiled else self.clock.during("compiling"):
-            self._state, losses = self._steps(self._state, batches, self._done)
+            self._state, losses = self._steps(self._state, dispatch, self._done)
         self._is_compiled = True
+        count = dispatch.count
         self._windows.add(losses, count, phase)
         self._in_flight.append(losses)
         if len(self._in_flight) > _AHEAD:
@@ -145,14 +145,12 @@ class Loop:
         self._done += count
         return count
 
-    def _steps_until_due(self) -> int:
-        recipe, done = self._setup.recipe, self._done
-        every = (recipe.validation.every, recipe.checkpoint.every, recipe.tracking.log_every)
-        ends = [done + number - done % number for number in every]
-        ends.append(recipe.schedule.num_steps)
-        if self._phase.end is not None:
-            ends.append(self._phase.end)
-        return min(min(ends) - done, self._setup.steps_per_dispatch)
+    def _is_idle(self) -> bool:
+        """Whether the device has made all steps that were dispatched."""
+        if not self._in_flight:
+            return True
+        is_ready: bool = self._in_flight[-1].total.is_ready()  # type: ignore[attr-defined]
+        return is_ready
 
     def _after_steps(self, *, stops: bool) -> None:
         """Log, validate and save as due."""

@@ -86,7 +86,7 @@ def _go_on(loop: Loop, setup: Setup, files: RunFiles) -> None:
     first, split = loop.progress.step, setup.train
     with (
         stop_on_signals() as stop,
-        open_feed(setup.placement, split, setup.schedule, first, setup.devices) as feed,
+        open_feed(setup.placement, split, setup.order_from(first), setup.devices) as feed,
     ):
         loop.run(feed, stop)
         kept = loop.finish()

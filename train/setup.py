@@ -26,6 +26,7 @@ from hypermagnetics.table import SourceColumns
 from hypermagnetics.train.augmentation import make_augmentation
 from hypermagnetics.train.config import NormalisationConfig, TrainingRecipe
 from hypermagnetics.train.devices import Devices
+from hypermagnetics.train.dispatch import Order
 from hypermagnetics.train.feed import Placement, choose_placement
 from hypermagnetics.train.losses import check_point_loss
 from hypermagnetics.train.objective import (
@@ -33,7 +34,7 @@ from hypermagnetics.train.objective import (
     check_spectral,
     make_objective,
 )
-from hypermagnetics.train.phases import Phase, make_phases
+from hypermagnetics.train.phases import Phase, make_phases, phase_of
 from hypermagnetics.train.scales import Normalisation, rms, scales_of
 from hypermagnetics.train.tracking.tracking import refuse_unusable
 from hypermagnetics.train.user_code import UserCode, user_code_of
@@ -72,6 +73,21 @@ class Setup:
         """Largest number of steps dispatched to the device at once."""
         asked = self.recipe.compute.steps_per_dispatch
         return asked or (1 if jax.default_backend() == "cpu" else _STEPS_PER_DISPATCH)
+
+    def order_from(self, step: int) -> Order:
+        """The steps after `step` steps, in their dispatches."""
+        return Order(self.schedule, step, self._steps_until_due, self.steps_per_dispatch)
+
+    def _steps_until_due(self, done: int) -> int:
+        """Number of steps until something is due, or as many as a dispatch has."""
+        recipe = self.recipe
+        every = (recipe.validation.every, recipe.checkpoint.every, recipe.tracking.log_every)
+        ends = [done + number - done % number for number in every]
+        ends.append(max(recipe.schedule.num_steps, done + 1))  # none is read behind the last
+        phase = phase_of(self.phases, done)
+        if phase.end is not None:
+            ends.append(phase.end)
+        return min(min(ends) - done, self.steps_per_dispatch)
 
     def samples_of(self, step: int) -> str:
         """The samples of a step, counted from 1, for people: as in "samples 256 to 511"."""

@@ -1,6 +1,5 @@
 """Steps of the optimiser, compiled."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -11,10 +10,12 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, PyTree
 
+from hypermagnetics.jax_setup import own_program
 from hypermagnetics.models import Model
 from hypermagnetics.precision import MatmulPrecision, matmul_precision
 from hypermagnetics.train.aggregation import loss_and_gradient
 from hypermagnetics.train.devices import Augmentation, DeviceBatch, unchanged
+from hypermagnetics.train.dispatch import Batches, Dispatch
 from hypermagnetics.train.objective import Losses, Objective
 
 
@@ -102,14 +103,12 @@ class Method:
 class Steps(Protocol):
     """Some steps of one phase at once."""
 
-    def __call__(
-        self, state: State, batches: Sequence[DeviceBatch], first: int
-    ) -> tuple[State, Losses]:
-        """Make the steps.
+    def __call__(self, state: State, dispatch: Dispatch, first: int) -> tuple[State, Losses]:
+        """Make the steps of a dispatch.
 
         Args:
             state: Before the first. It is given up: its memory serves the one that comes out.
-            batches: One for each step.
+            dispatch: Number of the steps, and their batches.
             first: Steps of the whole training before the first.
 
         Returns:
@@ -129,46 +128,46 @@ def compiled_steps(method: Method, most: int) -> Steps:
         A function that makes one to `most` steps.
     """
 
-    @eqx.filter_jit(donate="all-except-first")
-    def one(inputs: tuple[DeviceBatch, jax.Array], state: State) -> tuple[State, Losses]:
-        batch, number = inputs
-        state, losses = method.step(state, batch, number)
+    def one(inputs: tuple[Batches, jax.Array], state: State) -> tuple[State, Losses]:
+        batches, number = inputs
+        state, losses = method.step(state, _whole(batches.at(0)), number)
         return state, jax.tree.map(lambda value: value[None], losses)
 
-    @eqx.filter_jit(donate="all-except-first")
-    def some(
-        inputs: tuple[tuple[DeviceBatch, ...], jax.Array, jax.Array], state: State
-    ) -> tuple[State, Losses]:
+    def some(inputs: tuple[Batches, jax.Array, jax.Array], state: State) -> tuple[State, Losses]:
         batches, number, count = inputs
-        stacked = jax.tree.map(lambda *parts: jnp.stack(parts), *batches)
-
-        def at(i: jax.Array | int) -> DeviceBatch:
-            batch: DeviceBatch = jax.tree.map(lambda values: values[i], stacked)
-            return batch
-
-        shapes = eqx.filter_eval_shape(method.step, state, at(0), number)[1]
+        shapes = eqx.filter_eval_shape(method.step, state, batches.at(0), number)[1]
         losses = jax.tree.map(lambda leaf: jnp.zeros((most, *leaf.shape), leaf.dtype), shapes)
         arrays, rest = eqx.partition(state, eqx.is_array)
 
         def body(i: jax.Array, carry: tuple[PyTree, Losses]) -> tuple[PyTree, Losses]:
             arrays, losses = carry
-            after, found = method.step(eqx.combine(arrays, rest), at(i), number + i)
+            after, found = method.step(eqx.combine(arrays, rest), _whole(batches.at(i)), number + i)
             losses = jax.tree.map(lambda all_, value: all_.at[i].set(value), losses, found)
             return eqx.filter(after, eqx.is_array), losses
 
         arrays, losses = jax.lax.fori_loop(0, count, body, (arrays, losses))
         return eqx.combine(arrays, rest), losses
 
-    def make(state: State, batches: Sequence[DeviceBatch], first: int) -> tuple[State, Losses]:
+    compiled_one = own_program(one, donate="all-except-first")
+    compiled_some = own_program(some, donate="all-except-first")
+
+    def make(state: State, dispatch: Dispatch, first: int) -> tuple[State, Losses]:
         # Not jnp.asarray, which would run a program of its own to convert a number of Python's.
-        number, count = jax.device_put(np.int32(first)), len(batches)
+        number, count = jax.device_put((np.int32(first), np.int32(dispatch.count)))
         if most == 1:
-            return one((batches[0], number), state)
-        filled = tuple(batches[min(i, count - 1)] for i in range(most))
-        state, losses = some((filled, number, jax.device_put(np.int32(count))), state)
-        return state, jax.tree.map(lambda values: values[:count], losses)
+            return compiled_one((dispatch.batches, number), state)
+        state, losses = compiled_some((dispatch.batches, number, count), state)
+        if dispatch.count < most:
+            losses = jax.tree.map(lambda values: values[: dispatch.count], losses)
+        return state, losses
 
     return make
+
+
+def _whole(batch: DeviceBatch) -> DeviceBatch:
+    """The batch, computed before the step: else its place would change the bits of the step."""
+    whole: DeviceBatch = jax.lax.optimization_barrier(batch)
+    return whole
 
 
 def _averaged(average: Model, model: Model, decay: float, number: Int[Array, ""]) -> Model:

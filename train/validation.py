@@ -1,10 +1,10 @@
 """Errors on the validation split."""
 
-import equinox as eqx
 import jax
 import numpy as np
 
 from hypermagnetics.data import Split, read_batch
+from hypermagnetics.jax_setup import own_program
 from hypermagnetics.metrics import measure
 from hypermagnetics.models import Model
 from hypermagnetics.run_files import Validation
@@ -19,12 +19,11 @@ class Validator:
         """Store the parts; the first call compiles."""
         self._split, self._objective, self._devices = split, objective, devices
 
-        @eqx.filter_jit
         def evaluate(model: Model, batch: DeviceBatch) -> tuple[jax.Array, jax.Array, jax.Array]:
             potential, field = model.block(batch.sources[0], batch.grid[0])
             return objective(model, batch).total, potential, field
 
-        self._evaluate = evaluate
+        self._evaluate = own_program(evaluate)
 
     def first_loss(self, model: Model) -> float:
         """Objective on the first block, a check that the parameters are sound."""

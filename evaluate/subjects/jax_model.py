@@ -1,14 +1,16 @@
 """Models of this package as subjects."""
 
+from collections.abc import Callable
+from functools import cache
 from typing import Protocol, runtime_checkable
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
 from hypermagnetics.evaluate.subjects.subject import Values, filled_up
+from hypermagnetics.jax_setup import own_program
 from hypermagnetics.shapes import BlockField, BlockPotential, Points, SourceTables
 
 
@@ -36,12 +38,17 @@ class JaxModel:
     ) -> Values:
         """See `PointModel`."""
         filled = jnp.asarray(filled_up(sources, num_samples))
-        potential, field = _block(self._model, filled, jnp.asarray(points))
+        potential, field = _compiled_block()(self._model, filled, jnp.asarray(points))
         return Values(np.asarray(potential)[: len(sources)], np.asarray(field)[: len(sources)])
 
 
-@eqx.filter_jit
-def _block(
-    model: BlockModel, sources: SourceTables, points: Points
-) -> tuple[BlockPotential, BlockField]:
-    return model.block(sources, points)
+@cache
+def _compiled_block() -> Callable[..., tuple[BlockPotential, BlockField]]:
+    """One program for all models, made once the platform is known."""
+
+    def block(
+        model: BlockModel, sources: SourceTables, points: Points
+    ) -> tuple[BlockPotential, BlockField]:
+        return model.block(sources, points)
+
+    return own_program(block)

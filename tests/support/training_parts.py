@@ -1,5 +1,7 @@
 """A small model, batches of normal numbers, and a method: what tests of steps share."""
 
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
 import jax.random as jr
@@ -10,6 +12,7 @@ from hypermagnetics.models import HyperLayer
 from hypermagnetics.models.hyper_layer import HyperLayerConfig
 from hypermagnetics.train.config import ObjectiveConfig
 from hypermagnetics.train.devices import DeviceBatch
+from hypermagnetics.train.dispatch import Dispatch, StackedBatches
 from hypermagnetics.train.losses import Huber
 from hypermagnetics.train.objective import Objective, make_objective
 from hypermagnetics.train.phases import trainable
@@ -55,3 +58,10 @@ def method(**changes: object) -> Method:
         "trained": trainable(MODEL, ()),
     }
     return Method(**{**settings, **changes})  # type: ignore[arg-type]
+
+
+def dispatch_of(batches: Sequence[DeviceBatch], most: int = 1) -> Dispatch:
+    """A dispatch of batches on the device; the last stands where there is room for more."""
+    filled = [*batches, *batches[-1:] * (most - len(batches))]
+    stacked: DeviceBatch = jax.tree.map(lambda *parts: jnp.stack(parts), *filled)
+    return Dispatch(StackedBatches(stacked), len(batches))

@@ -14,7 +14,7 @@ from hypermagnetics.train.devices import Devices
 PROGRAM = """
 import json, sys
 import equinox as eqx, jax, numpy as np
-from training_parts import MODEL, method, objective, random_batch
+from training_parts import MODEL, dispatch_of, method, objective, random_batch
 from hypermagnetics.data import Batch
 from hypermagnetics.train.aggregation import loss_and_gradient
 from hypermagnetics.train.devices import Devices
@@ -48,7 +48,7 @@ shards = {shard.data.shape[1] for shard in placed.sources.addressable_shards}
 steps = compiled_steps(method(ema_decay=0.9), 1)
 state = devices.copies(method(ema_decay=0.9).begin(MODEL))
 for number in range(3):
-    state, losses = steps(state, [placed], number)
+    state, losses = steps(state, dispatch_of([placed]), number)
 print(json.dumps({"differences": found, "shards": sorted(shards), "devices": len(devices),
                   "finite": bool(np.isfinite(losses.total).all())}))
 """

@@ -9,7 +9,7 @@ import numpy as np
 import optax
 import optax.contrib
 import pytest
-from training_parts import MODEL, method, random_batch
+from training_parts import MODEL, dispatch_of, method, random_batch
 
 from hypermagnetics.models import Model
 from hypermagnetics.train.phases import trainable
@@ -41,7 +41,7 @@ def after(most: int, groups: tuple[int, ...]) -> tuple[State, list[float]]:
     made, steps = steps_of(most)
     state, losses, done = made.begin(copy_of(MODEL)), [], 0
     for count in groups:
-        state, found = steps(state, BATCHES[done : done + count], done)
+        state, found = steps(state, dispatch_of(BATCHES[done : done + count], most), done)
         losses += [float(value) for value in found.total]
         done += count
     return state, losses
@@ -71,7 +71,7 @@ def test_the_average_follows_the_parameters() -> None:
     state = made.begin(copy_of(MODEL))
     expected = leaves(eqx.filter(MODEL, eqx.is_inexact_array))
     for number, batch in enumerate(BATCHES):
-        state, _ = steps(state, [batch], number)
+        state, _ = steps(state, dispatch_of([batch]), number)
         keep = min(0.9, (1 + number) / (10 + number))
         now = leaves(eqx.filter(state.model, eqx.is_inexact_array))
         expected = [keep * old + (1 - keep) * new for old, new in zip(expected, now, strict=True)]
@@ -84,8 +84,9 @@ def test_the_average_follows_the_parameters() -> None:
 def test_a_state_may_begin_as_the_parameters() -> None:
     """As that of prodigy does: a step gives up each array once, and none that was there before."""
     made = method(optimiser=optax.contrib.prodigy(1.0), ema_decay=0.9)
-    state, losses = compiled_steps(made, 1)(made.begin(MODEL), BATCHES[:1], 0)
-    again, found = compiled_steps(made, 1)(made.begin(state.model, state.average), BATCHES[1:2], 1)
+    one, other = dispatch_of(BATCHES[:1]), dispatch_of(BATCHES[1:2])
+    state, losses = compiled_steps(made, 1)(made.begin(MODEL), one, 0)
+    again, found = compiled_steps(made, 1)(made.begin(state.model, state.average), other, 1)
     assert np.isfinite([*losses.total, *found.total]).all()
     for array in jax.tree.leaves((MODEL, state, again)):
         assert not (eqx.is_array(array) and array.is_deleted())
@@ -96,7 +97,7 @@ def test_frozen_parts_keep_their_bits(part: str) -> None:
     """Also under an optimiser that decays weights; all others move."""
     made = method(optimiser=optax.adamw(1e-2, weight_decay=0.1), trained=trainable(MODEL, (part,)))
     state = made.begin(copy_of(MODEL))
-    state, _ = compiled_steps(made, 1)(state, BATCHES[:1], 0)
+    state, _ = compiled_steps(made, 1)(state, dispatch_of(BATCHES[:1]), 0)
     before, _ = jax.tree_util.tree_flatten_with_path(eqx.filter(MODEL, eqx.is_inexact_array))
     now = leaves(eqx.filter(state.model, eqx.is_inexact_array))
     for (path, old), new in zip(before, now, strict=True):

@@ -1,0 +1,106 @@
+"""Dispatches: some steps at once, and their batches as the compiled loop takes them."""
+
+import abc
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Int
+
+from hypermagnetics.data import BatchSchedule
+from hypermagnetics.train.devices import DeviceBatch
+
+
+@dataclass(frozen=True)
+class Order:
+    """Steps of a training: the blocks and points of each, and their division into dispatches."""
+
+    schedule: BatchSchedule
+    """Blocks and points of each step."""
+    first: int
+    """The step that comes first."""
+    count_from: Callable[[int], int]
+    """Number of steps of the dispatch that begins with a step."""
+    most: int
+    """The most steps of a dispatch."""
+
+
+class Batches(eqx.Module):
+    """The batches of the steps of a dispatch, on the device."""
+
+    @abc.abstractmethod
+    def at(self, step: Int[Array, ""] | int) -> DeviceBatch:
+        """The batch of a step, counted from 0."""
+
+
+class StackedBatches(Batches):
+    """Batches with a first axis of steps."""
+
+    stacked: DeviceBatch
+
+    def at(self, step: Int[Array, ""] | int) -> DeviceBatch:
+        """See `Batches`."""
+        batch: DeviceBatch = jax.tree.map(lambda values: values[step], self.stacked)
+        return batch
+
+
+class HeldBatches(Batches):
+    """Batches cut, inside the compiled loop, from a split on the device."""
+
+    held: DeviceBatch
+    """All blocks of the split, and an empty one behind them."""
+    chosen: Int[Array, "steps numbers"]
+    """Of each step the numbers of its blocks, then those of its points unless it takes all."""
+    num_blocks: int = eqx.field(static=True)
+    """Number of blocks of a step."""
+    num_points: int | None = eqx.field(static=True)
+    """Number of points of each grid in a step; None for all."""
+
+    def at(self, step: Int[Array, ""] | int) -> DeviceBatch:
+        """See `Batches`."""
+        numbers = self.chosen[step]
+        cut: DeviceBatch = jax.tree.map(lambda whole: whole[numbers[: self.num_blocks]], self.held)
+        if self.num_points is not None:
+            # One row of points for all blocks, or with crops one for each.
+            rows = numbers[self.num_blocks :].reshape(-1, self.num_points)
+            each = jnp.broadcast_to(rows, (self.num_blocks, self.num_points))
+            cut = replace(
+                cut,
+                grid=jax.vmap(lambda grid, points: grid[points])(cut.grid, each),
+                potential=jax.vmap(lambda values, points: values[:, points])(cut.potential, each),
+                field=jax.vmap(lambda values, points: values[:, points])(cut.field, each),
+            )
+        return cut
+
+
+@dataclass(frozen=True)
+class Dispatch:
+    """Consecutive steps that go to the device in one call."""
+
+    batches: Batches
+    """At least as many as there are steps."""
+    count: int
+    """Number of steps."""
+
+
+def chosen_numbers(order: Order, steps: range, empty: int) -> np.ndarray:
+    """The numbers that `HeldBatches` cuts its batches by.
+
+    Args:
+        order: Blocks and points of each step.
+        steps: The steps.
+        empty: Number of the empty block.
+
+    Returns:
+        int32, a row for each step that a dispatch has room for.
+    """
+    rows = []
+    for step in steps:
+        blocks = [empty if block is None else block for block in order.schedule.blocks(step)]
+        points = order.schedule.points(step)
+        rows.append(np.concatenate([blocks, () if points is None else points.ravel()]))
+    room = [rows[-1]] * (order.most - len(rows))
+    return np.stack([*rows, *room]).astype(np.int32)
