@@ -307,7 +307,7 @@ class Model(WithMethods):
         return picture_of(self, columns, table, box)
 
     def _of_few_sizes(
-        self, values_at: Callable[..., Array], sources: SourceTable, points: Points
+        self, values_at: Callable[..., Array], sources: Numbers, points: Numbers
     ) -> Array:
         """Values at points, by programs for few numbers of sources and of points."""
         table, at = checked_arguments(self.inputs, self.limited_columns, sources, points)

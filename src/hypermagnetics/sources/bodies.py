@@ -15,7 +15,7 @@ from hypermagnetics.methods import WithMethods
 from hypermagnetics.shapes import Field, Potential, SourceTable
 from hypermagnetics.sources.arguments import common_type, float_arrays, widest
 from hypermagnetics.sources.checks import refuse_bad_rows
-from hypermagnetics.sources.superposition import superposition
+from hypermagnetics.sources.superposition import field_of, potential_of
 from hypermagnetics.table import BODIES, DIMENSIONS, SHAPES, BodyName, SourceColumns
 
 
@@ -97,7 +97,7 @@ class Body(WithMethods):
         Raises:
             SourceError: If the points are of another dimension.
         """
-        return superposition(self.columns, self._table(), points)[0]
+        return potential_of(self.columns, self._table(), points)
 
     def field(self, points: Numbers) -> Field:
         """Field H = -grad phi; inside the body the demagnetising field.
@@ -111,7 +111,7 @@ class Body(WithMethods):
         Raises:
             SourceError: If the points are of another dimension.
         """
-        return superposition(self.columns, self._table(), points)[1]
+        return field_of(self.columns, self._table(), points)
 
 
 class Dipole(Body):
