@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from hypermagnetics.arrays import Numbers
@@ -246,7 +247,7 @@ def source_table(bodies: Sequence[Body]) -> tuple[SourceColumns, SourceTable]:
         dtype = common_type(*of_bodies)
         for body, row in zip(bodies, of_bodies, strict=True):
             found = dict(zip(body.columns.names, row.astype(dtype), strict=True))
-            found["body"] = jnp.asarray(BODIES.index(body.name), dtype)
-            zero = jnp.zeros((), dtype)
+            found["body"] = placed(np.array(BODIES.index(body.name), dtype))
+            zero = placed(np.zeros((), dtype))
             rows.append(jnp.stack([found.get(name, zero) for name in columns.names]))
         return columns, jnp.stack(rows)
