@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
+from typing import TypeVar, get_args
 
 import jax
 import numpy as np
@@ -11,9 +13,29 @@ from exact_model import inputs_of
 from jax.random import key
 
 from hypermagnetics.data import Dataset
-from hypermagnetics.models import HyperLayer, load, save_model
+from hypermagnetics.models import HyperLayer, Model, RangeSplitConfig, build_model, load, save_model
+from hypermagnetics.models.fourier import FourierSeriesConfig
+from hypermagnetics.models.fourier_fit import FourierFitConfig
 from hypermagnetics.models.hyper_layer import HyperLayerConfig
-from hypermagnetics.sources import SourceColumns, superposition
+from hypermagnetics.models.hyper_mlp import HyperMLPConfig
+from hypermagnetics.models.linear import LinearConfig
+from hypermagnetics.models.registry import _Shipped
+from hypermagnetics.sources import (
+    Body,
+    Cuboid,
+    Dipole,
+    Disc,
+    Rectangle,
+    SourceColumns,
+    Sphere,
+    block_superposition,
+    labels,
+    magnetisation,
+    region_codes,
+    signed_distance,
+    source_table,
+    superposition,
+)
 from hypermagnetics.train import train
 
 # The whole suite runs in float64, and without promotion of ranks.
@@ -25,6 +47,7 @@ _MODES: dict[str, Callable[[], AbstractContextManager[object]]] = {
     "leaks": jax.checking_leaks,
     "float32": lambda: jax.enable_x64(False),
 }
+_Value = TypeVar("_Value")
 _COLUMNS = SourceColumns.of("disc", constants={"radius": 0.3})
 _SMALL = HyperLayerConfig(width=8, depth=1, hwidth=0.5, hdepth=1)
 _SOURCES = (np.eye(3, 4) - 0.3).astype(np.float32)
@@ -53,6 +76,86 @@ def test_sources_are_summed(mode: str) -> None:
         found = superposition(_COLUMNS, *arguments)
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+
+
+_MAKE: dict[str, partial[Model]] = {
+    config.name: partial(build_model, config, inputs_of(_COLUMNS), key(0))
+    for config in (
+        _SMALL,
+        HyperMLPConfig(width=4, depth=1, hwidth=0.5, hdepth=1),
+        LinearConfig(width=4, depth=1),
+        FourierSeriesConfig(
+            order=2,
+            hdepth=1,
+            fit=FourierFitConfig(num_sources=3, num_points=40, steps=1, sources_per_step=2),
+        ),
+        RangeSplitConfig(rank=4, waves=8),
+    )
+}
+_BODIES = (
+    partial(Dipole, [1, 0.5], [0, 0]),
+    partial(Disc, [1, 0.5], [0, 0], 1),
+    partial(Rectangle, [1, 0.5], [0, 0], [1, 2], 0.1),
+    partial(Sphere, [1, 0, 0.5], [0, 0, 0], 1),
+    partial(Cuboid, [1, 0, 0.5], [0, 0, 0], [1, 2, 1]),
+)
+_OF_TABLES = (superposition, magnetisation, signed_distance)
+
+
+def _under_guard(call: Callable[..., _Value], *arguments: object) -> _Value:
+    """What a call gives where nothing may be moved to the device but by an order to do so."""
+    with jax.transfer_guard("disallow"):
+        return call(*arguments)
+
+
+def test_no_shipped_model_is_left_out() -> None:
+    """Of the next test."""
+    assert {type(make.args[0]) for make in _MAKE.values()} == {*get_args(get_args(_Shipped)[0])}
+
+
+@pytest.mark.parametrize("name", _MAKE)
+def test_a_model_is_made_fitted_and_evaluated_under_the_transfer_guard(name: str) -> None:
+    """Of numbers of Python and arrays of numpy, which come from the host."""
+    model = _under_guard(_MAKE[name])
+    many = np.linspace(-2, 2, 400, dtype=np.float32).reshape(100, 4) + np.eye(100, 4, dtype="f4")
+    rows, at = jax.device_put((many, many[:, :2]))
+    model = _under_guard(model.fitted, rows, at, key(1))
+    for call in (model, model.potential, model.field, model.flux_density):
+        assert np.isfinite(_under_guard(call, _SOURCES.tolist(), _POINTS)).all()
+    for call in (model.block, model.learned_block):
+        for values in _under_guard(call, _SOURCES[None], _POINTS.tolist()):
+            assert np.isfinite(values).all()
+    labels_ = np.ones((1, 5)), np.ones((1, 5, 2))
+    for values in _under_guard(model.errors, _SOURCES[None], _POINTS, *labels_):
+        assert np.isfinite(values).all()
+
+
+@pytest.mark.parametrize("make", _BODIES, ids=lambda make: make.func.__name__)
+def test_a_body_is_made_and_evaluated_under_the_transfer_guard(make: Callable[[], Body]) -> None:
+    """And put into a table."""
+    body = _under_guard(make)
+    points = [[3.0] * len(body.position)]
+    for call in (body.potential, body.field):
+        assert np.isfinite(_under_guard(call, points)).all()
+    _, table = _under_guard(source_table, [body, body])
+    assert len(table) == 2
+
+
+def test_tables_are_evaluated_under_the_transfer_guard() -> None:
+    """Tables of a user, and one of two kinds of bodies."""
+    columns, table = _under_guard(source_table, [make() for make in _BODIES[:3]])
+    assert columns.names[-1] == "body"
+    assert len(table) == 3
+    for call in _OF_TABLES:
+        for values in jax.tree.leaves(_under_guard(call, _COLUMNS, _SOURCES, _POINTS.tolist())):
+            assert np.isfinite(values).all()
+    count = np.array([3])
+    for both in (block_superposition, labels):
+        arguments = (_COLUMNS, _SOURCES[None], count)
+        for values in jax.tree.leaves(_under_guard(both, *arguments, _POINTS)):
+            assert np.isfinite(values).all()
+    codes = _under_guard(region_codes, _COLUMNS, _SOURCES[None, None], _POINTS[None])
+    assert codes.shape == (1, 1, 5)
 
 
 @pytest.mark.slow

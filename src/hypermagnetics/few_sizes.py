@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 _Values = TypeVar("_Values")
+_Array = TypeVar("_Array", bound=Array | np.ndarray)
 _Rows = Float[Array, "_ _"]
 """A table, or points: filled, of another number of rows than the argument."""
 _AnyRows = _Rows | Float[np.ndarray, "_ _"]
@@ -29,8 +30,9 @@ def rounded_up(count: int) -> int:
 def filled(sources: _AnyRows, points: _AnyRows, *others: object) -> tuple[_Rows, _Rows]:
     """Sources and points as arrays of JAX of a few sizes.
 
-    Sizes stay as they are inside a transformation of JAX, which compiles them together with what is
-    around, and where they are spread over several devices.
+    Sizes stay as they are inside a transformation of JAX that knows shapes alone, as `jit`, and
+    compiles them together with what is around; and where they are spread over several devices.
+    Differentiated alone, as by `jax.grad`, they are filled up, by rows that have no derivative.
 
     Args:
         sources: Rows of zeros, which are no sources, follow its own; at least one row.
@@ -78,14 +80,24 @@ def _first_rows(array: Array, count: int) -> Array:
 def _is_value(leaf: object) -> bool:
     if not isinstance(leaf, jax.Array):
         return True
-    return not isinstance(leaf, jax.core.Tracer) and len(leaf.devices()) == 1
+    value = _value(leaf)
+    return not isinstance(value, jax.core.Tracer) and len(value.devices()) == 1
+
+
+def _value(array: _Array) -> _Array:
+    """The value of an array that is differentiated and no more; others as they are."""
+    return jax.lax.stop_gradient(array) if isinstance(array, jax.core.Tracer) else array
 
 
 def _filled(rows: _AnyRows, size: int, mode: Literal["constant", "edge"]) -> _Rows:
     if len(rows) == size:
         return placed(rows)
     padding = ((0, size - len(rows)), (0, 0))
-    return _beside(rows, np.pad(jax.device_get(rows), padding, mode=mode))
+    value = _value(rows)
+    padded = np.pad(jax.device_get(value), padding, mode=mode)
+    if isinstance(rows, jax.core.Tracer):
+        return jnp.concatenate([rows, _beside(value, padded[len(rows) :])])
+    return _beside(value, padded)
 
 
 def _beside(array: Array | np.ndarray, values: np.ndarray) -> Array:

@@ -5,9 +5,10 @@ import os
 import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, ParamSpec, TypeVar
+from typing import Any, Literal, ParamSpec, TypeVar, cast
 
 import equinox as eqx
 import jax
@@ -18,6 +19,7 @@ _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 Donation = Literal["none", "all-except-first"]
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 _VARIABLE = "JAX_COMPILATION_CACHE_DIR"
 """JAX's own variable, which takes precedence if set; empty for no cache."""
@@ -80,6 +82,21 @@ def fixed_settings() -> Iterator[None]:
         jax.transfer_guard("allow"),
     ):
         yield
+
+
+def with_constants(function: _Function) -> _Function:
+    """Let a function have numbers of Python in its formulas, whatever transfer guard is set.
+
+    JAX moves each of them to the device where it is met, unless the function is compiled. Arrays of
+    a user are moved explicitly before, see `few_sizes.placed`.
+    """
+
+    @wraps(function)
+    def allowed(*arguments: Any, **named: Any) -> Any:
+        with jax.transfer_guard("allow"):
+            return function(*arguments, **named)
+
+    return cast(_Function, allowed)
 
 
 def keep_compiled() -> None:

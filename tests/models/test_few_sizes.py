@@ -47,8 +47,20 @@ def test_arrays_of_numpy_are_placed_without_a_program(caplog: pytest.LogCaptureF
     assert [message for message in caplog.messages if message.startswith("Compiling")] == []
 
 
-def compilations(log: pytest.LogCaptureFixture, call: Call, sizes: list[tuple[int, int]]) -> int:
-    """Number of programs compiled for tables of these numbers of sources and points."""
+def compilations(
+    log: pytest.LogCaptureFixture, call: Call, sizes: list[tuple[int, int]], program: str = ""
+) -> int:
+    """Number of programs compiled for tables of these numbers of sources and points.
+
+    Args:
+        log: The log.
+        call: Function of sources and points.
+        sizes: Numbers of sources and points.
+        program: Start of the names of those that count.
+
+    Returns:
+        The number.
+    """
     tables = [
         (jnp.asarray(_SOURCES[:num_sources]), jnp.asarray(_POINTS[:num_points]))
         for num_sources, num_points in sizes
@@ -57,7 +69,8 @@ def compilations(log: pytest.LogCaptureFixture, call: Call, sizes: list[tuple[in
     with jax.log_compiles(True), log.at_level(logging.WARNING):
         for sources, points in tables:
             call(sources, points)
-    return sum(record.getMessage().startswith("Compiling") for record in log.records)
+    start = f"Compiling jit({program}" if program else "Compiling"
+    return sum(message.startswith(start) for message in log.messages)
 
 
 @pytest.mark.filterwarnings("ignore:The function")
@@ -69,6 +82,40 @@ def test_numbers_of_sources_and_points_share_programs(
     call = _CALLS[name]
     compilations(caplog, call, [(10, 80)])
     assert compilations(caplog, call, [(9, points) for points in range(65, 81)]) == 0
+
+
+_PROGRAMS = {
+    "model": "potential_at",
+    "model.field": "field_at",
+    "model.flux_density": "flux_density_at",
+    "superposition": "_superposition",
+    "body.field": "_superposition",
+}
+
+
+def total(call: Call) -> Callable[[jax.Array, jax.Array], jax.Array]:
+    """Sum of the squares of all values."""
+    return lambda *arguments: sum(jnp.sum(part**2) for part in jax.tree.leaves(call(*arguments)))
+
+
+@pytest.mark.filterwarnings("ignore:The function")
+@pytest.mark.parametrize("name", _PROGRAMS)
+def test_numbers_of_points_share_derivatives(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    """What is left are slices, and the like, for each number."""
+    derivative, program = jax.grad(total(_CALLS[name]), argnums=(0, 1)), _PROGRAMS[name]
+    assert compilations(caplog, derivative, [(10, 78)], program) > 0
+    assert compilations(caplog, derivative, [(9, 71), (10, 73)], program) == 0
+
+
+@pytest.mark.parametrize("name", _PROGRAMS)
+def test_derivatives_are_those_of_the_size_itself(name: str) -> None:
+    """To rounding: rows that are filled up add nothing, be it of the last point."""
+    call = total(_CALLS[name])
+    arguments = jnp.asarray(_SOURCES[:9]), jnp.asarray(_POINTS[:70])
+    found = jax.grad(call, argnums=(0, 1))(*arguments)
+    expected = jax.jit(jax.grad(call, argnums=(0, 1)))(*arguments)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5 * np.abs(other).max())
 
 
 def test_each_other_size_of_a_function_is_compiled(caplog: pytest.LogCaptureFixture) -> None:

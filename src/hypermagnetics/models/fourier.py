@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 from pydantic import Field
 
 from hypermagnetics.config import Config
+from hypermagnetics.jax_setup import with_constants
 from hypermagnetics.models.additive import (
     AdditiveModel,
     MomentAs,
@@ -64,6 +65,7 @@ class FourierSeries(AdditiveModel):
     config: FourierSeriesConfig = eqx.field(static=True)
     inputs: ModelInputs = eqx.field(static=True)
 
+    @with_constants
     def __init__(
         self,
         config: FourierSeriesConfig | None = None,
@@ -122,6 +124,7 @@ class FourierSeries(AdditiveModel):
         total = sum_over_sources(rows, self.hypernetwork, self.config.moment_as)
         return total, jnp.zeros_like(total[0])
 
+    @with_constants
     def fitted(self, sources: SourceTable, points: Points, key: AnyKey) -> "FourierSeries":
         """Fit the hypernetwork, if the settings ask for it; see `Model`."""
         config = self.config

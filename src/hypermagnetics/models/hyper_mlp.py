@@ -8,6 +8,7 @@ from jaxtyping import Array, Float
 from pydantic import Field
 
 from hypermagnetics.config import Config
+from hypermagnetics.jax_setup import with_constants
 from hypermagnetics.models.derivatives import value_and_gradient
 from hypermagnetics.models.inputs import ModelInputs, read_rows
 from hypermagnetics.models.mlp import (
@@ -59,6 +60,7 @@ class HyperMLP(Model):
     config: HyperMLPConfig = eqx.field(static=True)
     inputs: ModelInputs = eqx.field(static=True)
 
+    @with_constants
     def __init__(
         self,
         width: int = 20,

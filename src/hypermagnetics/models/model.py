@@ -15,6 +15,7 @@ from hypermagnetics.arrays import Numbers, real_array
 from hypermagnetics.config import Config
 from hypermagnetics.errors import ExtensionError, SourceError
 from hypermagnetics.few_sizes import filled, first_rows
+from hypermagnetics.jax_setup import with_constants
 from hypermagnetics.methods import WithMethods
 from hypermagnetics.models.inputs import ModelInputs
 from hypermagnetics.models.near_part import NearPart
@@ -151,12 +152,14 @@ class Model(WithMethods):
         )(sources)
         return values
 
+    @with_constants
     def learned_block(self, sources: Numbers, points: Numbers) -> tuple[BlockPotential, BlockField]:
         """Learned part of a block, without `near`: physical values, as of `block`."""
         rows, at = checked_block(self.inputs, sources, points)
         tables, units = jax.vmap(partial(in_own_unit, self.inputs))(rows)
         return physical(self.inputs, units, *self.evaluate_block(tables, at))
 
+    @with_constants
     def block(self, sources: Numbers, points: Numbers) -> tuple[BlockPotential, BlockField]:
         """Potential and field of samples that share their points.
 
@@ -176,6 +179,7 @@ class Model(WithMethods):
         exact = self.near.block(*jax_arrays(sources=sources, points=points))
         return potential + exact[0], field + exact[1]
 
+    @with_constants
     def errors(
         self,
         sources: Numbers,
@@ -307,7 +311,7 @@ class Model(WithMethods):
         return picture_of(self, columns, table, box)
 
     def _of_few_sizes(
-        self, values_at: Callable[..., Array], sources: SourceTable, points: Points
+        self, values_at: Callable[..., Array], sources: Numbers, points: Numbers
     ) -> Array:
         """Values at points, by programs for few numbers of sources and of points."""
         table, at = checked_arguments(self.inputs, self.limited_columns, sources, points)

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from hypermagnetics.arrays import Numbers
@@ -15,7 +16,7 @@ from hypermagnetics.methods import WithMethods
 from hypermagnetics.shapes import Field, Potential, SourceTable
 from hypermagnetics.sources.arguments import common_type, float_arrays, widest
 from hypermagnetics.sources.checks import refuse_bad_rows
-from hypermagnetics.sources.superposition import superposition
+from hypermagnetics.sources.superposition import field_of, potential_of
 from hypermagnetics.table import BODIES, DIMENSIONS, SHAPES, BodyName, SourceColumns
 
 
@@ -97,7 +98,7 @@ class Body(WithMethods):
         Raises:
             SourceError: If the points are of another dimension.
         """
-        return superposition(self.columns, self._table(), points)[0]
+        return potential_of(self.columns, self._table(), points)
 
     def field(self, points: Numbers) -> Field:
         """Field H = -grad phi; inside the body the demagnetising field.
@@ -111,7 +112,7 @@ class Body(WithMethods):
         Raises:
             SourceError: If the points are of another dimension.
         """
-        return superposition(self.columns, self._table(), points)[1]
+        return field_of(self.columns, self._table(), points)
 
 
 class Dipole(Body):
@@ -246,7 +247,7 @@ def source_table(bodies: Sequence[Body]) -> tuple[SourceColumns, SourceTable]:
         dtype = common_type(*of_bodies)
         for body, row in zip(bodies, of_bodies, strict=True):
             found = dict(zip(body.columns.names, row.astype(dtype), strict=True))
-            found["body"] = jnp.asarray(BODIES.index(body.name), dtype)
-            zero = jnp.zeros((), dtype)
+            found["body"] = placed(np.array(BODIES.index(body.name), dtype))
+            zero = placed(np.zeros((), dtype))
             rows.append(jnp.stack([found.get(name, zero) for name in columns.names]))
         return columns, jnp.stack(rows)

@@ -1,7 +1,8 @@
 """The exact potential and field of many sources: their sum, in bounded memory."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +23,7 @@ from hypermagnetics.shapes import (
 )
 from hypermagnetics.sources.arguments import counts, float_arrays, in_type_of, widest
 from hypermagnetics.sources.checks import (
+    has_values,
     marked,
     refuse_bad_points,
     refuse_bad_rows,
@@ -33,6 +35,9 @@ from hypermagnetics.sources.kinds import KINDS
 from hypermagnetics.sources.kinds.rounding import rounding_of
 from hypermagnetics.sources.values import Components, Values
 from hypermagnetics.table import SourceColumns
+
+_Part = Callable[[tuple[Potential, Field]], Any]
+"""Potential, field or both of the two."""
 
 
 def superposition(
@@ -46,7 +51,8 @@ def superposition(
     phi(r) = sum_s phi_s(r - r_s). Only (points,)-sized arrays are made, whatever the number of
     sources. The sum is computed in the wider float type of the two arrays, also in float64 where
     JAX is not set to it; there the values have the type of the sources. Numbers of Python and
-    whole numbers have JAX's default type.
+    whole numbers have JAX's default type. The derivatives of one part alone compile sooner where
+    `jax.jit` returns it: eagerly `jax.grad` has those of both compiled.
 
     Args:
         columns: Columns of `sources`.
@@ -64,6 +70,54 @@ def superposition(
             transformation of JAX, as under `jit`, a row that is no source and has a moment makes
             all values NaN instead.
     """
+    found: tuple[Potential, Field] = _of_part(_both, columns, sources, points, num_sources)
+    return found
+
+
+def potential_of(columns: SourceColumns, sources: Numbers, points: Numbers) -> Potential:
+    """The potential of `superposition`, whose derivatives are compiled without those of the field.
+
+    Args:
+        columns: Columns of `sources`.
+        sources: As in `superposition`.
+        points: Points of evaluation [m].
+
+    Returns:
+        Potential [A] at each point.
+
+    Raises:
+        SourceError: As `superposition`.
+    """
+    found: Potential = _of_part(_potential, columns, sources, points)
+    return found
+
+
+def field_of(columns: SourceColumns, sources: Numbers, points: Numbers) -> Field:
+    """The field of `superposition`, whose derivatives are compiled without those of the potential.
+
+    Args:
+        columns: Columns of `sources`.
+        sources: As in `superposition`.
+        points: Points of evaluation [m].
+
+    Returns:
+        Field [A/m] at each point.
+
+    Raises:
+        SourceError: As `superposition`.
+    """
+    found: Field = _of_part(_field, columns, sources, points)
+    return found
+
+
+def _of_part(
+    part: _Part,
+    columns: SourceColumns,
+    sources: Numbers,
+    points: Numbers,
+    num_sources: Int[Array, ""] | int | None = None,
+) -> Any:
+    """Checks of `superposition`, and the part of its values."""
     table, where = float_arrays(sources=sources, points=points)
     refuse_bad_points(where, columns.dim)
     refuse_bad_shape(columns, table, ("source",))
@@ -72,9 +126,13 @@ def superposition(
     refuse_bad_rows(columns, table, count)
     with widest(table, where):
         rows, at = filled(marked(columns, table), where, count)
-        total = _superposition(columns, rows, at, placed(count))
-    found: tuple[Potential, Field] = first_rows(in_type_of(table, total), len(where))
-    return found
+        # Values of both parts come from one program. A transformation traces what is asked for,
+        # in a program of its own: to differentiate the other part would be compiled, too.
+        if has_values(rows, at, count):
+            total = part(_superposition(_both, columns, rows, at, placed(count)))
+        else:
+            total = _superposition(part, columns, rows, at, placed(count))
+    return first_rows(in_type_of(table, total), len(where))
 
 
 def block_superposition(
@@ -141,15 +199,28 @@ def block_sum(
     return total.potential, jnp.stack(total.field, axis=-1)
 
 
-@partial(jax.jit, static_argnames="columns")
+def _both(values: tuple[Potential, Field]) -> tuple[Potential, Field]:
+    return values
+
+
+def _potential(values: tuple[Potential, Field]) -> Potential:
+    return values[0]
+
+
+def _field(values: tuple[Potential, Field]) -> Field:
+    return values[1]
+
+
+@partial(jax.jit, static_argnames=("part", "columns"))
 def _superposition(
+    part: _Part,
     columns: SourceColumns,
     sources: SourceTable,
     points: Points,
     num_sources: Int[Array, ""],
-) -> tuple[Potential, Field]:
+) -> Any:
     potential, field = _summed(columns, sources, points, num_sources)
-    return potential, jnp.stack(field, axis=-1)
+    return part((potential, jnp.stack(field, axis=-1)))
 
 
 def _summed(

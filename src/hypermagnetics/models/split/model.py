@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 from pydantic import Field
 
 from hypermagnetics.config import Config, Positive
+from hypermagnetics.jax_setup import with_constants
 from hypermagnetics.models.inputs import ModelInputs
 from hypermagnetics.models.model import Model
 from hypermagnetics.models.split.dipoles import smooth_dipoles
@@ -83,6 +84,7 @@ class RangeSplit(Model):
     smoothing: Smoothing = eqx.field(static=True)
     """Smoothing of the sources [m]."""
 
+    @with_constants
     def __init__(self, config: RangeSplitConfig, inputs: ModelInputs, key: AnyKey) -> None:
         """Draw the initial parameters.
 
@@ -131,6 +133,7 @@ class RangeSplit(Model):
         potential = scales.potential * (weights @ features.T)
         return potential, -scales.potential / scales.length * jnp.moveaxis(field, 1, -1)
 
+    @with_constants
     def fitted(self, sources: SourceTable, points: Points, key: AnyKey) -> "RangeSplit":
         """The least-squares fit of mixing and making for the drawn waves; see `Model`."""
         if self.config.fit.method == "none":
