@@ -15,9 +15,11 @@ from hypermagnetics.errors import RunError, raise_refusal
 from hypermagnetics.files import (
     FileKind,
     first_foreign_file,
+    is_aside,
     name_in_text,
     only_writer,
     remove_contents,
+    restore,
     write_text_atomically,
 )
 from hypermagnetics.run_files import LOCK_NAME, RunFiles
@@ -62,6 +64,9 @@ def goes_on(files: RunFiles, if_exists: IfExists) -> bool:
     Raises:
         RunError: If a run is to go on that is not there.
     """
+    if is_aside(files.recipe):  # never by a writer at work, which holds the lock
+        with only_writer(files.directory / LOCK_NAME, "A run"):
+            restore(files.recipe)
     if if_exists != "resume":
         return False
     if not files.recipe.exists() and not _has_just_begun(files):

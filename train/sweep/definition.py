@@ -7,7 +7,14 @@ from pydantic import JsonValue, ValidationError
 
 from hypermagnetics.config import Config
 from hypermagnetics.errors import DatasetError, RunError
-from hypermagnetics.files import FileKind, name_in_text, only_writer, write_text_atomically
+from hypermagnetics.files import (
+    FileKind,
+    is_aside,
+    name_in_text,
+    only_writer,
+    restore,
+    write_text_atomically,
+)
 from hypermagnetics.train.directory import dataset_sha256_of
 from hypermagnetics.train.sweep.config import SearchConfig
 from hypermagnetics.train.sweep.dimensions import Range
@@ -43,6 +50,9 @@ def open_sweep(plan: Plan, files: SweepFiles) -> None:
         RunError: If something else is there.
     """
     directory = files.directory
+    if is_aside(files.definition):
+        with only_writer(files.lock, "A sweep that is opened"):
+            restore(files.definition)
     if directory.exists() and not (directory.is_dir() and _is_sweep_or_empty(files)):
         raise RunError(
             f"DIR must be a sweep, or not exist; got {str(directory)!r}, which holds no "
