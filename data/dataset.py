@@ -58,6 +58,22 @@ class Dataset:
         check_names(self.directory, self.manifest, self.places())
         check_files(self.files, self.directory, self.manifest, self.sha256)
 
+    def refuse_unless(self, sha256: str) -> None:
+        """Refuse any dataset but that of a sha256.
+
+        Args:
+            sha256: The wanted `sha256`.
+
+        Raises:
+            DatasetError: If this is another one.
+        """
+        if self.sha256 != sha256:
+            raise DatasetError(
+                f"The dataset must be that of sha256 {sha256[:12]}...; got one of "
+                f"{self.sha256[:12]}... ({self.directory}). Give the dataset whose manifest.json "
+                "has that sha256, or put it back in its place."
+            )
+
     def __repr__(self) -> str:
         """The directory, the samples of each split, and the bodies."""
         splits = self.manifest.splits.items()

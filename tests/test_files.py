@@ -4,12 +4,16 @@ import errno
 import fcntl
 import os
 import re
+import signal
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
 import pytest
+from faults import Fault
 
 from hypermagnetics import files
 from hypermagnetics.errors import HypermagneticsError
@@ -154,6 +158,119 @@ def test_other_answers_of_the_file_system_end_the_work(
         write_text_atomically(tmp_path / "one", "one")
     with pytest.raises(OSError, match=os.strerror(number)), only_writer(tmp_path / "lock", "A run"):
         pass
+
+
+@pytest.fixture
+def refusing(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[str]]:
+    """Play a file system that refuses to rename over what exists; the list gets all new names."""
+
+    def refuse(number: int) -> list[str]:
+        rename, names = os.rename, []
+
+        def renamed(old: Path, new: Path) -> None:
+            if os.path.lexists(new):
+                raise OSError(number, os.strerror(number), str(old), None, str(new))
+            names.append(new.name)
+            rename(old, new)
+
+        monkeypatch.setattr(os, "replace", renamed)
+        monkeypatch.setattr(os, "rename", renamed)
+        monkeypatch.setattr(files, "_said", set())
+        return names
+
+    return refuse
+
+
+@pytest.mark.parametrize(
+    "number", [errno.EEXIST, errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EINVAL]
+)
+def test_files_that_cannot_be_replaced_are_said_once(
+    tmp_path: Path,
+    refusing: Callable[[int], list[str]],
+    capsys: pytest.CaptureFixture[str],
+    number: int,
+) -> None:
+    """And exchanged, with nothing left beside them."""
+    names = refusing(number)
+    for text in ("one", "other", "third"):
+        write_text_atomically(tmp_path / "file", text)
+        assert (tmp_path / "file").read_text() == text
+        assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert names == ["file", *2 * ["file.replaced", "file"]]
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "cannot rename over existing files" in line
+    assert str(tmp_path / "file") in line
+
+
+def test_other_refusals_to_replace_end_the_work(
+    tmp_path: Path, refusing: Callable[[int], list[str]]
+) -> None:
+    """With the old file in its place."""
+    (tmp_path / "file").write_text("old")
+    refusing(errno.EIO)
+    with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+        write_text_atomically(tmp_path / "file", "new")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert (tmp_path / "file").read_text() == "old"
+
+
+@pytest.mark.parametrize("kind", ["file", "directory"])
+def test_what_cannot_take_its_place_leaves_the_old(
+    tmp_path: Path, refusing: Callable[[int], list[str]], monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """The second renaming fails."""
+    path, part = tmp_path / "out", tmp_path / "out.part"
+    for place, text in ((path, "old"), (part, "new")):
+        if kind == "directory":
+            place.mkdir()
+            (place / "file").write_text(text)
+        else:
+            place.write_text(text)
+    refusing(errno.EEXIST)
+    rename = os.rename
+
+    def fail(old: Path, new: Path) -> None:
+        if old == part:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        rename(old, new)
+
+    monkeypatch.setattr(os, "rename", fail)
+    with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+        files.put_in_place(part, path)
+    assert (path / "file" if kind == "directory" else path).read_text() == "old"
+    assert not files.is_aside(path)
+
+
+_EXCHANGE = """
+import pathlib, sys
+from hypermagnetics.files import write_text_atomically
+write_text_atomically(pathlib.Path(sys.argv[1]), "new")
+"""
+
+
+@pytest.mark.parametrize(
+    ("call", "first", "left"),
+    [
+        ("rename", 1, {"file": "old", "file.part": "new"}),
+        ("rename", 2, {"file.replaced": "old", "file.part": "new"}),
+        ("unlink", 2, {"file": "new", "file.replaced": "old"}),
+    ],
+)
+def test_a_kill_while_a_file_is_exchanged_leaves_a_whole_one(
+    tmp_path: Path, call: str, first: int, left: dict[str, str]
+) -> None:
+    """And the next start puts it back."""
+    (place := tmp_path / "kept").mkdir()
+    (place / "file").write_text("old")
+    fault = Fault(call, "KILL", first=first, file="kept/file", without_replacing=True)
+    variables = {**os.environ, **fault.variables(tmp_path)}
+    words = [sys.executable, "-c", _EXCHANGE, str(place / "file")]
+    assert subprocess.run(words, env=variables).returncode == -signal.SIGKILL
+    assert {path.name: path.read_text() for path in place.iterdir()} == left
+    files.restore(place / "file")
+    assert (place / "file").read_text() == left.get("file", "old")
+    write_text_atomically(place / "file", "newer")
+    assert {path.name: path.read_text() for path in place.iterdir()} == {"file": "newer"}
 
 
 def test_a_link_in_the_place_of_a_part_is_not_followed(tmp_path: Path) -> None:

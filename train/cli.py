@@ -113,6 +113,11 @@ Many:     hm-train sweep demo widths.toml widths    (see hm-train sweep --help)
     type=click.IntRange(0),
     help="With --div-data: largest displacement of a block, in shards.",
 )
+@click.option(
+    "--dataset-sha256",
+    metavar="HEX",
+    help="Refuse another dataset than that whose manifest.json has this sha256.",
+)
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint of RUN.")
 @click.option("--overwrite", is_flag=True, help="Delete the run at RUN first.")
 @click.option(
@@ -136,6 +141,7 @@ def main(
     points: int | None,
     div_data: bool,
     div_shuffle_dist: int | None,
+    dataset_sha256: str | None,
     resume: bool,
     overwrite: bool,
 ) -> None:
@@ -177,7 +183,10 @@ def main(
             parsed = load_recipe(TrainingRecipe, "training", name, (*names.overrides, *overrides))
         try:
             with end_on_signals(run), full_disk_named(files):
-                _train(parsed, Dataset.open(dataset), files, choice)
+                opened = Dataset.open(dataset)
+                if dataset_sha256 is not None:
+                    opened.refuse_unless(dataset_sha256)
+                _train(parsed, opened, files, choice)
         except (InterruptedRunError, RunWriteError) as error:
             say(f"hm-train: {error}")
             raise SystemExit(exit_code(error)) from error

@@ -15,9 +15,11 @@ from hypermagnetics.errors import RunError, raise_refusal
 from hypermagnetics.files import (
     FileKind,
     first_foreign_file,
+    is_aside,
     name_in_text,
     only_writer,
     remove_contents,
+    restore,
     write_text_atomically,
 )
 from hypermagnetics.run_files import LOCK_NAME, RunFiles
@@ -62,6 +64,9 @@ def goes_on(files: RunFiles, if_exists: IfExists) -> bool:
     Raises:
         RunError: If a run is to go on that is not there.
     """
+    if is_aside(files.recipe):  # never by a writer at work, which holds the lock
+        with only_writer(files.directory / LOCK_NAME, "A run"):
+            restore(files.recipe)
     if if_exists != "resume":
         return False
     if not files.recipe.exists() and not _has_just_begun(files):
@@ -134,6 +139,35 @@ def check_run(
     return provenance
 
 
+def dataset_sha256_of(files: RunFiles) -> str | None:
+    """The sha256 of the dataset that an existing run was begun with.
+
+    Args:
+        files: The run.
+
+    Returns:
+        The sha256 of its manifest; None if the run has no run.json.
+
+    Raises:
+        RunError: If run.json names no dataset.
+    """
+    if not files.provenance.exists():
+        return None
+    try:
+        sha256 = json.loads(_PROVENANCE.read(files.provenance))["dataset_sha256"]
+        if not isinstance(sha256, str):
+            raise TypeError("a sha256 is a text")
+    except RunError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise_refusal(error, files.provenance)
+        raise RunError(
+            f"A run must name its dataset; got an unreadable {files.provenance}. Start it anew "
+            "(--overwrite, or if_exists='overwrite' in Python)."
+        ) from error
+    return sha256
+
+
 @contextmanager
 def open_run(
     files: RunFiles, recipe: TrainingRecipe, dataset: Dataset, if_exists: IfExists
@@ -168,22 +202,10 @@ def _refuse_another_run(files: RunFiles, recipe: TrainingRecipe, now: Provenance
             f"{files.recipe}. Leave out --recipe and other --set (in Python, recipe and other "
             "keys), or choose another directory."
         )
-    if not files.provenance.exists():
-        # It was killed between its first two files. Had it a checkpoint, that says its dataset.
-        return
-    try:
-        before = json.loads(_PROVENANCE.read(files.provenance))["dataset_sha256"]
-        if not isinstance(before, str):
-            raise TypeError("a sha256 is a text")
-    except RunError:
-        raise
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise_refusal(error, files.provenance)
-        raise RunError(
-            f"A run must name its dataset; got an unreadable {files.provenance}. Start it anew "
-            "(--overwrite, or if_exists='overwrite' in Python)."
-        ) from error
-    if before != now.dataset_sha256:
+    before = dataset_sha256_of(files)
+    # Without run.json it was killed between its first two files. Had it a checkpoint, that says
+    # its dataset.
+    if before is not None and before != now.dataset_sha256:
         raise RunError(
             f"A resumed run must keep its dataset, sha256 {before[:12]}...; got "
             f"{now.dataset_sha256[:12]}... ({now.dataset}). Give the dataset it was begun with."

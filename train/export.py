@@ -9,7 +9,11 @@ from typing import get_args
 from hypermagnetics.errors import RunError
 from hypermagnetics.files import (
     FileKind,
+    aside_of,
     first_foreign_file,
+    is_aside,
+    put_in_place,
+    restore,
     sync_directories,
     sync_directory,
     whole_file,
@@ -43,6 +47,9 @@ def export_run(
     """
     files = RunFiles(run)
     _refuse_without_model(files)
+    if is_aside(out):
+        _refuse_foreign(aside_of(out), files)
+        restore(out)
     _refuse_existing(out, files, overwrite)
     out, model = out.resolve(), load(files.model, user_model=user_model)
     part = out.with_name(out.name + ".part")
@@ -55,8 +62,9 @@ def export_run(
             write_text_atomically(part / files.card.name, _CARD.read(files.card).decode())
         write_text_atomically(part / _README, _readme(model))
         sync_directories(part)
-        _remove_export(out, files)
-        part.rename(out)
+        if out.exists():
+            _refuse_foreign(out, files)  # again, as compiling took a while
+        put_in_place(part, out)
         sync_directory(out.parent)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import JsonValue
 
-from hypermagnetics.files import write_text_atomically
+from hypermagnetics.files import restore, write_text_atomically
 from hypermagnetics.run_files import metrics_lines, parsed_metrics, read_metrics
 
 
@@ -31,6 +31,7 @@ class MetricsLog:
             validated_every: Validations after other numbers of steps are forgotten: one that was
                 made where the run ended, and that the run which goes on does not make.
         """
+        restore(path)
         kept = _lines_until(path, steps_done, validated_every) if path.exists() else []
         # Whole or not at all: a kill here must not lose the lines of many hours.
         write_text_atomically(path, "".join(line + "\n" for line in kept))

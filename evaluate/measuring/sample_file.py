@@ -18,7 +18,14 @@ from jaxtyping import Float, Int
 
 from hypermagnetics.errors import HypermagneticsError, raise_refusal
 from hypermagnetics.evaluate.measuring.measurement import Measurement
-from hypermagnetics.files import remove_tree, sync_directories, sync_directory, sync_file
+from hypermagnetics.files import (
+    put_in_place,
+    remove_tree,
+    restore,
+    sync_directories,
+    sync_directory,
+    sync_file,
+)
 from hypermagnetics.metrics import Errors, row_quantiles
 from hypermagnetics.run_files import SAMPLES_NAME
 
@@ -96,10 +103,10 @@ class SampleFile:
         Yields:
             The file. It takes its name when the block ends without an error.
         """
-        path, part, old = (directory / f"{SAMPLES_NAME}{end}" for end in ("", ".part", ".old"))
+        path, part = directory / SAMPLES_NAME, directory / f"{SAMPLES_NAME}.part"
         directory.mkdir(parents=True, exist_ok=True)
         remove_tree(part)
-        remove_tree(old)
+        restore(path)
         try:
             file = cls(zarr.open_group(part, mode="w", zarr_format=3, attributes=_MARK), part)
             yield file
@@ -108,12 +115,8 @@ class SampleFile:
         except BaseException:
             shutil.rmtree(part, ignore_errors=True)
             raise
-        # Renamed, not deleted in place: a kill leaves a whole one, or none.
-        if path.exists() or path.is_symlink():
-            path.rename(old)
-        part.rename(path)
+        put_in_place(part, path)
         sync_directory(directory)
-        remove_tree(old)
 
     def _sync(self) -> None:
         """Make the values so far survive a power cut."""
@@ -124,8 +127,11 @@ class SampleFile:
 
     def add(self, dataset: str, split: str, subject: str, table: SampleTable) -> None:
         """Write the values of one subject on one split."""
-        group = self._root.create_group(f"{group_name(dataset)}/{split}/{group_name(subject)}")
-        group.attrs.update({"dataset": dataset, "split": split, "subject": subject})
+        group = self._root.create_group(
+            f"{group_name(dataset)}/{split}/{group_name(subject)}",
+            # At once, as zarr would rename a changed zarr.json over the one that is there.
+            attributes={"dataset": dataset, "split": split, "subject": subject},
+        )
         _write(group, "num_sources", table.num_sources, {})
         for quantity, unit, errors in (
             ("potential", "A", table.potential),
@@ -207,6 +213,6 @@ def _write(group: zarr.Group, name: str, values: np.ndarray, attributes: dict[st
         chunks=values.shape,
         dimension_names=("sample",),
         compressors=None,
+        attributes=attributes,
     )
     array[:] = values
-    array.attrs.update(attributes)

@@ -23,6 +23,8 @@ _UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 """Error numbers of operations that a file system lacks (CIFS, Lustre, some of FUSE)."""
 _TO_APPEND = os.O_RDWR | os.O_CREAT | os.O_APPEND
 _NO_LOCKS = _UNSUPPORTED | {errno.ENOLCK}
+_NO_REPLACING = _UNSUPPORTED | {errno.EEXIST, errno.EPERM, errno.EACCES}
+_ASIDE = ".replaced"
 _said: set[str] = set()
 """Messages about file systems that this process has shown."""
 
@@ -158,6 +160,73 @@ def sync_directories(root: Path) -> None:
     sync_directory(root.absolute().parent)
 
 
+def put_in_place(part: Path, path: Path) -> None:
+    """Give a finished file or directory its name, which may be taken.
+
+    At every moment a whole one is there, but its name may lack for a moment, where a directory or
+    a file system does not let itself be replaced: what has the name is renamed aside, to `path`
+    with `.replaced` behind it, and deleted after the new one is in place. `restore` undoes what a
+    kill has left in between.
+
+    Args:
+        part: The finished one, in the same directory.
+        path: Its name.
+    """
+    if part.is_dir() and os.path.lexists(path):
+        _exchange(part, path)
+        return
+    try:
+        part.replace(path)
+    except OSError as error:
+        if error.errno not in _NO_REPLACING or not os.path.lexists(path):
+            raise
+        _exchange(part, path)
+        _say_once(
+            "The file system cannot rename over existing files: a program that is killed while "
+            "it exchanges one leaves the old one as NAME.replaced, which its next start puts back",
+            f"{path}: {error.strerror}",
+        )
+
+
+def _exchange(part: Path, path: Path) -> None:
+    aside = aside_of(path)
+    remove_tree(aside)
+    path.rename(aside)
+    try:
+        part.rename(path)
+    except BaseException:
+        restore(path)
+        raise
+    sync_directory(path.parent)
+    remove_tree(aside)
+
+
+def aside_of(path: Path) -> Path:
+    """Path of the old file or directory while `put_in_place` exchanges it."""
+    return path.with_name(path.name + _ASIDE)
+
+
+def is_aside(path: Path) -> bool:
+    """Whether a process was killed while it exchanged the file or directory of a name."""
+    return os.path.lexists(aside_of(path))
+
+
+def restore(path: Path) -> None:
+    """Put a file or directory right whose exchange was cut short by a kill.
+
+    Args:
+        path: The final name. If nothing has it, what was renamed aside gets it back; else the
+            exchange was complete.
+    """
+    if not is_aside(path):
+        return
+    if os.path.lexists(path):
+        remove_tree(aside_of(path))
+    else:
+        aside_of(path).rename(path)
+        sync_directory(path.parent)
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[IO[bytes]]:
     """Open a file that takes its name only when it is written, flushed and synced.
@@ -174,6 +243,7 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
+    restore(path)
     try:
         # Remove the leftover of a killed process, or a planted link, instead of following it.
         part.unlink(missing_ok=True)
@@ -181,7 +251,7 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        part.replace(path)
+        put_in_place(part, path)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
@@ -218,13 +288,13 @@ def first_foreign_file(directory: Path, ours: re.Pattern[str]) -> str | None:
         ours: Pattern of the paths, relative to `directory`, of files that belong.
 
     Returns:
-        The relative path, or None if all belong. A file still being written, with `.part` behind
-        its name, belongs too.
+        The relative path, or None if all belong. A file still being written or exchanged, with
+        `.part` or `.replaced` behind its name, belongs too.
     """
     for path in sorted(directory.rglob("*")):
         name = path.relative_to(directory).as_posix()
         is_file = path.is_symlink() or not path.is_dir()
-        if is_file and not ours.fullmatch(name.removesuffix(".part")):
+        if is_file and not ours.fullmatch(name.removesuffix(".part").removesuffix(_ASIDE)):
             return name
     return None
 

@@ -29,7 +29,7 @@ LOCK_NAME = "lock"
 
 _EVALUATION = (
     rf"{EVALUATION_NAME}/({re.escape(RESULTS_NAME)}|{re.escape(PAGE_NAME)}|{LOCK_NAME}"
-    rf"|{re.escape(SAMPLES_NAME)}(\.part|\.old)?/.+|{FIGURES_NAME}/[^/]+\.(png|svg|csv)"
+    rf"|{re.escape(SAMPLES_NAME)}(\.part|\.replaced)?/.+|{FIGURES_NAME}/[^/]+\.(png|svg|csv)"
     r"|sample-[^/]+\.png)"
 )
 _CHECKPOINT = re.compile(r"step-(\d{9})\.ckpt")

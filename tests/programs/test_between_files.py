@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from faults import Fault
+from faults import ALWAYS, Fault
 from program_runs import (
     DATASET_RECIPE,
     TRAINING_RECIPE,
@@ -23,6 +23,8 @@ from program_runs import (
     run_program,
     settings,
 )
+
+from hypermagnetics.files import is_aside
 
 CALLS = ("replace", "rename", "unlink")
 TIMED = {"metrics.jsonl", "model.md", "results.json", "lock"}
@@ -92,7 +94,28 @@ def sweep(directory: Path) -> Case:
     return Case("hm-train", ("sweep", "demo", file, out, *SHORT), out)
 
 
-MAKERS = {make.__name__: make for make in (generation, training, training_anew, evaluation, sweep)}
+def resumption(directory: Path) -> Case:
+    """One step more of a finished run."""
+    out = directory / "out"
+    if not out.exists():
+        shutil.copytree(finished_run("zarr").path, out)
+    more = settings("schedule.max_steps=301")
+    return Case("hm-train", (finished_dataset("zarr").path, out, "--resume", *more), out)
+
+
+def export(directory: Path) -> Case:
+    """In place of an earlier export."""
+    out = directory / "out"
+    words = ("export", finished_run("zarr").path, out)
+    if not out.exists():
+        assert invoke("hm-train", *words).code == 0
+    return Case("hm-train", (*words, "--overwrite"), out)
+
+
+MAKERS: dict[str, Callable[[Path], Case]] = {
+    make.__name__: make
+    for make in (generation, training, training_anew, evaluation, sweep, resumption, export)
+}
 
 PLACES: dict[str, dict[str, tuple[str, ...]]] = {
     "generation": {
@@ -115,7 +138,7 @@ PLACES: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "evaluation": {
         "replace": ("results.json",),
-        "rename": ("samples.zarr.old", "samples.zarr"),
+        "rename": ("samples.zarr.replaced", "out/samples.zarr"),
         "unlink": ("results.json", "out/lock"),
     },
     "sweep": {
@@ -124,7 +147,17 @@ PLACES: dict[str, dict[str, tuple[str, ...]]] = {
             *("table.csv", "table.md", "parallel.png"),
         ),
     },
+    "export": {"rename": ("out.replaced", "killed/out")},
 }
+EXCHANGES = [
+    pytest.param(*place, marks=() if place == ("recipe.json", "rename", 2) else pytest.mark.slow)
+    for file in ("recipe.json", "metrics.jsonl")
+    for place in ((file, "rename", 1), (file, "rename", 2), (file, "unlink", 1))
+]
+"""Files of a run that goes on, where the file system refuses to rename over existing ones: killed
+before the old one is put aside, before the new one takes its name, before the old one is deleted.
+"""
+
 AT_ONCE = {
     *(("generation", "unlink", "journal.jsonl"), ("training", "replace", "recipe.json")),
     *(("training", "replace", "run.json"), ("evaluation", "rename", "samples.zarr")),
@@ -180,6 +213,42 @@ def test_a_program_killed_between_two_files_goes_on_by_the_same_command(
     ran = run_program(case.program, *case.words, *case.again)
     assert ran.code == 0, ran
     assert left(case.out) == undisturbed[name]
+
+
+@pytest.mark.parametrize(("file", "call", "first"), EXCHANGES)
+def test_a_file_that_was_being_exchanged_is_found_again(
+    tmp_path: Path, undisturbed: dict[str, dict[str, str]], file: str, call: str, first: int
+) -> None:
+    """Where file systems refuse to rename over existing ones; with the files of one that does."""
+    name = resumption.__name__
+    if name not in undisturbed:
+        (tmp_path / "whole").mkdir()
+        whole = resumption(tmp_path / "whole")
+        assert run_program(whole.program, *whole.words).code == 0
+        undisturbed[name] = left(whole.out)
+    case = resumption(tmp_path)
+    place = f"{file}.replaced" if call == "unlink" else file
+    fault = Fault(call, "KILL", first=first, file=place, without_replacing=True)
+    faulty = fault.variables(tmp_path)
+    assert run_program(case.program, *case.words, variables=faulty).code == -signal.SIGKILL
+    assert is_aside(case.out / file) == ((call, first) != ("rename", 1))
+    fault = Fault("rename", "KILL", first=ALWAYS, without_replacing=True)
+    ran = run_program(case.program, *case.words, variables=fault.variables(tmp_path))
+    assert ran.code == 0, ran
+    assert sum("cannot rename over existing files" in line for line in ran.complaints) == 1
+    assert left(case.out) == undisturbed[name]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["generation", "evaluation"])
+def test_programs_do_their_work_where_nothing_is_replaced(tmp_path: Path, name: str) -> None:
+    """Whatever the libraries that they use do; results are exchanged."""
+    case = MAKERS[name](tmp_path)
+    before = left(case.out) if case.out.exists() else None
+    fault = Fault("rename", "KILL", first=ALWAYS, without_replacing=True)
+    ran = run_program(case.program, *case.words, variables=fault.variables(tmp_path))
+    assert ran.code == 0, ran
+    assert before in (None, left(case.out))
 
 
 @pytest.fixture

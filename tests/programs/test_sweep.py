@@ -1,13 +1,17 @@
 """hm-train sweep, in processes of its own: shared, killed, stopped, given again, refused."""
 
 import csv
+import shutil
 import signal
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
 import pytest
+from exchanges import exchange
 from faults import Barrier, Fault, signalled, wait_until
+from mending import edit_manifest
 from program_runs import (
     TRAINING_RECIPE,
     Made,
@@ -27,6 +31,10 @@ from program_runs import (
 
 from hypermagnetics import models
 from hypermagnetics.run_files import RunFiles
+from hypermagnetics.train.directory import open_run
+from hypermagnetics.train.sweep import trial
+from hypermagnetics.train.sweep.ledger import Result
+from hypermagnetics.train.sweep.plan import Plan
 from hypermagnetics.train.sweep.sweep_files import SweepFiles
 
 SHORT = (*TRAINING_RECIPE, *settings("schedule.max_steps=20", "validation.every=10"))
@@ -171,6 +179,56 @@ def test_a_sweep_without_a_result_says_why_and_stays_what_it_is(tmp_path: Path) 
     other = finished_dataset("hdf5").path
     assert_refused(again(file, "--data", other), "another dataset", "sweep.json")
     assert snapshot(out) == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("begun", ["by nobody", "with run.json", "without run.json"])
+def test_a_dataset_that_is_replaced_ends_the_sweep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begun: str
+) -> None:
+    """Between its opening and the start of a trial, new or begun by another member of a team.
+
+    Nothing is trained on the other one, and the sweep goes on when its own is back.
+    """
+    file, out = write_sweep(tmp_path, "seed = [1]"), tmp_path / "out"
+    (tmp_path / "data").unlink()
+    copy_of(finished_dataset("zarr"), tmp_path / "data")
+    copy_of(finished_dataset("zarr"), tmp_path / "other")
+    edit_manifest(tmp_path / "other", lambda manifest: manifest.update(title="Other magnets"))
+    files, command = SweepFiles(out), ("sweep", "demo", file, out, *SHORT)
+    trained = trial.run_trial
+
+    def exchange_first(plan: Plan, *arguments: Any) -> Result:
+        run = files.trial(0)
+        if begun != "by nobody":
+            with open_run(run, plan.recipe_of({"seed": 1}), plan.dataset, "refuse"):
+                pass
+        if begun == "without run.json":
+            run.provenance.unlink()
+        exchange(tmp_path)
+        return trained(plan, *arguments)
+
+    monkeypatch.setattr("hypermagnetics.train.sweep.run.run_trial", exchange_first)
+    ran = invoke("hm-train", *command)
+    assert (ran.code, ran.stdout) == (2, ""), ran
+    assert ran.complaints[-1].startswith("hm-train: A sweep must keep its dataset, sha256 ")
+    assert (begun == "by nobody") == (not files.trial(0).directory.exists())
+    assert not files.trial(0).checkpoint_steps()
+    assert "must be that of sha256" in files.log(0).read_text(encoding="utf-8")
+    assert_refused(invoke("hm-train", *command), "another dataset", "sweep.json")
+    monkeypatch.undo()
+    shutil.rmtree(tmp_path / "data")
+    (tmp_path / "old").rename(tmp_path / "data")
+    if begun == "with run.json":
+        assert invoke("hm-train", *command).code == 0
+        assert [row["state"] for row in rows(out)] == ["finished"]
+
+
+def test_hm_train_refuses_another_dataset_than_it_was_told(tmp_path: Path) -> None:
+    data, out = finished_dataset("zarr").path, tmp_path / "run"
+    ran = invoke("hm-train", data, out, "--dataset-sha256", 64 * "0")
+    assert_refused(ran, "must be that of sha256 000000000000...", str(data))
+    assert not out.exists()
 
 
 def test_what_is_no_sweep_is_left_alone(tmp_path: Path) -> None:

@@ -62,6 +62,15 @@ def shutdown(pool, wait=True, *, cancel_futures=False):
         given_up.set()
     real_shutdown(pool, wait=wait)
 
+def refusing(rename):
+    def renamed(old, new, **options):
+        if os.path.lexists(new):
+            raise OSError(errno.EEXIST, os.strerror(errno.EEXIST), old, None, new)
+        return rename(old, new, **options)
+    return renamed
+
+if fault["without_replacing"]:
+    os.replace, os.rename = refusing(os.replace), refusing(os.rename)
 if not fault["in_workers"] or "--multiprocessing-fork" in sys.orig_argv:
     real = getattr(os, fault["call"])
     setattr(os, fault["call"], faulty)
@@ -79,7 +88,7 @@ class Fault:
     """The calls of a function of `os` that are at fault; each process counts its own."""
 
     call: str
-    """`fsync`, `replace` or `unlink`; the fault comes before the call."""
+    """`fsync`, `replace`, `rename` or `unlink`; the fault comes before the call."""
     what: str
     """A name of `errno`, KILL, or HOLD, which holds one call of each process.
 
@@ -90,9 +99,11 @@ class Fault:
     last: int = 0
     """The last call at fault; 0 for `first`."""
     file: str = ""
-    """Part of the path that the call is about, for `replace` the new name; others do not count."""
+    """Part of the path that the call is about, of a renaming the new name; others do not count."""
     in_workers: bool = False
     """Whether the fault is in worker processes alone."""
+    without_replacing: bool = False
+    """Whether the file system refuses to rename over what exists."""
 
     def variables(self, directory: Path) -> dict[str, str]:
         """Environment variables of a process with this fault.

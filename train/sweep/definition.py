@@ -6,10 +6,19 @@ from typing import Literal
 from pydantic import JsonValue, ValidationError
 
 from hypermagnetics.config import Config
-from hypermagnetics.errors import RunError
-from hypermagnetics.files import FileKind, name_in_text, only_writer, write_text_atomically
+from hypermagnetics.errors import DatasetError, RunError
+from hypermagnetics.files import (
+    FileKind,
+    is_aside,
+    name_in_text,
+    only_writer,
+    restore,
+    write_text_atomically,
+)
+from hypermagnetics.train.directory import dataset_sha256_of
 from hypermagnetics.train.sweep.config import SearchConfig
 from hypermagnetics.train.sweep.dimensions import Range
+from hypermagnetics.train.sweep.ledger import Trial
 from hypermagnetics.train.sweep.plan import Plan
 from hypermagnetics.train.sweep.sweep_files import SweepFiles
 from hypermagnetics.validation_errors import first_misfit
@@ -41,6 +50,9 @@ def open_sweep(plan: Plan, files: SweepFiles) -> None:
         RunError: If something else is there.
     """
     directory = files.directory
+    if is_aside(files.definition):
+        with only_writer(files.lock, "A sweep that is opened"):
+            restore(files.definition)
     if directory.exists() and not (directory.is_dir() and _is_sweep_or_empty(files)):
         raise RunError(
             f"DIR must be a sweep, or not exist; got {str(directory)!r}, which holds no "
@@ -52,6 +64,47 @@ def open_sweep(plan: Plan, files: SweepFiles) -> None:
         if files.definition.exists():
             _refuse_another(_read(files), now, files)
         write_text_atomically(files.definition, now.model_dump_json(indent=1) + "\n")
+
+
+def refuse_another_dataset(plan: Plan) -> None:
+    """Refuse to go on when the dataset of a sweep has been replaced or moved away.
+
+    Raises:
+        RunError: If the manifest in its place is not the one that the sweep began with.
+    """
+    dataset = plan.dataset
+    try:
+        dataset.files.refuse_another_manifest(dataset.sha256)
+    except DatasetError as error:
+        raise RunError(
+            f"A sweep must keep its dataset, sha256 {dataset.sha256[:12]}..., until its last trial "
+            f"has ended; got another one, or none, in its place ({dataset.directory}). Put it back "
+            "and give the same command again, or choose another DIR."
+        ) from error
+
+
+def refuse_trials_of_another_dataset(plan: Plan, files: SweepFiles, trials: list[Trial]) -> None:
+    """Refuse to compare trials that earlier releases have trained on another dataset.
+
+    Args:
+        plan: Plan of the sweep.
+        files: Where.
+        trials: All trials.
+
+    Raises:
+        RunError: If the run of a finished trial names another dataset than the sweep.
+    """
+    ours = plan.dataset.sha256
+    for trial in trials:
+        if trial.state != "finished":
+            continue  # hm-train itself refuses to resume its run
+        run = files.trial(trial.number)
+        if (sha256 := dataset_sha256_of(run)) not in (None, ours):
+            raise RunError(
+                f"All trials of a sweep must have its dataset, sha256 {ours[:12]}...; got "
+                f"{str(sha256)[:12]}... for trial {trial.number} ({run.provenance}). Choose "
+                "another DIR."
+            )
 
 
 def _is_sweep_or_empty(files: SweepFiles) -> bool:

@@ -5,7 +5,7 @@ import time
 from hypermagnetics.errors import InterruptedRunError
 from hypermagnetics.log import Listener
 from hypermagnetics.train.signals import StopRequest, stop_on_signals
-from hypermagnetics.train.sweep.definition import open_sweep
+from hypermagnetics.train.sweep.definition import open_sweep, refuse_trials_of_another_dataset
 from hypermagnetics.train.sweep.ledger import Ledger, Propose, Taken, Trial, open_ledger
 from hypermagnetics.train.sweep.plan import Plan, in_words
 from hypermagnetics.train.sweep.sweep_files import SweepFiles
@@ -30,13 +30,15 @@ def sweep(
         All trials.
 
     Raises:
-        RunError: If something else is in the directory.
+        RunError: If something else is in the directory, or another dataset has taken the place of
+            the sweep's.
         InterruptedRunError: If SIGINT, SIGTERM or SIGUSR1 asked to stop; the trial has a
             checkpoint.
         RunWriteError: If the directory takes no more.
     """
     open_sweep(plan, files)
     with open_ledger(plan, files) as ledger, stop_on_signals() as stop:
+        refuse_trials_of_another_dataset(plan, files, ledger.trials())
         if retry_failed:
             ledger.reopen_failed()
         ended = _ended(ledger)

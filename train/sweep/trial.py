@@ -12,6 +12,7 @@ from hypermagnetics.errors import RecipeError, RunError, RunWriteError, raise_re
 from hypermagnetics.files import write_text_atomically
 from hypermagnetics.run_files import read_metrics
 from hypermagnetics.train.signals import CANNOT_WRITE, TRY_AGAIN, StopRequest
+from hypermagnetics.train.sweep.definition import refuse_another_dataset
 from hypermagnetics.train.sweep.ledger import Result, Taken, Trial
 from hypermagnetics.train.sweep.plan import Plan
 from hypermagnetics.train.sweep.sweep_files import SweepFiles
@@ -41,6 +42,8 @@ def run_trial(plan: Plan, files: SweepFiles, taken: Taken, stop: StopRequest) ->
 
     Raises:
         RunWriteError: If the directory takes no more, as on a full disk; the trial stays open.
+        RunError: If another dataset, or none, has taken the place of the sweep's; the trial stays
+            open.
     """
     trial, start = taken.trial, time.monotonic()
     try:
@@ -61,6 +64,7 @@ def run_trial(plan: Plan, files: SweepFiles, taken: Taken, stop: StopRequest) ->
     said = _last_error(log, before)
     if code == CANNOT_WRITE:
         raise RunWriteError(said)
+    refuse_another_dataset(plan)
     if code < 0:
         said = f"Ended by {signal.Signals(-code).name}, as if memory had run out. {said}".strip()
     return Result(state="failed", seconds=seconds, message=said or f"Exit code {code}.")
@@ -83,6 +87,8 @@ def _command(plan: Plan, files: SweepFiles, trial: Trial) -> list[str]:
     # A module of the working directory must not stand in for one that hm-train imports.
     command = [sys.executable, "-P", "-c", _HM_TRAIN]
     command += ["--recipe", str(files.recipe(trial.number))]
+    # It opens the dataset by itself, which another one may have replaced by then.
+    command += ["--dataset-sha256", plan.dataset.sha256]
     if run.recipe.is_file():
         command.append("--resume")
     return [*command, "--", str(plan.dataset.directory), str(run.directory)]

@@ -10,6 +10,7 @@ from sweep_plans import GRID, plan_of
 
 from hypermagnetics.data import Dataset
 from hypermagnetics.errors import RunError
+from hypermagnetics.files import aside_of, is_aside
 from hypermagnetics.train.sweep.definition import open_sweep
 from hypermagnetics.train.sweep.ledger import Ledger, Result, open_ledger
 from hypermagnetics.train.sweep.plan import Plan
@@ -104,6 +105,17 @@ def test_a_file_that_is_no_table_is_refused(plan: Plan, tmp_path: Path) -> None:
     files.database.write_bytes(b"not a database, but long enough to be one" * 100)
     with pytest.raises(RunError, match="must be an SQLite file"), open_ledger(plan, files):
         raise AssertionError("it opens")
+
+
+def test_a_definition_that_was_being_exchanged_is_found_again(plan: Plan, tmp_path: Path) -> None:
+    """By whoever goes on with the sweep, on file systems that replace no file."""
+    files = SweepFiles(tmp_path / "sweep")
+    open_sweep(plan, files)
+    before = files.definition.read_bytes()
+    files.definition.rename(aside_of(files.definition))
+    open_sweep(plan, files)
+    assert files.definition.read_bytes() == before
+    assert not is_aside(files.definition)
 
 
 @pytest.mark.parametrize("umask", [0o002, 0o027])
