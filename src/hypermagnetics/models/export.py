@@ -1,5 +1,6 @@
 """Models as functions that plain JAX calls, without this package."""
 
+from functools import partial
 from typing import Literal
 
 import jax
@@ -8,6 +9,7 @@ from jax import export
 
 from hypermagnetics.models.model import Model, field_at, potential_at
 from hypermagnetics.shapes import Field, Points, Potential, SourceTable
+from hypermagnetics.sources.sums import Platform, sums_for
 
 PLATFORMS = ("cpu", "cuda")
 """Platforms of an exported function."""
@@ -42,8 +44,15 @@ def to_jax_export(model: Model, quantity: Quantity) -> bytes:
         https://docs.jax.dev/en/latest/export/export.html#compatibility-guarantees
     """
 
+    def on(platform: Platform, sources: SourceTable, points: Points) -> Potential | Field:
+        with sums_for(platform):
+            values: Potential | Field = _FUNCTIONS[quantity](model, sources, points, None)
+        return values
+
     def function(sources: SourceTable, points: Points) -> Potential | Field:
-        values: Potential | Field = _FUNCTIONS[quantity](model, sources, points, None)
+        values: Potential | Field = jax.lax.platform_dependent(
+            sources, points, cpu=partial(on, "cpu"), cuda=partial(on, "gpu")
+        )
         return values
 
     count, num_points = export.symbolic_shape("sources, points")

@@ -14,6 +14,7 @@ from hypermagnetics.shapes import (
     SourceTables,
 )
 from hypermagnetics.shapes import Field as FieldValues
+from hypermagnetics.sources.sums import PAIRS_PER_TILE, over_samples, sums_platform
 
 
 class NearPart(WithMethods):
@@ -75,7 +76,7 @@ class NearPart(WithMethods):
         """
 
     def block(self, sources: SourceTables, points: Points) -> tuple[BlockPotential, BlockField]:
-        """Near part of samples that share their points, one after another.
+        """Near part of samples that share their points: one after another, on a GPU at once.
 
         Args:
             sources: Source tables of the samples.
@@ -84,7 +85,12 @@ class NearPart(WithMethods):
         Returns:
             Potential [A] and field [A/m] to be added.
         """
-        near: tuple[BlockPotential, BlockField] = jax.lax.map(
-            lambda table: self.values(table, points, None), sources
-        )
+
+        def of_sample(table: SourceTable) -> tuple[Potential, FieldValues]:
+            return self.values(table, points, None)
+
+        if sums_platform() == "gpu":
+            each = sources.shape[1] * len(points)
+            return over_samples(of_sample, (sources,), each, PAIRS_PER_TILE)
+        near: tuple[BlockPotential, BlockField] = jax.lax.map(of_sample, sources)
         return near

@@ -4,6 +4,7 @@ Every function goes through the kinds of bodies that occur, and asks each for wh
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Literal, NamedTuple, TypeVar, get_args
 
 import jax
@@ -24,6 +25,7 @@ from hypermagnetics.sources.checks import (
 )
 from hypermagnetics.sources.kinds import KINDS, Kind, Shape
 from hypermagnetics.sources.kinds.rounding import rounding_of
+from hypermagnetics.sources.sums import PAIRS_PER_TILE, over_point_tiles, reduced, sums_platform
 from hypermagnetics.sources.values import Scalars
 from hypermagnetics.table import SHAPES, SourceColumns, is_body, source_rows
 
@@ -343,24 +345,37 @@ def magnetisation(columns: SourceColumns, sources: Numbers, points: Numbers) -> 
 
 @jax.jit(static_argnames="columns")
 def _magnetisation(columns: SourceColumns, sources: SourceTable, points: Points) -> Field:
-    dim, where, unit = columns.dim, components(points), rounding_unit(sources, points)
+    unit = rounding_unit(sources, points)
+
+    def at_points(some: Points) -> tuple[Array, ...]:
+        return reduced(partial(_of_source, columns, unit, some), sources, len(some), PAIRS_PER_TILE)
+
+    if sums_platform() == "gpu":
+        return jnp.stack(over_point_tiles(at_points, points), axis=-1)
     zero = jnp.zeros(points.shape[0], jnp.result_type(sources, points))
 
     def add(
         total: tuple[Array, ...], row: Float[Array, " columns"]
     ) -> tuple[tuple[Array, ...], None]:
-        offset = [axis - row[dim + i] for i, axis in enumerate(where)]
-        for kind, is_kind, shape in by_kind(columns, row, source_rows(row, dim)):
-            if kind.is_point:
-                continue
-            position = [row[dim + i] for i in range(dim)]
-            rounding = rounding_of(
-                where, kind.outer_radius(shape), kind.size(shape), position, unit
-            )
-            inside = kind.inside_share(offset, shape, rounding)
-            share = jnp.where(is_kind, inside, 0) / kind.volume(shape)
-            total = tuple(part + row[i] * share for i, part in enumerate(total))
-        return total, None
+        return jax.tree.map(jnp.add, total, _of_source(columns, unit, points, row)), None
 
-    total, _ = jax.lax.scan(add, (zero,) * dim, sources)
+    total, _ = jax.lax.scan(add, (zero,) * columns.dim, sources)
     return jnp.stack(total, axis=-1)
+
+
+def _of_source(
+    columns: SourceColumns, unit: float, points: Points, row: Float[Array, " columns"]
+) -> tuple[Float[Array, " points"], ...]:
+    """Magnetisation of one source, by component."""
+    dim, where = columns.dim, components(points)
+    offset = [axis - row[dim + i] for i, axis in enumerate(where)]
+    total = tuple(jnp.zeros(len(points), jnp.result_type(row, points)) for _ in range(dim))
+    for kind, is_kind, shape in by_kind(columns, row, source_rows(row, dim)):
+        if kind.is_point:
+            continue
+        position = [row[dim + i] for i in range(dim)]
+        rounding = rounding_of(where, kind.outer_radius(shape), kind.size(shape), position, unit)
+        inside = kind.inside_share(offset, shape, rounding)
+        share = jnp.where(is_kind, inside, 0) / kind.volume(shape)
+        total = tuple(part + row[i] * share for i, part in enumerate(total))
+    return total

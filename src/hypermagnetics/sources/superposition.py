@@ -1,5 +1,6 @@
 """The exact potential and field of many sources: their sum, in bounded memory."""
 
+import functools
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -33,6 +34,7 @@ from hypermagnetics.sources.checks import (
 from hypermagnetics.sources.geometry import by_kind, rounding_unit
 from hypermagnetics.sources.kinds import KINDS
 from hypermagnetics.sources.kinds.rounding import rounding_of
+from hypermagnetics.sources.sums import over_point_tiles, over_samples, reduced, sums_platform
 from hypermagnetics.sources.values import Components, Values
 from hypermagnetics.table import SourceColumns
 
@@ -191,6 +193,10 @@ def block_sum(
         rounded: Values = jax.tree.map(lambda a: a.astype(dtype or a.dtype), total)
         return rounded
 
+    if sums_platform() == "gpu":
+        each, pairs = sources.shape[1] * len(points), _pairs_per_tile(columns)
+        found = over_samples(sample, (sources, num_sources), each, pairs)
+        return found.potential, jnp.stack(found.field, axis=-1)
     at_once = max(_values_per_step(columns) // len(points), 1)
     if len(sources) <= at_once:
         total = jax.vmap(sample)(sources, num_sources)
@@ -234,6 +240,8 @@ def _summed(
     unit = rounding_unit(sources, points)
     dtype = dtype or jnp.result_type(sources, points)
     sources, points = sources.astype(dtype), points.astype(dtype)
+    if sums_platform() == "gpu":
+        return _by_tiles(columns, sources, points, num_sources, unit)
     most = _values_per_step(columns)
     if len(points) <= most:
         return _at_points(columns, sources, points, num_sources, unit)
@@ -243,6 +251,27 @@ def _summed(
     total = jax.lax.map(lambda some: _at_points(columns, sources, some, num_sources, unit), filled)
     summed: Values = jax.tree.map(lambda values: values.reshape(-1)[: len(points)], total)
     return summed
+
+
+def _by_tiles(
+    columns: SourceColumns,
+    sources: SourceTable,
+    points: Points,
+    num_sources: Int[Array, ""],
+    unit: float,
+) -> Values:
+    valid = jnp.arange(sources.shape[0], dtype=num_sources.dtype) < num_sources
+
+    def at_points(some: Points) -> Values:
+        where = components(some)
+
+        def of_source(item: tuple[Array, Array]) -> Values:
+            each = row_values(columns, *item, where, unit)
+            return functools.reduce(partial(jax.tree.map, jnp.add), each, _zeros(where))
+
+        return reduced(of_source, (sources, valid), len(some), _pairs_per_tile(columns))
+
+    return over_point_tiles(at_points, points)
 
 
 def _at_points(
@@ -267,6 +296,10 @@ def _at_points(
             (steps, valid_steps),
         )
     return _add(columns, total, sources[full:], valid[full:], where, unit)
+
+
+def _pairs_per_tile(columns: SourceColumns) -> int:
+    return min(KINDS[body].pairs_per_tile for body in columns.bodies)
 
 
 def _values_per_step(columns: SourceColumns) -> int:

@@ -26,6 +26,7 @@ from hypermagnetics.shapes import (
 )
 from hypermagnetics.sources import SourceColumns, Values
 from hypermagnetics.sources.geometry import rounding_unit
+from hypermagnetics.sources.sums import PAIRS_PER_TILE, over_samples, reduced, sums_platform
 from hypermagnetics.sources.superposition import row_values
 from hypermagnetics.sources.values import dot
 from hypermagnetics.table import source_rows
@@ -79,9 +80,14 @@ class ExactNearby(NearPart):
         field: BlockField,
     ) -> tuple[BlockPotential, BlockField]:
         """The smooth part, which follows from the sources; see `NearPart`."""
-        true: tuple[BlockPotential, BlockField] = jax.vmap(
-            lambda table: smooth_superposition(self.columns, self.smoothing, table, points)
-        )(sources)
+
+        def of_sample(table: SourceTable) -> tuple[Potential, Field]:
+            return smooth_superposition(self.columns, self.smoothing, table, points)
+
+        if sums_platform() == "gpu":
+            each = sources.shape[1] * len(points)
+            return over_samples(of_sample, (sources,), each, PAIRS_PER_TILE)
+        true: tuple[BlockPotential, BlockField] = jax.vmap(of_sample)(sources)
         return true
 
 
@@ -250,11 +256,18 @@ def _summed(
     """The sum over sources of their values at all points."""
     dim = points.shape[1]
     is_source = source_rows(sources, dim)
+    items = (sources, is_source)
+
+    def of_source(item: tuple[Array, Array]) -> Values:
+        return one_source(item[0][None], item[1][None])
+
+    if sums_platform() == "gpu":
+        total = reduced(of_source, items, points.shape[0], PAIRS_PER_TILE)
+        return total.potential, jnp.stack(total.field, axis=-1)
     zero = jnp.zeros(points.shape[0], jnp.result_type(sources, points))
 
     def add(total: Values, row: tuple[Array, Array]) -> tuple[Values, None]:
-        values = one_source(row[0][None], row[1][None])
-        return jax.tree.map(jnp.add, total, values), None
+        return jax.tree.map(jnp.add, total, of_source(row)), None
 
-    total, _ = jax.lax.scan(add, Values(zero, (zero,) * dim), (sources, is_source))
+    total, _ = jax.lax.scan(add, Values(zero, (zero,) * dim), items)
     return total.potential, jnp.stack(total.field, axis=-1)

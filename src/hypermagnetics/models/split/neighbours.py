@@ -12,6 +12,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from hypermagnetics.shapes import Points, SourceTable
 from hypermagnetics.sources import Values
+from hypermagnetics.sources.sums import PAIRS_PER_TILE, reduced, sums_platform
 from hypermagnetics.table import source_rows
 
 _CELLS_PER_AXIS = {2: 1 << 15, 3: 1 << 10}
@@ -109,7 +110,7 @@ def sum_over_candidates(pair: Pair, cells: CellList, points: Points, capacity: i
         "Set a larger model.capacity, or call the model outside of jax.jit, which needs no limit.",
     )
 
-    def add(total: Values, slot: Int[Array, ""]) -> tuple[Values, None]:
+    def of_slot(slot: Int[Array, ""]) -> Values:
         passed = slot >= around.ends  # whole ranges before this slot
         which = jnp.sum(passed, axis=0)
         before = jnp.max(jnp.where(passed, around.ends, 0), axis=0)
@@ -117,13 +118,18 @@ def sum_over_candidates(pair: Pair, cells: CellList, points: Points, capacity: i
             around.starts, jnp.minimum(which, len(around.starts) - 1)[None], axis=0
         )[0]
         index = jnp.minimum(start + slot - before, len(cells.rows) - 1)
-        values = pair(cells.rows[index], slot < around.ends[-1], points)
-        return jax.tree.map(jnp.add, total, values), None
+        return pair(cells.rows[index], (slot >= 0) & (slot < around.ends[-1]), points)
+
+    slots = jnp.arange(capacity, dtype=jnp.int32)
+    if sums_platform() == "gpu":
+        # Counted from 1, so that the zeros that fill up a tile are no slots.
+        return reduced(lambda number: of_slot(number - 1), slots + 1, len(points), PAIRS_PER_TILE)
+
+    def add(total: Values, slot: Int[Array, ""]) -> tuple[Values, None]:
+        return jax.tree.map(jnp.add, total, of_slot(slot)), None
 
     zero = jnp.zeros(len(points), jnp.result_type(cells.rows, points))
-    total, _ = jax.lax.scan(
-        add, Values(zero, (zero,) * points.shape[1]), jnp.arange(capacity, dtype=jnp.int32)
-    )
+    total, _ = jax.lax.scan(add, Values(zero, (zero,) * points.shape[1]), slots)
     return total
 
 

@@ -77,6 +77,7 @@ class BallKind(Kind):
     is_dipole_outside = True
     sources_per_step = 4
     values_per_step = 1 << 13
+    pairs_per_tile = 1 << 26
 
     def values(
         self,

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Float64
 
 from hypermagnetics.sources.kinds.kind import Kind, Offset, Shape
 from hypermagnetics.sources.kinds.rounding import by_side
+from hypermagnetics.sources.sums import PAIRS_PER_TILE
 from hypermagnetics.sources.values import Components, Rounding, Scalars, dot, namespace
 
 Axes = Sequence[Components]
@@ -26,6 +27,7 @@ class BoxKind(Kind):
     is_point = False
     is_dipole_outside = False
     values_per_step = 1 << 11
+    pairs_per_tile = PAIRS_PER_TILE
 
     @abc.abstractmethod
     def axes(self, shape: Shape) -> Axes:

@@ -54,6 +54,7 @@ class DipoleKind(Kind):
     is_dipole_outside = True
     sources_per_step = 4
     values_per_step = 1 << 13
+    pairs_per_tile = 1 << 26
     seconds_per_pair = 1e-9
 
     def values(

@@ -39,6 +39,9 @@ class Kind(abc.ABC):
     """Samples times points evaluated at a time, so that intermediate arrays, some sixty for
     cuboids, stay in the cache. Cuboids take 35 ns a pair in steps of 2^11, 38 ns in steps of 2^13
     and 101 ns in steps of 2^18; for discs and spheres, short steps cost more than they save."""
+    pairs_per_tile: ClassVar[int]
+    """Pairs of source and point in one fused reduction on a GPU. XLA makes no array of the pairs of
+    discs and spheres; of cuboids it makes some thirty (33 GiB for 2^28 pairs on an H100)."""
     seconds_per_pair: ClassVar[float]
     """Time of a pair of source and point on 2 cores, for the estimate of a dry run. In a mix, each
     source is evaluated as each of the bodies."""
