@@ -191,7 +191,7 @@ def block_sum(
         rounded: Values = jax.tree.map(lambda a: a.astype(dtype or a.dtype), total)
         return rounded
 
-    at_once = max(_values_per_step(columns) // len(points), 1)
+    at_once = max(_values_per_step(columns) // max(len(points), 1), 1)
     if len(sources) <= at_once:
         total = jax.vmap(sample)(sources, num_sources)
     else:
