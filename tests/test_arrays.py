@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,44 +12,10 @@ import ml_dtypes
 import numpy as np
 import pandas
 import pytest
+from array_places import OF_ONE, PLACES
 from refused import refused
 
-from hypermagnetics import metrics
 from hypermagnetics.errors import HypermagneticsError
-from hypermagnetics.models import (
-    HyperLayer,
-    HyperLayerConfig,
-    ModelInputs,
-    RangeSplit,
-    RangeSplitConfig,
-    as_magpylib_source,
-)
-from hypermagnetics.sources import (
-    Dipole,
-    SourceColumns,
-    block_superposition,
-    body_size,
-    labels,
-    magnetisation,
-    region_codes,
-    signed_distance,
-    superposition,
-    vertices,
-)
-
-_DISC = SourceColumns.of("disc", varying=["radius"])
-_TABLE = np.array([[1, 2, 0, 0, 1], [3, 0, 4, 1, 2], [2, 1, -3, 1, 1], [1, 1, 0, -4, 1]])
-_POINTS = np.array([[0, 1], [2, -3], [4, 2]])
-_INPUTS = ModelInputs(columns=_DISC)
-_SPLIT = RangeSplit(RangeSplitConfig(rank=4, waves=8), _INPUTS, jax.random.key(0))
-_LAYER = HyperLayer(
-    config=HyperLayerConfig(width=4, depth=1, hwidth=1.0, hdepth=1),
-    inputs=_INPUTS,
-    hyperkey=jax.random.key(0),
-    mainkey=jax.random.key(1),
-)
-_SQUARE = SourceColumns.of("rectangle", constants={"dimension_x": 1.0, "dimension_y": 1.0})
-_CODES = np.zeros((4, 5), np.int64)
 
 
 @pytest.fixture(autouse=True)
@@ -59,70 +25,6 @@ def _as_users_have_it() -> Iterator[None]:
     yield
     jaxtyping.config.update("jaxtyping_disable", False)
 
-
-class Place(NamedTuple):
-    """A public function as a function of two arrays."""
-
-    call: Callable[[Any, Any], Any]
-    first: np.ndarray
-    second: np.ndarray
-
-
-def _measured(predicted: Any, truth: Any) -> Any:
-    return vars(metrics.measure(predicted, truth))
-
-
-def _body(numbers: Any, points: Any) -> Any:
-    dipole = Dipole(numbers, [0, 0, 0])
-    return dipole.potential(points), dipole.field(points)
-
-
-_PLACES = {
-    "superposition": Place(lambda s, p: superposition(_DISC, s, p), _TABLE, _POINTS),
-    "block_superposition": Place(
-        lambda s, p: block_superposition(_DISC, s, [4], p), _TABLE[None], _POINTS
-    ),
-    "labels": Place(lambda s, p: labels(_DISC, s, np.array([4]), p), _TABLE[None], _POINTS),
-    "magnetisation": Place(lambda s, p: magnetisation(_DISC, s, p), _TABLE, _POINTS),
-    "region_codes": Place(
-        lambda s, p: region_codes(_DISC, s, p), _TABLE[None, None], _POINTS[None]
-    ),
-    "signed_distance": Place(lambda s, p: signed_distance(_DISC, s, p), _TABLE, _POINTS),
-    "body_size": Place(
-        lambda s, t: (body_size(_DISC, s), vertices(_SQUARE, t)),
-        _TABLE,
-        np.array([1, 0, 2, 1, 0])[:4],
-    ),
-    "a body": Place(_body, np.array([1, 2, 3]), np.array([[0, 1, 4], [5, 1, 0]])),
-    "a split model": Place(lambda s, p: (_SPLIT(s, p), _SPLIT.field(s, p)), _TABLE, _POINTS),
-    "potential": Place(_LAYER.potential, _TABLE, _POINTS),
-    "field": Place(_LAYER.field, _TABLE, _POINTS),
-    "flux_density": Place(_LAYER.flux_density, _TABLE, _POINTS),
-    "block": Place(_LAYER.block, _TABLE[None], _POINTS),
-    "learned_block": Place(_SPLIT.learned_block, _TABLE[None], _POINTS),
-    "a magpylib source": Place(
-        lambda s, _: as_magpylib_source(_LAYER, s).getH([[0, 1, 2], [2, -3, 2]]),
-        _TABLE,
-        _POINTS,
-    ),
-    "measure": Place(_measured, np.arange(12).reshape(3, 4), np.arange(1, 13).reshape(3, 4)),
-    "quantiles": Place(metrics.quantiles, np.array([3, 1, 2]), np.array([0, 1])),
-    "grouped_quantiles": Place(
-        lambda r, p: vars(metrics.grouped_quantiles(r, _CODES, 1, p)),
-        np.arange(20).reshape(4, 5),
-        np.array([0, 1]),
-    ),
-    "row_quantiles": Place(metrics.row_quantiles, np.arange(20).reshape(4, 5), np.array([0, 1])),
-    "median_intervals": Place(
-        lambda r, _: metrics.median_intervals(r, _CODES, 1),
-        np.arange(20).reshape(4, 5),
-        np.array([0, 1]),
-    ),
-    "resampled_ratios": Place(metrics.resampled_ratios, np.array([1, 2, 3]), np.array([4, 5, 6])),
-}
-
-_OF_ONE = ("median_intervals", "a magpylib source")
-"""Functions of one array; the second is not used."""
 
 _Kind = Callable[[np.ndarray], Any]
 
@@ -212,33 +114,33 @@ def _numbers(values: Any) -> list[np.ndarray]:
 
 def _share(name: str, kinds: dict[str, _Kind]) -> dict[str, _Kind]:
     """Some of the kinds for each place, all of them for all places together."""
-    first, number = [*_PLACES].index(name), len(_PLACES)
+    first, number = [*PLACES].index(name), len(PLACES)
     own = {what: kind for i, (what, kind) in enumerate(kinds.items()) if i % number == first}
     return own or dict([[*kinds.items()][first % len(kinds)]])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", _PLACES)
+@pytest.mark.parametrize("name", PLACES)
 def test_all_kinds_of_real_numbers_count_everywhere(name: str) -> None:
     """With the values that they have in float64, as far as a model in float32 has them."""
     # Each place as JAX is set at first or to float64, by turns: both take twice the time.
-    assert_they_count(name, _TAKEN, x64=[*_PLACES].index(name) % 2 == 0)
+    assert_they_count(name, _TAKEN, x64=[*PLACES].index(name) % 2 == 0)
 
 
-@pytest.mark.parametrize("name", _PLACES)
+@pytest.mark.parametrize("name", PLACES)
 def test_all_kinds_of_real_numbers_count(name: str) -> None:
     """Each in one place at least."""
     assert_they_count(name, _share(name, _TAKEN), x64=False)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", _PLACES)
+@pytest.mark.parametrize("name", PLACES)
 def test_anything_else_is_refused_everywhere(name: str) -> None:
     """As either argument, by one sentence."""
     assert_they_are_refused(name, _REFUSED)
 
 
-@pytest.mark.parametrize("name", _PLACES)
+@pytest.mark.parametrize("name", PLACES)
 def test_anything_else_is_refused(name: str) -> None:
     """Each in one place at least."""
     assert_they_are_refused(name, _share(name, _REFUSED))
@@ -246,7 +148,7 @@ def test_anything_else_is_refused(name: str) -> None:
 
 def assert_they_count(name: str, kinds: dict[str, _Kind], *, x64: bool) -> None:
     """A place takes kinds of arrays."""
-    place = _PLACES[name]
+    place = PLACES[name]
     with jax.enable_x64(x64):
         true = _numbers(place.call(place.first.astype(np.float64), place.second.astype(np.float64)))
         assert all(np.isfinite(part).all() for part in true)
@@ -259,11 +161,11 @@ def assert_they_count(name: str, kinds: dict[str, _Kind], *, x64: bool) -> None:
 
 def assert_they_are_refused(name: str, kinds: dict[str, _Kind]) -> None:
     """A place refuses kinds of arguments."""
-    place = _PLACES[name]
+    place = PLACES[name]
     for what, kind in kinds.items():
         pairs = [(kind(place.first), place.second), (place.first, kind(place.second))]
         for number, pair in enumerate(pairs):
-            if number and name in _OF_ONE:
+            if number and name in OF_ONE:
                 continue
             try:
                 with refused(HypermagneticsError):

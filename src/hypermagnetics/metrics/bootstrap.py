@@ -93,7 +93,7 @@ def resampled_ratios(numerator: Numbers, denominator: Numbers) -> Float64[np.nda
         The ratios; NaN where the denominators are all zero.
 
     Raises:
-        HypermagneticsError: If the two are not as many real numbers.
+        HypermagneticsError: If the two are not as many real numbers, or a denominator is infinite.
     """
     numerator = values_of(numerator, "The numerator", dims=(1,))
     denominator = values_of(denominator, "The denominator", dims=(1,))
@@ -101,6 +101,11 @@ def resampled_ratios(numerator: Numbers, denominator: Numbers) -> Float64[np.nda
         raise HypermagneticsError(
             f"Numerators and denominators must be as many, at least one; got {numerator.size} and "
             f"{denominator.size} (metrics.resampled_ratios). Give one of each for every sample."
+        )
+    if np.isinf(denominator).any():
+        raise HypermagneticsError(
+            f"Denominators must be finite; got {np.isinf(denominator).sum()} infinite ones of "
+            f"{denominator.size} (metrics.resampled_ratios). Leave their samples out."
         )
     finite = np.isfinite(numerator)
     columns = np.stack([np.where(finite, numerator, 0), denominator, ~finite], axis=1)

@@ -131,7 +131,9 @@ def row_quantiles(
         HypermagneticsError: If an argument is no such array.
     """
     relative, places = relative_errors(relative), probabilities_of(probabilities)
-    found = np.empty((len(relative), len(places)))
+    found = np.full((len(relative), len(places)), np.nan)
+    if not relative.size:
+        return found
     for part in steps(relative):
         ordered = np.sort(relative[part], axis=1)  # NaN comes last
         count = np.count_nonzero(~np.isnan(ordered), axis=1)[:, None]

@@ -61,7 +61,10 @@ def jax_arrays(**values: Numbers) -> tuple[Array, ...]:
     for name, array in zip(values, float_arrays(**values), strict=True):
         own = common_type(array)
         what = name.replace("_", " ").capitalize()
-        found.append(placed(array if isinstance(array, Array) else rounded(array, own, what)))
+        if isinstance(array, Array):
+            found.append(placed(array.astype(own)))
+        else:
+            found.append(placed(rounded(array, own, what)))
     return tuple(found)
 
 
@@ -152,7 +155,7 @@ def _read(value: Any, what: str) -> Floats | Array:
         ) from reason
     dtype = array.dtype
     if jnp.issubdtype(dtype, jnp.integer):
-        return array.astype(_default())
+        return array
     if not jnp.issubdtype(dtype, jnp.floating):
         raise SourceError(
             f"{what} must be an array of real numbers; got {dtype}. Give numbers, not truth "
@@ -175,4 +178,7 @@ def _is_weak(value: Any) -> bool:
 
 
 def _in_type(array: AnyFloats, dtype: np.dtype[Any], what: str) -> AnyFloats:
-    return array.astype(dtype) if isinstance(array, Array) else rounded(array, dtype, what)
+    if not isinstance(array, Array):
+        return rounded(array, dtype, what)
+    with widest(array, np.empty(0, dtype)):
+        return array.astype(dtype if dtype == _default() else np.float32)

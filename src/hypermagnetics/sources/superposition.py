@@ -197,7 +197,7 @@ def block_sum(
         each, pairs = sources.shape[1] * len(points), _pairs_per_tile(columns)
         found = over_samples(sample, (sources, num_sources), each, pairs)
         return found.potential, jnp.stack(found.field, axis=-1)
-    at_once = max(_values_per_step(columns) // len(points), 1)
+    at_once = max(_values_per_step(columns) // max(len(points), 1), 1)
     if len(sources) <= at_once:
         total = jax.vmap(sample)(sources, num_sources)
     else:
