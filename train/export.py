@@ -52,14 +52,15 @@ def export_run(
         restore(out)
     _refuse_existing(out, files, overwrite)
     out, model = out.resolve(), load(files.model, user_model=user_model)
+    card = _CARD.read(files.card).decode() if files.card.exists() else None
     part = out.with_name(out.name + ".part")
     _remove_export(part, files)
     try:
         for quantity in _QUANTITIES:
             with whole_file(part / f"{quantity}.jaxexport") as file:
                 file.write(to_jax_export(model, quantity))
-        if files.card.exists():
-            write_text_atomically(part / files.card.name, _CARD.read(files.card).decode())
+        if card is not None:
+            write_text_atomically(part / files.card.name, card)
         write_text_atomically(part / _README, _readme(model))
         sync_directories(part)
         if out.exists():

@@ -213,6 +213,6 @@ def _write(group: zarr.Group, name: str, values: np.ndarray, attributes: dict[st
         chunks=values.shape,
         dimension_names=("sample",),
         compressors=None,
-        attributes=attributes,
+        attributes={**attributes},
     )
     array[:] = values

@@ -25,6 +25,7 @@ from program_runs import (
 )
 
 from hypermagnetics.files import is_aside
+from hypermagnetics.train.sweep import trial
 
 CALLS = ("replace", "rename", "unlink")
 TIMED = {"metrics.jsonl", "model.md", "results.json", "lock"}
@@ -150,9 +151,9 @@ PLACES: dict[str, dict[str, tuple[str, ...]]] = {
     "export": {"rename": ("out.replaced", "killed/out")},
 }
 EXCHANGES = [
-    pytest.param(*place, marks=() if place == ("recipe.json", "rename", 2) else pytest.mark.slow)
+    (file, *place)
     for file in ("recipe.json", "metrics.jsonl")
-    for place in ((file, "rename", 1), (file, "rename", 2), (file, "unlink", 1))
+    for place in (("rename", 1), ("rename", 2), ("unlink", 1))
 ]
 """Files of a run that goes on, where the file system refuses to rename over existing ones: killed
 before the old one is put aside, before the new one takes its name, before the old one is deleted.
@@ -215,6 +216,7 @@ def test_a_program_killed_between_two_files_goes_on_by_the_same_command(
     assert left(case.out) == undisturbed[name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("file", "call", "first"), EXCHANGES)
 def test_a_file_that_was_being_exchanged_is_found_again(
     tmp_path: Path, undisturbed: dict[str, dict[str, str]], file: str, call: str, first: int
@@ -269,9 +271,23 @@ def touched(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[tuple[str, str]]]:
     return found
 
 
+_TRIAL = """
+import json, pathlib, sys
+run = pathlib.Path(sys.argv[-1])
+run.mkdir()
+errors = dict.fromkeys(("potential_median_relative_error", "field_median_relative_error"), 0.1)
+line = json.dumps({"step": 1, "validation": {"loss": 1.0, **errors}})
+(run / "metrics.jsonl").write_text(line + "\\n")
+"""
+"""Instead of hm-train, whose calls are in a process of its own and so not seen here."""
+
+
 @pytest.mark.parametrize("name", ["generation", "training", "evaluation", "sweep"])
-def test_no_file_is_forgotten(tmp_path: Path, touched: set[tuple[str, str]], name: str) -> None:
+def test_no_file_is_forgotten(
+    tmp_path: Path, touched: set[tuple[str, str]], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     """Whatever a program puts in its place or takes away has been killed there."""
+    monkeypatch.setattr(trial, "_HM_TRAIN", _TRIAL)
     case = MAKERS[name](tmp_path)
     touched.clear()
     assert invoke(case.program, *case.words).code == 0

@@ -13,13 +13,17 @@ from hypermagnetics.train.objective import Losses
 from hypermagnetics.train.phases import trainable
 
 
+@eqx.filter_jit
+def compiled(
+    model: Model, batch: DeviceBatch, chunks: int, frozen: tuple[str, ...]
+) -> tuple[Losses, Model]:
+    """Loss and gradient; compiled once for each shape of a batch."""
+    return loss_and_gradient(objective(), model, batch, trainable(MODEL, frozen), chunks)
+
+
 def of(batch: DeviceBatch, chunks: int, frozen: tuple[str, ...] = ()) -> tuple[Losses, Model]:
-    """Loss and gradient, compiled."""
-    result: tuple[Losses, Model] = eqx.filter_jit(
-        lambda model, batch: loss_and_gradient(
-            objective(), model, batch, trainable(MODEL, frozen), chunks
-        )
-    )(MODEL, batch)
+    """Loss and gradient of the model of the tests."""
+    result: tuple[Losses, Model] = compiled(MODEL, batch, chunks, frozen)
     return result
 
 
