@@ -1,5 +1,6 @@
 """Predictions stored in a file, by any program, as subjects."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -12,10 +13,13 @@ import numpy as np
 from numpy import ndarray
 
 from hypermagnetics.data import ArrayName, Block, Split
+from hypermagnetics.data.hdf5_reading import read_first
 from hypermagnetics.errors import RunError, raise_refusal
 from hypermagnetics.evaluate.subjects.subject import BlockPredictor, Values, as_floats, is_real
+from hypermagnetics.files import FileKind, Stamp
 
 _QUANTITIES: tuple[ArrayName, ...] = ("potential", "field")
+_FILE = FileKind("Predictions in HDF5", 1 << 50, RunError)
 _REPAIR = "Write it again, as docs/subjects.md shows."
 
 
@@ -98,7 +102,15 @@ def _floats(values: object) -> ndarray:
 
 
 def _hdf5_arrays(path: Path) -> _Find:
-    file = h5py.File(path, "r")
+    with _FILE.open(path) as raw:
+        read_first([raw])
+        file = h5py.File(path, "r")
+        judged, opened = (os.fstat(one) for one in (raw.fileno(), file.id.get_vfd_handle()))
+    if Stamp.of(judged) != Stamp.of(opened):
+        raise RunError(
+            f"Predictions must stay the same while they are opened; got another file ({path}). "
+            "Give the same command again, and leave a file that is in use alone."
+        )
 
     def find(split: str, quantity: str) -> _StoredArray:
         group = _own(path, file, split, h5py.Group)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 from hypermagnetics.errors import HypermagneticsError
 from hypermagnetics.log import say
@@ -25,6 +25,20 @@ _TO_APPEND = os.O_RDWR | os.O_CREAT | os.O_APPEND
 _NO_LOCKS = _UNSUPPORTED | {errno.ENOLCK}
 _said: set[str] = set()
 """Messages about file systems that this process has shown."""
+
+
+class Stamp(NamedTuple):
+    """Marks by which a file is known again without reading it."""
+
+    inode: int
+    bytes: int
+    changed_ns: int
+    """Time of the last change [ns]."""
+
+    @classmethod
+    def of(cls, found: os.stat_result) -> "Stamp":
+        """The stamp in the answer of the operating system."""
+        return cls(found.st_ino, found.st_size, found.st_mtime_ns)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,13 @@ from hypermagnetics.evaluate.subjects.prediction_file import PredictionFile
 SHAPES = {"potential": (20, 24), "field": (20, 24, 2)}
 
 
+@pytest.fixture(autouse=True)
+def without_children(monkeypatch):
+    """Files are read by this process alone; tests/data/test_hdf5_reading.py has the other one."""
+    module = "hypermagnetics.evaluate.subjects.prediction_file"
+    monkeypatch.setattr(f"{module}.read_first", len)
+
+
 @pytest.fixture
 def split(tiny):
     """Of 20 samples in blocks of 8."""
@@ -221,3 +228,19 @@ def test_a_file_that_went_is_refused(write, split):
         shutil.rmtree(path)
         with refused(RunError, str(path)):
             predictions.on_split(split, 8)
+
+
+def test_a_file_that_is_exchanged_while_it_is_opened_is_refused(write, tmp_path, monkeypatch):
+    """What a child has read first is what is opened."""
+    if (path := write(_numbers())).is_dir():
+        pytest.skip("Zarr needs no child")
+
+    def exchange(files):
+        (tmp_path / "other.h5").write_bytes(path.read_bytes())
+        (tmp_path / "other.h5").replace(path)
+        return len(files)
+
+    module = "hypermagnetics.evaluate.subjects.prediction_file"
+    monkeypatch.setattr(f"{module}.read_first", exchange)
+    with refused(RunError, "must stay the same while they are opened; got another file"):
+        PredictionFile(path)
