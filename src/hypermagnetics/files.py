@@ -54,6 +54,8 @@ class FileKind:
     most_bytes: int
     error: type[HypermagneticsError]
     """Error of a file that is none of this kind."""
+    most_values: int | None = None
+    """Most values in a text of JSON or TOML; parsed, each takes some hundred bytes."""
 
     def open(self, path: Path) -> IO[bytes]:
         """Open a file of this kind for reading.
@@ -88,6 +90,11 @@ class FileKind:
             content = file.read(self.most_bytes + 1)
         if len(content) > self.most_bytes:  # it has grown, or is of those that tell no size
             raise self._too_large(path, f"more than {self.most_bytes}")
+        if self.most_values is not None and most_values_in(content) > self.most_values:
+            raise self.error(
+                f"{self.what} must hold at most {self.most_values} values; got more ({path}). "
+                "Check the path."
+            )
         return content
 
     def _refuse_special(self, path: Path, found: os.stat_result) -> None:
@@ -104,6 +111,15 @@ class FileKind:
             f"{self.what} must be a file of at most {self.most_bytes} bytes; got {size} ({path}). "
             "Check the path."
         )
+
+
+def most_values_in(text: bytes) -> int:
+    """A bound on the number of values in a text of JSON or TOML, without parsing it.
+
+    Each is behind a comma or an equals sign, or the first of a list or a table; dots in a key of
+    TOML make tables.
+    """
+    return 1 + sum(map(text.count, (b"[", b"{", b",", b"=", b".")))
 
 
 def name_in_text(name: str | Path) -> str:
