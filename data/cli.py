@@ -22,7 +22,7 @@ from hypermagnetics.data.importing import (
 )
 from hypermagnetics.data.manifest import Manifest
 from hypermagnetics.data.summary import describe, first_samples
-from hypermagnetics.data.team_file import read_team_file
+from hypermagnetics.data.team_file import TeamFile, read_team_file
 from hypermagnetics.data.verify import Compute, find_problems, num_recomputed, recompute_labels
 from hypermagnetics.errors import DatasetError
 from hypermagnetics.log import Progress, errors_in_one_line, in_bytes
@@ -175,11 +175,11 @@ def import_command(
     Half sides become full sides, the magnetisation of prisms their moment, and all values SI.
     """
     with errors_in_one_line("hm-data"):
-        total = read_team_file(file).total_samples
-        units = _asked_for(file, length_unit, field_unit)
-        with Progress("hm-data", total, "samples") as progress:
+        team = read_team_file(file)
+        units = _asked_for(team, length_unit, field_unit)
+        with Progress("hm-data", team.total_samples, "samples") as progress:
             made = import_team_file(
-                file,
+                team,
                 out,
                 units=units,
                 m_is=m_is,
@@ -196,18 +196,19 @@ def import_command(
         )
 
 
-def _asked_for(file: Path, length: str | None, field: str | None) -> Units:
+def _asked_for(team: TeamFile, length: str | None, field: str | None) -> Units:
     """The units of the options; on a terminal, those missing are prompted for."""
     given = {"length": length, "field": field}
-    for name in missing_units(file):
+    for name in missing_units(team):
         if given[name] is None and sys.stdin.isatty():
             given[name] = click.prompt(
-                f"{file} does not say the unit of {name}. It is", type=click.Choice(_UNITS[name])
+                f"{team.path} does not say the unit of {name}. It is",
+                type=click.Choice(_UNITS[name]),
             )
         if given[name] is None:
             raise DatasetError(
                 f"The unit of {name} must be stated by the file or by --{name}-unit; got neither "
-                f"({file}). Give --{name}-unit."
+                f"({team.path}). Give --{name}-unit."
             )
     return Units(length=given["length"], field=given["field"])  # type: ignore[arg-type]
 

@@ -5,33 +5,26 @@ import mmap
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from itertools import islice
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO
 
 from hypermagnetics.data.consolidation import before_consolidation
+from hypermagnetics.data.hdf5_reading import read_first
 from hypermagnetics.data.manifest import MANIFEST_NAME, FileEntry
 from hypermagnetics.errors import DatasetError, raise_refusal
-from hypermagnetics.files import digest_of
+from hypermagnetics.files import Stamp, digest_of
 
 _MOST_METADATA = 1 << 20
 """Largest zarr.json that is read for consolidated metadata [bytes]."""
 
+_QUICKLY_HASHED = 1 << 26
+"""Bytes of a file whose sha256 takes less time than the start of a process."""
+_READ_TOGETHER = 16
+"""Files that one process reads first, as its start takes most of the time."""
+
 _EFFECTIVE = os.access in os.supports_effective_ids
-
-
-class Stamp(NamedTuple):
-    """Marks by which a file is known again without reading it."""
-
-    inode: int
-    bytes: int
-    changed_ns: int
-    """Time of the last change [ns]."""
-
-    @classmethod
-    def of(cls, found: os.stat_result) -> "Stamp":
-        """The stamp in the answer of the operating system."""
-        return cls(found.st_ino, found.st_size, found.st_mtime_ns)
 
 
 class DatasetFiles:
@@ -46,6 +39,8 @@ class DatasetFiles:
         self.root = directory.resolve()
         self._entries = {entry.path: entry for entry in files}
         self._stamps: dict[str, Stamp] = {}
+        self._known: set[str] = set()
+        """Files that have the sha256 of the manifest, or that the HDF5 library came through."""
 
     def check(self, entry: FileEntry) -> None:
         """Check the presence and size of a file, and remember it.
@@ -126,7 +121,31 @@ class DatasetFiles:
         Consolidated metadata that was added to it since is left out.
         """
         with self.open(path) as file:
-            return _digest_as_written(file, path)
+            found = _digest_as_written(file, path)
+        if found == self._entries[path].sha256:
+            self._known.add(path)
+        return found
+
+    def read_hdf5_first(self, path: str) -> None:
+        """Let a child process read an HDF5 file first, unless it has the sha256 of the manifest.
+
+        Args:
+            path: Its path in the manifest.
+
+        Raises:
+            OSError: If the HDF5 library hangs or crashes on it.
+            DatasetError: As of `open`.
+        """
+        if path not in self._known and self._entries[path].bytes <= _QUICKLY_HASHED:
+            self.sha256_of(path)
+        if path in self._known:
+            return
+        names = list(self._entries)
+        behind = (name for name in names[names.index(path) :] if name not in self._known)
+        together = list(islice(behind, _READ_TOGETHER))
+        with ExitStack() as stack:
+            files = [stack.enter_context(self.open(name)) for name in together]
+            self._known.update(together[: read_first(files)])
 
     def refuse_another_manifest(self, sha256: str) -> None:
         """Refuse a directory that holds another dataset by now.
@@ -160,6 +179,7 @@ class DatasetFiles:
             raise self._replaced(entry.path)
         if _digest_as_written(file, entry.path) != entry.sha256:
             raise self._replaced(entry.path)
+        self._known.add(entry.path)
         file.seek(0)
 
     def _is_consolidated(self, entry: FileEntry) -> bool:

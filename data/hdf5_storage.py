@@ -114,8 +114,9 @@ class Hdf5Storage:
         """
         (name,) = self.shard_paths(shard)
         path = self._path(shard)
-        with files.open(name) as raw:
-            try:
+        try:
+            files.read_hdf5_first(name)
+            with files.open(name) as raw:
                 mapping = files.map(name, raw)
                 # The file as it is mapped, whatever has its name by now. HDF5 would lock one that
                 # it opens itself, and fail while another program has it open to write.
@@ -124,14 +125,14 @@ class Hdf5Storage:
                         spec.name: self._rows(file, path, mapping, spec, shard)
                         for spec in self._layout.arrays()
                     }
-            except DatasetError:
-                raise
-            except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:  # HDF5's
-                raise_refusal(error, path)
-                raise DatasetError(
-                    f"A shard must be an HDF5 file; got: {error} ({path}; rule H1). "
-                    "Get the file from the dataset's source again."
-                ) from error
+        except DatasetError:
+            raise
+        except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:  # HDF5's
+            raise_refusal(error, path)
+            raise DatasetError(
+                f"A shard must be an HDF5 file; got: {error} ({path}; rule H1). "
+                "Get the file from the dataset's source again."
+            ) from error
 
     def _rows(
         self, file: h5py.File, path: Path, mapping: mmap.mmap, spec: ArraySpec, shard: Shard

@@ -19,9 +19,9 @@ from hypermagnetics.data.layout import (
 )
 from hypermagnetics.data.layout import samples_per_shard as shard_size
 from hypermagnetics.data.manifest import Identity, Manifest
-from hypermagnetics.data.team_file import TeamFile, TeamReader, read_team_file, refusal, si_unit
+from hypermagnetics.data.team_file import TeamFile, TeamReader, refusal, si_unit
 from hypermagnetics.data.writer import DatasetWriter
-from hypermagnetics.files import name_in_text, sha256_of
+from hypermagnetics.files import name_in_text
 from hypermagnetics.log import SILENT, Listener
 
 MomentKind = Literal["moment", "magnetisation"]
@@ -118,26 +118,22 @@ class _Convention:
         return self.rounded(np.concatenate(parts, -1), "sources", rows)
 
 
-def missing_units(path: Path) -> tuple[str, ...]:
+def missing_units(team: TeamFile) -> tuple[str, ...]:
     """Units that a team file does not state.
 
     Args:
-        path: The file.
+        team: The file, from `read_team_file`.
 
     Returns:
         Names of the fields of `Units` that must be given to import it.
-
-    Raises:
-        DatasetError: If it is no team file.
     """
-    team = read_team_file(path)
     silent = set(team.datasets) - set(team.units)
     missing = {"length": silent & _LENGTHS, "field": silent - _LENGTHS}
     return tuple(name for name, datasets in missing.items() if datasets)
 
 
 def import_team_file(
-    path: Path,
+    team: TeamFile,
     out: Path,
     *,
     units: Units | None = None,
@@ -150,7 +146,7 @@ def import_team_file(
     """Make a dataset of a team file, or complete an unfinished one.
 
     Args:
-        path: The team file.
+        team: The team file, from `read_team_file`.
         out: Directory of the dataset.
         units: Units that the file does not state.
         m_is: Meaning of `m`; if None, its unit decides, or else the shape: a magnetisation of
@@ -164,13 +160,13 @@ def import_team_file(
         The manifest of the finished dataset.
 
     Raises:
-        DatasetError: If the file or its units are not sound, or something else is at `out`.
+        DatasetError: If the file or its units are not sound, the file is another one than when it
+            was read, or something else is at `out`.
     """
-    team = read_team_file(path)
     with team.open() as reader:
         convention = _convention(team, reader, units or Units(), m_is)
         splits = {split: _layout(convention, split, shard_bytes) for split in team.splits}
-        identity = _identity(convention, splits, storage_format, compression)
+        identity = _identity(convention, reader.sha256(), splits, storage_format, compression)
         with DatasetWriter.open(out, identity, listener) as writer:
             writer.write_metadata()
             for split, shard in ((name, one) for name in splits for one in splits[name].shards()):
@@ -181,6 +177,7 @@ def import_team_file(
                     for block in _blocks(convention, reader, split, splits[split], shard):
                         sink.append(block)
                         listener.advance(len(block.potential))
+            reader.refuse_another()
             return writer.finish()
 
 
@@ -262,6 +259,7 @@ def _layout(convention: _Convention, split: str, shard_bytes: float) -> SplitLay
 
 def _identity(
     convention: _Convention,
+    sha256: str,
     splits: dict[str, SplitLayout],
     storage_format: StorageFormat,
     compression: Compression,
@@ -271,7 +269,7 @@ def _identity(
     moment = "A m" if team.dim == 2 else "A m^2"
     units = (moment if name.startswith("moment") else "m" for name in convention.columns)
     file = name_in_text(team.path.name)
-    origin = {"file": file, "sha256": sha256_of(team.path), "m_is": convention.m_is}
+    origin = {"file": file, "sha256": sha256, "m_is": convention.m_is}
     imported = {**origin, "units": convention.units, "attributes": team.attributes}
     return Identity(
         title=f"Imported from {team.path.name}",

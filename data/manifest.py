@@ -20,13 +20,14 @@ from hypermagnetics.data.layout import (
     StorageFormat,
 )
 from hypermagnetics.errors import DatasetError
+from hypermagnetics.files import FileKind
 from hypermagnetics.validation_errors import first_misfit
 
 FORMAT_VERSION: Literal[1] = 1
 MANIFEST_NAME = "manifest.json"
 CHECKSUMS_NAME = "manifest-sha256.txt"
 CARD_NAME = "README.md"
-_MAX_MANIFEST_BYTES = 1 << 28
+_FILE = FileKind("A manifest (rule M1)", 1 << 25, DatasetError, 1 << 21)
 _REPAIR = "Get the file from the dataset's source again."
 
 # Names without a dot, except single ones inside: no "..", nothing absolute, nothing hidden.
@@ -197,12 +198,7 @@ def read_manifest(directory: Path) -> tuple[Manifest, str]:
             f"A file of a dataset must be a plain file inside it; got a link ({path}; rule D2). "
             "Copy the real file there."
         )
-    if path.stat().st_size > _MAX_MANIFEST_BYTES:
-        raise DatasetError(
-            f"A manifest must be below {_MAX_MANIFEST_BYTES} bytes; got {path.stat().st_size} "
-            f"({path}; rule M1). This is no manifest; get the dataset from its source again."
-        )
-    return parse_manifest(path.read_bytes(), path)
+    return parse_manifest(_FILE.read(path), path)
 
 
 def parse_manifest(text: bytes, path: Path) -> tuple[Manifest, str]:

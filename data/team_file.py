@@ -10,9 +10,10 @@ References:
 """
 
 import math
+import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, cast, get_args
@@ -20,11 +21,14 @@ from typing import Literal, cast, get_args
 import h5py
 import numpy as np
 
+from hypermagnetics.data.hdf5_reading import read_first
 from hypermagnetics.errors import DatasetError, raise_refusal
+from hypermagnetics.files import FileKind, Stamp, sha256_of
 
 Shape = Literal["sphere", "prism"]
 Plain = bool | int | float | str
 
+_FILE = FileKind("A team file", 1 << 50, DatasetError)
 _FLAGS = ("field_eval", "grid_eval", "target_source", "quadtree")
 _ATTRIBUTES = ("shape", *_FLAGS, "lim", "eps", "seed", "min_size", "max_size")
 _MAX_TEXT = 200
@@ -57,6 +61,8 @@ class TeamFile:
     """Checked structure of a team file; `open` gives a reader of the values."""
 
     path: Path
+    stamp: Stamp
+    """That of the file which was checked; no other one is read."""
     shape: Shape
     dim: int
     num_samples: int
@@ -70,8 +76,14 @@ class TeamFile:
 
     @contextmanager
     def open(self) -> Iterator["TeamReader"]:
-        """Open the file to read values."""
+        """Open the file to read values.
+
+        Raises:
+            DatasetError: If it is another one than when it was checked.
+        """
+        _refuse_another(self)
         with _opened(self.path) as file:
+            _refuse_another(self, file)
             yield TeamReader(file, self)
 
     @property
@@ -92,8 +104,22 @@ class TeamReader:
 
     def __init__(self, file: h5py.File, team: TeamFile) -> None:
         """Use `TeamFile.open`."""
-        self._file, self._path = file, team.path
+        self._file, self._team, self._path = file, team, team.path
         self._shared = {part.points for part in team.splits.values() if not part.per_sample}
+
+    def sha256(self) -> str:
+        """Hexadecimal sha256 of the file."""
+        found = sha256_of(self._path)
+        self.refuse_another()
+        return found
+
+    def refuse_another(self) -> None:
+        """Refuse a file that was changed, or exchanged for another one, since it was checked.
+
+        Raises:
+            DatasetError: If it is another one.
+        """
+        _refuse_another(self._team, self._file)
 
     def rows(self, name: str, rows: range | None = None) -> np.ndarray:
         """Values of a dataset as float64, in the unit of the file.
@@ -106,11 +132,12 @@ class TeamReader:
             The values.
 
         Raises:
-            DatasetError: If one is not a finite number, or cannot be read.
+            DatasetError: If one is not a finite number, or cannot be read, or the file is another.
         """
         where = slice(None) if rows is None else slice(rows.start, rows.stop)
         with _damage_told(self._path):
             values: np.ndarray = self._file[name][where].astype(np.float64)
+        self.refuse_another()
         for index in np.argwhere(~np.isfinite(values))[:1]:
             row, value = int(index[0]) + (rows.start if rows else 0), values[tuple(index)]
             place = f"{'point' if name in self._shared else 'sample'} {row}, {self._path}"
@@ -129,29 +156,45 @@ def read_team_file(path: Path) -> TeamFile:
         Its description; no values are read.
 
     Raises:
-        DatasetError: If it is no team file: not HDF5, without a dataset or an attribute that it
-            must have, of shapes that disagree, with values that are no plain numbers in the file
-            itself, or too large to be read sample by sample.
+        DatasetError: If it is no team file: not HDF5, or such that the HDF5 library hangs, without
+            a dataset or an attribute that it must have, of shapes that disagree, with values that
+            are no plain numbers in the file itself, or too large to be read sample by sample.
     """
+    try:
+        raw = _FILE.open(path)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        rule, repair = "A team file must be an existing file", "Check the path."
+        raise refusal(rule, "no file", path, repair) from error
+    with raw, _damage_told(path):
+        stamp = Stamp.of(os.fstat(raw.fileno()))
+        read_first([raw])
     with _opened(path) as file, _damage_told(path):
-        found = {name: _attribute(file, name, path) for name in _ATTRIBUTES}
-        attributes = {name: value for name, value in found.items() if value is not None}
-        shape = _shape(attributes, path)
-        m = _dataset(file, "m", path)
-        if len(m.shape) != 3 or m.shape[2] not in (2, 3):
-            rule = "'m' must have shape (samples, sources, 2 or 3)"
-            raise refusal(rule, list(m.shape), path)
-        radii = [(*m.shape[:2], 1)] if shape == "sphere" else []
-        _refuse_shape(file, "r0", [m.shape], path)
-        _refuse_shape(file, "size", [m.shape, *radii], path)
-        target_source = attributes.get("target_source")
-        splits = {"points": _point_set(file, "", m.shape, path, target_source)}
-        if _has_grid(file, attributes):
-            splits["grid"] = _point_set(file, "_grid", m.shape, path, False)
-        samples, sources, dim = (int(length) for length in m.shape)
-        team = TeamFile(path, shape, dim, samples, sources, splits, attributes, {})
-        stated = {name: _stated_unit(file[name], name, path) for name in team.datasets}
-        return replace(team, units={name: unit for name, unit in stated.items() if unit})
+        team = _description(file, path, stamp)
+        _refuse_another(team, file)
+        return team
+
+
+def _description(file: h5py.File, path: Path, stamp: Stamp) -> TeamFile:
+    found = {name: _attribute(file, name, path) for name in _ATTRIBUTES}
+    attributes = {name: value for name, value in found.items() if value is not None}
+    shape = _shape(attributes, path)
+    m = _dataset(file, "m", path)
+    if len(m.shape) != 3 or m.shape[2] not in (2, 3):
+        rule = "'m' must have shape (samples, sources, 2 or 3)"
+        raise refusal(rule, list(m.shape), path)
+    radii = [(*m.shape[:2], 1)] if shape == "sphere" else []
+    _refuse_shape(file, "r0", [m.shape], path)
+    _refuse_shape(file, "size", [m.shape, *radii], path)
+    target_source = attributes.get("target_source")
+    splits = {"points": _point_set(file, "", m.shape, path, target_source)}
+    if _has_grid(file, attributes):
+        splits["grid"] = _point_set(file, "_grid", m.shape, path, False)
+    samples, sources, dim = (int(length) for length in m.shape)
+    team = TeamFile(path, stamp, shape, dim, samples, sources, splits, attributes, {})
+    for name in team.datasets:
+        _refuse_outside(file[name], name, team)
+    stated = {name: _stated_unit(file[name], name, path) for name in team.datasets}
+    return replace(team, units={name: unit for name, unit in stated.items() if unit})
 
 
 def si_unit(unit: str) -> tuple[float, tuple[int, int]]:
@@ -180,12 +223,23 @@ def refusal(rule: str, got: object, where: object, repair: str = _AGAIN) -> Data
 
 @contextmanager
 def _opened(path: Path) -> Iterator[h5py.File]:
-    if not path.is_file():
-        raise refusal("A team file must be an existing file", "no file", path, "Check the path.")
     with _damage_told(path):
         file = h5py.File(path, "r")
     with file:
         yield file
+
+
+def _refuse_another(team: TeamFile, file: h5py.File | None = None) -> None:
+    """Refuse a team file whose bytes have changed, or whose name another file has by now."""
+    named: Stamp | None = None
+    with suppress(FileNotFoundError, NotADirectoryError):
+        named = Stamp.of(team.path.stat())
+    opened = Stamp.of(os.fstat(file.id.get_vfd_handle())) if file else named
+    if (named, opened) != (team.stamp, team.stamp):
+        rule = "A team file must stay the same while it is read"
+        got = "no file any more" if named is None else "another file"
+        repair = "Give the same command again, and leave a file that is in use alone."
+        raise refusal(rule, got, team.path, repair)
 
 
 @contextmanager
@@ -263,13 +317,22 @@ def _dataset(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
     # Chunks could be compressed, and then take any memory when they are read.
     plain = dataset.chunks is None and not dataset.is_virtual and dataset.external is None
     is_small = dataset.id.get_create_plist().get_layout() == h5py.h5d.COMPACT
-    num_bytes, start = math.prod(dataset.shape) * dataset.dtype.itemsize, dataset.id.get_offset()
-    inside = is_small or (start is not None and start + num_bytes <= path.stat().st_size)
-    if not plain or not inside:
-        rule = f"{name!r} must lie whole and contiguous in its own file"
-        got = "chunked, virtual, external, cut-off or unwritten storage"
-        raise refusal(rule, got, path, "Rewrite it with `h5repack -l CONTI -f NONE`.")
+    if not plain or not (is_small or dataset.id.get_offset() is not None):
+        raise _other_storage(name, path)
     return dataset
+
+
+def _refuse_outside(dataset: h5py.Dataset, name: str, team: TeamFile) -> None:
+    """Refuse a dataset whose values lie beyond the end of the file."""
+    num_bytes, start = math.prod(dataset.shape) * dataset.dtype.itemsize, dataset.id.get_offset()
+    if start is not None and start + num_bytes > team.stamp.bytes:
+        raise _other_storage(name, team.path)
+
+
+def _other_storage(name: str, path: Path) -> DatasetError:
+    rule = f"{name!r} must lie whole and contiguous in its own file"
+    got = "chunked, virtual, external, cut-off or unwritten storage"
+    return refusal(rule, got, path, "Rewrite it with `h5repack -l CONTI -f NONE`.")
 
 
 def _attribute(holder: h5py.File | h5py.Dataset, name: str, path: Path) -> Plain | None:

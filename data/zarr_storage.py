@@ -197,15 +197,17 @@ def _lengths(file: IO[bytes], path: Path, used: int, total: int) -> list[int]:
     if len(index) != _index_bytes(total):
         raise _other_index(path)
     entries = np.frombuffer(index, "<u8", 2 * used).reshape(-1, 2)
+    if len(absent := np.flatnonzero(entries[:, 0] == _NO_CHUNK)):
+        raise _other_index(path, f"an index without chunk {absent[0]}")
     lengths: list[int] = entries[:, 1].tolist()
     if sum(lengths) != size or _index(lengths, total) != index:
         raise _other_index(path)
     return lengths
 
 
-def _other_index(path: Path) -> DatasetError:
+def _other_index(path: Path, got: str = "another index") -> DatasetError:
     return DatasetError(
-        f"A shard must be whole chunks in order and their index; got another index ({path}; rule "
+        f"A shard must be whole chunks in order and their index; got {got} ({path}; rule "
         "Z2). The file is damaged or was written by other software; get it from the dataset's "
         "source again."
     )

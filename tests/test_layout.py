@@ -168,7 +168,7 @@ def test_libraries_of_the_edge_stay_there() -> None:
 
 def test_children_are_started_in_one_place() -> None:
     """So that Ctrl-C reaches none of them, and none outlives its program."""
-    names = ("ProcessPoolExecutor(", "get_context(", "Process(", "os.fork(")
+    names = ("ProcessPoolExecutor(", "get_context(", "Process(", "os.fork(", "subprocess.run(")
     users = {
         short(name)
         for name, file in modules().items()

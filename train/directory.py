@@ -26,7 +26,7 @@ from hypermagnetics.run_files import LOCK_NAME, RunFiles
 from hypermagnetics.train.config import TrainingRecipe, changeable_keys, changed_keys
 from hypermagnetics.train.devices import Devices
 
-_PROVENANCE = FileKind("The run.json of a run", 1 << 20, RunError)
+_PROVENANCE = FileKind("The run.json of a run", 1 << 20, RunError, 1 << 12)
 _MOST_KEYS = 3
 """Most changed keys in a message."""
 IfExists = Literal["refuse", "resume", "overwrite"]

@@ -10,7 +10,7 @@ from hypermagnetics.evaluate.measuring.sample_file import (
     read_sample_table,
 )
 from hypermagnetics.evaluate.results.json_file import RESULTS_FILE, from_json
-from hypermagnetics.evaluate.results.records import Results
+from hypermagnetics.evaluate.results.records import Evaluation, Results
 from hypermagnetics.files import sha256_of
 from hypermagnetics.run_files import RESULTS_NAME, SAMPLES_NAME
 
@@ -33,6 +33,8 @@ class Contestant(NamedTuple):
     """That of the results.json as it was read."""
     splits: dict[SplitKey, str]
     """Splits on which it was evaluated in full, with the names of their datasets."""
+    num_samples: dict[SplitKey, int]
+    """Samples of each of these splits."""
 
     def table(self, key: SplitKey) -> SampleTable:
         """Its errors on a split.
@@ -41,7 +43,14 @@ class Contestant(NamedTuple):
             HypermagneticsError: If they cannot be read, or are of a later evaluation.
         """
         samples = self.results.with_name(SAMPLES_NAME)
-        found = read_sample_table(samples, self.splits[key], key.split, self.name)
+        try:
+            return read_sample_table(
+                samples, self.splits[key], key.split, self.name, self.num_samples[key]
+            )
+        finally:  # after an error too: those of another evaluation are no damage
+            self._refuse_later_results()
+
+    def _refuse_later_results(self) -> None:
         # An evaluation deletes its results.json before it exchanges the samples.
         if not self.results.is_file() or sha256_of(self.results) != self.sha256:
             raise HypermagneticsError(
@@ -49,7 +58,6 @@ class Contestant(NamedTuple):
                 f"{RESULTS_NAME} than before ({self.results}). Wait until no hm-eval writes there, "
                 "and compare again."
             )
-        return found
 
 
 def read_contestants(paths: tuple[Path, ...]) -> tuple[Contestant, ...]:
@@ -77,16 +85,17 @@ def read_contestants(paths: tuple[Path, ...]) -> tuple[Contestant, ...]:
             subject.name,
             path,
             sha256,
-            _splits(results, subject.name),
+            {key: one.dataset for key, one in _evaluations(results, subject.name).items()},
+            {key: one.num_samples for key, one in _evaluations(results, subject.name).items()},
         )
         for path, sha256, subject, results in found
     )
 
 
-def _splits(results: Results, subject: str) -> dict[SplitKey, str]:
+def _evaluations(results: Results, subject: str) -> dict[SplitKey, Evaluation]:
     sha256 = {dataset.name: dataset.sha256 for dataset in results.datasets}
     return {
-        SplitKey(sha256.get(one.dataset, ""), one.split): one.dataset
+        SplitKey(sha256.get(one.dataset, ""), one.split): one
         for one in results.evaluations
         if one.subject == subject
     }

@@ -4,6 +4,7 @@ One group for each dataset, split and subject, `samples.zarr/<dataset>/<split>/<
 over the samples: xarray.open_zarr reads one as a labelled dataset.
 """
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from jaxtyping import Float, Int
 from hypermagnetics.errors import HypermagneticsError, raise_refusal
 from hypermagnetics.evaluate.measuring.measurement import Measurement
 from hypermagnetics.files import (
+    FileKind,
     put_in_place,
     remove_tree,
     restore,
@@ -31,6 +33,12 @@ from hypermagnetics.run_files import SAMPLES_NAME
 
 _MARK: dict[str, Any] = {"made_by": "hm-eval"}
 """Attribute of the root group that marks a file of hm-eval, which it may replace."""
+
+_WHOLE: dict[str, Any] = {"every_chunk": True}
+"""Attribute of the root group of a file without absent chunks; earlier ones lack those of zeros."""
+
+_METADATA = FileKind("The metadata of per-sample values", 1 << 16, HypermagneticsError, 1 << 10)
+_TYPES = ("int32", "int64", "float32", "float64")
 
 _MEANINGS = {
     "median_relative_error": "median over the points of |error| / |truth|",
@@ -108,7 +116,9 @@ class SampleFile:
         remove_tree(part)
         restore(path)
         try:
-            file = cls(zarr.open_group(part, mode="w", zarr_format=3, attributes=_MARK), part)
+            file = cls(
+                zarr.open_group(part, mode="w", zarr_format=3, attributes=_MARK | _WHOLE), part
+            )
             yield file
             file._sync()
             before_exchange()
@@ -128,7 +138,7 @@ class SampleFile:
     def add(self, dataset: str, split: str, subject: str, table: SampleTable) -> None:
         """Write the values of one subject on one split."""
         group = self._root.create_group(
-            f"{group_name(dataset)}/{split}/{group_name(subject)}",
+            _place(dataset, split, subject),
             # At once, as zarr would rename a changed zarr.json over the one that is there.
             attributes={"dataset": dataset, "split": split, "subject": subject},
         )
@@ -153,7 +163,9 @@ def is_sample_file(path: Path) -> bool:
         return False
 
 
-def read_sample_table(path: Path, dataset: str, split: str, subject: str) -> SampleTable:
+def read_sample_table(
+    path: Path, dataset: str, split: str, subject: str, num_samples: int
+) -> SampleTable:
     """Read the values of one subject on one split.
 
     Args:
@@ -161,6 +173,7 @@ def read_sample_table(path: Path, dataset: str, split: str, subject: str) -> Sam
         dataset: Name of the dataset.
         split: Name of the split.
         subject: Name of the subject.
+        num_samples: Number of samples, by which the arrays are judged before they are read.
 
     Returns:
         The values.
@@ -168,26 +181,70 @@ def read_sample_table(path: Path, dataset: str, split: str, subject: str) -> Sam
     Raises:
         HypermagneticsError: If they are missing, or not of this form.
     """
-    name = f"{group_name(dataset)}/{split}/{group_name(subject)}"
+    name = _place(dataset, split, subject)
     try:
-        group = zarr.open_group(path, mode="r", path=name, zarr_format=3)
-        read = {key: np.asarray(group[key]) for key in group.array_keys()}
+        is_whole = _WHOLE.items() <= _metadata(path).get("attributes", {}).items()
+        # No sample is without a source, so these were never left out as zeros.
+        num_sources = _values(path / name / "num_sources", num_samples, may_lack=False)
         table = SampleTable(
-            read["num_sources"],
+            num_sources,
             *(
-                SampleErrors(*(read[f"{quantity}_{name}"] for name in _names()))
+                SampleErrors(
+                    *(
+                        _values(path / name / f"{quantity}_{key}", num_samples, not is_whole)
+                        for key in _names()
+                    )
+                )
                 for quantity in ("potential", "field")
             ),
         )
-        if len({values.shape for values in read.values()}) != 1:
-            raise ValueError("arrays of different lengths")
-    except (OSError, KeyError, ValueError, TypeError) as error:
+    except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise_refusal(error, path)
         raise HypermagneticsError(
             f"A comparison must find the per-sample values of {subject!r} beside results.json; got "
             f"{type(error).__name__}: {error} ({path}, {name}). Run hm-eval again."
         ) from error
     return table
+
+
+def _metadata(directory: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(_METADATA.read(directory / "zarr.json"))
+    except RecursionError as error:
+        raise ValueError("metadata nested without end") from error
+    return found
+
+
+def _values(directory: Path, num_samples: int, may_lack: bool) -> np.ndarray:
+    """The values of an array, which is one plain chunk; zeros if it may lack, and does."""
+    found = _metadata(directory)
+    wanted = {
+        "shape": [num_samples],
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [num_samples]}},
+        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+        "codecs": [{"name": "bytes", "configuration": {"endian": "little"}}],
+    }
+    for key, value in wanted.items():
+        if found.get(key) != value:
+            raise ValueError(f"{directory.name} with {key} {str(found.get(key))[:80]}, not {value}")
+    if found.get("data_type") not in _TYPES:
+        raise ValueError(f"{directory.name} of type {str(found.get('data_type'))[:80]}")
+    dtype = np.dtype(found["data_type"]).newbyteorder("<")
+    num_bytes = num_samples * dtype.itemsize
+    chunk = FileKind(f"The chunk of {directory.name}", num_bytes, HypermagneticsError)
+    try:
+        content = chunk.read(directory / "c" / "0")
+    except FileNotFoundError as error:
+        if may_lack:
+            return np.zeros(num_samples, dtype)
+        raise ValueError(f"no chunk of {directory.name}") from error
+    if len(content) != num_bytes:
+        raise ValueError(f"{len(content)} bytes of {directory.name}, not {num_bytes}")
+    return np.frombuffer(content, dtype)
+
+
+def _place(dataset: str, split: str, subject: str) -> str:
+    return "/".join(map(group_name, (dataset, split, subject)))
 
 
 def group_name(name: str) -> str:
@@ -214,5 +271,6 @@ def _write(group: zarr.Group, name: str, values: np.ndarray, attributes: dict[st
         dimension_names=("sample",),
         compressors=None,
         attributes={**attributes},
+        config={"write_empty_chunks": True},  # a chunk that is lost must not read as zeros
     )
     array[:] = values

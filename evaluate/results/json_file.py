@@ -54,7 +54,7 @@ def from_json(text: str, path: Path) -> Results:
     return results
 
 
-RESULTS_FILE = FileKind(f"A {RESULTS_NAME}", 1 << 25, HypermagneticsError)
+RESULTS_FILE = FileKind(f"A {RESULTS_NAME}", 1 << 25, HypermagneticsError, 1 << 20)
 
 
 def is_results(path: Path) -> bool:

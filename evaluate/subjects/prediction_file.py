@@ -1,9 +1,11 @@
 """Predictions stored in a file, by any program, as subjects."""
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import lru_cache, partial
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Any, NoReturn, Protocol, runtime_checkable
 
@@ -12,10 +14,15 @@ import numpy as np
 from numpy import ndarray
 
 from hypermagnetics.data import ArrayName, Block, Split
+from hypermagnetics.data.hdf5_reading import read_first
 from hypermagnetics.errors import RunError, raise_refusal
 from hypermagnetics.evaluate.subjects.subject import BlockPredictor, Values, as_floats, is_real
+from hypermagnetics.files import FileKind, Stamp
 
 _QUANTITIES: tuple[ArrayName, ...] = ("potential", "field")
+_FILE = FileKind("A file of predictions", 1 << 50, RunError)
+_NO_CHUNK = 2**64 - 1
+"""Offset in the index of a shard of a chunk that was never written."""
 _REPAIR = "Write it again, as docs/subjects.md shows."
 
 
@@ -98,7 +105,15 @@ def _floats(values: object) -> ndarray:
 
 
 def _hdf5_arrays(path: Path) -> _Find:
-    file = h5py.File(path, "r")
+    with _FILE.open(path) as raw:
+        read_first([raw])
+        file = h5py.File(path, "r")
+        judged, opened = (os.fstat(one) for one in (raw.fileno(), file.id.get_vfd_handle()))
+    if Stamp.of(judged) != Stamp.of(opened):
+        raise RunError(
+            f"Predictions must stay the same while they are opened; got another file ({path}). "
+            "Give the same command again, and leave a file that is in use alone."
+        )
 
     def find(split: str, quantity: str) -> _StoredArray:
         group = _own(path, file, split, h5py.Group)
@@ -170,9 +185,54 @@ def _hdf5_chunks(array: h5py.Dataset) -> tuple[tuple[int, ...], Callable[[tuple[
 def _zarr_chunks(
     place: Path, array: Any
 ) -> tuple[tuple[int, ...], Callable[[tuple[int, ...]], bool]]:
-    """Shape of the part of an array in one file, a chunk or a shard, and whether one is there."""
-    name_of = array.metadata.encode_chunk_key
-    return array.shards or array.chunks, lambda chunk: (place / name_of(chunk)).is_file()
+    """The shape of a chunk, and whether one is there, be it in a file of its own or in a shard."""
+    from zarr.codecs import ShardingCodec  # imported by now
+
+    name_of, codecs = array.metadata.encode_chunk_key, array.metadata.codecs
+    if array.shards is None:
+        _refuse_inner_shards(codecs, ShardingCodec)
+        return array.chunks, lambda chunk: (place / name_of(chunk)).is_file()
+    (sharding,) = codecs
+    _refuse_inner_shards(sharding.codecs, ShardingCodec)
+    per_shard = tuple(np.floor_divide(array.shards, array.chunks).tolist())
+
+    @lru_cache(maxsize=64)  # chunks come row by row, and those of a row may lie in many shards
+    def offsets(shard: tuple[int, ...]) -> np.ndarray | None:
+        return _shard_offsets(place / name_of(shard), sharding, per_shard)
+
+    def is_there(chunk: tuple[int, ...]) -> bool:
+        shard, inner = zip(*map(divmod, chunk, per_shard), strict=True)
+        found = offsets(shard)
+        return found is not None and bool(found[inner] != _NO_CHUNK)
+
+    return array.chunks, is_there
+
+
+def _refuse_inner_shards(codecs: Iterable[object], sharding: type) -> None:
+    if any(isinstance(codec, sharding) for codec in codecs):
+        raise ValueError("an array with shards inside of shards, or behind other codecs")
+
+
+def _shard_offsets(path: Path, sharding: Any, per_shard: tuple[int, ...]) -> np.ndarray | None:
+    """Where the chunks of a shard begin in its file, by its index; None without a file."""
+    codecs = [codec.to_dict() for codec in sharding.index_codecs]
+    names = [codec["name"] for codec in codecs]
+    little = codecs[0].get("configuration", {}).get("endian") == "little"
+    if names not in (["bytes"], ["bytes", "crc32c"]) or not little:
+        raise ValueError(f"a shard whose index has the codecs {names}, not bytes and crc32c")
+    num_bytes = 16 * prod(per_shard) + 4 * names.count("crc32c")
+    try:
+        with _FILE.open(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if num_bytes > size:
+                raise ValueError(f"a shard of {size} bytes, its index {num_bytes} ({path})")
+            at_start = sharding.index_location.value == "start"
+            file.seek(0 if at_start else size - num_bytes)
+            index = file.read(num_bytes)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    offsets: np.ndarray = np.frombuffer(index, "<u8", 2 * prod(per_shard))[::2]
+    return offsets.reshape(per_shard)
 
 
 def _refuse_absent(path: Path, name: str, got: str) -> NoReturn:

@@ -11,6 +11,8 @@ the standard library; a `random.py` beside the data would run. So children are t
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -18,8 +20,9 @@ from contextlib import contextmanager
 from functools import partial
 from multiprocessing import resource_tracker
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from types import FrameType
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 # A fork of a process with the threads of JAX may hang.
 CONTEXT = multiprocessing.get_context("spawn")
@@ -37,6 +40,48 @@ class Submit(Protocol):
 
     def __call__(self, work: Callable[[], _Result], /) -> Future[_Result]:
         """Submit work; the future holds its result."""
+
+
+class Ended(NamedTuple):
+    """End of a script."""
+
+    code: int | None
+    """Its exit code; None if it was killed because its time was over."""
+    output: str
+    complaints: str
+    """Text of its standard error."""
+
+
+def run_script(
+    script: Path, words: Sequence[str], descriptors: Sequence[int], seconds: float
+) -> Ended:
+    """Run a Python file that imports little as a child, and wait for it; in any thread.
+
+    Args:
+        script: The file. It sees to it itself that it ends with its parent.
+        words: Its command line.
+        descriptors: Open files that it inherits, under the same numbers.
+        seconds: Longest time; then it is killed.
+
+    Returns:
+        Its end.
+    """
+    command = [sys.executable, "-P", str(script), *words]
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=seconds,
+            pass_fds=descriptors,
+            start_new_session=True,  # out of the reach of Ctrl-C; it never touches the terminal
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return Ended(None, "", "")
+    return Ended(done.returncode, done.stdout, done.stderr)
 
 
 @contextmanager

@@ -31,7 +31,7 @@ NotNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
 """A count, at least one."""
 
-_FILE = FileKind("The recipe", 1 << 24, RecipeError)
+_FILE = FileKind("The recipe", 1 << 24, RecipeError, 1 << 16)
 _Config = TypeVar("_Config", bound=Config)
 _Table = dict[str, JsonValue]
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 from hypermagnetics.errors import HypermagneticsError
 from hypermagnetics.log import say
@@ -29,6 +29,20 @@ _said: set[str] = set()
 """Messages about file systems that this process has shown."""
 
 
+class Stamp(NamedTuple):
+    """Marks by which a file is known again without reading it."""
+
+    inode: int
+    bytes: int
+    changed_ns: int
+    """Time of the last change [ns]."""
+
+    @classmethod
+    def of(cls, found: os.stat_result) -> "Stamp":
+        """The stamp in the answer of the operating system."""
+        return cls(found.st_ino, found.st_size, found.st_mtime_ns)
+
+
 @dataclass(frozen=True)
 class FileKind:
     """Kind of a file that may come from anyone: its name in messages, and its largest size.
@@ -42,6 +56,8 @@ class FileKind:
     most_bytes: int
     error: type[HypermagneticsError]
     """Error of a file that is none of this kind."""
+    most_values: int | None = None
+    """Most values in a text of JSON or TOML; parsed, each takes some hundred bytes."""
 
     def open(self, path: Path) -> IO[bytes]:
         """Open a file of this kind for reading.
@@ -73,9 +89,18 @@ class FileKind:
     def read(self, path: Path) -> bytes:
         """Read a whole file of this kind; arguments and errors as of `open`."""
         with self.open(path) as file:
-            content = file.read(self.most_bytes + 1)
+            # Memory is taken for all that is asked for, so no more than the file seems to have.
+            size = os.fstat(file.fileno()).st_size
+            content = file.read(size + 1)
+            if len(content) > size:
+                content += file.read(self.most_bytes + 1 - len(content))
         if len(content) > self.most_bytes:  # it has grown, or is of those that tell no size
             raise self._too_large(path, f"more than {self.most_bytes}")
+        if self.most_values is not None and most_values_in(content) > self.most_values:
+            raise self.error(
+                f"{self.what} must hold at most {self.most_values} values; got more ({path}). "
+                "Check the path."
+            )
         return content
 
     def _refuse_special(self, path: Path, found: os.stat_result) -> None:
@@ -92,6 +117,15 @@ class FileKind:
             f"{self.what} must be a file of at most {self.most_bytes} bytes; got {size} ({path}). "
             "Check the path."
         )
+
+
+def most_values_in(text: bytes) -> int:
+    """A bound on the number of values in a text of JSON or TOML, without parsing it.
+
+    Each is behind a comma or an equals sign, or the first of a list or a table; dots in a key of
+    TOML make tables.
+    """
+    return 1 + sum(map(text.count, (b"[", b"{", b",", b"=", b".")))
 
 
 def name_in_text(name: str | Path) -> str:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from hypermagnetics.config import Config
 from hypermagnetics.errors import RunError
-from hypermagnetics.files import FileKind
+from hypermagnetics.files import FileKind, most_values_in
 from hypermagnetics.log import say
 
 MODEL_NAME = "model.hm"
@@ -133,8 +133,10 @@ class Validation(Config):
     field_median_relative_error: float | None
 
 
-_METRICS = FileKind("The metrics of a run", 1 << 33, RunError)
+_METRICS = FileKind("The metrics of a run", 1 << 30, RunError)
 _LONGEST_LINE = 1 << 16
+_MOST_VALUES = 1 << 10
+"""Most values of a line."""
 _TIMES = {"seconds_per_step", "samples_per_second", "wait_share"}
 
 
@@ -202,6 +204,8 @@ def metrics_lines(path: Path) -> Iterator[bytes]:
 
 def parsed_metrics(line: bytes) -> dict[str, Any] | None:
     """A line of a metrics.jsonl; None if it is damaged."""
+    if most_values_in(line) > _MOST_VALUES:
+        return None
     try:
         record = json.loads(line)
         _MetricsLine.model_validate(record)

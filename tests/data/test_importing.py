@@ -12,17 +12,26 @@ from team_files import DAMAGES, OLD_SHAPES, OldFile, old_file, refuse_other_labe
 from hypermagnetics.data import Dataset, Split, StorageFormat
 from hypermagnetics.data.importing import BODIES as IMPORTED_BODIES
 from hypermagnetics.data.importing import Units, import_team_file, missing_units
+from hypermagnetics.data.team_file import read_team_file
 from hypermagnetics.errors import DatasetError
 from hypermagnetics.sources import BODIES
 
 SI = Units(length="m", field="A/m")
+
+
+@pytest.fixture(autouse=True)
+def without_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files are read by this process alone; test_hdf5_reading.py has the other one."""
+    monkeypatch.setattr("hypermagnetics.data.team_file.read_first", len)
+
+
 KINDS = [pytest.param(shape, dim, id=body) for (shape, dim), body in OLD_SHAPES.items()]
 
 
 def imported(tmp_path: Path, old: OldFile, **options: Any) -> Dataset:
     """Write an old file, and import it."""
     path = old.write(tmp_path / "old.h5")
-    import_team_file(path, tmp_path / "new", **({"units": SI} | options))
+    import_team_file(read_team_file(path), tmp_path / "new", **({"units": SI} | options))
     return Dataset.open(tmp_path / "new")
 
 
@@ -142,7 +151,9 @@ def test_units_that_the_file_states_count(tmp_path: Path, stated: dict[str, str]
     old.datasets["msp"] = old.datasets["msp"] * 1e3
     old.units = {"r": "mm", "size": "cm", "msp": "mA", "r0": "m", "field": "A m^-1", **stated}
     given = {} if stated else {"m": "A m^2"}
-    assert missing_units(old.write(tmp_path / "some.h5")) == (() if stated else ("field",))
+    assert missing_units(read_team_file(old.write(tmp_path / "some.h5"))) == (
+        () if stated else ("field",)
+    )
     dataset = imported(tmp_path, old, units=Units(**given))
     refuse_other_labels(dataset)
     assert dataset.manifest.recipe["imported"]["units"] == {**old.units, **given}  # type: ignore
@@ -164,7 +175,7 @@ def test_missing_units_are_named_and_refused(
     """A program can ask for them; the import does not guess."""
     old = old_file()
     old.units = units
-    assert missing_units(old.write(tmp_path / "asked.h5")) == missing
+    assert missing_units(read_team_file(old.write(tmp_path / "asked.h5"))) == missing
     with pytest.raises(
         DatasetError, match=r"The unit of '\w+' must be stated by the file or by the caller"
     ):
@@ -214,7 +225,7 @@ def test_a_grid_that_was_not_evaluated_is_left_out(tmp_path: Path) -> None:
 def test_what_was_imported_is_recorded(tmp_path: Path) -> None:
     """File, sha256, what `m` was, units and attributes; the seed of the file is the dataset's."""
     path = old_file("prism", 2).write(tmp_path / "old.h5")
-    manifest = import_team_file(path, tmp_path / "new", units=SI)
+    manifest = import_team_file(read_team_file(path), tmp_path / "new", units=SI)
     recipe: Any = manifest.recipe["imported"]
     assert (recipe["file"], recipe["m_is"]) == ("old.h5", "magnetisation")
     assert recipe["units"]["msp"] == "A/m m"
@@ -234,17 +245,17 @@ def test_an_interrupted_import_goes_on(
     path = old.write(tmp_path / "old.h5")
     options: Any = {"units": SI, "storage_format": storage_format, "shard_bytes": 2e4}
     done = Recording()
-    manifest = import_team_file(path, tmp_path / "whole", listener=done, **options)
+    manifest = import_team_file(read_team_file(path), tmp_path / "whole", listener=done, **options)
     assert (done.skipped, done.total) == (0, 600)
     assert all(split.layout.num_shards > 1 for split in manifest.splits.values())
 
     killed = Recording(351, KeyboardInterrupt)
     with pytest.raises(KeyboardInterrupt):
-        import_team_file(path, tmp_path / "cut", listener=killed, **options)
+        import_team_file(read_team_file(path), tmp_path / "cut", listener=killed, **options)
     with pytest.raises(DatasetError, match="must have a manifest"):
         Dataset.open(tmp_path / "cut")
     rest = Recording()
-    import_team_file(path, tmp_path / "cut", listener=rest, **options)
+    import_team_file(read_team_file(path), tmp_path / "cut", listener=rest, **options)
     assert rest.total == 600
     assert 0 < rest.skipped < 600
     whole, cut = (
@@ -261,11 +272,11 @@ def test_another_file_does_not_complete_an_import(tmp_path: Path) -> None:
 
     killed = Recording(1, KeyboardInterrupt)
     with pytest.raises(KeyboardInterrupt):
-        import_team_file(path, tmp_path / "new", units=SI, listener=killed)
+        import_team_file(read_team_file(path), tmp_path / "new", units=SI, listener=killed)
     old.datasets["msp"][0, 0] += 1
     old.write(path)
     with pytest.raises(DatasetError, match="unfinished one of another recipe"):
-        import_team_file(path, tmp_path / "new", units=SI)
+        import_team_file(read_team_file(path), tmp_path / "new", units=SI)
 
 
 @pytest.mark.parametrize("case", DAMAGES)
@@ -277,7 +288,7 @@ def test_unsound_files_are_refused(tmp_path: Path, case: str) -> None:
         damage(file)
     units = Units(length="m", field="T" if case == "too large" else "A/m", m="A m")
     with pytest.raises(DatasetError, match=message):
-        import_team_file(path, tmp_path / "new", units=units)
+        import_team_file(read_team_file(path), tmp_path / "new", units=units)
     assert not (tmp_path / "new" / "manifest.json").exists()
 
 
@@ -290,4 +301,4 @@ def test_what_is_no_hdf5_file_is_refused(tmp_path: Path, content: bytes | str | 
     if content is not None:
         path.write_bytes(content if isinstance(content, bytes) else whole[: len(whole) // 2])
     with pytest.raises(DatasetError, match=r"A team file must be (an existing|a whole HDF5) file"):
-        missing_units(path)
+        missing_units(read_team_file(path))

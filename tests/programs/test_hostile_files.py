@@ -1,11 +1,13 @@
 """Whatever lies where a program expects a file of its own is refused at once, in little memory."""
 
 import os
+import re
 import shutil
 import signal
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +21,7 @@ from program_runs import (
     settings,
 )
 
+from hypermagnetics.data import manifest as data_manifest
 from hypermagnetics.run_files import RunFiles
 
 SECONDS, BYTES = 60.0, 30e6
@@ -44,6 +47,11 @@ def huge(place: Path) -> None:
     """A file of 3 GB that takes no room; logs and models, which are read through, of 0.2 GB."""
     with place.open("wb") as file:
         file.truncate(200 << 20 if place.suffix in {".jsonl", ".hm"} else 3 << 30)
+
+
+def dense(place: Path) -> None:
+    """JSON of as many values as its bytes allow."""
+    place.write_bytes(b'{"a": [' + b"[]," * 600_000 + b"[]]}\n")
 
 
 class Case(NamedTuple):
@@ -191,6 +199,33 @@ def little_time_and_memory() -> Iterator[None]:
         tracemalloc.stop()
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+def manifest(path: Path) -> Case:
+    """That of a dataset."""
+    dataset = copy_of(finished_dataset("zarr"), path / "data")
+    return Case(("hm-data", "info", dataset), (dataset / "manifest.json",))
+
+
+TEXTS = (recipe, training_recipe, recipe_of_run, sweep, definition, results, manifest)
+"""Files of JSON, or of TOML; a run.json may not even be so long."""
+
+
+@pytest.mark.parametrize("make", TEXTS)
+def test_a_text_of_very_many_values_is_not_parsed(
+    tmp_path: Path, make: Callable[[Path], Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A parser takes thirty times the memory of such a text."""
+    case = make(tmp_path)
+    for file in case.files:
+        dense(file)
+    if make is manifest:  # its limit is the highest
+        monkeypatch.setattr(data_manifest, "_FILE", replace(data_manifest._FILE, most_values=9999))
+    program, *words = case.words
+    ran = invoke(str(program), *words)
+    assert "Traceback" not in ran.stderr
+    assert ran.code == 2, ran
+    assert re.search(r" must hold at most \d+ values; got more", ran.complaints[-1]), ran.stderr
 
 
 @pytest.mark.parametrize(

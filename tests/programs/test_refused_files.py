@@ -67,7 +67,7 @@ READERS: dict[str, tuple[str, Callable[[Path], None], Callable[[Path], object]]]
     "export": ("export", write_export, ExportedModel),
     "predictions": ("a.h5", write_hdf5, PredictionFile),
     "predictions in Zarr": ("a.zarr", write_zarr, PredictionFile),
-    "samples": ("samples.zarr", write_samples, lambda p: read_sample_table(p, "a", "b", "c")),
+    "samples": ("samples.zarr", write_samples, lambda p: read_sample_table(p, "a", "b", "c", 3)),
     "samples to be replaced": ("samples.zarr", write_zarr, is_sample_file),
     "team file": ("a.h5", write_hdf5, read_team_file),
 }

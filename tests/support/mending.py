@@ -282,7 +282,7 @@ MANIFEST_ATTACKS: dict[str, tuple[Attack, str]] = {
         lambda data: (data / "manifest.json").write_bytes(b'{"recipe":' + b'{"a":' * 99_999),
         "must be JSON",
     ),
-    "sparse": (lambda data: os.truncate(data / "manifest.json", MUCH), "must be below"),
+    "sparse": (lambda data: os.truncate(data / "manifest.json", MUCH), "must be a file of at most"),
 }
 
 

@@ -15,7 +15,7 @@ from hypermagnetics.train.sweep.dimensions import Choices, Dimension, Range, tex
 
 Metric = Literal["loss", "potential", "field"]
 
-_FILE = FileKind("The file of a sweep", 1 << 24, RecipeError)
+_FILE = FileKind("The file of a sweep", 1 << 24, RecipeError, 1 << 16)
 _RANGE_KEYS = {"low", "high"}
 
 

@@ -23,7 +23,7 @@ from hypermagnetics.train.sweep.plan import Plan
 from hypermagnetics.train.sweep.sweep_files import SweepFiles
 from hypermagnetics.validation_errors import first_misfit
 
-_FILE = FileKind("The definition of a sweep", 1 << 26, RunError)
+_FILE = FileKind("The definition of a sweep", 1 << 26, RunError, 1 << 18)
 
 
 class Definition(Config):

@@ -43,7 +43,7 @@ def sums_platform() -> Platform:
     asked: Platform | None = _platform.value
     if asked is not None:
         return asked
-    device = jax.config.jax_default_device
+    device: jax.Device | str | None = jax.config.jax_default_device  # type: ignore[attr-defined]
     name = device if isinstance(device, str) else getattr(device, "platform", None)
     return "cpu" if (name or jax.default_backend()) == "cpu" else "gpu"
 
@@ -75,7 +75,8 @@ def reduced(
     points = num_points if isinstance(num_points, int) else _POINTS_PER_TILE
     at_once = max(pairs // max(points, 1), 1)
     if isinstance(count, int) and count <= at_once:
-        return total(items)
+        whole: _Tree = total(items)
+        return whole
     num_tiles = -(-count // at_once)
 
     def tiled(values: jax.Array) -> jax.Array:
@@ -85,10 +86,12 @@ def reduced(
     tiles = jax.tree.map(tiled, items)
     shapes = jax.eval_shape(total, jax.tree.map(lambda values: values[0], tiles))
     zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-    found, _ = jax.lax.scan(
-        lambda so_far, some: (jax.tree.map(jnp.add, so_far, total(some)), None), zeros, tiles
-    )
-    return found
+
+    def add(so_far: _Tree, some: _Item) -> tuple[_Tree, None]:
+        return jax.tree.map(jnp.add, so_far, total(some)), None
+
+    found: tuple[_Tree, None] = jax.lax.scan(add, zeros, tiles)
+    return found[0]
 
 
 def over_point_tiles(at_points: Callable[[Points], _Tree], points: Points) -> _Tree:

@@ -25,7 +25,7 @@ def _write(directory, factors: dict[str, float], split: str = "test-multi", samp
         for name, factor in factors.items():
             table = sample_table(measured(factor * relative))
             file.add("discs", split, name, table)
-    found = results(*(evaluation(name, split) for name in factors))
+    found = results(*(evaluation(name, split, num_samples=samples) for name in factors))
     (directory / "results.json").write_text(to_json(found))
     return directory
 

@@ -1,5 +1,9 @@
 """Per-sample values, written and read again."""
 
+import json
+import tracemalloc
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import xarray
@@ -41,11 +45,11 @@ def test_what_was_written_is_read_again(table, tmp_path):
         file.add("discs", "test", "runs/first", table)
         file.add("discs", "test", "second", table)
     path = tmp_path / SAMPLES_NAME
-    again = read_sample_table(path, "discs", "test", "runs/first")
+    again = read_sample_table(path, "discs", "test", "runs/first", 5)
     np.testing.assert_array_equal(again.num_sources, table.num_sources)
     np.testing.assert_array_equal(again.field.relative_l2, table.field.relative_l2)
     with pytest.raises(HypermagneticsError, match="third"):
-        read_sample_table(path, "discs", "test", "third")
+        read_sample_table(path, "discs", "test", "third", 5)
 
 
 def test_xarray_reads_a_labelled_dataset(table, tmp_path):
@@ -64,7 +68,7 @@ def test_an_older_file_is_replaced_whole(table, tmp_path):
         with SampleFile.open(tmp_path) as file:
             file.add("discs", "test", subject, table)
     with pytest.raises(HypermagneticsError):
-        read_sample_table(tmp_path / SAMPLES_NAME, "discs", "test", "old")
+        read_sample_table(tmp_path / SAMPLES_NAME, "discs", "test", "old", 5)
     assert [entry.name for entry in tmp_path.iterdir()] == [SAMPLES_NAME]
 
 
@@ -79,7 +83,7 @@ def test_a_failure_leaves_the_older_file(table, tmp_path):
         file.add("discs", "test", "old", table)
     with pytest.raises(RuntimeError, match="a prediction failed"):
         _fail_in_the_middle(tmp_path, table)
-    assert read_sample_table(tmp_path / SAMPLES_NAME, "discs", "test", "old")
+    assert read_sample_table(tmp_path / SAMPLES_NAME, "discs", "test", "old", 5)
     assert [entry.name for entry in tmp_path.iterdir()] == [SAMPLES_NAME]
 
 
@@ -88,3 +92,75 @@ def test_different_names_stay_different(one, other):
     assert (group_name(one) == group_name(other)) == (one == other)
     assert "/" not in group_name(one)
     assert group_name(one).strip(".")
+
+
+def _array(directory, name="field_nonfinite_points"):
+    return directory / SAMPLES_NAME / "discs" / "test" / "run" / name
+
+
+def _write(directory, table):
+    with SampleFile.open(directory) as file:
+        file.add("discs", "test", "run", table)
+    return directory / SAMPLES_NAME
+
+
+def _edit(path, edit) -> None:
+    content = json.loads(path.read_text())
+    edit(content)
+    path.write_text(json.dumps(content))
+
+
+def test_a_chunk_that_is_lost_does_not_read_as_zeros(table, tmp_path):
+    """Nor are chunks of zeros left out; earlier files, which say nothing of it, lack them."""
+    table = replace(table, field=replace(table.field, nonfinite_points=np.zeros(5, np.int64)))
+    path, chunk = _write(tmp_path, table), _array(tmp_path) / "c" / "0"
+    assert chunk.stat().st_size == 40
+    chunk.unlink()
+    with pytest.raises(HypermagneticsError, match="got ValueError: no chunk of field_nonfinite"):
+        read_sample_table(path, "discs", "test", "run", 5)
+    _edit(path / "zarr.json", lambda content: content["attributes"].pop("every_chunk"))
+    again = read_sample_table(path, "discs", "test", "run", 5)
+    np.testing.assert_array_equal(again.field.nonfinite_points, np.zeros(5))
+    (_array(tmp_path, "num_sources") / "c" / "0").unlink()
+    with pytest.raises(HypermagneticsError, match="no chunk of num_sources"):
+        read_sample_table(path, "discs", "test", "run", 5)
+
+
+def _long(content) -> None:
+    content["shape"] = content["chunk_grid"]["configuration"]["chunk_shape"] = [1 << 25]
+
+
+HOSTILE = {
+    "shape": (_long, r"with shape \[33554432\], not \[5\]"),
+    "chunks": (
+        lambda content: content["chunk_grid"]["configuration"].update(chunk_shape=[1 << 40]),
+        "with chunk_grid",
+    ),
+    "codec": (
+        lambda content: content["codecs"].append({"name": "zstd", "configuration": {}}),
+        "with codecs",
+    ),
+    "type": (lambda content: content.update(data_type="string"), "of type string"),
+    "size": (lambda content: content.update(data_type="int32"), "at most 20 bytes; got 40"),
+    "many values": (
+        lambda content: content["attributes"].update(a=[[]] * 2000),
+        "must hold at most 1024 values",
+    ),
+    "long": (lambda content: content["attributes"].update(a=" " * (1 << 16)), "at most 65536 b"),
+    "no shape": (lambda content: content.update(shape=None), "with shape None"),
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_arrays_are_judged_before_they_are_read(table, tmp_path, case):
+    """By the number of samples in results.json, in little memory."""
+    edit, said = HOSTILE[case]
+    path = _write(tmp_path, table)
+    _edit(_array(tmp_path) / "zarr.json", edit)
+    tracemalloc.start()
+    try:
+        with pytest.raises(HypermagneticsError, match=said):
+            read_sample_table(path, "discs", "test", "run", 5)
+        assert tracemalloc.get_traced_memory()[1] < 1e6
+    finally:
+        tracemalloc.stop()

@@ -1,5 +1,6 @@
 """Predictions in files: read in pieces, and held to the shapes of their splits."""
 
+import json
 import shutil
 
 import h5py
@@ -12,6 +13,13 @@ from hypermagnetics.errors import RunError
 from hypermagnetics.evaluate.subjects.prediction_file import PredictionFile
 
 SHAPES = {"potential": (20, 24), "field": (20, 24, 2)}
+
+
+@pytest.fixture(autouse=True)
+def without_children(monkeypatch):
+    """Files are read by this process alone; tests/data/test_hdf5_reading.py has the other one."""
+    module = "hypermagnetics.evaluate.subjects.prediction_file"
+    monkeypatch.setattr(f"{module}.read_first", len)
 
 
 @pytest.fixture
@@ -221,3 +229,77 @@ def test_a_file_that_went_is_refused(write, split):
         shutil.rmtree(path)
         with refused(RunError, str(path)):
             predictions.on_split(split, 8)
+
+
+def test_a_file_that_is_exchanged_while_it_is_opened_is_refused(write, tmp_path, monkeypatch):
+    """What a child has read first is what is opened."""
+    if (path := write(_numbers())).is_dir():
+        pytest.skip("Zarr needs no child")
+
+    def exchange(files):
+        (tmp_path / "other.h5").write_bytes(path.read_bytes())
+        (tmp_path / "other.h5").replace(path)
+        return len(files)
+
+    module = "hypermagnetics.evaluate.subjects.prediction_file"
+    monkeypatch.setattr(f"{module}.read_first", exchange)
+    with refused(RunError, "must stay the same while they are opened; got another file"):
+        PredictionFile(path)
+
+
+def _write_shards(path, arrays, where="end", **options):
+    """Arrays in shards of 2 x 2 chunks of 8 samples and 6 points."""
+    root = zarr.open_group(path, mode="w", zarr_format=3).create_group("test-multi")
+    for name, values in arrays.items():
+        inner = values.shape[2:]
+        root.create_array(
+            name,
+            shape=values.shape,
+            dtype="f4",
+            chunks=(8, 6, *inner),
+            shards={"shape": (16, 12, *inner), "index_location": where},
+            fill_value=0,
+            **options,
+        )[:] = values
+    return path
+
+
+@pytest.mark.parametrize("where", ["start", "end"])
+def test_a_chunk_that_lacks_in_a_shard_is_refused(tmp_path, split, where):
+    """The shard is a file as any other, and the chunk would read as zeros."""
+    arrays = {name: values + 1 for name, values in _numbers().items()}
+    path = _write_shards(tmp_path / "made.zarr", arrays, where)
+    whole = PredictionFile(path).on_split(split, 8)(split.block(2), 16)
+    np.testing.assert_array_equal(whole.field, arrays["field"][16:])
+    arrays["field"][8:16, 18:24] = 0
+    path = _write_shards(tmp_path / "made.zarr", arrays, where)
+    with refused(RunError, "test-multi/field without the chunk that begins at [8, 18, 0]"):
+        PredictionFile(path).on_split(split, 8)
+    config = {"write_empty_chunks": True}
+    path = _write_shards(tmp_path / "made.zarr", arrays, where, config=config)
+    zeros = PredictionFile(path).on_split(split, 8)(split.block(1), 8)
+    np.testing.assert_array_equal(zeros.field, arrays["field"][8:16])
+
+
+@pytest.mark.parametrize("change", ["shard gone", "index larger than the shard", "inner shards"])
+def test_a_shard_without_an_index_is_refused(tmp_path, split, change):
+    """In little memory, whatever its metadata says of the number of chunks."""
+    arrays = {name: values + 1 for name, values in _numbers().items()}
+    path = _write_shards(tmp_path / "made.zarr", arrays)
+    metadata = path / "test-multi" / "potential" / "zarr.json"
+    if change == "shard gone":
+        (path / "test-multi" / "potential" / "c" / "1" / "1").unlink()
+        said = "test-multi/potential without the chunk that begins at [16, 12]"
+    else:
+        content = json.loads(metadata.read_text())
+        codec = content["codecs"][0]
+        if change == "inner shards":
+            codec["configuration"]["codecs"] = [json.loads(json.dumps(codec))]
+            said = "shards inside of shards"
+        else:
+            content["chunk_grid"]["configuration"]["chunk_shape"] = [1 << 25, 1 << 25]
+            codec["configuration"]["chunk_shape"] = [1, 1]
+            said = "its index"
+        metadata.write_text(json.dumps(content))
+    with refused(RunError, said, str(path)):
+        PredictionFile(path).on_split(split, 8)
