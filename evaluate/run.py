@@ -6,6 +6,7 @@ from pathlib import Path
 import jax
 
 from hypermagnetics.data import verify_split
+from hypermagnetics.device_failures import device_failures_named
 from hypermagnetics.errors import RunError
 from hypermagnetics.evaluate.dataset_run import (
     Found,
@@ -25,6 +26,12 @@ from hypermagnetics.machine import processor
 from hypermagnetics.precision import matmul_precision
 from hypermagnetics.run_files import LOCK_NAME, RESULTS_NAME, SAMPLES_NAME
 
+_SMALLER = (
+    "Evaluate a dataset of fewer samples a grid or fewer points, or compute on the CPU with "
+    "JAX_PLATFORMS=cpu"
+)
+_AGAIN = "Once it is there again, give the same command"
+
 _SOFTWARE = ("hypermagnetics", "jax", "jaxlib", "equinox", "numpy", "scipy")
 
 
@@ -43,6 +50,7 @@ def evaluate(plan: Plan, listener: Listener = SILENT) -> Results:
         RunError: If the directory holds files of those names that hm-eval did not write, or
             predictions changed while they were read.
         HypermagneticsError: If another process writes results into it.
+        DeviceError: If the memory of the device is full, or it does not answer any more.
         OSError: If the results cannot be written.
     """
     _refuse_foreign(plan.out)
@@ -54,7 +62,7 @@ def evaluate(plan: Plan, listener: Listener = SILENT) -> Results:
     with only_writer(lock, "The directory of the results"):
         try:
             _refuse_foreign(plan.out)  # again, as that took minutes
-            with matmul_precision(plan.matmul):
+            with matmul_precision(plan.matmul), device_failures_named("A block", _SMALLER, _AGAIN):
                 return _evaluate(plan, listener)
         finally:
             lock.unlink(missing_ok=True)

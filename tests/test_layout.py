@@ -16,7 +16,7 @@ LAYERS = (
     {
         *("recipes", "config", "files", "grids", "log", "user_code", "jax_setup"),
         *("extras", "subcommands", "child_processes", "table", "run_files", "machine"),
-        *("arrays", "methods", "few_sizes", "precision"),
+        *("arrays", "methods", "few_sizes", "precision", "device_failures"),
     },
     {"sources", "metrics", "data"},
     {"pictures"},

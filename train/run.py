@@ -1,9 +1,11 @@
 """A training from its start, or from its last checkpoint, to its model file."""
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from pydantic import JsonValue
 
+from hypermagnetics.device_failures import device_failures_named
 from hypermagnetics.files import atomic_file, name_in_text, write_text_atomically
 from hypermagnetics.log import Listener
 from hypermagnetics.models.store import read_header
@@ -55,8 +57,9 @@ def train(
         InterruptedRunError: If SIGINT, SIGTERM or SIGUSR1 asked to stop; a checkpoint of the last
             step is kept.
         RunWriteError: If the directory cannot be written to; the last checkpoint is sound.
+        DeviceError: If the memory of the device is full, or it does not answer any more.
     """
-    with full_disk_named(files), divergence_named(files):
+    with full_disk_named(files), divergence_named(files), _device_failures_named(setup, files):
         loop = Loop(setup, files, provenance, listener)
         listener.skip(loop.progress.step)
         is_there = loop.ending is not None and files.model.exists()
@@ -95,3 +98,16 @@ def _go_on(loop: Loop, setup: Setup, files: RunFiles) -> None:
     write_text_atomically(files.card, model_card(files, kept.file, name, setup.code.model))
     with atomic_file(files.model) as model:
         model.write(kept.file.read_bytes())
+
+
+def _device_failures_named(setup: Setup, files: RunFiles) -> AbstractContextManager[None]:
+    data, chunks = setup.recipe.data, setup.recipe.compute.chunks
+    points = data.points_per_step or setup.train.layout.num_points
+    smaller = (
+        f"Lower data.points_per_step (now {points}) or data.blocks_per_batch (now "
+        f"{data.blocks_per_batch}), or raise compute.chunks (now {chunks})"
+    )
+    if setup.placement == "device":
+        smaller += ", or set data.mode to 'stream', so that the split is not held there"
+    again = f"Once it is there again, go on with --resume ({files.directory})"
+    return device_failures_named("A training", smaller, again)

@@ -97,6 +97,10 @@ class LabelError(HypermagneticsError):
     """A label is not a finite number."""
 
 
+class DeviceError(HypermagneticsError):
+    """The memory of the device that computes is full, or it does not answer any more."""
+
+
 class ExtensionError(HypermagneticsError):
     """A user's own model, objective or normalisation is missing or breaks its rules."""
 

@@ -107,6 +107,14 @@ def keep_compiled() -> None:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", _LEAST_SECONDS)
 
 
+def default_platform() -> str:
+    """Platform of the device that JAX computes on now, such as "cpu" or "gpu"."""
+    device: jax.Device | str | None = jax.config.jax_default_device  # type: ignore[attr-defined]
+    if device is None:
+        return jax.default_backend()
+    return device if isinstance(device, str) else device.platform
+
+
 def own_program(function: Callable[_P, _T], donate: Donation = "none") -> Callable[_P, _T]:
     """Compile a function with `compiler_options`, which JAX takes of the outermost alone.
 

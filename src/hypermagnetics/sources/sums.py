@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar
 import jax
 import jax.numpy as jnp
 
+from hypermagnetics.jax_setup import default_platform
 from hypermagnetics.shapes import Points
 
 Platform = Literal["cpu", "gpu"]
@@ -43,9 +44,7 @@ def sums_platform() -> Platform:
     asked: Platform | None = _platform.value
     if asked is not None:
         return asked
-    device: jax.Device | str | None = jax.config.jax_default_device  # type: ignore[attr-defined]
-    name = device if isinstance(device, str) else getattr(device, "platform", None)
-    return "cpu" if (name or jax.default_backend()) == "cpu" else "gpu"
+    return "cpu" if default_platform() == "cpu" else "gpu"
 
 
 def reduced(
