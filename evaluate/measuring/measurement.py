@@ -3,8 +3,12 @@
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +19,7 @@ from numpy.typing import DTypeLike
 from hypermagnetics.data import Block, Split
 from hypermagnetics.evaluate.measuring.places import Places, places
 from hypermagnetics.evaluate.subjects.subject import BlockPredictor, Subject, Values
+from hypermagnetics.jax_setup import default_platform
 from hypermagnetics.log import SILENT, Listener
 from hypermagnetics.metrics import Errors, measure
 from hypermagnetics.sources import SourceColumns
@@ -25,6 +30,9 @@ _STRIDE = 7919
 """A prime, so that the points kept differ from sample to sample."""
 
 _BYTES_IN_MEMORY = 1 << 26
+
+_PIECES_AHEAD = 4
+"""Pieces of work that wait beside predictions, each of which holds the values of a block."""
 
 _VALUES_PER_CALL = 1 << 20
 """Samples times points per prediction, which bounds the memory on large grids."""
@@ -90,17 +98,48 @@ def measure_split(
     found = Places(*(large_array(shape, np.uint8, directory) for _ in range(3)))
     num_sources = np.empty(shape[0], np.int32)
     collectors = [_Collector(subject, split, rows, shape, directory) for subject in subjects]
-    for first, block in _pieces(split, rows, shape[0]):
+
+    def place(first: int, block: Block) -> None:
         samples = slice(first, first + len(block.sources))
         num_sources[samples] = block.num_sources
         here = places(columns, block, unit)
         found.region[samples] = here.region
         found.distance[samples] = here.distance
         found.body[samples] = here.body
-        for collector in collectors:
-            collector.add(first, block)
-            listener.advance(len(block.sources))
+
+    with _beside_predictions() as beside:
+        for first, block in _pieces(split, rows, shape[0]):
+            beside(partial(place, first, block))
+            for collector in collectors:
+                predicted = collector.predict(first, block)
+                beside(partial(collector.compare, first, block, predicted))
+                listener.advance(len(block.sources))
     return tuple(one.measurement(found, num_sources) for one in collectors)
+
+
+@contextmanager
+def _beside_predictions() -> Iterator[Callable[[Callable[[], None]], None]]:
+    """Work of the processor beside predictions: in a thread while a GPU predicts, else in turn.
+
+    Predictions of a CPU would share its cores with that work, and take longer.
+
+    Yields:
+        A function that does some work, or has it done; in order, and few pieces ahead.
+    """
+    if default_platform() == "cpu":
+        yield lambda work: work()
+        return
+    begun: deque[Future[None]] = deque()
+    with ThreadPoolExecutor(1) as thread:
+
+        def beside(work: Callable[[], None]) -> None:
+            begun.append(thread.submit(work))
+            while len(begun) > _PIECES_AHEAD:
+                begun.popleft().result()
+
+        yield beside
+        for one in begun:
+            one.result()
 
 
 def measure_block(
@@ -173,13 +212,17 @@ class _Collector:
         self._num_samples = shape[0]
         self._seconds = 0.0
 
-    def add(self, first: int, block: Block) -> None:
-        """Predict some samples and compare."""
+    def predict(self, first: int, block: Block) -> Values:
+        """Predict some samples."""
         if first == 0:
             self._predict(block, first)  # compiles, out of the time measured
         start = time.perf_counter()
         values = self._predict(block, first)
         self._seconds += time.perf_counter() - start
+        return values
+
+    def compare(self, first: int, block: Block, values: Values) -> None:
+        """Compare predictions of some samples with their labels."""
         samples = slice(first, first + len(block.sources))
         labels = Values(block.potential, block.field)
         both = (self._potential, self._field)

@@ -2,6 +2,7 @@
 
 import math
 import statistics
+import threading
 from collections.abc import Callable
 
 import numpy as np
@@ -14,6 +15,7 @@ from hypermagnetics.evaluate.measuring.groups import quantity_scores, ranges_of
 from hypermagnetics.evaluate.measuring.measurement import Measurement, measure_split
 from hypermagnetics.evaluate.measuring.places import DISTANCES, places
 from hypermagnetics.evaluate.subjects.subject import Subject, Values
+from hypermagnetics.metrics import Errors
 from hypermagnetics.sources import BODIES, REGIONS, SourceColumns, block_superposition
 
 DISCS = SourceColumns.of("disc", constants={"radius": 1.0})
@@ -228,3 +230,39 @@ def test_an_exact_model_has_errors_of_rounding_everywhere(tiny, tmp_path):
         found = quantity_scores(measured, errors)
         assert found.global_relative_l2 < 1e-6
         assert all(group.median_relative_error < 1e-6 for group in found.by_region.values())
+
+
+def test_a_gpu_predicts_while_errors_are_computed(tiny, tmp_path, monkeypatch):
+    """The next block is asked for before the last one is compared, to the same numbers."""
+    split, columns = tiny.split("train"), tiny.columns
+    expected = _measured(split, columns, tmp_path)
+    second_asked, compared = threading.Event(), measurement.measure
+
+    def predicted(block, first: int) -> Values:
+        if first:
+            second_asked.set()
+        return noisy(block, first)
+
+    def measured_once_asked(values: np.ndarray, truth: np.ndarray) -> Errors:
+        assert second_asked.wait(60)
+        return compared(values, truth)
+
+    monkeypatch.setattr(measurement, "default_platform", lambda: "gpu")
+    monkeypatch.setattr(measurement, "measure", measured_once_asked)
+    found = _measured(split, columns, tmp_path, predicted)
+    for name in ("potential", "field", "places"):
+        one, other = (vars(getattr(of, name)) for of in (found, expected))
+        for key, values in one.items():
+            np.testing.assert_array_equal(values, other[key])
+
+
+def test_an_error_beside_predictions_ends_the_measurement(tiny, tmp_path, monkeypatch):
+    """It is not lost in the thread."""
+
+    def failing(values: np.ndarray, truth: np.ndarray) -> Errors:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(measurement, "default_platform", lambda: "gpu")
+    monkeypatch.setattr(measurement, "measure", failing)
+    with pytest.raises(OSError, match="No space left"):
+        _measured(tiny.split("train"), tiny.columns, tmp_path)
