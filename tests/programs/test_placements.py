@@ -40,6 +40,25 @@ def test_a_split_on_the_device_trains_to_the_same_bits(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_devices_share_a_split_that_lies_on_them(tmp_path: Path) -> None:
+    """Four of a CPU, several steps a dispatch: as from files, and as one device, up to rounding."""
+    data = finished_dataset("zarr").path
+    several = settings("compute.steps_per_dispatch=4")
+    four = {"XLA_FLAGS": "--xla_force_host_platform_device_count=4"}
+    for name, mode, variables in (
+        ("one", "stream", {}),
+        ("stream", "stream", four),
+        ("device", "device", four),
+    ):
+        options = (*SHORT, *several, "--mode", mode, "--points", "8")
+        ran = run_program("hm-train", data, tmp_path / name, *options, variables=variables)
+        assert ran.code == 0, ran
+    one, stream, device = (losses(tmp_path / name) for name in ("one", "stream", "device"))
+    assert stream == device
+    np.testing.assert_allclose(device, one, rtol=1e-3)
+
+
+@pytest.mark.slow
 def test_data_in_the_order_of_files_is_resumed_to_the_same_bits(tmp_path: Path) -> None:
     """--div-data is a function of the step like every other order."""
     data = finished_dataset("hdf5").path
