@@ -1,8 +1,8 @@
 """How fast is writing, compute excluded, against numpy's tofile and fsync of the same bytes?
 
-Ours: DatasetWriter, in the three threads that hm-generate uses: checks of every value, statistics,
-files under another name, fsync, sha256 of what was written, rename, journal, manifest. Theirs: each
-array of each shard to a file, fsync. 0.8 GB, the two in turn.
+Ours: DatasetWriter, in three threads, as hm-generate has on two cores: checks of every value,
+statistics, files under another name, fsync, sha256 of what was written, rename, journal, manifest.
+Theirs: each array of each shard to a file, fsync. 0.8 GB, the two in turn.
 """
 
 import os

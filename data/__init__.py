@@ -14,8 +14,10 @@ from hypermagnetics.data.layout import SampleSize as SampleSize
 from hypermagnetics.data.layout import Shard as Shard
 from hypermagnetics.data.layout import SplitLayout as SplitLayout
 from hypermagnetics.data.layout import StorageFormat as StorageFormat
+from hypermagnetics.data.manifest import CPU as CPU
 from hypermagnetics.data.manifest import FORMAT_VERSION as FORMAT_VERSION
 from hypermagnetics.data.manifest import Identity as Identity
+from hypermagnetics.data.manifest import LabelDevice as LabelDevice
 from hypermagnetics.data.manifest import Manifest as Manifest
 from hypermagnetics.data.manifest import Statistics as Statistics
 from hypermagnetics.data.samples import Sample as Sample
@@ -23,6 +25,8 @@ from hypermagnetics.data.samples import Samples as Samples
 from hypermagnetics.data.schedule import BatchSchedule as BatchSchedule
 from hypermagnetics.data.schedule import Division as Division
 from hypermagnetics.data.schedule import Share as Share
+from hypermagnetics.data.shard_threads import blocks_at_once as blocks_at_once
+from hypermagnetics.data.shard_threads import num_threads as num_threads
 from hypermagnetics.data.shard_threads import shard_threads as shard_threads
 from hypermagnetics.data.shard_writer import refuse_nonfinite as refuse_nonfinite
 from hypermagnetics.data.shard_writer import write_shard as write_shard

@@ -79,7 +79,9 @@ def _labels(manifest: Manifest) -> str:
             f"Sources, points and labels were imported from {json.dumps(origin.get('file'))} and "
             "rounded to float32. `hm-data verify --recompute 0.01` says whether they agree."
         )
-    return "Labels were computed in float64 from the stored float32 sources and grid."
+    device = manifest.label_device
+    where = f" on {device.in_words}" if device else ""
+    return f"Labels were computed in float64{where} from the stored float32 sources and grid."
 
 
 def _columns(manifest: Manifest) -> str:

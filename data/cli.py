@@ -229,19 +229,21 @@ def _recompute(dataset: Dataset, fraction: float, tolerance: float, seed: int | 
 
 
 def _labels_of(dataset: Dataset) -> Compute:
-    """A function that computes labels of this dataset's sources in float64."""
+    """A function that computes labels of this dataset's sources in float64, on the CPU."""
     # With JAX, seconds that only this needs.
-    from hypermagnetics.jax_setup import refuse_missing_platform
+    from hypermagnetics.jax_setup import first_device, keep_to_cpu
     from hypermagnetics.sources import labels
+    from hypermagnetics.sources.sums import computing_on
 
-    refuse_missing_platform()
-
+    keep_to_cpu()
+    first_device("cpu")  # refused before the first sample
     columns = dataset.columns
 
     def compute(
         sources: np.ndarray, num_sources: np.ndarray, grid: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        potential, field = labels(columns, sources, num_sources, grid)
+        with computing_on("cpu"):
+            potential, field = labels(columns, sources, num_sources, grid)
         return np.asarray(potential), np.asarray(field)
 
     return compute

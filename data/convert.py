@@ -8,13 +8,10 @@ from pydantic import JsonValue
 from hypermagnetics.data.dataset import Dataset
 from hypermagnetics.data.layout import Compression, Shard, StorageFormat
 from hypermagnetics.data.manifest import Identity, Manifest
-from hypermagnetics.data.shard_threads import shard_threads
+from hypermagnetics.data.shard_threads import blocks_at_once, num_threads, shard_threads
 from hypermagnetics.data.verify import verify_split
 from hypermagnetics.data.writer import DatasetWriter
 from hypermagnetics.log import SILENT, Listener
-
-_THREADS = 3
-"""Shards written at a time: copying, packing and hashing release the interpreter lock."""
 
 
 def convert(
@@ -54,7 +51,8 @@ def convert(
                 for index in range(shard.first_block, shard.first_block + shard.num_blocks):
                     sink.append(splits[name].block(index))
 
-        with shard_threads(_THREADS) as pool:
+        largest = max(layout.block_bytes for layout in identity.splits.values())
+        with shard_threads(min(num_threads(), blocks_at_once(largest))) as pool:
             tasks = {pool.submit(writer.write_metadata): 0}
             for name, layout in identity.splits.items():
                 for shard in layout.shards():

@@ -11,7 +11,7 @@ from typing import IO, NoReturn
 
 from hypermagnetics.config import Config
 from hypermagnetics.data.layout import ArrayName
-from hypermagnetics.data.manifest import FileEntry, Identity
+from hypermagnetics.data.manifest import FileEntry, Identity, LabelDevice
 from hypermagnetics.data.statistics import Sums
 from hypermagnetics.errors import DatasetError
 from hypermagnetics.files import only_writer
@@ -71,7 +71,9 @@ class Journal:
         contents = [_content(line) for line in whole]
         if contents[0] is None:
             _refuse_line(directory, "a damaged one")
-        if json.loads(contents[0]) != json.loads(identity.model_dump_json()):
+        found, wanted = json.loads(contents[0]), json.loads(identity.model_dump_json())
+        if found != wanted:
+            _refuse_other_device(found, identity, directory)
             raise DatasetError(
                 f"{NEW_OR_UNFINISHED}; got an unfinished one of another recipe, format or version "
                 f"({directory}). Choose another directory, or delete this one ({DELETE})."
@@ -127,6 +129,25 @@ def _content(line: bytes) -> bytes | None:
     """The JSON of a line; None if it is not that of the checksum before it."""
     content = line[9:]
     return content if line[:9] == b"%08x " % zlib.crc32(content) else None
+
+
+def _refuse_other_device(found: object, identity: Identity, directory: Path) -> None:
+    """Refuse the journal of the same dataset if other devices began to compute its labels.
+
+    Their labels differ by a rounding, and a manifest names one device for all.
+    """
+    here = identity.label_device
+    other = found.get("label_device") if isinstance(found, dict) else None
+    if not (isinstance(found, dict) and here and isinstance(other, dict)):
+        return
+    if {**found, "label_device": here.model_dump(mode="json")} != identity.model_dump(mode="json"):
+        return
+    there = LabelDevice.model_validate(other)
+    raise DatasetError(
+        "The labels of an unfinished dataset (OUT) must all be computed on one kind of device; got "
+        f"{there.in_words} before, and {here.in_words} now ({directory}). Go on with device "
+        f"{there.platform} where it was begun, or delete this one ({DELETE})."
+    )
 
 
 def _refuse_line(directory: Path, got: str) -> NoReturn:

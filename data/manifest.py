@@ -1,7 +1,7 @@
 """The manifest: description and file list of a dataset, the reference for its readers.
 
 It is written last. It holds no time and no machine name, so the same recipe and software give the
-same bytes.
+same bytes; of labels that a GPU computed it names its model.
 """
 
 import hashlib
@@ -21,6 +21,7 @@ from hypermagnetics.data.layout import (
 )
 from hypermagnetics.errors import DatasetError
 from hypermagnetics.files import FileKind
+from hypermagnetics.machine import Platform
 from hypermagnetics.validation_errors import first_misfit
 
 FORMAT_VERSION: Literal[1] = 1
@@ -107,6 +108,23 @@ class SplitEntry(Config):
         return self
 
 
+class LabelDevice(Config):
+    """Device that computed labels."""
+
+    platform: Platform
+    kind: Annotated[str, Field(max_length=200)]
+    """Model of a GPU, as JAX names it; "cpu" for every CPU, whose labels are the same bytes."""
+
+    @property
+    def in_words(self) -> str:
+        """Such as "a GPU (NVIDIA H100 80GB HBM3)"."""
+        return "the CPU" if self.platform == "cpu" else f"a GPU ({self.kind})"
+
+
+CPU = LabelDevice(platform="cpu", kind="cpu")
+"""Any CPU."""
+
+
 class Description(Config):
     """Description of a dataset, finished or not."""
 
@@ -129,6 +147,8 @@ class Description(Config):
     `imported`, the source file and its conventions."""
     software: dict[str, str]
     """Versions of the software that determines the values."""
+    label_device: LabelDevice | None = None
+    """Where the labels were computed; null if that is not known, as of imported ones."""
 
 
 class Identity(Description):

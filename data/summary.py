@@ -53,6 +53,7 @@ def describe(dataset: Dataset) -> str:
         "",
         "recipe: " + json.dumps(manifest.recipe),
         f"made by: {versions}",
+        f"labels: {_origin(manifest)}",
         "health: complete, and all files have the sizes they must have. hm-data verify compares "
         "every byte.",
     ]
@@ -85,6 +86,13 @@ def first_samples(split: Split, columns: Sequence[str], count: int) -> str:
         more = len(sample.grid) - _POINTS_SHOWN
         lines += [f"... and {more} points more" if more > 0 else "", ""]
     return "\n".join(lines).rstrip()
+
+
+def _origin(manifest: Manifest) -> str:
+    if "imported" in manifest.recipe:
+        return "imported"
+    device = manifest.label_device
+    return f"computed on {device.in_words if device else 'an unknown device'}"
 
 
 def _with_units(manifest: Manifest) -> Iterator[str]:

@@ -4,7 +4,9 @@ import gc
 import shlex
 import shutil
 import time
+from functools import partial
 from pathlib import Path
+from typing import get_args
 
 import click
 
@@ -12,10 +14,12 @@ import hypermagnetics
 from hypermagnetics.config import load_recipe
 from hypermagnetics.data import Compression, StorageFormat, remove_dataset
 from hypermagnetics.generate.config import DatasetRecipe
+from hypermagnetics.generate.labels import label_device
 from hypermagnetics.generate.plan import Plan, make_plan
 from hypermagnetics.generate.run import Processes, generate
-from hypermagnetics.jax_setup import refuse_missing_platform
+from hypermagnetics.jax_setup import keep_to_cpu
 from hypermagnetics.log import Progress, errors_in_one_line, in_bytes
+from hypermagnetics.machine import Platform
 from hypermagnetics.recipes import describe_recipe, shipped_recipes
 from hypermagnetics.sources.kinds import KINDS
 from hypermagnetics.subcommands import FILE_PATH, echo
@@ -35,7 +39,9 @@ def _list_recipes(context: click.Context, _: click.Parameter, wanted: bool) -> N
 
 
 @click.command(
-    epilog="Example:  hm-generate paper-discs-2d discs --set splits.train.num_samples=20000"
+    epilog="""Example:  hm-generate paper-discs-2d discs --set splits.train.num_samples=20000
+
+    On a GPU:  hm-generate prisms-3d prisms --device gpu"""
 )
 @click.argument("recipe")
 @click.argument("out", type=FILE_PATH)
@@ -57,11 +63,18 @@ def _list_recipes(context: click.Context, _: click.Parameter, wanted: bool) -> N
     help="Compression of the files; uncompressed ones (none) are mapped into memory.",
 )
 @click.option(
+    "--device",
+    type=click.Choice(get_args(Platform)),
+    default="cpu",
+    show_default=True,
+    help="Where labels are computed; those of a CPU are the same bytes everywhere.",
+)
+@click.option(
     "--workers",
     type=click.IntRange(1, 512),
     default=1,
     show_default=True,
-    help="Processes that make shards; 1 for threads in this process.",
+    help="Processes that make shards; 1 for threads in this process, as many as suit the cores.",
 )
 @click.option("--dry-run", is_flag=True, help="Show size and time of the dataset; write nothing.")
 @click.option("--overwrite", is_flag=True, help="Delete the dataset at OUT first.")
@@ -80,6 +93,7 @@ def main(
     overrides: tuple[str, ...],
     storage_format: StorageFormat,
     compression: Compression,
+    device: Platform,
     workers: int,
     dry_run: bool,
     overwrite: bool,
@@ -94,21 +108,24 @@ def main(
         if dry_run:
             echo(_describe(plan, out))
             return
-        refuse_missing_platform()  # before anything is deleted
+        prepare = partial(_prepare, device)
+        prepare()
+        plan = plan.on(label_device(device, workers))  # refused before anything is deleted
         if overwrite:
             remove_dataset(out)
-        _generate(plan, out, Processes(workers, _prepare) if workers > 1 else None)
+        _generate(plan, out, Processes(workers, prepare) if workers > 1 else None)
 
 
-def _prepare() -> None:
+def _prepare(device: Platform) -> None:
     """Prepare a process that makes shards."""
+    if device == "cpu":
+        keep_to_cpu()
     # What the imports made never becomes garbage; looking for it again and again holds up all
     # threads, 5 % of the time of a large dataset.
     gc.freeze()
 
 
 def _generate(plan: Plan, out: Path, processes: Processes | None) -> None:
-    _prepare()
     start = time.monotonic()
     with Progress("hm-generate", plan.num_samples, "samples") as progress:
         _, num_made = generate(plan, out, progress, processes)

@@ -4,15 +4,43 @@ from collections.abc import Callable
 
 import numpy as np
 
-from hypermagnetics.data import Block, refuse_nonfinite
-from hypermagnetics.errors import LabelError, SourceError
+from hypermagnetics.data import CPU, Block, LabelDevice, refuse_nonfinite
+from hypermagnetics.errors import HypermagneticsError, LabelError, SourceError
 from hypermagnetics.generate.draw import draw_block
 from hypermagnetics.generate.plan import Plan
+from hypermagnetics.jax_setup import first_device
+from hypermagnetics.machine import Platform
 from hypermagnetics.sources import labels
+from hypermagnetics.sources.sums import computing_on
+
+
+def label_device(platform: Platform, num_processes: int) -> LabelDevice:
+    """Find the device that computes labels; to be called before anything is written or deleted.
+
+    Args:
+        platform: Its platform.
+        num_processes: Number of processes that will use it.
+
+    Returns:
+        Its description, for the manifest.
+
+    Raises:
+        HypermagneticsError: If JAX finds no such device, or no CPU, which draws all sources and
+            points; or if several processes would share a GPU.
+    """
+    first_device("cpu")
+    if platform == "cpu":
+        return CPU
+    if num_processes > 1:
+        raise HypermagneticsError(
+            "The number of workers must be 1 on a GPU, whose memory JAX gives to one process; got "
+            f"{num_processes} (workers). Leave it out: the threads of one process follow the cores."
+        )
+    return LabelDevice(platform=platform, kind=first_device(platform).device_kind)
 
 
 def start_block(plan: Plan, split: str, index: int) -> Callable[[], Block]:
-    """Draw the inputs of a block and start to compute its labels.
+    """Draw the inputs of a block, on the CPU, and start to compute its labels where planned.
 
     Args:
         plan: Plan of the dataset.
@@ -26,18 +54,24 @@ def start_block(plan: Plan, split: str, index: int) -> Callable[[], Block]:
     Raises:
         LabelError: If what was drawn is no source.
     """
-    layout = plan.identity.splits[split]
+    layout, device = plan.identity.splits[split], plan.identity.label_device or CPU
     # Every block is computed at full size, so that one compiled function serves them all.
-    sources, num_sources, grid = draw_block(plan.recipe, plan.columns, split, layout, index)
+    with computing_on("cpu"):
+        sources, num_sources, grid = draw_block(plan.recipe, plan.columns, split, layout, index)
     first = layout.block_samples(index)[0]
     refuse_nonfinite("sources", sources, split, first)
     try:
-        potential, field = labels(plan.columns, sources, num_sources, grid)
+        with computing_on(device.platform):
+            potential, field = labels(plan.columns, sources, num_sources, grid)
     except SourceError as error:
         raise LabelError(
             f"Drawn rows must be sources; got one that is none, in the block from sample {first} "
             f"of split {split!r}: {error} Change the recipe so that sizes stay above 0 in float32."
         ) from error
+
+    # A GPU sends these while it computes the blocks that are started before they are asked for.
+    potential.copy_to_host_async()
+    field.copy_to_host_async()
 
     def finish() -> Block:
         kept = slice(0, len(layout.block_samples(index)))

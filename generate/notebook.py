@@ -9,8 +9,10 @@ from hypermagnetics.data import Compression, Dataset, Identity, StorageFormat
 from hypermagnetics.data.manifest import MANIFEST_NAME
 from hypermagnetics.generate import run
 from hypermagnetics.generate.config import DatasetRecipe
+from hypermagnetics.generate.labels import label_device
 from hypermagnetics.generate.plan import make_plan
 from hypermagnetics.log import progress
+from hypermagnetics.machine import Platform
 
 
 def generate(
@@ -19,6 +21,7 @@ def generate(
     *,
     storage_format: StorageFormat = "zarr",
     compression: Compression = "none",
+    device: Platform = "cpu",
     workers: int = 1,
     quiet: bool = True,
     **changes: Any,
@@ -30,6 +33,8 @@ def generate(
         out: The directory of the dataset.
         storage_format: Format of the files.
         compression: Compression of the files; uncompressed ones ("none") are mapped into memory.
+        device: Where labels are computed. Those of a CPU are the same bytes everywhere, those of a
+            GPU differ by one rounding.
         workers: Processes that make shards; 1 for threads in this process.
         quiet: Show no progress.
         **changes: Keys of the recipe with other values. A dictionary changes the keys that it
@@ -41,13 +46,15 @@ def generate(
     Raises:
         RecipeError: If a key is unknown, or a value does not fit.
         DatasetError: If something else is at `out`, such as a dataset of another recipe.
-        HypermagneticsError: If the disk has no room for it, or a worker process died.
+        HypermagneticsError: If JAX has no such device, the disk has no room for it, or a worker
+            process died.
     """
     given = recipe if isinstance(recipe, DatasetRecipe) else str(recipe)
     parsed = changed_recipe(DatasetRecipe, "dataset", given, changes)
     plan = make_plan(parsed, storage_format, compression)
-    if (found := _finished(Path(out))) and _is_of(found.manifest.identity, plan.identity):
+    if (found := _finished(Path(out))) and _is_of(found.manifest.identity, plan.identity, device):
         return found
+    plan = plan.on(label_device(device, workers))
     processes = run.Processes(workers, gc.freeze) if workers > 1 else None
     with progress("generate", plan.num_samples, "samples", quiet=quiet) as listener:
         run.generate(plan, Path(out), listener, processes)
@@ -58,6 +65,12 @@ def _finished(out: Path) -> Dataset | None:
     return Dataset.open(out) if (out / MANIFEST_NAME).exists() else None
 
 
-def _is_of(found: Identity, wanted: Identity) -> bool:
-    """Whether a dataset is the requested one, in any versions of the software."""
-    return found.model_copy(update={"software": wanted.software}) == wanted
+def _is_of(found: Identity, wanted: Identity, platform: Platform) -> bool:
+    """Whether a dataset is the requested one, in any versions of the software.
+
+    Labels of any device of the platform count, and those of an unknown one.
+    """
+    if found.label_device and found.label_device.platform != platform:
+        return False
+    made = {"software": wanted.software, "label_device": wanted.label_device}
+    return found.model_copy(update=made) == wanted

@@ -1,13 +1,15 @@
 """Sizes of a dataset from its recipe, before anything is made."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 
 from hypermagnetics.data import (
+    CPU,
     Compression,
     GridShape,
     Identity,
+    LabelDevice,
     SampleSize,
     Shard,
     SplitLayout,
@@ -66,6 +68,10 @@ class Plan:
             for layout in self.identity.splits.values()
         )
 
+    def on(self, device: LabelDevice) -> "Plan":
+        """The same, with labels computed on a device."""
+        return replace(self, identity=self.identity.model_copy(update={"label_device": device}))
+
     def shards(self) -> list[tuple[str, Shard]]:
         """All shards in the order of work."""
         return [
@@ -78,7 +84,7 @@ class Plan:
 def make_plan(
     recipe: DatasetRecipe, storage_format: StorageFormat, compression: Compression = "none"
 ) -> Plan:
-    """Compute every size.
+    """Compute every size, of a dataset whose labels are computed on the CPU.
 
     Args:
         recipe: Recipe of the dataset.
@@ -114,6 +120,7 @@ def make_plan(
         recipe=recipe.model_dump(mode="json"),
         splits=splits,
         software={name: version(name) for name in _SOFTWARE},
+        label_device=CPU,
     )
     return Plan(recipe, columns, identity)
 

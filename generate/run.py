@@ -9,16 +9,19 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from hypermagnetics.data import DatasetWriter, Manifest, Shard, ShardRecord, shard_threads
+from hypermagnetics.data import (
+    DatasetWriter,
+    Manifest,
+    Shard,
+    ShardRecord,
+    num_threads,
+    shard_threads,
+)
 from hypermagnetics.errors import HypermagneticsError, InterruptedRunError
 from hypermagnetics.generate.plan import Plan
 from hypermagnetics.generate.shards import make_shard, pace
 from hypermagnetics.generate.workers import start_workers
 from hypermagnetics.log import SILENT, Listener, in_bytes
-
-_THREADS = 3
-"""Threads, each with a shard of its own. Computing, writing and hashing release the interpreter, so
-three keep two cores busy; more only take memory."""
 
 _OVERHEAD = 1.02
 """Ratio of the size of files to that of their values, with indices and metadata."""
@@ -30,7 +33,7 @@ class Processes:
 
     count: int
     prepare: Callable[[], None]
-    """Called first in each process; must be importable by name."""
+    """Called first in each process; must be picklable."""
 
 
 def generate(
@@ -73,7 +76,7 @@ def _make(
     processes: Processes | None,
 ) -> None:
     """Make and record all missing shards."""
-    hands = max(min(processes.count if processes else _THREADS, len(missing)), 1)
+    hands = max(min(processes.count if processes else num_threads(), len(missing)), 1)
     at_once, ahead = pace(plan, hands)
     stop, lock = threading.Event(), threading.Lock()
 

@@ -5,16 +5,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from hypermagnetics.data import Block, Shard, ShardRecord, write_shard
+from hypermagnetics.data import Block, Shard, ShardRecord, blocks_at_once, write_shard
 from hypermagnetics.generate.labels import start_block
 from hypermagnetics.generate.plan import Plan
 
 _BLOCKS_AHEAD = 2
 """Blocks dispatched before the oldest is written: dispatch returns at once, so the device computes
 while the host writes, and no more than these wait in memory."""
-
-_MEMORY = 6e8
-"""Largest bytes of all blocks being made or written; large blocks are made fewer at a time."""
 
 
 class Pace(NamedTuple):
@@ -35,7 +32,7 @@ def pace(plan: Plan, wanted: int) -> Pace:
         At most that many shards, at least one.
     """
     largest = max(layout.block_bytes for layout in plan.identity.splits.values())
-    blocks = max(int(_MEMORY / largest), 1)
+    blocks = blocks_at_once(largest)
     shards = min(wanted, blocks)
     return Pace(shards, min(_BLOCKS_AHEAD, blocks // shards - 1))
 

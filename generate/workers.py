@@ -124,7 +124,7 @@ def start_workers(
         count: Number of processes.
         blocks_ahead: Blocks of a shard computed before the oldest is written.
         lock: Descriptor of the file that carries the lock of the dataset.
-        prepare: Called in each process first; must be importable by name.
+        prepare: Called in each process first; must be picklable.
 
     Yields:
         The workers.

@@ -27,6 +27,7 @@ WITHIN_LAYER = {
     *(("config", "recipes"), ("user_code", "config")),
     *(("run_files", "log"), ("run_files", "config"), ("run_files", "files"), ("files", "log")),
     *(("config", "files"), ("methods", "precision")),
+    ("jax_setup", "machine"),
 }
 """Imports inside a layer that are meant; everything else in one layer is apart."""
 

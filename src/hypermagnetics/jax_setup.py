@@ -14,6 +14,7 @@ import equinox as eqx
 import jax
 
 from hypermagnetics.errors import HypermagneticsError
+from hypermagnetics.machine import Platform
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -55,6 +56,49 @@ def refuse_missing_platform() -> None:
             f"JAX must find a device; got none ({reason}). Mend its installation, or set "
             "JAX_PLATFORMS=cpu."
         ) from error
+
+
+def first_device(platform: Platform) -> jax.Device:
+    """Device of this process that computes for a platform, the first of them.
+
+    Args:
+        platform: The platform.
+
+    Raises:
+        HypermagneticsError: If JAX finds none.
+    """
+    try:
+        return jax.local_devices(backend=platform)[0]
+    except (RuntimeError, AssertionError) as error:
+        refuse_missing_platform()
+        found = jax.default_backend()
+        asked = os.environ.get("JAX_PLATFORMS")
+        got = f"{found} alone (JAX_PLATFORMS is {repr(asked) if asked else 'not set'})"
+        if platform == "cpu":
+            raise HypermagneticsError(
+                f"JAX must have a CPU beside other devices; got {got}. Unset JAX_PLATFORMS, or "
+                f"add cpu to it, as in JAX_PLATFORMS={asked or found},cpu."
+            ) from error
+        raise HypermagneticsError(
+            f"JAX must find a GPU to compute on one (device gpu); got {got}. Install JAX for your "
+            "GPU, such as jax[cuda12], and unset JAX_PLATFORMS; or choose cpu."
+        ) from error
+
+
+def default_platform() -> Platform:
+    """Platform on which JAX computes now, in this block; any device but a CPU counts as a GPU."""
+    device: jax.Device | str | None = jax.config.jax_default_device  # type: ignore[attr-defined]
+    name = device if isinstance(device, str) else getattr(device, "platform", None)
+    return "cpu" if (name or jax.default_backend()) == "cpu" else "gpu"
+
+
+def keep_to_cpu() -> None:
+    """Let this process leave GPUs alone, unless JAX_PLATFORMS says otherwise.
+
+    Even idle, a process takes memory of a GPU, and time to start it.
+    """
+    if not os.environ.get("JAX_PLATFORMS"):
+        jax.config.update("jax_platforms", "cpu")
 
 
 def fix_settings() -> None:
@@ -105,14 +149,6 @@ def keep_compiled() -> None:
     if directory is not None:
         jax.config.update("jax_compilation_cache_dir", str(directory))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", _LEAST_SECONDS)
-
-
-def default_platform() -> str:
-    """Platform of the device that JAX computes on now, such as "cpu" or "gpu"."""
-    device: jax.Device | str | None = jax.config.jax_default_device  # type: ignore[attr-defined]
-    if device is None:
-        return jax.default_backend()
-    return device if isinstance(device, str) else device.platform
 
 
 def own_program(function: Callable[_P, _T], donate: Donation = "none") -> Callable[_P, _T]:

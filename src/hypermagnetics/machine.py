@@ -9,6 +9,10 @@ import os
 import platform
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import Literal
+
+Platform = Literal["cpu", "gpu"]
+"""Kind of device that computes."""
 
 _GROUPS = Path("/sys/fs/cgroup")
 _OWN_GROUPS = Path("/proc/self/cgroup")

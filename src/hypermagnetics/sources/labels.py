@@ -12,6 +12,7 @@ from hypermagnetics.arrays import Numbers, real_array
 from hypermagnetics.few_sizes import placed
 from hypermagnetics.sources.arguments import counts
 from hypermagnetics.sources.checks import refuse_bad_points, refuse_bad_shape, refuse_bad_tables
+from hypermagnetics.sources.sums import Platform, sums_platform
 from hypermagnetics.sources.superposition import block_sum
 from hypermagnetics.table import SourceColumns
 
@@ -44,19 +45,18 @@ def labels(
     rows = counts(num_sources, tables.shape[:1], most=tables.shape[1])
     refuse_bad_tables(columns, tables, ("sample", "source"), rows)
     with jax.enable_x64(True):
-        potential, field = _compiled()(columns, *map(placed, (tables, rows, points)))
+        potential, field = _compiled(sums_platform())(columns, *map(placed, (tables, rows, points)))
     return potential, field
 
 
 @cache
-def _compiled() -> Callable[..., tuple[Array, Array]]:
+def _compiled(platform: Platform) -> Callable[..., tuple[Array, Array]]:
     # By default XLA uses half the width of the vectors that the processor has, because few programs
     # gain from the whole. This one does: cuboids take half the time.
-    on_cpu = jax.default_backend() == "cpu"
     return jax.jit(
         _rounded,
         static_argnames="columns",
-        compiler_options={"xla_cpu_prefer_vector_width": 512} if on_cpu else None,
+        compiler_options={"xla_cpu_prefer_vector_width": 512} if platform == "cpu" else None,
     )
 
 

@@ -5,18 +5,16 @@ all pairs of source and point of a tile and adds them up, without an array of pa
 memory, as XLA makes such arrays where it cannot fuse.
 """
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from typing import Any, Literal, TypeVar
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 
-from hypermagnetics.jax_setup import default_platform
+from hypermagnetics.jax_setup import default_platform, first_device
+from hypermagnetics.machine import Platform as Platform
 from hypermagnetics.shapes import Points
-
-Platform = Literal["cpu", "gpu"]
-"""Kind of device that sums are shaped for; any but a CPU counts as a GPU."""
 
 _Item = TypeVar("_Item")
 _Tree = TypeVar("_Tree")
@@ -39,12 +37,29 @@ def sums_for(platform: Platform) -> AbstractContextManager[None]:
     return block
 
 
+@contextmanager
+def computing_on(platform: Platform) -> Iterator[None]:
+    """Compute inside a block on the first device of a platform, whichever JAX would choose.
+
+    Args:
+        platform: The platform, which sums are shaped for, too.
+
+    Raises:
+        HypermagneticsError: If JAX finds no such device.
+    """
+    with jax.default_device(first_device(platform)), sums_for(platform):
+        yield
+
+
 def sums_platform() -> Platform:
-    """Platform of the sums that are traced now: as asked by `sums_for`, or that of JAX's device."""
+    """Platform of the sums that are traced now: as asked by `sums_for`, or that of JAX's device.
+
+    Any device but a CPU counts as a GPU.
+    """
     asked: Platform | None = _platform.value
     if asked is not None:
         return asked
-    return "cpu" if default_platform() == "cpu" else "gpu"
+    return default_platform()
 
 
 def reduced(
