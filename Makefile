@@ -7,7 +7,7 @@ LAWS := $(addprefix tests/sources/test_,laws.py gradients.py boundaries.py refer
 # Each of the many processes of the tests would compile our modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-slow test-lowest test-newest lint types bench clean
+.PHONY: demo test test-slow test-lowest test-newest lint types bench bench-gpu clean
 
 $(BIN)/hm-train: setup.cfg pyproject.toml
 	PYTHON=$(PYTHON) .ci/install .venv --editable .
@@ -15,6 +15,11 @@ $(BIN)/hm-train: setup.cfg pyproject.toml
 
 $(BIN)/pytest: $(BIN)/hm-train
 	PYTHON=$(PYTHON) .ci/install .venv --editable '.[dev,peers]'
+	touch $@
+
+# JAX for NVIDIA GPUs brings its own CUDA; the driver must be there.
+.venv/cuda: setup.cfg pyproject.toml
+	PYTHON=$(PYTHON) .ci/install .venv --editable '.[cuda]'
 	touch $@
 
 demo: $(BIN)/hm-train
@@ -47,6 +52,10 @@ types: $(BIN)/pytest
 
 bench: $(BIN)/pytest
 	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
+
+# What a GPU makes of this package, 8 minutes after the installation: docs/gpu.md.
+bench-gpu: .venv/cuda
+	$(BIN)/python benchmarks/measure_gpu.py
 
 clean:
 	rm -rf build dist .venv .venv-lowest .venv-newest $(DEMO) *.egg-info .hypothesis .mypy_cache .ruff_cache .pytest_cache .coverage

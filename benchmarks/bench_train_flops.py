@@ -15,37 +15,20 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 from measurement import report
-from training_parts import dataset, dispatch_of, first_steps, seconds_per_step, setup_of
+from training_parts import (
+    dataset,
+    dispatch_of,
+    first_steps,
+    operations,
+    seconds_per_step,
+    setup_of,
+)
 
 from hypermagnetics.data import read_batch
 from hypermagnetics.models import HyperLayer
-from hypermagnetics.train.devices import DeviceBatch
 
 BOUND = 0.6
 SIZE, ROUNDS = 3072, 9
-
-
-def operations(model: HyperLayer, batch: DeviceBatch) -> float:
-    """Of the matrix products of a step.
-
-    A layer of a by b numbers takes 2 a b operations a row. The features are computed with their
-    derivatives along each axis, so they have 1 + dim rows a point. The reverse pass takes each
-    product twice again, once for the weights and once for what went in, but for the first layers,
-    whose input has no gradient.
-    """
-    blocks, samples, sources = batch.sources.shape[:3]
-    points, dim = batch.grid.shape[1:]
-    rows = {
-        "hypernetwork": blocks * samples * sources,
-        "trunk": blocks * points * (1 + dim),
-    }
-    total = 0.0
-    for name, count in rows.items():
-        layers = getattr(model, name).layers
-        for number, layer in enumerate(layers):
-            total += 2.0 * layer.weight.size * count * (3 if number else 2)
-    rank = model.rank or 0
-    return total + 3 * 2.0 * blocks * samples * rank * points * (1 + dim)
 
 
 def main() -> None:

@@ -5,39 +5,17 @@ is written when the losses of the first steps are known. The first run fills the
 in a directory of its own.
 """
 
-import os
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from measurement import report
+from training_parts import seconds_to_first_line
 
 BOUND = 8.0
 ROUNDS = 5
-
-
-def seconds_to_first_line(data: Path, run: Path, cache: Path) -> float:
-    """Start hm-train, and end it when it has told of its first steps."""
-    program = Path(sys.executable).parent / "hm-train"
-    start = time.perf_counter()
-    process = subprocess.Popen(
-        [program, data, run, "--set", "tracking.log_every=1"],
-        env={**os.environ, "JAX_COMPILATION_CACHE_DIR": str(cache)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    metrics = run / "metrics.jsonl"
-    while not (metrics.exists() and b"\n" in metrics.read_bytes()):
-        if process.poll() is not None:
-            raise SystemExit("hm-train ended before its first step.")
-        time.sleep(0.005)
-    seconds = time.perf_counter() - start
-    process.kill()
-    process.wait()
-    return seconds
 
 
 def main() -> None:

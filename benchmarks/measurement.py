@@ -35,8 +35,8 @@ def time_calls(call: Callable[[], object], repeats: int = REPEATS) -> Timing:
     return Timing(median, (high - low) / 2)
 
 
-def report(question: str, ratio: float, bound: float, **figures: float | None) -> None:
-    """Print the ratio that was asked for beside the bound it should reach, and the figures."""
+def circumstances() -> dict[str, str]:
+    """State of the code, machine, and versions, as a line of result has them."""
     commit = subprocess.run(
         ["git", "describe", "--always", "--dirty"],
         cwd=Path(__file__).parent,
@@ -44,18 +44,16 @@ def report(question: str, ratio: float, bound: float, **figures: float | None) -
         text=True,
         check=False,
     ).stdout.strip()
+    return {
+        "commit": commit,
+        "machine": processor(),
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("jax", "numpy")},
+    }
+
+
+def report(question: str, ratio: float, bound: float, **figures: float | None) -> None:
+    """Print the ratio that was asked for beside the bound it should reach, and the figures."""
     print(f"{question}: {ratio:.3g} (bound {bound:g})")
-    print(
-        json.dumps(
-            {
-                "question": question,
-                "ratio": ratio,
-                "bound": bound,
-                **figures,
-                "commit": commit,
-                "machine": processor(),
-                "python": platform.python_version(),
-                **{name: version(name) for name in ("jax", "numpy")},
-            }
-        )
-    )
+    line = {"question": question, "ratio": ratio, "bound": bound, **figures, **circumstances()}
+    print(json.dumps(line))

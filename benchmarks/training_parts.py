@@ -1,5 +1,7 @@
 """Datasets and trainings that several benchmarks of hm-train share."""
 
+import itertools
+import os
 import subprocess
 import sys
 import time
@@ -11,6 +13,7 @@ import jax
 
 from hypermagnetics.config import load_recipe
 from hypermagnetics.data import Dataset
+from hypermagnetics.models import HyperLayer
 from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.devices import DeviceBatch
 from hypermagnetics.train.dispatch import Dispatch, Order, StackedBatches
@@ -33,10 +36,10 @@ def setup_of(data: Dataset, name: str, *overrides: str) -> Setup:
     return make_setup(recipe, data)
 
 
-def first_steps(setup: Setup) -> tuple[State, Steps]:
-    """The state before the first step, and its compiled step."""
+def first_steps(setup: Setup, at_once: int = 1) -> tuple[State, Steps]:
+    """The state before the first step, and the compiled steps of a dispatch."""
     method = setup.phases[0].method
-    return setup.devices.copies(method.begin(setup.new_model())), compiled_steps(method, 1)
+    return setup.devices.copies(method.begin(setup.new_model())), compiled_steps(method, at_once)
 
 
 def dispatch_of(batch: DeviceBatch) -> Dispatch:
@@ -46,9 +49,9 @@ def dispatch_of(batch: DeviceBatch) -> Dispatch:
 
 
 @contextmanager
-def endless_dispatches(setup: Setup) -> Iterator[Iterator[Dispatch]]:
-    """The steps of a training, one a dispatch."""
-    order = Order(setup.schedule, 0, lambda step: 1, 1)
+def endless_dispatches(setup: Setup, at_once: int = 1) -> Iterator[Iterator[Dispatch]]:
+    """The steps of a training, some a dispatch."""
+    order = Order(setup.schedule, 0, lambda step: at_once, at_once)
     with open_feed(setup.placement, setup.train, order, setup.devices) as feed:
         yield iter(lambda: feed.next(lambda: False), None)
 
@@ -56,13 +59,59 @@ def endless_dispatches(setup: Setup) -> Iterator[Iterator[Dispatch]]:
 def seconds_per_step(
     state: State, steps: Steps, dispatches: Iterator[Dispatch], count: int
 ) -> tuple[State, float]:
-    """Make some steps, one a dispatch, without waiting for the device in between.
+    """Make the steps of `count` dispatches, without waiting for the device in between.
 
     Returns:
         The state after them, and the seconds a step took.
     """
-    start = time.perf_counter()
-    for number in range(count):
-        state, _ = steps(state, next(dispatches), number)
+    start, made = time.perf_counter(), 0
+    for dispatch in itertools.islice(dispatches, count):
+        state, _ = steps(state, dispatch, made)
+        made += dispatch.count
     jax.block_until_ready(state.optimiser)
-    return state, (time.perf_counter() - start) / count
+    return state, (time.perf_counter() - start) / made
+
+
+def seconds_to_first_line(data: Path, run: Path, cache: Path, *changes: str) -> float:
+    """Start hm-train, and end it when it has told of its first steps."""
+    program = Path(sys.executable).parent / "hm-train"
+    options = [word for change in ("tracking.log_every=1", *changes) for word in ("--set", change)]
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        [program, data, run, *options],
+        env={**os.environ, "JAX_COMPILATION_CACHE_DIR": str(cache)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    metrics = run / "metrics.jsonl"
+    while not (metrics.exists() and b"\n" in metrics.read_bytes()):
+        if process.poll() is not None:
+            raise RuntimeError("hm-train ended before its first step.")
+        time.sleep(0.005)
+    seconds = time.perf_counter() - start
+    process.kill()
+    process.wait()
+    return seconds
+
+
+def operations(model: HyperLayer, batch: DeviceBatch) -> float:
+    """Of the matrix products of a step.
+
+    A layer of a by b numbers takes 2 a b operations a row. The features are computed with their
+    derivatives along each axis, so they have 1 + dim rows a point. The reverse pass takes each
+    product twice again, once for the weights and once for what went in, but for the first layers,
+    whose input has no gradient.
+    """
+    blocks, samples, sources = batch.sources.shape[:3]
+    points, dim = batch.grid.shape[1:]
+    rows = {
+        "hypernetwork": blocks * samples * sources,
+        "trunk": blocks * points * (1 + dim),
+    }
+    total = 0.0
+    for name, count in rows.items():
+        layers = getattr(model, name).layers
+        for number, layer in enumerate(layers):
+            total += 2.0 * layer.weight.size * count * (3 if number else 2)
+    rank = model.rank or 0
+    return total + 3 * 2.0 * blocks * samples * rank * points * (1 + dim)
