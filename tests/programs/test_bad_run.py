@@ -72,13 +72,25 @@ def test_a_run_is_not_resumed_on_another_dataset(tmp_path: Path) -> None:
     assert snapshot(run) == before
 
 
-@pytest.mark.parametrize("text", ['{"dataset_sha256": 5}', '{"a":' + "[" * 100_000, "[]", "x"])
-def test_a_run_that_does_not_name_its_dataset_is_not_resumed(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ('{"dataset_sha256": 5}', "A run must name its dataset; got an unreadable"),
+        ('{"a":' + "[" * 100_000, "must hold at most 4096 values; got more"),
+        ('{"a":' + "[" * 4000, "A run must name its dataset; got an unreadable"),
+        ("[]", "A run must name its dataset; got an unreadable"),
+        ("x", "A run must name its dataset; got an unreadable"),
+    ],
+    ids=["a number", "very deep", "deep", "a list", "a word"],
+)
+def test_a_run_that_does_not_name_its_dataset_is_not_resumed(
+    tmp_path: Path, text: str, complaint: str
+) -> None:
     """Whatever is in its file."""
     run = copy_of(finished_run("zarr"), tmp_path / "run")
     (run / "run.json").write_text(text)
     ran = invoke("hm-train", finished_dataset("zarr").path, run, "--resume")
-    assert_refused(ran, "A run must name its dataset; got an unreadable", "run.json")
+    assert_refused(ran, complaint, "run.json")
 
 
 def test_a_run_is_not_resumed_on_a_dataset_of_another_dimension(tmp_path: Path) -> None:
