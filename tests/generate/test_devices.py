@@ -126,12 +126,17 @@ def test_labels_of_both_platforms_agree(recipe: str, tmp_path: Path) -> None:
     RECIPES,
 )
 def test_a_gpu_gets_blocks_in_float64_without_loops(recipe: str) -> None:
-    """One fused reduction, rounded at its end."""
+    """One fused reduction, rounded at its end, where a CPU has a loop over sources."""
     columns = source_columns(recipe_of(name=recipe).sources.body)
-    given = np.ones((4, 3, columns.size), "f4"), np.full(4, 3), np.ones((40, columns.dim), "f4")
-    with sums_for("gpu"), jax.enable_x64(True):
-        program = lowered_for_cuda(lambda *some: labels_module._rounded(columns, *some), *given)
+    given = np.ones((4, 24, columns.size), "f4"), np.full(4, 24), np.ones((40, columns.dim), "f4")
+
+    def lowered(platform: Platform) -> str:
+        with sums_for(platform), jax.enable_x64(True):
+            return lowered_for_cuda(lambda *some: labels_module._rounded(columns, *some), *given)
+
+    program = lowered("gpu")
     assert "stablehlo.while" not in program
+    assert "stablehlo.while" in lowered("cpu")
     assert "f64>" in program
     assert '-> (tensor<4x40xf32> {jax.result_info = "result[0]"}' in program
 
