@@ -28,6 +28,7 @@ ROWS = {
     row.name: row
     for row in (
         Row("ceilings", "what the card itself can do", card_arrays.ceilings),
+        Row("predictions", "the card against the CPU", card_arrays.predictions),
         Row("exact-sums", "time of a pair of source and point", card_arrays.exact_sums),
         Row("training", "a whole hm-train, cold cache", card_programs.training),
         Row("evaluation", "errors on the card, and time of hm-eval", card_programs.evaluation),
@@ -38,7 +39,6 @@ ROWS = {
         Row("many-sources", "RangeSplit.field of many sources", card_arrays.many_sources),
         Row("operations", "a large step against a product", card_steps.step_operations),
         Row("waiting", "share of time that steps wait for data", card_programs.waiting),
-        Row("predictions", "the card against the CPU", card_arrays.predictions),
     )
 }
 LAST_MINUTES = 0.5
