@@ -81,7 +81,7 @@ def first_device(platform: Platform) -> jax.Device:
             ) from error
         raise HypermagneticsError(
             f"JAX must find a GPU to compute on one (device gpu); got {got}. Install JAX for your "
-            "GPU, such as jax[cuda12], and unset JAX_PLATFORMS; or choose cpu."
+            "GPU, such as hypermagnetics[cuda], and unset JAX_PLATFORMS; or choose cpu."
         ) from error
 
 
