@@ -172,7 +172,7 @@ def test_labels_are_computed_where_they_are_asked_for(
 @pytest.mark.parametrize(
     ("only", "words", "parts"),
     [
-        ("cpu", ["--device", "gpu"], ["must find a GPU", "got cpu alone", "'cpu'", "hypermagnetics[cuda]"]),
+        ("cpu", ["--device", "gpu"], ["must find a GPU", "got cpu alone", "'cpu'", "[cuda]"]),
         ("gpu", [], ["must have a CPU", "got gpu alone", "JAX_PLATFORMS=cuda,cpu"]),
         ("gpu", ["--device", "gpu"], ["must have a CPU", "JAX_PLATFORMS=cuda,cpu"]),
     ],
