@@ -84,6 +84,12 @@ def _frame(array: np.ndarray) -> Any:
     return {1: pandas.Series, 2: pandas.DataFrame}.get(array.ndim, np.asarray)(array)
 
 
+def _matrix(array: np.ndarray) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PendingDeprecationWarning)  # that numpy has such a class
+        return np.asmatrix(array) if array.ndim == 2 else array
+
+
 def _masked(array: np.ndarray) -> Any:
     return np.ma.array(array, mask=np.arange(array.size).reshape(array.shape) == 0)
 
@@ -93,7 +99,8 @@ def _of_jax(array: np.ndarray) -> Any:
     if array.dtype.kind not in "?iufc" or array.dtype == "g":
         return array
     found = jnp.asarray(array.astype(array.dtype.newbyteorder("=")))
-    return found if (np.isfinite(found) == np.isfinite(array)).all() else array
+    values, kept = array.astype(np.complex128), np.asarray(found).astype(np.complex128)
+    return found if np.allclose(kept, values, rtol=1e-5, equal_nan=True) else array
 
 
 _FORMS: dict[str, _Change] = {
@@ -113,7 +120,7 @@ _FORMS: dict[str, _Change] = {
     "a tuple of tuples": lambda a: tuple(map(tuple, a)) if a.ndim == 2 else a,
     "masked, none of it": np.ma.array,
     "masked": _masked,
-    "a matrix": lambda a: np.asmatrix(a) if a.ndim == 2 else a,
+    "a matrix": _matrix,
     "records": lambda a: a.view(np.recarray),
     "pandas": _frame,
     "of JAX": _of_jax,
@@ -199,12 +206,12 @@ def test_a_drawn_array_counts_or_is_refused(
 
 
 @pytest.mark.slow
-@settings(max_examples=2000)
+@settings(max_examples=500, derandomize=True)
 @_drawn
 def test_many_drawn_arrays_count_or_are_refused(
     argument: tuple[str, int], damage: str, dtype: str, form: str
 ) -> None:
-    """Others each time."""
+    """More of them; without `derandomize` others each time."""
     assert_same_or_refused(*argument, damage, dtype, form)
 
 
