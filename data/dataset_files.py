@@ -14,7 +14,8 @@ from hypermagnetics.data.consolidation import before_consolidation
 from hypermagnetics.data.hdf5_reading import read_first
 from hypermagnetics.data.manifest import MANIFEST_NAME, FileEntry
 from hypermagnetics.errors import DatasetError, raise_refusal
-from hypermagnetics.files import Stamp, digest_of
+from hypermagnetics.files import digest_of
+from hypermagnetics.input_files import Stamp
 
 _MOST_METADATA = 1 << 20
 """Largest zarr.json that is read for consolidated metadata [bytes]."""

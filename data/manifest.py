@@ -20,7 +20,7 @@ from hypermagnetics.data.layout import (
     StorageFormat,
 )
 from hypermagnetics.errors import DatasetError
-from hypermagnetics.files import FileKind
+from hypermagnetics.input_files import FileKind
 from hypermagnetics.machine import Platform
 from hypermagnetics.validation_errors import first_misfit
 

@@ -23,7 +23,8 @@ import numpy as np
 
 from hypermagnetics.data.hdf5_reading import read_first
 from hypermagnetics.errors import DatasetError, raise_refusal
-from hypermagnetics.files import FileKind, Stamp, sha256_of
+from hypermagnetics.files import sha256_of
+from hypermagnetics.input_files import FileKind, Stamp
 
 Shape = Literal["sphere", "prism"]
 Plain = bool | int | float | str

@@ -34,7 +34,7 @@ def generate(
         storage_format: Format of the files.
         compression: Compression of the files; uncompressed ones ("none") are mapped into memory.
         device: Where labels are computed. Those of a CPU are the same bytes everywhere, those of a
-            GPU differ by one rounding.
+            GPU may differ by a rounding.
         workers: Processes that make shards; 1 for threads in this process.
         quiet: Show no progress.
         **changes: Keys of the recipe with other values. A dictionary changes the keys that it

@@ -17,11 +17,15 @@ from hypermagnetics.data import (
     num_threads,
     shard_threads,
 )
+from hypermagnetics.device_failures import device_failures_named
 from hypermagnetics.errors import HypermagneticsError, InterruptedRunError
 from hypermagnetics.generate.plan import Plan
 from hypermagnetics.generate.shards import make_shard, pace
 from hypermagnetics.generate.workers import start_workers
 from hypermagnetics.log import SILENT, Listener, in_bytes
+
+_SMALLER = "Lower samples_per_grid or the points of a grid, or compute on the CPU (device cpu)"
+_AGAIN = "Once it is there again, give the same command: finished shards are kept"
 
 _OVERHEAD = 1.02
 """Ratio of the size of files to that of their values, with indices and metadata."""
@@ -54,8 +58,12 @@ def generate(
         DatasetError: If something else is at `directory`.
         LabelError: If a label is not finite.
         HypermagneticsError: If the disk has no room for it, or a worker process died.
+        DeviceError: If the memory of the device is full, or it does not answer any more.
     """
-    with DatasetWriter.open(directory, plan.identity, listener) as writer:
+    with (
+        device_failures_named("A block of labels", _SMALLER, _AGAIN),
+        DatasetWriter.open(directory, plan.identity, listener) as writer,
+    ):
         missing = [(split, shard) for split, shard in plan.shards() if not writer.has(split, shard)]
         _refuse_too_little_space(plan, directory, missing)
         num_made = sum(shard.num_samples for _, shard in missing)

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 from jax.errors import JaxRuntimeError
+from program_runs import DATASET_RECIPE, assert_refused, invoke
 from small_trainings import run, small_recipe
 
 from hypermagnetics.data import Dataset
 from hypermagnetics.device_failures import device_failures_named
 from hypermagnetics.errors import DeviceError
+from hypermagnetics.generate import labels as blocks
 from hypermagnetics.train import loop
 
 _FULL = "RESOURCE_EXHAUSTED: Out of memory while trying to allocate 33.00GiB."
@@ -37,6 +39,19 @@ def test_other_errors_pass() -> None:
         device_failures_named("A block", "Less", "Again"),
     ):
         raise JaxRuntimeError("INVALID_ARGUMENT: no such option")
+
+
+def test_hm_generate_says_what_would_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is finished stays, and the same command goes on."""
+
+    def failing(*_: object) -> object:
+        raise JaxRuntimeError(_FULL)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(blocks, "labels", failing)
+        refused = invoke("hm-generate", *DATASET_RECIPE, tmp_path / "d")
+    assert_refused(refused, "A block of labels must fit", "no room for 33.00GiB", "device cpu")
+    assert invoke("hm-generate", *DATASET_RECIPE, tmp_path / "d").code == 0
 
 
 @pytest.mark.parametrize(

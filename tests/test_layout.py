@@ -16,7 +16,7 @@ LAYERS = (
     {
         *("recipes", "config", "files", "grids", "log", "user_code", "jax_setup"),
         *("extras", "subcommands", "child_processes", "table", "run_files", "machine"),
-        *("arrays", "methods", "few_sizes", "precision", "device_failures"),
+        *("arrays", "methods", "few_sizes", "precision", "device_failures", "input_files"),
     },
     {"sources", "metrics", "data"},
     {"pictures"},
@@ -27,7 +27,7 @@ WITHIN_LAYER = {
     *(("config", "recipes"), ("user_code", "config")),
     *(("run_files", "log"), ("run_files", "config"), ("run_files", "files"), ("files", "log")),
     *(("config", "files"), ("methods", "precision")),
-    ("jax_setup", "machine"),
+    *(("config", "input_files"), ("run_files", "input_files"), ("jax_setup", "machine")),
 }
 """Imports inside a layer that are meant; everything else in one layer is apart."""
 

@@ -13,7 +13,6 @@ from hypermagnetics.config import Config, load_recipe
 from hypermagnetics.data import Dataset
 from hypermagnetics.errors import RunError, raise_refusal
 from hypermagnetics.files import (
-    FileKind,
     first_foreign_file,
     is_aside,
     name_in_text,
@@ -22,6 +21,7 @@ from hypermagnetics.files import (
     restore,
     write_text_atomically,
 )
+from hypermagnetics.input_files import FileKind
 from hypermagnetics.run_files import LOCK_NAME, RunFiles
 from hypermagnetics.train.config import TrainingRecipe, changeable_keys, changed_keys
 from hypermagnetics.train.devices import Devices

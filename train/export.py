@@ -8,7 +8,6 @@ from typing import get_args
 
 from hypermagnetics.errors import RunError
 from hypermagnetics.files import (
-    FileKind,
     aside_of,
     first_foreign_file,
     is_aside,
@@ -19,6 +18,7 @@ from hypermagnetics.files import (
     whole_file,
     write_text_atomically,
 )
+from hypermagnetics.input_files import FileKind
 from hypermagnetics.models import Model, load, to_jax_export
 from hypermagnetics.models.card import usage_card
 from hypermagnetics.models.export import PLATFORMS, Quantity

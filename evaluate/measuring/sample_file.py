@@ -20,7 +20,6 @@ from jaxtyping import Float, Int
 from hypermagnetics.errors import HypermagneticsError, raise_refusal
 from hypermagnetics.evaluate.measuring.measurement import Measurement
 from hypermagnetics.files import (
-    FileKind,
     put_in_place,
     remove_tree,
     restore,
@@ -28,6 +27,7 @@ from hypermagnetics.files import (
     sync_directory,
     sync_file,
 )
+from hypermagnetics.input_files import FileKind
 from hypermagnetics.metrics import Errors, row_quantiles
 from hypermagnetics.run_files import SAMPLES_NAME
 

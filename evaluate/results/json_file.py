@@ -12,7 +12,7 @@ from pydantic_core import SchemaValidator, core_schema
 
 from hypermagnetics.errors import HypermagneticsError, raise_refusal
 from hypermagnetics.evaluate.results.records import SCHEMA_VERSION, Results
-from hypermagnetics.files import FileKind
+from hypermagnetics.input_files import FileKind
 from hypermagnetics.run_files import RESULTS_NAME
 from hypermagnetics.validation_errors import first_misfit
 

@@ -13,7 +13,7 @@ from numpy import ndarray
 
 from hypermagnetics.errors import RunError
 from hypermagnetics.evaluate.subjects.subject import TableSize, Values, filled_up
-from hypermagnetics.files import FileKind
+from hypermagnetics.input_files import FileKind
 from hypermagnetics.shapes import BlockField, BlockPotential, Points, SourceTable, SourceTables
 
 EXPORT_NAMES = ("potential.jaxexport", "field.jaxexport")

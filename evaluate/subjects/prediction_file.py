@@ -17,7 +17,7 @@ from hypermagnetics.data import ArrayName, Block, Split
 from hypermagnetics.data.hdf5_reading import read_first
 from hypermagnetics.errors import RunError, raise_refusal
 from hypermagnetics.evaluate.subjects.subject import BlockPredictor, Values, as_floats, is_real
-from hypermagnetics.files import FileKind, Stamp
+from hypermagnetics.input_files import FileKind, Stamp
 
 _QUANTITIES: tuple[ArrayName, ...] = ("potential", "field")
 _FILE = FileKind("A file of predictions", 1 << 50, RunError)

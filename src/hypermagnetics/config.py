@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from pydantic_core import PydanticCustomError
 
 from hypermagnetics.errors import RecipeError
-from hypermagnetics.files import FileKind
+from hypermagnetics.input_files import FileKind
 from hypermagnetics.recipes import RecipeKind, shipped_recipe_text, shipped_recipes
 from hypermagnetics.validation_errors import Misfit, first_misfit
 

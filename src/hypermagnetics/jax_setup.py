@@ -31,8 +31,8 @@ _GENERATOR = "threefry2x32"
 _LEAST_SECONDS = 0.2
 """Shortest compilation that is kept on disk [s]."""
 
-
 _GPU_OPTIONS: dict[str, bool | str] = {"xla_gpu_enable_triton_gemm": False}
+"""Options of XLA on a GPU, see `compiler_options`."""
 
 
 def refuse_missing_platform() -> None:

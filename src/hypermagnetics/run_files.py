@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from hypermagnetics.config import Config
 from hypermagnetics.errors import RunError
-from hypermagnetics.files import FileKind, most_values_in
+from hypermagnetics.input_files import FileKind, most_values_in
 from hypermagnetics.log import say
 
 MODEL_NAME = "model.hm"

@@ -13,6 +13,7 @@ import pytest
 from exact_model import inputs_of
 from lowered import lowered_for_cuda
 from magnets import KINDS, random_rows
+from shipped_models import MODELS, model_of
 
 from hypermagnetics.models import RangeSplit
 from hypermagnetics.models.split import RangeSplitConfig
@@ -148,12 +149,22 @@ def test_nothing_is_looped_over_below_a_tile(name: str) -> None:
     assert "stablehlo.while" not in program
 
 
-def test_a_split_predicts_a_block_without_loops() -> None:
-    """Its near part, too."""
-    tables = jnp.stack([arguments(_DISC, 10, 1)[0]] * 20)
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_predicts_a_block_without_loops(name: str) -> None:
+    """Near parts, too."""
+    tables, points = jnp.ones((100, 10, 4)), jnp.ones((1000, 2))
     with sums_for("gpu"):
-        program = lowered_for_cuda(split(_DISC).block, tables, arguments(_DISC, 1, 1000)[1])
+        program = lowered_for_cuda(model_of(name).block, tables, points)
     assert "stablehlo.while" not in program
+
+
+@pytest.mark.parametrize("sizes", [(100_000, 1000), (1000, 100_000)], ids=["sources", "points"])
+def test_no_array_of_a_split_grows_with_pairs(sizes: tuple[int, int]) -> None:
+    """Of 10^8 pairs those of a tile are in memory."""
+    given = jnp.ones((sizes[0], 4)), jnp.ones((sizes[1], 2))
+    with sums_for("gpu"):
+        program = lowered_for_cuda(model_of("range_split").field, *given)
+    assert largest(program) <= sums.PAIRS_PER_TILE
 
 
 @pytest.mark.parametrize("sizes", [(100_000, 1000), (1000, 100_000)], ids=["sources", "points"])

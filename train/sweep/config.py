@@ -10,7 +10,7 @@ from pydantic import Field, JsonValue, model_validator
 
 from hypermagnetics.config import Config, checked, refusal
 from hypermagnetics.errors import RecipeError, raise_refusal
-from hypermagnetics.files import FileKind
+from hypermagnetics.input_files import FileKind
 from hypermagnetics.train.sweep.dimensions import Choices, Dimension, Range, text_of
 
 Metric = Literal["loss", "potential", "field"]

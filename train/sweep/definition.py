@@ -7,14 +7,8 @@ from pydantic import JsonValue, ValidationError
 
 from hypermagnetics.config import Config
 from hypermagnetics.errors import DatasetError, RunError
-from hypermagnetics.files import (
-    FileKind,
-    is_aside,
-    name_in_text,
-    only_writer,
-    restore,
-    write_text_atomically,
-)
+from hypermagnetics.files import is_aside, name_in_text, only_writer, restore, write_text_atomically
+from hypermagnetics.input_files import FileKind
 from hypermagnetics.train.directory import dataset_sha256_of
 from hypermagnetics.train.sweep.config import SearchConfig
 from hypermagnetics.train.sweep.dimensions import Range

@@ -28,7 +28,8 @@ from hypermagnetics.errors import (
     ModelFileError,
     SourceError,
 )
-from hypermagnetics.files import FileKind, atomic_file
+from hypermagnetics.files import atomic_file
+from hypermagnetics.input_files import FileKind
 from hypermagnetics.jax_setup import fixed_settings
 from hypermagnetics.models.inputs import (
     ModelInputs,

@@ -20,6 +20,7 @@ _Item = TypeVar("_Item")
 _Tree = TypeVar("_Tree")
 
 _POINTS_PER_TILE = 1 << 12
+"""Points in one fused reduction."""
 
 PAIRS_PER_TILE = 1 << 22
 """Pairs of source and point at once, where XLA may make tens of arrays of them; 16 MB each."""
@@ -78,7 +79,7 @@ def reduced(
         The sums.
     """
 
-    # Derivatives compute the values again: what they would keep of each pair is larger than all.
+    # Derivatives recompute the values of a tile: those of all pairs would not fit into memory.
     @jax.checkpoint
     def total(some: _Item) -> _Tree:
         values = jax.vmap(values_of, out_axes=-1)(some)

@@ -128,8 +128,8 @@ def _of_part(
     refuse_bad_rows(columns, table, count)
     with widest(table, where):
         rows, at = filled(marked(columns, table), where, count)
-        # Values of both parts come from one program. A transformation traces what is asked for,
-        # in a program of its own: to differentiate the other part would be compiled, too.
+        # Eagerly one compiled program serves both parts. Under a transformation the requested part
+        # has its own, as JAX would compile the derivatives of the other one, too.
         if has_values(rows, at, count):
             total = part(_superposition(_both, columns, rows, at, placed(count)))
         else:
