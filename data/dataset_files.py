@@ -20,8 +20,6 @@ from hypermagnetics.input_files import Stamp
 _MOST_METADATA = 1 << 20
 """Largest zarr.json that is read for consolidated metadata [bytes]."""
 
-_QUICKLY_HASHED = 1 << 26
-"""Bytes of a file whose sha256 takes less time than the start of a process."""
 _READ_TOGETHER = 16
 """Files that one process reads first, as its start takes most of the time."""
 
@@ -40,7 +38,7 @@ class DatasetFiles:
         self.root = directory.resolve()
         self._entries = {entry.path: entry for entry in files}
         self._stamps: dict[str, Stamp] = {}
-        self._known: set[str] = set()
+        self._read_first: set[str] = set()
         """Files that have the sha256 of the manifest, or that the HDF5 library came through."""
 
     def check(self, entry: FileEntry) -> None:
@@ -122,13 +120,12 @@ class DatasetFiles:
         Consolidated metadata that was added to it since is left out.
         """
         with self.open(path) as file:
-            found = _digest_as_written(file, path)
-        if found == self._entries[path].sha256:
-            self._known.add(path)
-        return found
+            return _digest_as_written(file, path)
 
     def read_hdf5_first(self, path: str) -> None:
-        """Let a child process read an HDF5 file first, unless it has the sha256 of the manifest.
+        """Let a child process read an HDF5 file first, and some behind it, once.
+
+        Its sha256 says nothing here: who makes a harmful file can make its manifest, too.
 
         Args:
             path: Its path in the manifest.
@@ -137,16 +134,14 @@ class DatasetFiles:
             OSError: If the HDF5 library hangs or crashes on it.
             DatasetError: As of `open`.
         """
-        if path not in self._known and self._entries[path].bytes <= _QUICKLY_HASHED:
-            self.sha256_of(path)
-        if path in self._known:
+        if path in self._read_first:
             return
         names = list(self._entries)
-        behind = (name for name in names[names.index(path) :] if name not in self._known)
+        behind = (name for name in names[names.index(path) :] if name not in self._read_first)
         together = list(islice(behind, _READ_TOGETHER))
         with ExitStack() as stack:
             files = [stack.enter_context(self.open(name)) for name in together]
-            self._known.update(together[: read_first(files)])
+            self._read_first.update(together[: read_first(files)])
 
     def refuse_another_manifest(self, sha256: str) -> None:
         """Refuse a directory that holds another dataset by now.
@@ -180,7 +175,6 @@ class DatasetFiles:
             raise self._replaced(entry.path)
         if _digest_as_written(file, entry.path) != entry.sha256:
             raise self._replaced(entry.path)
-        self._known.add(entry.path)
         file.seek(0)
 
     def _is_consolidated(self, entry: FileEntry) -> bool:

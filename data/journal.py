@@ -17,6 +17,9 @@ from hypermagnetics.errors import DatasetError
 from hypermagnetics.files import only_writer
 
 JOURNAL_NAME = "journal.jsonl"
+_MOST_RECORDS, _LONGEST_RECORD = 1 << 18, 1 << 20
+"""A manifest has room for less than so many shards."""
+_MOST_BYTES = _MOST_RECORDS << 10
 NEW_OR_UNFINISHED = (
     "The directory (OUT) must be new, empty or an unfinished dataset of the same recipe"
 )
@@ -60,32 +63,40 @@ class Journal:
         """
         self._file, self._lock = file, threading.Lock()
         self.records: dict[tuple[str, int], ShardRecord] = {}
+        if (size := os.fstat(file.fileno()).st_size) > _MOST_BYTES:
+            _refuse_large(directory, f"{size} bytes")
         file.seek(0)
-        *whole, _ = file.read().split(b"\n")
-        if not whole:
+        lines = _whole_lines(file)
+        first = next(lines, None)
+        if first is None:
             file.truncate(0)
             self._append(identity.model_dump_json())
             return
-        if whole[0].startswith(b"{"):
+        if first.startswith(b"{"):
             _refuse_line(directory, "one of an earlier form, without checksums")
-        contents = [_content(line) for line in whole]
-        if contents[0] is None:
+        content = _content(first)
+        if content is None:
             _refuse_line(directory, "a damaged one")
-        found, wanted = json.loads(contents[0]), json.loads(identity.model_dump_json())
+        found, wanted = json.loads(content), json.loads(identity.model_dump_json())
         if found != wanted:
             _refuse_other_device(found, identity, directory)
             raise DatasetError(
                 f"{NEW_OR_UNFINISHED}; got an unfinished one of another recipe, format or version "
                 f"({directory}). Choose another directory, or delete this one ({DELETE})."
             )
-        file.truncate(sum(len(line) + 1 for line in whole))
-        for content in contents[1:]:
+        size = len(first) + 1
+        for line in lines:
+            size += len(line) + 1
+            content = _content(line) if len(line) <= _LONGEST_RECORD else None
             if content is None:
                 self.num_damaged += 1
                 continue
             record = ShardRecord.model_validate_json(content)
             if all(_is_whole(directory, entry) for entry in record.files):
                 self.records[record.split, record.index] = record
+            if len(self.records) > _MOST_RECORDS:
+                _refuse_large(directory, f"more than {_MOST_RECORDS} shards")
+        file.truncate(size)
 
     @property
     def lock(self) -> int:
@@ -125,6 +136,13 @@ def open_journal(directory: Path, identity: Identity) -> Iterator[Journal]:
         yield Journal(file, identity, directory)
 
 
+def _whole_lines(file: IO[bytes]) -> Iterator[bytes]:
+    """Yield the lines without their ends; one without an end was cut off by a kill."""
+    for line in file:
+        if line.endswith(b"\n"):
+            yield line[:-1]
+
+
 def _content(line: bytes) -> bytes | None:
     """The JSON of a line; None if it is not that of the checksum before it."""
     content = line[9:]
@@ -147,6 +165,14 @@ def _refuse_other_device(found: object, identity: Identity, directory: Path) -> 
         "The labels of an unfinished dataset (OUT) must all be computed on one kind of device; got "
         f"{there.in_words} before, and {here.in_words} now ({directory}). Go on with device "
         f"{there.platform} where it was begun, or delete this one ({DELETE})."
+    )
+
+
+def _refuse_large(directory: Path, got: str) -> NoReturn:
+    raise DatasetError(
+        f"The journal of an unfinished dataset must have at most {_MOST_BYTES} bytes and "
+        f"{_MOST_RECORDS} shards; got {got} ({directory / JOURNAL_NAME}). "
+        f"Delete the directory first ({DELETE})."
     )
 
 

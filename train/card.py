@@ -1,8 +1,9 @@
 """The card of a model: the text of the model.md of a run."""
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from hypermagnetics.log import per_cent
 from hypermagnetics.models import Model, load, num_parameters
@@ -31,7 +32,8 @@ def model_card(
         ModelFileError: If the model cannot be read.
     """
     header = read_header(source, "hypermagnetics model")
-    model, records = load(source, user_model=user_model), read_metrics(files.metrics)
+    model = load(source, user_model=user_model)
+    log = _read_log(files.metrics, header.training.get("step"))
     given = "" if user_model is None else f", user_model={user_model.__name__}"
     rows = {
         "architecture": f"{type(model).__name__} ({num_parameters(model)} parameters)",
@@ -39,10 +41,10 @@ def model_card(
         "dataset": f"{_said(header, 'dataset_title')} (directory {dataset_name})",
         "sha256 of its manifest.json": _said(header, "dataset_sha256"),
         "seed": _said(header, "seed"),
-        "step": f"{_said(header, 'step')} of {max((r['step'] for r in records), default='?')}",
-        "training time": f"{_seconds(records):.0f} s of steps, compiling included",
+        "step": f"{_said(header, 'step')} of {'?' if log.last_step is None else log.last_step}",
+        "training time": f"{log.seconds:.0f} s of steps, compiling included",
         "software": _software(header),
-        **_errors(records, header.training.get("step")),
+        **_errors(log.validation),
     }
     return "\n".join(
         (
@@ -83,21 +85,35 @@ def _software(header: Header) -> str:
     return ", ".join(f"{name} {version}" for name, version in software.items())
 
 
-def _seconds(records: list[dict[str, Any]]) -> float:
+@dataclass(frozen=True)
+class _Log:
+    """Summary of a metrics.jsonl."""
+
+    last_step: int | None
+    seconds: float
     """Time of all steps that count, those of earlier processes too."""
-    return sum(
-        float(r["seconds_per_step"] * r["steps"]) for r in records if "seconds_per_step" in r
-    )
+    validation: Mapping[str, float | None] | None
+    """The last validation at the step of the model."""
 
 
-def _errors(records: list[dict[str, Any]], step: Any) -> dict[str, str]:
-    """Median relative errors on the validation split at a step."""
-    found = [r["validation"] for r in records if "validation" in r and r["step"] == step]
-    if not found:
+def _read_log(path: Path, step: object) -> _Log:
+    last_step, seconds, validation = None, 0.0, None
+    for line in read_metrics(path):
+        last_step = line["step"] if last_step is None else max(last_step, line["step"])
+        if "seconds_per_step" in line:
+            seconds += line["seconds_per_step"] * line["steps"]
+        if "validation" in line and line["step"] == step:
+            validation = line["validation"]
+    return _Log(last_step, seconds, validation)
+
+
+def _errors(validation: Mapping[str, float | None] | None) -> dict[str, str]:
+    """Median relative errors on the validation split."""
+    if validation is None:
         return {"validation error": "not known"}
     return {
         f"median relative error of the {name}, validation split": per_cent(
-            found[-1][f"{name}_median_relative_error"]
+            validation[f"{name}_median_relative_error"]
         )
         for name in ("potential", "field")
     }

@@ -75,8 +75,10 @@ def wait_share(path: Path) -> float:
     Returns:
         A fraction.
     """
-    windows = [line for line in read_metrics(path) if "wait_share" in line]
-    warm = [line for line in windows if not line["compiles"]] or windows
-    seconds = np.array([line["seconds_per_step"] * line["steps"] for line in warm])
-    shares = np.array([line["wait_share"] for line in warm])
-    return float((shares * seconds).sum() / seconds.sum())
+    waits = {compiles: np.zeros(2) for compiles in (False, True)}
+    for line in read_metrics(path):
+        if "wait_share" in line:
+            seconds = line["seconds_per_step"] * line["steps"]
+            waits[line["compiles"]] += (line["wait_share"] * seconds, seconds)
+    waited, seconds = waits[False] if waits[False][1] else waits[True]
+    return float(waited / seconds)

@@ -18,6 +18,10 @@ from hypermagnetics.run_files import METRICS_NAME, read_metrics
 _POTENTIAL, _FIELD = (f"{quantity}_median_relative_error" for quantity in ("potential", "field"))
 
 
+_MOST_POINTS = 1 << 19
+"""Most points of a curve; hm-train plot draws longer ones."""
+
+
 @dataclass(frozen=True)
 class LearningCurve:
     """Losses and errors by training step, in order; NaN where the log has none."""
@@ -35,19 +39,18 @@ def read_learning_curve(run: Path) -> LearningCurve | None:
         run: Its directory.
 
     Returns:
-        The curve; None if the log is missing or without a loss. An unfinished last line is still
-        being written.
+        The curve; None if the log is missing, without a loss, or of more points than a page
+        shows. An unfinished last line is still being written.
     """
+    training, validation = [], []
     try:
-        records = read_metrics(run / METRICS_NAME)
-        training = [
-            (int(record["step"]), _number(record["loss"])) for record in records if "loss" in record
-        ]
-        validation = [
-            (int(record["step"]), *_validation(record["validation"]))
-            for record in records
-            if "validation" in record
-        ]
+        for record in read_metrics(run / METRICS_NAME):
+            if "loss" in record:
+                training.append((int(record["step"]), _number(record["loss"])))
+            if "validation" in record:
+                validation.append((int(record["step"]), *_validation(record["validation"])))
+            if len(training) + len(validation) > _MOST_POINTS:
+                return None
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
     if not training and not validation:
@@ -65,7 +68,8 @@ def learning_curves(report: Report) -> Iterator[Undrawn | Note]:
         yield Undrawn(("learning",), {}, partial(_chart, curves, report.looks))
     if without := ", ".join(name for name in places if name not in curves):
         text = (
-            f"No learning curve of {without}: {METRICS_NAME} is missing, empty or cannot be read."
+            f"No learning curve of {without}: {METRICS_NAME} is missing, empty, too long or "
+            "cannot be read."
         )
         yield Note({}, text)
     if not places:

@@ -135,6 +135,9 @@ class Validation(Config):
 
 _METRICS = FileKind("The metrics of a run", 1 << 30, RunError)
 _LONGEST_LINE = 1 << 16
+_MOST_DIGITS = 18
+_MOST_SAID = 10
+"""Damaged lines of a file that each have a message."""
 _MOST_VALUES = 1 << 10
 """Most values of a line."""
 _TIMES = {"seconds_per_step", "samples_per_second", "wait_share"}
@@ -166,24 +169,28 @@ class _MetricsLine(BaseModel):
         return self
 
 
-def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """Read the lines of a metrics.jsonl; one that is damaged costs that line, and a message.
+def read_metrics(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the lines of a metrics.jsonl; one that is damaged costs that line, and a message.
+
+    Only one line is in memory at a time, whoever wrote the file.
 
     Args:
         path: The file. Text behind the last line end is still being written, or was when the run
             was killed, and is left out.
 
-    Returns:
+    Yields:
         The lines, each with its `step`; none if there is no file.
     """
-    found = []
+    num_damaged = 0
     for number, line in enumerate(metrics_lines(path), 1):
-        record = parsed_metrics(line)
-        if record is None:
+        if (record := parsed_metrics(line)) is not None:
+            yield record
+            continue
+        num_damaged += 1
+        if num_damaged <= _MOST_SAID:
             say(f"Line {number} of {path} is damaged and is left out: {line[:40]!r}.")
-        else:
-            found.append(record)
-    return found
+    if num_damaged > _MOST_SAID:
+        say(f"So are {num_damaged - _MOST_SAID} more of its lines.")
 
 
 def metrics_lines(path: Path) -> Iterator[bytes]:
@@ -207,9 +214,16 @@ def parsed_metrics(line: bytes) -> dict[str, Any] | None:
     if most_values_in(line) > _MOST_VALUES:
         return None
     try:
-        record = json.loads(line)
+        record = json.loads(line, parse_int=_whole_number)
         _MetricsLine.model_validate(record)
     except (ValueError, RecursionError):
         return None
     assert isinstance(record, dict), "the model takes nothing else"
     return record
+
+
+def _whole_number(text: str) -> int:
+    """A whole number of a line, which a float has room for."""
+    if len(text) > _MOST_DIGITS:
+        raise ValueError(text)
+    return int(text)

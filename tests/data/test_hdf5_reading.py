@@ -206,21 +206,16 @@ def count_children(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return counts
 
 
-@pytest.mark.parametrize("size", ["small", "large"])
-def test_what_has_its_sha256_needs_no_child(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: str
+def test_of_many_shards_many_are_read_by_one_child(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Small files are hashed, which is quicker; of large ones many are read by one child."""
+    """Once each, although they have the sha256 of their manifest."""
     data = write_dataset(tmp_path, {"train": (LAYOUT, random_blocks(LAYOUT))}, "hdf5").directory
     counts = count_children(monkeypatch)
-    if size == "large":
-        monkeypatch.setattr(dataset_files, "_QUICKLY_HASHED", 0)
-    verified = Dataset.open(data).split("train")
-    verify_split(verified)
-    assert len(list(verified.blocks())) == 20
-    assert counts == []
-    assert len(list(Dataset.open(data).split("train").blocks())) == 20
-    assert counts == ([16, 4] if size == "large" else [])
+    split = Dataset.open(data).split("train")
+    verify_split(split)
+    assert len(list(split.blocks())) == 20
+    assert counts == [16, 4]
 
 
 def append(path: Path) -> None:

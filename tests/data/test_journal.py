@@ -94,3 +94,12 @@ def test_a_journal_that_does_not_say_what_is_made_is_refused(
     with pytest.raises(DatasetError, match=f"must have its checksum; got {got}"):
         convert(tiny, copy)
     assert path.read_bytes() == changed
+
+
+def test_a_journal_beyond_all_shards_is_refused(tmp_path: Path, tiny: Dataset, begun: Path) -> None:
+    """Before it is read."""
+    copy = Path(shutil.copytree(begun, tmp_path / "data"))
+    with (copy / JOURNAL_NAME).open("r+b") as file:
+        file.truncate(1 << 30)
+    with pytest.raises(DatasetError, match=r"at most 268435456 bytes .* got 1073741824 bytes"):
+        opened(copy, tiny)

@@ -61,7 +61,7 @@ READERS: dict[str, tuple[str, Callable[[Path], None], Callable[[Path], object]]]
     "recipe": ("a.toml", write_text, lambda p: load_recipe(DatasetRecipe, "dataset", str(p))),
     "sweep": ("a.toml", write_text, read_sweep),
     "model": ("a.hm", write_text, load),
-    "metrics": ("metrics.jsonl", write_text, read_metrics),
+    "metrics": ("metrics.jsonl", write_text, lambda p: [*read_metrics(p)]),
     "results": ("results.json", write_text, lambda p: read_contestants((p,))),
     "results to be replaced": ("results.json", write_text, is_results),
     "export": ("export", write_export, ExportedModel),

@@ -3,12 +3,15 @@
 import json
 import math
 import resource
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
-from hypermagnetics.run_files import read_metrics
+from hypermagnetics.errors import RunError
+from hypermagnetics.run_files import RunFiles, read_metrics
 from hypermagnetics.train.metrics_log import MetricsLog, wait_share
+from hypermagnetics.train.plotting.history import read_history
 
 UNREADABLE = {
     "a number": b"3",
@@ -31,6 +34,7 @@ UNREADABLE = {
     "a time that is null": b'{"step": 2, "seconds_per_step": null, "steps": 4}',
     "no number": b'{"step": 2, "loss": NaN}',
     "beyond all numbers": b'{"step": 2, "loss": 1e999}',
+    "a step beyond all numbers": b'{"step": 1' + b"0" * 400 + b"}",
     "a wait of any steps": b'{"step": 2, "steps": 1, "seconds_per_step": 1, "wait_share": 0}',
 }
 
@@ -105,3 +109,45 @@ def test_a_run_that_only_compiled_has_a_share_too(tmp_path: Path, lines: int) ->
     share = wait_share(path)
     assert math.isfinite(share)
     assert 0 <= share <= 1
+
+
+def test_a_log_is_read_line_by_line(tmp_path: Path) -> None:
+    """In the memory of a line, and drawn in that of its numbers, whoever wrote it."""
+    path = RunFiles(tmp_path).metrics
+    RunFiles(tmp_path).recipe.write_text("{}")
+    lines, values = 2000, 20
+    record = {"step": 1} | {f"losses/{number}": 0.5 for number in range(values)}
+    path.write_text((json.dumps(record) + "\n") * lines)
+    tracemalloc.start()
+    try:
+        assert sum(1 for _ in read_metrics(path)) == lines
+        assert tracemalloc.get_traced_memory()[1] < 300_000
+        tracemalloc.reset_peak()
+        assert len(read_history(tmp_path).curves) == values + 2
+        assert tracemalloc.get_traced_memory()[1] < 2.5 * 16 * lines * values
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_log_of_very_many_names_is_not_drawn(tmp_path: Path) -> None:
+    """A run logs some dozens."""
+    RunFiles(tmp_path).recipe.write_text("{}")
+    records = (
+        {"step": 1} | {f"losses/{number}": 0.5 for number in range(first, first + 501)}
+        for first in (0, 501)
+    )
+    RunFiles(tmp_path).metrics.write_text("".join(json.dumps(each) + "\n" for each in records))
+    with pytest.raises(RunError, match="at most 4194304 numbers of 1000 names; got more"):
+        read_history(tmp_path)
+
+
+def test_of_many_damaged_lines_some_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And the number of the others."""
+    path = tmp_path / "metrics.jsonl"
+    path.write_text("?\n" * 30 + '{"step": 1}\n')
+    assert [record["step"] for record in read_metrics(path)] == [1]
+    said = capsys.readouterr().err
+    assert said.count("is damaged and is left out") == 10
+    assert "So are 20 more of its lines." in said

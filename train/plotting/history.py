@@ -1,12 +1,14 @@
 """Curves of a run, from its metrics.jsonl."""
 
 import math
+from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hypermagnetics.errors import RunError
 from hypermagnetics.files import name_in_text
@@ -19,14 +21,19 @@ _LINES = 10
 before a validation are fetched right behind those of the steps before, as if they took no time."""
 
 
+_MOST_POINTS = 1 << 22
+"""Most points of the curves of a run, as of a million lines of four numbers each."""
+_MOST_CURVES = 1000
+
+
 @dataclass(frozen=True)
 class Curve:
     """Numbers after some steps, in order; NaN where there was none."""
 
-    steps: list[int] = field(default_factory=list)
-    values: list[float] = field(default_factory=list)
+    steps: "array[float]" = field(default_factory=lambda: array("d"))
+    values: "array[float]" = field(default_factory=lambda: array("d"))
 
-    def add(self, step: int, value: float) -> None:
+    def add(self, step: float, value: float) -> None:
         """Append a number."""
         self.steps.append(step)
         self.values.append(value)
@@ -69,29 +76,59 @@ def read_history(run: Path) -> History:
             f"{files.recipe.name}. Check the path, or train with hm-train."
         )
     curves: dict[str, Curve] = {}
-    records = read_metrics(files.metrics)
-    for record in records:
+    speeds = {compiles: _Speeds() for compiles in (False, True)}
+    num_points = 0
+    for record in read_metrics(files.metrics):
         for name, value in _numbers(record):
-            curves.setdefault(name, Curve()).add(record["step"], value)
+            curves.setdefault(name, Curve()).add(float(record["step"]), value)
+            num_points += 1
+        speeds[record.get("compiles", False)].add(record)
+        if num_points > _MOST_POINTS or len(curves) > _MOST_CURVES:
+            raise RunError(
+                f"A run that is plotted must have logged at most {_MOST_POINTS} numbers of "
+                f"{_MOST_CURVES} names; got more ({files.metrics}). Log less often "
+                "(tracking.log_every), or plot the file by other means."
+            )
     if not curves:
         raise RunError(
             f"A run that is plotted must have logged some steps; got none ({files.metrics}). "
             "Plot it again after tracking.log_every steps."
         )
-    return History(name_in_text(run.resolve().name), curves | _speeds(records))
+    means = (speeds[False] if speeds[False].steps else speeds[True]).means()
+    return History(name_in_text(run.resolve().name), curves | means)
 
 
-def _speeds(records: list[dict[str, Any]]) -> dict[str, Curve]:
-    """Running means of speeds, weighted by time."""
-    timed = [record for record in records if {"steps", "seconds_per_step", *_SPEEDS} <= {*record}]
-    timed = [record for record in timed if not record.get("compiles")] or timed
-    found = {name: Curve() for name in _SPEEDS}
-    for number, record in enumerate(timed):
-        some = timed[max(number - _LINES + 1, 0) : number + 1]
-        seconds = [part["steps"] * part["seconds_per_step"] for part in some]
-        for name, curve in found.items():
-            curve.add(record["step"], float(np.average([p[name] for p in some], weights=seconds)))
-    return found
+@dataclass(frozen=True)
+class _Speeds:
+    """Speeds after some steps, and the times they are means over."""
+
+    steps: "array[float]" = field(default_factory=lambda: array("d"))
+    seconds: "array[float]" = field(default_factory=lambda: array("d"))
+    values: "array[float]" = field(default_factory=lambda: array("d"))
+    """One of each name for each of the steps."""
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        """Append those of a line that has them."""
+        if {"steps", "seconds_per_step", *_SPEEDS} <= {*record}:
+            self.steps.append(float(record["step"]))
+            self.seconds.append(record["steps"] * record["seconds_per_step"])
+            self.values.extend(record[name] for name in _SPEEDS)
+
+    def means(self) -> dict[str, Curve]:
+        """Running means, weighted by time."""
+        values = np.array(self.values).reshape(-1, len(_SPEEDS))
+        return {
+            name: Curve(self.steps, array("d", self._running_mean(column)))
+            for name, column in zip(_SPEEDS, values.T, strict=True)
+        }
+
+    def _running_mean(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        if not len(values):
+            return values
+        seconds, window = np.array(self.seconds), np.ones(_LINES)
+        with np.errstate(invalid="ignore"):
+            means = np.convolve(values * seconds, window) / np.convolve(seconds, window)
+        return np.asarray(means[: len(values)])
 
 
 def _numbers(record: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, float]]:

@@ -138,11 +138,11 @@ def best_validation(metrics: Path, seconds: float) -> Result:
     Raises:
         RunError: If the file has no validation.
     """
-    lines = [line for line in read_metrics(metrics) if line.get("validation")]
-    finite = [line for line in lines if line["validation"]["loss"] is not None]
-    if not finite:
+    validations = (line for line in read_metrics(metrics) if "validation" in line)
+    finite = (line for line in validations if line["validation"]["loss"] is not None)
+    best = min(finite, key=lambda line: (line["validation"]["loss"], line["step"]), default=None)
+    if best is None:
         raise RunError(f"A finished run must log its validations; got none ({metrics}). {_AGAIN}")
-    best = min(finite, key=lambda line: (line["validation"]["loss"], line["step"]))
     return Result(
         state="finished",
         step=best["step"],
