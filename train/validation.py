@@ -20,7 +20,7 @@ class Validator:
         self._split, self._objective, self._devices = split, objective, devices
 
         def evaluate(model: Model, batch: DeviceBatch) -> tuple[jax.Array, jax.Array, jax.Array]:
-            potential, field = model.block(batch.sources[0], batch.grid[0])
+            potential, field = model.inner_block(batch.sources[0], batch.grid[0])
             return objective(model, batch).total, potential, field
 
         self._evaluate = own_program(evaluate)

@@ -11,6 +11,7 @@ from numpy import ndarray
 
 from hypermagnetics.evaluate.subjects.subject import Values, filled_up
 from hypermagnetics.jax_setup import own_program
+from hypermagnetics.models import Model
 from hypermagnetics.shapes import BlockField, BlockPotential, Points, SourceTables
 
 
@@ -37,8 +38,13 @@ class JaxModel:
         num_samples: int,
     ) -> Values:
         """See `PointModel`."""
-        filled = jnp.asarray(filled_up(sources, num_samples))
-        potential, field = _compiled_block()(self._model, filled, jnp.asarray(points))
+        filled = filled_up(sources, num_samples)
+        model = self._model
+        if isinstance(model, Model) and not model.leaves_domain(filled, points):
+            block = _compiled_inner_block()
+        else:
+            block = _compiled_block()
+        potential, field = block(model, jnp.asarray(filled), jnp.asarray(points))
         return Values(np.asarray(potential)[: len(sources)], np.asarray(field)[: len(sources)])
 
 
@@ -50,5 +56,17 @@ def _compiled_block() -> Callable[..., tuple[BlockPotential, BlockField]]:
         model: BlockModel, sources: SourceTables, points: Points
     ) -> tuple[BlockPotential, BlockField]:
         return model.block(sources, points)
+
+    return own_program(block)
+
+
+@cache
+def _compiled_inner_block() -> Callable[..., tuple[BlockPotential, BlockField]]:
+    """The program for blocks that lie in the domain, which does not look at it."""
+
+    def block(
+        model: Model, sources: SourceTables, points: Points
+    ) -> tuple[BlockPotential, BlockField]:
+        return model.inner_block(sources, points)
 
     return own_program(block)

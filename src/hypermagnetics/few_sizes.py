@@ -55,6 +55,18 @@ def placed(values: ArrayLike) -> Array:
     return _put(values, None) if isinstance(values, np.ndarray) else jnp.asarray(values)
 
 
+def known_values(*arrays: Array | np.ndarray) -> tuple[np.ndarray, ...] | None:
+    """Values of arrays, of those that are differentiated too; None inside another transformation.
+
+    Args:
+        arrays: Arrays of JAX, or of numpy.
+    """
+    values = [_value(array) for array in arrays]
+    if any(isinstance(value, jax.core.Tracer) for value in values):
+        return None
+    return tuple(jax.device_get(value) for value in values)
+
+
 def first_rows(values: _Values, count: int) -> _Values:
     """The first rows of each array, without a program for each number of them.
 

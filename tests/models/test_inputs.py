@@ -187,7 +187,7 @@ def test_a_file_keeps_the_source_table(tmp_path: Path) -> None:
         ("bodies", ["disc"]),
         ("constants", [["radius", 0.5]]),
     ]
-    assert list(described)[5:] == ["trained", "scales", "values", "moment"]
+    assert list(described)[5:] == ["trained", "scales", "values", "moment", "outside"]
     assert load(tmp_path / "model.hm").inputs == inputs
 
 

@@ -157,8 +157,8 @@ def test_the_range_is_not_judged_by_magpylibs_own_points() -> None:
     model = Exact(kind, trained=trained)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        source = as_magpylib_source(model, table)
-        source.getH(_OBSERVERS)
+        as_magpylib_source(model, table).getH(_OBSERVERS)
+    source = as_magpylib_source(model.with_outside("warn"), table)
     with pytest.warns(OutOfRangeWarning, match="coordinates of points"):
         source.getH((2, 0, 0))
 

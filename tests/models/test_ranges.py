@@ -1,6 +1,7 @@
-"""What is said when a model is asked beyond what it has seen."""
+"""What is said, or refused, when a model is asked outside of its domain."""
 
 import warnings
+from typing import get_args
 
 import equinox as eqx
 import jax
@@ -8,8 +9,16 @@ import jax.numpy as jnp
 import pytest
 from exact_model import Exact, inputs_of
 
-from hypermagnetics.models import Linear, Model, OutOfRangeWarning, RangeSplit, TrainedRange
+from hypermagnetics.models import (
+    Linear,
+    Model,
+    OutOfRangeError,
+    OutOfRangeWarning,
+    RangeSplit,
+    TrainedRange,
+)
 from hypermagnetics.models.card import usage_card
+from hypermagnetics.models.inputs import Outside
 from hypermagnetics.models.linear import LinearConfig
 from hypermagnetics.models.split import RangeSplitConfig
 from hypermagnetics.sources import SourceColumns
@@ -24,16 +33,16 @@ _POINTS = jnp.array([[2.9, 0.0, -2.0]])
 _POSITION, _SIZE = (_SOURCE.at[0, 3:5].set(5.0), _SOURCE.at[0, 6].set(2.0))
 
 
-def sphere_model() -> Model:
+def sphere_model(outside: Outside = "warn") -> Model:
     """A model that counts every length."""
-    inputs = inputs_of(_COLUMNS).model_copy(update={"trained": _TRAINED})
+    inputs = inputs_of(_COLUMNS).model_copy(update={"trained": _TRAINED, "outside": outside})
     keys = dict(zip(("hyperkey", "mainkey"), jax.random.split(jax.random.key(0)), strict=True))
     return Linear(LinearConfig(width=4, depth=1), inputs=inputs, **keys)
 
 
 def split_model() -> Model:
-    """A model that counts positions alone."""
-    inputs = inputs_of(_COLUMNS).model_copy(update={"trained": _TRAINED})
+    """A model that counts positions, and extents of boxes."""
+    inputs = inputs_of(_COLUMNS).model_copy(update={"trained": _TRAINED, "outside": "warn"})
     return RangeSplit(RangeSplitConfig(rank=4, waves=8), inputs, jax.random.key(0))
 
 
@@ -98,7 +107,7 @@ def test_in_a_block_nothing_is_said() -> None:
     """The way of trainings and evaluations, whose samples come from a dataset."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        sphere_model().block(_POSITION[None], _POINTS + 1)
+        eqx.filter_jit(sphere_model().block)(_POSITION[None], _POINTS + 1)
     assert caught == []
 
 
@@ -107,12 +116,43 @@ def test_unknown_ranges_are_not_judged() -> None:
     assert heard(Exact(_COLUMNS), _POSITION, _POINTS + 1) == []
 
 
-def test_sizes_go_unnoticed_by_a_split() -> None:
-    """Its error depends on them, and the card says so; positions are judged as ever."""
+def test_a_ball_is_a_dipole_for_a_split() -> None:
+    """Whatever its radius, so that positions alone are judged."""
     model = split_model()
     assert model.limited_columns == ("position_x", "position_y", "position_z")
     assert sphere_model().limited_columns == (*model.limited_columns, "radius")
     assert heard(model, _SIZE, _POINTS) == []
     assert len(heard(model, _POSITION, _POINTS + 1)) == 2
-    assert "- not judged, though the error depends on it: radius" in usage_card(model)
-    assert "not judged" not in usage_card(sphere_model())
+
+
+@pytest.mark.parametrize(
+    ("sources", "points", "said"),
+    [
+        (_POSITION, _POINTS, "positions of sources must lie in the domain"),
+        (_SIZE, _POINTS, "sizes of sources"),
+        (_SOURCE, _POINTS + 1, "coordinates of points .*with_outside"),
+    ],
+)
+def test_a_model_can_refuse_it(sources: jax.Array, points: jax.Array, said: str) -> None:
+    """With an error where values are known, and no number where they are not."""
+    model = sphere_model("raise")
+    assert bool(jnp.isfinite(model.potential(_SOURCE, _POINTS)).all())
+    for ask in (model.potential, model.field, model.flux_density):
+        with pytest.raises(OutOfRangeError, match=said):
+            ask(sources, points)
+    both = jnp.concatenate([_POINTS, points])
+    field = eqx.filter_jit(model.field)(sources, both)
+    assert jnp.isnan(field).any(axis=1).tolist() == [sources is not _SOURCE, True]
+    potential, _ = eqx.filter_jit(model.block)(jnp.stack([_SOURCE, sources]), both)
+    assert jnp.isnan(potential).tolist() == [
+        [False, points is not _POINTS],
+        [sources is not _SOURCE, True],
+    ]
+
+
+def test_a_card_says_what_happens_elsewhere() -> None:
+    """In one sentence for each treatment."""
+    said = {outside: usage_card(sphere_model(outside)) for outside in get_args(Outside)}
+    assert "- sizes of sources: radius 0.5 to 1.5 m" in said["exact"]
+    assert "are computed exactly" in said["exact"]
+    assert len({text.rpartition("m\n")[2] for text in said.values()}) == len(said)

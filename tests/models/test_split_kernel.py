@@ -9,6 +9,7 @@ import pytest
 from magnets import KINDS, random_rows
 
 from hypermagnetics.grids import components
+from hypermagnetics.models.split.density import PowerDensity
 from hypermagnetics.models.split.dipoles import outer_radius, smooth_dipoles
 from hypermagnetics.models.split.kernel import smooth_dipole
 from hypermagnetics.models.split.near import Smoothing, reach, smooth_superposition
@@ -46,7 +47,7 @@ def assert_equal_values(values: Values, expected: Values, tolerance: float) -> N
 def test_it_is_the_dipole_beyond_the_cutoff(dim: int, smoothness: int) -> None:
     """By the shell theorem, to rounding."""
     at = points_within(dim, _CUTOFF, 5 * _CUTOFF)
-    values = _SMOOTH(moment_of(dim), at, _CUTOFF, smoothness)
+    values = _SMOOTH(moment_of(dim), at, _CUTOFF, PowerDensity(smoothness))
     assert_equal_values(values, _DIPOLE(moment_of(dim), at), 1e-14)
 
 
@@ -71,7 +72,7 @@ def test_it_is_a_sum_of_balls(dim: int, smoothness: int) -> None:
     start = Values(jnp.zeros(200), tuple(jnp.zeros(200) for _ in range(dim)))
     stack = (jnp.asarray(_CUTOFF * radii), jnp.asarray(weights))
     total, _ = jax.jit(lambda: jax.lax.scan(add, start, stack))()
-    values = _SMOOTH(moment_of(dim), at, _CUTOFF, smoothness)
+    values = _SMOOTH(moment_of(dim), at, _CUTOFF, PowerDensity(smoothness))
     assert_equal_values(values, total, 1e-3)
 
 
@@ -81,10 +82,12 @@ def test_the_field_is_minus_the_gradient(dim: int) -> None:
     at = jnp.stack(points_within(dim, 0.0, 2 * _CUTOFF), axis=-1).at[0].set(0)
 
     def potential(point: jax.Array) -> jax.Array:
-        return smooth_dipole(moment_of(dim), list(point), _CUTOFF, _SMOOTHNESS).potential
+        return smooth_dipole(
+            moment_of(dim), list(point), _CUTOFF, PowerDensity(_SMOOTHNESS)
+        ).potential
 
     gradient = jax.jit(jax.vmap(jax.grad(potential)))(at)
-    field = _SMOOTH(moment_of(dim), components(at), _CUTOFF, _SMOOTHNESS).field
+    field = _SMOOTH(moment_of(dim), components(at), _CUTOFF, PowerDensity(_SMOOTHNESS)).field
     np.testing.assert_allclose(jnp.stack(field, axis=-1), -gradient, rtol=1e-12, atol=1e-14)
 
 
@@ -94,7 +97,7 @@ def test_derivatives_are_continuous_at_the_cutoff(dim: int) -> None:
 
     def along(x: jax.Array) -> jax.Array:
         rest = [jnp.zeros_like(x)] * (dim - 1)
-        return smooth_dipole(moment_of(dim), [x, *rest], 1.0, _SMOOTHNESS).potential
+        return smooth_dipole(moment_of(dim), [x, *rest], 1.0, PowerDensity(_SMOOTHNESS)).potential
 
     derivative = along
     for order in range(_SMOOTHNESS + 2):
@@ -124,7 +127,7 @@ def test_beyond_reach_smooth_is_exact(kind: SourceColumns) -> None:
     """Dipoles and balls to rounding; boxes as well as their nodes integrate."""
     random = np.random.default_rng(3)
     row = jnp.asarray(random_rows(kind, random, 1))
-    smoothing = Smoothing(2.0 * max(float(outer_radius(kind, row)[0]), 0.5), 4, 3)
+    smoothing = Smoothing(2.0 * max(float(outer_radius(kind, row)[0]), 0.5), PowerDensity(4), 3)
     far = float(reach(kind, smoothing, row)[0])
     direction = random.normal(size=(100, kind.dim))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
@@ -146,7 +149,7 @@ def test_more_nodes_are_closer_to_a_box() -> None:
     cutoff = 2 * float(outer_radius(kind, row)[0])
 
     def smooth(nodes: int) -> jax.Array:
-        of = jax.jit(partial(smooth_superposition, kind, Smoothing(cutoff, 4, nodes)))
+        of = jax.jit(partial(smooth_superposition, kind, Smoothing(cutoff, PowerDensity(4), nodes)))
         return of(row, points)[0]
 
     best = smooth(5)

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from magnets import BUT_SLOW_CUBOIDS, KINDS, random_rows
 
+from hypermagnetics.models.split.density import PowerDensity
 from hypermagnetics.models.split.near import (
     Smoothing,
     count_candidates,
@@ -22,7 +23,7 @@ from hypermagnetics.models.split.neighbours import Candidates, candidates, cell_
 from hypermagnetics.models.steps import over_points, summed_over_sources
 from hypermagnetics.sources import SourceColumns, superposition
 
-_SMOOTHING = Smoothing(0.6, 4, 2)
+_SMOOTHING = Smoothing(0.6, PowerDensity(4), 2)
 _NEAR = jax.jit(near_superposition, static_argnums=(0, 1))
 _BY_CELLS = eqx.filter_jit(near_by_cells)
 

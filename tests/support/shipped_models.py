@@ -13,6 +13,8 @@ from exact_model import inputs_of
 from hypermagnetics.models import (
     FourierSeries,
     FourierSeriesConfig,
+    GridSplit,
+    GridSplitConfig,
     HyperLayer,
     HyperMLP,
     Linear,
@@ -36,6 +38,10 @@ MODELS: dict[str, Callable[[], Model]] = {
     "fourier_series": lambda: FourierSeries(
         FourierSeriesConfig(order=2), inputs=_INPUTS, hyperkey=jr.key(0)
     ),
+    # Of its domain some of the points are outside.
+    "grid_split": lambda: GridSplit(
+        GridSplitConfig(domain=1.0, accuracy=0.1), _INPUTS
+    ).fitted_to_domain(),
     "range_split": lambda: RangeSplit(RangeSplitConfig(rank=4, waves=8), _INPUTS, jr.key(2)),
 }
 

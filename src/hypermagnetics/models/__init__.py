@@ -18,8 +18,11 @@ from hypermagnetics.models.linear import Linear as Linear
 from hypermagnetics.models.linear import LinearConfig as LinearConfig
 from hypermagnetics.models.model import Model as Model
 from hypermagnetics.models.near_part import NearPart as NearPart
+from hypermagnetics.models.ranges import OutOfRangeError as OutOfRangeError
 from hypermagnetics.models.ranges import OutOfRangeWarning as OutOfRangeWarning
 from hypermagnetics.models.registry import build_model as build_model
+from hypermagnetics.models.split import GridSplit as GridSplit
+from hypermagnetics.models.split import GridSplitConfig as GridSplitConfig
 from hypermagnetics.models.split import RangeSplit as RangeSplit
 from hypermagnetics.models.split import RangeSplitConfig as RangeSplitConfig
 from hypermagnetics.models.store import load as load

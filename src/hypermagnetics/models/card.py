@@ -1,11 +1,13 @@
 """Model card: arguments of a model and its range of validity."""
 
+from collections.abc import Mapping
+
 import equinox as eqx
 import jax
 
+from hypermagnetics.models.inputs import Outside
 from hypermagnetics.models.model import Model
 from hypermagnetics.models.ranges import known_ranges
-from hypermagnetics.table import LENGTHS
 
 
 def num_parameters(model: Model) -> int:
@@ -66,16 +68,23 @@ def _bodies(model: Model) -> str:
 
 
 def _trusted(model: Model) -> list[str]:
-    ranges = known_ranges(model.inputs, model.limited_columns)
-    if not ranges:
+    if model.domain is None:
         return ["The file does not say where it was trained."]
-    counted = {name for known in ranges for name in known.names}
-    free = [name for name in model.inputs.columns.names if name in LENGTHS and name not in counted]
     return [
-        *(f"- {known.kind}: {known}" for known in ranges),
-        *([f"- not judged, though the error depends on it: {', '.join(free)}"] if free else []),
+        *(f"- {known.kind}: {known}" for known in known_ranges(model.domain)),
         "",
-        "Elsewhere its error is unknown. `model.potential` and `model.field` warn there if they "
-        "are called with values; under `jax.jit`, `jax.vmap` and other transformations, in "
-        "`model.block` and in an export nothing warns.",
+        _OUTSIDE[model.inputs.outside],
     ]
+
+
+_OUTSIDE: Mapping[Outside, str] = {
+    "exact": "Pairs of source and point of which one is elsewhere are computed exactly, by the "
+    "closed form of the body, under `jax.jit` and other transformations and in an export as well. "
+    "`model.with_outside(...)` makes the same model with another choice.",
+    "warn": "Elsewhere its error is unknown. `model.potential` and `model.field` warn there if "
+    "they are called with values; under `jax.jit`, `jax.vmap` and other transformations, and in an "
+    "export, nothing warns.",
+    "raise": "Elsewhere it raises an error if it is called with values, and gives NaN under "
+    "`jax.jit`, `jax.vmap` and other transformations, and in an export.",
+    "ignore": "Elsewhere its error is unknown, and nothing warns.",
+}

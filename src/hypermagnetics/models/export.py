@@ -23,8 +23,9 @@ def to_jax_export(model: Model, quantity: Quantity) -> bytes:
 
     `jax.export.deserialize(data).call(sources, points)` gives what `model.potential` or
     `model.field` does, to rounding, from float32 arrays of shape (sources, columns) and
-    (points, dim), at least one row each. Nothing is checked, and nothing warns out of the trained
-    range. Under the `jax.jit` of its caller it is compiled into one program with what is around.
+    (points, dim), at least one row each. Nothing is checked; outside of the domain it gives what
+    the model gives under `jax.jit`. Under the `jax.jit` of its caller it is compiled into one
+    program with what is around.
 
     A part that is summed for neighbours only is summed over all pairs of source and point instead,
     because lists of neighbours take their sizes from the values. Time then grows with sources times
@@ -43,10 +44,11 @@ def to_jax_export(model: Model, quantity: Quantity) -> bytes:
     References:
         https://docs.jax.dev/en/latest/export/export.html#compatibility-guarantees
     """
+    of_quantity, guard = _FUNCTIONS[quantity], model.traced_guard
 
     def on(platform: Platform, sources: SourceTable, points: Points) -> Potential | Field:
         with sums_for(platform):
-            values: Potential | Field = _FUNCTIONS[quantity](model, sources, points, None)
+            values: Potential | Field = of_quantity(model, sources, points, None, guard)
         return values
 
     def function(sources: SourceTable, points: Points) -> Potential | Field:

@@ -15,6 +15,10 @@ ValuesAs = Literal["linear", "asinh"]
 MomentUnit = Literal["dataset", "sample"]
 """Unit of the moments: one for all configurations, or one for each."""
 
+Outside = Literal["exact", "warn", "raise", "ignore"]
+"""Treatment of pairs of source and point outside of a model's domain: their exact values are taken;
+or the model's own, with a warning; or none, but an error; or the model's own."""
+
 _Column = Float[Array, "sources 1"]
 
 
@@ -50,6 +54,8 @@ class ModelInputs(Config):
     """Meaning of the network's values."""
     moment: MomentUnit = "dataset"
     """Unit of the moments."""
+    outside: Outside = "exact"
+    """Treatment of sources and points outside of the domain."""
 
     @property
     def dim(self) -> int:

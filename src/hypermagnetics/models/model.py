@@ -1,26 +1,30 @@
 """Interface of every model: from sources to the weights of a function of position."""
 
 import abc
+import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, PyTree
 
 from hypermagnetics.arrays import Numbers, real_array
 from hypermagnetics.config import Config
 from hypermagnetics.errors import ExtensionError, SourceError
-from hypermagnetics.few_sizes import filled, first_rows
+from hypermagnetics.few_sizes import filled, first_rows, known_values
 from hypermagnetics.jax_setup import with_constants
 from hypermagnetics.methods import WithMethods
-from hypermagnetics.models.inputs import ModelInputs
+from hypermagnetics.models.domain import Domain, largest_extent
+from hypermagnetics.models.inputs import ModelInputs, Outside
 from hypermagnetics.models.near_part import NearPart
 from hypermagnetics.models.normalisation import in_own_unit, physical
-from hypermagnetics.models.ranges import checked_arguments, checked_block
+from hypermagnetics.models.outside import Guard, guarded, guarded_block
+from hypermagnetics.models.ranges import checked_arguments, checked_block, report_left
 from hypermagnetics.models.steps import over_points, summed_over_sources
 from hypermagnetics.shapes import (
     AnyKey,
@@ -32,7 +36,7 @@ from hypermagnetics.shapes import (
     SourceTables,
 )
 from hypermagnetics.shapes import Field as FieldValues
-from hypermagnetics.sources import magnetisation
+from hypermagnetics.sources import Values, magnetisation
 from hypermagnetics.sources.arguments import jax_arrays
 from hypermagnetics.sources.checks import refuse_bad_rows
 from hypermagnetics.table import LENGTHS, source_rows
@@ -40,11 +44,22 @@ from hypermagnetics.table import LENGTHS, source_rows
 MU_0 = 4e-7 * math.pi
 """Permeability of free space [T m/A], to nine digits (CODATA 2018: 1.25663706212e-6)."""
 
-_FINAL = ("potential", "__call__", "field", "flux_density", "block", "learned_block", "errors")
+_FINAL = (
+    *("potential", "__call__", "field", "flux_density", "with_outside"),
+    *("block", "inner_block", "learned_block", "errors"),
+)
 """Methods that no architecture overrides."""
 
 _GONE = ("targets", "count_near", "learned_rank", "linear_in_weights")
 """Members that are parts of `near`, or follow from `near` and `rank`."""
+
+_TRACED: Mapping[Outside, Guard] = {
+    "exact": "exact",
+    "warn": "none",
+    "raise": "nan",
+    "ignore": "none",
+}
+"""Inside a transformation of JAX, where values are not known."""
 
 _Model = TypeVar("_Model", bound="Model")
 
@@ -96,11 +111,41 @@ class Model(WithMethods):
     def limited_columns(self) -> tuple[str, ...]:
         """Length columns, whose range in training limits the validity of the model.
 
-        With a near part positions alone, since sizes enter through it. So it goes unnoticed if a
-        large body reaches out of the region that was seen.
+        With a near part positions alone, since sizes enter through it.
         """
         names = tuple(name for name in self.inputs.columns.names if name in LENGTHS)
         return names if self.near is None else tuple(n for n in names if n.startswith("position_"))
+
+    @property
+    def domain(self) -> Domain | None:
+        """Sources and points for which its error is known: the ranges of its training.
+
+        With a near part sizes are judged by the extent of a body alone. None if the ranges are not
+        known.
+        """
+        trained, columns = self.inputs.trained, self.inputs.columns
+        if trained is None:
+            return None
+        sizes = [name for name in self.limited_columns if not name.startswith("position_")]
+        return Domain(
+            trained.points,
+            trained.sources[columns.dim : 2 * columns.dim],
+            tuple((name, trained.sources[columns.index(name)]) for name in sizes),
+            0.0 if self.near is None else largest_extent(columns, trained.sources),
+        )
+
+    def with_outside(self: _Model, outside: Outside) -> _Model:
+        """The same model with another treatment of sources and points outside of its domain.
+
+        Args:
+            outside: The treatment.
+        """
+        changed: _Model = object.__new__(type(self))
+        for field in dataclasses.fields(self):
+            object.__setattr__(changed, field.name, getattr(self, field.name))
+        inputs = self.inputs.model_copy(update={"outside": outside})
+        object.__setattr__(changed, "inputs", inputs)
+        return changed
 
     @abc.abstractmethod
     def weights(self, sources: SourceTable) -> PyTree[Array]:
@@ -173,6 +218,15 @@ class Model(WithMethods):
         Raises:
             SourceError: As `potential`.
         """
+        rows, at = checked_block(self.inputs, sources, points)
+        guard = self._guard(rows, at)
+        if guard == "none":
+            return self.inner_block(rows, at)
+        return _guarded_block(self, rows, at, guard)
+
+    @with_constants
+    def inner_block(self, sources: Numbers, points: Numbers) -> tuple[BlockPotential, BlockField]:
+        """`block` of sources and points that lie in the domain: nothing is looked at."""
         potential, field = self.learned_block(sources, points)
         if self.near is None:
             return potential, field
@@ -310,50 +364,120 @@ class Model(WithMethods):
         box = None if trained is None else np.array(trained.points).T
         return picture_of(self, columns, table, box)
 
+    def leaves_domain(self, sources: Numbers, points: Numbers) -> bool:
+        """Whether any source or point is outside of the domain; False if there is none.
+
+        Args:
+            sources: Source tables, or one.
+            points: Points of evaluation [m].
+        """
+        if self.domain is None:
+            return False
+        rows, at = real_array(sources, "Sources"), real_array(points, "Points")
+        return self.domain.leaves(self.inputs.columns, rows, at)
+
+    @property
+    def traced_guard(self) -> Guard:
+        """Guard of a program that is compiled before the values are known."""
+        return "none" if self.domain is None else _TRACED[self.inputs.outside]
+
+    def _guard(self, sources: SourceTables | SourceTable, points: Points) -> Guard:
+        """Guard of a program for some arguments; known values that are inside need none.
+
+        Raises:
+            OutOfRangeError: If known values are outside, and are to be refused.
+        """
+        domain, outside = self.domain, self.inputs.outside
+        if domain is None or outside == "ignore":
+            return "none"
+        known = known_values(sources, points)
+        if known is None:
+            return self.traced_guard
+        if outside == "exact":
+            return "exact" if domain.leaves(self.inputs.columns, *known) else "none"
+        report_left(domain, outside, self.inputs.columns, *known)
+        return "none"
+
     def _of_few_sizes(
         self, values_at: Callable[..., Array], sources: Numbers, points: Numbers
     ) -> Array:
         """Values at points, by programs for few numbers of sources and of points."""
-        table, at = checked_arguments(self.inputs, self.limited_columns, sources, points)
+        table, at = checked_arguments(self.inputs, sources, points)
+        guard = self._guard(table, at)
         filled_table, filled_points = filled(table, at, self)
         near = self.near
         capacity = None if near is None else near.count(filled_table, filled_points)
-        values = values_at(self, filled_table, filled_points, capacity)
+        values = values_at(self, filled_table, filled_points, capacity, guard)
         return first_rows(values, len(at))
 
 
 @eqx.filter_jit
 def potential_at(
-    model: Model, sources: SourceTable, points: Points, capacity: int | None
+    model: Model, sources: SourceTable, points: Points, capacity: int | None, guard: Guard
 ) -> Potential:
-    """Potential [A] of checked arguments; see `Model.potential` and `NearPart`."""
-    learned = _learned(model, sources)
-    smooth: Potential = over_points(lambda some: learned(some)[0], points)
-    if model.near is None:
-        return smooth
-    return smooth + model.near.values(sources, points, capacity)[0]
+    """Potential [A] of checked arguments; see `Model.potential`, `NearPart` and `Guard`."""
+
+    def within(sources: SourceTable, points: Points) -> Potential:
+        learned = _learned(model, sources)
+        smooth: Potential = over_points(lambda some: learned(some)[0], points)
+        if model.near is None:
+            return smooth
+        return smooth + model.near.values(sources, points, capacity)[0]
+
+    return _guarded(model, guard, within, lambda far: far.potential, sources, points)
 
 
 @eqx.filter_jit
 def field_at(
-    model: Model, sources: SourceTable, points: Points, capacity: int | None
+    model: Model, sources: SourceTable, points: Points, capacity: int | None, guard: Guard
 ) -> FieldValues:
-    """Field [A/m] of checked arguments; see `Model.field` and `NearPart`."""
-    learned = _learned(model, sources)
-    smooth: FieldValues = over_points(lambda some: learned(some)[1], points)
-    if model.near is None:
-        return smooth
-    return smooth + model.near.values(sources, points, capacity)[1]
+    """Field [A/m] of checked arguments; see `Model.field`, `NearPart` and `Guard`."""
+
+    def within(sources: SourceTable, points: Points) -> FieldValues:
+        learned = _learned(model, sources)
+        smooth: FieldValues = over_points(lambda some: learned(some)[1], points)
+        if model.near is None:
+            return smooth
+        return smooth + model.near.values(sources, points, capacity)[1]
+
+    def field_of(far: Values) -> FieldValues:
+        return jnp.stack(far.field, axis=-1)
+
+    return _guarded(model, guard, within, field_of, sources, points)
 
 
 @eqx.filter_jit
 def flux_density_at(
-    model: Model, sources: SourceTable, points: Points, capacity: int | None
+    model: Model, sources: SourceTable, points: Points, capacity: int | None, guard: Guard
 ) -> FieldValues:
-    """Flux density [T] of checked arguments; see `Model.flux_density` and `NearPart`."""
-    field = field_at(model, sources, points, capacity)
+    """Flux density [T] of checked arguments; see `Model.flux_density`, `NearPart` and `Guard`."""
+    field = field_at(model, sources, points, capacity, guard)
     total: FieldValues = MU_0 * (field + magnetisation(model.inputs.columns, sources, points))
     return total
+
+
+def _guarded(
+    model: Model,
+    guard: Guard,
+    within: Callable[[SourceTable, Points], Any],
+    part: Callable[[Values], Any],
+    sources: SourceTable,
+    points: Points,
+) -> Any:
+    domain = model.domain
+    if guard == "none" or domain is None:
+        return within(sources, points)
+    return guarded(domain, model.inputs.columns, guard, within, part, sources, points)
+
+
+@eqx.filter_jit
+def _guarded_block(
+    model: Model, sources: SourceTables, points: Points, guard: Guard
+) -> tuple[BlockPotential, BlockField]:
+    domain = model.domain
+    assert domain is not None, "there is nothing to guard"
+    columns = model.inputs.columns
+    return guarded_block(domain, columns, guard, model.inner_block, sources, points)
 
 
 def _learned(

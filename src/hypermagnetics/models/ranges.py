@@ -1,39 +1,37 @@
-"""The arguments of a model: their shapes, and a warning outside the range of its training."""
+"""The arguments of a model: their shapes, and the words for those outside of its domain."""
 
 import warnings
-from collections.abc import Sequence
 from typing import NamedTuple
 
-import jax
 import numpy as np
 from jaxtyping import Array
 
 from hypermagnetics.arrays import Numbers
-from hypermagnetics.errors import HypermagneticsWarning
+from hypermagnetics.errors import HypermagneticsError, HypermagneticsWarning
 from hypermagnetics.few_sizes import placed
-from hypermagnetics.models.inputs import ModelInputs
+from hypermagnetics.models.domain import Domain
+from hypermagnetics.models.inputs import ModelInputs, Outside
 from hypermagnetics.shapes import Points, SourceTable, SourceTables
 from hypermagnetics.sources.arguments import jax_arrays
 from hypermagnetics.sources.checks import marked, refuse_bad_points, refuse_bad_tables
-from hypermagnetics.table import source_rows
-
-_TOLERANCE = 1e-3
-"""Tolerated excess over a range, as a share of its width: samples never fill a range."""
+from hypermagnetics.table import SourceColumns
 
 
 class OutOfRangeWarning(HypermagneticsWarning):
-    """A model is evaluated outside the range of its training, where its error is unknown."""
+    """A model is evaluated outside of its domain, where its error is unknown."""
+
+
+class OutOfRangeError(HypermagneticsError):
+    """A model that refuses it is evaluated outside of its domain."""
 
 
 class KnownRange(NamedTuple):
-    """Range in training of one kind of value [m]."""
+    """Range of one kind of value in a domain [m]."""
 
     kind: str
     """Name, as in "positions of sources"."""
     names: tuple[str, ...]
     """Names of its columns, or axes."""
-    indices: tuple[int, ...]
-    """Indices of these columns, or axes."""
     bounds: tuple[tuple[float, float], ...]
     """Least and largest value of each."""
 
@@ -42,38 +40,32 @@ class KnownRange(NamedTuple):
         return ", ".join(f"{name} {low:.4g} to {high:.4g} m" for name, (low, high) in each)
 
 
-def known_ranges(inputs: ModelInputs, columns: tuple[str, ...]) -> list[KnownRange]:
-    """The ranges of training, one for each kind of value: positions, sizes, points.
+def known_ranges(domain: Domain) -> list[KnownRange]:
+    """The ranges of a domain, one for each kind of value: positions, sizes, points.
 
     Args:
-        inputs: Inputs of the model, with its ranges.
-        columns: The columns that count.
-
-    Returns:
-        None of a kind that does not count; none at all if the ranges are not known.
+        domain: The domain.
     """
-    trained = inputs.trained
-    if trained is None:
-        return []
-    positions = [name for name in columns if name.startswith("position_")]
-    sizes = [name for name in columns if name not in positions]
-    kinds = [
-        _known(kind, names, [inputs.columns.index(name) for name in names], trained.sources)
-        for kind, names in (("positions of sources", positions), ("sizes of sources", sizes))
-        if names
+    axes = "xyz"[: len(domain.points)]
+    found = [
+        KnownRange("positions of sources", tuple(f"position_{a}" for a in axes), domain.positions)
     ]
-    axes = range(inputs.dim)
-    return [*kinds, _known("coordinates of points", "xyz"[: inputs.dim], axes, trained.points)]
+    if domain.sizes:
+        names, bounds = zip(*domain.sizes, strict=True)
+        found.append(KnownRange("sizes of sources", names, bounds))
+    if domain.largest_extent:
+        limits = ((0.0, domain.largest_extent),)
+        found.append(KnownRange("outer radii of sources", ("outer radius",), limits))
+    return [*found, KnownRange("coordinates of points", tuple(axes), domain.points)]
 
 
 def checked_arguments(
-    inputs: ModelInputs, columns: tuple[str, ...], sources: Numbers, points: Numbers
+    inputs: ModelInputs, sources: Numbers, points: Numbers
 ) -> tuple[SourceTable, Points]:
-    """Check the arguments, as arrays of JAX; warn of values known to be out of range.
+    """Check the arguments, as arrays of JAX.
 
     Args:
-        inputs: Inputs of the model, with its ranges.
-        columns: The columns whose range counts.
+        inputs: Inputs of the model.
         sources: Source table.
         points: Points of evaluation [m].
 
@@ -88,14 +80,13 @@ def checked_arguments(
     table, at = jax_arrays(sources=sources, points=points)
     refuse_bad_tables(inputs.columns, table)
     refuse_bad_points(at, inputs.dim)
-    warn_out_of_range(inputs, columns, table, at)
     return _some_rows(marked(inputs.columns, table)), at
 
 
 def checked_block(
     inputs: ModelInputs, sources: Numbers, points: Numbers
 ) -> tuple[SourceTables, Points]:
-    """Check the arguments of a block, as `checked_arguments` does, without a look at ranges.
+    """Check the arguments of a block, as `checked_arguments` does.
 
     Args:
         inputs: Inputs of the model.
@@ -121,50 +112,42 @@ def _some_rows(tables: Array) -> Array:
     return tables
 
 
-def warn_out_of_range(
-    inputs: ModelInputs, columns: tuple[str, ...], sources: SourceTable, points: Points
+def report_left(
+    domain: Domain,
+    outside: Outside,
+    columns: SourceColumns,
+    sources: np.ndarray,
+    points: np.ndarray,
 ) -> None:
-    """Warn of values outside the ranges of training; once for each kind of value.
-
-    Values inside a transformation of JAX, as under `jit`, are not looked at. A source is judged by
-    its centre, and by its sizes if they are among the columns that count.
+    """Warn of values outside of a domain, once for each kind of value, or refuse them.
 
     Args:
-        inputs: Inputs of the model, with its ranges.
-        columns: The columns that count.
-        sources: Source table.
+        domain: The domain.
+        outside: "raise" to refuse them.
+        columns: Columns of the sources.
+        sources: Source tables, or one.
         points: Points of evaluation [m].
+
+    Raises:
+        OutOfRangeError: If they are refused.
     """
-    for known in known_ranges(inputs, columns):
-        values = points if known.kind.endswith("points") else sources
-        if isinstance(values, jax.core.Tracer):
+    left = domain.left(columns, sources, points)
+    for known, is_left in zip(known_ranges(domain), left, strict=True):
+        if not is_left:
             continue
-        rows = jax.device_get(values)
-        if values is sources:
-            rows = rows[source_rows(rows, inputs.dim)]
-        if _leave(rows[:, list(known.indices)], known.bounds):
-            # Always the same place and, for one model, the same text: shown once by Python's
-            # default.
-            warnings.warn(
-                f"The {known.kind} must lie where the model was trained, {known}; got values "
-                "outside, where its error is unknown. Train on a wider dataset, or filter "
-                "OutOfRangeWarning.",
-                OutOfRangeWarning,
-                stacklevel=1,
+        finding = (
+            f"The {known.kind} must lie in the domain of the model, {known}; got values outside, "
+            "where its error is unknown"
+        )
+        if outside == "raise":
+            raise OutOfRangeError(
+                f"{finding} (outside = 'raise'). Take model.with_outside('exact'), which computes "
+                "them exactly, or train on a wider dataset."
             )
-
-
-def _known(
-    kind: str,
-    names: Sequence[str],
-    indices: Sequence[int],
-    bounds: tuple[tuple[float, float], ...],
-) -> KnownRange:
-    return KnownRange(kind, tuple(names), tuple(indices), tuple(bounds[i] for i in indices))
-
-
-def _leave(rows: np.ndarray, bounds: tuple[tuple[float, float], ...]) -> bool:
-    """Whether a value is outside its bounds."""
-    low, high = np.array(bounds, np.float64).T
-    slack = _TOLERANCE * (high - low)
-    return bool(np.any((rows < low - slack) | (rows > high + slack)))
+        # Always the same place and, for one model, the same text: shown once by Python's default.
+        warnings.warn(
+            f"{finding}. Take model.with_outside('exact'), which computes them exactly, train on a "
+            "wider dataset, or filter OutOfRangeWarning.",
+            OutOfRangeWarning,
+            stacklevel=1,
+        )

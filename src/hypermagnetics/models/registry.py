@@ -1,5 +1,6 @@
 """Models by name: shipped ones, and classes of users."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import jax.random as jr
@@ -13,7 +14,7 @@ from hypermagnetics.models.hyper_mlp import HyperMLP, HyperMLPConfig
 from hypermagnetics.models.inputs import ModelInputs
 from hypermagnetics.models.linear import Linear, LinearConfig
 from hypermagnetics.models.model import Model
-from hypermagnetics.models.split import RangeSplit, RangeSplitConfig
+from hypermagnetics.models.split import GridSplit, GridSplitConfig, RangeSplit, RangeSplitConfig
 from hypermagnetics.models.user import UserModelConfig, build_user_model, class_name
 from hypermagnetics.shapes import AnyKey
 from hypermagnetics.user_code import names_user_code
@@ -24,15 +25,28 @@ _Shipped = Annotated[
 ]
 
 
+_OF_TRAINED_FACTORS = {"rank", "waves", "smoothness", "fit"}
+
+
 def _kind(value: object) -> str:
     """Member of the union that a table or a checked value belongs to."""
-    return UserModelConfig.__name__ if names_user_code(value, "name") else "shipped"
+    if names_user_code(value, "name"):
+        return UserModelConfig.__name__
+    if isinstance(value, GridSplitConfig):
+        return "grid"
+    if not isinstance(value, Mapping) or value.get("name") != "split":
+        return "shipped"
+    # The settings of trained factors, without the key, are those of earlier recipes and files.
+    factors = value.get("factors", "trained" if _OF_TRAINED_FACTORS & {*value} else "grid")
+    return "grid" if factors == "grid" else "shipped"
 
 
 # The models that are shipped stay a union of their own, so that a misspelt name is answered with
 # their names.
 ModelConfig = Annotated[
-    Annotated[_Shipped, Tag("shipped")] | Annotated[UserModelConfig, Tag(UserModelConfig.__name__)],
+    Annotated[_Shipped, Tag("shipped")]
+    | Annotated[GridSplitConfig, Tag("grid")]
+    | Annotated[UserModelConfig, Tag(UserModelConfig.__name__)],
     Discriminator(_kind),
 ]
 
@@ -90,6 +104,8 @@ def _built(
         return build_user_model(user_model, config, inputs, key)
     if isinstance(config, RangeSplitConfig):
         return RangeSplit(config, inputs, key)
+    if isinstance(config, GridSplitConfig):
+        return GridSplit(config, inputs)
     hyperkey, mainkey = jr.split(key)
     if isinstance(config, HyperLayerConfig):
         return HyperLayer(config=config, inputs=inputs, hyperkey=hyperkey, mainkey=mainkey)

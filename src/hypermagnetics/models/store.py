@@ -34,6 +34,7 @@ from hypermagnetics.jax_setup import fixed_settings
 from hypermagnetics.models.inputs import (
     ModelInputs,
     MomentUnit,
+    Outside,
     Scales,
     TrainedRange,
     ValuesAs,
@@ -76,6 +77,7 @@ class InputsInFile(Config):
     scales: Scales = Scales()
     values: ValuesAs = "linear"
     moment: MomentUnit = "dataset"
+    outside: Outside = "exact"
 
     @classmethod
     def of(cls, inputs: ModelInputs) -> "InputsInFile":
@@ -91,6 +93,7 @@ class InputsInFile(Config):
             scales=inputs.scales,
             values=inputs.values,
             moment=inputs.moment,
+            outside=inputs.outside,
         )
 
     def model_inputs(self) -> ModelInputs:
@@ -110,6 +113,7 @@ class InputsInFile(Config):
             scales=self.scales,
             values=self.values,
             moment=self.moment,
+            outside=self.outside,
         )
 
 

@@ -1,4 +1,6 @@
-"""RangeSplit: a network for the smooth part of the potential, exact values close to sources."""
+"""Splits by range: a smooth part for all pairs, exact values close to sources."""
 
+from hypermagnetics.models.split.grid_model import GridSplit as GridSplit
+from hypermagnetics.models.split.grid_model import GridSplitConfig as GridSplitConfig
 from hypermagnetics.models.split.model import RangeSplit as RangeSplit
 from hypermagnetics.models.split.model import RangeSplitConfig as RangeSplitConfig

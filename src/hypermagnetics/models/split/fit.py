@@ -17,6 +17,7 @@ from pydantic import Field
 from hypermagnetics.config import Config
 from hypermagnetics.grids import components
 from hypermagnetics.models.orthonormal import orthonormal_columns
+from hypermagnetics.models.split.density import Density
 from hypermagnetics.models.split.factors import Factors
 from hypermagnetics.models.split.kernel import smooth_dipole
 from hypermagnetics.models.split.waves import PlaneWaves
@@ -49,7 +50,7 @@ class Kernel(NamedTuple):
     """Smooth kernel, with lengths in length scales."""
 
     cutoff: float
-    smoothness: int
+    density: Density
     unit: float
     """Value of moment over length^(n-1), in units of the potential's scale."""
 
@@ -142,7 +143,7 @@ def _unit_values(
             [kernel.unit * float(i == j) for j in range(dim)],
             offset,
             kernel.cutoff,
-            kernel.smoothness,
+            kernel.density,
         )
         for i in range(dim)
     ]

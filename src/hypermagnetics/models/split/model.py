@@ -12,6 +12,7 @@ from hypermagnetics.config import Config, Positive
 from hypermagnetics.jax_setup import with_constants
 from hypermagnetics.models.inputs import ModelInputs
 from hypermagnetics.models.model import Model
+from hypermagnetics.models.split.density import PowerDensity
 from hypermagnetics.models.split.dipoles import smooth_dipoles
 from hypermagnetics.models.split.factors import Factors
 from hypermagnetics.models.split.fit import FitConfig, Kernel, fit
@@ -45,6 +46,9 @@ class RangeSplitConfig(Config):
     """Settings of a RangeSplit."""
 
     name: Literal["split"] = "split"
+    factors: Literal["trained"] = "trained"
+    """"trained": random plane waves, K features and weights of them, which serve any kernel;
+    "grid": see `GridSplitConfig`."""
     rank: _Size = 256
     """Number of features K."""
     waves: _Size = 1024
@@ -100,7 +104,8 @@ class RangeSplit(Model):
         # Without a null, so that a file means the same whatever later defaults are.
         resolved = {"cutoff": cutoff, "smoothness": smoothness, "bandwidth": bandwidth}
         self.config, self.inputs = config.model_copy(update=resolved), inputs
-        self.smoothing = Smoothing(cutoff * inputs.scales.length, smoothness, config.nodes)
+        density = PowerDensity(smoothness)
+        self.smoothing = Smoothing(cutoff * inputs.scales.length, density, config.nodes)
         self.factors = Factors(dim, config.waves, config.rank, bandwidth / cutoff, key)
 
     def weights(self, sources: SourceTable) -> Float[Array, " features"]:
@@ -143,7 +148,7 @@ class RangeSplit(Model):
         positions = positions.reshape(-1, dim) / scales.length
         kernel = Kernel(
             self.smoothing.cutoff / scales.length,
-            self.smoothing.smoothness,
+            self.smoothing.density,
             scales.moment / (scales.length ** (dim - 1) * scales.potential),
         )
         factors = fit(self.config.fit, self.factors, kernel, positions, points / scales.length, key)

@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from hypermagnetics.grids import components
 from hypermagnetics.models.near_part import NearPart
+from hypermagnetics.models.split.density import Density
 from hypermagnetics.models.split.dipoles import has_nodes, outer_radius, smooth_dipoles
 from hypermagnetics.models.split.kernel import smooth_dipole
 from hypermagnetics.models.split.neighbours import candidates, cell_list, sum_over_candidates
@@ -37,8 +38,8 @@ class Smoothing(NamedTuple):
 
     cutoff: float
     """Radius R of the ball over which a dipole is spread [m]."""
-    smoothness: int
-    """p of its density (1 - s²/R²)^p."""
+    density: Density
+    """Density of the ball."""
     nodes: int
     """Dipoles along each edge of a box."""
 
@@ -146,7 +147,7 @@ def smooth_values(
 
     def of(moment: Float[Array, "#points dim"], position: Float[Array, "#points dim"]) -> Values:
         offset = [axis - position[:, i] for i, axis in enumerate(where)]
-        spread = smooth_dipole(components(moment), offset, smoothing.cutoff, smoothing.smoothness)
+        spread = smooth_dipole(components(moment), offset, smoothing.cutoff, smoothing.density)
         return Values(spread.potential, tuple(spread.field))
 
     def add(total: Values, dipole: tuple[Array, Array]) -> tuple[Values, None]:

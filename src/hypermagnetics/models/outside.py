@@ -1,0 +1,197 @@
+"""Pairs of source and point outside of a model's domain: their exact values."""
+
+import functools
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Literal, TypeVar
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from hypermagnetics.grids import components
+from hypermagnetics.models.domain import Domain
+from hypermagnetics.models.steps import over_points
+from hypermagnetics.shapes import BlockField, BlockPotential, Points, SourceTable, SourceTables
+from hypermagnetics.sources import SourceColumns, Values
+from hypermagnetics.sources.geometry import rounding_unit
+from hypermagnetics.sources.sums import PAIRS_PER_TILE, reduced, sums_platform
+from hypermagnetics.sources.superposition import row_values
+from hypermagnetics.table import source_rows
+
+Guard = Literal["none", "exact", "nan"]
+"""What a compiled program does outside of a domain: nothing, as when all is known to be inside;
+take exact values; or give NaN, where no error can be raised."""
+
+_Array = TypeVar("_Array", bound=Array)
+
+_POINTS_PER_TILE = 1 << 10
+
+
+def far_superposition(
+    columns: SourceColumns,
+    sources: SourceTable,
+    points: Points,
+    far_sources: Bool[Array, " sources"],
+    far_points: Bool[Array, " points"],
+) -> Values:
+    """Exact values of the pairs of which source or point is outside; zero without such pairs.
+
+    Sizes of arrays do not depend on how many there are, so it can be compiled for any. Where there
+    are none it takes no time; on a CPU, where there are few, the time of a few: points outside come
+    together, and tiles of points are passed over where neither they nor a source is outside. On
+    a GPU one reduction goes over all pairs. Memory is bounded, for derivatives as well.
+
+    Args:
+        columns: Columns of `sources`.
+        sources: Source table.
+        points: Points of evaluation [m].
+        far_sources: Mask of the sources outside.
+        far_points: Mask of the points outside.
+
+    Returns:
+        Potential [A] and field [A/m].
+    """
+    is_source = source_rows(sources, columns.dim)
+    dtype = jnp.result_type(sources, points)
+    unit = rounding_unit(sources, points)
+
+    def of_row(row: Array, counts: Array, far: Array, some: Points, far_some: Array) -> Values:
+        is_pair = counts & (far | far_some)
+        each = row_values(columns, row[None], is_pair, components(some), unit)
+        return functools.reduce(partial(jax.tree.map, jnp.add), each, _zeros(some, dtype))
+
+    rows = (sources, is_source, far_sources)
+    gpu = sums_platform() == "gpu"
+
+    def of_pairs(points: Points, far_points: Array) -> Values:
+        both = jnp.concatenate([points, far_points[:, None].astype(points.dtype)], axis=1)
+
+        def at_tile(some: Array) -> Values:
+            at, far_at = some[:, :-1], some[:, -1] > 0
+            if gpu:
+                return reduced(
+                    lambda row: of_row(*row, at, far_at), rows, some.shape[0], PAIRS_PER_TILE
+                )
+            any_at = far_at.any()
+
+            def add(total: Values, row: tuple[Array, Array, Array]) -> tuple[Values, None]:
+                # Derivatives compute the values of a row anew: those of all would not fit.
+                added = jax.lax.cond(
+                    row[1] & (row[2] | any_at),
+                    jax.checkpoint(lambda: of_row(*row, at, far_at)),
+                    lambda: _zeros(at, dtype),
+                )
+                return jax.tree.map(jnp.add, total, added), None
+
+            return jax.lax.scan(add, _zeros(at, dtype), rows)[0]
+
+        if gpu:
+            return over_points(at_tile, both)
+        order = jnp.argsort(~far_points)
+        found = over_points(at_tile, both[order], _POINTS_PER_TILE)
+        return jax.tree.map(lambda values: jnp.zeros_like(values).at[order].set(values), found)
+
+    some_far = (far_sources & is_source).any() | far_points.any()
+    values: Values = jax.lax.cond(
+        some_far, of_pairs, lambda points, _: _zeros(points, dtype), points, far_points
+    )
+    return values
+
+
+def guarded(
+    domain: Domain,
+    columns: SourceColumns,
+    guard: Guard,
+    within: Callable[[SourceTable, Points], _Array],
+    part: Callable[[Values], _Array],
+    sources: SourceTable,
+    points: Points,
+) -> _Array:
+    """Values of a model within its domain, and outside as the guard says.
+
+    Args:
+        domain: The domain.
+        columns: Columns of the sources.
+        guard: What is done outside; not "none".
+        within: Values of the model, for any sources and points.
+        part: The same quantity of exact values.
+        sources: Source table.
+        points: Points of evaluation [m].
+
+    Returns:
+        Values at the points, their first axis.
+    """
+    far_sources, far_points = domain.far_sources(columns, sources), domain.far_points(points)
+    if guard == "nan":
+        values = within(sources, points)
+        return _where(far_points | far_sources.any(), jnp.nan, values)
+    inner = within(*_inner(far_sources, far_points, sources, points))
+    far = far_superposition(columns, sources, points, far_sources, far_points)
+    return _where(far_points, 0.0, inner) + part(far)
+
+
+def guarded_block(
+    domain: Domain,
+    columns: SourceColumns,
+    guard: Guard,
+    within: Callable[[SourceTables, Points], tuple[BlockPotential, BlockField]],
+    sources: SourceTables,
+    points: Points,
+) -> tuple[BlockPotential, BlockField]:
+    """`guarded` for samples that share their points: potential and field.
+
+    Args:
+        domain: The domain.
+        columns: Columns of the sources.
+        guard: What is done outside; not "none".
+        within: Values of the model, for any sources and points.
+        sources: Source tables of the samples.
+        points: Points of evaluation [m].
+
+    Returns:
+        Potential [A] and field [A/m].
+    """
+    far_sources, far_points = domain.far_sources(columns, sources), domain.far_points(points)
+    if guard == "nan":
+        bad = far_points[None] | far_sources.any(axis=1, keepdims=True)
+        potential, field = within(sources, points)
+        return jnp.where(bad, jnp.nan, potential), jnp.where(bad[..., None], jnp.nan, field)
+    potential, field = within(*_inner(far_sources, far_points, sources, points))
+
+    def of_sample(item: tuple[SourceTable, Array]) -> Values:
+        return far_superposition(columns, item[0], points, item[1], far_points)
+
+    # One after another: side by side, none could be passed over.
+    far = jax.lax.map(of_sample, (sources, far_sources))
+    return (
+        jnp.where(far_points[None], 0, potential) + far.potential,
+        jnp.where(far_points[None, :, None], 0, field) + jnp.stack(far.field, axis=-1),
+    )
+
+
+def _inner(
+    far_sources: Bool[Array, "*samples sources"],
+    far_points: Bool[Array, " points"],
+    sources: Float[Array, "*samples sources columns"],
+    points: Points,
+) -> tuple[Any, Points]:
+    """Sources and points with others in place of those outside: padding, and a point inside."""
+    # A point that is there: any other might be singular.
+    inside = jax.lax.stop_gradient(points[jnp.argmin(far_points)])
+    return (
+        jnp.where(far_sources[..., None], 0, sources),
+        jnp.where(far_points[:, None], inside[None], points),
+    )
+
+
+def _where(mask: Bool[Array, " points"], value: float, values: _Array) -> _Array:
+    """The value where masked, along the first axis."""
+    wide = mask.reshape(-1, *(1,) * (values.ndim - 1))
+    found: _Array = jnp.where(wide, value, values)
+    return found
+
+
+def _zeros(points: Points, dtype: jnp.dtype) -> Values:
+    zero = jnp.zeros(points.shape[0], dtype)
+    return Values(zero, (zero,) * points.shape[1])

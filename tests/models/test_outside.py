@@ -1,0 +1,210 @@
+"""Outside of its domain a model is exact: by values, compiled, differentiated and exported."""
+
+from collections.abc import Callable
+from functools import cache
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+import pytest
+from exact_model import inputs_of
+from jax import export
+from magnets import KINDS, random_rows
+
+from hypermagnetics.models import (
+    GridSplit,
+    GridSplitConfig,
+    Model,
+    RangeSplit,
+    RangeSplitConfig,
+    TrainedRange,
+    build_model,
+    to_jax_export,
+)
+from hypermagnetics.models.hyper_layer import HyperLayerConfig
+from hypermagnetics.models.hyper_mlp import HyperMLPConfig
+from hypermagnetics.sources import SourceColumns, superposition
+
+_DISC, _CUBOID, _RECTANGLE = (
+    KINDS[name] for name in ("disc in 2D", "cuboid in 3D", "rectangle in 2D")
+)
+_NUM_SOURCES, _NUM_POINTS = 5, 40
+
+
+def trained(kind: SourceColumns) -> TrainedRange:
+    """Positions and points within 1 m, sizes of 0.5 to 1.5 m, anything else."""
+    ranges = {"position": (-1.0, 1.0), "radius": (0.4, 1.6), "dimension": (0.4, 1.6)}
+    return TrainedRange(
+        sources=tuple(ranges.get(name.partition("_")[0], (-9.0, 9.0)) for name in kind.names),
+        points=((-1.0, 1.0),) * kind.dim,
+    )
+
+
+@cache
+def model_of(name: str) -> Model:
+    """Of every architecture; random factors serve as well as fitted ones."""
+    kind = {"cuboids": _CUBOID, "rectangles": _RECTANGLE}.get(name.rpartition(" ")[2], _DISC)
+    inputs = inputs_of(kind).model_copy(update={"trained": trained(kind)})
+    grid = GridSplitConfig(accuracy=0.05)
+    layer = HyperLayerConfig(width=8, depth=1, hwidth=0.5, hdepth=1, trunk_frequencies=4)
+    mlp = HyperMLPConfig(width=4, depth=1, hwidth=0.5, hdepth=1)
+    make: dict[str, Callable[[], Model]] = {
+        "hyper_layer": lambda: build_model(layer, inputs, jr.key(0)),
+        "hyper_mlp": lambda: build_model(mlp, inputs, jr.key(0)),
+        "split": lambda: RangeSplit(RangeSplitConfig(rank=4, waves=8), inputs, jr.key(0)),
+        "grid": lambda: GridSplit(grid, inputs).fitted_to_domain(),
+        "grid of rectangles": lambda: GridSplit(grid, inputs).fitted_to_domain(),
+        "grid of cuboids": lambda: GridSplit(grid, inputs).fitted_to_domain(),
+    }
+    return make[name]()
+
+
+MODELS = [
+    *("hyper_layer", "hyper_mlp", "split", "grid", "grid of rectangles"),
+    pytest.param("grid of cuboids", marks=pytest.mark.slow),
+]
+
+
+def inner(kind: SourceColumns) -> tuple[np.ndarray, np.ndarray]:
+    """Sources and points in the domain."""
+    random = np.random.default_rng(0)
+    rows = random_rows(kind, random, _NUM_SOURCES, ratio=2)
+    rows[:, kind.dim : 2 * kind.dim] = random.uniform(-1, 1, (_NUM_SOURCES, kind.dim))
+    for name in kind.names:
+        if name.startswith(("radius", "dimension")):
+            rows[:, kind.index(name)] = random.uniform(0.5, 1.0, _NUM_SOURCES)
+    return rows, random.uniform(-1, 1, (_NUM_POINTS, kind.dim))
+
+
+def far_sources(kind: SourceColumns) -> np.ndarray:
+    """Two sources beside the domain, and one a million times as far; one that is too large."""
+    rows = inner(kind)[0]
+    rows[0, kind.dim] = 1.05
+    rows[2, 2 * kind.dim - 1] = -4.0
+    rows[3, kind.dim : 2 * kind.dim] *= 1e6
+    for name in kind.names:
+        if name.startswith(("radius", "dimension")):
+            rows[4, kind.index(name)] = 5.0
+    return rows
+
+
+def cases(kind: SourceColumns) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Sources, points, and which pairs of both are outside."""
+    rows, points = inner(kind)
+    far = points * np.where(np.arange(_NUM_POINTS) % 7 == 0, 40, 1)[:, None]
+    far[3] = 1e6
+    far_at = (np.abs(far) > 1.003).any(axis=1)
+    # The radius of a ball changes nothing where its dipole alone is learned.
+    is_far = np.array([True, False, True, True, True])
+    return {
+        "points": (rows, far, np.broadcast_to(far_at, (_NUM_SOURCES, _NUM_POINTS))),
+        "sources": (far_sources(kind), points, np.repeat(is_far[:, None], _NUM_POINTS, axis=1)),
+        "both": (far_sources(kind), far, is_far[:, None] | far_at),
+    }
+
+
+def expected(
+    model: Model, rows: np.ndarray, points: np.ndarray, is_far: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Exact values of pairs that are outside, those of the model for the others."""
+    free = model.with_outside("ignore")
+    columns = model.inputs.columns
+    within = [i for i in range(len(rows)) if not is_far[i].all()]
+    far_at = is_far.all(axis=0)
+    inside = points[~far_at]
+    potential, field = (np.array(each) for each in superposition(columns, rows, points))
+    outer = [
+        np.asarray(each) for each in superposition(columns, np.delete(rows, within, 0), inside)
+    ]
+    potential[~far_at] = outer[0] + free.potential(rows[within], inside)
+    field[~far_at] = outer[1] + free.field(rows[within], inside)
+    return potential, field
+
+
+def assert_close(found: jax.Array, wanted: np.ndarray, tolerance: float = 1e-9) -> None:
+    """Equal to rounding, at each point."""
+    size = np.abs(wanted) if wanted.ndim == 1 else np.linalg.norm(wanted, axis=1, keepdims=True)
+    scale = np.maximum(size, 1e-6 * size.max())
+    assert np.isfinite(np.asarray(found)).all()
+    assert np.max(np.abs(np.asarray(found) - wanted) / scale) < tolerance
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("case", ["points", "sources", "both"])
+def test_outside_values_are_exact(name: str, case: str) -> None:
+    """Called with values, compiled without them, for one sample and in a block."""
+    model = model_of(name)
+    kind = model.inputs.columns
+    if name in ("split", "grid") and case != "points":
+        rows, points, is_far = cases(kind)[case]
+        is_far = is_far.copy()
+        is_far[4] = is_far[1]  # a large ball is no other dipole
+    else:
+        rows, points, is_far = cases(kind)[case]
+    potential, field = expected(model, rows, points, is_far)
+    assert_close(model.potential(rows, points), potential)
+    assert_close(model.field(rows, points), field)
+    assert_close(eqx.filter_jit(model.potential)(rows, points), potential)
+    several = np.stack([inner(kind)[0], rows])
+    block = eqx.filter_jit(model.block)(several, points)
+    assert_close(block[0][1], potential)
+    assert_close(block[1][1], field)
+    assert_close(jax.vmap(model.potential, (0, None))(jnp.asarray(several), points)[1], potential)
+
+
+@pytest.mark.parametrize("name", ["hyper_layer", "grid of rectangles"])
+def test_outside_derivatives_are_exact(name: str) -> None:
+    """By points and sources, called with values and compiled without them."""
+    model = model_of(name)
+    rows, points, is_far = cases(model.inputs.columns)["both"]
+    far = np.flatnonzero(is_far.all(axis=0) & (np.abs(points) < 1e3).all(axis=1))
+    at = jnp.asarray(points)
+
+    def total(rows: jax.Array, at: jax.Array) -> jax.Array:
+        return jnp.sum(jnp.sin(model.potential(rows, at)[far]))
+
+    def exact(rows: jax.Array, at: jax.Array) -> jax.Array:
+        return jnp.sum(jnp.sin(superposition(model.inputs.columns, rows, at)[0][far]))
+
+    wanted = jax.jit(jax.grad(exact, (0, 1)))(jnp.asarray(rows), at)
+    for gradient in (jax.grad(total, (0, 1)), jax.jit(jax.grad(total, (0, 1)))):
+        for found, true in zip(gradient(jnp.asarray(rows), at), wanted, strict=True):
+            np.testing.assert_allclose(found, true, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["hyper_layer", "grid of rectangles"])
+def test_an_export_is_exact_outside_too(name: str) -> None:
+    """Of any numbers of sources and points."""
+    model = model_of(name)
+    rows, points, _ = cases(model.inputs.columns)["both"]
+    called = export.deserialize(bytearray(to_jax_export(model, "field")))
+    rows, points = rows.astype(np.float32), points.astype(np.float32)
+    with jax.enable_x64(False):
+        found = called.call(jnp.asarray(rows), jnp.asarray(points))
+    assert_close(found, np.asarray(model.field(rows, points)), 1e-3)
+
+
+def test_memory_stays_bounded() -> None:
+    """Many sources and points outside need no array of their pairs, nor do their derivatives."""
+    model = model_of("hyper_layer")
+    rows = jax.ShapeDtypeStruct((1 << 10, model.inputs.columns.size), jnp.float32)
+    points = jax.ShapeDtypeStruct((1 << 14, 2), jnp.float32)
+
+    def total(rows: jax.Array, points: jax.Array) -> jax.Array:
+        return jnp.sum(model.field(rows, points))
+
+    compiled = jax.jit(jax.grad(total)).lower(rows, points).compile()
+    assert compiled.memory_analysis().temp_size_in_bytes < 300e6  # all pairs once take 67 MB
+
+
+def test_nothing_outside_needs_no_other_program() -> None:
+    """Values that are inside are looked at, and the program of before serves them."""
+    model = model_of("hyper_layer")
+    rows, points = inner(model.inputs.columns)
+    assert not model.leaves_domain(rows, points)
+    assert model.leaves_domain(rows, 2 * points)
+    np.testing.assert_array_equal(
+        model.potential(rows, points), model.with_outside("ignore").potential(rows, points)
+    )
