@@ -21,9 +21,18 @@ from hypermagnetics.validation_errors import Misfit, first_misfit
 
 
 class Config(BaseModel):
-    """A part of a recipe: frozen, strictly typed, unknown keys refused, numbers finite."""
+    """A part of a recipe: frozen, strictly typed, unknown keys refused, numbers finite.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    The docstring of a key is its description, in the schema and wherever a recipe is explained.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+    )
 
 
 Positive = Annotated[float, Field(gt=0)]
