@@ -1,9 +1,11 @@
-"""Every key of a recipe is described."""
+"""Every key of a recipe is described, and docs/recipes.md says all of it."""
 
+import runpy
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from packaging_facts import ROOT
 
 from hypermagnetics.config import Config
 from hypermagnetics.generate.config import DatasetRecipe
@@ -42,7 +44,7 @@ def is_a_sentence(key: dict[str, Any]) -> bool:
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_descriptions_name_the_choices(recipe: type[Config]) -> None:
-    """So that a reader needs no types."""
+    """Since `--show` says no types."""
     left_out = [
         (place, value)
         for place, key in keys(recipe)
@@ -60,3 +62,13 @@ def test_null_is_explained_and_a_default(recipe: type[Config]) -> None:
     assert nullable
     assert [p for p, key in nullable if "null" not in key["description"]] == []
     assert [p for p, key in nullable if key.get("default", 0) is not None] == []
+
+
+def test_the_page_is_that_of_the_code() -> None:
+    """If this fails, `make docs` and look at the difference."""
+    written = runpy.run_path(str(ROOT / "docs" / "write_recipes.py"))["page"]()
+    text = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
+    assert written == text, "docs/recipes.md is old: make docs"
+    for recipe in RECIPES:
+        for place, _ in keys(recipe):
+            assert f"\n| `{place.partition('.')[2]}` |" in text

@@ -77,7 +77,8 @@ class ScheduleConfig(Config):
     """Steps of warm-up and cosine; null for max_steps. The recipe kept in a run has the number, so
     that more steps change nothing before them."""
     phases: tuple[PhaseConfig, ...] = ()
-    """Instead of the four keys above: phases one after another."""
+    """Instead of the four keys above: phases one after another, each a table
+    [[schedule.phases]]."""
 
     @model_validator(mode="after")
     def _one_of_two_forms(self) -> "ScheduleConfig":
