@@ -7,7 +7,7 @@ LAWS := $(addprefix tests/sources/test_,laws.py gradients.py boundaries.py refer
 # Each of the many processes of the tests would compile our modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-slow test-lowest test-newest lint types bench bench-gpu clean
+.PHONY: demo test test-slow test-lowest test-newest lint types docs bench bench-gpu clean
 
 $(BIN)/hm-train: setup.cfg pyproject.toml
 	PYTHON=$(PYTHON) .ci/install .venv --editable .
@@ -49,6 +49,10 @@ types: $(BIN)/pytest
 	rm -rf build/types
 	$(BIN)/python -W ignore -c "import setuptools; setuptools.setup()" --quiet build --build-lib build/types
 	$(BIN)/mypy
+
+# The page that is made from the code: docs/recipes.md.
+docs: $(BIN)/hm-train
+	$(BIN)/python docs/write_recipes.py
 
 bench: $(BIN)/pytest
 	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done

@@ -27,9 +27,9 @@ class CropConfig(Config):
     start: Annotated[int, Field(ge=0, le=_MAX_SIDE)] = 0
     """First anchor."""
     stop: Annotated[int, Field(ge=0, le=_MAX_SIDE)] | None = None
-    """Exclusive end of the anchors; if None, the points per side of the interior."""
+    """End of the anchors, which is none of them; null for the points per side of the interior."""
     step: Annotated[int, Field(ge=1, le=_MAX_SIDE)] | None = None
-    """Distance of anchors; if None, `size`. If `stop` is None too, a last crop that would leave the
+    """Distance of anchors; null for `size`. If `stop` is null too, a last crop that would leave the
     interior is moved back to end with it, so that nothing is left out."""
     pad: Annotated[int, Field(ge=0, le=_MAX_SIDE)] = 0
     """Points added at each side: neighbours of the grid or of its halo."""

@@ -30,58 +30,67 @@ _Pair = Annotated[tuple[Length, ...], Field(min_length=2, max_length=2)]
 _Triple = Annotated[tuple[Length, ...], Field(min_length=3, max_length=3)]
 _Quaternion = Annotated[tuple[float, ...], Field(min_length=4, max_length=4), AfterValidator(_unit)]
 _Share = Annotated[float, Field(gt=0, lt=1)] | None
-"""Share of the sources that are this body; only in a mix, where null stands for equal shares."""
 
 
 class DipoleConfig(Config):
     """Point dipoles."""
 
     kind: Literal["dipole"]
+    """Kind of body: point dipoles, in two or three dimensions."""
     dim: Literal[2, 3] = 2
-    """Space dimension."""
+    """Space dimension: 2 or 3."""
     share: _Share = None
+    """Share of the sources that are this body, in a mix alone; null for equal shares."""
 
 
 class DiscConfig(Config):
     """Discs, in two dimensions."""
 
     kind: Literal["disc"]
+    """Kind of body: discs, in two dimensions."""
     radius: Annotated[Annotated[Length, _One] | _Sizes, _ONE_OR_DRAWN]
-    """[m]"""
+    """Radius [m]: a number for all, or a table by which one is drawn for each."""
     share: _Share = None
+    """Share of the sources that are this body, in a mix alone; null for equal shares."""
 
 
 class SphereConfig(Config):
     """Spheres."""
 
     kind: Literal["sphere"]
+    """Kind of body: spheres."""
     radius: Annotated[Annotated[Length, _One] | _Sizes, _ONE_OR_DRAWN]
-    """[m]"""
+    """Radius [m]: a number for all, or a table by which one is drawn for each."""
     share: _Share = None
+    """Share of the sources that are this body, in a mix alone; null for equal shares."""
 
 
 class RectangleConfig(Config):
     """Rectangles, in two dimensions."""
 
     kind: Literal["rectangle"]
+    """Kind of body: rectangles, in two dimensions."""
     dimension: Annotated[Annotated[_Pair, _One] | _Sizes, _ONE_OR_DRAWN]
-    """Full sides [m]; each is drawn on its own."""
+    """Full sides [m]: two numbers for all, or a table by which each side is drawn on its own."""
     angle: Annotated[Annotated[float, _One] | Annotated[UniformAngle, _Drawn], _ONE_OR_DRAWN] = 0.0
-    """Rotation, counterclockwise [rad]."""
+    """Rotation, counterclockwise [rad]: a number for all, or a table for random angles."""
     share: _Share = None
+    """Share of the sources that are this body, in a mix alone; null for equal shares."""
 
 
 class CuboidConfig(Config):
     """Cuboids."""
 
     kind: Literal["cuboid"]
+    """Kind of body: cuboids."""
     dimension: Annotated[Annotated[_Triple, _One] | _Sizes, _ONE_OR_DRAWN]
-    """Full sides [m]; each is drawn on its own."""
+    """Full sides [m]: three numbers for all, or a table by which each side is drawn on its own."""
     rotation: Annotated[
         Annotated[_Quaternion, _One] | Annotated[UniformRotation, _Drawn], _ONE_OR_DRAWN
     ] = (1.0, 0.0, 0.0, 0.0)
-    """Unit quaternion (w, x, y, z)."""
+    """Rotation: a unit quaternion (w, x, y, z) for all, or a table for random rotations."""
     share: _Share = None
+    """Share of the sources that are this body, in a mix alone; null for equal shares."""
 
 
 SingleConfig = DipoleConfig | DiscConfig | SphereConfig | RectangleConfig | CuboidConfig
@@ -91,6 +100,7 @@ class MixedConfig(Config):
     """Several bodies in one sample; each source is one of them at random."""
 
     kind: Literal["mixed"]
+    """Kind of body: several in one sample; each source is one of them at random."""
     of: Annotated[
         tuple[Annotated[SingleConfig, Field(discriminator="kind")], ...], Field(min_length=2)
     ]

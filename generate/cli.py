@@ -20,9 +20,10 @@ from hypermagnetics.generate.run import Processes, generate
 from hypermagnetics.jax_setup import keep_to_cpu
 from hypermagnetics.log import Progress, errors_in_one_line, in_bytes
 from hypermagnetics.machine import Platform
+from hypermagnetics.recipe_toml import shown_recipe
 from hypermagnetics.recipes import describe_recipe, shipped_recipes
 from hypermagnetics.sources.kinds import KINDS
-from hypermagnetics.subcommands import FILE_PATH, echo
+from hypermagnetics.subcommands import FILE_PATH, SHOW, UnlessShown, echo, refuse_beside_show
 
 _SECONDS_TO_START = 3
 """Time of imports and compilation."""
@@ -41,10 +42,12 @@ def _list_recipes(context: click.Context, _: click.Parameter, wanted: bool) -> N
 @click.command(
     epilog="""Example:  hm-generate paper-discs-2d discs --set splits.train.num_samples=20000
 
-    On a GPU:  hm-generate prisms-3d prisms --device gpu"""
+    On a GPU:  hm-generate prisms-3d prisms --device gpu
+
+    Your own:  hm-generate --show paper-discs-2d > my.toml"""
 )
-@click.argument("recipe")
-@click.argument("out", type=FILE_PATH)
+@click.argument("recipe", cls=UnlessShown)
+@click.argument("out", type=FILE_PATH, cls=UnlessShown)
 @click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Override one key.")
 @click.option(
     "--format",
@@ -86,10 +89,14 @@ def _list_recipes(context: click.Context, _: click.Parameter, wanted: bool) -> N
     callback=_list_recipes,
     help="List the shipped recipes.",
 )
+@SHOW
 @click.version_option(hypermagnetics.__version__, prog_name="hm-generate")
+@click.pass_context
 def main(
-    recipe: str,
-    out: Path,
+    context: click.Context,
+    recipe: str | None,
+    out: Path | None,
+    shown: str | None,
     overrides: tuple[str, ...],
     storage_format: StorageFormat,
     compression: Compression,
@@ -103,6 +110,12 @@ def main(
     After an interruption at any moment, give the same command again to go on.
     """
     with errors_in_one_line("hm-generate"):
+        if shown is not None:
+            refuse_beside_show(context)
+            echo(shown_recipe(DatasetRecipe, "dataset", shown, overrides))
+            return
+        assert recipe is not None, "needed unless a recipe is shown"
+        assert out is not None, "needed unless a recipe is shown"
         parsed = load_recipe(DatasetRecipe, "dataset", recipe, overrides)
         plan = make_plan(parsed, storage_format, compression)
         if dry_run:

@@ -42,15 +42,18 @@ class RandomGrid(Config):
     """Points drawn uniformly from the box, anew for each block of samples."""
 
     kind: Literal["random"]
+    """Kind of grid: points drawn uniformly from the box, anew for each block of samples."""
     half_width: Positive
     """Half the side of the box around the origin [m]."""
     num_points: _NumPoints
+    """Number of points."""
 
 
 class RegularGrid(Config):
     """Evenly spaced points of the box, faces included, the same for all samples."""
 
     kind: Literal["regular"]
+    """Kind of grid: evenly spaced points of the box, faces included, the same for all samples."""
     half_width: Positive
     """Half the side of the box around the origin [m]."""
     resolution: Annotated[int, Field(ge=2, le=4096)]
@@ -69,30 +72,36 @@ class SurfaceGrid(Config):
     """Points partly drawn near the surfaces of the sources, the rest uniformly."""
 
     kind: Literal["surface"]
+    """Kind of grid: points partly drawn near the surfaces of the sources, the rest uniformly."""
     half_width: Positive
     """Half the side of the box around the origin [m]; a surface may lie outside of it."""
     num_points: _NumPoints
+    """Number of points, those near surfaces included."""
     share: Annotated[float, Field(gt=0, le=1)]
     """Share of the points drawn near surfaces; they come first, and some of the others lie there by
     chance."""
     distance: Positive
-    """Largest distance of these from the surface of a source of the sample, on either side [m]."""
+    """Largest distance of the points near surfaces from the surface of a source of their sample, on
+    either side [m]."""
 
 
 class FileGrid(Config):
     """The points of a file, the same for all samples."""
 
     kind: Literal["file"]
+    """Kind of grid: the points of a file, the same for all samples."""
     path: Annotated[str, Field(min_length=1)]
     """A .npy, .csv or .txt file with the coordinates of a point in each row [m]."""
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
-    """sha256 of the file; if not set, that of its present bytes."""
+    """sha256 of the file, so that a changed file is refused; null for that of its present bytes."""
 
 
 class SplitConfig(Config):
     """One split."""
 
     num_samples: Count
+    """Number of samples. A sample is a configuration of sources, with potential and field at the
+    points of a grid."""
     num_sources: Annotated[
         Annotated[_NumSources, Tag("number")] | Annotated[_Range, Tag("range")],
         Discriminator(lambda value: "range" if isinstance(value, list | tuple) else "number"),
@@ -121,11 +130,18 @@ class DatasetRecipe(Config):
     """A whole dataset."""
 
     title: Annotated[str, Field(min_length=1, max_length=200)]
+    """Title of the dataset, for the people who read its card and reports."""
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)]
+    """Seed of all random values; the same recipe with the same seed makes the same dataset."""
     samples_per_grid: Annotated[int, Field(ge=1, le=2**20)] | None = None
-    """Consecutive samples that share one grid: a block, the unit of reading. By default 256, or as
+    """Consecutive samples that share one grid: a block, the unit of reading. null for 256, or as
     many as fit into 64 MB; 1 where the grid follows the sources."""
     sources: SourcesConfig
+    """Sources of a sample: their bodies, moments and positions."""
     grid: Annotated[RandomGrid | RegularGrid | SurfaceGrid | FileGrid, Field(discriminator="kind")]
+    """Points at which potential and field are computed."""
     storage: StorageConfig = StorageConfig()
+    """Layout of the arrays in files."""
     splits: Annotated[dict[SplitName, SplitConfig], Field(min_length=1)]
+    """Splits by name, each with samples of its own. The shipped trainings read "train" and "valid";
+    hm-eval reports those whose names begin with "test", or else all but "train"."""

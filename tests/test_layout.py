@@ -17,6 +17,7 @@ LAYERS = (
         *("recipes", "config", "files", "grids", "log", "user_code", "jax_setup"),
         *("extras", "subcommands", "child_processes", "table", "run_files", "machine"),
         *("arrays", "methods", "few_sizes", "precision", "device_failures", "input_files"),
+        "recipe_toml",
     },
     {"sources", "metrics", "data"},
     {"pictures"},
@@ -27,6 +28,7 @@ WITHIN_LAYER = {
     *(("config", "recipes"), ("user_code", "config")),
     *(("run_files", "log"), ("run_files", "config"), ("run_files", "files"), ("files", "log")),
     *(("config", "files"), ("methods", "precision")),
+    *(("recipe_toml", "config"), ("recipe_toml", "recipes")),
     *(("config", "input_files"), ("run_files", "input_files"), ("jax_setup", "machine")),
 }
 """Imports inside a layer that are meant; everything else in one layer is apart."""

@@ -14,9 +14,17 @@ from hypermagnetics.errors import InterruptedRunError, RunError, RunWriteError
 from hypermagnetics.jax_setup import fix_settings, keep_compiled, refuse_missing_platform
 from hypermagnetics.log import errors_in_one_line, per_cent, say
 from hypermagnetics.models.user import import_user_model
+from hypermagnetics.recipe_toml import shown_recipe
 from hypermagnetics.recipes import describe_recipe, shipped_recipes
 from hypermagnetics.run_files import RunFiles
-from hypermagnetics.subcommands import FILE_PATH, CommandOrSubcommand, echo
+from hypermagnetics.subcommands import (
+    FILE_PATH,
+    SHOW,
+    CommandOrSubcommand,
+    UnlessShown,
+    echo,
+    refuse_beside_show,
+)
 from hypermagnetics.train.checkpoint import full_disk_named
 from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.devices import Devices
@@ -72,10 +80,11 @@ Example:  hm-train discs run --recipe hyper-layer --set model.width=256
 After it: hm-train plot run                 (see hm-train plot --help)
           hm-train export run run-export    (see hm-train export --help)
 Many:     hm-train sweep demo widths.toml widths    (see hm-train sweep --help)
+Your own: hm-train --show split-5min > my.toml
 """,
 )
-@click.argument("dataset", type=FILE_PATH)
-@click.argument("run", type=FILE_PATH)
+@click.argument("dataset", type=FILE_PATH, cls=UnlessShown)
+@click.argument("run", type=FILE_PATH, cls=UnlessShown)
 @click.option(
     "--recipe",
     metavar="NAME|FILE",
@@ -128,10 +137,14 @@ Many:     hm-train sweep demo widths.toml widths    (see hm-train sweep --help)
     callback=_list_recipes,
     help="List the shipped recipes.",
 )
+@SHOW
 @click.version_option(hypermagnetics.__version__, prog_name="hm-train")
+@click.pass_context
 def main(
-    dataset: Path,
-    run: Path,
+    context: click.Context,
+    dataset: Path | None,
+    run: Path | None,
+    shown: str | None,
     recipe: str | None,
     overrides: tuple[str, ...],
     model: str | None,
@@ -158,6 +171,12 @@ def main(
     named like a command is given as ./export.
     """
     with errors_in_one_line("hm-train"):
+        if shown is not None:
+            refuse_beside_show(context)
+            echo(shown_recipe(TrainingRecipe, "training", shown, overrides))
+            return
+        assert dataset is not None, "needed unless a recipe is shown"
+        assert run is not None, "needed unless a recipe is shown"
         files, names = RunFiles(run), Names(model, objectives, normalisation)
         given = {
             "mode": mode,

@@ -21,9 +21,18 @@ from hypermagnetics.validation_errors import Misfit, first_misfit
 
 
 class Config(BaseModel):
-    """A part of a recipe: frozen, strictly typed, unknown keys refused, numbers finite."""
+    """A part of a recipe: frozen, strictly typed, unknown keys refused, numbers finite.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    The docstring of a key is its description, in the schema and wherever a recipe is explained.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+    )
 
 
 Positive = Annotated[float, Field(gt=0)]
@@ -165,16 +174,19 @@ def unknown_name(rule: str, name: str, known: Sequence[str]) -> PydanticCustomEr
     Returns:
         The error, of which a `RecipeError` is made that says the nearest.
     """
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f"Did you mean {close[0]!r}?" if close else "Change it."
+    hint = _meant(name, known) or "Change it."
     return PydanticCustomError("unknown_name", "{rule}", {"rule": rule, "hint": hint})
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """A sentence that names the known word closest to `name`, or lists the known words."""
     words = sorted(known)
-    close = difflib.get_close_matches(name, words, n=1)
-    return f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(words)}."
+    return _meant(name, words) or f"Known: {', '.join(words)}."
+
+
+def _meant(name: str, known: Sequence[str]) -> str | None:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"Did you mean {close[0]!r}?" if close else None
 
 
 def _remedy(misfit: Misfit) -> str:
@@ -191,8 +203,9 @@ def _read(kind: RecipeKind, recipe: str) -> _Table:
         names = shipped_recipes(kind)
         if recipe not in names:
             raise RecipeError(
-                f"The recipe must be a .toml or .json file or the name of a shipped {kind} recipe; "
-                f"got {recipe!r}. {nearest(recipe, names)}"
+                f"The recipe must be a .toml or .json file or a shipped {kind} recipe, "
+                f"{', '.join(names[:-1])} or {names[-1]}; got {recipe!r}. "
+                f"{_meant(recipe, names) or 'Give one of these, or a file.'}"
             )
         return tomllib.loads(shipped_recipe_text(recipe, kind))
     if not path.exists():

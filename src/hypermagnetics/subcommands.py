@@ -1,4 +1,7 @@
-"""Command lines: one that runs by itself and has subcommands besides, its values and its output."""
+"""Command lines: one that runs by itself and has subcommands besides, its values and its output.
+
+Also the option `--show`, by which a program prints a recipe in place of its work.
+"""
 
 import math
 import os
@@ -7,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
-from hypermagnetics.errors import printable
+from hypermagnetics.errors import RecipeError, printable
 
 
 class _FilePath(click.Path):
@@ -34,6 +38,51 @@ class FiniteRange(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"A number must be finite; got {number}.", param, ctx)
         return number
+
+
+SHOW = click.option(
+    "--show",
+    "shown",
+    metavar="NAME|FILE",
+    is_eager=True,  # so that `UnlessShown` knows of it
+    help="Print a recipe to start from, every key explained; with --set, as changed by it.",
+)
+"""The option that prints a recipe; see `refuse_beside_show`."""
+
+
+class UnlessShown(click.Argument):
+    """An argument that is needed unless `--show` is given."""
+
+    def process_value(self, ctx: click.Context, value: Any) -> Any:
+        """Convert and check a value."""
+        try:
+            return super().process_value(ctx, value)
+        except click.MissingParameter:
+            if not _is_given(ctx, "shown"):
+                raise
+            return None
+
+
+def refuse_beside_show(context: click.Context) -> None:
+    """Refuse any argument or option beside `--show` that it would pass over in silence.
+
+    Args:
+        context: Context of a command with the option `SHOW`.
+
+    Raises:
+        RecipeError: If there is something but `--set`.
+    """
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        if _is_given(context, name) and name not in ("shown", "overrides"):
+            raise RecipeError(
+                "The option --show must stand alone or beside --set, as it prints a recipe and "
+                f"makes nothing; got {parameter.get_error_hint(context)} too. Leave one out."
+            )
+
+
+def _is_given(context: click.Context, name: str) -> bool:
+    return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
 class CommandOrSubcommand(click.Command):

@@ -150,7 +150,7 @@ def test_outside_values_are_exact(name: str, case: str) -> None:
     several = np.stack([inner(kind)[0], rows])
     block = eqx.filter_jit(model.block)(several, points)
     assert_close(block[0][1], potential)
-    assert_close(block[1][1], field)
+    assert_close(block[1][1], field, 3e-6)  # a RangeSplit multiplies its parameters in float32
     assert_close(jax.vmap(model.potential, (0, None))(jnp.asarray(several), points)[1], potential)
 
 

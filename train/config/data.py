@@ -24,16 +24,18 @@ class DataConfig(Config):
     """Splits, points of a step, and mode of reading."""
 
     train: str = "train"
-    """Training split."""
+    """Name of the split of the dataset that the model is trained on."""
     valid: str = "valid"
-    """Validation split, which selects the best parameters."""
+    """Name of the split on which the best parameters are chosen."""
     blocks_per_batch: Annotated[int, Field(ge=1, le=4096)] = 1
+    """Blocks in the batch of a step. A block is the samples that share a grid, 256 in most
+    datasets, so one is enough."""
     points_per_step: Count | None = None
     """Points of each grid used in a step, drawn anew each step; null for all. Points are cheaper
     than samples: neighbours carry nearly the same information."""
     crop: CropConfig | None = None
     """Crops of regular grids: an epoch has each crop of each block, and a step uses the points of a
-    crop, padding included, instead of all."""
+    crop, padding included, instead of all; null for whole grids."""
     mode: Annotated[Literal["auto", "device", "stream"], MAY_CHANGE] = "auto"
     """"device": the split is copied to the device once; "stream": batches are read from the mapped
     files while steps run; "auto": "device" where it fits and is not a CPU. The values are equal."""
@@ -45,7 +47,8 @@ class DataConfig(Config):
     """With `div_data`: largest displacement of a block from its place, in shards; about that many
     shards are in memory. 0 is the order of files."""
     check: Annotated[Literal["all", "sizes"], MAY_CHANGE] = "all"
-    """"all": every byte is compared with its sha256 before the first step."""
+    """"all": every byte of the dataset is compared with its sha256 before the first step; "sizes":
+    only the sizes of its files are looked at, which is quick on a large dataset."""
     augment: tuple[Annotated[SymmetryName, BeforeValidator(_symmetry)], ...] = ()
     """Exact symmetries by which sources, points and labels of each step are changed at random, one
     after another: "rotation", "reflection", "time-reversal" (the sign of all moments), "scaling"

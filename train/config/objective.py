@@ -33,11 +33,13 @@ class TermConfig(Config):
     """One term: a loss of the error of potential or field."""
 
     of: Literal["potential", "field"]
+    """Quantity whose error is made small: "potential" or "field"."""
     weight: NotNegative = 1.0
+    """Factor of the term in the sum."""
     loss: LossConfig | None = None
-    """null for that of the objective."""
+    """Loss of this term; null for that of the objective."""
     regions: RegionWeights | None = None
-    """null for equal weights of all points."""
+    """Weights of points by their region; null for equal weights of all points."""
 
     _numbers_stand_in_losses = model_validator(mode="before")(_refuse_loose_numbers)
 
@@ -50,9 +52,11 @@ class ObjectiveConfig(Config):
     """The loss: a weighted sum of terms, each in units of the root mean square of its truth."""
 
     loss: LossConfig = Huber()
-    """Of all terms that name none: a table with its `kind`, or a name alone."""
+    """Loss of all terms that name none: a table with its `kind`, or the kind alone; module:function
+    for one of your own."""
     terms: dict[_TermName, TermConfig] = Field(default_factory=_both)
-    """By name, as in metrics.jsonl."""
+    """Terms by name, of at most 40 characters, as in metrics.jsonl. If left out, one of the
+    potential and one of the field."""
 
     def loss_of(self, term: str) -> ShippedLoss | UserLoss:
         """The loss of a term: its own, or that of the objective."""

@@ -27,30 +27,45 @@ class NormalisationConfig(Config):
     """Scales of a model, and the meaning of its values. All of it is kept in the model file."""
 
     scales: _Scales = "rms"
-    """"rms", root mean squares over the training split, "median", medians of absolute values, which
-    a few large ones do not reach, or a function of a user, "module:name"; see `Normalisation`."""
+    """Values of one unit inside the model: "rms", root mean squares over the training split, which
+    for the coordinates of points between -3 and 3 m is a length scale of 1.73 m; "median", medians
+    of absolute values, which a few large ones do not reach; or a function of yours, "module:name",
+    see docs/extending.md."""
     values: ValuesAs = "linear"
-    """"asinh": a value u of the network means the potential scale * sinh(u), so that peaks close to
-    sources are less far from 1. For models that are not sums over sources by construction."""
+    """"linear": a value u of the network means the potential scale * u; "asinh": scale * sinh(u),
+    so that peaks close to sources are less far from 1, for models that are not sums over sources by
+    construction."""
     moment: MomentUnit = "dataset"
-    """"sample": the moments of a configuration are read in units of their own root mean square,
-    which multiplies potential and field, so that the model is homogeneous in the moments."""
+    """Unit of the moments. "dataset": one for all; "sample": for each configuration the root mean
+    square of its own, which multiplies potential and field, so that the model is homogeneous in the
+    moments."""
 
 
 class TrainingRecipe(Config):
     """A whole training."""
 
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
+    """Seed of the initial parameters, the batches, and all other random choices."""
     model: ModelConfig
+    """Model, by its `name`, shipped or module:Class of your own, with its settings."""
     data: DataConfig = DataConfig()
+    """Data of a step."""
     normalisation: NormalisationConfig = NormalisationConfig()
+    """Scales by which the model reads and gives numbers of order 1. See docs/normalisation.md."""
     objective: ObjectiveConfig = ObjectiveConfig()
+    """Loss that is made small. See docs/objectives.md."""
     optimiser: OptimiserConfig = OptimiserConfig()
+    """Method by which it is made small."""
     schedule: ScheduleConfig
+    """Number of steps, and learning rate."""
     validation: ValidationConfig = ValidationConfig()
+    """Validation, by which the best model is chosen."""
     checkpoint: Annotated[CheckpointConfig, MAY_CHANGE] = CheckpointConfig()
+    """Checkpoints, from which a stopped run goes on."""
     tracking: Annotated[TrackingConfig, MAY_CHANGE] = TrackingConfig()
+    """Records of the run while it goes on. See docs/tracking.md."""
     compute: ComputeConfig = ComputeConfig()
+    """Devices, memory and precision."""
 
     @model_validator(mode="after")
     def _phases_weigh_terms_that_exist(self) -> "TrainingRecipe":

@@ -39,7 +39,7 @@ class CheckpointConfig(Config):
     every: Count = 500
     """Steps between checkpoints; the last step always makes one."""
     keep: Annotated[int, Field(ge=1, le=1000)] = 2
-    """Number of newest checkpoints kept."""
+    """Number of newest checkpoints kept: should one be cut short, the one before it counts."""
 
 
 class TrackingConfig(Config):
@@ -48,7 +48,8 @@ class TrackingConfig(Config):
     log_every: Count = 50
     """Steps between lines of metrics.jsonl, and between checks that the loss is finite."""
     to: tuple[Tracker, ...] = ()
-    """Trackers beside metrics.jsonl; they need the extra `tracking`."""
+    """Trackers beside metrics.jsonl: "tensorboard", "wandb", "mlflow"; they need the extra
+    `tracking`."""
 
 
 class ComputeConfig(Config):
@@ -62,5 +63,6 @@ class ComputeConfig(Config):
     steps_per_dispatch: Annotated[int, Field(ge=1, le=1024)] | None = None
     """Steps dispatched to the device at once; null for 1 on a CPU and 16 elsewhere."""
     matmul: MatmulPrecision = "float32"
-    """Precision of the factors of matrix products in a step, on GPUs and TPUs; sums stay in
-    float32. Fits, validations and all that a trained model predicts are in float32."""
+    """Precision of the factors of matrix products in a step, on GPUs and TPUs: "float32", or,
+    faster and less exactly, "tensorfloat32" or "bfloat16"; sums stay in float32. Fits, validations
+    and all that a trained model predicts are in float32."""

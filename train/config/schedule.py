@@ -16,7 +16,7 @@ class MethodConfig(Config):
     name: str = "adam"
     """Any optimiser of optax or optax.contrib that takes a learning rate."""
     arguments: dict[str, JsonValue] = Field(default_factory=dict)
-    """Its arguments besides the learning rate, by name."""
+    """Arguments of the optimiser besides the learning rate, by name."""
     clip_norm: Positive | None = None
     """Largest norm of the gradient; null for no clipping."""
 
@@ -26,7 +26,7 @@ class OptimiserConfig(MethodConfig):
 
     ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Decay of an exponential moving average of the parameters, which is then validated and kept in
-    the model file; null for none."""
+    the model file, such as 0.999; null for none."""
 
     @property
     def method(self) -> MethodConfig:
@@ -38,6 +38,7 @@ class PhaseConfig(Config):
     """A stretch of steps with its own learning rate, optimiser, weights and frozen parts."""
 
     steps: Count
+    """Number of steps."""
     learning_rate: Positive
     """Peak learning rate, reached after the warm-up."""
     warmup_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -45,7 +46,8 @@ class PhaseConfig(Config):
     final_fraction: _Fraction = 1.0
     """Learning rate at the end, in units of the peak, reached by a cosine."""
     optimiser: MethodConfig | None = None
-    """null for the optimiser of the recipe. Every phase begins with a fresh optimiser state."""
+    """Optimiser of the phase, which begins with a fresh state in any case; null for that of the
+    recipe."""
     weights: dict[str, NotNegative] = Field(default_factory=dict)
     """Weights of terms of the objective, by name; other terms keep those of the objective."""
     freeze: tuple[str, ...] = ()
@@ -66,7 +68,7 @@ class ScheduleConfig(Config):
     """Minutes of training before the run is finished, all processes together; null for no such
     end."""
     learning_rate: Positive | None = None
-    """Peak learning rate, reached after the warm-up."""
+    """Peak learning rate, reached after the warm-up; null beside phases, which have their own."""
     warmup_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the decay steps in which the learning rate rises to its peak, in equal parts."""
     final_fraction: _Fraction = 0.0
@@ -75,7 +77,8 @@ class ScheduleConfig(Config):
     """Steps of warm-up and cosine; null for max_steps. The recipe kept in a run has the number, so
     that more steps change nothing before them."""
     phases: tuple[PhaseConfig, ...] = ()
-    """Instead of the four keys above: phases one after another."""
+    """Instead of the four keys above: phases one after another, each a table
+    [[schedule.phases]]."""
 
     @model_validator(mode="after")
     def _one_of_two_forms(self) -> "ScheduleConfig":

@@ -55,10 +55,10 @@ class Loss(Config, abc.ABC):
 
 
 class UserLoss(Config):
-    """A user's function, named in a recipe; see `PointLoss`."""
+    """A function of yours, a `PointLoss`; see docs/extending.md."""
 
     kind: UserName
-    """`module:function`."""
+    """Loss of your own: its function, as `module:function`."""
 
 
 class LossOfPoints(Loss):
@@ -88,11 +88,14 @@ class MeanOverPoints:
 
 
 class RegionWeights(Config):
-    """Weights of points by their region among the bodies; see `region_codes`."""
+    """Weights of points by their region among the bodies, that of `region_codes`."""
 
     inside: NotNegative = 1.0
+    """Weight of points in a body or on its surface."""
     near: NotNegative = 1.0
+    """Weight of points outside, at most half the size of a body from its surface."""
     beyond: NotNegative = 1.0
+    """Weight of all other points."""
 
     @model_validator(mode="after")
     def _somewhere(self) -> "RegionWeights":

@@ -17,6 +17,8 @@ class MeanSquare(LossOfPoints):
     """|e|², whose mean is the mean squared error."""
 
     kind: Literal["mse"] = "mse"
+    """Kind of loss: the mean over points of |e|², for the error e in units of the root mean square
+    of the truth."""
 
     def __call__(
         self, error: Float[Array, "*shape components"], truth: Float[Array, "*shape components"]
@@ -29,6 +31,8 @@ class Huber(LossOfPoints):
     """Huber's loss of |e|; a `PointLoss`."""
 
     kind: Literal["huber"] = "huber"
+    """Kind of loss: the mean over points of |e|² / (2 delta) up to delta, |e| - delta / 2 beyond,
+    so that a few large errors e count less."""
     delta: Positive = 1.0
     """Transition from quadratic to linear [root mean squares]."""
 
@@ -47,6 +51,8 @@ class Relative(LossOfPoints):
     """
 
     kind: Literal["relative"] = "relative"
+    """Kind of loss: the mean over points of (|e|² / (|truth|² + floor²)) ** (power / 2), with a
+    power of 1 the errors that metrics report, also where the field is weak."""
     power: Annotated[float, Field(ge=1, le=8)] = 1.0
     """Power of |e|, at least 1."""
     floor: Floor = 0.01

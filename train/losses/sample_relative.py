@@ -16,6 +16,8 @@ class SampleRelative(Loss):
     """
 
     kind: Literal["sample-relative"] = "sample-relative"
+    """Kind of loss: sum |e|² / sum (|truth|² + floor²) over the points of a sample, so that samples
+    of weak and strong sources count alike."""
     floor: Floor = 0.01
     """Floor of the truth, which keeps samples without truth finite [root mean squares]."""
 

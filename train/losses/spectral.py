@@ -22,6 +22,8 @@ class Spectral(Loss):
 
     weighs_points: ClassVar[bool] = False
     kind: Literal["spectral"] = "spectral"
+    """Kind of loss: the error by wave number, with weights (1 + |k|²) ** order, on whole regular
+    grids."""
     order: Annotated[float, Field(ge=-4, le=4)] = 1.0
     """Exponent: above 0 for more weight on fine structure, below 0 for less."""
 

@@ -29,11 +29,13 @@ class FourierSeriesConfig(Config):
     """Settings of a FourierSeries; the defaults are the paper's."""
 
     name: Literal["fourier"] = "fourier"
+    """Model: products of cosines and sines of position, with weights that an MLP makes of each
+    source. Fields of sources add up by construction. The defaults are the paper's."""
     order: Annotated[int, Field(ge=2, le=128)] = 32
     """Wave numbers along each axis; the series has (2 order)^dim functions, as many with 8 in three
     dimensions as with 32 in two."""
     hwidth: Annotated[float, Field(gt=0, le=64)] = 0.25
-    """Hidden size of the hypernetwork, in units of the number of weights it makes."""
+    """Hidden size of the hypernetwork, which makes the weights, in units of their number."""
     hdepth: Annotated[int, Field(ge=1, le=2**14)] = 3
     """Hidden layers of the hypernetwork."""
     moment_as: MomentAs = "input"

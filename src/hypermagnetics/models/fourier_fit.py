@@ -41,14 +41,17 @@ class FourierFitConfig(Config):
     """Settings of the initial fit of the hypernetwork of a FourierSeries."""
 
     num_sources: _Count = 10_000
+    """Largest number of sources in the fit."""
     num_points: Annotated[int, Field(ge=1, le=2**16)] = 9000
-    """Number of points; more than functions, so that their linear dependence shows."""
+    """Largest number of points in the fit; more than functions, so that their linear dependence
+    shows."""
     ridge: Annotated[float, Field(gt=0, lt=1)] = 1e-6
     """Combinations of functions with less than this share of the largest mean square are left
     out."""
     steps: _Count = 12_000
-    """Steps of Adam, with a warm-up and a cosine decay."""
+    """Steps of Adam, with a warm-up and a cosine decay, before the training itself."""
     sources_per_step: _Count = 256
+    """Number of sources in a step."""
     learning_rate: Annotated[float, Field(gt=0)] = 2e-3
     """Peak learning rate."""
 

@@ -28,12 +28,14 @@ class HyperLayerConfig(Config):
     """Settings of a HyperLayer; the defaults are the paper's sizes, linear in the moment."""
 
     name: Literal["hyper_layer"] = "hyper_layer"
+    """Model: features of position, an MLP, with weights that another MLP makes of each source.
+    Fields of sources add up by construction. The defaults are the paper's sizes."""
     width: _Size = 400
-    """Number of features K, and size of the hidden layers of the trunk."""
+    """Number of features K, and size of the hidden layers of the trunk, the network of position."""
     depth: _Size = 3
     """Hidden layers of the trunk."""
     hwidth: Annotated[float, Field(gt=0, le=64)] = 1.5
-    """Hidden size of the hypernetwork, in units of the number of weights it makes."""
+    """Hidden size of the hypernetwork, which makes the weights, in units of their number."""
     hdepth: _Size = 3
     """Hidden layers of the hypernetwork."""
     moment_as: MomentAs = "factor"
@@ -41,13 +43,13 @@ class HyperLayerConfig(Config):
     which the moment multiplies, so that phi is exactly linear in it. "input": it reads the moment,
     as the paper does."""
     trunk_frequencies: _Frequencies = 0
-    """Random Fourier features of the trunk; 0 for bare coordinates."""
+    """Number of random Fourier features of the trunk; 0 for bare coordinates."""
     trunk_frequency_scale: Positive = 1.0
-    """[rad per length scale]"""
+    """Standard deviation of the frequencies of the trunk [rad per length scale]."""
     source_frequencies: _Frequencies = 0
-    """Random Fourier features of the source positions."""
+    """Number of random Fourier features of the source positions; 0 for bare coordinates."""
     source_frequency_scale: Positive = 1.0
-    """[rad per length scale]"""
+    """Standard deviation of the frequencies of the source positions [rad per length scale]."""
     source_reach: Positive | None = None
     """If given, positions enter the hypernetwork as r / sqrt(1 + |r|² / reach²) [length scales].
     Far sources, rare in training and alike in their fields, then lie close together, where the

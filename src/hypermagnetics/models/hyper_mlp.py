@@ -37,12 +37,14 @@ class HyperMLPConfig(Config):
     """Settings of a HyperMLP; the defaults are the paper's."""
 
     name: Literal["hyper_mlp"] = "hyper_mlp"
+    """Model: a small MLP of position, all weights of which another MLP makes of the sources. It
+    knows no sum of sources but what it has learned. The defaults are the paper's."""
     width: _Size = 20
-    """Hidden size of the inference network."""
+    """Hidden size of the inference network, the one of position."""
     depth: _Size = 3
     """Hidden layers of the inference network."""
     hwidth: Annotated[float, Field(gt=0, le=64)] = 1.0
-    """Hidden size of the hypernetwork, in units of the number of weights it makes."""
+    """Hidden size of the hypernetwork, which makes its weights, in units of their number."""
     hdepth: _Size = 2
     """Hidden layers of the hypernetwork."""
 

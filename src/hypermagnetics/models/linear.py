@@ -21,8 +21,10 @@ class LinearConfig(Config):
     """Settings of a Linear; the defaults are those of the paper's HyperLayer."""
 
     name: Literal["linear"] = "linear"
+    """Model: features of position, an MLP, with weights affine in the sources; a control, which
+    stays near 70 % error. The defaults are those of the paper's HyperLayer."""
     width: _Size = 400
-    """Number of features K, and size of the hidden layers of the trunk."""
+    """Number of features K, and size of the hidden layers of the trunk, the network of position."""
     depth: _Size = 3
     """Hidden layers of the trunk."""
 

@@ -28,9 +28,9 @@ class UserModelConfig(Config):
     """A user's model: its class, and keyword arguments beside `inputs` and `key`."""
 
     name: UserName
-    """`module:Class`."""
+    """Model of your own: its class, as `module:Class`."""
     settings: dict[str, JsonValue] = Field(default_factory=dict)
-    """Keyword arguments of the class."""
+    """Settings of the model: keyword arguments of the class."""
 
 
 def import_user_model(name: str, where: str) -> type[Model]:

@@ -36,8 +36,10 @@ class Normal(Config):
     """Independent normal components of zero mean."""
 
     distribution: Literal["normal"] = "normal"
+    """Kind of distribution: independent normal components of zero mean."""
     std: Positive
-    """Standard deviation of each component, in the unit of the quantity."""
+    """Standard deviation of each component: of positions in [m], of moments in [A m²], in two
+    dimensions [A m]."""
 
     def from_uniform(self, uniform: Float[np.ndarray, "*shape"]) -> Float64[np.ndarray, "*shape"]:
         """Normal values from uniform numbers between 0 and 1, both excluded: their quantiles."""
@@ -49,8 +51,9 @@ class OnSphere(Config):
     """Vectors of one magnitude, all directions equally probable."""
 
     distribution: Literal["sphere"]
+    """Kind of distribution: one magnitude, all directions equally probable."""
     magnitude: Positive
-    """[A m²], in two dimensions [A m]."""
+    """Magnitude of each vector: of moments in [A m²], in two dimensions [A m]."""
 
     def from_uniform(self, uniform: _Uniform) -> _Vectors:
         """Vectors from a uniform number for each component."""
@@ -61,12 +64,14 @@ class Aligned(Config):
     """Vectors about one direction: magnitude (unit vector + spread times a normal vector)."""
 
     distribution: Literal["aligned"]
+    """Kind of distribution: about one direction, magnitude (unit vector + spread times a normal
+    vector)."""
     direction: Annotated[tuple[float, ...], Field(min_length=2, max_length=3)]
-    """One component for each dimension, of any norm but 0."""
+    """Common direction: one component for each dimension, of any norm but 0."""
     magnitude: Positive
-    """[A m²], in two dimensions [A m]."""
+    """Magnitude without the spread: of moments in [A m²], in two dimensions [A m]."""
     spread: NotNegative = 0.0
-    """Standard deviation of each component, in units of the magnitude."""
+    """Standard deviation of each component, in units of the magnitude; 0 for vectors all alike."""
 
     @model_validator(mode="after")
     def _points_somewhere(self) -> "Aligned":
@@ -87,8 +92,9 @@ class InBox(Config):
     """Uniform in the box around the origin."""
 
     distribution: Literal["uniform"]
+    """Kind of distribution: uniform in the box around the origin."""
     half_width: Positive
-    """Half the side of the box [m]."""
+    """Half the side of the box around the origin [m]."""
 
     def from_uniform(self, uniform: Float[np.ndarray, "*shape"]) -> Float64[np.ndarray, "*shape"]:
         """Coordinates from a uniform number for each."""
@@ -99,11 +105,14 @@ class Lattice(Config):
     """Distinct sites of a square or cubic lattice around the origin, each moved a little."""
 
     distribution: Literal["lattice"]
+    """Kind of distribution: distinct sites of a square or cubic lattice around the origin, each
+    moved a little."""
     spacing: Positive
     """Distance between neighbouring sites [m]."""
     jitter: NotNegative = 0.0
     """Largest displacement along each axis [m], uniform; less than half the spacing."""
     sites_per_side: Annotated[int, Field(ge=1, le=2**10)]
+    """Sites along each axis; all together at least as many as the sources of a sample."""
 
     @model_validator(mode="after")
     def _cells_are_apart(self) -> "Lattice":
@@ -138,8 +147,9 @@ class Packed(Config):
     """Uniform in the box, with whole bodies inside and no overlap."""
 
     distribution: Literal["packed"]
+    """Kind of distribution: uniform in the box, with whole bodies inside and no overlap."""
     half_width: Length
-    """Half the side of the box [m]."""
+    """Half the side of the box around the origin [m]."""
     min_gap: NotNegative = 0.0
     """Least distance between two bodies [m]; of boxes, between the circles or spheres around
     them."""
@@ -148,13 +158,15 @@ class Packed(Config):
 
 
 class Sizes(Config):
-    """Lengths in a range; all equally probable, or all of their logarithms."""
+    """Lengths drawn from a range."""
 
     distribution: Literal["uniform", "log-uniform"]
+    """"uniform": all lengths equally probable; "log-uniform": all of their logarithms, so that
+    small ones are as many in each octave as large ones."""
     low: Length
-    """[m]"""
+    """Least length [m]."""
     high: Length
-    """[m]"""
+    """Greatest length [m]; above `low`."""
 
     @model_validator(mode="after")
     def _range(self) -> "Sizes":
@@ -175,6 +187,7 @@ class UniformAngle(Config):
     """Any angle of the whole turn."""
 
     distribution: Literal["uniform"]
+    """Kind of distribution: any angle of the whole turn."""
 
     def from_uniform(self, uniform: Float[np.ndarray, "*shape"]) -> Float64[np.ndarray, "*shape"]:
         """An angle [rad] from each number."""
@@ -185,6 +198,7 @@ class UniformRotation(Config):
     """Any rotation, none more probable than another."""
 
     distribution: Literal["uniform"]
+    """Kind of distribution: any rotation, none more probable than another."""
 
     def from_uniform(
         self, uniform: Float[np.ndarray, "*shape 3"]

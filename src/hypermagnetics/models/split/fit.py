@@ -34,14 +34,17 @@ class FitConfig(Config):
     """Settings of the fit of the factors."""
 
     method: Literal["svd", "none"] = "svd"
-    """"none" keeps the random factors, to be trained by gradients alone."""
+    """"svd": the best factors, by a singular value decomposition; "none" keeps the random factors,
+    to be trained by gradients alone."""
     num_sources: _Count = 4000
+    """Largest number of positions in the fit; each dipole that stands for a body has one."""
     num_points: _Count = 2000
+    """Largest number of points in the fit."""
     spread_share: Annotated[float, Field(ge=0, le=1)] = 0.5
     """Share of positions drawn uniformly from the box around all positions, to include rare far
     sources."""
     margin: Annotated[float, Field(ge=0, le=4)] = 0.3
-    """Enlargement of this box, as a fraction of its sides."""
+    """Enlargement of the box around all positions, as a fraction of its sides."""
     ridge: Annotated[float, Field(gt=0, lt=1)] = 1e-9
     """Combinations of waves with less than this share of the largest mean square are left out."""
 

@@ -63,9 +63,12 @@ class GridSplitConfig(Config):
     """Settings of a GridSplit; those left out are chosen from domain and accuracy."""
 
     name: Literal["split"] = "split"
+    """Model: plane waves give the smooth part of every source, exact values close to sources are
+    added. The accurate one; it is fitted in seconds, and needs no steps."""
     factors: Literal["grid"] = "grid"
-    """"grid": plane waves on a grid, one coefficient each, which serve any kernel of displacements
-    alone, as that of magnets in free space; "trained": see `RangeSplitConfig`."""
+    """"grid": plane waves on a grid, one coefficient each, for kernels that depend on the
+    displacement from source to point alone, as those of magnets in free space; "trained": features
+    and weights that are learned, for any kernel."""
     domain: Positive | Box | None = None
     """Region of points and of the centres of sources: half the side of a box around the origin [m],
     or the range of each axis; null for the ranges of the training split. Elsewhere `outside`
@@ -74,18 +77,22 @@ class GridSplitConfig(Config):
     """Root mean square error of the smooth part over its root mean square; null for 1e-5 in two and
     2e-3 in three dimensions. In float32 rounding adds some 1e-6."""
     density: Literal["kaiser-bessel", "power"] = "kaiser-bessel"
-    """Density of the ball over which a dipole is spread; "power" needs more waves."""
+    """Density of the ball over which a dipole is spread: "kaiser-bessel", whose spectrum falls
+    fastest, or "power", (1 - s²/R²)^p, which needs more waves."""
     cutoff: Positive | None = None
     """Radius of that ball [length scales]; null for 1.155 in two and 1.732 in three dimensions, 2
     and 3 m for points between -3 and 3 m. A smaller one needs more waves, and fewer exact pairs."""
     bandwidth: Positive | None = None
-    """Largest wave number [rad per cutoff]."""
+    """Largest wave number [rad per cutoff]; null to choose it from the accuracy."""
     period: tuple[Positive, ...] | None = None
-    """Period of the grid of waves along each axis [length scales]."""
+    """Period of the grid of waves along each axis [length scales]; null to choose it from the
+    accuracy. It must exceed twice the largest displacement of a point from a source."""
     nodes: Annotated[int, Field(ge=1, le=_MOST_NODES)] | None = None
-    """Dipoles along each edge of a box that represent it in the smooth part."""
+    """Dipoles along each edge of a box that represent it in the smooth part; null for as many as
+    the accuracy asks for."""
     largest_extent: Annotated[float, Field(ge=0)] | None = None
-    """Largest outer radius of boxes in the domain [m]."""
+    """Largest outer radius of boxes in the domain [m]; larger ones are outside. Null for that of
+    the training split, or, where there is none, for what three nodes serve."""
     capacity: Annotated[int, Field(ge=1, le=2**14)] | None = None
     """Largest number of sources near a point under `jax.jit`, where they cannot be counted; null to
     let every source meet every point there."""

@@ -46,18 +46,22 @@ class RangeSplitConfig(Config):
     """Settings of a RangeSplit."""
 
     name: Literal["split"] = "split"
+    """Model: the smooth part of every source is learned, exact values close to sources are added.
+    The accurate one."""
     factors: Literal["trained"] = "trained"
     """"trained": random plane waves, K features and weights of them, which serve any kernel;
     "grid": see `GridSplitConfig`."""
     rank: _Size = 256
-    """Number of features K."""
+    """Number of features K: functions of position of which the smooth part is a sum. More of them,
+    a smaller error."""
     waves: _Size = 1024
     """Number of plane waves summed in the features, and in the weights."""
     cutoff: Positive | None = None
     """Radius of the ball over which a dipole is spread [length scales]; null for 1.155 in two and
     1.732 in three dimensions, 2 and 3 m for points between -3 and 3 m."""
     smoothness: Annotated[int, Field(ge=1, le=12)] | None = None
-    """p of the density (1 - s²/R²)^p of that ball; null for 6 in two and 4 in three dimensions."""
+    """p of the density (1 - s²/R²)^p of the ball over which a dipole is spread; null for 6 in two
+    and 4 in three dimensions."""
     bandwidth: Positive | None = None
     """Largest wave number [rad per cutoff]; null for 14 in two and 9 in three dimensions."""
     nodes: Annotated[int, Field(ge=1, le=8)] = 3
