@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 from hypermagnetics.config import Config
 from hypermagnetics.generate.config import DatasetRecipe
 from hypermagnetics.models.user import UserModelConfig
-from hypermagnetics.recipe_toml import Tag, alternatives, tag_of
+from hypermagnetics.recipe_toml import Tag, alternatives, tag_of, tags_of
 from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.losses import UserLoss
 
@@ -73,9 +73,9 @@ class Section(NamedTuple):
     @property
     def heading(self) -> str:
         """Heading of the section."""
-        tag = tag_of(self.schema)
         places = _listed(tuple(f"`{place}`" for place in self.places))
-        choice = f" with `{tag.key} = {json.dumps(tag.value)}`" if tag else ""
+        tags = [f"`{tag.key} = {json.dumps(tag.value)}`" for tag in tags_of(self.schema)]
+        choice = f" with {' and '.join(tags)}" if tags else ""
         own = ", one of your own" if self.schema in OWN else ""
         owner = f", of `{json.dumps(self.owner.value)}`" if self.owner else ""
         return f"{places}{choice}{own}{owner}"
@@ -83,9 +83,9 @@ class Section(NamedTuple):
     @property
     def link(self) -> str:
         """A link to the section."""
-        tag = tag_of(self.schema)
         own = "one of your own" if self.schema in OWN else "table"
-        return f"[{json.dumps(tag.value) if tag else own}](#{self.anchor})"
+        texts = ", ".join(json.dumps(tag.value) for tag in tags_of(self.schema))
+        return f"[{texts or own}](#{self.anchor})"
 
     @property
     def anchor(self) -> str:
@@ -200,6 +200,8 @@ def _allowed(node: Schema, links: Mapping[str, Section]) -> Allowed:
 
 
 def _array(node: Schema, links: Mapping[str, Section]) -> Allowed:
+    if "items" not in node:  # a fixed number of entries, all alike
+        node = {**node, "items": node["prefixItems"][0]}
     entry = _allowed(node["items"], links)
     least, most = node.get("minItems"), node.get("maxItems")
     of = _listed(tuple(PLURALS.get(kind, kind) for kind in entry.types))

@@ -96,7 +96,7 @@ class Keeper:
         A run that ends between two regular validations is validated once more. That one decides
         about the result alone, so that a run that goes on does as if it had never ended.
         """
-        regular = progress.step % self._setup.recipe.validation.every == 0
+        regular = progress.step and progress.step % self._setup.recipe.validation.every == 0
         loss = math.inf if regular else self._validate(state, progress)
         kept = Kept(self._files.final, progress.step)
         if progress.best_loss is None or loss < progress.best_loss:

@@ -20,6 +20,7 @@ from hypermagnetics.data import (
 from hypermagnetics.errors import DatasetError, RecipeError
 from hypermagnetics.log import SILENT, Listener
 from hypermagnetics.models import Model, ModelInputs, TrainedRange, build_model
+from hypermagnetics.models.inputs import Outside
 from hypermagnetics.models.user import UserModelConfig, check_user_model
 from hypermagnetics.shapes import Points, SourceTable
 from hypermagnetics.table import SourceColumns
@@ -128,7 +129,9 @@ def make_setup(recipe: TrainingRecipe, dataset: Dataset, listener: Listener = SI
     train, valid = dataset.split(recipe.data.train), dataset.split(recipe.data.valid)
     for name in ("sources", "grid", "potential", "field"):
         _refuse_nothing_but_zeros(train, name)
-    inputs = _inputs(dataset.columns, train, recipe.normalisation, code.normalisation)
+    inputs = _inputs(
+        dataset.columns, train, recipe.normalisation, code.normalisation, recipe.outside
+    )
     _check(code, recipe, inputs)  # before what may take minutes
     check_spectral(recipe.objective, recipe.data, (train, valid))
     augment = make_augmentation(recipe.data.augment, inputs, recipe.seed, str(train.directory))
@@ -223,6 +226,7 @@ def _inputs(
     split: Split,
     normalisation: NormalisationConfig,
     function: Normalisation | None,
+    outside: Outside,
 ) -> ModelInputs:
     """Inputs of a model for the sources of a dataset."""
     return ModelInputs(
@@ -231,6 +235,7 @@ def _inputs(
         scales=scales_of(split, normalisation.scales, function),
         values=normalisation.values,
         moment=normalisation.moment,
+        outside=outside,
     )
 
 

@@ -83,11 +83,17 @@ class Tag(NamedTuple):
 
 def tag_of(schema: type[Config]) -> Tag | None:
     """The first key of a table that can have one text alone; None if there is no such key."""
+    return next(iter(tags_of(schema)), None)
+
+
+def tags_of(schema: type[Config]) -> tuple[Tag, ...]:
+    """The keys of a table that can have one text alone."""
+    found = []
     for key, field in schema.model_fields.items():
         match get_args(field.annotation):
             case (str(value),):
-                return Tag(key, value)
-    return None
+                found.append(Tag(key, value))
+    return tuple(found)
 
 
 class _Part(NamedTuple):

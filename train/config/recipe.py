@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, model_validator
 
 from hypermagnetics.config import Config, nearest, refusal
-from hypermagnetics.models.inputs import MomentUnit, ValuesAs
+from hypermagnetics.models.inputs import MomentUnit, Outside, ValuesAs
 from hypermagnetics.models.registry import ModelConfig
 from hypermagnetics.train.config.data import DataConfig
 from hypermagnetics.train.config.objective import ObjectiveConfig
@@ -46,6 +46,10 @@ class TrainingRecipe(Config):
 
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
     """Seed of the initial parameters, the batches, and all other random choices."""
+    outside: Outside = "exact"
+    """Treatment of sources and points outside of the model's domain, which is the ranges of the
+    training split: "exact" computes their values by the closed forms of the bodies, "warn" takes
+    the model's own with a warning, "raise" refuses them, "ignore" takes the model's own."""
     model: ModelConfig
     """Model, by its `name`, shipped or module:Class of your own, with its settings."""
     data: DataConfig = DataConfig()

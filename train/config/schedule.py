@@ -61,9 +61,10 @@ class ScheduleConfig(Config):
     A step never depends on the end of the training, so that a finished run can go on.
     """
 
-    max_steps: Annotated[Count | None, MAY_CHANGE] = None
-    """The last step; null for all steps of the phases. Further steps go on in the last phase, at
-    its final learning rate."""
+    max_steps: Annotated[Annotated[int, Field(ge=0, le=2**31 - 1)] | None, MAY_CHANGE] = None
+    """The last step; null for all steps of the phases, and 0 to keep the model as it is fitted,
+    which needs no learning rate. Further steps go on in the last phase, at its final learning
+    rate."""
     max_minutes: Annotated[Positive | None, MAY_CHANGE] = None
     """Minutes of training before the run is finished, all processes together; null for no such
     end."""
@@ -82,7 +83,7 @@ class ScheduleConfig(Config):
 
     @model_validator(mode="after")
     def _one_of_two_forms(self) -> "ScheduleConfig":
-        simple = self.max_steps is not None and self.learning_rate is not None
+        simple = self.max_steps == 0 or None not in (self.max_steps, self.learning_rate)
         own = (self.learning_rate, self.decay_steps) != (None, None)
         if simple == bool(self.phases) or (self.phases and own):
             raise ValueError(
@@ -104,6 +105,8 @@ class ScheduleConfig(Config):
         """The phases; a single one in the simple form."""
         if self.phases:
             return self.phases
+        if self.num_steps == 0:  # no step is made at this rate
+            return (PhaseConfig(steps=1, learning_rate=self.learning_rate or 1.0),)
         assert self.learning_rate is not None, "the recipe gives one of the two forms"
         return (
             PhaseConfig(
@@ -119,4 +122,4 @@ class ScheduleConfig(Config):
         """The same, with the number of decay steps filled in."""
         if self.phases:
             return self.model_copy(update={"max_steps": self.num_steps})
-        return self.model_copy(update={"decay_steps": self.decay_steps or self.num_steps})
+        return self.model_copy(update={"decay_steps": self.decay_steps or self.num_steps or None})

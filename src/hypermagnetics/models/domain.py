@@ -97,7 +97,7 @@ class Domain(NamedTuple):
             for kind, _, own in rows_by_kind(columns, rows)
             if not kind.is_dipole_outside
         ]
-        return [any(bool((each > self._extent_limit).any()) for each in radii)]
+        return [any(float(np.max(each)) > self._extent_limit for each in radii)]
 
     @property
     def _extent_limit(self) -> float:
@@ -127,7 +127,7 @@ def largest_extent(columns: SourceColumns, ranges: tuple[Range, ...]) -> float:
             row[0, columns.index("body")] = code
         for kind, _, own in rows_by_kind(columns, row):
             if kind.name == body and not kind.is_dipole_outside:
-                found = max(found, float(kind.outer_radius(shape_of(columns, kind, own)).max()))
+                found = max(found, float(np.max(kind.outer_radius(shape_of(columns, kind, own)))))
     return found
 
 

@@ -459,11 +459,11 @@ def flux_density_at(
 def _guarded(
     model: Model,
     guard: Guard,
-    within: Callable[[SourceTable, Points], Any],
-    part: Callable[[Values], Any],
+    within: Callable[[SourceTable, Points], Array],
+    part: Callable[[Values], Array],
     sources: SourceTable,
     points: Points,
-) -> Any:
+) -> Array:
     domain = model.domain
     if guard == "none" or domain is None:
         return within(sources, points)

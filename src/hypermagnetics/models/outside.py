@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,7 @@ from hypermagnetics.models.steps import over_points
 from hypermagnetics.shapes import BlockField, BlockPotential, Points, SourceTable, SourceTables
 from hypermagnetics.sources import SourceColumns, Values
 from hypermagnetics.sources.geometry import rounding_unit
-from hypermagnetics.sources.sums import PAIRS_PER_TILE, reduced, sums_platform
+from hypermagnetics.sources.sums import PAIRS_PER_TILE, over_samples, reduced, sums_platform
 from hypermagnetics.sources.superposition import row_values
 from hypermagnetics.table import source_rows
 
@@ -23,7 +23,6 @@ Guard = Literal["none", "exact", "nan"]
 """What a compiled program does outside of a domain: nothing, as when all is known to be inside;
 take exact values; or give NaN, where no error can be raised."""
 
-_Array = TypeVar("_Array", bound=Array)
 
 _POINTS_PER_TILE = 1 << 10
 
@@ -90,7 +89,8 @@ def far_superposition(
             return over_points(at_tile, both)
         order = jnp.argsort(~far_points)
         found = over_points(at_tile, both[order], _POINTS_PER_TILE)
-        return jax.tree.map(lambda values: jnp.zeros_like(values).at[order].set(values), found)
+        values: Values = jax.tree.map(lambda each: jnp.zeros_like(each).at[order].set(each), found)
+        return values
 
     some_far = (far_sources & is_source).any() | far_points.any()
     values: Values = jax.lax.cond(
@@ -103,11 +103,11 @@ def guarded(
     domain: Domain,
     columns: SourceColumns,
     guard: Guard,
-    within: Callable[[SourceTable, Points], _Array],
-    part: Callable[[Values], _Array],
+    within: Callable[[SourceTable, Points], Array],
+    part: Callable[[Values], Array],
     sources: SourceTable,
     points: Points,
-) -> _Array:
+) -> Array:
     """Values of a model within its domain, and outside as the guard says.
 
     Args:
@@ -162,8 +162,25 @@ def guarded_block(
     def of_sample(item: tuple[SourceTable, Array]) -> Values:
         return far_superposition(columns, item[0], points, item[1], far_points)
 
-    # One after another: side by side, none could be passed over.
-    far = jax.lax.map(of_sample, (sources, far_sources))
+    def of_samples(sources: SourceTables, far_sources: Array) -> Values:
+        if sums_platform() == "gpu":
+            each = sources.shape[1] * len(points)
+            return over_samples(
+                lambda *item: of_sample(item), (sources, far_sources), each, PAIRS_PER_TILE
+            )
+        # One after another: side by side, none could be passed over.
+        values: Values = jax.lax.map(of_sample, (sources, far_sources))
+        return values
+
+    dtype = jnp.result_type(sources, points)
+    zero = jnp.zeros((len(sources), len(points)), dtype)
+    far: Values = jax.lax.cond(
+        far_sources.any() | far_points.any(),
+        of_samples,
+        lambda *_: Values(zero, (zero,) * points.shape[1]),
+        sources,
+        far_sources,
+    )
     return (
         jnp.where(far_points[None], 0, potential) + far.potential,
         jnp.where(far_points[None, :, None], 0, field) + jnp.stack(far.field, axis=-1),
@@ -185,11 +202,10 @@ def _inner(
     )
 
 
-def _where(mask: Bool[Array, " points"], value: float, values: _Array) -> _Array:
+def _where(mask: Bool[Array, " points"], value: float, values: Array) -> Array:
     """The value where masked, along the first axis."""
     wide = mask.reshape(-1, *(1,) * (values.ndim - 1))
-    found: _Array = jnp.where(wide, value, values)
-    return found
+    return jnp.where(wide, value, values)
 
 
 def _zeros(points: Points, dtype: jnp.dtype) -> Values:

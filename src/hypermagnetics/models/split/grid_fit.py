@@ -191,7 +191,8 @@ def _displacements(
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
     length = 1.5 * region.cutoff * random.uniform(size=(count, 1)) ** (1 / dim)
     is_near = random.uniform(size=(count, 1)) < near_share
-    return np.where(is_near, np.minimum(direction * length, widths), even)
+    found: np.ndarray = np.where(is_near, np.minimum(direction * length, widths), even)
+    return found
 
 
 @dataclass(frozen=True)
@@ -210,7 +211,9 @@ class _Problem:
         """Axes of the components of a symmetric tensor."""
         return list(itertools.combinations_with_replacement(range(len(self.region.widths)), 2))
 
-    def equations(self, displacements: _Matrix) -> tuple[_Matrix, Float64[np.ndarray, "_"]]:
+    def equations(
+        self, displacements: _Matrix
+    ) -> tuple[_Matrix, Float64[np.ndarray, " equations"]]:
         """Matrix and right side, each value in units of the root mean square of its kind."""
         wanted = _unit_values(self.region, self.density, displacements)
         weights = self._weights(wanted)

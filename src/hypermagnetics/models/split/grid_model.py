@@ -1,11 +1,11 @@
 """GridSplit: waves on a grid carry the smooth part of every source, the rest is exact and local."""
 
 import math
+from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, Literal, NamedTuple
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -37,6 +37,7 @@ from hypermagnetics.shapes import (
     SourceTables,
 )
 from hypermagnetics.shapes import Field as FieldValues
+from hypermagnetics.sources.sums import Platform, over_samples, sums_platform
 from hypermagnetics.table import SourceColumns
 
 ACCURACY = {2: 1e-5, 3: 2e-3}
@@ -45,7 +46,7 @@ ACCURACY = {2: 1e-5, 3: 2e-3}
 _MOST_NODES = 8
 _SIMILAR = 0.8
 """Share of the longest axis from which an axis counts as equally long."""
-_SAMPLES_AT_ONCE = 16
+_VALUES_AT_ONCE: Mapping[Platform, int] = {"cpu": 1 << 22, "gpu": 1 << 26}
 
 
 def _ascending(ranges: tuple[Range, ...]) -> tuple[Range, ...]:
@@ -91,7 +92,7 @@ class GridSplitConfig(Config):
     """Dipoles along each edge of a box that represent it in the smooth part; null for as many as
     the accuracy asks for."""
     largest_extent: Annotated[float, Field(ge=0)] | None = None
-    """Largest outer radius of boxes in the domain [m]; larger ones are outside. Null for that of
+    """Largest outer radius of boxes in the domain [m]; larger ones are outside; null for that of
     the training split, or, where there is none, for what three nodes serve."""
     capacity: Annotated[int, Field(ge=1, le=2**14)] | None = None
     """Largest number of sources near a point under `jax.jit`, where they cannot be counted; null to
@@ -195,13 +196,9 @@ class GridSplit(Model):
         def of_sample(table: SourceTable) -> tuple[Potential, FieldValues]:
             return self.evaluate(self.weights(table), points)
 
-        if len(sources) <= _SAMPLES_AT_ONCE:
-            at_once: tuple[BlockPotential, BlockField] = jax.vmap(of_sample)(sources)
-            return at_once
-        values: tuple[BlockPotential, BlockField] = jax.lax.map(
-            of_sample, sources, batch_size=_SAMPLES_AT_ONCE
-        )
-        return values
+        # Products of the waves of all axes but the last, at each point.
+        each = len(points) * math.prod(2 * n - 1 for n in self.waves.coefficients.shape[:-1])
+        return over_samples(of_sample, (sources,), each, _VALUES_AT_ONCE[sums_platform()])
 
     @with_constants
     def fitted(self, sources: SourceTable, points: Points, key: AnyKey) -> "GridSplit":
@@ -351,7 +348,7 @@ def _nodes(
         return config.nodes or 1, 0.0
 
     def limit(nodes: int) -> float:
-        share = (3 * accuracy) ** (0.5 / nodes)
+        share = float((3 * accuracy) ** (0.5 / nodes))
         return cutoff * share / (1 - share)
 
     extent = config.largest_extent

@@ -49,8 +49,8 @@ class RangeSplitConfig(Config):
     """Model: the smooth part of every source is learned, exact values close to sources are added.
     The accurate one."""
     factors: Literal["trained"] = "trained"
-    """"trained": random plane waves, K features and weights of them, which serve any kernel;
-    "grid": see `GridSplitConfig`."""
+    """"trained": K features and weights that are learned, sums of random plane waves, for any
+    kernel; "grid": plane waves on a grid, for kernels that depend on displacements alone."""
     rank: _Size = 256
     """Number of features K: functions of position of which the smooth part is a sum. More of them,
     a smaller error."""
