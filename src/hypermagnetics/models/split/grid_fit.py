@@ -28,7 +28,7 @@ _NEAR_SHARE = 0.3
 """Share of the displacements that are drawn within one and a half cutoffs."""
 _MOST_WAVES = 1 << 20
 """Most products of waves of a model."""
-_MOST_TRIES = 40
+_MOST_TRIES = 20
 
 
 DensityOf = Callable[[float], Density]
@@ -152,7 +152,7 @@ def fit(region: Displacements, density: Density, waves: Waves) -> Fit:
     order = np.argsort(group, kind="stable")
     numbers, group = numbers[order], group[order]
     random = np.random.default_rng(0)
-    size = max(1000, 4 * (group.max() + 1))
+    size = max(1000, 4 * (int(group.max()) + 1))
     problem = _Problem(region, density, waves.period, numbers, group)
     matrix, wanted = problem.equations(_displacements(random, region, size, _NEAR_SHARE))
     norms = np.linalg.norm(matrix, axis=0)

@@ -25,7 +25,7 @@ from hypermagnetics.models.split.density import (
 from hypermagnetics.models.split.dipoles import has_nodes, smooth_dipoles
 from hypermagnetics.models.split.grid_fit import Displacements, Fit, Waves, chosen, fit
 from hypermagnetics.models.split.grid_waves import GridWaves
-from hypermagnetics.models.split.model import CUTOFF, SMOOTHNESS
+from hypermagnetics.models.split.model import CUTOFF
 from hypermagnetics.models.split.near import ExactNearby, Smoothing
 from hypermagnetics.shapes import (
     AnyKey,
@@ -43,6 +43,9 @@ from hypermagnetics.table import SourceColumns
 ACCURACY = {2: 1e-5, 3: 2e-3}
 """Default accuracy, by dimension."""
 
+_POWER = {2: 6 / 14, 3: 4 / 9}
+"""Exponent of the density (1 - s²/R²)^p for each rad of the bandwidth: more need more waves, and
+fewer have a spectrum that falls too slowly."""
 _MOST_NODES = 8
 _SIMILAR = 0.8
 """Share of the longest axis from which an axis counts as equally long."""
@@ -382,7 +385,7 @@ def _displacements(
 
 def _density_of(config: GridSplitConfig, dim: int, bandwidth: float) -> Density:
     if config.density == "power":
-        return PowerDensity(SMOOTHNESS[dim])
+        return PowerDensity(max(round(_POWER[dim] * bandwidth), 1))
     return KaiserBesselDensity(bandwidth)
 
 

@@ -9,7 +9,8 @@ from jaxtyping import Array, Float
 
 from hypermagnetics.shapes import Points
 
-Wave = Float[Array, "waves rows"]
+_Waves = Float[Array, "_ rows"]
+"""Products of waves along some axes, at some positions."""
 
 
 class GridWaves(eqx.Module):
@@ -70,13 +71,16 @@ class GridWaves(eqx.Module):
         gradient = [jnp.tensordot(amplitudes, derivative, 1)]
         # Points stay the last axis, along which a CPU computes several at once.
         for axis in reversed(range(last)):
-            wave, derivative = self._waves(positions, axis)
+            # Like the sums over the axes behind, with an axis for each one before.
+            wave, derivative = (
+                each.reshape(*(1,) * axis, *each.shape) for each in self._waves(positions, axis)
+            )
             along = jnp.sum(value * derivative, axis=-2)
             gradient = [along, *(jnp.sum(part * wave, axis=-2) for part in gradient)]
             value = jnp.sum(value * wave, axis=-2)
         return value, jnp.stack(gradient)
 
-    def _waves(self, positions: Float[Array, "rows dim"], axis: int) -> tuple[Wave, Wave]:
+    def _waves(self, positions: Float[Array, "rows dim"], axis: int) -> tuple[_Waves, _Waves]:
         """Cosines and sines along an axis, and their derivatives."""
         numbers = 2 * math.pi / self.period[axis] * jnp.arange(self.coefficients.shape[axis])
         numbers = numbers.astype(positions.dtype)[:, None]
@@ -88,7 +92,7 @@ class GridWaves(eqx.Module):
         )
 
 
-def _outer(one: Wave, other: Wave) -> Wave:
+def _outer(one: _Waves, other: _Waves) -> _Waves:
     """Products of each of one and each of the other, for each row."""
     found: jax.Array = one[:, None] * other[None]
     return found.reshape(-1, one.shape[-1])

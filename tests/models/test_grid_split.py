@@ -1,0 +1,258 @@
+"""GridSplit: the accuracy asked for is delivered, exact laws hold, and no dataset is needed."""
+
+import math
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.special
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jax import export
+from magnets import KINDS, random_rows
+from pydantic import TypeAdapter, ValidationError
+
+from hypermagnetics.errors import RecipeError
+from hypermagnetics.models import (
+    GridSplit,
+    GridSplitConfig,
+    ModelInputs,
+    RangeSplitConfig,
+    load,
+    save_model,
+    split_of_domain,
+    to_jax_export,
+)
+from hypermagnetics.models.registry import ModelConfig
+from hypermagnetics.models.split.density import (
+    KaiserBesselDensity,
+    PowerDensity,
+    share_polynomial,
+)
+from hypermagnetics.models.split.grid_fit import Displacements, Waves, chosen, fit
+from hypermagnetics.sources import SourceColumns, superposition
+
+_HALF = 1.5
+
+
+@cache
+def model_of(name: str, accuracy: float) -> GridSplit:
+    """A model of bodies of any size and rotation."""
+    return split_of_domain(KINDS[name], _HALF, accuracy)
+
+
+def spread(columns: SourceColumns, num: int, extent: float) -> tuple[np.ndarray, np.ndarray]:
+    """Bodies of some size and points in the domain, in float32."""
+    random = np.random.default_rng(num)
+    rows = random_rows(columns, random, num)
+    rows[:, columns.dim : 2 * columns.dim] = random.uniform(-_HALF, _HALF, (num, columns.dim))
+    for name in columns.names:
+        if name.startswith(("radius", "dimension")):
+            rows[:, columns.index(name)] = random.uniform(0.3, 1.0, num) * extent
+    points = random.uniform(-_HALF, _HALF, (400, columns.dim))
+    return rows.astype(np.float32), points.astype(np.float32)
+
+
+def l2_error(found: Any, true: Any) -> float:
+    """Root mean square of the error over that of the truth."""
+    return float(jnp.sqrt(jnp.sum((found - true) ** 2) / jnp.sum(true**2)))
+
+
+@pytest.mark.parametrize("dim", [2, 3])
+@pytest.mark.parametrize("density", [PowerDensity(3), KaiserBesselDensity(9.0)], ids=repr)
+def test_the_share_within_a_distance_is_the_integral_of_the_density(
+    dim: int, density: PowerDensity | KaiserBesselDensity
+) -> None:
+    """By quadrature; no coefficient is negative, and all of it is within the ball."""
+    coefficients = np.array(share_polynomial(density, dim))
+    assert coefficients[0] == 1
+    assert (coefficients >= 0).all()
+    nodes, weights = np.polynomial.legendre.leggauss(80)
+
+    def within(x: float) -> float:
+        s = 0.5 * x * (nodes + 1)
+        if isinstance(density, PowerDensity):
+            values = (1 - s**2) ** density.power
+        else:
+            values = scipy.special.i0(density.shape * np.sqrt(1 - s**2))
+        return float(0.5 * x * (weights * values * s ** (dim - 1)).sum())
+
+    for x in (0.1, 0.5, 0.9):
+        share = x**dim * np.polynomial.polynomial.polyval(1 - x * x, coefficients)
+        assert share == pytest.approx(within(x) / within(1.0), rel=1e-13)
+
+
+@pytest.mark.parametrize("dim", [2, 3])
+def test_the_error_falls_with_the_bandwidth(dim: int) -> None:
+    """As exp(-bandwidth), where the period leaves room."""
+    region = Displacements((1.0,) * dim, 0.5)
+    errors = []
+    for bandwidth in (6.0, 8.0, 10.0):
+        waves = Waves((2 + 12 / bandwidth,) * dim, bandwidth)
+        errors.append(fit(region, KaiserBesselDensity(bandwidth), waves).error)
+    for wider, narrower in zip(errors[1:], errors[:-1], strict=True):
+        assert math.exp(-2.8) < wider / narrower < math.exp(-1.4)
+
+
+@pytest.mark.parametrize("dim", [2, 3])
+def test_a_longer_period_serves_both_ends(dim: int) -> None:
+    """Without a gap behind the largest displacements the sum cannot be right there."""
+    region = Displacements((1.0,) * dim, 0.5)
+    errors = [
+        fit(region, KaiserBesselDensity(10.0), Waves((2 + gap * 0.05,) * dim, 10.0)).error
+        for gap in (4, 9, 14)
+    ]
+    assert errors[0] > 4 * errors[1] > 12 * errors[2]
+
+
+@settings(max_examples=12, deadline=None, derandomize=True)
+@given(
+    widths=st.lists(st.floats(0.5, 2.0), min_size=2, max_size=3),
+    cutoff=st.floats(0.6, 1.2),
+    digits=st.floats(1.5, 4.0),
+)
+def test_the_accuracy_asked_for_is_delivered(
+    widths: list[float], cutoff: float, digits: float
+) -> None:
+    """For boxes of any sides, by displacements that were not fitted."""
+    region = Displacements(tuple(widths), cutoff)
+    waves = chosen(region, KaiserBesselDensity, 10**-digits)
+    assert fit(region, KaiserBesselDensity(waves.bandwidth), waves).error <= 10**-digits
+
+
+@pytest.mark.parametrize("name", ["disc in 2D", "rectangle in 2D", "sphere in 3D", "cuboid in 3D"])
+@pytest.mark.parametrize("accuracy", [0.03, pytest.param(3e-4, marks=pytest.mark.slow)])
+def test_whole_values_are_as_accurate(name: str, accuracy: float) -> None:
+    """With bodies as large as the model says that it serves, and larger ones."""
+    model = model_of(name, accuracy)
+    assert model.fit_error <= accuracy
+    # Within balls wider than the domain the field is weak, and errors stay as large.
+    largest = model.domain.largest_extent
+    for size in (0.5 * largest, 3 * largest) if largest else (0.3, 0.8):
+        sources, points = spread(model.inputs.columns, 6, size)
+        true = superposition(model.inputs.columns, sources, points)
+        assert l2_error(model.potential(sources, points), true[0]) < accuracy
+        assert l2_error(model.field(sources, points), true[1]) < accuracy
+
+
+@pytest.mark.parametrize("name", ["disc in 2D", "sphere in 3D"])
+def test_exact_laws(name: str) -> None:
+    """Superposition, sign, order and padding to rounding; the field is the gradient."""
+    model = model_of(name, 0.03)
+    sources, points = spread(model.inputs.columns, 6, 0.3)
+    evaluate = eqx.filter_jit(model.potential)
+    whole = evaluate(sources, points)
+    scale = 1e-6 * float(jnp.abs(whole).max())
+    parts = evaluate(sources[:2], points) + evaluate(sources[2:], points)
+    np.testing.assert_allclose(whole, parts, rtol=0, atol=3 * scale)
+    np.testing.assert_allclose(evaluate(sources[::-1], points), whole, rtol=0, atol=scale)
+    padded = np.concatenate([sources, np.zeros_like(sources)])
+    np.testing.assert_allclose(evaluate(padded, points), whole, rtol=0, atol=scale)
+    dim = model.dim
+    opposite = np.concatenate([-sources[:, :dim], sources[:, dim:]], axis=1)
+    np.testing.assert_array_equal(evaluate(opposite, points), -whole)
+    wide = (sources.astype(np.float64), jnp.asarray(points.astype(np.float64)))
+    gradient = jax.jit(jax.grad(lambda at: model.potential(wide[0], at).sum()))(wide[1])
+    np.testing.assert_allclose(model.field(*wide), -gradient, rtol=1e-9, atol=1e-12)
+
+
+def test_a_block_and_one_sample_agree() -> None:
+    """Samples that share their points are evaluated some at a time."""
+    model = model_of("disc in 2D", 0.03)
+    tables = np.stack([spread(model.inputs.columns, num, 0.3)[0][:3] for num in (3, 4, 5)])
+    points = spread(model.inputs.columns, 3, 0.3)[1]
+    block = eqx.filter_jit(model.block)(tables, points)
+    for number, table in enumerate(tables):
+        for values, own in zip(block, (model.potential, model.field), strict=True):
+            expected = own(table, points)
+            atol = 3e-6 * float(jnp.abs(expected).max())
+            np.testing.assert_allclose(values[number], expected, rtol=0, atol=atol)
+
+
+def test_a_file_and_an_export_give_the_same(tmp_path: Path) -> None:
+    """A file means the same whatever later defaults are: nothing in it is left open."""
+    model = model_of("disc in 2D", 0.03)
+    sources, points = spread(model.inputs.columns, 4, 0.3)
+    save_model(tmp_path / "model.hm", model, {})
+    read = load(tmp_path / "model.hm")
+    assert isinstance(read, GridSplit)
+    assert None not in {read.config.accuracy, read.config.cutoff, read.config.period}
+    assert read.domain == model.domain
+    expected = model.potential(sources, points)
+    np.testing.assert_array_equal(read.potential(sources, points), expected)
+    with jax.enable_x64(False):
+        called = export.deserialize(bytearray(to_jax_export(read, "potential")))
+        found = called.call(jnp.asarray(sources), jnp.asarray(points))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * float(jnp.abs(expected).max()))
+
+
+def test_steps_can_follow_the_fit() -> None:
+    """Its coefficients are parameters, and at a minimum."""
+    model = model_of("disc in 2D", 0.03)
+    sources, points = spread(model.inputs.columns, 4, 0.3)
+    tables = jnp.asarray(sources)[:, None]
+    labels = superposition(model.inputs.columns, sources[:1], points)
+
+    def loss(model: GridSplit) -> jax.Array:
+        errors = model.errors(tables[:1], points, labels[0][None], labels[1][None])
+        return jnp.mean(errors[0] ** 2)
+
+    gradient = eqx.filter_jit(eqx.filter_grad(loss))(model)
+    (leaf,) = jax.tree.leaves(eqx.filter(gradient, eqx.is_inexact_array))
+    assert leaf.shape == model.waves.coefficients.shape
+    assert bool(jnp.isfinite(leaf).all())
+    assert float(jnp.abs(leaf).max()) > 0
+
+
+CONFIGS: dict[str, tuple[dict[str, Any], type]] = {
+    "the name alone": ({"name": "split"}, GridSplitConfig),
+    "grid": ({"name": "split", "factors": "grid", "accuracy": 1e-4}, GridSplitConfig),
+    "trained": ({"name": "split", "factors": "trained"}, RangeSplitConfig),
+    "of an earlier release": (
+        {"name": "split", "rank": 4, "waves": 8, "cutoff": 1.0, "smoothness": 4, "bandwidth": 9.0},
+        RangeSplitConfig,
+    ),
+}
+
+
+@pytest.mark.parametrize(("table", "kind"), CONFIGS.values(), ids=CONFIGS)
+def test_the_factors_choose_the_model(table: dict[str, Any], kind: type) -> None:
+    """Settings of trained factors, as earlier recipes and files have them, still mean those."""
+    adapter = TypeAdapter(ModelConfig)
+    assert type(adapter.validate_python(table)) is kind
+    assert type(adapter.validate_python(adapter.validate_python(table))) is kind
+
+
+def test_misspelt_factors_are_refused() -> None:
+    with pytest.raises(ValidationError, match="trained"):
+        TypeAdapter(ModelConfig).validate_python({"name": "split", "factors": "gird"})
+
+
+def test_an_accuracy_beyond_a_density_is_refused() -> None:
+    """The spectrum of one with a kink falls too slowly."""
+    with pytest.raises(RecipeError, match=r"waves can reach; got 0\.0001, and .* Ask for less"):
+        chosen(Displacements((1.0, 1.0), 1.0), lambda _: PowerDensity(1), 1e-4)
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "no domain": ({}, "must have a domain; got none"),
+    "one axis too few": ({"domain": ((-1.0, 1.0),)}, "a range for each of the 2 axes; got 1"),
+    "half of the waves": ({"domain": 1.0, "bandwidth": 9.0}, "must be given together"),
+    "too many waves": (
+        {"domain": 1.0, "accuracy": 1e-5, "cutoff": 0.005},
+        "at most 1048576 of them; got .* Ask for less accuracy, or a larger cutoff",
+    ),
+}
+
+
+@pytest.mark.parametrize(("settings_of", "said"), REFUSED.values(), ids=REFUSED)
+def test_what_cannot_be_is_refused(settings_of: dict[str, Any], said: str) -> None:
+    """In one sentence that says what to do."""
+    inputs = ModelInputs(columns=KINDS["disc in 2D"])
+    with pytest.raises(RecipeError, match=said):
+        GridSplit(GridSplitConfig(**settings_of), inputs)
