@@ -239,7 +239,9 @@ def _summary(
             f"Last validation, median relative error: potential {per_cent(potential)}, "
             f"field {per_cent(field)}.",
             f"{seconds:.0f} s, {outcome.samples_per_second:.0f} samples/s ({outcome.placement}). "
-            f"{outcome.shares.verdict}",
+            f"{outcome.shares.verdict}"
+            if outcome.progress.step
+            else f"{seconds:.0f} s. No step was made: the model is as it was fitted.",
         ]
     elif outcome.wrote_model:
         lines.append(f"All steps had been made ({outcome.ending}); the model file was missing.")
