@@ -245,7 +245,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "half of the waves": ({"domain": 1.0, "bandwidth": 9.0}, "must be given together"),
     "too many waves": (
         {"domain": 1.0, "accuracy": 1e-5, "cutoff": 0.005},
-        "at most 1048576 of them; got .* Ask for less accuracy, or a larger cutoff",
+        "at most 1200 different wave numbers; got .* Ask for less accuracy, or a larger cutoff",
     ),
 }
 

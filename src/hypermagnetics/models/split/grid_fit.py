@@ -26,8 +26,8 @@ _RIDGE = 1e-16
 in float32."""
 _NEAR_SHARE = 0.3
 """Share of the displacements that are drawn within one and a half cutoffs."""
-_MOST_WAVES = 1 << 20
-"""Most products of waves of a model."""
+_MOST_UNKNOWNS = 1200
+"""Most groups of waves of different wave numbers: their fit takes half a minute and a gigabyte."""
 _MOST_TRIES = 20
 
 
@@ -137,12 +137,7 @@ def fit(region: Displacements, density: Density, waves: Waves) -> Fit:
         RecipeError: If there are more waves than a model can have.
     """
     harmonics = waves.harmonics(region.cutoff)
-    if (count := math.prod(2 * number - 1 for number in harmonics)) > _MOST_WAVES:
-        raise RecipeError(
-            f"A model of waves on a grid must have at most {_MOST_WAVES} of them; got {count} for "
-            f"displacements up to {max(region.widths) / region.cutoff:.3g} cutoffs "
-            "(model.accuracy, model.cutoff). Ask for less accuracy, or a larger cutoff."
-        )
+    _refuse_many(region, harmonics)
     numbers = np.array(list(itertools.product(*map(range, harmonics))))
     wave_numbers = numbers * (2 * math.pi / np.array(waves.period))
     inside = np.linalg.norm(wave_numbers, axis=1) <= waves.bandwidth / region.cutoff
@@ -157,16 +152,32 @@ def fit(region: Displacements, density: Density, waves: Waves) -> Fit:
     matrix, wanted = problem.equations(_displacements(random, region, size, _NEAR_SHARE))
     norms = np.linalg.norm(matrix, axis=0)
     ridge = math.sqrt(_RIDGE) * np.eye(len(norms))
-    solution = scipy.linalg.lstsq(
+    # The ridge keeps the triangle regular, so that no column need be exchanged for another.
+    orthogonal, triangle = scipy.linalg.qr(
         np.concatenate([matrix / norms, ridge]),
-        np.concatenate([wanted, np.zeros(len(norms))]),
-        lapack_driver="gelsy",
+        mode="economic",
+        overwrite_a=True,
         check_finite=False,
-    )[0]
+    )
+    right = orthogonal[: len(wanted)].T @ wanted
+    solution = scipy.linalg.solve_triangular(triangle, right, check_finite=False)
     solution = solution / norms
     coefficients = np.zeros(harmonics)
     coefficients[tuple(numbers.T)] = solution[group]
     return Fit(coefficients, problem.error(solution, _displacements(random, region, 1000, 0.0)))
+
+
+def _refuse_many(region: Displacements, harmonics: tuple[int, ...]) -> None:
+    # Those of a ball, the same in each octant and for each order of the axes.
+    share = {2: math.pi / 4, 3: math.pi / 6}[len(harmonics)]
+    orders = math.factorial(len(harmonics)) if len({*harmonics}) == 1 else 1
+    count = round(share * math.prod(harmonics) / orders)
+    if count > _MOST_UNKNOWNS:
+        raise RecipeError(
+            f"Waves on a grid must have at most {_MOST_UNKNOWNS} different wave numbers; got some "
+            f"{count} for displacements up to {max(region.widths) / region.cutoff:.3g} cutoffs "
+            "(model.accuracy, model.cutoff). Ask for less accuracy, or a larger cutoff."
+        )
 
 
 def _groups(
