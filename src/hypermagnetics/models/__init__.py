@@ -25,5 +25,6 @@ from hypermagnetics.models.split import GridSplit as GridSplit
 from hypermagnetics.models.split import GridSplitConfig as GridSplitConfig
 from hypermagnetics.models.split import RangeSplit as RangeSplit
 from hypermagnetics.models.split import RangeSplitConfig as RangeSplitConfig
+from hypermagnetics.models.split import split_of_domain as split_of_domain
 from hypermagnetics.models.store import load as load
 from hypermagnetics.models.store import save_model as save_model
