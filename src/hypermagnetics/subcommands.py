@@ -134,7 +134,7 @@ def refuse_without(context: click.Context, option: str, needing: Collection[str]
 
 
 def _given_but(context: click.Context, *names: str) -> Iterator[str]:
-    """Yield what a message calls the given arguments and options, but for those of some names."""
+    """Yield the given arguments and options as messages name them, but for some."""
     for parameter in context.command.params:
         if parameter.name not in names and _is_given(context, parameter.name or ""):
             yield parameter.get_error_hint(context)

@@ -91,8 +91,8 @@ def read_history(run: Path) -> History:
             )
     if not curves and files.model.exists() and not files.metrics.exists():
         raise RunError(
-            f"A run that is plotted must have logged some steps; got a model without any "
-            f"{files.metrics.name} ({run}). One that was made by --domain has no curves: its card, "
+            "A run that is plotted must have logged some steps; got a model and none "
+            f"({files.metrics}). One that was made by --domain has no curves: its card, "
             f"{files.card.name}, has its fit error."
         )
     if not curves:
