@@ -74,7 +74,7 @@ def evaluate_baselines(plan: Plan, one: OpenedDataset, listener: Listener) -> Fo
     baselines, left_out = available_baselines(one.columns)
     records = tuple(map(record_of, baselines))
     listener.tell(f"baselines on {one.name} ...")
-    bounds = Bounds.of(plan.subjects, one)
+    bounds = Bounds.of(plan.subjects_on(one), one)
     found = Found(baselines=(*records, *bounds.records), notes=left_out)
     for name in one.splits:
         split = one.dataset.split(name)
@@ -87,18 +87,18 @@ def evaluate_baselines(plan: Plan, one: OpenedDataset, listener: Listener) -> Fo
 def _evaluate_split(
     plan: Plan, one: OpenedDataset, split: Split, samples: SampleFile, listener: Listener
 ) -> Found:
-    start = time.perf_counter()
+    start, subjects = time.perf_counter(), plan.subjects_on(one)
     measurements = measure_split(
-        plan.subjects,
+        subjects,
         split,
         one.columns,
         unit=one.length_unit,
         directory=plan.out,
         listener=listener,
     )
-    seconds = (time.perf_counter() - start) / len(plan.subjects)
+    seconds = (time.perf_counter() - start) / len(subjects)
     found = Found()
-    for subject, measurement in zip(plan.subjects, measurements, strict=True):
+    for subject, measurement in zip(subjects, measurements, strict=True):
         names = (subject.name, one.name, split.name)
         samples.add(*names[1:], subject.name, sample_table(measurement))
         evaluation = evaluation_of(measurement, names, seconds)
@@ -137,7 +137,7 @@ def _laws_and_times(
         (one.dataset.split(name) for name in one.splits), key=lambda s: s.layout.max_sources
     )
     found = Found()
-    for subject in (*plan.subjects, *baselines):
+    for subject in (*plan.subjects_on(one), *baselines):
         if subject.model is None:
             sentence = f"{subject.name} is a file: its physics and its speed cannot be measured."
             found += Found(notes=(sentence,))

@@ -13,6 +13,7 @@ from hypermagnetics.evaluate.subjects.arguments import DatasetArgument
 from hypermagnetics.evaluate.subjects.subject import Subject, TableSize
 from hypermagnetics.precision import MatmulPrecision
 from hypermagnetics.sources import SourceColumns
+from hypermagnetics.sources.conversion import misfit
 
 _REPAIR = "Evaluate it on a dataset like the one it was trained on."
 
@@ -52,6 +53,10 @@ class Plan:
                 f"The place of the results must be a directory; got {str(self.out)!r}, which is a "
                 "file (--out, or out= in Python). Choose another one."
             )
+
+    def subjects_on(self, dataset: OpenedDataset) -> tuple[Subject, ...]:
+        """The subjects, each for source tables of one of the datasets."""
+        return tuple(subject.reading(dataset.columns) for subject in self.subjects)
 
     @property
     def num_predictions(self) -> int:
@@ -142,55 +147,39 @@ def check_fit(subjects: Sequence[Subject], datasets: Sequence[OpenedDataset]) ->
         datasets: The datasets, with the splits that are evaluated.
 
     Raises:
-        RunError: If a subject is for another dimension, other columns or other bodies, or if
-            predictions lack a split or have other shapes.
+        RunError: If a subject is for another dimension, or has columns that cannot describe the
+            sources, or if predictions lack a split or have other shapes.
         DatasetError: If a split cannot be read.
     """
     for subject in subjects:
         for dataset in datasets:
-            if subject.table is not None:
-                _refuse_other_sizes(subject, subject.table, dataset)
             if isinstance(subject.table, SourceColumns):
                 _refuse_other_columns(subject, subject.table, dataset)
+            elif subject.table is not None:
+                _refuse_other_sizes(subject, subject.table, dataset)
         if subject.kind == "predictions":
             _check_predictions(subject, datasets)
 
 
-def _refuse_other_sizes(
-    subject: Subject, table: SourceColumns | TableSize, dataset: OpenedDataset
-) -> None:
+def _refuse_other_sizes(subject: Subject, table: TableSize, dataset: OpenedDataset) -> None:
     directory = dataset.dataset.directory
     for split in dataset.splits:
         layout = dataset.dataset.manifest.splits[split].layout
-        reads, given = (table.dim, table.size), (layout.dim, layout.source_size)
-        if reads != given:
+        given = (layout.dim, layout.source_size)
+        if table != given:
             raise RunError(
                 "The model must read source tables like those of the dataset, of "
-                f"{given[0]} dimensions and {given[1]} columns; got {reads[0]} dimensions and "
-                f"{reads[1]} columns ({subject.place}, split {split!r} of {directory}). {_REPAIR}"
+                f"{given[0]} dimensions and {given[1]} columns; got {table.dim} dimensions and "
+                f"{table.size} columns ({subject.place}, split {split!r} of {directory}). {_REPAIR}"
             )
 
 
 def _refuse_other_columns(subject: Subject, table: SourceColumns, dataset: OpenedDataset) -> None:
-    columns, where = dataset.columns, f"({subject.place}, {dataset.dataset.directory})"
-    if table.names != columns.names:
+    if found := misfit(dataset.columns, table):
         raise RunError(
-            f"The model must read the columns of the dataset, {', '.join(columns.names)}; got "
-            f"{', '.join(table.names)} {where}. {_REPAIR}"
+            f"The model must {found.rule}; got {found.got} ({subject.place}, "
+            f"{dataset.dataset.directory}). {_REPAIR}"
         )
-    unread = [body for body in columns.bodies if body not in table.bodies]
-    if unread:
-        raise RunError(
-            f"The model must know all bodies of the dataset, {', '.join(columns.bodies)}; got one "
-            f"trained without {', '.join(unread)} {where}. {_REPAIR}"
-        )
-    known = dict(table.constants)
-    for name, value in columns.constants:
-        if known.get(name, value) != value:
-            raise RunError(
-                f"The model must be for sources like the dataset's, of {name} {value:g}; got one "
-                f"for {name} {known[name]:g} {where}. {_REPAIR}"
-            )
 
 
 def _check_predictions(subject: Subject, datasets: Sequence[OpenedDataset]) -> None:

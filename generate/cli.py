@@ -23,7 +23,7 @@ from hypermagnetics.machine import Platform
 from hypermagnetics.recipe_toml import shown_recipe
 from hypermagnetics.recipes import describe_recipe, shipped_recipes
 from hypermagnetics.sources.kinds import KINDS
-from hypermagnetics.subcommands import FILE_PATH, SHOW, UnlessShown, echo, refuse_beside_show
+from hypermagnetics.subcommands import FILE_PATH, SHOW, UnlessGiven, echo, refuse_beside_show
 
 _SECONDS_TO_START = 3
 """Time of imports and compilation."""
@@ -46,8 +46,8 @@ def _list_recipes(context: click.Context, _: click.Parameter, wanted: bool) -> N
 
     Your own:  hm-generate --show paper-discs-2d > my.toml"""
 )
-@click.argument("recipe", cls=UnlessShown)
-@click.argument("out", type=FILE_PATH, cls=UnlessShown)
+@click.argument("recipe", cls=UnlessGiven)
+@click.argument("out", type=FILE_PATH, cls=UnlessGiven)
 @click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Override one key.")
 @click.option(
     "--format",

@@ -5,11 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import JsonValue
+
 from hypermagnetics.log import per_cent
-from hypermagnetics.models import Model, load, num_parameters
+from hypermagnetics.models import GridSplit, Model, load, num_parameters
 from hypermagnetics.models.card import usage_card
 from hypermagnetics.models.store import Header, read_header
 from hypermagnetics.run_files import RunFiles, read_metrics
+from hypermagnetics.train.directory import Provenance
 
 
 def model_card(
@@ -46,9 +49,35 @@ def model_card(
         "software": _software(header),
         **_errors(log.validation),
     }
+    return _card("A trained magnetostatic model", rows, model, given)
+
+
+def domain_card(model: GridSplit, provenance: Provenance) -> str:
+    """Describe a model that was made for a domain, without a dataset, and its use, in Markdown.
+
+    Args:
+        model: The model, fitted.
+        provenance: Its origin.
+
+    Returns:
+        The text of model.md, the same for equal models.
+    """
+    settings = model.config.model_dump(mode="json", exclude={"name"})
+    rows = {
+        "architecture": f"{type(model).__name__} ({num_parameters(model)} parameters)",
+        "settings": _listed(settings),
+        "dataset": "none: fitted to its domain",
+        "fit error": f"{model.fit_error:.2g}, root mean square of the error of the smooth part "
+        "over its own",
+        "software": _versions(provenance.software),
+    }
+    return _card("A magnetostatic model of a domain", rows, model, "")
+
+
+def _card(title: str, rows: Mapping[str, str], model: Model, given: str) -> str:
     return "\n".join(
         (
-            "# A trained magnetostatic model",
+            f"# {title}",
             "",
             "Written by hm-train beside model.hm.",
             "",
@@ -70,7 +99,10 @@ def model_card(
 
 
 def _settings(header: Header) -> str:
-    settings = header.model.model_dump(mode="json", exclude={"name"})
+    return _listed(header.model.model_dump(mode="json", exclude={"name"}))
+
+
+def _listed(settings: Mapping[str, JsonValue]) -> str:
     return ", ".join(f"{key} {json.dumps(value)}" for key, value in settings.items())
 
 
@@ -82,6 +114,10 @@ def _software(header: Header) -> str:
     software = header.training.get("software")
     if not isinstance(software, dict):
         return "not known"
+    return _versions(software)
+
+
+def _versions(software: Mapping[str, object]) -> str:
     return ", ".join(f"{name} {version}" for name, version in software.items())
 
 

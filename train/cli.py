@@ -1,8 +1,10 @@
 """The command line of hm-train."""
 
+import json
 import shlex
 import time
 from pathlib import Path
+from typing import Literal
 
 import click
 import jax
@@ -13,6 +15,7 @@ from hypermagnetics.data import Dataset
 from hypermagnetics.errors import InterruptedRunError, RunError, RunWriteError
 from hypermagnetics.jax_setup import fix_settings, keep_compiled, refuse_missing_platform
 from hypermagnetics.log import errors_in_one_line, per_cent, say
+from hypermagnetics.models import GridSplit
 from hypermagnetics.models.user import import_user_model
 from hypermagnetics.recipe_toml import shown_recipe
 from hypermagnetics.recipes import describe_recipe, shipped_recipes
@@ -21,14 +24,19 @@ from hypermagnetics.subcommands import (
     FILE_PATH,
     SHOW,
     CommandOrSubcommand,
-    UnlessShown,
+    FiniteRange,
+    UnlessGiven,
     echo,
+    refuse_beside,
     refuse_beside_show,
+    refuse_without,
 )
+from hypermagnetics.table import BODIES, DIMENSIONS, BodyName, SourceColumns
 from hypermagnetics.train.checkpoint import full_disk_named
 from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.devices import Devices
 from hypermagnetics.train.directory import IfExists, goes_on, recipe_of
+from hypermagnetics.train.domain_run import Wanted, make_domain_run
 from hypermagnetics.train.export import export_run
 from hypermagnetics.train.notebook import make_run
 from hypermagnetics.train.plotting.cli import plot
@@ -38,6 +46,8 @@ from hypermagnetics.train.sweep.cli import sweep_command
 from hypermagnetics.train.user_code import Names
 
 _DEFAULT_RECIPE = "demo"
+_BESIDE_DOMAIN = ("accuracy", "dim", "bodies")
+"""Options that mean something beside `--domain` alone."""
 
 
 def _list_recipes(context: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -81,10 +91,11 @@ After it: hm-train plot run                 (see hm-train plot --help)
           hm-train export run run-export    (see hm-train export --help)
 Many:     hm-train sweep demo widths.toml widths    (see hm-train sweep --help)
 Your own: hm-train --show split-5min > my.toml
+No data:  hm-train --domain 3 --accuracy 1e-5 run
 """,
 )
-@click.argument("dataset", type=FILE_PATH, cls=UnlessShown)
-@click.argument("run", type=FILE_PATH, cls=UnlessShown)
+@click.argument("dataset", type=FILE_PATH, cls=UnlessGiven, unless=("shown", "domain"))
+@click.argument("run", type=FILE_PATH, cls=UnlessGiven, unless=("shown", "domain"))
 @click.option(
     "--recipe",
     metavar="NAME|FILE",
@@ -127,6 +138,29 @@ Your own: hm-train --show split-5min > my.toml
     metavar="HEX",
     help="Refuse another dataset than that whose manifest.json has this sha256.",
 )
+@click.option(
+    "--domain",
+    type=FiniteRange(min=0, min_open=True),
+    metavar="H",
+    is_eager=True,  # so that `UnlessGiven` knows of it
+    help="Make RUN without a dataset: a model fitted to the box from -H to H [m].",
+)
+@click.option(
+    "--accuracy",
+    type=FiniteRange(),
+    metavar="A",
+    help="With --domain: error of the smooth part over its own size.",
+)
+@click.option(
+    "--dim", type=click.IntRange(2, 3), default=3, help="With --domain: dimension.  [default: 3]"
+)
+@click.option(
+    "--body",
+    "bodies",
+    type=click.Choice(BODIES),
+    multiple=True,
+    help="With --domain: of this body; may be given again.  [default: all of the dimension]",
+)
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint of RUN.")
 @click.option("--overwrite", is_flag=True, help="Delete the run at RUN first.")
 @click.option(
@@ -155,6 +189,10 @@ def main(
     div_data: bool,
     div_shuffle_dist: int | None,
     dataset_sha256: str | None,
+    domain: float | None,
+    accuracy: float | None,
+    dim: int,
+    bodies: tuple[BodyName, ...],
     resume: bool,
     overwrite: bool,
 ) -> None:
@@ -166,6 +204,8 @@ def main(
     `--resume` takes the recipe of the run. With it, --set may extend a finished run:
     --resume --set schedule.max_steps=20000.
 
+    `hm-train --domain H RUN` takes no dataset: it makes a model of exact kernels in seconds.
+
     `hm-train plot RUN...` draws the curves of runs. `hm-train export RUN OUT` writes a trained
     model for plain JAX. `hm-train sweep RECIPE SWEEP.toml DIR` compares many trainings. A dataset
     named like a command is given as ./export.
@@ -175,6 +215,13 @@ def main(
             refuse_beside_show(context)
             echo(shown_recipe(TrainingRecipe, "training", shown, overrides))
             return
+        if domain is not None:
+            _refuse_beside_domain(context, dataset, run)
+            assert dataset is not None, "the one argument, and else refused"
+            wanted = Wanted(_columns(dim, bodies), domain, accuracy)
+            _make_of_domain(wanted, RunFiles(dataset), "overwrite" if overwrite else "refuse")
+            return
+        refuse_without(context, "domain", _BESIDE_DOMAIN)
         assert dataset is not None, "needed unless a recipe is shown"
         assert run is not None, "needed unless a recipe is shown"
         files, names = RunFiles(run), Names(model, objectives, normalisation)
@@ -217,6 +264,61 @@ def _train(recipe: TrainingRecipe, dataset: Dataset, files: RunFiles, choice: If
     say(f"hm-train: computing on {Devices.local(recipe.compute.devices).in_words}.")
     outcome, _ = make_run(recipe, dataset, files, choice, quiet=False)
     echo(_summary(outcome, recipe, dataset, files, time.monotonic() - start))
+
+
+def _refuse_beside_domain(context: click.Context, first: Path | None, second: Path | None) -> None:
+    """Refuse whatever `--domain` would pass over, and more or fewer arguments than RUN."""
+    if first is None:
+        raise RunError(
+            "A model made for a domain must have a directory, RUN; got none (--domain). Name one "
+            "that does not exist."
+        )
+    if second is not None:
+        raise RunError(
+            f"A model made for a domain must have one argument, RUN, and no dataset; got {first} "
+            f"and {second} (--domain). Leave the dataset out; a training on it has another domain "
+            "by --recipe split --set model.domain=3."
+        )
+    beside = ("dataset", *_BESIDE_DOMAIN, "overwrite")
+    refuse_beside(context, "domain", beside, "a model of a domain has no dataset and no steps")
+
+
+def _columns(dim: int, bodies: tuple[BodyName, ...]) -> SourceColumns:
+    known = [body for body in BODIES if dim in DIMENSIONS[body]]
+    for body in bodies:
+        if body not in known:
+            raise RunError(
+                f"A body must exist in {dim} dimensions, as {', '.join(known)} do; got {body!r} "
+                f"(--body). Choose one of these, or --dim {5 - dim}."
+            )
+    return SourceColumns.with_all_varying(dim, *bodies)
+
+
+def _make_of_domain(
+    wanted: Wanted, files: RunFiles, if_exists: Literal["refuse", "overwrite"]
+) -> None:
+    start = time.monotonic()
+    _configure()
+    model = make_domain_run(wanted, files, if_exists)
+    echo(_summary_of_domain(model, wanted, files, time.monotonic() - start))
+
+
+def _summary_of_domain(model: GridSplit, wanted: Wanted, files: RunFiles, seconds: float) -> str:
+    length, config = model.inputs.scales.length, model.config
+    harmonics = " x ".join(map(str, model.waves.coefficients.shape))
+    period = " x ".join(f"{length * each:.4g}" for each in model.waves.period)
+    load = f"hypermagnetics.load({json.dumps(str(files.model))})"
+    return "\n".join(
+        (
+            f"Wrote {files.model}: {', '.join(wanted.columns.bodies)}, points and centres of "
+            f"sources from {-wanted.domain:g} to {wanted.domain:g} m along each axis.",
+            f"Waves: {harmonics} harmonics of a period of {period} m; exact within a cutoff of "
+            f"{model.smoothing.cutoff:.4g} m.",
+            f"Fit error {model.fit_error:.2g}, {config.accuracy:.2g} was allowed; {seconds:.1f} s.",
+            f"In Python: {load}(sources, points)",
+            f"Next: {shlex.join(['hm-eval', str(files.directory)])} DATASET",
+        )
+    )
 
 
 def _configure() -> None:

@@ -27,6 +27,7 @@ from hypermagnetics.train.config import TrainingRecipe, changeable_keys, changed
 from hypermagnetics.train.devices import Devices
 
 _PROVENANCE = FileKind("The run.json of a run", 1 << 20, RunError, 1 << 12)
+_SOFTWARE = ("hypermagnetics", "jax", "jaxlib", "equinox", "optax")
 _MOST_KEYS = 3
 """Most changed keys in a message."""
 IfExists = Literal["refuse", "resume", "overwrite"]
@@ -35,19 +36,31 @@ IfExists = Literal["refuse", "resume", "overwrite"]
 class Provenance(Config):
     """Origin of a run."""
 
-    dataset: str
-    """Path as given to hm-train."""
-    dataset_title: str
-    dataset_sha256: str
+    dataset: str | None
+    """Path as given to hm-train; null for a model that was made for a domain, without one."""
+    dataset_title: str | None
+    dataset_sha256: str | None
     """Of its manifest, which names every byte."""
     seed: int
     software: dict[str, str]
     device: str
     """Kind and number of the devices on which the run began."""
 
+    @classmethod
+    def of(cls, recipe: TrainingRecipe, dataset: Dataset | None) -> "Provenance":
+        """Origin of a run that begins here and now."""
+        return cls(
+            dataset=None if dataset is None else name_in_text(dataset.directory),
+            dataset_title=None if dataset is None else dataset.manifest.title,
+            dataset_sha256=None if dataset is None else dataset.sha256,
+            seed=recipe.seed,
+            software={name: version(name) for name in _SOFTWARE},
+            device=Devices.local(recipe.compute.devices).in_words,
+        )
+
     def for_model_file(self) -> dict[str, JsonValue]:
         """The part for model files: all but the path of the dataset and the device."""
-        return self.model_dump(mode="json", exclude={"dataset", "device"})
+        return self.model_dump(mode="json", exclude={"dataset", "device"}, exclude_none=True)
 
 
 def goes_on(files: RunFiles, if_exists: IfExists) -> bool:
@@ -92,14 +105,14 @@ def recipe_of(files: RunFiles, overrides: Sequence[str] = ()) -> TrainingRecipe:
 
 
 def check_run(
-    files: RunFiles, recipe: TrainingRecipe, dataset: Dataset, if_exists: IfExists
+    files: RunFiles, recipe: TrainingRecipe, dataset: Dataset | None, if_exists: IfExists
 ) -> Provenance:
     """See whether a run can begin or go on; nothing is changed.
 
     Args:
         files: The run.
         recipe: Its recipe.
-        dataset: Its dataset.
+        dataset: Its dataset; None for a model that is made for a domain, which never goes on.
         if_exists: Treatment of an existing run.
 
     Returns:
@@ -108,16 +121,7 @@ def check_run(
     Raises:
         RunError: If something is there that must not be, or the run is another one.
     """
-    provenance = Provenance(
-        dataset=name_in_text(dataset.directory),
-        dataset_title=dataset.manifest.title,
-        dataset_sha256=dataset.sha256,
-        seed=recipe.seed,
-        software={
-            name: version(name) for name in ("hypermagnetics", "jax", "jaxlib", "equinox", "optax")
-        },
-        device=Devices.local(recipe.compute.devices).in_words,
-    )
+    provenance = Provenance.of(recipe, dataset)
     directory = files.directory
     if goes_on(files, if_exists):
         _refuse_another_run(files, recipe, provenance)
@@ -149,12 +153,18 @@ def dataset_sha256_of(files: RunFiles) -> str | None:
         The sha256 of its manifest; None if the run has no run.json.
 
     Raises:
-        RunError: If run.json names no dataset.
+        RunError: If run.json names no dataset, as that of a model which was made for a domain.
     """
     if not files.provenance.exists():
         return None
     try:
         sha256 = json.loads(_PROVENANCE.read(files.provenance))["dataset_sha256"]
+        if sha256 is None:
+            raise RunError(
+                "A training must go on with the dataset it was begun with; got a run that was made "
+                f"for a domain, without one ({files.directory}). Train in another directory, or "
+                "start anew (--overwrite, or if_exists='overwrite' in Python)."
+            )
         if not isinstance(sha256, str):
             raise TypeError("a sha256 is a text")
     except RunError:
@@ -170,7 +180,7 @@ def dataset_sha256_of(files: RunFiles) -> str | None:
 
 @contextmanager
 def open_run(
-    files: RunFiles, recipe: TrainingRecipe, dataset: Dataset, if_exists: IfExists
+    files: RunFiles, recipe: TrainingRecipe, dataset: Dataset | None, if_exists: IfExists
 ) -> Iterator[Provenance]:
     """Begin a run or go on with one, as its only writer; arguments and errors as `check_run`.
 
@@ -205,6 +215,7 @@ def _refuse_another_run(files: RunFiles, recipe: TrainingRecipe, now: Provenance
     before = dataset_sha256_of(files)
     # Without run.json it was killed between its first two files. Had it a checkpoint, that says
     # its dataset.
+    assert now.dataset_sha256 is not None, "a model made for a domain never goes on"
     if before is not None and before != now.dataset_sha256:
         raise RunError(
             f"A resumed run must keep its dataset, sha256 {before[:12]}...; got "

@@ -1,7 +1,7 @@
 """A subject of an evaluation: its name, its origin and its predictions, and their arrays."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy import ndarray
 from hypermagnetics.data import Block, Split
 from hypermagnetics.shapes import BlockField, BlockPotential, Points, SourceTables
 from hypermagnetics.sources import SourceColumns
+from hypermagnetics.sources.conversion import converted
 
 SubjectKind = Literal["run", "model", "export", "function", "predictions", "baseline"]
 
@@ -88,6 +89,44 @@ class Subject:
     model."""
     targets: Targets | None = None
     """Maps labels to target values of the K features; None if there is no exact part."""
+
+    def reading(self, columns: SourceColumns) -> "Subject":
+        """The subject for source tables of a dataset, which are converted to its own columns.
+
+        One that says no more of its table than the size, or nothing, reads them as they are.
+
+        Args:
+            columns: Columns of the dataset, which those of the subject describe.
+        """
+        if self.model is None or not isinstance(self.table, SourceColumns):
+            return self
+        if self.table.names == columns.names:
+            return self
+        model = _Converting(self.model, columns, self.table)
+        targets = None if self.targets is None else _converting(self.targets, columns, self.table)
+        return replace(self, on_split=on_any_split(model), model=model, targets=targets)
+
+
+@dataclass(frozen=True)
+class _Converting:
+    """A model that reads source tables of other columns than its own."""
+
+    model: PointModel
+    columns: SourceColumns
+    own: SourceColumns
+
+    def predict(
+        self,
+        sources: Float[ndarray, "samples sources columns"],
+        points: Float[ndarray, "points dim"],
+        num_samples: int,
+    ) -> Values:
+        """See `PointModel`."""
+        return self.model.predict(converted(self.columns, self.own, sources), points, num_samples)
+
+
+def _converting(targets: Targets, columns: SourceColumns, own: SourceColumns) -> Targets:
+    return lambda sources, *rest: targets(converted(columns, own, sources), *rest)
 
 
 def on_any_split(model: PointModel) -> Callable[[Split, int], BlockPredictor]:

@@ -5,7 +5,7 @@ Also the option `--show`, by which a program prints a recipe in place of its wor
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,21 +44,32 @@ SHOW = click.option(
     "--show",
     "shown",
     metavar="NAME|FILE",
-    is_eager=True,  # so that `UnlessShown` knows of it
+    is_eager=True,  # so that `UnlessGiven` knows of it
     help="Print a recipe to start from, every key explained; with --set, as changed by it.",
 )
 """The option that prints a recipe; see `refuse_beside_show`."""
 
 
-class UnlessShown(click.Argument):
-    """An argument that is needed unless `--show` is given."""
+class UnlessGiven(click.Argument):
+    """An argument that is needed unless one of some eager options is given."""
+
+    def __init__(self, *args: Any, unless: Collection[str] = ("shown",), **options: Any) -> None:
+        """Make the argument.
+
+        Args:
+            args: As for `click.Argument`.
+            unless: Names of the options.
+            options: As for `click.Argument`.
+        """
+        super().__init__(*args, **options)
+        self.unless = unless
 
     def process_value(self, ctx: click.Context, value: Any) -> Any:
         """Convert and check a value."""
         try:
             return super().process_value(ctx, value)
         except click.MissingParameter:
-            if not _is_given(ctx, "shown"):
+            if not any(_is_given(ctx, name) for name in self.unless):
                 raise
             return None
 
@@ -72,13 +83,61 @@ def refuse_beside_show(context: click.Context) -> None:
     Raises:
         RecipeError: If there is something but `--set`.
     """
+    for found in _given_but(context, "shown", "overrides"):
+        raise RecipeError(
+            "The option --show must stand alone or beside --set, as it prints a recipe and "
+            f"makes nothing; got {found} too. Leave one out."
+        )
+
+
+def refuse_beside(context: click.Context, option: str, beside: Collection[str], why: str) -> None:
+    """Refuse any option beside another one that this would pass over in silence.
+
+    Args:
+        context: Context of the command.
+        option: Name of the other one.
+        beside: Names of the options and arguments that may stand beside it.
+        why: The reason, after "as".
+
+    Raises:
+        RecipeError: If there is something else.
+    """
+    options = {one.name: one for one in context.command.params if isinstance(one, click.Option)}
+    allowed = ", ".join(one.opts[0] for name, one in options.items() if name in beside)
+    for found in _given_but(context, option, *beside):
+        raise RecipeError(
+            f"Beside the option {options[option].opts[0]} no others must stand than {allowed}, as "
+            f"{why}; got {found} too. Leave one out."
+        )
+
+
+def refuse_without(context: click.Context, option: str, needing: Collection[str]) -> None:
+    """Refuse options that mean something beside another one alone, where that is not given.
+
+    Args:
+        context: Context of the command.
+        option: Name of the other one.
+        needing: Names of the options that need it.
+
+    Raises:
+        RecipeError: If one of them is given.
+    """
+    if _is_given(context, option):
+        return
+    (needed,) = (one.opts[0] for one in context.command.params if one.name == option)
+    others = [one.name or "" for one in context.command.params if one.name not in needing]
+    for found in _given_but(context, *others):
+        raise RecipeError(
+            f"The option {found} must stand beside {needed}; got it without. Add "
+            f"{needed}, or leave it out."
+        )
+
+
+def _given_but(context: click.Context, *names: str) -> Iterator[str]:
+    """Yield the given arguments and options as messages name them, but for some."""
     for parameter in context.command.params:
-        name = parameter.name or ""
-        if _is_given(context, name) and name not in ("shown", "overrides"):
-            raise RecipeError(
-                "The option --show must stand alone or beside --set, as it prints a recipe and "
-                f"makes nothing; got {parameter.get_error_hint(context)} too. Leave one out."
-            )
+        if parameter.name not in names and _is_given(context, parameter.name or ""):
+            yield parameter.get_error_hint(context)
 
 
 def _is_given(context: click.Context, name: str) -> bool:

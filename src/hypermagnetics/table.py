@@ -163,6 +163,24 @@ class SourceColumns:
         ordered = tuple((name, fixed[name]) for name in SHAPE_COLUMNS if name in fixed)
         return cls(dim, tuple(bodies), (*vectors(dim), *names), ordered)
 
+    @classmethod
+    def with_all_varying(cls, dim: int, *bodies: BodyName) -> "SourceColumns":
+        """Columns with one for each size and rotation.
+
+        Args:
+            dim: Space dimension.
+            bodies: Names of bodies; all that exist in the dimension if none are given.
+
+        Returns:
+            The columns.
+
+        Raises:
+            SourceError: If the bodies do not exist together.
+        """
+        chosen = bodies or tuple(body for body in BODIES if dim in DIMENSIONS[body])
+        _check_bodies(dim, chosen)
+        return cls.of(*chosen, dim=dim, varying={n for body in chosen for n in SHAPES[body]})
+
     @property
     def units(self) -> tuple[str, ...]:
         """Unit of each column."""

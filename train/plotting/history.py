@@ -89,6 +89,12 @@ def read_history(run: Path) -> History:
                 f"{_MOST_CURVES} names; got more ({files.metrics}). Log less often "
                 "(tracking.log_every), or plot the file by other means."
             )
+    if not curves and files.model.exists() and not files.metrics.exists():
+        raise RunError(
+            "A run that is plotted must have logged some steps; got a model and none "
+            f"({files.metrics}). One that was made by --domain has no curves: its card, "
+            f"{files.card.name}, has its fit error."
+        )
     if not curves:
         raise RunError(
             f"A run that is plotted must have logged some steps; got none ({files.metrics}). "

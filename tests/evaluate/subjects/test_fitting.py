@@ -38,7 +38,16 @@ def opened(tiny):
     return open_datasets([DatasetArgument(tiny.directory, "discs")])
 
 
-@pytest.mark.parametrize("table", [None, TableSize(2, 4), _discs("disc")])
+@pytest.mark.parametrize(
+    "table",
+    [
+        None,
+        TableSize(2, 4),
+        _discs("disc"),
+        _discs("dipole", "disc"),
+        SourceColumns.of("disc", varying=["radius"]),
+    ],
+)
 def test_what_fits_is_taken(opened, table):
     check_fit([_subject(table)], opened)
 
@@ -48,7 +57,7 @@ def test_what_fits_is_taken(opened, table):
     [
         (TableSize(2, 5), "4 columns; got 2 dimensions and 5 columns (some.hm, split"),
         (TableSize(3, 4), "4 columns; got 3 dimensions and 4 columns (some.hm, split"),
-        (_discs("dipole", "disc"), "4 columns; got 2 dimensions and 5 columns (some.hm, split"),
+        (SourceColumns.of("sphere", varying=["radius"]), "4 columns; got 3 dimensions and 7"),
         (
             SourceColumns.of("dipole", dim=2),
             "must know all bodies of the dataset, disc; got one trained without disc",
@@ -66,9 +75,11 @@ def test_the_columns_must_be_those_of_the_dataset(mixture):
     columns = mixture.columns
     check_fit([_subject(columns), _subject(TableSize(columns.dim, columns.size))], [opened])
     first, *others = columns.shape_names
-    turned = replace(columns, names=(*columns.names[: 2 * columns.dim], *others, first))
+    vectors = columns.names[: 2 * columns.dim]
+    check_fit([_subject(replace(columns, names=(*vectors, *others, first)))], [opened])
+    shared = replace(columns, names=(*vectors, *others), constants=((first, 1.0),))
     with refused(RunError, "must read the columns of the dataset", "got moment_x", "some.hm"):
-        check_fit([_subject(turned)], [opened])
+        check_fit([_subject(shared)], [opened])
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from functools import partial
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float
 from pydantic import AfterValidator, Field
 
-from hypermagnetics.config import Config, Positive
+from hypermagnetics.config import Config, Positive, checked
 from hypermagnetics.errors import RecipeError
 from hypermagnetics.jax_setup import with_constants
 from hypermagnetics.models.domain import Domain, Range, largest_extent
@@ -49,6 +49,8 @@ fewer have a spectrum that falls too slowly."""
 _MOST_NODES = 8
 _SIMILAR = 0.8
 """Share of the longest axis from which an axis counts as equally long."""
+_SMALLEST, _LARGEST = 1e-9, 1e9
+"""Bounds of half the longest side of a domain [m]."""
 _VALUES_AT_ONCE: Mapping[Platform, int] = {"cpu": 1 << 22, "gpu": 1 << 26}
 
 
@@ -264,7 +266,7 @@ def split_of_domain(
         The model.
 
     Raises:
-        RecipeError: If the accuracy cannot be reached.
+        RecipeError: If domain or accuracy is out of bounds, or the accuracy cannot be reached.
 
     Examples:
         >>> from hypermagnetics.sources import SourceColumns
@@ -273,7 +275,8 @@ def split_of_domain(
         >>> model.field([[1.0, 0, 0.5, 0, 0.2]], [[1.0, 2]]).shape
         (1, 2)
     """
-    config = GridSplitConfig.model_validate({"domain": domain, "accuracy": accuracy})
+    table: dict[str, Any] = {"domain": domain, "accuracy": accuracy}
+    config = checked(GridSplitConfig, table, "split_of_domain")
     return GridSplit(config, inputs_of_domain(columns, config)).fitted_to_domain()
 
 
@@ -283,9 +286,18 @@ def inputs_of_domain(columns: SourceColumns, config: GridSplitConfig) -> ModelIn
     Args:
         columns: Columns of its source tables.
         config: Settings, with a domain.
+
+    Raises:
+        RecipeError: If there is none, or it is too small or too large for float32.
     """
     points, _ = _boxes(config, ModelInputs(columns=columns))
-    half = max(high - low for low, high in points) / 2
+    half = max(high / 2 - low / 2 for low, high in points)
+    if not _SMALLEST <= half <= _LARGEST:
+        raise RecipeError(
+            f"Half the longest side of a domain must be from {_SMALLEST:g} to {_LARGEST:g} m, as "
+            f"float32 holds no fields of others; got {half:g} (model.domain). Give lengths in "
+            "metres."
+        )
     # As of points that are even in the box.
     length = half / math.sqrt(3)
     return ModelInputs(

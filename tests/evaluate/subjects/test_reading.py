@@ -1,0 +1,60 @@
+"""A model of more bodies and columns than a dataset gets its source tables in its own columns."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from mixtures import DISCS, Oracle
+
+from hypermagnetics.data import Dataset
+from hypermagnetics.evaluate.physics import measure_physics
+from hypermagnetics.evaluate.subjects.jax_model import JaxModel
+from hypermagnetics.evaluate.subjects.subject import Subject, TableSize, on_any_split
+from hypermagnetics.sources import SourceColumns
+
+MIXED = SourceColumns.of("dipole", "disc", varying=["radius"])
+
+
+def _targets(sources, points, potential, field):
+    """The radii and codes, so that a test can look at them."""
+    return sources[..., MIXED.index("radius")], sources[..., MIXED.index("body")]
+
+
+@pytest.fixture
+def mixed(oracle: Callable[..., Oracle]) -> Subject:
+    """The closed form of dipoles and discs, whose radius is a column."""
+    model = JaxModel(oracle(columns=MIXED))
+    return Subject("mixed", "model", "m", on_any_split(model), model, table=MIXED, targets=_targets)
+
+
+def test_predictions_on_a_dataset_of_one_body_are_right(tiny: Dataset, mixed: Subject) -> None:
+    split = tiny.split("test-multi")
+    subject = mixed.reading(tiny.columns)
+    assert subject.model is not None
+    predict = subject.on_split(split, split.layout.samples_per_grid)
+    for block in split.blocks():
+        for values in (
+            predict(block, 0),
+            subject.model.predict(block.sources, block.grid, split.layout.samples_per_grid),
+        ):
+            np.testing.assert_allclose(values.potential, block.potential, rtol=1e-4, atol=1e-5)
+            np.testing.assert_allclose(values.field, block.field, rtol=1e-4, atol=1e-5)
+    found = {one.law: one for one in measure_physics(subject.model, tiny.columns, split)}
+    assert found["superposition"].median < 1e-5
+
+
+def test_targets_are_of_the_tables_of_the_model(tiny: Dataset, mixed: Subject) -> None:
+    targets = mixed.reading(tiny.columns).targets
+    assert targets is not None
+    block = tiny.split("test-single").block(0)
+    radii, codes = targets(block.sources, block.grid, block.potential, block.field)
+    np.testing.assert_array_equal(radii, np.ones((8, 1)))
+    np.testing.assert_array_equal(codes, np.ones((8, 1)))
+
+
+def test_what_knows_no_columns_reads_tables_as_they_are(tiny: Dataset, mixed: Subject) -> None:
+    """As exports and functions; a model of the columns of the dataset, too."""
+    for table in (None, TableSize(2, 4), DISCS):
+        subject = replace(mixed, table=table)
+        assert subject.reading(tiny.columns) is subject
