@@ -70,7 +70,10 @@ class GridWaves(eqx.Module):
         gradient = [jnp.tensordot(amplitudes, derivative, 1)]
         # Points stay the last axis, along which a CPU computes several at once.
         for axis in reversed(range(last)):
-            wave, derivative = self._waves(positions, axis)
+            before = tuple(range(axis))
+            wave, derivative = (
+                jnp.expand_dims(each, before) for each in self._waves(positions, axis)
+            )
             along = jnp.sum(value * derivative, axis=-2)
             gradient = [along, *(jnp.sum(part * wave, axis=-2) for part in gradient)]
             value = jnp.sum(value * wave, axis=-2)
@@ -88,7 +91,9 @@ class GridWaves(eqx.Module):
         )
 
 
-def _outer(one: Wave, other: Wave) -> Wave:
+def _outer(
+    one: Float[Array, "some rows"], other: Float[Array, "others rows"]
+) -> Float[Array, "some*others rows"]:
     """Products of each of one and each of the other, for each row."""
     found: jax.Array = one[:, None] * other[None]
     return found.reshape(-1, one.shape[-1])
