@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from html import escape
 
 from hypermagnetics.evaluate.report.error_charts import first_number
@@ -21,7 +22,7 @@ from hypermagnetics.evaluate.results.records import (
     Results,
     SubjectRecord,
 )
-from hypermagnetics.metrics import Quantiles
+from hypermagnetics.metrics import Quantiles, Scores, is_withheld
 
 _NOTHING = "No numbers for this choice."
 _ERRORS = ("Median [%]", "p90 [%]", "p99 [%]")
@@ -54,7 +55,7 @@ def summary(results: Results) -> str:
     if any(is_published(dataset.bodies) for dataset in results.datasets):
         rows += [_published_row(what, error) for what, error in PUBLISHED]
     headings = ("Subject", "Data", *_ERRORS, "Sample L2 [%]", "Global L2 [%]",
-                "Non-finite [%]", "Samples")  # fmt: skip
+                "Largest sample [%]", "Non-finite [%]", "Samples")  # fmt: skip
     return table("Errors of all subjects", headings, rows, empty=_NOTHING)
 
 
@@ -66,7 +67,7 @@ def _summary_row(evaluation: Evaluation, quantity: Quantity) -> Row:
         Cell(data_name(evaluation)),
         *_quantile_cells(scores),
         _error_cell(scores.median_sample_relative_l2, sample_ci95),
-        _error_cell(scores.global_relative_l2, scores.global_relative_l2_ci95),
+        *_global_l2_cells(scores),
         _error_cell(scores.nonfinite_fraction),
         _count_cell(evaluation.num_samples),
     )
@@ -76,7 +77,7 @@ def _summary_row(evaluation: Evaluation, quantity: Quantity) -> Row:
 def _published_row(what: str, error: float) -> Row:
     nothing = Cell(UNDEFINED, math.nan)
     name = Cell(MODEL, sub=f"published: {SOURCE}")
-    cells = (name, Cell(f"discs in 2D, {what}"), *[nothing] * 4, _error_cell(error), *[nothing] * 2)
+    cells = (name, Cell(f"discs in 2D, {what}"), *[nothing] * 4, _error_cell(error), *[nothing] * 3)
     return Row(cells, {"quantity": "potential"}, "published")
 
 
@@ -107,13 +108,14 @@ def by_num_sources(results: Results) -> str:
                 Cell(key, float(first_number(key))),
                 *_quantile_cells(found),
                 _error_cell(found.median_sample_relative_l2, found.median_sample_relative_l2_ci95),
-                _error_cell(found.global_relative_l2, found.global_relative_l2_ci95),
+                *_global_l2_cells(found),
                 _count_cell(found.num_samples),
             )
             for key, found in scores.by_num_sources.items()
         ],
     )
-    headings = ("Subject", "Sources", *_ERRORS, "Sample L2 [%]", "Global L2 [%]", "Samples")
+    headings = ("Subject", "Sources", *_ERRORS, "Sample L2 [%]", "Global L2 [%]",
+                "Largest sample [%]", "Samples")  # fmt: skip
     return table("Errors by number of sources", headings, rows, empty=_NOTHING)
 
 
@@ -168,6 +170,15 @@ def _distance(scores: DistanceScores) -> tuple[Cell, ...]:
         text = f"above {number(low)}" if high is None else f"{number(low)} to {number(high)}"
     place = Cell(text, -math.inf if low is None else low)
     return place, *_quantile_cells(scores), _error_cell(scores.share_of_points)
+
+
+def _global_l2_cells(scores: Scores) -> tuple[Cell, ...]:
+    """The global L2 with its interval, or that it is withheld, and the largest sample."""
+    share = scores.global_relative_l2_largest_share
+    found = _error_cell(scores.global_relative_l2, scores.global_relative_l2_ci95)
+    if is_withheld(share):
+        found = replace(found, sub="no interval")
+    return found, _error_cell(share)
 
 
 def _quantile_cells(scores: Quantiles) -> tuple[Cell, ...]:

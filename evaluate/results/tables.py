@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 from hypermagnetics.evaluate.results.published import LIKE, MODEL, PUBLISHED, SOURCE, is_published
 from hypermagnetics.evaluate.results.records import Evaluation, QuantityScores, Results
-from hypermagnetics.metrics import Interval
+from hypermagnetics.metrics import LARGEST_SHARE, Interval, is_withheld
 
 TableFormat = Literal["table", "markdown", "latex"]
 
@@ -28,13 +28,13 @@ def results_text(results: Results, table_format: TableFormat) -> str:
         table_format: Format of the table.
 
     Returns:
-        Lines of text; under the table a precision of matrix products other than float32, and for
-        discs the published figures.
+        Lines of text; under the table a precision of matrix products other than float32, where
+        the global L2 has no interval, and for discs the published figures.
     """
     written = table_text(results_table(results), table_format)
     if table_format == "table":
         written = "Errors in per cent of the truth\n\n" + written
-    under = [*_matmul_lines(results), *published_lines(results)]
+    under = [*_matmul_lines(results), *withheld_lines(results), *published_lines(results)]
     if not under:
         return written
     if table_format == "latex":
@@ -47,6 +47,21 @@ def _matmul_lines(results: Results) -> list[str]:
     if results.matmul == "float32":
         return []
     return [f"Matrix products of the models in {results.matmul}, as asked (--matmul)."]
+
+
+def withheld_lines(results: Results) -> list[str]:
+    """A line on the global L2 if its interval is withheld anywhere."""
+    shares = [
+        found.global_relative_l2_largest_share
+        for one in results.evaluations
+        for found in (one.potential, one.field)
+    ]
+    if not any(map(is_withheld, shares)):
+        return []
+    return [
+        'Where "largest sample", its share of a norm, is above '
+        f"{per_cent(LARGEST_SHARE)} %, the global L2 has no interval and decides nothing."
+    ]
 
 
 def results_table(results: Results) -> Table:
@@ -70,6 +85,7 @@ _HEADINGS = (
     "p99",
     "sample L2",
     "global L2",
+    "largest sample",
     "non-finite",
 )
 
@@ -83,6 +99,7 @@ def _numbers(one: Evaluation, found: QuantityScores) -> tuple[str, ...]:
         per_cent(found.p99_relative_error),
         per_cent(found.median_sample_relative_l2),
         per_cent(found.global_relative_l2),
+        share_text(found.global_relative_l2_largest_share),
         per_cent(found.nonfinite_fraction),
     )
 
@@ -104,6 +121,11 @@ def three_digits(value: float) -> str:
 def per_cent(fraction: float) -> str:
     """A fraction in per cent with three digits; "-" if it is undefined."""
     return "-" if math.isnan(fraction) else three_digits(100 * fraction)
+
+
+def share_text(share: float | None) -> str:
+    """A share in per cent; "-" if it is not known."""
+    return per_cent(math.nan if share is None else share)
 
 
 def interval_text(interval: Interval | None) -> str:

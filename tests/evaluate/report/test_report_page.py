@@ -37,9 +37,10 @@ def test_summary_shows_the_numbers_of_the_records(written):
                 if row[:2] == [one.subject, f"{one.dataset}, {one.split}"]
                 and row[2].startswith(per_cent(quantity.median_relative_error))
                 and row[6].startswith(per_cent(quantity.global_relative_l2))
+                and row[7] == per_cent(quantity.global_relative_l2_largest_share)
             )
             assert row[3] == per_cent(quantity.p90_relative_error)
-            assert row[7] == per_cent(quantity.nonfinite_fraction)
+            assert row[8] == per_cent(quantity.nonfinite_fraction)
     assert "∞" in {row[4] for row in shown}
 
 

@@ -19,7 +19,7 @@ def test_the_table_is_in_per_cent_with_the_published_figures():
     lines = results_text(results(), "table").splitlines()
     assert lines[0] == "Errors in per cent of the truth"
     assert lines[2].split()[:5] == ["split", "quantity", "subject", "samples", "median"]
-    expected = "test-multi potential run 7 4.41 4 to 4.82 50 inf 5 7 0"
+    expected = "test-multi potential run 7 4.41 4 to 4.82 50 inf 5 7 1.2 0"
     assert " ".join(lines[3].split()) == expected
     assert lines[4].split()[:5] == ["test-multi", "field", "run", "7", "40"]
     assert any("one source: 4.4" in line for line in lines)
@@ -27,6 +27,19 @@ def test_the_table_is_in_per_cent_with_the_published_figures():
     assert any("labels alone, unlike a RangeSplit" in line for line in lines)
     others = DatasetRecord("m", "m", "ab", "Mixed", 2, ("disc", "dipole"), 1.0)
     assert "Published" not in results_text(results(datasets=(others,)), "table")
+
+
+def test_a_global_l2_that_hangs_on_one_sample_is_said_to_decide_nothing():
+    line = (
+        'Where "largest sample", its share of a norm, is above 1.5 %, the global L2 has no interval'
+    )
+    assert line not in results_text(results(), "table")
+    hangs = quantity(global_relative_l2_largest_share=0.37)
+    text = results_text(results(evaluation(field=hangs)), "table")
+    assert line in text
+    assert text.splitlines()[4].split()[-2:] == ["37", "0"]
+    older = quantity(global_relative_l2_largest_share=None)
+    assert line not in results_text(results(evaluation(field=older)), "table")
 
 
 def test_several_datasets_are_named():
@@ -47,10 +60,10 @@ def test_markdown_and_latex_keep_hostile_names_as_text():
     found = results(evaluation("a|b_50%&c"))
     markdown = results_text(found, "markdown").splitlines()
     assert markdown[0].startswith("| split | quantity |")
-    assert markdown[1].count("--:") == 8
+    assert markdown[1].count("--:") == 9
     assert r"a\|b_50%&c" in markdown[2]
     latex = results_text(found, "latex").splitlines()
-    assert latex[0] == r"\begin{tabular}{lllrrrrrrrr}"
+    assert latex[0] == r"\begin{tabular}{lllrrrrrrrrr}"
     assert r"a|b\_50\%\&c" in latex[4]
     assert latex[3] == r"\midrule"
     assert r"\end{tabular}" in latex
