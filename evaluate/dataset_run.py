@@ -89,19 +89,22 @@ def _evaluate_split(
 ) -> Found:
     start = time.perf_counter()
     measurements = measure_split(
-        plan.subjects,
+        plan.predicted,
         split,
         one.columns,
         unit=one.length_unit,
         directory=plan.out,
         listener=listener,
     )
-    seconds = (time.perf_counter() - start) / len(plan.subjects)
+    seconds = (time.perf_counter() - start) / len(plan.predicted)
     found = Found()
-    for subject, measurement in zip(plan.subjects, measurements, strict=True):
+    for subject, measurement in zip(plan.predicted, measurements, strict=True):
         names = (subject.name, one.name, split.name)
-        samples.add(*names[1:], subject.name, sample_table(measurement))
         evaluation = evaluation_of(measurement, names, seconds)
+        if subject.learned_part_of is not None:
+            found += Found(evaluations=(evaluation,))
+            continue
+        samples.add(*names[1:], subject.name, sample_table(measurement))
         evaluated = evaluated_of(evaluation, measurement, subject, split, one.columns)
         found += Found(evaluations=(evaluation,), evaluated=(evaluated,))
     return found
@@ -159,4 +162,6 @@ def record_of(subject: Subject) -> SubjectRecord:
         sha256=subject.sha256,
         num_parameters=subject.num_parameters,
         rank=subject.rank,
+        knowledge=subject.knowledge,
+        learned_part_of=subject.learned_part_of,
     )

@@ -57,7 +57,13 @@ class Plan:
     def num_predictions(self) -> int:
         """Number of predictions: samples of all splits times subjects."""
         samples = sum(len(one.dataset.split(name)) for one in self.datasets for name in one.splits)
-        return samples * len(self.subjects)
+        return samples * len(self.predicted)
+
+    @property
+    def predicted(self) -> tuple[Subject, ...]:
+        """The subjects, each followed by its learned part if it also has an exact one."""
+        parts = ((subject, subject.learned_part) for subject in self.subjects)
+        return tuple(one for pair in parts for one in pair if one is not None)
 
 
 def open_datasets(

@@ -10,6 +10,7 @@ from hypermagnetics.evaluate.compare.report import (
     compare_all,
     compared_json,
     compared_table,
+    kind_lines,
     sentences,
     withheld_lines,
 )
@@ -42,4 +43,4 @@ def compare(files: tuple[Path, ...], output_format: TableFormat | Literal["json"
             return
         echo(table_text(compared_table(rows), output_format))
         if output_format == "table":
-            echo("\n" + "\n".join([*sentences(rows), *withheld_lines(rows)]))
+            echo("\n" + "\n".join([*sentences(rows), *kind_lines(rows), *withheld_lines(rows)]))

@@ -12,7 +12,7 @@ from hypermagnetics.evaluate.report.markup import slot
 from hypermagnetics.evaluate.report.slots import SLOTS, Heading
 from hypermagnetics.evaluate.results.published import LIKE, MODEL, SOURCE, is_published
 from hypermagnetics.evaluate.results.records import Results
-from hypermagnetics.evaluate.results.tables import withheld_lines
+from hypermagnetics.evaluate.results.tables import kind_lines, withheld_lines
 
 _Option = tuple[str, str, Mapping[str, str]]
 """Value, text, and further data of an option."""
@@ -101,7 +101,7 @@ def _control(name: str, label: str, options: Sequence[_Option]) -> str:
 
 def _sections(results: Results) -> Iterator[tuple[Heading, str]]:
     """Yield the heading of each section, and its content below the figures."""
-    notes = _withheld_note(results) + _published_note(results)
+    notes = _line_notes(results) + _published_note(results)
     yield "Summary", tables.summary(results) + notes
     yield "Samples", ""
     yield "Errors", (
@@ -131,10 +131,10 @@ _PHYSICS = (
 )
 
 
-def _withheld_note(results: Results) -> str:
+def _line_notes(results: Results) -> str:
     return "".join(
         f'<p class="note">{escape(line)} See docs/metrics.md.</p>'
-        for line in withheld_lines(results)
+        for line in (*kind_lines(results), *withheld_lines(results))
     )
 
 

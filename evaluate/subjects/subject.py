@@ -9,6 +9,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from hypermagnetics.data import Block, Split
+from hypermagnetics.models import Knowledge, NearPart
 from hypermagnetics.shapes import BlockField, BlockPotential, Points, SourceTables
 from hypermagnetics.sources import SourceColumns
 
@@ -86,8 +87,34 @@ class Subject:
     rank: int | None = None
     """K of a model phi(r) = sum_s w(s).f(r) + exact part with K features f; None if it is no such
     model."""
-    targets: Targets | None = None
-    """Maps labels to target values of the K features; None if there is no exact part."""
+    near: NearPart | None = None
+    """Its exact part, if there is one."""
+    learned: PointModel | None = None
+    """Predicts without the exact part; None if there is none."""
+    learned_part_of: str | None = None
+    """Name of the subject of which this is the learned part."""
+    knowledge: Knowledge | None = None
+    """What it is made from; None if nothing tells."""
+
+    @property
+    def targets(self) -> Targets | None:
+        """Maps labels to target values of the K features; None if there is no exact part."""
+        return None if self.near is None else self.near.targets
+
+    @property
+    def learned_part(self) -> "Subject | None":
+        """The subject without its exact part, for a further row that no gate judges."""
+        if self.learned is None:
+            return None
+        return Subject(
+            name=f"{self.name}, learned part",
+            kind="baseline",
+            place=f"{self.name} without its exact part",
+            on_split=on_any_split(self.learned),
+            model=self.learned,
+            learned_part_of=self.name,
+            knowledge=self.knowledge,
+        )
 
 
 def on_any_split(model: PointModel) -> Callable[[Split, int], BlockPredictor]:

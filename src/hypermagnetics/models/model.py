@@ -18,6 +18,7 @@ from hypermagnetics.few_sizes import filled, first_rows
 from hypermagnetics.jax_setup import with_constants
 from hypermagnetics.methods import WithMethods
 from hypermagnetics.models.inputs import ModelInputs
+from hypermagnetics.models.knowledge import Knowledge
 from hypermagnetics.models.near_part import NearPart
 from hypermagnetics.models.normalisation import in_own_unit, physical
 from hypermagnetics.models.ranges import checked_arguments, checked_block
@@ -139,6 +140,11 @@ class Model(WithMethods):
     def near(self) -> NearPart | None:
         """Near part, added to the learned values; None unless the architecture has one."""
         return None
+
+    @property
+    def knowledge(self) -> Knowledge:
+        """Labels alone, or the kernel too, as with a near part; see `Knowledge`."""
+        return Knowledge.LABELS if self.near is None else Knowledge.KERNEL
 
     def evaluate_block(
         self, sources: SourceTables, points: Points
