@@ -18,6 +18,7 @@ from hypermagnetics.evaluate.measuring.measurement import measure_block
 from hypermagnetics.evaluate.plan import OpenedDataset
 from hypermagnetics.evaluate.results.records import Evaluation, SubjectRecord
 from hypermagnetics.evaluate.subjects.subject import Subject
+from hypermagnetics.models import Knowledge
 
 _MADE = "least squares on the sources of the first split"
 
@@ -54,7 +55,9 @@ class Bounds:
     def records(self) -> tuple[SubjectRecord, ...]:
         """The fits as baselines of results.json."""
         return tuple(
-            SubjectRecord(name, "baseline", _MADE, None, None, self.ranks.get(name))
+            SubjectRecord(
+                name, "baseline", _MADE, None, None, self.ranks.get(name), Knowledge.BASELINE
+            )
             for name in self.fits
         )
 

@@ -87,7 +87,7 @@ def evaluate_baselines(plan: Plan, one: OpenedDataset, listener: Listener) -> Fo
 def _evaluate_split(
     plan: Plan, one: OpenedDataset, split: Split, samples: SampleFile, listener: Listener
 ) -> Found:
-    start, subjects = time.perf_counter(), plan.subjects_on(one)
+    start, subjects = time.perf_counter(), plan.predicted_on(one)
     measurements = measure_split(
         subjects,
         split,
@@ -100,8 +100,11 @@ def _evaluate_split(
     found = Found()
     for subject, measurement in zip(subjects, measurements, strict=True):
         names = (subject.name, one.name, split.name)
-        samples.add(*names[1:], subject.name, sample_table(measurement))
         evaluation = evaluation_of(measurement, names, seconds)
+        if subject.learned_part_of is not None:
+            found += Found(evaluations=(evaluation,))
+            continue
+        samples.add(*names[1:], subject.name, sample_table(measurement))
         evaluated = evaluated_of(evaluation, measurement, subject, split, one.columns)
         found += Found(evaluations=(evaluation,), evaluated=(evaluated,))
     return found
@@ -159,4 +162,6 @@ def record_of(subject: Subject) -> SubjectRecord:
         sha256=subject.sha256,
         num_parameters=subject.num_parameters,
         rank=subject.rank,
+        knowledge=subject.knowledge,
+        learned_part_of=subject.learned_part_of,
     )

@@ -62,7 +62,21 @@ class Plan:
     def num_predictions(self) -> int:
         """Number of predictions: samples of all splits times subjects."""
         samples = sum(len(one.dataset.split(name)) for one in self.datasets for name in one.splits)
-        return samples * len(self.subjects)
+        return samples * len(self.predicted)
+
+    @property
+    def predicted(self) -> tuple[Subject, ...]:
+        """The subjects, each followed by its learned part if it also has an exact one."""
+        return _with_learned_parts(self.subjects)
+
+    def predicted_on(self, dataset: OpenedDataset) -> tuple[Subject, ...]:
+        """Those of `predicted`, each for source tables of one of the datasets."""
+        return _with_learned_parts(self.subjects_on(dataset))
+
+
+def _with_learned_parts(subjects: Sequence[Subject]) -> tuple[Subject, ...]:
+    parts = ((subject, subject.learned_part) for subject in subjects)
+    return tuple(one for pair in parts for one in pair if one is not None)
 
 
 def open_datasets(

@@ -113,7 +113,7 @@ def _refuse_foreign(out: Path) -> None:
 def _results(plan: Plan, found: Found) -> Results:
     baselines = {record.name: record for record in found.baselines}
     return Results(
-        subjects=(*map(record_of, plan.subjects), *baselines.values()),
+        subjects=(*map(record_of, plan.predicted), *baselines.values()),
         datasets=tuple(map(_dataset_record, plan.datasets)),
         evaluations=found.evaluations,
         physics=found.physics,

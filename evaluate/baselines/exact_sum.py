@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from hypermagnetics.evaluate.subjects.subject import Subject, Values, filled_up, on_any_split
+from hypermagnetics.models import Knowledge
 from hypermagnetics.sources import SourceColumns
 from hypermagnetics.sources.superposition import block_sum
 from hypermagnetics.table import source_rows
@@ -52,6 +53,7 @@ def exact_sum(columns: SourceColumns) -> Subject:
         place="the sum over the closed forms of the bodies, in JAX and float32",
         on_split=on_any_split(model),
         model=model,
+        knowledge=Knowledge.BASELINE,
     )
 
 

@@ -9,6 +9,7 @@ from hypermagnetics.errors import RunError
 from hypermagnetics.evaluate.baselines.exact_sum import sources_first
 from hypermagnetics.evaluate.subjects.subject import Subject, Values, on_any_split
 from hypermagnetics.extras import how_to_install, is_installed, refuse_missing
+from hypermagnetics.models import Knowledge
 from hypermagnetics.sources import SourceColumns
 
 
@@ -92,4 +93,5 @@ def fmm3d(columns: SourceColumns, tolerance: float = 1e-3) -> Subject:
         place="the fast multipole method of fmm3d for point dipoles: wrong inside bodies",
         on_split=on_any_split(model),
         model=model,
+        knowledge=Knowledge.BASELINE,
     )

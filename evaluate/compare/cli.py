@@ -10,7 +10,9 @@ from hypermagnetics.evaluate.compare.report import (
     compare_all,
     compared_json,
     compared_table,
+    kind_lines,
     sentences,
+    withheld_lines,
 )
 from hypermagnetics.evaluate.results.tables import TableFormat, table_text
 from hypermagnetics.log import errors_in_one_line
@@ -31,8 +33,8 @@ def compare(files: tuple[Path, ...], output_format: TableFormat | Literal["json"
     """Compare the subjects of FILES, each a results.json or its directory, with the first of them.
 
     Both are compared on the same samples: a paired bootstrap over these says which is better, by
-    how much, and how sure that is. Where a few samples hold most of the squared error, the interval
-    of the global L2 is too short. It needs samples.zarr beside each file, as hm-eval writes it.
+    how much, and how sure that is. The global L2 decides nothing where one sample holds more than
+    1.5 % of a norm. It needs samples.zarr beside each file, as hm-eval writes it.
     """
     with errors_in_one_line("hm-eval"):
         rows = compare_all(read_contestants(files))
@@ -41,4 +43,4 @@ def compare(files: tuple[Path, ...], output_format: TableFormat | Literal["json"
             return
         echo(table_text(compared_table(rows), output_format))
         if output_format == "table":
-            echo("\n" + "\n".join(sentences(rows)))
+            echo("\n" + "\n".join([*sentences(rows), *kind_lines(rows), *withheld_lines(rows)]))

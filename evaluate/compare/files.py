@@ -12,6 +12,7 @@ from hypermagnetics.evaluate.measuring.sample_file import (
 from hypermagnetics.evaluate.results.json_file import RESULTS_FILE, from_json
 from hypermagnetics.evaluate.results.records import Evaluation, Results
 from hypermagnetics.files import sha256_of
+from hypermagnetics.models import Knowledge
 from hypermagnetics.run_files import RESULTS_NAME, SAMPLES_NAME
 
 
@@ -35,6 +36,8 @@ class Contestant(NamedTuple):
     """Splits on which it was evaluated in full, with the names of their datasets."""
     num_samples: dict[SplitKey, int]
     """Samples of each of these splits."""
+    knowledge: Knowledge | None = None
+    """What it is made from; None if its file does not tell."""
 
     def table(self, key: SplitKey) -> SampleTable:
         """Its errors on a split.
@@ -87,6 +90,7 @@ def read_contestants(paths: tuple[Path, ...]) -> tuple[Contestant, ...]:
             sha256,
             {key: one.dataset for key, one in _evaluations(results, subject.name).items()},
             {key: one.num_samples for key, one in _evaluations(results, subject.name).items()},
+            subject.knowledge,
         )
         for path, sha256, subject, results in found
     )

@@ -1,7 +1,7 @@
 """Two subjects on the same samples: the ratio of their errors, and its paired bootstrap."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -10,9 +10,12 @@ from hypermagnetics.evaluate.measuring.sample_file import SampleErrors
 from hypermagnetics.metrics import (
     Interval,
     interval,
+    is_withheld,
+    largest_share,
     quantiles,
     resampled_medians,
     resampled_ratios,
+    widened,
 )
 
 
@@ -29,9 +32,17 @@ class PairedComparison:
     ratio: float
     """second / first: below 1, the second is better. NaN if it is undefined."""
     ratio_ci95: Interval | None
-    """95 % interval of the ratio over samples; None for a single sample."""
+    """95 % interval of the ratio over samples; None for a single sample, and where withheld."""
     second_better: float
-    """Share of the resamples in which the second has the smaller error; ties count half."""
+    """Share of the resamples in which the second has the smaller error; ties count half. NaN where
+    there is no interval."""
+    largest_share: float | None = None
+    """Of global_l2: largest share of one sample in a sum of squares of either subject."""
+
+    @property
+    def withheld(self) -> bool:
+        """Whether one sample holds too much of a norm for an interval, and so for a verdict."""
+        return is_withheld(self.largest_share)
 
     @property
     def verdict(self) -> str:
@@ -63,7 +74,7 @@ def compare_errors(first: SampleErrors, second: SampleErrors) -> tuple[PairedCom
     return (
         _of_medians("sample_median", first.median_relative_error, second.median_relative_error),
         _of_medians("sample_l2", first.relative_l2, second.relative_l2),
-        _compared("global_l2", _global_l2(first), _global_l2(second), len(first.squared_error)),
+        _of_global_l2(first, second),
     )
 
 
@@ -99,6 +110,16 @@ def _compared(
         ratio_ci95=interval(ratios) if num_samples > 1 else None,
         second_better=float(better) if num_samples > 1 else float("nan"),
     )
+
+
+def _of_global_l2(first: SampleErrors, second: SampleErrors) -> PairedComparison:
+    """Nothing is decided where the interval of either global L2 is withheld."""
+    shares = [largest_share(one.squared_error, one.squared_truth) for one in (first, second)]
+    largest = max((share for share in shares if share is not None), default=None)
+    plain = _compared("global_l2", _global_l2(first), _global_l2(second), len(first.squared_error))
+    if is_withheld(largest):
+        return replace(plain, ratio_ci95=None, second_better=math.nan, largest_share=largest)
+    return replace(plain, ratio_ci95=widened(plain.ratio, plain.ratio_ci95), largest_share=largest)
 
 
 def _global_l2(errors: SampleErrors) -> _Resampled:

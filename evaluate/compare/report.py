@@ -10,6 +10,8 @@ from hypermagnetics.evaluate.compare.files import Contestant, SplitKey
 from hypermagnetics.evaluate.compare.pairing import PairedComparison, compare_errors
 from hypermagnetics.evaluate.results.json_file import plain
 from hypermagnetics.evaluate.results.tables import Table, per_cent, three_digits
+from hypermagnetics.metrics import LARGEST_SHARE
+from hypermagnetics.models import Knowledge
 
 _REPAIR = "Evaluate both on the same dataset, with the same splits."
 
@@ -25,6 +27,9 @@ class ComparedRow:
     second: str
     num_samples: int
     comparison: PairedComparison
+    first_knows: Knowledge | None = None
+    """What the first is made from; None if its file does not tell."""
+    second_knows: Knowledge | None = None
 
 
 def compare_all(contestants: Sequence[Contestant]) -> tuple[ComparedRow, ...]:
@@ -77,6 +82,8 @@ def _compare_on(first: Contestant, second: Contestant, key: SplitKey) -> list[Co
             second.label,
             len(one.num_sources),
             found,
+            first.knowledge,
+            second.knowledge,
         )
         for quantity, errors, other_errors in (
             ("potential", one.potential, other.potential),
@@ -115,10 +122,41 @@ def _row(row: ComparedRow) -> tuple[str, ...]:
         per_cent(found.first_error),
         per_cent(found.second_error),
         _number(found.ratio),
-        "undefined" if found.ratio_ci95 is None else " to ".join(map(_number, found.ratio_ci95)),
+        _interval(found),
         f"{per_cent(found.second_better)} %",
         found.verdict,
     )
+
+
+def _interval(found: PairedComparison) -> str:
+    if found.withheld:
+        return "withheld"
+    return "undefined" if found.ratio_ci95 is None else " to ".join(map(_number, found.ratio_ci95))
+
+
+def withheld_lines(rows: Sequence[ComparedRow]) -> list[str]:
+    """A line on the global L2 where its interval is withheld, if it is anywhere."""
+    shares = [row.comparison.largest_share for row in rows if row.comparison.withheld]
+    if not shares:
+        return []
+    most = per_cent(max(share for share in shares if share is not None))
+    return [
+        "global_l2 decides nothing where its interval is withheld: one sample holds more than "
+        f"{per_cent(LARGEST_SHARE)} % of a norm, here up to {most} %."
+    ]
+
+
+def kind_lines(rows: Sequence[ComparedRow]) -> list[str]:
+    """A line for each pair of subjects that are not made from the same knowledge."""
+    unlike = {
+        (row.first, row.first_knows, row.second, row.second_knows): None
+        for row in rows
+        if None not in (row.first_knows, row.second_knows) and row.first_knows != row.second_knows
+    }
+    return [
+        f"Not like with like: {first} knows {knows}, {second} knows {others}."
+        for first, knows, second, others in unlike
+    ]
 
 
 def sentences(rows: Sequence[ComparedRow]) -> list[str]:

@@ -51,6 +51,7 @@ def evaluation_of(
         worst_samples=_worst_samples(split, measurement),
         seconds=seconds,
         predict_seconds=measurement.predict_seconds,
+        exact_pairs=measurement.exact_pairs,
     )
 
 

@@ -18,6 +18,7 @@ from numpy.typing import DTypeLike
 
 from hypermagnetics.data import Block, Split
 from hypermagnetics.evaluate.measuring.places import Places, places
+from hypermagnetics.evaluate.subjects.jax_model import exact_pairs
 from hypermagnetics.evaluate.subjects.subject import BlockPredictor, Subject, Values
 from hypermagnetics.jax_setup import default_platform
 from hypermagnetics.log import SILENT, Listener
@@ -61,6 +62,8 @@ class Measurement:
     """Some labels and their predictions."""
     places: Places
     num_sources: Int[np.ndarray, " samples"]
+    exact_pairs: float | None = None
+    """Share of the pairs of source and point that the subject computes exactly, if it tells."""
     predict_seconds: float = 0.0
     """Time of the predictions alone, without a first call, which compiles [s]."""
 
@@ -211,6 +214,8 @@ class _Collector:
         self._pairs: list[Pairs] = []
         self._num_samples = shape[0]
         self._seconds = 0.0
+        self._near, self._read, self._rows = subject.near, subject.read, rows
+        self._exact_pairs = self._pairs_in_all = 0
 
     def predict(self, first: int, block: Block) -> Values:
         """Predict some samples."""
@@ -219,6 +224,11 @@ class _Collector:
         start = time.perf_counter()
         values = self._predict(block, first)
         self._seconds += time.perf_counter() - start
+        if self._near is not None:
+            self._exact_pairs += exact_pairs(
+                self._near, self._read(block.sources), block.grid, self._rows
+            )
+            self._pairs_in_all += int(block.num_sources.sum()) * len(block.grid)
         return values
 
     def compare(self, first: int, block: Block, values: Values) -> None:
@@ -237,7 +247,10 @@ class _Collector:
     def measurement(self, found: Places, num_sources: Int[np.ndarray, " samples"]) -> Measurement:
         """The errors of all samples added."""
         pairs = Pairs.join(self._pairs)
-        return Measurement(self._potential, self._field, pairs, found, num_sources, self._seconds)
+        share = self._exact_pairs / self._pairs_in_all if self._pairs_in_all else None
+        return Measurement(
+            self._potential, self._field, pairs, found, num_sources, share, self._seconds
+        )
 
 
 def _no_errors(shape: tuple[int, int], directory: Path) -> Errors:

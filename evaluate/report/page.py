@@ -12,6 +12,7 @@ from hypermagnetics.evaluate.report.markup import slot
 from hypermagnetics.evaluate.report.slots import SLOTS, Heading
 from hypermagnetics.evaluate.results.published import LIKE, MODEL, SOURCE, is_published
 from hypermagnetics.evaluate.results.records import Results
+from hypermagnetics.evaluate.results.tables import kind_lines, withheld_lines
 
 _Option = tuple[str, str, Mapping[str, str]]
 """Value, text, and further data of an option."""
@@ -100,7 +101,8 @@ def _control(name: str, label: str, options: Sequence[_Option]) -> str:
 
 def _sections(results: Results) -> Iterator[tuple[Heading, str]]:
     """Yield the heading of each section, and its content below the figures."""
-    yield "Summary", tables.summary(results) + _published_note(results)
+    notes = _line_notes(results) + _published_note(results)
+    yield "Summary", tables.summary(results) + notes
     yield "Samples", ""
     yield "Errors", (
         "<h3>By region</h3>" + tables.by_region(results)
@@ -127,6 +129,13 @@ _PHYSICS = (
     "<p>How far each law is broken, as a share of what it compares: the median over the places it "
     "was looked at, and below it the worst. 0 is exact.</p>"
 )
+
+
+def _line_notes(results: Results) -> str:
+    return "".join(
+        f'<p class="note">{escape(line)} See docs/metrics.md.</p>'
+        for line in (*kind_lines(results), *withheld_lines(results))
+    )
 
 
 def _published_note(results: Results) -> str:

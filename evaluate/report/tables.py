@@ -1,7 +1,8 @@
 """Tables of the report: errors, laws of physics, times, and provenance."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from html import escape
 
 from hypermagnetics.evaluate.report.error_charts import first_number
@@ -21,7 +22,9 @@ from hypermagnetics.evaluate.results.records import (
     Results,
     SubjectRecord,
 )
-from hypermagnetics.metrics import Quantiles
+from hypermagnetics.evaluate.results.tables import by_kind, knowledge_text
+from hypermagnetics.metrics import Quantiles, Scores, is_withheld
+from hypermagnetics.models import Knowledge
 
 _NOTHING = "No numbers for this choice."
 _ERRORS = ("Median [%]", "p90 [%]", "p99 [%]")
@@ -49,24 +52,27 @@ def _count_cell(things: int | None) -> Cell:
 def summary(results: Results) -> str:
     """The main metrics of every subject on every split, and the published ones beside them."""
     data = list(dict.fromkeys(map(data_name, results.evaluations)))
-    ordered = sorted(results.evaluations, key=lambda one: data.index(data_name(one)))
-    rows = [_summary_row(one, quantity) for quantity in QUANTITIES for one in ordered]
+    ordered = sorted(by_kind(results), key=lambda one: data.index(data_name(one)))
+    knows = {one.name: knowledge_text(one.knowledge) for one in results.subjects}
+    rows = [_summary_row(one, quantity, knows) for quantity in QUANTITIES for one in ordered]
     if any(is_published(dataset.bodies) for dataset in results.datasets):
         rows += [_published_row(what, error) for what, error in PUBLISHED]
-    headings = ("Subject", "Data", *_ERRORS, "Sample L2 [%]", "Global L2 [%]",
-                "Non-finite [%]", "Samples")  # fmt: skip
+    headings = ("Subject", "Data", "Knows", "Exact pairs [%]", *_ERRORS, "Sample L2 [%]",
+                "Global L2 [%]", "Largest sample [%]", "Non-finite [%]", "Samples")  # fmt: skip
     return table("Errors of all subjects", headings, rows, empty=_NOTHING)
 
 
-def _summary_row(evaluation: Evaluation, quantity: Quantity) -> Row:
+def _summary_row(evaluation: Evaluation, quantity: Quantity, knows: Mapping[str, str]) -> Row:
     scores = scores_of(evaluation, quantity)
     sample_ci95 = scores.median_sample_relative_l2_ci95
     cells = (
         Cell(evaluation.subject),
         Cell(data_name(evaluation)),
+        Cell(knows.get(evaluation.subject, UNDEFINED)),
+        _error_cell(evaluation.exact_pairs),
         *_quantile_cells(scores),
         _error_cell(scores.median_sample_relative_l2, sample_ci95),
-        _error_cell(scores.global_relative_l2, scores.global_relative_l2_ci95),
+        *_global_l2_cells(scores),
         _error_cell(scores.nonfinite_fraction),
         _count_cell(evaluation.num_samples),
     )
@@ -76,7 +82,8 @@ def _summary_row(evaluation: Evaluation, quantity: Quantity) -> Row:
 def _published_row(what: str, error: float) -> Row:
     nothing = Cell(UNDEFINED, math.nan)
     name = Cell(MODEL, sub=f"published: {SOURCE}")
-    cells = (name, Cell(f"discs in 2D, {what}"), *[nothing] * 4, _error_cell(error), *[nothing] * 2)
+    where = Cell(f"discs in 2D, {what}"), Cell(Knowledge.LABELS.value)
+    cells = (name, *where, *[nothing] * 5, _error_cell(error), *[nothing] * 3)
     return Row(cells, {"quantity": "potential"}, "published")
 
 
@@ -107,13 +114,14 @@ def by_num_sources(results: Results) -> str:
                 Cell(key, float(first_number(key))),
                 *_quantile_cells(found),
                 _error_cell(found.median_sample_relative_l2, found.median_sample_relative_l2_ci95),
-                _error_cell(found.global_relative_l2, found.global_relative_l2_ci95),
+                *_global_l2_cells(found),
                 _count_cell(found.num_samples),
             )
             for key, found in scores.by_num_sources.items()
         ],
     )
-    headings = ("Subject", "Sources", *_ERRORS, "Sample L2 [%]", "Global L2 [%]", "Samples")
+    headings = ("Subject", "Sources", *_ERRORS, "Sample L2 [%]", "Global L2 [%]",
+                "Largest sample [%]", "Samples")  # fmt: skip
     return table("Errors by number of sources", headings, rows, empty=_NOTHING)
 
 
@@ -123,7 +131,7 @@ def worst_samples(results: Results) -> str:
     rows = [
         Row(
             (
-                Cell(one.subject),
+                _subject_cell(results, one.subject),
                 Cell(worst.name, is_code=True),
                 _count_cell(worst.num_sources),
                 _error_cell(worst.potential_relative_l2),
@@ -144,7 +152,10 @@ def _rows(
 ) -> list[Row]:
     """A row for each group of each subject, shown for its split and quantity."""
     return [
-        Row((Cell(one.subject), *cells), {"data": data_name(one), "quantity": quantity})
+        Row(
+            (_subject_cell(results, one.subject), *cells),
+            {"data": data_name(one), "quantity": quantity},
+        )
         for one in results.evaluations
         for quantity in QUANTITIES
         for cells in groups(scores_of(one, quantity))
@@ -154,6 +165,14 @@ def _rows(
 def _grouped(what: str, rows: Sequence[Row]) -> str:
     headings = ("Subject", what, *_ERRORS, "Share of points [%]")
     return table(f"Errors by {what.lower()}", headings, rows, empty=_NOTHING)
+
+
+def _subject_cell(results: Results, name: str) -> Cell:
+    """The name of a subject, and below it its kind."""
+    found = {one.name: one.knowledge for one in results.subjects}.get(name)
+    if found is None:
+        return Cell(name)
+    return Cell(name, sub=found.value if found is Knowledge.BASELINE else f"knows {found.value}")
 
 
 def _group(name: str, scores: GroupScores) -> tuple[Cell, ...]:
@@ -170,6 +189,15 @@ def _distance(scores: DistanceScores) -> tuple[Cell, ...]:
     return place, *_quantile_cells(scores), _error_cell(scores.share_of_points)
 
 
+def _global_l2_cells(scores: Scores) -> tuple[Cell, ...]:
+    """The global L2 with its interval, or that it is withheld, and the largest sample."""
+    share = scores.global_relative_l2_largest_share
+    found = _error_cell(scores.global_relative_l2, scores.global_relative_l2_ci95)
+    if is_withheld(share):
+        found = replace(found, sub="no interval")
+    return found, _error_cell(share)
+
+
 def _quantile_cells(scores: Quantiles) -> tuple[Cell, ...]:
     return (
         _error_cell(scores.median_relative_error, scores.ci95),
@@ -180,15 +208,15 @@ def _quantile_cells(scores: Quantiles) -> tuple[Cell, ...]:
 
 def physics(results: Results) -> str:
     """Violation of each law by each subject: the median, and below it the worst."""
-    rows = [_physics_row(one) for one in results.physics]
+    rows = [_physics_row(results, one) for one in results.physics]
     headings = ("Subject", "Data", *_LAWS.values())
     return table("Laws of physics", headings, rows, empty="The laws of physics were not measured.")
 
 
-def _physics_row(physics: Physics) -> Row:
+def _physics_row(results: Results, physics: Physics) -> Row:
     found = {one.law: one for one in physics.properties}
     cells = [_law(found.get(law)) for law in _LAWS]
-    return Row((Cell(physics.subject), Cell(data_name(physics)), *cells))
+    return Row((_subject_cell(results, physics.subject), Cell(data_name(physics)), *cells))
 
 
 def _law(found: Property | None) -> Cell:
@@ -202,7 +230,7 @@ def timings(results: Results) -> str:
     rows = [
         Row(
             (
-                Cell(one.subject),
+                _subject_cell(results, one.subject),
                 Cell(f"{one.dataset}, {one.sweep}"),
                 _count_cell(one.num_samples),
                 _count_cell(one.num_sources),
@@ -229,7 +257,7 @@ def evaluation_times(results: Results) -> str:
     rows = [
         Row(
             (
-                Cell(one.subject),
+                _subject_cell(results, one.subject),
                 Cell(data_name(one)),
                 _count_cell(one.num_samples),
                 _count_cell(one.num_points),
@@ -265,6 +293,8 @@ def _left_out(results: Results) -> str:
 
 def _subject(record: SubjectRecord) -> str:
     entries = [("Subject", record.name), ("Kind", record.kind), ("From", record.place)]
+    if record.knowledge is not None:
+        entries.append(("Knows", record.knowledge.value))
     if record.num_parameters is not None:
         entries.append(("Parameters", count(record.num_parameters)))
     if record.rank is not None:

@@ -10,6 +10,7 @@ from hypermagnetics.config import nearest
 from hypermagnetics.errors import HypermagneticsError
 from hypermagnetics.evaluate.results.records import Evaluation, QuantityScores
 from hypermagnetics.evaluate.results.tables import per_cent
+from hypermagnetics.metrics import is_withheld
 
 _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     "<=": operator.le,
@@ -128,8 +129,8 @@ def refuse_unknown_splits(gates: Sequence[Gate], splits: Sequence[str]) -> None:
 def apply_gate(gate: Gate, evaluation: Evaluation) -> GateResult:
     """Apply a gate to an evaluation on its split.
 
-    A gate fails where its metric is undefined, and where any prediction of its quantity on the
-    split is not finite, whatever the metric is.
+    A gate fails where its metric is undefined, or is a global L2 whose interval is withheld, and
+    where any prediction of its quantity on the split is not finite, whatever the metric is.
 
     Args:
         gate: The gate.
@@ -148,6 +149,12 @@ def apply_gate(gate: Gate, evaluation: Evaluation) -> GateResult:
     value, reason = float(getattr(chosen, gate.metric)), ""
     if found.nonfinite_fraction > 0 and gate.metric != "nonfinite_fraction":
         reason = f"{per_cent(found.nonfinite_fraction)} % of the predictions are not finite"
+    elif gate.metric == "global_relative_l2" and is_withheld(
+        chosen.global_relative_l2_largest_share
+    ):
+        reason = (
+            "its interval is withheld, as one sample holds too much of it; gate sample_l2 instead"
+        )
     elif math.isnan(value):
         reason = "the metric is undefined"
     passed = not reason and _COMPARISONS[gate.comparison](value, gate.bound)

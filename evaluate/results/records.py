@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from hypermagnetics.evaluate.subjects.subject import SubjectKind
 from hypermagnetics.metrics import Quantiles, Scores
+from hypermagnetics.models import Knowledge
 from hypermagnetics.precision import MatmulPrecision
 
 SCHEMA_VERSION = 2
@@ -78,6 +79,9 @@ class Evaluation:
     """Time of the measurement on this split [s]."""
     predict_seconds: float
     """Time of the predictions alone, without the first call, which compiles [s]."""
+    exact_pairs: float | None = None
+    """Share of the pairs of source and point that a near part computes exactly; None without one,
+    and of the learned part."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +139,10 @@ class SubjectRecord:
     sha256: str | None
     num_parameters: int | None
     rank: int | None
+    knowledge: Knowledge | None = None
+    """What it is made from: labels alone, the kernel too, or no model; None if nothing tells."""
+    learned_part_of: str | None = None
+    """Name of the subject whose learned part it is: its predictions without the exact part."""
 
 
 @dataclass(frozen=True)

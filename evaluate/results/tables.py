@@ -6,7 +6,8 @@ from typing import Literal, NamedTuple
 
 from hypermagnetics.evaluate.results.published import LIKE, MODEL, PUBLISHED, SOURCE, is_published
 from hypermagnetics.evaluate.results.records import Evaluation, QuantityScores, Results
-from hypermagnetics.metrics import Interval
+from hypermagnetics.metrics import LARGEST_SHARE, Interval, is_withheld
+from hypermagnetics.models import Knowledge
 
 TableFormat = Literal["table", "markdown", "latex"]
 
@@ -28,13 +29,19 @@ def results_text(results: Results, table_format: TableFormat) -> str:
         table_format: Format of the table.
 
     Returns:
-        Lines of text; under the table a precision of matrix products other than float32, and for
-        discs the published figures.
+        Lines of text; under the table whether rows differ in kind, a precision of matrix products
+        other than float32, where the global L2 has no interval, and for discs the published
+        figures.
     """
     written = table_text(results_table(results), table_format)
     if table_format == "table":
         written = "Errors in per cent of the truth\n\n" + written
-    under = [*_matmul_lines(results), *published_lines(results)]
+    under = [
+        *_matmul_lines(results),
+        *kind_lines(results),
+        *withheld_lines(results),
+        *published_lines(results),
+    ]
     if not under:
         return written
     if table_format == "latex":
@@ -49,20 +56,62 @@ def _matmul_lines(results: Results) -> list[str]:
     return [f"Matrix products of the models in {results.matmul}, as asked (--matmul)."]
 
 
+def kind_lines(results: Results) -> list[str]:
+    """A line if a model knows the kernel."""
+    if all(subject.knowledge is not Knowledge.KERNEL for subject in results.subjects):
+        return []
+    return [
+        'Models that know the kernel compute "exact pairs" of source and point by closed forms; '
+        "only their learned part is to be compared with models that know labels alone."
+    ]
+
+
+def withheld_lines(results: Results) -> list[str]:
+    """A line on the global L2 if its interval is withheld anywhere."""
+    shares = [
+        found.global_relative_l2_largest_share
+        for one in results.evaluations
+        for found in (one.potential, one.field)
+    ]
+    if not any(map(is_withheld, shares)):
+        return []
+    return [
+        'Where "largest sample", its share of a norm, is above '
+        f"{per_cent(LARGEST_SHARE)} %, the global L2 has no interval and decides nothing."
+    ]
+
+
 def results_table(results: Results) -> Table:
     """One row for each split, quantity and subject; datasets are named if there are several."""
     several = len(results.datasets) > 1
     places = dict.fromkeys((one.dataset, one.split) for one in results.evaluations)
-    rows = []
+    rows: list[tuple[str, ...]] = []
+    knows = {one.name: knowledge_text(one.knowledge) for one in results.subjects}
     for dataset, split in places:
-        here = [one for one in results.evaluations if (one.dataset, one.split) == (dataset, split)]
+        here = [one for one in by_kind(results) if (one.dataset, one.split) == (dataset, split)]
         name = f"{dataset} {split}" if several else split
-        rows += [(name, "potential", one.subject, *_numbers(one, one.potential)) for one in here]
-        rows += [(name, "field", one.subject, *_numbers(one, one.field)) for one in here]
-    return Table(("split", "quantity", "subject", *_HEADINGS), tuple(rows), 3)
+        for quantity in ("potential", "field"):
+            rows += [
+                (name, quantity, one.subject, knows[one.subject], *_numbers(one, quantity))
+                for one in here
+            ]
+    return Table(("split", "quantity", "subject", "knows", *_HEADINGS), tuple(rows), 4)
+
+
+def by_kind(results: Results) -> list[Evaluation]:
+    """Evaluations, grouped by the knowledge of their subjects; in order within a group."""
+    kinds: list[Knowledge | None] = [Knowledge.LABELS, Knowledge.KERNEL, None, Knowledge.BASELINE]
+    of = {subject.name: subject.knowledge for subject in results.subjects}
+    return sorted(results.evaluations, key=lambda one: kinds.index(of.get(one.subject)))
+
+
+def knowledge_text(knowledge: Knowledge | None) -> str:
+    """The knowledge of a subject in a word; "-" if nothing tells."""
+    return "-" if knowledge is None else knowledge.value
 
 
 _HEADINGS = (
+    "exact pairs",
     "samples",
     "median",
     "95 % interval",
@@ -70,12 +119,15 @@ _HEADINGS = (
     "p99",
     "sample L2",
     "global L2",
+    "largest sample",
     "non-finite",
 )
 
 
-def _numbers(one: Evaluation, found: QuantityScores) -> tuple[str, ...]:
+def _numbers(one: Evaluation, quantity: str) -> tuple[str, ...]:
+    found: QuantityScores = getattr(one, quantity)
     return (
+        share_text(one.exact_pairs),
         str(one.num_samples),
         per_cent(found.median_relative_error),
         interval_text(found.ci95),
@@ -83,6 +135,7 @@ def _numbers(one: Evaluation, found: QuantityScores) -> tuple[str, ...]:
         per_cent(found.p99_relative_error),
         per_cent(found.median_sample_relative_l2),
         per_cent(found.global_relative_l2),
+        share_text(found.global_relative_l2_largest_share),
         per_cent(found.nonfinite_fraction),
     )
 
@@ -104,6 +157,11 @@ def three_digits(value: float) -> str:
 def per_cent(fraction: float) -> str:
     """A fraction in per cent with three digits; "-" if it is undefined."""
     return "-" if math.isnan(fraction) else three_digits(100 * fraction)
+
+
+def share_text(share: float | None) -> str:
+    """A share in per cent; "-" if it is not known."""
+    return per_cent(math.nan if share is None else share)
 
 
 def interval_text(interval: Interval | None) -> str:

@@ -9,7 +9,7 @@ from hypermagnetics.errors import RunError
 from hypermagnetics.evaluate.subjects.arguments import SubjectArgument
 from hypermagnetics.evaluate.subjects.exported_model import ExportedModel, sha256_of_sums
 from hypermagnetics.evaluate.subjects.function_model import FunctionModel
-from hypermagnetics.evaluate.subjects.jax_model import JaxModel
+from hypermagnetics.evaluate.subjects.jax_model import JaxModel, LearnedPart
 from hypermagnetics.evaluate.subjects.prediction_file import PredictionFile
 from hypermagnetics.evaluate.subjects.subject import Subject, on_any_split
 from hypermagnetics.files import sha256_of
@@ -91,7 +91,7 @@ def model_subject(model: Model, name: str) -> Subject:
     Returns:
         The subject.
     """
-    predictor = JaxModel(model)
+    predictor, near = JaxModel(model), model.near
     return Subject(
         name=name,
         kind="model",
@@ -101,7 +101,9 @@ def model_subject(model: Model, name: str) -> Subject:
         num_parameters=models.num_parameters(model),
         table=model.inputs.columns,
         rank=model.rank,
-        targets=None if model.near is None else model.near.targets,
+        near=near,
+        learned=None if near is None else JaxModel(LearnedPart(model)),
+        knowledge=model.knowledge,
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -9,6 +10,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from hypermagnetics.data import Block, Split
+from hypermagnetics.models import Knowledge, NearPart
 from hypermagnetics.shapes import BlockField, BlockPotential, Points, SourceTables
 from hypermagnetics.sources import SourceColumns
 from hypermagnetics.sources.conversion import converted
@@ -66,6 +68,10 @@ Targets = Callable[
 """Maps the labels of a block to target values, as `hypermagnetics.models.NearPart.targets`."""
 
 
+def _as_they_are(sources: SourceTables) -> SourceTables:
+    return sources
+
+
 @dataclass(frozen=True)
 class Subject:
     """A subject of an evaluation."""
@@ -87,8 +93,39 @@ class Subject:
     rank: int | None = None
     """K of a model phi(r) = sum_s w(s).f(r) + exact part with K features f; None if it is no such
     model."""
-    targets: Targets | None = None
-    """Maps labels to target values of the K features; None if there is no exact part."""
+    near: NearPart | None = None
+    """Its exact part, if there is one."""
+    read: Callable[[SourceTables], SourceTables] = _as_they_are
+    """Maps source tables to those that the exact part reads."""
+    learned: PointModel | None = None
+    """Predicts without the exact part; None if there is none."""
+    learned_part_of: str | None = None
+    """Name of the subject of which this is the learned part."""
+    knowledge: Knowledge | None = None
+    """What it is made from; None if nothing tells."""
+
+    @property
+    def targets(self) -> Targets | None:
+        """Maps labels to target values of the K features; None if there is no exact part."""
+        near, read = self.near, self.read
+        if near is None:
+            return None
+        return lambda sources, *rest: near.targets(read(sources), *rest)
+
+    @property
+    def learned_part(self) -> "Subject | None":
+        """The subject without its exact part, for a further row that no gate judges."""
+        if self.learned is None:
+            return None
+        return Subject(
+            name=f"{self.name}, learned part",
+            kind="baseline",
+            place=f"{self.name} without its exact part",
+            on_split=on_any_split(self.learned),
+            model=self.learned,
+            learned_part_of=self.name,
+            knowledge=self.knowledge,
+        )
 
     def reading(self, columns: SourceColumns) -> "Subject":
         """The subject for source tables of a dataset, which are converted to its own columns.
@@ -103,8 +140,14 @@ class Subject:
         if self.table.names == columns.names:
             return self
         model = _Converting(self.model, columns, self.table)
-        targets = None if self.targets is None else _converting(self.targets, columns, self.table)
-        return replace(self, on_split=on_any_split(model), model=model, targets=targets)
+        learned = None if self.learned is None else _Converting(self.learned, columns, self.table)
+        return replace(
+            self,
+            on_split=on_any_split(model),
+            model=model,
+            learned=learned,
+            read=partial(converted, columns, self.table),
+        )
 
 
 @dataclass(frozen=True)
@@ -123,10 +166,6 @@ class _Converting:
     ) -> Values:
         """See `PointModel`."""
         return self.model.predict(converted(self.columns, self.own, sources), points, num_samples)
-
-
-def _converting(targets: Targets, columns: SourceColumns, own: SourceColumns) -> Targets:
-    return lambda sources, *rest: targets(converted(columns, own, sources), *rest)
 
 
 def on_any_split(model: PointModel) -> Callable[[Split, int], BlockPredictor]:

@@ -4,6 +4,8 @@ import json
 import shutil
 from dataclasses import replace
 
+import equinox as eqx
+import jax
 import numpy as np
 import pytest
 from program_runs import contents
@@ -15,8 +17,11 @@ from hypermagnetics.errors import DatasetError, HypermagneticsError, RunError
 from hypermagnetics.evaluate.plan import OpenedDataset, Plan
 from hypermagnetics.evaluate.run import evaluate
 from hypermagnetics.evaluate.subjects.jax_model import JaxModel
+from hypermagnetics.evaluate.subjects.opening import model_subject
 from hypermagnetics.evaluate.subjects.subject import Subject, on_any_split
 from hypermagnetics.files import only_writer
+from hypermagnetics.metrics import measure
+from hypermagnetics.models import ModelInputs, RangeSplit, RangeSplitConfig
 from hypermagnetics.sources import SourceColumns
 
 DISCS = SourceColumns.of("disc", constants={"radius": 1.0})
@@ -81,6 +86,45 @@ def test_predictions_that_are_not_finite_become_null_with_their_fraction(plan, o
     assert found["nonfinite_fraction"] == pytest.approx((8 * blind[0] + blind[1]) / 9)
     assert found["global_relative_l2"] is None
     assert found["p99_relative_error"] is None
+
+
+def test_a_model_with_a_near_part_is_followed_by_its_learned_part(plan, oracle, tiny):
+    inputs = ModelInputs(columns=DISCS)
+    config = RangeSplitConfig(rank=4, waves=8, cutoff=1.2)
+    model = RangeSplit(config, inputs, jax.random.key(0))
+    # What it draws is far above the truth, and would hide the near part.
+    model = eqx.tree_at(lambda one: one.factors.mixing, model, replace_fn=lambda old: 1e-4 * old)
+    made = replace(plan(oracle()), subjects=(model_subject(model, "split"), _subject(oracle())))
+    results = _evaluated(made)
+    assert [one["subject"] for one in results["evaluations"]] == [
+        *("split", "split, learned part", "model"),
+    ]
+    records = {one["name"]: one for one in results["subjects"]}
+    assert {name: one["knowledge"] for name, one in records.items()} == {
+        **{"split": "kernel", "split, learned part": "kernel", "model": None},
+    }
+    part = records["split, learned part"]
+    assert (part["kind"], part["learned_part_of"]) == ("baseline", "split")
+    whole, learned, other = results["evaluations"]
+    errors: dict[str, list[np.ndarray]] = {"whole": [], "learned": []}
+    near = pairs = 0
+    for block in tiny.split("test-multi").blocks():
+        arguments = (block.sources, block.grid)
+        made_of = {"whole": model.block(*arguments), "learned": model.learned_block(*arguments)}
+        for name, (_, field) in made_of.items():
+            errors[name].append(measure(np.asarray(field), block.field).relative)
+        offset = block.grid[:, None] - block.sources[:, None, :, 2:4]
+        is_source = np.arange(block.sources.shape[1]) < block.num_sources[:, None]
+        inside = (np.linalg.norm(offset, axis=-1) < model.smoothing.cutoff) & is_source[:, None]
+        near += inside.sum()
+        pairs += block.num_sources.sum() * len(block.grid)
+    assert 0.05 < near / pairs < 0.95
+    assert whole["exact_pairs"] == pytest.approx(near / pairs)
+    assert learned["exact_pairs"] is other["exact_pairs"] is None
+    medians = {name: np.median(np.concatenate(found)) for name, found in errors.items()}
+    assert medians["whole"] != pytest.approx(medians["learned"], rel=1e-3)
+    for name, one in (("whole", whole), ("learned", learned)):
+        assert one["field"]["median_relative_error"] == pytest.approx(medians[name], rel=1e-4)
 
 
 @pytest.fixture(scope="module")

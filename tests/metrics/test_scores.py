@@ -16,13 +16,14 @@ def _random(*shape: int, seed: int = 0) -> np.ndarray:
 
 
 def test_a_perfect_model_scores_zero_everywhere():
-    truth = _random(5, 7, 2)
+    truth = _random(500, 7, 2)
     found = scores(measure(truth, truth))
-    assert found.ci95 == (0, 0)
+    assert found.ci95 == found.global_relative_l2_ci95 == (0, 0)
     values = dataclasses.asdict(found)
     assert {name for name, value in values.items() if value not in (0, (0, 0))} == {
         "num_points",
         "num_samples",
+        "global_relative_l2_largest_share",
     }
 
 

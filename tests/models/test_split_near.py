@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from magnets import BUT_SLOW_CUBOIDS, KINDS, random_rows
 
+from hypermagnetics.models import NearPart
 from hypermagnetics.models.split.density import PowerDensity
 from hypermagnetics.models.split.near import (
+    ExactNearby,
     Smoothing,
     count_candidates,
     near_by_cells,
@@ -49,6 +51,20 @@ def test_near_and_smooth_make_the_exact_values(kind: SourceColumns) -> None:
     exact = superposition(kind, sources, points)
     for near, smooth, whole in zip(*parts, exact, strict=True):
         np.testing.assert_allclose(near + smooth, whole, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", BUT_SLOW_CUBOIDS)
+def test_pairs_are_counted_as_exact_where_the_near_part_adds_values(kind: SourceColumns) -> None:
+    """Padding has none; a part that does not say is exact everywhere."""
+    sources, points = table(kind, 2, 5, 1.0)
+    near = ExactNearby(kind, _SMOOTHING, None)
+    counts = near.exact_points(sources, points)
+    for row, count in zip(sources, counts, strict=True):
+        potential, _ = _NEAR(kind, _SMOOTHING, row[None], points)
+        assert count == jnp.count_nonzero(potential)
+    assert 0 < counts.sum() < 4 * 64
+    assert counts[2] == 0
+    np.testing.assert_array_equal(NearPart.exact_points(near, sources, points), [64, 64, 0, 64, 64])
 
 
 @pytest.mark.parametrize("kind", BUT_SLOW_CUBOIDS)

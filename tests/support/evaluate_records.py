@@ -37,6 +37,7 @@ def scores(median: float = 0.0441, **changes: object) -> Scores:
             global_relative_l2_ci95=None,
             nonfinite_fraction=0.0,
             num_samples=7,
+            global_relative_l2_largest_share=0.012,
         ),
         **changes,  # type: ignore[arg-type]
     )

@@ -13,6 +13,10 @@ from hypermagnetics.metrics.bootstrap import resampled_ratios as resampled_ratio
 from hypermagnetics.metrics.bootstrap import resamples as resamples
 from hypermagnetics.metrics.errors import Errors as Errors
 from hypermagnetics.metrics.errors import measure as measure
+from hypermagnetics.metrics.global_l2 import LARGEST_SHARE as LARGEST_SHARE
+from hypermagnetics.metrics.global_l2 import is_withheld as is_withheld
+from hypermagnetics.metrics.global_l2 import largest_share as largest_share
+from hypermagnetics.metrics.global_l2 import widened as widened
 from hypermagnetics.metrics.order_statistics import grouped_quantiles as grouped_quantiles
 from hypermagnetics.metrics.order_statistics import quantiles as quantiles
 from hypermagnetics.metrics.order_statistics import row_quantiles as row_quantiles

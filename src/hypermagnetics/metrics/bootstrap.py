@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64, Int
+from jaxtyping import Float32, Float64, Int
 
 from hypermagnetics.arrays import Numbers
 from hypermagnetics.errors import HypermagneticsError
@@ -67,23 +67,8 @@ def resampled_medians(
     return _resampled(relative, codes, num_groups)[0]
 
 
-def ratio_interval(
-    numerator: Float[np.ndarray, " samples"], denominator: Float[np.ndarray, " samples"]
-) -> Interval | None:
-    """95 % bootstrap interval of sqrt(sum of numerators / sum of denominators) over samples.
-
-    Args:
-        numerator: One number for each sample, possibly infinite, not negative.
-        denominator: The same, finite.
-
-    Returns:
-        As one of `median_intervals`; None for a single sample, or if all denominators are zero.
-    """
-    return interval(resampled_ratios(numerator, denominator)) if len(numerator) > 1 else None
-
-
 def resampled_ratios(numerator: Numbers, denominator: Numbers) -> Float64[np.ndarray, " resamples"]:
-    """sqrt(sum of numerators / sum of denominators) in each of the resamples; see `ratio_interval`.
+    """sqrt(sum of numerators / sum of denominators) over the samples of each of the resamples.
 
     Args:
         numerator: One number for each sample, possibly infinite, not negative.

@@ -1,14 +1,15 @@
 """The metrics of some samples in one quantity, of all together or in groups."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Integer
 
 from hypermagnetics.arrays import Numbers
 from hypermagnetics.errors import HypermagneticsError
-from hypermagnetics.metrics.bootstrap import Interval, median_intervals, ratio_interval
+from hypermagnetics.metrics.bootstrap import Interval, median_intervals
 from hypermagnetics.metrics.errors import Errors, root_of_ratio
+from hypermagnetics.metrics.global_l2 import global_l2_interval, largest_share
 from hypermagnetics.metrics.order_statistics import grouped_quantiles, quantiles
 
 _PROBABILITIES = (0.5, 0.9, 0.99)
@@ -40,9 +41,13 @@ class Scores(Quantiles):
     global_relative_l2: float
     """||error||₂ / ||truth||₂ over all points of all samples together."""
     global_relative_l2_ci95: Interval | None
+    """Widened interval of `global_relative_l2`; None as that of a median, and where withheld."""
     nonfinite_fraction: float
     """Share of the predicted points that are not finite."""
     num_samples: int
+    global_relative_l2_largest_share: float | None = field(default=None, kw_only=True)
+    """Largest share of one sample in the squared errors or the squared truths, whichever is larger.
+    Above 0.015 the interval is withheld. None if it is not known."""
 
 
 def scores(errors: Errors) -> Scores:
@@ -131,7 +136,8 @@ def _scores(
         median_sample_relative_l2=float(quantiles(defined, (0.5,))[0]),
         median_sample_relative_l2_ci95=sample_l2_ci95,
         global_relative_l2=float(global_l2[0]),
-        global_relative_l2_ci95=ratio_interval(error, truth),
+        global_relative_l2_ci95=global_l2_interval(error, truth),
+        global_relative_l2_largest_share=largest_share(error, truth),
         nonfinite_fraction=float(errors.nonfinite[chosen].sum() / max(points.num_points, 1)),
         num_samples=int(np.count_nonzero(chosen)),
     )

@@ -14,6 +14,7 @@ from hypermagnetics.models.inputs import Scales as Scales
 from hypermagnetics.models.inputs import TrainedRange as TrainedRange
 from hypermagnetics.models.inputs import read_rows as read_rows
 from hypermagnetics.models.interoperation import as_magpylib_source as as_magpylib_source
+from hypermagnetics.models.knowledge import Knowledge as Knowledge
 from hypermagnetics.models.linear import Linear as Linear
 from hypermagnetics.models.linear import LinearConfig as LinearConfig
 from hypermagnetics.models.model import Model as Model

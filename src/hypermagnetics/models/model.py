@@ -21,6 +21,7 @@ from hypermagnetics.jax_setup import with_constants
 from hypermagnetics.methods import WithMethods
 from hypermagnetics.models.domain import Domain, largest_extent
 from hypermagnetics.models.inputs import ModelInputs, Outside
+from hypermagnetics.models.knowledge import Knowledge
 from hypermagnetics.models.near_part import NearPart
 from hypermagnetics.models.normalisation import in_own_unit, physical
 from hypermagnetics.models.outside import Guard, guarded, guarded_block
@@ -184,6 +185,11 @@ class Model(WithMethods):
     def near(self) -> NearPart | None:
         """Near part, added to the learned values; None unless the architecture has one."""
         return None
+
+    @property
+    def knowledge(self) -> Knowledge:
+        """Labels alone, or the kernel too, as with a near part; see `Knowledge`."""
+        return Knowledge.LABELS if self.near is None else Knowledge.KERNEL
 
     def evaluate_block(
         self, sources: SourceTables, points: Points

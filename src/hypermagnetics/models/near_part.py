@@ -3,6 +3,8 @@
 import abc
 
 import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Int
 
 from hypermagnetics.methods import WithMethods
 from hypermagnetics.shapes import (
@@ -15,6 +17,7 @@ from hypermagnetics.shapes import (
 )
 from hypermagnetics.shapes import Field as FieldValues
 from hypermagnetics.sources.sums import PAIRS_PER_TILE, over_samples, sums_platform
+from hypermagnetics.table import source_rows
 
 
 class NearPart(WithMethods):
@@ -54,6 +57,18 @@ class NearPart(WithMethods):
         Returns:
             The capacity.
         """
+
+    def exact_points(self, sources: SourceTable, points: Points) -> Int[Array, " sources"]:
+        """Number of points at which each source is computed exactly; all, unless overridden.
+
+        Args:
+            sources: Source table; rows of zero moment have none.
+            points: Points of evaluation [m].
+
+        Returns:
+            The numbers.
+        """
+        return jnp.where(source_rows(sources, points.shape[1]), len(points), 0)
 
     @abc.abstractmethod
     def targets(

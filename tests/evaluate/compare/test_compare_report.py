@@ -12,6 +12,7 @@ from hypermagnetics.evaluate.compare.report import (
     compare_all,
     compared_json,
     compared_table,
+    kind_lines,
     sentences,
 )
 from hypermagnetics.evaluate.measuring.sample_file import SampleFile, sample_table
@@ -50,6 +51,22 @@ def test_runs_of_one_file_are_compared_with_the_first(tmp_path):
     assert [(row.first, row.second) for row in rows[::6]] == [("one", "two"), ("one", "three")]
     assert "one is better than two, its error 3 times smaller" in sentences(rows)[0]
     assert "the same error" in sentences(rows)[2]
+
+
+def test_models_that_know_different_things_are_not_called_alike(tmp_path):
+    path = _write(tmp_path / "a", {"net": 1.0, "split": 0.5, "split, learned part": 0.7})
+    table = json.loads((path / "results.json").read_text())
+    net, split, part = table["subjects"]
+    net["knowledge"], split["knowledge"] = "labels", "kernel"
+    part |= {"knowledge": "kernel", "kind": "baseline", "learned_part_of": "split"}
+    (path / "results.json").write_text(json.dumps(table))
+    rows = compare_all(read_contestants((path,)))
+    assert {row.second for row in rows} == {"split"}
+    assert kind_lines(rows) == ["Not like with like: net knows labels, split knows kernel."]
+    assert json.loads(compared_json(rows))[0]["second_knows"] == "kernel"
+    del net["knowledge"]  # as in files of earlier releases
+    (path / "results.json").write_text(json.dumps(table))
+    assert kind_lines(compare_all(read_contestants((path,)))) == []
 
 
 @pytest.mark.parametrize(

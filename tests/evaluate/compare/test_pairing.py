@@ -19,8 +19,14 @@ def _draw(samples: int = 300) -> np.ndarray:
     return random.lognormal(sigma=1.5, size=(samples, 1)) * random.random((samples, 20))
 
 
+def _alike() -> np.ndarray:
+    """Samples none of which holds much of the norm, unlike those of `_draw`."""
+    return np.random.default_rng(3).random((300, 20))
+
+
 def test_a_factor_is_found_with_certainty_and_a_narrow_interval():
-    for found in compare_errors(_errors(_draw()), _errors(0.9 * _draw())):
+    found_of_all = compare_errors(_errors(_alike()), _errors(0.9 * _alike()))
+    for found in (*found_of_all, *compare_errors(_errors(_draw()), _errors(0.9 * _draw()))[:2]):
         assert found.ratio == pytest.approx(0.9, rel=1e-5)
         # Both see the same samples, so what varies from sample to sample cancels.
         np.testing.assert_allclose(found.ratio_ci95, (0.9, 0.9), rtol=0.01)
@@ -29,9 +35,12 @@ def test_a_factor_is_found_with_certainty_and_a_narrow_interval():
 
 
 def test_the_order_of_the_two_turns_everything_around():
-    there = compare_errors(_errors(_draw()), _errors(2 * _draw()[::-1]))
-    back = compare_errors(_errors(2 * _draw()[::-1]), _errors(_draw()))
-    for one, other in zip(there, back, strict=True):
+    pairs = []
+    for draw, num_metrics in ((_alike(), 3), (_draw(), 2)):
+        first, second = _errors(draw), _errors(2 * draw[::-1])
+        there, back = compare_errors(first, second), compare_errors(second, first)
+        pairs += list(zip(there, back, strict=True))[:num_metrics]
+    for one, other in pairs:
         assert one.ratio == pytest.approx(1 / other.ratio)
         assert one.second_better == pytest.approx(1 - other.second_better)
         np.testing.assert_allclose(one.ratio_ci95, 1 / np.array(other.ratio_ci95)[::-1], rtol=1e-4)
@@ -57,7 +66,10 @@ def test_models_that_are_alike_are_undecided():
     assert {found.verdict for found in compare_errors(first, second)} == {"undecided"}
     same = compare_errors(first, first)
     assert {found.verdict for found in same} == {"equal"}
-    assert all(found.second_better == 0.5 for found in same)
+    assert [found.withheld for found in same] == [False, False, True]
+    assert all(found.second_better == 0.5 for found in same[:2])
+    first = _errors(_alike())
+    assert all(found.second_better == 0.5 for found in compare_errors(first, first))
 
 
 def test_a_single_sample_decides_nothing():
@@ -72,5 +84,22 @@ def test_infinite_errors_are_worse_than_any():
     broken = _draw()
     broken[:, 3] = np.inf
     _, sample_l2, global_l2 = compare_errors(_errors(_draw()), _errors(broken))
-    assert sample_l2.verdict == global_l2.verdict == "first"
-    assert sample_l2.ratio == math.inf
+    assert sample_l2.verdict == "first"
+    assert sample_l2.ratio == global_l2.ratio == math.inf
+
+
+def test_a_global_l2_that_hangs_on_one_sample_decides_nothing():
+    heavy = _draw()
+    heavy[17] *= 100
+    median, _, found = compare_errors(_errors(heavy), _errors(0.5 * heavy))
+    assert median.verdict == "second"
+    assert found.largest_share > 0.5
+    assert found.withheld
+    assert found.verdict == "undecided"
+    assert found.ratio_ci95 is None
+    assert math.isnan(found.second_better)
+    assert found.ratio == pytest.approx(0.5)
+    # One of the two is enough.
+    light = np.random.default_rng(4).random(heavy.shape)
+    for pair in ((heavy, light), (light, heavy)):
+        assert compare_errors(*map(_errors, pair))[2].verdict == "undecided"

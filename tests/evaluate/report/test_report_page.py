@@ -11,6 +11,7 @@ from hypermagnetics.evaluate.report.formats import UNDEFINED, per_cent
 from hypermagnetics.evaluate.report.slots import SLOTS
 from hypermagnetics.evaluate.report.writing import write_report
 from hypermagnetics.evaluate.results.published import PUBLISHED
+from hypermagnetics.models import Knowledge
 
 HOSTILE = "../<script>alert(1)</script>\"'&amp; $title ${css} #ffffff"
 
@@ -35,17 +36,41 @@ def test_summary_shows_the_numbers_of_the_records(written):
                 row
                 for row in shown
                 if row[:2] == [one.subject, f"{one.dataset}, {one.split}"]
-                and row[2].startswith(per_cent(quantity.median_relative_error))
-                and row[6].startswith(per_cent(quantity.global_relative_l2))
+                and row[4].startswith(per_cent(quantity.median_relative_error))
+                and row[8].startswith(per_cent(quantity.global_relative_l2))
+                and row[9] == per_cent(quantity.global_relative_l2_largest_share)
             )
-            assert row[3] == per_cent(quantity.p90_relative_error)
-            assert row[7] == per_cent(quantity.nonfinite_fraction)
-    assert "∞" in {row[4] for row in shown}
+            assert row[5] == per_cent(quantity.p90_relative_error)
+            assert row[10] == per_cent(quantity.nonfinite_fraction)
+    assert "∞" in {row[6] for row in shown}
+
+
+def test_summary_tells_models_apart_by_what_they_know(written, tmp_path):
+    """Those of labels alone first, then those that know the kernel, with the pairs they compute."""
+    subjects = [one.name for one in written.results.subjects]
+    kinds = dict(zip(subjects, list(reversed(Knowledge))[: len(subjects)], strict=False))
+    records = tuple(replace(one, knowledge=kinds.get(one.name)) for one in written.results.subjects)
+    evaluations = tuple(replace(one, exact_pairs=0.33) for one in written.results.evaluations)
+    found = replace(written.results, subjects=records, evaluations=evaluations)
+    shown = rows(write_report(found, [], tmp_path).read_text(), "Errors of all subjects")
+    assert shown[0][2:4] == ["Knows", "Exact pairs [%]"]
+    ours = [row for row in shown[1:] if row[0] in kinds]
+    assert {(row[0], row[2]) for row in ours} == {(name, kinds[name]) for name in kinds}
+    assert {row[3] for row in ours} == {"33"}
+    data = [row for row in ours if row[1] == ours[0][1]][: len(kinds)]
+    assert [row[2] for row in data] == [one for one in Knowledge if one in kinds.values()]
+    page = (tmp_path / "index.html").read_text()
+    assert "only their learned part is to be compared" in page
+    words = {"labels": "knows labels", "kernel": "knows kernel", "baseline": "baseline"}
+    named = {f"{name}{words[kind]}" for name, kind in kinds.items()}
+    for heading in ("Errors by region", "Laws of physics", "Times of predictions"):
+        assert named <= {row[0] for row in rows(page, heading)}
+    assert "only their learned part is to be compared" not in written.page
 
 
 def test_published_numbers_are_shown_for_discs_alone(written):
     shown = rows(written.page, "Errors of all subjects")[-len(PUBLISHED) :]
-    assert [row[6] for row in shown] == [per_cent(error) for _, error in PUBLISHED]
+    assert [row[8] for row in shown] == [per_cent(error) for _, error in PUBLISHED]
     assert "2405.05981" in shown[0][0]
 
 

@@ -51,6 +51,19 @@ def test_predictions_that_are_not_finite_fail_every_gate():
     assert apply_gate(parse_gate("test-multi.potential.nonfinite < 0.01"), blind).passed
 
 
+def test_a_global_l2_without_an_interval_passes_no_gate():
+    """Whatever the bound: it hangs on the one sample that happened to be drawn."""
+    hangs = evaluation(potential=quantity(global_relative_l2_largest_share=0.016))
+    for comparison in ("<", ">"):
+        gate = parse_gate(f"test-multi.potential.global_l2 {comparison} 0.08")
+        assert not apply_gate(gate, hangs).passed
+        assert "its interval is withheld" in apply_gate(gate, hangs).sentence
+    assert not apply_gate(
+        parse_gate("test-multi.potential.by_num_sources.4.global_l2 < 1"), hangs
+    ).passed
+    assert apply_gate(parse_gate("test-multi.potential.sample_l2 < 0.08"), hangs).passed
+
+
 def test_an_infinite_error_is_larger_than_any_bound():
     worse = evaluation(potential=quantity(math.inf))
     assert not apply_gate(parse_gate("test-multi.potential.median < 1e300"), worse).passed

@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 
 import pytest
 from evaluate_records import evaluation, quantity, results
@@ -11,22 +12,61 @@ from hypermagnetics.evaluate.results.tables import (
     TableFormat,
     interval_text,
     per_cent,
+    results_table,
     results_text,
 )
+from hypermagnetics.models import Knowledge
 
 
 def test_the_table_is_in_per_cent_with_the_published_figures():
     lines = results_text(results(), "table").splitlines()
     assert lines[0] == "Errors in per cent of the truth"
-    assert lines[2].split()[:5] == ["split", "quantity", "subject", "samples", "median"]
-    expected = "test-multi potential run 7 4.41 4 to 4.82 50 inf 5 7 0"
+    assert lines[2].split()[:5] == ["split", "quantity", "subject", "knows", "exact"]
+    expected = "test-multi potential run - - 7 4.41 4 to 4.82 50 inf 5 7 1.2 0"
     assert " ".join(lines[3].split()) == expected
-    assert lines[4].split()[:5] == ["test-multi", "field", "run", "7", "40"]
+    assert lines[4].split()[:5] == ["test-multi", "field", "run", "-", "-"]
     assert any("one source: 4.4" in line for line in lines)
     assert any("four sources: 4.8" in line for line in lines)
     assert any("labels alone, unlike a RangeSplit" in line for line in lines)
     others = DatasetRecord("m", "m", "ab", "Mixed", 2, ("disc", "dipole"), 1.0)
     assert "Published" not in results_text(results(datasets=(others,)), "table")
+
+
+def test_a_global_l2_that_hangs_on_one_sample_is_said_to_decide_nothing():
+    line = (
+        'Where "largest sample", its share of a norm, is above 1.5 %, the global L2 has no interval'
+    )
+    assert line not in results_text(results(), "table")
+    hangs = quantity(global_relative_l2_largest_share=0.37)
+    text = results_text(results(evaluation(field=hangs)), "table")
+    assert line in text
+    assert text.splitlines()[4].split()[-2:] == ["37", "0"]
+    older = quantity(global_relative_l2_largest_share=None)
+    assert line not in results_text(results(evaluation(field=older)), "table")
+
+
+def test_rows_are_grouped_by_what_models_know():
+    names = ("network", "split", "split, learned part", "mine", "exact sum")
+    labels, kernel, baseline = Knowledge
+    knows = dict(zip(names, (labels, kernel, kernel, None, baseline), strict=True))
+    order = ("exact sum", "split", "split, learned part", "mine", "network")
+    found = results(*(evaluation(name) for name in order))
+    records = tuple(replace(one, knowledge=knows[one.name]) for one in found.subjects)
+    evaluations = tuple(
+        replace(one, exact_pairs=0.331) if one.subject == "split" else one
+        for one in found.evaluations
+    )
+    found = replace(found, subjects=records, evaluations=evaluations)
+    text = results_text(found, "table")
+    table = results_table(found)
+    assert table.headings[3:5] == ("knows", "exact pairs")
+    for name_of_quantity in ("potential", "field"):
+        shown = [row[2:5] for row in table.rows if row[1] == name_of_quantity]
+        assert shown == [
+            (name, knows[name] or "-", "33.1" if name == "split" else "-") for name in names
+        ]
+    assert "only their learned part is to be compared" in text
+    assert "only their learned part" not in results_text(results(), "table")
 
 
 def test_several_datasets_are_named():
@@ -47,10 +87,10 @@ def test_markdown_and_latex_keep_hostile_names_as_text():
     found = results(evaluation("a|b_50%&c"))
     markdown = results_text(found, "markdown").splitlines()
     assert markdown[0].startswith("| split | quantity |")
-    assert markdown[1].count("--:") == 8
+    assert markdown[1].count("--:") == 10
     assert r"a\|b_50%&c" in markdown[2]
     latex = results_text(found, "latex").splitlines()
-    assert latex[0] == r"\begin{tabular}{lllrrrrrrrr}"
+    assert latex[0] == r"\begin{tabular}{llllrrrrrrrrrr}"
     assert r"a|b\_50\%\&c" in latex[4]
     assert latex[3] == r"\midrule"
     assert r"\end{tabular}" in latex

@@ -8,24 +8,41 @@ import pytest
 from mixtures import DISCS, Oracle
 
 from hypermagnetics.data import Dataset
+from hypermagnetics.evaluate.measuring.measurement import measure_split
 from hypermagnetics.evaluate.physics import measure_physics
 from hypermagnetics.evaluate.subjects.jax_model import JaxModel
 from hypermagnetics.evaluate.subjects.subject import Subject, TableSize, on_any_split
+from hypermagnetics.models import NearPart
 from hypermagnetics.sources import SourceColumns
 
 MIXED = SourceColumns.of("dipole", "disc", varying=["radius"])
 
 
-def _targets(sources, points, potential, field):
-    """The radii and codes, so that a test can look at them."""
-    return sources[..., MIXED.index("radius")], sources[..., MIXED.index("body")]
+class Radii(NearPart):
+    """A near part whose targets are radii and codes, so that a test can look at them."""
+
+    def values(self, sources, points, capacity):
+        """Nobody asks."""
+        raise NotImplementedError
+
+    def count(self, sources, points):
+        """No limit."""
+
+    def exact_points(self, sources, points):
+        """All of a source of radius 1."""
+        return (sources[:, MIXED.index("radius")] == 1) * len(points)
+
+    def targets(self, sources, points, potential, field):
+        """The two columns."""
+        return sources[..., MIXED.index("radius")], sources[..., MIXED.index("body")]
 
 
 @pytest.fixture
 def mixed(oracle: Callable[..., Oracle]) -> Subject:
     """The closed form of dipoles and discs, whose radius is a column."""
     model = JaxModel(oracle(columns=MIXED))
-    return Subject("mixed", "model", "m", on_any_split(model), model, table=MIXED, targets=_targets)
+    split = on_any_split(model)
+    return Subject("mixed", "model", "m", split, model, table=MIXED, near=Radii(), learned=model)
 
 
 def test_predictions_on_a_dataset_of_one_body_are_right(tiny: Dataset, mixed: Subject) -> None:
@@ -42,6 +59,13 @@ def test_predictions_on_a_dataset_of_one_body_are_right(tiny: Dataset, mixed: Su
             np.testing.assert_allclose(values.field, block.field, rtol=1e-4, atol=1e-5)
     found = {one.law: one for one in measure_physics(subject.model, tiny.columns, split)}
     assert found["superposition"].median < 1e-5
+    (measurement,) = measure_split((subject,), split, tiny.columns)
+    assert measurement.exact_pairs == 1
+    part = subject.learned_part
+    assert part is not None
+    assert part.model is not None
+    values = part.model.predict(block.sources, block.grid, split.layout.samples_per_grid)
+    np.testing.assert_allclose(values.potential, block.potential, rtol=1e-4, atol=1e-5)
 
 
 def test_targets_are_of_the_tables_of_the_model(tiny: Dataset, mixed: Subject) -> None:

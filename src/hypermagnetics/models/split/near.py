@@ -1,6 +1,6 @@
 """Near part: exact minus smooth values, within reach of each source."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -73,6 +73,15 @@ class ExactNearby(NearPart):
             return None
         return count_candidates(self.columns, self.smoothing, sources, points)
 
+    def exact_points(self, sources: SourceTable, points: Points) -> Int[Array, " sources"]:
+        """Points within reach of each source; see `NearPart`."""
+
+        def within(row: Float[Array, " columns"]) -> Int[Array, ""]:
+            return jnp.sum(is_near(self.columns, self.smoothing, row[None], components(points)))
+
+        counts = jax.lax.map(within, sources)
+        return jnp.where(source_rows(sources, self.columns.dim), counts, 0)
+
     def targets(
         self,
         sources: SourceTables,
@@ -106,6 +115,18 @@ def reach(
     return jax.lax.stop_gradient(jnp.maximum(smoothing.cutoff, around))
 
 
+def is_near(
+    columns: SourceColumns,
+    smoothing: Smoothing,
+    rows: Float[Array, "#points columns"],
+    where: Sequence[Float[Array, " points"]],
+) -> Bool[Array, " points"]:
+    """Whether each point lies within reach of a source; `where` are the axes of the points."""
+    offset = [axis - rows[:, columns.dim + i] for i, axis in enumerate(where)]
+    near: Bool[Array, " points"] = dot(offset, offset) < reach(columns, smoothing, rows) ** 2
+    return near
+
+
 def near_values(
     columns: SourceColumns,
     smoothing: Smoothing,
@@ -125,12 +146,11 @@ def near_values(
     Returns:
         Potential [A] and field [A/m].
     """
-    dim, where = columns.dim, components(points)
-    offset = [axis - rows[:, dim + i] for i, axis in enumerate(where)]
-    is_near = is_source & (dot(offset, offset) < reach(columns, smoothing, rows) ** 2)
+    where = components(points)
+    near = is_source & is_near(columns, smoothing, rows, where)
     smooth = smooth_values(columns, smoothing, rows, points)
-    total: Values = jax.tree.map(lambda value: jnp.where(is_near, -value, 0), smooth)
-    for exact in row_values(columns, rows, is_near, where, rounding_unit(rows, points)):
+    total: Values = jax.tree.map(lambda value: jnp.where(near, -value, 0), smooth)
+    for exact in row_values(columns, rows, near, where, rounding_unit(rows, points)):
         total = jax.tree.map(jnp.add, total, Values(exact.potential, tuple(exact.field)))
     return total
 
