@@ -68,8 +68,8 @@ def test_a_run_is_evaluated_on_the_test_splits(run, tiny):
     result = _hm_eval(run, tiny.directory, "--metrics-only")
     assert result.exit_code == 0, result.output
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
-    assert any(line.startswith("test-single potential run 9 ") for line in lines)
-    assert any(line.startswith("test-multi field run 20 ") for line in lines)
+    assert any(line.startswith("test-single potential run labels - 9 ") for line in lines)
+    assert any(line.startswith("test-multi field run labels - 20 ") for line in lines)
     assert "29/29 samples" in result.stderr
     results = json.loads((run / "eval" / "results.json").read_text())
     found = [one["split"] for one in results["evaluations"] if one["subject"] == "run"]
