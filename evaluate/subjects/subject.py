@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -68,7 +68,7 @@ Targets = Callable[
 """Maps the labels of a block to target values, as `hypermagnetics.models.NearPart.targets`."""
 
 
-def _as_they_are(sources: SourceTables) -> SourceTables:
+def _as_they_are(sources: Float[Any, "samples sources columns"]) -> Any:
     return sources
 
 
@@ -95,7 +95,7 @@ class Subject:
     model."""
     near: NearPart | None = None
     """Its exact part, if there is one."""
-    read: Callable[[SourceTables], SourceTables] = _as_they_are
+    read: Callable[[Any], Any] = _as_they_are
     """Maps source tables to those that the exact part reads."""
     learned: PointModel | None = None
     """Predicts without the exact part; None if there is none."""

@@ -59,7 +59,9 @@ def test_predictions_on_a_dataset_of_one_body_are_right(tiny: Dataset, mixed: Su
             np.testing.assert_allclose(values.field, block.field, rtol=1e-4, atol=1e-5)
     found = {one.law: one for one in measure_physics(subject.model, tiny.columns, split)}
     assert found["superposition"].median < 1e-5
-    (measurement,) = measure_split((subject,), split, tiny.columns)
+    (measurement,) = measure_split(
+        (subject,), split, tiny.columns, unit=1.0, directory=tiny.directory
+    )
     assert measurement.exact_pairs == 1
     part = subject.learned_part
     assert part is not None
