@@ -12,6 +12,8 @@ import hypothesis
 import jax
 import jaxlib
 import pytest
+from jax._src import pjit
+from jax._src.interpreters import pxla
 from program_server import shorten_reports
 from tiny_datasets import MakeDataset, small_dataset
 
@@ -60,6 +62,18 @@ def pytest_collection_finish() -> None:
     """Look for garbage seldom, and not among what is imported: that took 7 % of CPU time."""
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown() -> None:
+    """Let go of the text of compiled programs, which makes each later one slower to write.
+
+    JAX 0.10 keeps the text of every program, 3 MB each, and with some hundreds of them takes four
+    times as long for the next. The programs stay. These caches have no public name.
+    """
+    for module, name in ((pxla, "_cached_lowering_to_hlo"), (pjit, "_pjit_lower")):
+        if (cached := getattr(module, name, None)) is not None:
+            cached.cache_clear()
 
 
 @pytest.fixture(scope="session", autouse=True)
