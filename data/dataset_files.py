@@ -5,7 +5,7 @@ import mmap
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import IO
@@ -140,7 +140,10 @@ class DatasetFiles:
         behind = (name for name in names[names.index(path) :] if name not in self._read_first)
         together = list(islice(behind, _READ_TOGETHER))
         with ExitStack() as stack:
-            files = [stack.enter_context(self.open(name)) for name in together]
+            files = [stack.enter_context(self.open(path))]
+            # One behind it that cannot be opened is refused when it is needed.
+            with suppress(DatasetError, OSError):
+                files.extend(stack.enter_context(self.open(name)) for name in together[1:])
             self._read_first.update(together[: read_first(files)])
 
     def refuse_another_manifest(self, sha256: str) -> None:

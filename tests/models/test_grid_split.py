@@ -87,6 +87,12 @@ def test_the_share_within_a_distance_is_the_integral_of_the_density(
         assert share == pytest.approx(within(x) / within(1.0), rel=1e-13)
 
 
+def test_densities_of_equal_numbers_are_not_equal() -> None:
+    """What is kept by them, as a fit, is not that of the other."""
+    assert PowerDensity(6) != KaiserBesselDensity(6.0)
+    assert share_polynomial(PowerDensity(6), 2) != share_polynomial(KaiserBesselDensity(6.0), 2)
+
+
 @pytest.mark.parametrize("dim", [2, 3])
 def test_the_error_falls_with_the_bandwidth(dim: int) -> None:
     """As exp(-bandwidth), where the period leaves room."""

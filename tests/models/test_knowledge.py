@@ -11,7 +11,7 @@ from hypermagnetics.sources import SourceColumns
 
 @pytest.mark.parametrize("name", MODELS)
 def test_a_shipped_model_knows_the_kernel_if_it_has_a_near_part(name):
-    expected = Knowledge.KERNEL if name == "range_split" else Knowledge.LABELS
+    expected = Knowledge.KERNEL if name.endswith("_split") else Knowledge.LABELS
     assert model_of(name).knowledge is expected
 
 

@@ -17,7 +17,7 @@ from open_file_limits import none_may_be_opened
 from program_runs import FORMATS, copy_of, finished_dataset, invoke
 
 from hypermagnetics.config import load_recipe
-from hypermagnetics.data import Dataset, StorageFormat
+from hypermagnetics.data import Dataset, StorageFormat, dataset_files
 from hypermagnetics.data.team_file import read_team_file
 from hypermagnetics.errors import DatasetError
 from hypermagnetics.evaluate.compare.files import read_contestants
@@ -142,9 +142,11 @@ def test_a_refusal_is_no_damage(
     ],
 )
 def test_a_file_that_may_not_be_read_is_refused_when_a_dataset_is_opened(
-    shared: Path, file: str, storage_format: StorageFormat
+    shared: Path, monkeypatch: pytest.MonkeyPatch, file: str, storage_format: StorageFormat
 ) -> None:
     data = copy_of(finished_dataset(storage_format), shared / "data")
+    # The user without permission may not start this interpreter either.
+    monkeypatch.setattr(dataset_files, "read_first", len)
     with forbidden(data / file):
         with pytest.raises(DatasetError, match=rf"no permission to read {file} .*rule D3"):
             Dataset.open(data)

@@ -1,21 +1,23 @@
 """Densities of the ball over which a dipole is spread, as polynomials of the share within."""
 
 import math
+from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple
 
 _NEGLIGIBLE = 1e-17
 """Share of the sum below which a term of a series does not count."""
 
 
-class PowerDensity(NamedTuple):
+@dataclass(frozen=True)
+class PowerDensity:
     """(1 - s²/R²)^p: p derivatives are continuous at R."""
 
     power: int
     """p."""
 
 
-class KaiserBesselDensity(NamedTuple):
+@dataclass(frozen=True)
+class KaiserBesselDensity:
     """I_0(b sqrt(1 - s²/R²)): the spectrum falls as fast as that of any ball can.
 
     Beyond the wave number b/R nearly nothing is left of it, some exp(-b).
