@@ -1,19 +1,20 @@
 """Strict modes of JAX, and datasets that many tests share."""
 
 import gc
+import importlib
 import os
 import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import jax
 import jaxlib
 import pytest
-from jax._src import pjit
-from jax._src.interpreters import pxla
 from program_server import shorten_reports
 from tiny_datasets import MakeDataset, small_dataset
 
@@ -58,6 +59,24 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def _texts_of_programs() -> Iterator[Any]:
+    """Yield the caches of JAX that keep the text of programs, as far as this version has them.
+
+    They have no public name.
+    """
+    for module, name in (
+        ("jax._src.interpreters.pxla", "_cached_lowering_to_hlo"),
+        ("jax._src.pjit", "_pjit_lower"),
+    ):
+        with suppress(ImportError, AttributeError):
+            cached = getattr(importlib.import_module(module), name)
+            if callable(getattr(cached, "cache_clear", None)):
+                yield cached
+
+
+_TEXTS = tuple(_texts_of_programs())
+
+
 def pytest_collection_finish() -> None:
     """Look for garbage seldom, and not among what is imported: that took 7 % of CPU time."""
     gc.freeze()
@@ -69,11 +88,10 @@ def pytest_runtest_teardown() -> None:
     """Let go of the text of compiled programs, which makes each later one slower to write.
 
     JAX 0.10 keeps the text of every program, 3 MB each, and with some hundreds of them takes four
-    times as long for the next. The programs stay. These caches have no public name.
+    times as long for the next. The programs stay.
     """
-    for module, name in ((pxla, "_cached_lowering_to_hlo"), (pjit, "_pjit_lower")):
-        if (cached := getattr(module, name, None)) is not None:
-            cached.cache_clear()
+    for cached in _TEXTS:
+        cached.cache_clear()
 
 
 @pytest.fixture(scope="session", autouse=True)
