@@ -3,6 +3,7 @@
 import hashlib
 import os
 import platform
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -92,11 +93,21 @@ def default_platform() -> Platform:
     return "cpu" if (name or jax.default_backend()) == "cpu" else "gpu"
 
 
+def pass_over_unfinished_programs() -> None:
+    """Let this process compile silently each program that another one is writing to a cache.
+
+    JAX writes compiled programs bit by bit, where JAX_COMPILATION_CACHE_DIR or a program of ours
+    says, and warns of one that it finds cut short. Nobody can do anything about it.
+    """
+    warnings.filterwarnings("ignore", message="Error reading persistent compilation cache entry")
+
+
 def keep_to_cpu() -> None:
     """Let this process leave GPUs alone, unless JAX_PLATFORMS says otherwise.
 
     Even idle, a process takes memory of a GPU, and time to start it.
     """
+    pass_over_unfinished_programs()
     if not os.environ.get("JAX_PLATFORMS"):
         jax.config.update("jax_platforms", "cpu")
 
@@ -145,6 +156,7 @@ def with_constants(function: _Function) -> _Function:
 
 def keep_compiled() -> None:
     """Let JAX keep compiled programs on disk, for this whole process, where there is a place."""
+    pass_over_unfinished_programs()
     directory = cache_directory()
     if directory is not None:
         jax.config.update("jax_compilation_cache_dir", str(directory))
