@@ -19,7 +19,7 @@ from measurement import report
 
 from hypermagnetics.models import Model, RangeSplit, RangeSplitConfig, split_of_domain
 from hypermagnetics.models.model import _learned
-from hypermagnetics.models.split.grid_model import GridSplitConfig, inputs_of_domain
+from hypermagnetics.models.split.grid_settings import GridSplitConfig, inputs_of_domain
 from hypermagnetics.models.steps import over_points
 from hypermagnetics.sources import SourceColumns, superposition
 

@@ -19,7 +19,7 @@ from against_exact import Errors, errors_of, first_overtaking, shortest_seconds
 from measurement import report
 
 from hypermagnetics.models import GridSplit, GridSplitConfig
-from hypermagnetics.models.split.grid_model import inputs_of_domain
+from hypermagnetics.models.split.grid_settings import inputs_of_domain
 from hypermagnetics.models.split.model import CUTOFF
 from hypermagnetics.sources import SourceColumns, superposition
 

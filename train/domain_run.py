@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 from hypermagnetics.config import load_recipe, with_values
 from hypermagnetics.files import write_text_atomically
 from hypermagnetics.models import GridSplit, GridSplitConfig, save_model
-from hypermagnetics.models.split.grid_model import inputs_of_domain
+from hypermagnetics.models.split.grid_settings import inputs_of_domain
 from hypermagnetics.run_files import RunFiles
 from hypermagnetics.table import SourceColumns
 from hypermagnetics.train.card import domain_card

@@ -169,6 +169,7 @@ class Loop:
         self._windows.drain()
         now = self.progress.model_copy(update={"step": done, "seconds": seconds})
         self.progress = self._keeper.validate(self._state, now) if validates else now
+        # With the validation that was just made.
         self._status = status_line(self._windows.pace, self._keeper.validation)
         self.ending = reason_to_end(recipe, self.progress)
         if saves or self.ending is not None:

@@ -7,6 +7,7 @@ from hypermagnetics.data import Split, read_batch
 from hypermagnetics.jax_setup import own_program
 from hypermagnetics.metrics import measure
 from hypermagnetics.models import Model
+from hypermagnetics.models.outside import Guard
 from hypermagnetics.run_files import Validation
 from hypermagnetics.train.devices import DeviceBatch, Devices
 from hypermagnetics.train.objective import Objective
@@ -19,19 +20,18 @@ class Validator:
         """Store the parts; the first call compiles."""
         self._split, self._objective, self._devices = split, objective, devices
 
-        def within(model: Model, batch: DeviceBatch) -> tuple[jax.Array, jax.Array, jax.Array]:
-            potential, field = model.inner_block(batch.sources[0], batch.grid[0])
+        def evaluate(
+            model: Model, batch: DeviceBatch, guard: Guard
+        ) -> tuple[jax.Array, jax.Array, jax.Array]:
+            potential, field = model.block(batch.sources[0], batch.grid[0], guard)
             return objective(model, batch).total, potential, field
 
-        def anywhere(model: Model, batch: DeviceBatch) -> tuple[jax.Array, jax.Array, jax.Array]:
-            potential, field = model.block(batch.sources[0], batch.grid[0])
-            return objective(model, batch).total, potential, field
-
-        self._within, self._anywhere = own_program(within), own_program(anywhere)
+        self._evaluate = own_program(evaluate)
 
     def first_loss(self, model: Model) -> float:
         """Objective on the first block, a check that the parameters are sound."""
-        loss, _, _ = self._within(model, self._devices.take(read_batch(self._split, (0,))))
+        batch = self._devices.take(read_batch(self._split, (0,)))
+        loss, _, _ = self._evaluate(model, batch, "none")
         return float(loss)
 
     def __call__(self, model: Model) -> Validation:
@@ -42,9 +42,8 @@ class Validator:
             batch = read_batch(self._split, (index,))
             count = int(batch.num_samples[0])
             # As hm-eval does; the closed form is compiled only if a block leaves the domain.
-            leaves = model.leaves_domain(batch.sources[0], batch.grid[0])
-            evaluate = self._anywhere if leaves else self._within
-            loss, potential, field = evaluate(model, self._devices.take(batch))
+            guard = model.program_guard(batch.sources[0], batch.grid[0])
+            loss, potential, field = self._evaluate(model, self._devices.take(batch), guard)
             losses.append(float(loss))
             counts.append(count)
             block = self._split.block(index)

@@ -37,7 +37,7 @@ class Contestant(NamedTuple):
     num_samples: dict[SplitKey, int]
     """Samples of each of these splits."""
     knowledge: Knowledge | None = None
-    """What it is made from; None if its file does not tell."""
+    """Origin of its predictions; None if its file has none."""
 
     def table(self, key: SplitKey) -> SampleTable:
         """Its errors on a split.

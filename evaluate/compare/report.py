@@ -28,7 +28,7 @@ class ComparedRow:
     num_samples: int
     comparison: PairedComparison
     first_knows: Knowledge | None = None
-    """What the first is made from; None if its file does not tell."""
+    """Origin of the predictions of the first; None if its file has none."""
     second_knows: Knowledge | None = None
 
 

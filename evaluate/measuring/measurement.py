@@ -18,7 +18,6 @@ from numpy.typing import DTypeLike
 
 from hypermagnetics.data import Block, Split
 from hypermagnetics.evaluate.measuring.places import Places, places
-from hypermagnetics.evaluate.subjects.jax_model import exact_pairs
 from hypermagnetics.evaluate.subjects.subject import BlockPredictor, Subject, Values
 from hypermagnetics.jax_setup import default_platform
 from hypermagnetics.log import SILENT, Listener
@@ -214,7 +213,7 @@ class _Collector:
         self._pairs: list[Pairs] = []
         self._num_samples = shape[0]
         self._seconds = 0.0
-        self._near, self._read, self._rows = subject.near, subject.read, rows
+        self._count, self._rows = subject.exact_pairs, rows
         self._exact_pairs = self._pairs_in_all = 0
 
     def predict(self, first: int, block: Block) -> Values:
@@ -224,10 +223,8 @@ class _Collector:
         start = time.perf_counter()
         values = self._predict(block, first)
         self._seconds += time.perf_counter() - start
-        if self._near is not None:
-            self._exact_pairs += exact_pairs(
-                self._near, self._read(block.sources), block.grid, self._rows
-            )
+        if self._count is not None:
+            self._exact_pairs += self._count(block.sources, block.grid, self._rows)
             self._pairs_in_all += int(block.num_sources.sum()) * len(block.grid)
         return values
 

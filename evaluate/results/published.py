@@ -11,9 +11,7 @@ PUBLISHED = (
 median relative error; the published code computes the global relative L2 error of this package."""
 
 
-LIKE = (
-    "networks that see labels alone, unlike a RangeSplit, which adds closed forms near the sources"
-)
+LIKE = "networks that see labels alone, unlike a split, which adds closed forms near the sources"
 """Models to which the published errors may be compared."""
 
 

@@ -80,8 +80,8 @@ class Evaluation:
     predict_seconds: float
     """Time of the predictions alone, without the first call, which compiles [s]."""
     exact_pairs: float | None = None
-    """Share of the pairs of source and point that a near part computes exactly; None without one,
-    and of the learned part."""
+    """Share of the pairs of source and point that are computed exactly, near a source or outside of
+    the domain; None without a near part, and of the learned part."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ class SubjectRecord:
     num_parameters: int | None
     rank: int | None
     knowledge: Knowledge | None = None
-    """What it is made from: labels alone, the kernel too, or no model; None if nothing tells."""
+    """Origin of its predictions: labels alone, the kernel too, or no model; None if not known."""
     learned_part_of: str | None = None
     """Name of the subject whose learned part it is: its predictions without the exact part."""
 

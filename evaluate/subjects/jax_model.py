@@ -13,7 +13,8 @@ from numpy import ndarray
 
 from hypermagnetics.evaluate.subjects.subject import Values, filled_up
 from hypermagnetics.jax_setup import own_program
-from hypermagnetics.models import Model, NearPart
+from hypermagnetics.models import Model
+from hypermagnetics.models.outside import Guard
 from hypermagnetics.shapes import BlockField, BlockPotential, Points, SourceTables
 
 
@@ -53,11 +54,8 @@ class JaxModel:
         """See `PointModel`."""
         filled = filled_up(sources, num_samples)
         model = self._model
-        if isinstance(model, Model) and not model.leaves_domain(filled, points):
-            block = _compiled_inner_block()
-        else:
-            block = _compiled_block()
-        potential, field = block(model, jnp.asarray(filled), jnp.asarray(points))
+        guard = model.program_guard(filled, points) if isinstance(model, Model) else None
+        potential, field = _compiled_block()(model, jnp.asarray(filled), jnp.asarray(points), guard)
         return Values(np.asarray(potential)[: len(sources)], np.asarray(field)[: len(sources)])
 
 
@@ -66,35 +64,25 @@ def _compiled_block() -> Callable[..., tuple[BlockPotential, BlockField]]:
     """One program for all models, made once the platform is known."""
 
     def block(
-        model: BlockModel, sources: SourceTables, points: Points
+        model: BlockModel, sources: SourceTables, points: Points, guard: Guard | None
     ) -> tuple[BlockPotential, BlockField]:
+        if isinstance(model, Model):
+            return model.block(sources, points, guard)
         return model.block(sources, points)
 
     return own_program(block)
 
 
-@cache
-def _compiled_inner_block() -> Callable[..., tuple[BlockPotential, BlockField]]:
-    """The program for blocks that lie in the domain, which does not look at it."""
-
-    def block(
-        model: Model, sources: SourceTables, points: Points
-    ) -> tuple[BlockPotential, BlockField]:
-        return model.inner_block(sources, points)
-
-    return own_program(block)
-
-
 def exact_pairs(
-    near: NearPart,
+    model: Model,
     sources: Float[ndarray, "samples sources columns"],
     points: Float[ndarray, "points dim"],
     num_samples: int,
 ) -> int:
-    """Number of pairs of source and point that a near part computes exactly.
+    """Number of pairs of source and point that a model computes exactly.
 
     Args:
-        near: The near part.
+        model: The model.
         sources: Source tables of samples that share their points.
         points: Points of evaluation [m].
         num_samples: At least the number of samples, as of `PointModel.predict`.
@@ -103,16 +91,16 @@ def exact_pairs(
         The number in all samples together.
     """
     filled = jnp.asarray(filled_up(sources, num_samples))
-    counts = np.asarray(_compiled_counts()(near, filled, jnp.asarray(points)))
+    counts = np.asarray(_compiled_counts()(model, filled, jnp.asarray(points)))
     return int(counts.sum(dtype=np.int64))
 
 
 @cache
 def _compiled_counts() -> Callable[..., Array]:
-    """One program for all near parts, made once the platform is known."""
+    """One program for all models, made once the platform is known."""
 
-    def counts(near: NearPart, sources: SourceTables, points: Points) -> Array:
-        found: Array = jax.lax.map(lambda table: near.exact_points(table, points), sources)
+    def counts(model: Model, sources: SourceTables, points: Points) -> Array:
+        found: Array = jax.lax.map(lambda table: model.exact_points(table, points), sources)
         return found
 
     return own_program(counts)

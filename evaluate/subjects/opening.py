@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from hypermagnetics import models
@@ -9,7 +10,7 @@ from hypermagnetics.errors import RunError
 from hypermagnetics.evaluate.subjects.arguments import SubjectArgument
 from hypermagnetics.evaluate.subjects.exported_model import ExportedModel, sha256_of_sums
 from hypermagnetics.evaluate.subjects.function_model import FunctionModel
-from hypermagnetics.evaluate.subjects.jax_model import JaxModel, LearnedPart
+from hypermagnetics.evaluate.subjects.jax_model import JaxModel, LearnedPart, exact_pairs
 from hypermagnetics.evaluate.subjects.prediction_file import PredictionFile
 from hypermagnetics.evaluate.subjects.subject import Subject, on_any_split
 from hypermagnetics.files import sha256_of
@@ -101,7 +102,8 @@ def model_subject(model: Model, name: str) -> Subject:
         num_parameters=models.num_parameters(model),
         table=model.inputs.columns,
         rank=model.rank,
-        near=near,
+        targets=None if near is None else near.targets,
+        exact_pairs=None if near is None else partial(exact_pairs, model),
         learned=None if near is None else JaxModel(LearnedPart(model)),
         knowledge=model.knowledge,
     )

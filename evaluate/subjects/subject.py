@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
 from hypermagnetics.data import Block, Split
-from hypermagnetics.models import Knowledge, NearPart
+from hypermagnetics.models import Knowledge
 from hypermagnetics.shapes import BlockField, BlockPotential, Points, SourceTables
 from hypermagnetics.sources import SourceColumns
 from hypermagnetics.sources.conversion import converted
@@ -68,8 +68,12 @@ Targets = Callable[
 """Maps the labels of a block to target values, as `hypermagnetics.models.NearPart.targets`."""
 
 
-def _as_they_are(sources: Float[Any, "samples sources columns"]) -> Any:
-    return sources
+PairCount = Callable[
+    [Float[ndarray, "samples sources columns"], Float[ndarray, "points dim"], int], int
+]
+"""Counts pairs of source and point, from source tables, points and the most samples of a call."""
+
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -93,24 +97,16 @@ class Subject:
     rank: int | None = None
     """K of a model phi(r) = sum_s w(s).f(r) + exact part with K features f; None if it is no such
     model."""
-    near: NearPart | None = None
-    """Its exact part, if there is one."""
-    read: Callable[[Any], Any] = _as_they_are
-    """Maps source tables to those that the exact part reads."""
+    targets: Targets | None = None
+    """Maps labels to target values of the K features; None if there is no exact part."""
+    exact_pairs: PairCount | None = None
+    """Counts pairs that are computed exactly; None if there is no exact part."""
     learned: PointModel | None = None
     """Predicts without the exact part; None if there is none."""
     learned_part_of: str | None = None
     """Name of the subject of which this is the learned part."""
     knowledge: Knowledge | None = None
-    """What it is made from; None if nothing tells."""
-
-    @property
-    def targets(self) -> Targets | None:
-        """Maps labels to target values of the K features; None if there is no exact part."""
-        near, read = self.near, self.read
-        if near is None:
-            return None
-        return lambda sources, *rest: near.targets(read(sources), *rest)
+    """Origin of its predictions; None if it is not known."""
 
     @property
     def learned_part(self) -> "Subject | None":
@@ -141,13 +137,24 @@ class Subject:
             return self
         model = _Converting(self.model, columns, self.table)
         learned = None if self.learned is None else _Converting(self.learned, columns, self.table)
+        convert = partial(converted, columns, self.table)
         return replace(
             self,
             on_split=on_any_split(model),
             model=model,
             learned=learned,
-            read=partial(converted, columns, self.table),
+            targets=_of_converted(self.targets, convert),
+            exact_pairs=_of_converted(self.exact_pairs, convert),
         )
+
+
+def _of_converted(
+    function: Callable[..., _Result] | None, convert: Callable[[Any], Any]
+) -> Callable[..., _Result] | None:
+    """A function of source tables, and of more, that gets them converted."""
+    if function is None:
+        return None
+    return lambda sources, *rest: function(convert(sources), *rest)
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from hypermagnetics.models import (
 )
 from hypermagnetics.models.hyper_layer import HyperLayerConfig
 from hypermagnetics.models.hyper_mlp import HyperMLPConfig
+from hypermagnetics.models.split.near import reach
 from hypermagnetics.sources import SourceColumns, superposition
 
 _DISC, _CUBOID, _RECTANGLE = (
@@ -203,8 +204,25 @@ def test_nothing_outside_needs_no_other_program() -> None:
     """Values that are inside are looked at, and the program of before serves them."""
     model = model_of("hyper_layer")
     rows, points = inner(model.inputs.columns)
-    assert not model.leaves_domain(rows, points)
-    assert model.leaves_domain(rows, 2 * points)
+    assert model.program_guard(rows, points) == "none"
+    assert model.program_guard(rows, 2 * points) == "exact"
     np.testing.assert_array_equal(
         model.potential(rows, points), model.with_outside("ignore").potential(rows, points)
     )
+
+
+@pytest.mark.parametrize("name", ["hyper_layer", "split", "grid of rectangles"])
+def test_exact_pairs_are_near_or_outside(name: str) -> None:
+    """Each counts once, and padding never."""
+    model = model_of(name)
+    kind = model.inputs.columns
+    rows, points, is_far = cases(kind)["both"]
+    if name == "split":
+        is_far = np.vstack([is_far[:4], is_far[1]])  # a large ball is no other dipole
+    wanted = is_far.copy()
+    if model.near is not None:
+        offset = np.linalg.norm(points - rows[:, None, kind.dim : 2 * kind.dim], axis=-1)
+        wanted |= offset < np.asarray(reach(kind, model.near.smoothing, jnp.asarray(rows)))[:, None]
+    padded = jnp.asarray(np.concatenate([rows, np.zeros_like(rows)]))
+    counts = jax.jit(model.exact_points)(padded, jnp.asarray(points))
+    np.testing.assert_array_equal(counts, [*wanted.sum(axis=1), *[0] * len(rows)])

@@ -22,7 +22,7 @@ from hypermagnetics.data import Dataset
 from hypermagnetics.evaluate import evaluate
 from hypermagnetics.files import only_writer
 from hypermagnetics.models import GridSplit, load, split_of_domain
-from hypermagnetics.models.split.grid_model import ACCURACY
+from hypermagnetics.models.split.grid_settings import ACCURACY
 from hypermagnetics.recipes import shipped_recipes
 from hypermagnetics.run_files import LOCK_NAME, RunFiles
 from hypermagnetics.sources import SourceColumns

@@ -8,7 +8,8 @@ from jaxtyping import Array, Bool, Float
 
 from hypermagnetics.shapes import Points
 from hypermagnetics.sources.geometry import by_kind, rows_by_kind, shape_of
-from hypermagnetics.table import SourceColumns, source_rows
+from hypermagnetics.sources.kinds import KINDS
+from hypermagnetics.table import QUATERNION, SourceColumns, source_rows
 
 _TOLERANCE = 1e-3
 """Tolerated excess over a range, as a share of its width: samples never fill a range."""
@@ -26,25 +27,25 @@ class Domain(NamedTuple):
     """Positions of sources along each axis."""
     sizes: tuple[tuple[str, Range], ...] = ()
     """Columns of sizes that are limited, with their ranges."""
-    largest_extent: float = 0.0
-    """Largest outer radius of bodies whose field is not that of a dipole outside [m]; 0 if it is
-    not limited."""
+    largest_extent: float | None = None
+    """Largest outer radius of bodies whose field is not that of a dipole outside [m]; None if there
+    are none, or none is too large."""
 
     def far_sources(
         self, columns: SourceColumns, sources: Float[Array, "*samples sources columns"]
     ) -> Bool[Array, "*samples sources"]:
         """Mask of the sources that are outside; by JAX."""
         far = self._far_rows(columns, sources)
-        if self.largest_extent:
+        if self.largest_extent is not None:
             is_source = source_rows(sources, columns.dim)
             for kind, is_kind, shape in by_kind(columns, sources, is_source):
                 if not kind.is_dipole_outside:
-                    far |= is_kind & (kind.outer_radius(shape) > self._extent_limit)
+                    far |= is_kind & (kind.outer_radius(shape) > _limit(self.largest_extent))
         found: Array = far & source_rows(sources, columns.dim)
         return found
 
     def far_points(self, points: Points) -> Bool[Array, " points"]:
-        """Mask of the points that are outside; by JAX or numpy."""
+        """Mask of the points that are outside; by JAX."""
         found: Array = _leave(points, self.points)
         return found
 
@@ -78,30 +79,13 @@ class Domain(NamedTuple):
         found = [_leave(rows[:, dim : 2 * dim], self.positions)]
         if self.sizes:
             found.append(self._sizes_leave(columns, rows))
-        reaches_out = self._reaches_out(columns, rows) if self.largest_extent else []
-        return [
-            *(bool(each.any()) for each in found),
-            *reaches_out,
-            bool(_leave(points, self.points).any()),
-        ]
+        if self.largest_extent is not None:
+            found.append(_extents(columns, rows) > _limit(self.largest_extent))
+        return [bool(each.any()) for each in (*found, _leave(points, self.points))]
 
     def _sizes_leave(self, columns: SourceColumns, rows: Any) -> Any:
         indices = [columns.index(name) for name, _ in self.sizes]
         return _leave(rows[..., indices], tuple(each for _, each in self.sizes))
-
-    def _reaches_out(
-        self, columns: SourceColumns, rows: Float[np.ndarray, "rows columns"]
-    ) -> list[bool]:
-        radii = [
-            kind.outer_radius(shape_of(columns, kind, own))
-            for kind, _, own in rows_by_kind(columns, rows)
-            if not kind.is_dipole_outside
-        ]
-        return [any(float(np.max(each)) > self._extent_limit for each in radii)]
-
-    @property
-    def _extent_limit(self) -> float:
-        return self.largest_extent * (1 + _TOLERANCE)
 
     def _far_rows(self, columns: SourceColumns, rows: Any) -> Any:
         """Mask of the rows whose position or size is out of range."""
@@ -110,25 +94,40 @@ class Domain(NamedTuple):
         return far | self._sizes_leave(columns, rows) if self.sizes else far
 
 
-def largest_extent(columns: SourceColumns, ranges: tuple[Range, ...]) -> float:
+def largest_extent(columns: SourceColumns, ranges: tuple[Range, ...]) -> float | None:
     """Largest outer radius of bodies whose field is not that of a dipole outside [m].
 
     Args:
         columns: Columns of the sources.
         ranges: Range of each column.
+
+    Returns:
+        The radius; None if there are no such bodies.
     """
-    row = np.array([high for _, high in ranges], np.float64)[None]
-    if columns.has("rotation_w"):
-        for name in ("rotation_w", "rotation_x", "rotation_y", "rotation_z"):
-            row[0, columns.index(name)] = float(name == "rotation_w")
-    found = 0.0
-    for body, code in zip(columns.bodies, columns.codes or (0,), strict=True):
-        if columns.has("body"):
-            row[0, columns.index("body")] = code
-        for kind, _, own in rows_by_kind(columns, row):
-            if kind.name == body and not kind.is_dipole_outside:
-                found = max(found, float(np.max(kind.outer_radius(shape_of(columns, kind, own)))))
+    if all(KINDS[body].is_dipole_outside for body in columns.bodies):
+        return None
+    rows = np.tile([high for _, high in ranges], (len(columns.bodies), 1)).astype(np.float64)
+    for name in QUATERNION:
+        if columns.has(name):
+            rows[:, columns.index(name)] = float(name == QUATERNION[0])
+    if columns.has("body"):
+        rows[:, columns.index("body")] = columns.codes
+    return float(np.max(_extents(columns, rows)))
+
+
+def _extents(
+    columns: SourceColumns, rows: Float[np.ndarray, "rows columns"]
+) -> Float[np.ndarray, " rows"]:
+    """Outer radii of bodies whose field is not that of a dipole outside [m]; 0 of others."""
+    found = np.zeros(len(rows))
+    for kind, own, bodies in rows_by_kind(columns, rows):
+        if not kind.is_dipole_outside:
+            found[own] = kind.outer_radius(shape_of(columns, kind, bodies))
     return found
+
+
+def _limit(extent: float) -> float:
+    return extent * (1 + _TOLERANCE)
 
 
 def _leave(values: Any, ranges: tuple[Range, ...]) -> Any:

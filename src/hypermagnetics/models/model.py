@@ -11,7 +11,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, PyTree
+from jaxtyping import Array, Int, PyTree
 
 from hypermagnetics.arrays import Numbers, real_array
 from hypermagnetics.config import Config
@@ -24,7 +24,7 @@ from hypermagnetics.models.inputs import ModelInputs, Outside
 from hypermagnetics.models.knowledge import Knowledge
 from hypermagnetics.models.near_part import NearPart
 from hypermagnetics.models.normalisation import in_own_unit, physical
-from hypermagnetics.models.outside import Guard, guarded, guarded_block
+from hypermagnetics.models.outside import Guard, exact_points, guarded, guarded_block
 from hypermagnetics.models.ranges import checked_arguments, checked_block, report_left
 from hypermagnetics.models.steps import over_points, summed_over_sources
 from hypermagnetics.shapes import (
@@ -47,7 +47,7 @@ MU_0 = 4e-7 * math.pi
 
 _FINAL = (
     *("potential", "__call__", "field", "flux_density", "with_outside"),
-    *("block", "inner_block", "learned_block", "errors"),
+    *("block", "learned_block", "errors", "exact_points", "program_guard"),
 )
 """Methods that no architecture overrides."""
 
@@ -132,7 +132,7 @@ class Model(WithMethods):
             trained.points,
             trained.sources[columns.dim : 2 * columns.dim],
             tuple((name, trained.sources[columns.index(name)]) for name in sizes),
-            0.0 if self.near is None else largest_extent(columns, trained.sources),
+            None if self.near is None else largest_extent(columns, trained.sources),
         )
 
     def with_outside(self: _Model, outside: Outside) -> _Model:
@@ -206,17 +206,25 @@ class Model(WithMethods):
     @with_constants
     def learned_block(self, sources: Numbers, points: Numbers) -> tuple[BlockPotential, BlockField]:
         """Learned part of a block, without `near`: physical values, as of `block`."""
-        rows, at = checked_block(self.inputs, sources, points)
-        tables, units = jax.vmap(partial(in_own_unit, self.inputs))(rows)
-        return physical(self.inputs, units, *self.evaluate_block(tables, at))
+        return self._learned_block(*checked_block(self.inputs, sources, points))
+
+    def _learned_block(
+        self, sources: SourceTables, points: Points
+    ) -> tuple[BlockPotential, BlockField]:
+        tables, units = jax.vmap(partial(in_own_unit, self.inputs))(sources)
+        return physical(self.inputs, units, *self.evaluate_block(tables, points))
 
     @with_constants
-    def block(self, sources: Numbers, points: Numbers) -> tuple[BlockPotential, BlockField]:
+    def block(
+        self, sources: Numbers, points: Numbers, guard: Guard | None = None
+    ) -> tuple[BlockPotential, BlockField]:
         """Potential and field of samples that share their points.
 
         Args:
             sources: Source tables of the samples.
             points: Points of evaluation [m].
+            guard: Treatment of what lies outside of the domain, see `program_guard`; as values and
+                `inputs.outside` say if None.
 
         Returns:
             Potential [A] and field [A/m].
@@ -225,19 +233,37 @@ class Model(WithMethods):
             SourceError: As `potential`.
         """
         rows, at = checked_block(self.inputs, sources, points)
-        guard = self._guard(rows, at)
-        if guard == "none":
-            return self.inner_block(rows, at)
-        return _guarded_block(self, rows, at, guard)
+        return _block_at(self, rows, at, self._guard(rows, at) if guard is None else guard)
 
-    @with_constants
-    def inner_block(self, sources: Numbers, points: Numbers) -> tuple[BlockPotential, BlockField]:
-        """`block` of sources and points that lie in the domain: nothing is looked at."""
-        potential, field = self.learned_block(sources, points)
+    def _block_within(
+        self, sources: SourceTables, points: Points
+    ) -> tuple[BlockPotential, BlockField]:
+        potential, field = self._learned_block(sources, points)
         if self.near is None:
             return potential, field
-        exact = self.near.block(*jax_arrays(sources=sources, points=points))
+        exact = self.near.block(sources, points)
         return potential + exact[0], field + exact[1]
+
+    def exact_points(self, sources: SourceTable, points: Points) -> Int[Array, " sources"]:
+        """Number of points at which each source is computed exactly: near it, or outside.
+
+        Args:
+            sources: Source table; rows of zero moment have none.
+            points: Points of evaluation [m].
+
+        Returns:
+            The numbers.
+        """
+        near, domain = self.near, self.domain
+
+        def of_near(sources: SourceTable, points: Points) -> Int[Array, " sources"]:
+            if near is None:
+                return jnp.zeros(len(sources), int)
+            return near.exact_points(sources, points)
+
+        if domain is None or self.traced_guard != "exact":
+            return of_near(sources, points)
+        return exact_points(domain, self.inputs.columns, of_near, sources, points)
 
     @with_constants
     def errors(
@@ -370,39 +396,38 @@ class Model(WithMethods):
         box = None if trained is None else np.array(trained.points).T
         return picture_of(self, columns, table, box)
 
-    def leaves_domain(self, sources: Numbers, points: Numbers) -> bool:
-        """Whether any source or point is outside of the domain; False if there is none.
-
-        Args:
-            sources: Source tables, or one.
-            points: Points of evaluation [m].
-        """
-        if self.domain is None:
-            return False
-        rows, at = real_array(sources, "Sources"), real_array(points, "Points")
-        return self.domain.leaves(self.inputs.columns, rows, at)
-
     @property
     def traced_guard(self) -> Guard:
         """Guard of a program that is compiled before the values are known."""
         return "none" if self.domain is None else _TRACED[self.inputs.outside]
 
+    def program_guard(self, sources: Numbers, points: Numbers) -> Guard:
+        """Guard of a program for some arguments: that of unknown values only if some are outside.
+
+        Args:
+            sources: Source tables, or one; values, for numpy.
+            points: Points of evaluation [m], likewise.
+        """
+        domain, guard = self.domain, self.traced_guard
+        if domain is None or guard == "none":
+            return "none"
+        rows, at = real_array(sources, "Sources"), real_array(points, "Points")
+        return guard if domain.leaves(self.inputs.columns, rows, at) else "none"
+
     def _guard(self, sources: SourceTables | SourceTable, points: Points) -> Guard:
-        """Guard of a program for some arguments; known values that are inside need none.
+        """Guard of a call; values outside that are known are warned of, or refused, as asked.
 
         Raises:
-            OutOfRangeError: If known values are outside, and are to be refused.
+            OutOfRangeError: If they are refused.
         """
         domain, outside = self.domain, self.inputs.outside
-        if domain is None or outside == "ignore":
-            return "none"
-        known = known_values(sources, points)
-        if known is None:
+        known = None if domain is None else known_values(sources, points)
+        if domain is None or known is None:
             return self.traced_guard
-        if outside == "exact":
-            return "exact" if domain.leaves(self.inputs.columns, *known) else "none"
-        report_left(domain, outside, self.inputs.columns, *known)
-        return "none"
+        if outside in ("warn", "raise"):
+            report_left(domain, outside, self.inputs.columns, *known)
+            return "none"
+        return self.program_guard(*known)
 
     def _of_few_sizes(
         self, values_at: Callable[..., Array], sources: Numbers, points: Numbers
@@ -430,7 +455,11 @@ def potential_at(
             return smooth
         return smooth + model.near.values(sources, points, capacity)[0]
 
-    return _guarded(model, guard, within, lambda far: far.potential, sources, points)
+    def potential_of(far: Values) -> Potential:
+        return far.potential
+
+    columns = model.inputs.columns
+    return guarded(model.domain, columns, guard, within, potential_of, sources, points)
 
 
 @eqx.filter_jit
@@ -449,7 +478,8 @@ def field_at(
     def field_of(far: Values) -> FieldValues:
         return jnp.stack(far.field, axis=-1)
 
-    return _guarded(model, guard, within, field_of, sources, points)
+    columns = model.inputs.columns
+    return guarded(model.domain, columns, guard, within, field_of, sources, points)
 
 
 @eqx.filter_jit
@@ -462,28 +492,13 @@ def flux_density_at(
     return total
 
 
-def _guarded(
-    model: Model,
-    guard: Guard,
-    within: Callable[[SourceTable, Points], Array],
-    part: Callable[[Values], Array],
-    sources: SourceTable,
-    points: Points,
-) -> Array:
-    domain = model.domain
-    if guard == "none" or domain is None:
-        return within(sources, points)
-    return guarded(domain, model.inputs.columns, guard, within, part, sources, points)
-
-
 @eqx.filter_jit
-def _guarded_block(
+def _block_at(
     model: Model, sources: SourceTables, points: Points, guard: Guard
 ) -> tuple[BlockPotential, BlockField]:
-    domain = model.domain
-    assert domain is not None, "there is nothing to guard"
+    """Potential [A] and field [A/m] of checked arguments; see `Model.block` and `Guard`."""
     columns = model.inputs.columns
-    return guarded_block(domain, columns, guard, model.inner_block, sources, points)
+    return guarded_block(model.domain, columns, guard, model._block_within, sources, points)
 
 
 def _learned(

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from hypermagnetics.grids import components
 from hypermagnetics.models.domain import Domain
@@ -20,8 +20,8 @@ from hypermagnetics.sources.superposition import row_values
 from hypermagnetics.table import source_rows
 
 Guard = Literal["none", "exact", "nan"]
-"""What a compiled program does outside of a domain: nothing, as when all is known to be inside;
-take exact values; or give NaN, where no error can be raised."""
+"""Treatment, by a compiled program, of what lies outside of a domain: none, as when all is known to
+be inside; exact values; or NaN, where no error can be raised."""
 
 
 _POINTS_PER_TILE = 1 << 10
@@ -36,10 +36,10 @@ def far_superposition(
 ) -> Values:
     """Exact values of the pairs of which source or point is outside; zero without such pairs.
 
-    Sizes of arrays do not depend on how many there are, so it can be compiled for any. Where there
-    are none it takes no time; on a CPU, where there are few, the time of a few: points outside come
-    together, and tiles of points are passed over where neither they nor a source is outside. On
-    a GPU one reduction goes over all pairs. Memory is bounded, for derivatives as well.
+    It is compiled for any number of them. Without one it takes the time of a comparison, on a CPU
+    with few that of a few: points outside come first, and tiles of points are passed over where
+    neither they nor a source is outside. On a GPU one reduction goes over all pairs. Memory is
+    bounded, for derivatives as well.
 
     Args:
         columns: Columns of `sources`.
@@ -100,7 +100,7 @@ def far_superposition(
 
 
 def guarded(
-    domain: Domain,
+    domain: Domain | None,
     columns: SourceColumns,
     guard: Guard,
     within: Callable[[SourceTable, Points], Array],
@@ -111,9 +111,9 @@ def guarded(
     """Values of a model within its domain, and outside as the guard says.
 
     Args:
-        domain: The domain.
+        domain: The domain; None if all is inside.
         columns: Columns of the sources.
-        guard: What is done outside; not "none".
+        guard: Treatment of what lies outside.
         within: Values of the model, for any sources and points.
         part: The same quantity of exact values.
         sources: Source table.
@@ -122,6 +122,8 @@ def guarded(
     Returns:
         Values at the points, their first axis.
     """
+    if domain is None or guard == "none":
+        return within(sources, points)
     far_sources, far_points = domain.far_sources(columns, sources), domain.far_points(points)
     if guard == "nan":
         values = within(sources, points)
@@ -132,7 +134,7 @@ def guarded(
 
 
 def guarded_block(
-    domain: Domain,
+    domain: Domain | None,
     columns: SourceColumns,
     guard: Guard,
     within: Callable[[SourceTables, Points], tuple[BlockPotential, BlockField]],
@@ -142,9 +144,9 @@ def guarded_block(
     """`guarded` for samples that share their points: potential and field.
 
     Args:
-        domain: The domain.
+        domain: The domain; None if all is inside.
         columns: Columns of the sources.
-        guard: What is done outside; not "none".
+        guard: Treatment of what lies outside.
         within: Values of the model, for any sources and points.
         sources: Source tables of the samples.
         points: Points of evaluation [m].
@@ -152,6 +154,8 @@ def guarded_block(
     Returns:
         Potential [A] and field [A/m].
     """
+    if domain is None or guard == "none":
+        return within(sources, points)
     far_sources, far_points = domain.far_sources(columns, sources), domain.far_points(points)
     if guard == "nan":
         bad = far_points[None] | far_sources.any(axis=1, keepdims=True)
@@ -185,6 +189,32 @@ def guarded_block(
         jnp.where(far_points[None], 0, potential) + far.potential,
         jnp.where(far_points[None, :, None], 0, field) + jnp.stack(far.field, axis=-1),
     )
+
+
+def exact_points(
+    domain: Domain,
+    columns: SourceColumns,
+    of_near: Callable[[SourceTable, Points], Int[Array, " sources"]],
+    sources: SourceTable,
+    points: Points,
+) -> Int[Array, " sources"]:
+    """Number of points at which each source is computed exactly, by a near part or as outside.
+
+    Args:
+        domain: The domain.
+        columns: Columns of the sources.
+        of_near: Numbers of points of a near part.
+        sources: Source table.
+        points: Points of evaluation [m].
+
+    Returns:
+        The numbers; 0 for padding.
+    """
+    far_sources, far_points = domain.far_sources(columns, sources), domain.far_points(points)
+    # A point that is no number is near nothing; what counts all points counts it twice.
+    near = of_near(sources, jnp.where(far_points[:, None], jnp.nan, points)) + far_points.sum()
+    counts = jnp.where(far_sources, len(points), jnp.minimum(near, len(points)))
+    return jnp.where(source_rows(sources, columns.dim), counts, 0)
 
 
 def _inner(

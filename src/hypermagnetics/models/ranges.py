@@ -53,7 +53,7 @@ def known_ranges(domain: Domain) -> list[KnownRange]:
     if domain.sizes:
         names, bounds = zip(*domain.sizes, strict=True)
         found.append(KnownRange("sizes of sources", names, bounds))
-    if domain.largest_extent:
+    if domain.largest_extent is not None:
         limits = ((0.0, domain.largest_extent),)
         found.append(KnownRange("outer radii of sources", ("outer radius",), limits))
     return [*found, KnownRange("coordinates of points", tuple(axes), domain.points)]

@@ -12,29 +12,19 @@ from hypermagnetics.evaluate.measuring.measurement import measure_split
 from hypermagnetics.evaluate.physics import measure_physics
 from hypermagnetics.evaluate.subjects.jax_model import JaxModel
 from hypermagnetics.evaluate.subjects.subject import Subject, TableSize, on_any_split
-from hypermagnetics.models import NearPart
 from hypermagnetics.sources import SourceColumns
 
 MIXED = SourceColumns.of("dipole", "disc", varying=["radius"])
 
 
-class Radii(NearPart):
-    """A near part whose targets are radii and codes, so that a test can look at them."""
+def _targets(sources, points, potential, field):
+    """The radii and codes, so that a test can look at them."""
+    return sources[..., MIXED.index("radius")], sources[..., MIXED.index("body")]
 
-    def values(self, sources, points, capacity):
-        """Nobody asks."""
-        raise NotImplementedError
 
-    def count(self, sources, points):
-        """No limit."""
-
-    def exact_points(self, sources, points):
-        """All of a source of radius 1."""
-        return (sources[:, MIXED.index("radius")] == 1) * len(points)
-
-    def targets(self, sources, points, potential, field):
-        """The two columns."""
-        return sources[..., MIXED.index("radius")], sources[..., MIXED.index("body")]
+def _pairs_of_radius_1(sources, points, num_samples):
+    """All of each source of that radius, and none of others."""
+    return int((sources[..., MIXED.index("radius")] == 1).sum()) * len(points)
 
 
 @pytest.fixture
@@ -42,7 +32,13 @@ def mixed(oracle: Callable[..., Oracle]) -> Subject:
     """The closed form of dipoles and discs, whose radius is a column."""
     model = JaxModel(oracle(columns=MIXED))
     split = on_any_split(model)
-    return Subject("mixed", "model", "m", split, model, table=MIXED, near=Radii(), learned=model)
+    return Subject(
+        *("mixed", "model", "m", split, model),
+        table=MIXED,
+        targets=_targets,
+        exact_pairs=_pairs_of_radius_1,
+        learned=model,
+    )
 
 
 def test_predictions_on_a_dataset_of_one_body_are_right(tiny: Dataset, mixed: Subject) -> None:

@@ -4,6 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from hypermagnetics.models.inputs import ModelInputs
 from hypermagnetics.shapes import SourceTable
 from hypermagnetics.sources import SourceColumns
 from hypermagnetics.sources.geometry import by_kind
@@ -55,6 +56,21 @@ def smooth_dipoles(
         if found is not None:
             offset = jnp.where(is_extended[:, None, None], found, offset)
     return moment * jnp.asarray(shares, sources.dtype)[None, :, None], position + offset
+
+
+def scaled_dipoles(
+    inputs: ModelInputs, sources: SourceTable, nodes: int
+) -> tuple[Float[Array, "dipoles dim"], Float[Array, "dipoles dim"]]:
+    """Moments and positions of the dipoles of all sources, in units of the scales.
+
+    Args:
+        inputs: Columns and scales.
+        sources: Source table; padding rows are zero.
+        nodes: Nodes along each edge of a box.
+    """
+    moments, positions = smooth_dipoles(inputs.columns, sources, nodes)
+    scales, dim = inputs.scales, inputs.dim
+    return moments.reshape(-1, dim) / scales.moment, positions.reshape(-1, dim) / scales.length
 
 
 def outer_radius(columns: SourceColumns, sources: SourceTable) -> Float[Array, " sources"]:

@@ -8,7 +8,7 @@ import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -118,7 +118,7 @@ def _waves(region: Displacements, bandwidth: float, gap: float) -> Waves:
     return waves
 
 
-@cache
+@lru_cache(64)
 def fit(region: Displacements, density: Density, waves: Waves) -> Fit:
     """Least-squares coefficients for potential and field, each relative to its typical size.
 

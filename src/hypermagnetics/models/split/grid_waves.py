@@ -96,8 +96,8 @@ class GridWaves(eqx.Module):
 def _multiples(angles: _Waves, count: int) -> tuple[_Waves, _Waves]:
     """Cosines and sines of 1 to `count` times some angles.
 
-    Each pass doubles their number by the sum of two angles, in a quarter of the time of calls of
-    cosine and sine; a number is off by as many rounding units as there are passes.
+    Each pass doubles their number by the sum of two angles, which takes less time than to call
+    cosine and sine for each; a number is off by as many rounding units as there are passes.
     """
     cosines, sines = jnp.cos(angles), jnp.sin(angles)
     while len(cosines) < count:

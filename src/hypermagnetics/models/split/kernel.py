@@ -35,7 +35,7 @@ def smooth_dipole(
 
 
 def radial(distance2: Any, dim: int, cutoff: float, density: Density) -> tuple[Any, Any]:
-    """G of phi = m.d g, and its derivative by d²; of arrays of numpy or of JAX.
+    """Factor g of phi = m.d g, and its derivative by d²; of arrays of numpy or of JAX.
 
     Args:
         distance2: d² [m²].

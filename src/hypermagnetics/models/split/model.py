@@ -13,7 +13,7 @@ from hypermagnetics.jax_setup import with_constants
 from hypermagnetics.models.inputs import ModelInputs
 from hypermagnetics.models.model import Model
 from hypermagnetics.models.split.density import PowerDensity
-from hypermagnetics.models.split.dipoles import smooth_dipoles
+from hypermagnetics.models.split.dipoles import scaled_dipoles
 from hypermagnetics.models.split.factors import Factors
 from hypermagnetics.models.split.fit import FitConfig, Kernel, fit
 from hypermagnetics.models.split.near import ExactNearby, Smoothing
@@ -46,8 +46,8 @@ class RangeSplitConfig(Config):
     """Settings of a RangeSplit."""
 
     name: Literal["split"] = "split"
-    """Model: the smooth part of every source is learned, exact values close to sources are added.
-    The accurate one."""
+    """Model: the smooth part of every source is learned, exact values close to sources are
+    added."""
     factors: Literal["trained"] = "trained"
     """"trained": K features and weights that are learned, sums of random plane waves, for any
     kernel; "grid": plane waves on a grid, for kernels that depend on displacements alone."""
@@ -114,10 +114,7 @@ class RangeSplit(Model):
 
     def weights(self, sources: SourceTable) -> Float[Array, " features"]:
         """The weights of the features; see `Model`."""
-        scales, dim = self.inputs.scales, self.inputs.dim
-        dipoles = smooth_dipoles(self.inputs.columns, sources, self.config.nodes)
-        moments, positions = (part.reshape(-1, dim) for part in dipoles)
-        return self.factors.weights(moments / scales.moment, positions / scales.length)
+        return self.factors.weights(*scaled_dipoles(self.inputs, sources, self.config.nodes))
 
     def evaluate(
         self, weights: Float[Array, " features"], points: Points
@@ -148,8 +145,7 @@ class RangeSplit(Model):
         if self.config.fit.method == "none":
             return self
         scales, dim = self.inputs.scales, self.inputs.dim
-        _, positions = smooth_dipoles(self.inputs.columns, sources, self.config.nodes)
-        positions = positions.reshape(-1, dim) / scales.length
+        _, positions = scaled_dipoles(self.inputs, sources, self.config.nodes)
         kernel = Kernel(
             self.smoothing.cutoff / scales.length,
             self.smoothing.density,
