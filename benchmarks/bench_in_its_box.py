@@ -41,7 +41,7 @@ BODIES = {
 
 SPACINGS = 10.0
 """Cutoff in spacings of bodies that were even in the box."""
-SMALLEST = {2: 0.6, 3: 1.5}
+SMALLEST = {2: 0.75, 3: 2.0}
 """Smallest cutoff, by dimension, whose waves are fitted in seconds [m]."""
 
 
