@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from shutil import which
@@ -10,8 +11,6 @@ from typing import Any
 
 import pytest
 from matplotlib.image import imread
-
-from hypermagnetics.evaluate.report.formats import UNDEFINED
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 CHROMIUM, DRIVER = which("chromium"), which("chromedriver")
@@ -174,42 +173,46 @@ def test_maps_are_drawn_and_not_blank(full):
     assert len(set(shots)) == 3
 
 
+_SORTED = """
+    const [label, heading] = arguments;
+    const table = document.querySelector(`[aria-label="${label}"]`);
+    const header = [...table.tHead.rows[0].cells].find((one) => one.innerText.trim() === heading);
+    const button = header.querySelector("button");
+    button.focus();
+    if (document.activeElement !== button) throw "no focus";
+    button.click();
+    const cells = [...table.tBodies[0].rows].map((row) => row.cells[header.cellIndex]);
+    return [header.ariaSort, cells.map((cell) => cell.dataset.value ?? cell.innerText)];
+"""
+"""Sorts a table by the column of a heading, and returns the order and what the column holds."""
+
+
 def test_tables_sort_by_number(full):
-    script = (
-        "const table = document.querySelector('[aria-label=\"Worst samples\"]');"
-        "const header = table.tHead.rows[0].cells[3];"
-        "header.querySelector('button').click();"
-        "const rows = [...table.tBodies[0].rows];"
-        "return [header.ariaSort, rows.map((row) => row.cells[3].dataset.value)]"
-    )
-    direction, values = full.execute_script(script)
+    direction, values = full.execute_script(_SORTED, "Worst samples", "L2 of potential [%]")
     numbers = [float(value) for value in values]
     assert direction == "ascending"
     assert numbers == sorted(numbers)
     assert numbers[-1] == float("inf")
-    direction, values = full.execute_script(script)
+    direction, values = full.execute_script(_SORTED, "Worst samples", "L2 of potential [%]")
     assert direction == "descending"
     assert [float(value) for value in values] == sorted(numbers, reverse=True)
 
 
-def test_undefined_numbers_stay_last(full):
-    script = (
-        "const table = document.querySelector('[aria-label=\"Errors of all subjects\"]');"
-        "table.tHead.rows[0].cells[2].querySelector('button').click();"
-        "return [...table.tBodies[0].rows].map((row) => row.cells[2].innerText)"
-    )
-    for _ in range(2):
-        assert full.execute_script(script)[-2:] == [UNDEFINED, UNDEFINED]
+@pytest.mark.parametrize("heading", ["Median [%]", "Samples"])
+def test_undefined_numbers_stay_last(full, heading):
+    """The published rows have neither, whichever way the others are sorted."""
+    for expected in ("ascending", "descending"):
+        direction, values = full.execute_script(_SORTED, "Errors of all subjects", heading)
+        numbers = [float(value) for value in values]
+        assert direction == expected
+        undefined = [math.isnan(number) for number in numbers]
+        assert undefined == sorted(undefined)
+        assert sum(undefined) >= 2
+        assert not all(undefined)
 
 
 def test_words_sort_and_headers_are_for_keyboards(full):
-    names = full.execute_script(
-        "const table = document.querySelector('[aria-label=\"Worst samples\"]');"
-        "const button = table.tHead.rows[0].cells[0].querySelector('button');"
-        "button.focus(); if (document.activeElement !== button) throw 'no focus';"
-        "button.click();"
-        "return [...table.tBodies[0].rows].map((row) => row.cells[0].innerText)"
-    )
+    _, names = full.execute_script(_SORTED, "Worst samples", "Subject")
     assert names == sorted(names)
 
 
