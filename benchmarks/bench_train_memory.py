@@ -71,7 +71,8 @@ def train(data: Path, run: Path, group: Path | None) -> tuple[int, float, int]:
         "validation.every=1000000",
         "checkpoint.every=1000000",
     )
-    command = [Path(sys.executable).parent / "hm-train", data, run, "--points", "64", "--div-data"]
+    command = [Path(sys.executable).parent / "hm-train", data, run, "--recipe", "demo"]
+    command += ["--points", "64", "--div-data"]
     command += [word for setting in settings for word in ("--set", setting)]
     start, peak = time.perf_counter(), 0
     process = subprocess.Popen(command, preexec_fn=enter)

@@ -20,7 +20,10 @@ def main() -> None:
         data, run = Path(scratch) / "data", Path(scratch) / "run"
         subprocess.run([programs / "hm-generate", "demo", data], check=True, capture_output=True)
         subprocess.run(
-            [programs / "hm-train", data, run, "--set", f"schedule.max_steps={STEPS}"],
+            [
+                *(programs / "hm-train", data, run, "--recipe", "demo"),
+                *("--set", f"schedule.max_steps={STEPS}"),
+            ],
             check=True,
             capture_output=True,
         )

@@ -78,7 +78,7 @@ def seconds_to_first_line(data: Path, run: Path, cache: Path, *changes: str) -> 
     options = [word for change in ("tracking.log_every=1", *changes) for word in ("--set", change)]
     start = time.perf_counter()
     process = subprocess.Popen(
-        [program, data, run, *options],
+        [program, data, run, "--recipe", "demo", *options],
         env={**os.environ, "JAX_COMPILATION_CACHE_DIR": str(cache)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -36,7 +36,8 @@ change by hand is lost.
 
 A recipe is a TOML or JSON file, or the name of a shipped one, and `--set key=value` overrides any
 of its keys, as in `--set splits.train.num_samples=50000`. A key that is left out has its default;
-an unknown one is refused, and the nearest known one named.
+an unknown one is refused, and the nearest known one named. Which recipe hm-train takes without
+`--recipe` is said in [training.md](training.md#without---recipe).
 
 - **null** means not set. TOML has no word for it: there the key is left out. `--set` and JSON say
   `null`.

@@ -34,8 +34,9 @@ from hypermagnetics.subcommands import (
 from hypermagnetics.table import BODIES, DIMENSIONS, BodyName, SourceColumns
 from hypermagnetics.train.checkpoint import full_disk_named
 from hypermagnetics.train.config import TrainingRecipe
+from hypermagnetics.train.default_recipe import ACCURATE, LEARNED, DefaultRecipe, default_recipe
 from hypermagnetics.train.devices import Devices
-from hypermagnetics.train.directory import IfExists, goes_on, recipe_of
+from hypermagnetics.train.directory import IfExists, check_run, goes_on, recipe_of
 from hypermagnetics.train.domain_run import Wanted, make_domain_run
 from hypermagnetics.train.export import export_run
 from hypermagnetics.train.notebook import make_run
@@ -45,7 +46,6 @@ from hypermagnetics.train.signals import end_on_signals, exit_code
 from hypermagnetics.train.sweep.cli import sweep_command
 from hypermagnetics.train.user_code import Names
 
-_DEFAULT_RECIPE = "demo"
 _BESIDE_DOMAIN = ("accuracy", "dim", "bodies")
 """Options that mean something beside `--domain` alone."""
 
@@ -53,7 +53,8 @@ _BESIDE_DOMAIN = ("accuracy", "dim", "bodies")
 def _list_recipes(context: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted:
         for name in shipped_recipes("training"):
-            echo(f"{name:<20} {describe_recipe(name, 'training')}")
+            mark = " [default]" if name == ACCURATE else ""
+            echo(f"{name:<20} {describe_recipe(name, 'training')}{mark}")
         context.exit()
 
 
@@ -86,7 +87,8 @@ _COMMANDS: dict[str, click.Command] = {"export": _export, "plot": plot, "sweep":
     cls=CommandOrSubcommand,
     subcommands=_COMMANDS,
     epilog="""\b
-Example:  hm-train discs run --recipe hyper-layer --set model.width=256
+Example:  hm-train discs run
+By steps: hm-train discs run --recipe hyper-layer --set model.width=256
 After it: hm-train plot run                 (see hm-train plot --help)
           hm-train export run run-export    (see hm-train export --help)
 Many:     hm-train sweep demo widths.toml widths    (see hm-train sweep --help)
@@ -99,7 +101,8 @@ No data:  hm-train --domain 3 --accuracy 1e-5 run
 @click.option(
     "--recipe",
     metavar="NAME|FILE",
-    help=f"A .toml or .json file or a shipped recipe.  [default: {_DEFAULT_RECIPE}]",
+    help=f"A .toml or .json file or a shipped recipe.  [default: {ACCURATE}, which makes no step; "
+    f"{LEARNED} where it does not serve, or another option needs steps]",
 )
 @click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Override one key.")
 @click.option(
@@ -201,6 +204,9 @@ def main(
     SIGINT, SIGTERM or SIGUSR1 finish the step, make a checkpoint and end with exit code 75. A
     directory that cannot be written to, as on a full disk, ends with 74; the last checkpoint stays.
 
+    Without --recipe and without an option that needs steps, hm-train takes the most accurate
+    recipe, which knows the field of a single source; it says the recipe.
+
     `--resume` takes the recipe of the run. With it, --set may extend a finished run:
     --resume --set schedule.max_steps=20000.
 
@@ -240,28 +246,50 @@ def main(
                 "Leave one out."
             )
         choice: IfExists = "resume" if resume else "overwrite" if overwrite else "refuse"
+        # A model that replaces another comes before the overrides of its settings.
+        all_overrides = (*names.overrides, *overrides)
+        default = None
         if goes_on(files, choice) and recipe is None:
             parsed = recipe_of(files, overrides)
             Names.of(parsed).refuse_to_resume(names, files.recipe)
+        elif recipe is None:
+            default = _default_recipe(all_overrides)
+            parsed = default.recipe
         else:
-            name = _DEFAULT_RECIPE if recipe is None else recipe
-            # A model that replaces another comes before the overrides of its settings.
-            parsed = load_recipe(TrainingRecipe, "training", name, (*names.overrides, *overrides))
+            parsed = load_recipe(TrainingRecipe, "training", recipe, all_overrides)
         try:
             with end_on_signals(run), full_disk_named(files):
                 opened = Dataset.open(dataset)
                 if dataset_sha256 is not None:
                     opened.refuse_unless(dataset_sha256)
-                _train(parsed, opened, files, choice)
+                _train(parsed, default, opened, files, choice)
         except (InterruptedRunError, RunWriteError) as error:
             say(f"hm-train: {error}")
             raise SystemExit(exit_code(error)) from error
 
 
-def _train(recipe: TrainingRecipe, dataset: Dataset, files: RunFiles, choice: IfExists) -> None:
+def _default_recipe(overrides: tuple[str, ...]) -> DefaultRecipe:
+    def changed(name: str) -> TrainingRecipe:
+        return load_recipe(TrainingRecipe, "training", name, overrides)
+
+    return default_recipe((text.partition("=")[0] for text in overrides), changed)
+
+
+def _train(
+    recipe: TrainingRecipe,
+    default: DefaultRecipe | None,
+    dataset: Dataset,
+    files: RunFiles,
+    choice: IfExists,
+) -> None:
     start = time.monotonic()
     _configure()
     say(f"hm-train: computing on {Devices.local(recipe.compute.devices).in_words}.")
+    if default is not None:
+        check_run(files, recipe, dataset, choice)  # before a fit, which takes seconds
+        default = default.for_dataset(dataset)
+        recipe = default.recipe
+        say(f"hm-train: {default.line}")
     outcome, _ = make_run(recipe, dataset, files, choice, quiet=False)
     echo(_summary(outcome, recipe, dataset, files, time.monotonic() - start))
 

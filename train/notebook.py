@@ -1,6 +1,7 @@
 """hm-train for notebooks and scripts, and the parts shared with the command line."""
 
 import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,12 @@ from hypermagnetics.config import changed_recipe
 from hypermagnetics.data import Dataset
 from hypermagnetics.errors import RunError
 from hypermagnetics.jax_setup import fixed_settings
-from hypermagnetics.log import per_cent, progress
+from hypermagnetics.log import per_cent, progress, say
 from hypermagnetics.models import Model, load
 from hypermagnetics.run_files import RunFiles
 from hypermagnetics.train import run as runs
 from hypermagnetics.train.config import TrainingRecipe
+from hypermagnetics.train.default_recipe import default_recipe
 from hypermagnetics.train.directory import IfExists, check_run, goes_on, open_run, recipe_of
 from hypermagnetics.train.run import Outcome
 from hypermagnetics.train.setup import make_setup
@@ -58,8 +60,9 @@ def train(
     Args:
         dataset: A dataset, or its directory.
         run: The directory of the run.
-        recipe: The name of a shipped recipe, a .toml or .json file, or a checked recipe; "demo" if
-            None, or that of the run if it goes on.
+        recipe: The name of a shipped recipe, a .toml or .json file, or a checked recipe. If None,
+            that of the run if it goes on, or else the most accurate that serves the dataset and
+            has a use for the changed keys: "split", or "demo".
         if_exists: Refuse a run that is there, go on with it, or delete it first.
         quiet: Show no progress.
         **changes: Keys of the recipe with other values. A dictionary changes the keys that it
@@ -76,16 +79,38 @@ def train(
     """
     files = RunFiles(Path(run))
     takes_up = goes_on(files, if_exists) and recipe is None
-    if recipe is None:
-        recipe = recipe_of(files) if takes_up else "demo"
-    given = recipe if isinstance(recipe, TrainingRecipe) else str(recipe)
-    parsed = changed_recipe(TrainingRecipe, "training", given, changes)
+    default = None
+    if recipe is not None or takes_up:
+        parsed = _changed(recipe_of(files) if recipe is None else recipe, changes)
+    else:
+        default = default_recipe(_keys(changes), lambda name: _changed(name, changes))
+        parsed = default.recipe
     if takes_up:
         _refuse_unnamed_code(parsed, changes, files)
     opened = dataset if isinstance(dataset, Dataset) else Dataset.open(dataset)
+    if default is not None:
+        check_run(files, parsed, opened, if_exists)  # before a fit, which takes seconds
+        default = default.for_dataset(opened)
+        parsed = default.recipe
+        if not quiet:
+            say(f"hm-train: {default.line}")
     with fixed_settings():
         outcome, user_model = make_run(parsed, opened, files, if_exists, quiet=quiet)
     return TrainedRun(files, outcome, user_model)
+
+
+def _changed(recipe: str | Path | TrainingRecipe, changes: Mapping[str, Any]) -> TrainingRecipe:
+    given = recipe if isinstance(recipe, TrainingRecipe) else str(recipe)
+    return changed_recipe(TrainingRecipe, "training", given, changes)
+
+
+def _keys(changes: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the changed keys; dots separate tables from keys of them."""
+    for name, value in changes.items():
+        if isinstance(value, Mapping):
+            yield from (f"{name}.{key}" for key in value)
+        else:
+            yield name
 
 
 def _refuse_unnamed_code(recipe: TrainingRecipe, changes: Any, files: RunFiles) -> None:

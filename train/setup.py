@@ -20,12 +20,10 @@ from hypermagnetics.data import (
 from hypermagnetics.errors import DatasetError, RecipeError
 from hypermagnetics.log import SILENT, Listener
 from hypermagnetics.models import Model, ModelInputs, TrainedRange, build_model
-from hypermagnetics.models.inputs import Outside
 from hypermagnetics.models.user import UserModelConfig, check_user_model
 from hypermagnetics.shapes import Points, SourceTable
-from hypermagnetics.table import SourceColumns
 from hypermagnetics.train.augmentation import make_augmentation
-from hypermagnetics.train.config import NormalisationConfig, TrainingRecipe
+from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.devices import Devices
 from hypermagnetics.train.dispatch import Order
 from hypermagnetics.train.feed import Placement, choose_placement
@@ -127,11 +125,7 @@ def make_setup(recipe: TrainingRecipe, dataset: Dataset, listener: Listener = SI
     refuse_unusable(recipe.tracking.to)
     code = user_code_of(recipe)
     train, valid = dataset.split(recipe.data.train), dataset.split(recipe.data.valid)
-    for name in ("sources", "grid", "potential", "field"):
-        _refuse_nothing_but_zeros(train, name)
-    inputs = _inputs(
-        dataset.columns, train, recipe.normalisation, code.normalisation, recipe.outside
-    )
+    inputs = inputs_of(recipe, dataset, code.normalisation)
     _check(code, recipe, inputs)  # before what may take minutes
     check_spectral(recipe.objective, recipe.data, (train, valid))
     augment = make_augmentation(recipe.data.augment, inputs, recipe.seed, str(train.directory))
@@ -221,21 +215,33 @@ def _refuse_nothing_but_zeros(split: Split, name: ArrayName) -> None:
         )
 
 
-def _inputs(
-    columns: SourceColumns,
-    split: Split,
-    normalisation: NormalisationConfig,
-    function: Normalisation | None,
-    outside: Outside,
+def inputs_of(
+    recipe: TrainingRecipe, dataset: Dataset, normalisation: Normalisation | None
 ) -> ModelInputs:
-    """Inputs of a model for the sources of a dataset."""
+    """Inputs of a model for the sources of a dataset.
+
+    Args:
+        recipe: The recipe.
+        dataset: The dataset.
+        normalisation: A user's function that makes the scales; None if they are shipped.
+
+    Returns:
+        Columns, scales, and the ranges of the training split.
+
+    Raises:
+        DatasetError: If the training split does not exist or holds nothing but zeros, or its
+            sources have columns that no model can read.
+    """
+    train, config = dataset.split(recipe.data.train), recipe.normalisation
+    for name in ("sources", "grid", "potential", "field"):
+        _refuse_nothing_but_zeros(train, name)
     return ModelInputs(
-        columns=columns,
-        trained=_trained(split),
-        scales=scales_of(split, normalisation.scales, function),
-        values=normalisation.values,
-        moment=normalisation.moment,
-        outside=outside,
+        columns=dataset.columns,
+        trained=_trained(train),
+        scales=scales_of(train, config.scales, normalisation),
+        values=config.values,
+        moment=config.moment,
+        outside=recipe.outside,
     )
 
 

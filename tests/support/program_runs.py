@@ -49,7 +49,8 @@ _LIMIT = (
 )
 _LATE_VARIABLES = {"PYTHONPATH", "HM_FAULT"}
 _PROGRESS = re.compile(
-    r"(hm-\w+|checking the dataset): \d+/\d+ \w+, .*|hm-eval: .+ \.\.\.|hm-train: computing on .+"
+    r"(hm-\w+|checking the dataset): \d+/\d+ \w+, .*|hm-eval: .+ \.\.\.|"
+    r"hm-train: (computing on|recipe) .+"
 )
 
 

@@ -167,6 +167,20 @@ def resolved(config: GridSplitConfig, inputs: ModelInputs) -> GridSplitConfig:
     return found.model_copy(update={"bandwidth": waves.bandwidth, "period": waves.period})
 
 
+def refusal_of(config: GridSplitConfig, inputs: ModelInputs) -> str | None:
+    """The sentences that refuse a model with these settings; None if it can be made.
+
+    Args:
+        config: Settings.
+        inputs: Dimension, columns, scales, and the ranges of training.
+    """
+    try:
+        resolved(config, inputs)  # its fits are kept for the model itself
+    except RecipeError as error:
+        return str(error)
+    return None
+
+
 def domain_of(config: GridSplitConfig, inputs: ModelInputs) -> Domain:
     """Points and sources for which waves are fitted.
 
