@@ -96,9 +96,9 @@ TRAINING_OVERRIDES = {
     "unknown key": ("checkpoint.evry=7", "Did you mean 'every'?"),
     "unknown table": ("chekpoint.every=7", "got 'chekpoint'", "Did you mean 'checkpoint'?"),
     "unknown key of a model": (
-        "model.widht=8",
-        "'model.widht' must be a known key",
-        "Did you mean 'width'?",
+        "model.acuracy=1e-3",
+        "'model.acuracy' must be a known key",
+        "Did you mean 'accuracy'?",
     ),
     "unknown model": (
         "model.name=hyper_lyer",
