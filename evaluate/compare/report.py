@@ -9,7 +9,8 @@ from hypermagnetics.errors import HypermagneticsError
 from hypermagnetics.evaluate.compare.files import Contestant, SplitKey
 from hypermagnetics.evaluate.compare.pairing import PairedComparison, compare_errors
 from hypermagnetics.evaluate.results.json_file import plain
-from hypermagnetics.evaluate.results.tables import Table, per_cent, three_digits
+from hypermagnetics.evaluate.results.numbers import per_cent, three_digits
+from hypermagnetics.evaluate.results.tables import Table
 from hypermagnetics.metrics import LARGEST_SHARE
 from hypermagnetics.models import Knowledge
 

@@ -2,7 +2,7 @@
 
 import math
 
-from hypermagnetics.evaluate.results.tables import three_digits
+from hypermagnetics.evaluate.results.numbers import three_digits
 
 UNDEFINED, INFINITE, MINUS = "\N{EN DASH}", "∞", "\N{MINUS SIGN}"
 

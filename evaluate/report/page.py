@@ -10,6 +10,7 @@ from hypermagnetics.evaluate.report.earlier_page import TITLE
 from hypermagnetics.evaluate.report.inputs import QUANTITIES, RANK_NAMES, Report, data_name
 from hypermagnetics.evaluate.report.markup import slot
 from hypermagnetics.evaluate.report.slots import SLOTS, Heading
+from hypermagnetics.evaluate.results.conclusion import conclusions
 from hypermagnetics.evaluate.results.published import LIKE, MODEL, SOURCE, is_published
 from hypermagnetics.evaluate.results.records import Results
 from hypermagnetics.evaluate.results.tables import kind_lines, withheld_lines
@@ -37,6 +38,9 @@ def page(report: Report, templates: Iterable[str]) -> str:
     return Template(_packaged("page.html")).substitute(
         title=TITLE,
         heading=escape(_heading(report.results)),
+        conclusions="\n".join(
+            f'<p class="conclusion">{escape(one)}</p>' for one in conclusions(report.results)
+        ),
         lead=escape(_lead(report.results)),
         css=_packaged("page.css"),
         js=_packaged("page.js"),

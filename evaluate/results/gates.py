@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from hypermagnetics.config import nearest
 from hypermagnetics.errors import HypermagneticsError
+from hypermagnetics.evaluate.results.numbers import per_cent
 from hypermagnetics.evaluate.results.records import Evaluation, QuantityScores
-from hypermagnetics.evaluate.results.tables import per_cent
 from hypermagnetics.metrics import is_withheld
 
 _COMPARISONS: dict[str, Callable[[float, float], bool]] = {

@@ -18,3 +18,18 @@ LIKE = "networks that see labels alone, unlike a split, which adds closed forms 
 def is_published(bodies: tuple[str, ...]) -> bool:
     """Whether the published errors apply to datasets of these bodies."""
     return bodies == ("disc",)
+
+
+def published_error(bodies: tuple[str, ...], numbers_of_sources: tuple[int, ...]) -> float | None:
+    """Published error of the potential of like samples; None if there is none.
+
+    Args:
+        bodies: Bodies of their dataset.
+        numbers_of_sources: Numbers of sources of the samples.
+    """
+    (_, of_one), (_, of_four) = PUBLISHED
+    if not is_published(bodies):
+        return None
+    if numbers_of_sources == (1,):
+        return of_one
+    return of_four if numbers_of_sources == (4,) else None

@@ -1,12 +1,13 @@
 """The table of results for a terminal, in Markdown or in LaTeX."""
 
-import math
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
+from hypermagnetics.evaluate.results.conclusion import conclusions
+from hypermagnetics.evaluate.results.numbers import interval_text, per_cent, share_text
 from hypermagnetics.evaluate.results.published import LIKE, MODEL, PUBLISHED, SOURCE, is_published
 from hypermagnetics.evaluate.results.records import Evaluation, QuantityScores, Results
-from hypermagnetics.metrics import LARGEST_SHARE, Interval, is_withheld
+from hypermagnetics.metrics import LARGEST_SHARE, is_withheld
 from hypermagnetics.models import Knowledge
 
 TableFormat = Literal["table", "markdown", "latex"]
@@ -30,8 +31,8 @@ def results_text(results: Results, table_format: TableFormat) -> str:
 
     Returns:
         Lines of text; under the table whether rows differ in kind, a precision of matrix products
-        other than float32, where the global L2 has no interval, and for discs the published
-        figures.
+        other than float32, where the global L2 has no interval, for discs the published figures,
+        and last the best models in a sentence each.
     """
     written = table_text(results_table(results), table_format)
     if table_format == "table":
@@ -42,10 +43,13 @@ def results_text(results: Results, table_format: TableFormat) -> str:
         *withheld_lines(results),
         *published_lines(results),
     ]
+    if (found := conclusions(results)) and under:
+        under.append("")
+    under += found
     if not under:
         return written
     if table_format == "latex":
-        under = [f"% {line}" for line in under]
+        under = [f"% {line}".rstrip() for line in under]
     return "\n".join([written, "", *under])
 
 
@@ -147,28 +151,6 @@ def published_lines(results: Results) -> list[str]:
     lines = [f"  {MODEL}, potential, {what}: {per_cent(error)}" for what, error in PUBLISHED]
     likely = f'Published in {SOURCE}, likely to be compared with "global L2" of {LIKE}:'
     return [likely, *lines]
-
-
-def three_digits(value: float) -> str:
-    """Three digits; whole numbers up to a million keep all of theirs."""
-    return f"{value:.0f}" if 999.5 <= abs(value) < 1e6 else f"{value:.3g}"
-
-
-def per_cent(fraction: float) -> str:
-    """A fraction in per cent with three digits; "-" if it is undefined."""
-    return "-" if math.isnan(fraction) else three_digits(100 * fraction)
-
-
-def share_text(share: float | None) -> str:
-    """A share in per cent; "-" if it is not known."""
-    return per_cent(math.nan if share is None else share)
-
-
-def interval_text(interval: Interval | None) -> str:
-    """An interval in per cent; "undefined" if there is none, as for a single sample."""
-    if interval is None:
-        return "undefined"
-    return " to ".join(map(per_cent, interval))
 
 
 def table_text(table: Table, table_format: TableFormat) -> str:

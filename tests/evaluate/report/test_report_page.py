@@ -10,6 +10,7 @@ from report_records import Wrong, report_inputs, results_of, subject
 from hypermagnetics.evaluate.report.formats import UNDEFINED, per_cent
 from hypermagnetics.evaluate.report.slots import SLOTS
 from hypermagnetics.evaluate.report.writing import write_report
+from hypermagnetics.evaluate.results.conclusion import conclusions
 from hypermagnetics.evaluate.results.published import PUBLISHED
 from hypermagnetics.models import Knowledge
 
@@ -66,6 +67,30 @@ def test_summary_tells_models_apart_by_what_they_know(written, tmp_path):
     for heading in ("Errors by region", "Laws of physics", "Times of predictions"):
         assert named <= {row[0] for row in rows(page, heading)}
     assert "only their learned part is to be compared" not in written.page
+
+
+def test_the_outcome_stands_at_the_top(written, tmp_path):
+    """A sentence for each kind of row, before everything else; names are text."""
+    hostile = {"wavy": HOSTILE, "blind": "blind"}
+    kinds = {"wavy": Knowledge.KERNEL, "blind": Knowledge.LABELS}
+    records = tuple(
+        replace(one, name=hostile.get(one.name, one.name), knowledge=kinds.get(one.name))
+        for one in written.results.subjects
+    )
+    evaluations = tuple(
+        replace(one, subject=hostile.get(one.subject, one.subject))
+        for one in written.results.evaluations
+    )
+    found = replace(
+        written.results, subjects=records, evaluations=evaluations, physics=(), timings=()
+    )
+    page = write_report(found, [], tmp_path).read_text()
+    shown = [one.text for one in elements(page) if one.attributes.get("class") == "conclusion"]
+    assert shown == list(conclusions(found))
+    assert shown[0].startswith(f"Knowing the kernel, {HOSTILE} ")
+    assert shown[1].startswith("From labels alone, blind ")
+    assert page.index("</h1>") < page.index('class="conclusion"') < page.index('class="lead"')
+    assert "<script>alert" not in page
 
 
 def test_published_numbers_are_shown_for_discs_alone(written):

@@ -7,14 +7,9 @@ from dataclasses import replace
 import pytest
 from evaluate_records import evaluation, quantity, results
 
+from hypermagnetics.evaluate.results.numbers import interval_text, per_cent
 from hypermagnetics.evaluate.results.records import DatasetRecord
-from hypermagnetics.evaluate.results.tables import (
-    TableFormat,
-    interval_text,
-    per_cent,
-    results_table,
-    results_text,
-)
+from hypermagnetics.evaluate.results.tables import TableFormat, results_table, results_text
 from hypermagnetics.models import Knowledge
 
 
