@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 
-from hypermagnetics.evaluate.results.numbers import per_cent
+from hypermagnetics.evaluate.results.numbers import per_cent, share_text
 from hypermagnetics.evaluate.results.published import published_error
 from hypermagnetics.evaluate.results.records import DatasetRecord, Evaluation, Results
 from hypermagnetics.metrics import is_withheld
@@ -97,7 +98,10 @@ def _errors_text(one: Evaluation) -> str:
 def _error_text(error: float) -> str:
     if math.isnan(error):
         return "undefined"
-    return f"{per_cent(error)} %" if math.isfinite(error) else "infinite"
+    if math.isinf(error):
+        return "infinite"
+    # Without an exponent, to be read aloud.
+    return f"{Decimal(per_cent(error)):f} %"
 
 
 def _sources_text(one: Evaluation) -> str:
@@ -115,10 +119,8 @@ def _beside_published(one: Evaluation, dataset: DatasetRecord) -> Iterator[str]:
     published = published_error(dataset.bodies, tuple(_numbers_of_sources(one)))
     if published is None:
         return
-    hangs = is_withheld(one.potential.global_relative_l2_largest_share)
+    share = one.potential.global_relative_l2_largest_share
     ours = _error_text(one.potential.global_relative_l2)
-    yield (
-        f"its global L2 of the potential is {ours}"
-        + ", which hangs on one sample" * hangs
-        + f", published: {per_cent(published)} %"
+    yield f"its global L2 of the potential is {ours}, published: {per_cent(published)} %" + (
+        f", but one sample holds {share_text(share)} % of a norm" if is_withheld(share) else ""
     )
