@@ -25,7 +25,8 @@ $(BIN)/pytest: $(BIN)/hm-train
 demo: $(BIN)/hm-train
 	$(BIN)/hm-generate demo $(DEMO)/data --overwrite
 	$(BIN)/hm-train $(DEMO)/data $(DEMO)/run --recipe demo --overwrite
-	$(BIN)/hm-eval $(DEMO)/run $(DEMO)/data --out $(DEMO)/report
+	$(BIN)/hm-train $(DEMO)/data $(DEMO)/split --recipe split --overwrite
+	$(BIN)/hm-eval $(DEMO)/run $(DEMO)/split $(DEMO)/data --out $(DEMO)/report
 
 test: $(BIN)/pytest
 	$(BIN)/pytest -m "not slow and not gpu" --numprocesses auto --dist worksteal --durations 20
