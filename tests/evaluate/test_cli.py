@@ -1,6 +1,7 @@
 """hm-eval as a user meets it."""
 
 import json
+import re
 
 import jax.random as jr
 import numpy as np
@@ -131,9 +132,10 @@ def test_predictions_that_are_not_finite_are_shown_and_fail_a_gate(tiny, functio
     result = _hm_eval(f"{functions}:blind", tiny.directory, "--metrics-only", *gate)
     assert result.exit_code == 3
     assert "100 % of the predictions are not finite" in result.stderr
-    (row,) = (
-        line for line in result.stdout.splitlines() if "test-multi" in line and "field" in line
-    )
+    assert f"By knowledge that is not stated, {functions}:blind has an error" in result.stdout
+    assert "infinite in the field (medians, 4 sources, test-multi)" in result.stdout
+    assert "; 100 % of its values are not finite." in result.stdout
+    (row,) = (line for line in result.stdout.splitlines() if re.match("test-multi +field", line))
     assert row.split()[-1] == "100"
     assert "inf" in row
 
