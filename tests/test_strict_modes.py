@@ -20,6 +20,7 @@ from hypermagnetics.models.hyper_layer import HyperLayerConfig
 from hypermagnetics.models.hyper_mlp import HyperMLPConfig
 from hypermagnetics.models.linear import LinearConfig
 from hypermagnetics.models.registry import _Shipped
+from hypermagnetics.models.wave_layer import WaveLayerConfig
 from hypermagnetics.sources import (
     Body,
     Cuboid,
@@ -90,6 +91,7 @@ _MAKE: dict[str, partial[Model]] = {
             fit=FourierFitConfig(num_sources=3, num_points=40, steps=1, sources_per_step=2),
         ),
         RangeSplitConfig(rank=4, waves=8),
+        WaveLayerConfig(width=4, source_width=4),
     )
 }
 _BODIES = (

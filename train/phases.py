@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import jax
-import jax.numpy as jnp
 import optax
 from jaxtyping import PyTree
 
 from hypermagnetics.config import nearest
 from hypermagnetics.errors import RecipeError
 from hypermagnetics.models import Model
+from hypermagnetics.models.parts import parts_of
 from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.devices import Augmentation, unchanged
 from hypermagnetics.train.objective import Objective
@@ -90,17 +90,15 @@ def trainable(model: Model, frozen: tuple[str, ...]) -> PyTree[bool]:
     Raises:
         RecipeError: If no array has a name that begins so, or nothing is left to train.
     """
-    leaves, structure = jax.tree_util.tree_flatten_with_path(model)
-    names = [jax.tree_util.keystr(path, simple=True, separator=".") for path, _ in leaves]
-    arrays = [jnp.issubdtype(getattr(leaf, "dtype", int), jnp.inexact) for _, leaf in leaves]
+    parts, structure = parts_of(model)
     for part in frozen:
-        if not any(_begins(name, part) for name in names):
+        if not any(leaf.belongs_to(part) for leaf in parts):
+            known = _beginnings([leaf.name for leaf in parts])
             raise RecipeError(
                 f"A frozen part must be a part of the model; got {part!r} (schedule.phases, "
-                f"freeze). {nearest(part, _beginnings(names))}"
+                f"freeze). {nearest(part, known)}"
             )
-    kept = [any(_begins(name, part) for part in frozen) for name in names]
-    trained = [array and not keep for array, keep in zip(arrays, kept, strict=True)]
+    trained = [leaf.is_trained and not any(map(leaf.belongs_to, frozen)) for leaf in parts]
     if not any(trained):
         raise RecipeError(
             f"A phase must train a part of the model; got all of it frozen by {list(frozen)} "
@@ -108,10 +106,6 @@ def trainable(model: Model, frozen: tuple[str, ...]) -> PyTree[bool]:
         )
     found: PyTree[bool] = jax.tree_util.tree_unflatten(structure, trained)
     return found
-
-
-def _begins(name: str, part: str) -> bool:
-    return name == part or name.startswith(part + ".")
 
 
 def _beginnings(names: list[str]) -> set[str]:

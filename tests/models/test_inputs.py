@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
+from drawn_waves import drawn_waves
 from mending import edit_header
 from refused import refused
 
@@ -72,6 +73,7 @@ def small_models(inputs: ModelInputs) -> dict[str, Model]:
         "hyper_mlp": HyperMLP(4, 1, 0.5, 1, inputs=inputs, **_KEYS),
         "hyper_layer factor": HyperLayer(config=factor, inputs=inputs, **_KEYS),
         "hyper_layer input": HyperLayer(config=read, inputs=inputs, **_KEYS),
+        "wave_layer": drawn_waves(inputs, hyperkey),
     }
 
 
@@ -110,6 +112,8 @@ def test_a_unit_of_length_changes_lengths_alone(name: str) -> None:
         ("3D", "linear"),
         ("2D", "fourier"),
         ("3D", "fourier"),
+        ("2D", "wave_layer"),
+        ("3D", "wave_layer"),
     ],
 )
 def test_padding_contributes_nothing(name: str, kind: str) -> None:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
+from drawn_waves import drawn_waves
 
 from hypermagnetics.models import (
     FourierSeries,
@@ -40,6 +41,7 @@ _MODELS = (
     "hyper_mlp",
     "hyper_layer factor",
     "hyper_layer input",
+    "wave_layer",
 )
 
 
@@ -64,6 +66,7 @@ def small_model(name: str) -> Model:
         "hyper_mlp": lambda: HyperMLP(6, 2, 0.5, 1, inputs=inputs, **keys),
         "hyper_layer factor": lambda: HyperLayer(config=factor, inputs=inputs, **keys),
         "hyper_layer input": lambda: HyperLayer(config=read, inputs=inputs, **keys),
+        "wave_layer": lambda: drawn_waves(inputs, hyperkey),
     }
     return make[name]()
 

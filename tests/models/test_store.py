@@ -22,6 +22,7 @@ from hypermagnetics.models.hyper_mlp import HyperMLPConfig
 from hypermagnetics.models.linear import LinearConfig
 from hypermagnetics.models.registry import ModelConfig
 from hypermagnetics.models.store import OldFormWarning, write_tree
+from hypermagnetics.models.wave_layer import WaveLayerConfig
 
 OLD_RUN = Path(__file__).parents[1] / "reference" / "run-1"
 OLD_POTENTIAL = [0.014016655273735523]
@@ -49,6 +50,7 @@ def file(tmp_path: Path, model: Model) -> Path:
         HyperMLPConfig(width=4, depth=1, hwidth=0.5, hdepth=1),
         FourierSeriesConfig(order=2, hdepth=1),
         LinearConfig(width=8, depth=1),
+        WaveLayerConfig(width=8, source_width=8),
     ],
     ids=lambda config: str(config.name),
 )

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
+from drawn_waves import drawn_waves
 from exact_model import inputs_of
 
 from hypermagnetics.models import (
@@ -42,6 +43,7 @@ MODELS: dict[str, Callable[[], Model]] = {
     "grid_split": lambda: GridSplit(
         GridSplitConfig(domain=1.0, accuracy=0.1), _INPUTS
     ).fitted_to_domain(),
+    "wave_layer": lambda: drawn_waves(_INPUTS, jr.key(3)),
     "range_split": lambda: RangeSplit(RangeSplitConfig(rank=4, waves=8), _INPUTS, jr.key(2)),
 }
 

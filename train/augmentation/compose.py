@@ -6,7 +6,7 @@ from jaxtyping import Array, Int
 from hypermagnetics.errors import RecipeError
 from hypermagnetics.models import ModelInputs
 from hypermagnetics.train.augmentation.reflection import REFLECTION
-from hypermagnetics.train.augmentation.rotation import ROTATION
+from hypermagnetics.train.augmentation.rotation import QUARTER_TURN, ROTATION
 from hypermagnetics.train.augmentation.scaling import MOMENT_SCALING, SCALING
 from hypermagnetics.train.augmentation.symmetry import Symmetry
 from hypermagnetics.train.augmentation.time_reversal import TIME_REVERSAL
@@ -19,6 +19,7 @@ SYMMETRIES: dict[SymmetryName, Symmetry] = {
     "time-reversal": TIME_REVERSAL,
     "scaling": SCALING,
     "moment-scaling": MOMENT_SCALING,
+    "quarter-turn": QUARTER_TURN,
 }
 """The position of a name is part of its random key: append, never reorder."""
 

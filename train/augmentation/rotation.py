@@ -1,12 +1,14 @@
-"""Rotation of bodies, points and fields by one random rotation."""
+"""Rotation of bodies, points and fields by one random rotation, or by quarter turns."""
 
 from dataclasses import replace
-from functools import reduce
+from functools import cache, reduce
+from itertools import product
 from operator import or_
 
 import jax.numpy as jnp
 import jax.random as jr
-from jaxtyping import Array, Float
+import numpy as np
+from jaxtyping import Array, Float, Float64
 
 from hypermagnetics.shapes import AnyKey
 from hypermagnetics.sources import SourceColumns
@@ -46,6 +48,39 @@ def rotated(columns: SourceColumns, batch: DeviceBatch, key: AnyKey) -> DeviceBa
     return _turned_in_space(columns, batch, four / jnp.linalg.norm(four, axis=-1, keepdims=True))
 
 
+def quarter_turned(columns: SourceColumns, batch: DeviceBatch, key: AnyKey) -> DeviceBatch:
+    """Turn each block by one of the rotations that map a square, or a cube, to itself.
+
+    They are 4 in two dimensions and 24 in three, with equal probability; see `rotated`.
+
+    Args:
+        columns: Columns of the sources.
+        batch: The batch.
+        key: Random key.
+
+    Returns:
+        The turned batch.
+    """
+    dtype = batch.grid.dtype
+    if columns.dim == 2:
+        turn = per_block(lambda one: jr.randint(one, (), 0, 4), key, batch)
+        return _turned_in_the_plane(columns, batch, turn.astype(dtype) * (jnp.pi / 2))
+    group = jnp.asarray(_rotations_of_a_cube(), dtype)
+    which = per_block(lambda one: jr.randint(one, (), 0, len(group)), key, batch)
+    return _turned_in_space(columns, batch, group[which])
+
+
+@cache
+def _rotations_of_a_cube() -> Float64[np.ndarray, "24 4"]:
+    """Unit quaternions, one of each pair q and -q: with 1, 2 or 4 numbers that are not zero."""
+    numbers = np.array(list(product((-1.0, 0.0, 1.0), repeat=4)))
+    count = np.sum(numbers != 0, axis=1)
+    first = np.take_along_axis(numbers, np.argmax(numbers != 0, axis=1)[:, None], axis=1)[:, 0]
+    kept = numbers[((count == 1) | (count == 2) | (count == 4)) & (first > 0)]
+    rotations: np.ndarray = kept / np.linalg.norm(kept, axis=1, keepdims=True)
+    return rotations
+
+
 def _turned_in_the_plane(
     columns: SourceColumns, batch: DeviceBatch, turn: Float[Array, " blocks"]
 ) -> DeviceBatch:
@@ -83,6 +118,8 @@ def _obstacle(columns: SourceColumns) -> str | None:
 
 ROTATION = Symmetry(rotated, _obstacle)
 """In three dimensions by a unit quaternion of normal numbers, which is uniform over rotations."""
+QUARTER_TURN = Symmetry(quarter_turned, _obstacle)
+"""With reflections, all orthogonal maps of a square or a cube to itself."""
 
 
 def _product(p: _Components, q: _Components) -> _Components:

@@ -10,7 +10,9 @@ from hypermagnetics.train.config.resume import MAY_CHANGE
 
 _SHUFFLE_DISTANCE = 1
 
-SymmetryName = Literal["rotation", "reflection", "time-reversal", "scaling", "moment-scaling"]
+SymmetryName = Literal[
+    "rotation", "quarter-turn", "reflection", "time-reversal", "scaling", "moment-scaling"
+]
 
 
 def _symmetry(name: object) -> object:
@@ -51,8 +53,9 @@ class DataConfig(Config):
     only the sizes of its files are looked at, which is quick on a large dataset."""
     augment: tuple[Annotated[SymmetryName, BeforeValidator(_symmetry)], ...] = ()
     """Exact symmetries by which sources, points and labels of each step are changed at random, one
-    after another: "rotation", "reflection", "time-reversal" (the sign of all moments), "scaling"
-    (of all lengths) and "moment-scaling". See docs/normalisation.md."""
+    after another: "rotation", "quarter-turn" (a rotation that keeps a square or a cube),
+    "reflection", "time-reversal" (the sign of all moments), "scaling" (of all lengths) and
+    "moment-scaling". See docs/normalisation.md."""
 
     @model_validator(mode="after")
     def _a_distance_is_of_divided_shards(self) -> "DataConfig":

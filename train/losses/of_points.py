@@ -43,6 +43,24 @@ class Huber(LossOfPoints):
         return huber(jnp.sum(error**2, axis=-1), self.delta)
 
 
+class Cauchy(LossOfPoints):
+    """delta log(1 + |e|² / (2 delta²)), which grows but as a logarithm beyond delta."""
+
+    kind: Literal["cauchy"] = "cauchy"
+    """Kind of loss: the mean over points of delta log(1 + |e|² / (2 delta²)). Large errors e pull
+    less than those of size delta, so that points which a model cannot serve, as at surfaces, are
+    given up for the others."""
+    delta: Positive = 1.0
+    """Size of the errors that pull most, but for a factor of the root of 2 [root mean squares]."""
+
+    def __call__(
+        self, error: Float[Array, "*shape components"], truth: Float[Array, "*shape components"]
+    ) -> Float[Array, "*shape"]:
+        """The loss of each point."""
+        squared = jnp.sum((error / self.delta) ** 2, axis=-1)
+        return self.delta * jnp.log1p(squared / 2)
+
+
 class Relative(LossOfPoints):
     """(|e|² / (|truth|² + floor²)) ** (power / 2).
 

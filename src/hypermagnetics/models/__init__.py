@@ -29,3 +29,5 @@ from hypermagnetics.models.split import RangeSplitConfig as RangeSplitConfig
 from hypermagnetics.models.split import split_of_domain as split_of_domain
 from hypermagnetics.models.store import load as load
 from hypermagnetics.models.store import save_model as save_model
+from hypermagnetics.models.wave_layer import WaveLayer as WaveLayer
+from hypermagnetics.models.wave_layer import WaveLayerConfig as WaveLayerConfig

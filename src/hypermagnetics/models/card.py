@@ -2,17 +2,15 @@
 
 from collections.abc import Mapping
 
-import equinox as eqx
-import jax
-
 from hypermagnetics.models.inputs import Outside
 from hypermagnetics.models.model import Model
+from hypermagnetics.models.parts import parts_of
 from hypermagnetics.models.ranges import known_ranges
 
 
 def num_parameters(model: Model) -> int:
     """Number of trained parameters of a model."""
-    return sum(leaf.size for leaf in jax.tree.leaves(eqx.filter(model, eqx.is_inexact_array)))
+    return sum(part.size for part in parts_of(model)[0] if part.is_trained)
 
 
 def usage_card(model: Model) -> str:

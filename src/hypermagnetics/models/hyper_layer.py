@@ -139,6 +139,11 @@ class HyperLayer(AdditiveModel):
         return total[:-1], total[-1]
 
     @property
+    def kept(self) -> tuple[str, ...]:
+        """The frequencies of both networks."""
+        return ("trunk.frequencies", "hypernetwork.frequencies")
+
+    @property
     def rank(self) -> int | None:
         """The number of features K."""
         return self.config.width

@@ -182,6 +182,14 @@ class Model(WithMethods):
         """
 
     @property
+    def kept(self) -> tuple[str, ...]:
+        """Names of its arrays, or of parts that hold them, which no training changes.
+
+        No optimiser sees them, so that none decays them.
+        """
+        return ()
+
+    @property
     def near(self) -> NearPart | None:
         """Near part, added to the learned values; None unless the architecture has one."""
         return None

@@ -16,11 +16,17 @@ from hypermagnetics.models.linear import Linear, LinearConfig
 from hypermagnetics.models.model import Model
 from hypermagnetics.models.split import GridSplit, GridSplitConfig, RangeSplit, RangeSplitConfig
 from hypermagnetics.models.user import UserModelConfig, build_user_model, class_name
+from hypermagnetics.models.wave_layer import WaveLayer, WaveLayerConfig
 from hypermagnetics.shapes import AnyKey
 from hypermagnetics.user_code import names_user_code
 
 _Shipped = Annotated[
-    HyperLayerConfig | HyperMLPConfig | FourierSeriesConfig | LinearConfig | RangeSplitConfig,
+    HyperLayerConfig
+    | WaveLayerConfig
+    | HyperMLPConfig
+    | FourierSeriesConfig
+    | LinearConfig
+    | RangeSplitConfig,
     Field(discriminator="name"),
 ]
 
@@ -106,6 +112,8 @@ def _built(
         return RangeSplit(config, inputs, key)
     if isinstance(config, GridSplitConfig):
         return GridSplit(config, inputs)
+    if isinstance(config, WaveLayerConfig):
+        return WaveLayer(config, inputs)
     hyperkey, mainkey = jr.split(key)
     if isinstance(config, HyperLayerConfig):
         return HyperLayer(config=config, inputs=inputs, hyperkey=hyperkey, mainkey=mainkey)

@@ -76,12 +76,12 @@ def cuboids(rotation: tuple[float, ...]) -> SourceColumns:
     [
         (SourceColumns.of("disc", constants={"radius": 1.0}), ("scaling",)),
         (SourceColumns.of("dipole", dim=3), ()),
-        (boxes(0.0), ("rotation", "scaling")),
-        (boxes(1.5707963), ("rotation", "scaling")),
-        (boxes(0.3), ("rotation", "reflection", "scaling")),
-        (cuboids((1.0, 0.0, 0.0, 0.0)), ("rotation", "scaling")),
-        (cuboids(_QUARTER), ("rotation", "scaling")),
-        (cuboids(_TURNED), ("rotation", "reflection", "scaling")),
+        (boxes(0.0), ("rotation", "scaling", "quarter-turn")),
+        (boxes(1.5707963), ("rotation", "scaling", "quarter-turn")),
+        (boxes(0.3), ("rotation", "reflection", "scaling", "quarter-turn")),
+        (cuboids((1.0, 0.0, 0.0, 0.0)), ("rotation", "scaling", "quarter-turn")),
+        (cuboids(_QUARTER), ("rotation", "scaling", "quarter-turn")),
+        (cuboids(_TURNED), ("rotation", "reflection", "scaling", "quarter-turn")),
     ],
     ids=str,
 )

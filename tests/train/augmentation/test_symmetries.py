@@ -1,9 +1,11 @@
 """Every symmetry on every kind of magnet: labels that are carried along are the exact ones."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache, partial
 
 import jax
+import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
@@ -115,3 +117,19 @@ def test_rotations_are_uniform() -> None:
         directions = turned / np.linalg.norm(turned, axis=-1, keepdims=True)
         assert np.abs(directions.mean(axis=0)).max() < 0.05
         np.testing.assert_allclose(directions.T @ directions / 4000, np.eye(dim) / dim, atol=0.04)
+
+
+def test_quarter_turns_are_the_rotations_of_a_square_and_a_cube() -> None:
+    """4 and 24, each as often as the others, and no mirror image."""
+    for kind, dim, order in (("disc in 2D", 2, 4), ("sphere in 3D", 3, 24)):
+        one = labelled_batch(kind)
+        many = jax.tree.map(lambda a: np.repeat(a[:1], 4800, axis=0), one)
+        grid = np.zeros_like(many.grid)
+        grid[:, :dim] = np.eye(dim)
+        many = replace(many, grid=jnp.asarray(grid), field=jnp.asarray(many.field))
+        turned = np.asarray(applied("quarter-turn", kind, many).grid)[:, :dim]
+        matrices, counts = np.unique(np.round(turned), axis=0, return_counts=True)
+        np.testing.assert_allclose(turned, np.round(turned), atol=1e-6)
+        assert len(matrices) == order
+        np.testing.assert_allclose(np.linalg.det(matrices), 1)
+        np.testing.assert_allclose(counts * order / 4800, 1, atol=0.35)
