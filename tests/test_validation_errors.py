@@ -14,12 +14,13 @@ from sweep_plans import GRID, plan_of
 from hypermagnetics.config import load_recipe
 from hypermagnetics.data import Dataset
 from hypermagnetics.data.manifest import MANIFEST_NAME, parse_manifest
-from hypermagnetics.errors import HypermagneticsError
+from hypermagnetics.errors import HypermagneticsError, RecipeError
 from hypermagnetics.evaluate.compare.files import read_contestants
 from hypermagnetics.evaluate.results.json_file import to_json
 from hypermagnetics.generate.config import DatasetRecipe
 from hypermagnetics.models import ModelInputs, build_model, load, save_model
 from hypermagnetics.models.linear import LinearConfig
+from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.sweep.definition import open_sweep
 from hypermagnetics.train.sweep.sweep_files import SweepFiles
 
@@ -205,3 +206,11 @@ def test_a_misfit_is_told_by_key_rule_value_place_and_remedy(
 def test_long_values_are_cut(places: dict[str, Read]) -> None:
     with refused(HypermagneticsError, f"'seed' must be a valid integer; got '{'a' * 99} ... ("):
         places["recipe"](edited("seed", value="a" * 1000))
+
+
+def test_a_key_of_another_member_of_a_union_is_named_once() -> None:
+    """Both members are called split; the known keys are those of the one that was asked for."""
+    with pytest.raises(RecipeError, match=r"'model\.domain' must be a known key; got None") as told:
+        load_recipe(TrainingRecipe, "training", "split", ("model.factors=trained",))
+    assert "smoothness, waves." in str(told.value)
+    assert "domain," not in str(told.value)

@@ -42,14 +42,18 @@ def first_misfit(error: ValidationError, schema: Schema, whole: str) -> Misfit:
     """
     first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
     kind, context, got = first["type"], first.get("ctx", {}), _shown(first["input"])
-    keys, tables = _follow(schema, first["loc"])
+    is_unknown = kind == "extra_forbidden"
+    keys, tables = _follow(schema, first["loc"][:-1] if is_unknown else first["loc"])
     known: list[str] = []
     match = re.fullmatch(r"\w+ should (.+?)( after validation, not \d+)?", first["msg"])
     rule = match[1] if match else "be " + first["msg"].removeprefix("Value error, ")
-    if kind == "extra_forbidden":
-        keys.append(str(first["loc"][-1]))
+    if is_unknown:
+        unknown = str(first["loc"][-1])
+        keys.append(unknown)
         rule = "be a known key"
-        known = [name for table in tables for name in table.get("properties", ())]
+        # Of members of a union with the same name, one that has the key is not the one meant.
+        of_tables = [table.get("properties", {}) for table in tables]
+        known = [name for names in of_tables if unknown not in names for name in names]
     elif kind.startswith("union_tag"):
         keys.append(context["discriminator"].strip("'"))
         rule, got = f"be one of {context.get('expected_tags')}", _shown(context.get("tag"))
