@@ -72,8 +72,8 @@ RULE = "A spectral term must have all points of a regular grid in each step; got
 ON_RANDOM_POINTS = {
     "unknown loss": (
         ("objective.terms.field.loss=spectrl",),
-        "'objective.terms.field.loss' must be 'huber', 'mse', 'relative', 'sample-relative' or "
-        "'spectral', or a function of yours as module:name; got 'spectrl'",
+        "'objective.terms.field.loss' must be 'cauchy', 'huber', 'mse', 'relative', "
+        "'sample-relative' or 'spectral', or a function of yours as module:name; got 'spectrl'",
         "Did you mean 'spectral'?",
     ),
     "loss that is like none": (("objective.loss=xyz",), "got 'xyz'", "Change it."),
@@ -122,7 +122,7 @@ ON_RANDOM_POINTS = {
     ),
     "a kind that is none": (
         ("objective.loss={kind='hubr'}",),
-        "'objective.loss.kind' must be one of 'huber', 'mse', 'relative', 'sample-relative', 'sp",
+        "'objective.loss.kind' must be one of 'cauchy', 'huber', 'mse', 'relative', 'sample-rel",
     ),
     "a table without a kind": (
         ("objective.terms.field.loss={delta=1.0}",),

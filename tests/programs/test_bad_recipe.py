@@ -111,7 +111,11 @@ TRAINING_OVERRIDES = {
         "'schedule.phases.0.stepz' must be a known key; got 5",
         "Did you mean 'steps'?",
     ),
-    "unknown loss": ("objective.loss=hubr", "'objective.loss' must be 'huber', 'mse'", "'hubr'"),
+    "unknown loss": (
+        "objective.loss=hubr",
+        "'objective.loss' must be 'cauchy', 'huber', 'mse'",
+        "'hubr'",
+    ),
     "nothing to minimise": (
         "objective.terms={field={of='field', weight=0.0}}",
         "'objective.terms' must include at least one term of positive weight; got {'field': 0.0}",
