@@ -2,11 +2,17 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
+
+from hypermagnetics.models import Model
+from hypermagnetics.models.model import _learned
+from hypermagnetics.models.steps import over_points
 
 ACCURACY = 0.01
 """Median relative error of the field from which on a time counts as that of a model of the field.
@@ -64,6 +70,12 @@ def shortest_seconds(call: Callable[[], object]) -> float:
         jax.block_until_ready(call())
         found.append(time.perf_counter() - start)
     return min(found)
+
+
+def smooth_part(model: Model) -> Callable[[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]:
+    """Potential and field without the near part."""
+    compiled = eqx.filter_jit(lambda m, table, at: over_points(_learned(m, table), at))
+    return partial(compiled, model)
 
 
 def first_overtaking(

@@ -7,20 +7,16 @@ grid are as many as their default accuracy asks for. Calls take turns, so that w
 machine does slows both. Errors are of the whole, near part included.
 """
 
-from collections.abc import Callable
 from functools import partial
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
-from against_exact import errors_of, shortest_seconds
+from against_exact import errors_of, shortest_seconds, smooth_part
 from measurement import report
 
 from hypermagnetics.models import Model, RangeSplit, RangeSplitConfig, split_of_domain
-from hypermagnetics.models.model import _learned
 from hypermagnetics.models.split.grid_settings import GridSplitConfig, inputs_of_domain
-from hypermagnetics.models.steps import over_points
 from hypermagnetics.sources import SourceColumns, superposition
 
 HALF_SIDE = 3.0
@@ -46,12 +42,6 @@ def trained(columns: SourceColumns, rank: int, waves: int) -> Model:
     inputs = inputs_of_domain(columns, GridSplitConfig(domain=HALF_SIDE))
     model = RangeSplit(RangeSplitConfig(rank=rank, waves=waves), inputs, jr.key(0))
     return model.fitted(*spread(columns, 10_000, 1), jr.key(1))
-
-
-def smooth_part(model: Model) -> Callable[[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]:
-    """Potential and field without the near part."""
-    compiled = eqx.filter_jit(lambda m, table, at: over_points(_learned(m, table), at))
-    return partial(compiled, model)
 
 
 def main() -> None:

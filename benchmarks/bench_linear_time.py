@@ -1,126 +1,209 @@
-"""Does the time of a model grow with sources plus points, and by which error is the field wrong?
+"""At a stated accuracy, does the time of a split grow with sources plus points, and is it short?
 
-As many discs as points, from 10 to 1e5, potential and field of one configuration, in bounded
-memory. The side of the square grows with the root of the number, so that the neighbours of a point
-stay as many. Before it is timed, the RangeSplit is fitted by its least squares to the square in
-question, and its errors against the exact sum are printed beside its time. It keeps 256 features
-and 1024 waves, which serve small squares alone: in large ones its time is that of a wrong field.
-HyperLayer has random parameters; its errors say that nothing but a time is measured.
+1e2 to 1e4 discs in a square, or spheres in a cube, of sides of 6 m, and as many points: potential
+and field of one configuration. Positions are normal, as in the shipped datasets. The bodies have a
+radius of 2 cm, so that they are mostly apart and fmm3d, which knows point dipoles alone, can be
+compared in three dimensions, up to 1e5 spheres. The model is made for the box at a stated accuracy
+of 1e-3, that of fmm3d, with a cutoff of some spacings of the bodies: fewer pairs are near, and more
+waves are needed, where there are more bodies. The exact sum has no error but that of float32. For
+1e5 spheres it is timed at a tenth of the points. magpylib-jax sums objects one by one, up to 1e3
+spheres, and gives no potential.
 
-The slope is that of log time against log (sources + points) from 1e3 on; 1 is linear. A model
-passes the exact sum where it is faster with a median error of the field below 1 %; without such a
-number there is null. The exact sum is timed up to 1e4 and goes on with the square of the number.
+Slopes are those of log time against log (sources + points); 1 is linear. That of the waves alone is
+of one model, made for 1e2 bodies, from 1e3 to 1e5 of them; that of the whole is of a model for each
+number.
 """
 
 from collections.abc import Callable
 from functools import partial
 
+import fmm3dpy
 import jax
-import jax.numpy as jnp
 import jax.random as jr
+import magpylib_jax
 import numpy as np
-from against_exact import Errors, errors_of, first_overtaking, shortest_seconds
+from against_exact import Errors, errors_of, first_overtaking, shortest_seconds, smooth_part
 from measurement import report
 
-from hypermagnetics.models import HyperLayer, Model, ModelInputs, RangeSplit
-from hypermagnetics.models.hyper_layer import HyperLayerConfig
-from hypermagnetics.models.split import RangeSplitConfig
+from hypermagnetics.models import GridSplit, GridSplitConfig
+from hypermagnetics.models.split.grid_settings import inputs_of_domain
+from hypermagnetics.models.split.model import CUTOFF
 from hypermagnetics.sources import SourceColumns, superposition
 
-NUMBERS = (10, 100, 1_000, 10_000, 100_000)
-LARGE = 1_000
-"""The slope is fitted from here on; below, calls cost more than their work."""
-EXACT_UP_TO = 10_000
+NUMBERS = (100, 1_000, 10_000)
+MOST = 100_000
+"""Of spheres, by fmm3d and the exact sum, and of bodies, by waves alone."""
+MOST_OBJECTS = 1_000
+"""Of spheres, by magpylib-jax."""
+RADIUS = 0.02
+"""[m]"""
 COMPARED = 1_000
 """Points at which errors are taken."""
-FITTED_TO = 4_000
-"""Positions of sources and points that the RangeSplit is fitted to."""
-COLUMNS = SourceColumns.of("disc", constants={"radius": 0.3})
-INPUTS = ModelInputs(columns=COLUMNS)
+HALF_SIDE = 3.0
+"""[m]"""
+DOMAIN = 4.5
+"""Half the side of the box of a model [m]: 4.5 standard deviations of the positions."""
+TOLERANCE = 1e-3
+BODIES = {
+    "discs": SourceColumns.of("disc", constants={"radius": RADIUS}),
+    "spheres": SourceColumns.of("sphere", constants={"radius": RADIUS}),
+}
+SPACINGS = 10.0
+"""Cutoff in spacings of bodies that were even in the box."""
+SMALLEST = {2: 0.75, 3: 2.0}
+"""Smallest cutoff, by dimension, whose waves are fitted in seconds [m]."""
 
 
-def models(number: int) -> dict[str, Model]:
-    """A network as drawn, and a RangeSplit, its cutoff two spacings of the sources, fitted."""
-    keys = {"hyperkey": jr.key(0), "mainkey": jr.key(1)}
-    small = HyperLayerConfig(width=256, depth=2, hwidth=1.0, hdepth=2)
-    split = RangeSplit(RangeSplitConfig(cutoff=2.0), INPUTS, jr.key(2))
-    positions, points = (in_square(number, FITTED_TO, jr.key(seed)) for seed in (3, 4))
-    rows = jnp.concatenate([positions, positions], axis=1)  # the fit takes any moment
-    return {
-        "untrained_hyper_layer_256": HyperLayer(config=small, inputs=INPUTS, **keys),
-        "fitted_split_256": split.fitted(rows, points, jr.key(5)),
-    }
+def made(columns: SourceColumns, number: int) -> GridSplit:
+    """A model for so many bodies."""
+    dim = columns.dim
+    domain = GridSplitConfig(domain=DOMAIN, accuracy=TOLERANCE)
+    inputs = inputs_of_domain(columns, domain)
+    spacing = 2 * HALF_SIDE / number ** (1 / dim) / inputs.scales.length
+    smallest = SMALLEST[dim] / inputs.scales.length
+    cutoff = min(CUTOFF[dim], max(SPACINGS * spacing, smallest))
+    config = domain.model_copy(update={"cutoff": cutoff})
+    return GridSplit(config, inputs).fitted_to_domain()
 
 
-def in_square(number: int, count: int, key: jax.Array) -> jax.Array:
-    """Positions in the square that has one square metre for each of a number of discs."""
-    half_side = 0.5 * number**0.5
-    return jr.uniform(key, (count, 2), minval=-half_side, maxval=half_side)
+def configuration(
+    columns: SourceColumns, number: int, key: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Normal sources and even points."""
+    of_sources, of_points = jr.split(key)
+    points = jr.uniform(of_points, (number, columns.dim), minval=-HALF_SIDE, maxval=HALF_SIDE)
+    return jr.normal(of_sources, (number, columns.size)), points
 
 
-def configuration(number: int) -> tuple[jax.Array, jax.Array]:
-    """Sources and points, one of each per square metre."""
-    keys = jr.split(jr.key(number), 3)
-    moment = jr.normal(keys[0], (number, 2))
-    position, points = (in_square(number, number, key) for key in keys[1:])
-    return jnp.concatenate([moment, position], axis=1), points
+def by_fmm(sources: jax.Array, points: jax.Array) -> tuple[np.ndarray, np.ndarray]:
+    """Potential and field of dipoles in space, by a fast multipole method."""
+    table, targets = np.asarray(sources, np.float64), np.asarray(points, np.float64)
+    found = fmm3dpy.lfmm3d(
+        eps=TOLERANCE, sources=table[:, 3:].T, dipvec=table[:, :3].T, targets=targets.T, pgt=2
+    )
+    return found.pottarg, -found.gradtarg.T
 
 
-def both(model: Model) -> Callable[..., tuple[jax.Array, jax.Array]]:
-    """Potential and field of a model."""
-    return lambda sources, points: (model.potential(sources, points), model.field(sources, points))
+def exact_seconds(columns: SourceColumns, sources: jax.Array, points: jax.Array) -> float:
+    """Time of the exact sum; of the largest, ten times that at a tenth of the points."""
+    some = points[: len(points) // 10] if len(points) == MOST else points
+    seconds = shortest_seconds(partial(superposition, columns, sources, some))
+    return seconds * len(points) / len(some)
 
 
-def errors(model: Model, number: int, sources: jax.Array) -> Errors:
-    """Of a model at some points of the square."""
-    points = in_square(number, COMPARED, jr.key(6))
-    return errors_of(both(model)(sources, points), superposition(COLUMNS, sources, points))
-
-
-def slope(taken: list[float]) -> float:
+def slope(numbers: tuple[int, ...], seconds: list[float]) -> float:
     """That of log time against log (sources + points)."""
-    large = [i for i, number in enumerate(NUMBERS) if number >= LARGE]
-    logs = np.log([[NUMBERS[i], taken[i]] for i in large])
-    return float(np.polyfit(logs[:, 0], logs[:, 1], 1)[0])
+    return float(np.polyfit(np.log(numbers), np.log(seconds), 1)[0])
+
+
+def compare_waves(body: str, columns: SourceColumns) -> None:
+    """Times of the waves of one model, without its near part."""
+    waves, numbers = smooth_part(made(columns, NUMBERS[0])), (*NUMBERS[1:], MOST)
+    given = [configuration(columns, number, jr.key(number)) for number in numbers]
+    seconds = [shortest_seconds(partial(waves, *one)) for one in given]
+    report(
+        f"slope of the waves alone, {body}, 1e3 to 1e5",
+        slope(numbers, seconds),
+        1.1,
+        **{f"{number}_seconds": one for number, one in zip(numbers, seconds, strict=True)},
+    )
+
+
+def by_objects(sources: jax.Array, points: jax.Array) -> Callable[[], jax.Array]:
+    """A call for the field of spheres by magpylib-jax, as its documentation shows it."""
+    volume = 4 / 3 * np.pi * RADIUS**3
+    spheres = [
+        magpylib_jax.magnet.Sphere(
+            polarization=magpylib_jax.mu_0 * row[:3] / volume, diameter=2 * RADIUS, position=row[3:]
+        )
+        for row in np.asarray(sources, np.float64)
+    ]
+    return lambda: magpylib_jax.getH(spheres, np.asarray(points), sumup=True)
+
+
+def compare_objects(columns: SourceColumns) -> None:
+    """Times and errors of magpylib-jax."""
+    for number in (one for one in NUMBERS if one <= MOST_OBJECTS):
+        sources, points = configuration(columns, number, jr.key(number))
+        call, exact = by_objects(sources, points), exact_seconds(columns, sources, points)
+        potential, field = superposition(columns, sources, points)
+        wrong = errors_of((potential, call()), (potential, field))
+        taken = shortest_seconds(call)
+        report(
+            f"exact sum against magpylib-jax, {number} spheres and points, field, in time",
+            exact / taken,
+            1.0,
+            magpylib_jax_seconds=taken,
+            exact_seconds=exact,
+            field_median_percent=100 * wrong.field_median,
+        )
+
+
+def compare_fmm(columns: SourceColumns) -> None:
+    """Times and errors of fmm3d."""
+    for number in (*NUMBERS, MOST):
+        sources, points = configuration(columns, number, jr.key(number))
+        some, exact = points[:COMPARED], exact_seconds(columns, sources, points)
+        taken = shortest_seconds(partial(by_fmm, sources, points))
+        true = superposition(columns, sources, some[:COMPARED])
+        wrong = errors_of(by_fmm(sources, some[:COMPARED]), true)
+        report(
+            f"exact sum against fmm3d at {TOLERANCE:g}, {number} spheres and points, in time",
+            exact / taken,
+            1.0,
+            fmm3d_seconds=taken,
+            exact_seconds=exact,
+            **wrong.figures("fmm3d"),
+        )
+
+
+def compare_split(body: str, columns: SourceColumns) -> None:
+    """Times and errors of the model."""
+
+    def both(
+        model: GridSplit, sources: jax.Array, points: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        return model.potential(sources, points), model.field(sources, points)
+
+    figures: dict[str, float | None] = {}
+    times: list[float] = []
+    exact: list[float] = []
+    errors: list[Errors] = []
+    for number in NUMBERS:
+        sources, points = configuration(columns, number, jr.key(number))
+        model = made(columns, number)
+        times.append(shortest_seconds(partial(both, model, sources, points)))
+        exact.append(exact_seconds(columns, sources, points))
+        some = points[:COMPARED]
+        errors.append(errors_of(both(model, sources, some), superposition(columns, sources, some)))
+        print(
+            f"{number} {body}: model {times[-1]:.3g} s, exact sum {exact[-1]:.3g} s, median error "
+            f"of the field {errors[-1].field_median:.2%}, {model.rank} waves, cutoff "
+            f"{model.smoothing.cutoff:.2g} m",
+            flush=True,
+        )
+        figures[f"split_{number}_seconds"] = times[-1]
+        figures[f"exact_{number}_seconds"] = exact[-1]
+        figures |= errors[-1].figures(f"split_{number}")
+    overtakes = first_overtaking(NUMBERS, times, exact, errors)
+    report(
+        f"exact sum against a split by waves on a grid at {TOLERANCE:g}, {body}, in time, at best",
+        max(e / t for e, t in zip(exact, times, strict=True)),
+        1.0,
+        split_overtakes_exact_at=overtakes,
+        split_slope=slope(NUMBERS, times),
+        exact_slope=slope(NUMBERS, exact),
+        **figures,
+    )
 
 
 def main() -> None:
-    """Time each at each number, and compare it with the exact sum."""
-    figures: dict[str, float | None] = {}
-    times: dict[str, list[float]] = {}
-    found: dict[str, list[Errors]] = {}
-    exact: list[float] = []
-    for number in NUMBERS:
-        given = configuration(number)
-        for name, model in models(number).items():
-            seconds = shortest_seconds(partial(both(model), *given))
-            times.setdefault(name, []).append(seconds)
-            found.setdefault(name, []).append(errors(model, number, given[0]))
-            figures[f"{name}_{number}_us"] = 1e6 * seconds / (2 * number)
-            figures |= found[name][-1].figures(f"{name}_{number}")
-            print(
-                f"{number} discs, {name}: {seconds:.3g} s, median error of the field "
-                f"{found[name][-1].field_median:.2%}",
-                flush=True,
-            )
-        exact.append(
-            shortest_seconds(partial(superposition, COLUMNS, *given))
-            if number <= EXACT_UP_TO
-            else exact[-1] * (number / NUMBERS[len(exact) - 1]) ** 2
-        )
-        figures[f"exact_{number}_us"] = 1e6 * exact[-1] / (2 * number)
-    for name, taken in times.items():
-        figures[f"{name}_slope"] = slope(taken)
-        overtakes = first_overtaking(NUMBERS, taken, exact, found[name])
-        figures[f"{name}_overtakes_exact_at"] = overtakes
-        print(f"{name}: faster than the exact sum and accurate from {overtakes or 'no'} sources on")
-    report(
-        "slope of log time against log (sources + points), the steeper model",
-        max(slope(taken) for taken in times.values()),
-        1.1,
-        exact_ns_per_pair=1e9 * exact[NUMBERS.index(EXACT_UP_TO)] / EXACT_UP_TO**2,
-        **figures,
-    )
+    """Discs, then spheres."""
+    for body, columns in BODIES.items():
+        compare_waves(body, columns)
+        compare_split(body, columns)
+    compare_fmm(BODIES["spheres"])
+    compare_objects(BODIES["spheres"])
 
 
 if __name__ == "__main__":
