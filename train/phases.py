@@ -98,7 +98,7 @@ def trainable(model: Model, frozen: tuple[str, ...]) -> PyTree[bool]:
                 f"A frozen part must be a part of the model; got {part!r} (schedule.phases, "
                 f"freeze). {nearest(part, known)}"
             )
-    trained = [leaf.is_trained and not any(map(leaf.belongs_to, frozen)) for leaf in parts]
+    trained = [leaf.is_array and not any(map(leaf.belongs_to, frozen)) for leaf in parts]
     if not any(trained):
         raise RecipeError(
             f"A phase must train a part of the model; got all of it frozen by {list(frozen)} "

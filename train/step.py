@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Int, PyTree
 
 from hypermagnetics.jax_setup import own_program
 from hypermagnetics.models import Model
+from hypermagnetics.models.parts import parts_of
 from hypermagnetics.precision import MatmulPrecision, matmul_precision
 from hypermagnetics.train.aggregation import loss_and_gradient
 from hypermagnetics.train.devices import Augmentation, DeviceBatch, unchanged
@@ -92,11 +93,21 @@ class Method:
         )
         parameters = eqx.filter(state.model, self.trained)
         updates, optimiser = self.optimiser.update(gradient, state.optimiser, parameters)
-        model = eqx.apply_updates(state.model, updates)
+        model = eqx.apply_updates(state.model, _without_kept(state.model, updates))
         average = state.average
         if average is not None and self.ema_decay is not None:
             average = _averaged(average, model, self.ema_decay, number)
         return State(model, optimiser, average), losses
+
+
+def _without_kept(model: Model, updates: PyTree) -> PyTree:
+    """The updates but of arrays that the model keeps, which have no gradient but may decay.
+
+    They are in the state of the optimiser, as they have always been in that of earlier runs.
+    """
+    parts, structure = parts_of(model)
+    trained = jax.tree_util.tree_unflatten(structure, [part.is_trained for part in parts])
+    return eqx.filter(updates, trained)
 
 
 @runtime_checkable

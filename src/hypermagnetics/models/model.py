@@ -185,7 +185,7 @@ class Model(WithMethods):
     def kept(self) -> tuple[str, ...]:
         """Names of its arrays, or of parts that hold them, which no training changes.
 
-        No optimiser sees them, so that none decays them.
+        Nor does an optimiser that decays weights. `jax.lax.stop_gradient` spares their gradients.
         """
         return ()
 

@@ -16,8 +16,15 @@ class Part(NamedTuple):
     """Names of the parts it belongs to, with dots between them, as "trunk.layers.0.weight"."""
     size: int
     """Number of its values, of an array of real or complex numbers; else 0."""
-    is_trained: bool
-    """Whether it is such an array, and the model does not keep it."""
+    is_array: bool
+    """Whether it is such an array."""
+    is_kept: bool
+    """Whether the model keeps it as it is."""
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether a training may change it."""
+        return self.is_array and not self.is_kept
 
     def belongs_to(self, part: str) -> bool:
         """Whether a part of this name is the leaf or holds it."""
@@ -38,7 +45,6 @@ def parts_of(model: Model) -> tuple[list[Part], PyTree]:
     for path, leaf in leaves:
         name = jax.tree_util.keystr(path, simple=True, separator=".")
         is_array = jnp.issubdtype(getattr(leaf, "dtype", int), jnp.inexact)
-        found = Part(name, leaf.size if is_array else 0, is_array)
-        is_kept = any(map(found.belongs_to, model.kept))
-        parts.append(found._replace(is_trained=is_array and not is_kept))
+        found = Part(name, leaf.size if is_array else 0, is_array, is_kept=False)
+        parts.append(found._replace(is_kept=any(map(found.belongs_to, model.kept))))
     return parts, structure

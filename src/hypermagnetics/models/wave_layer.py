@@ -6,6 +6,7 @@ from functools import cache
 from typing import Annotated, Literal
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
@@ -105,7 +106,7 @@ class WaveLayer(AdditiveModel):
 
     def features(self, points: Points) -> Float[Array, "points waves"]:
         """The waves f(r), uncorrelated once they are fitted."""
-        return self._waves(points) @ self.of_points
+        return self._waves(points) @ jax.lax.stop_gradient(self.of_points)
 
     def weights(self, sources: SourceTable) -> tuple[Float[Array, " waves"], Float[Array, ""]]:
         """The weights w of one configuration, summed over its sources, and no bias."""
@@ -116,7 +117,8 @@ class WaveLayer(AdditiveModel):
 
     def source_functions(self, sources: SourceTable) -> Float[Array, "sources source_functions"]:
         """The functions a of position and shape of each source, uncorrelated once fitted."""
-        return self._functions(read_rows(self.inputs, sources)) @ self.of_sources
+        functions = self._functions(read_rows(self.inputs, sources))
+        return functions @ jax.lax.stop_gradient(self.of_sources)
 
     @with_constants
     def fitted(self, sources: SourceTable, points: Points, key: AnyKey) -> "WaveLayer":
