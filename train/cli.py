@@ -272,7 +272,8 @@ def _default_recipe(overrides: tuple[str, ...]) -> DefaultRecipe:
     def changed(name: str) -> TrainingRecipe:
         return load_recipe(TrainingRecipe, "training", name, overrides)
 
-    return default_recipe((text.partition("=")[0] for text in overrides), changed)
+    pairs = (text.partition("=") for text in overrides)
+    return default_recipe({key: value for key, _, value in pairs}, changed)
 
 
 def _train(

@@ -1,9 +1,8 @@
 """The recipe of a training that names none: the most accurate that serves it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from hypermagnetics.config import load_recipe
 from hypermagnetics.data import Dataset
 from hypermagnetics.models import GridSplitConfig, HyperLayerConfig
 from hypermagnetics.models.split.grid_settings import refusal_of
@@ -31,6 +30,8 @@ class DefaultRecipe(NamedTuple):
     changed: Changed
     because: str | None = None
     """Why it is taken; None until the dataset is known."""
+    is_asked_for: bool = False
+    """Whether the user has chosen the model or no step, so that no other recipe stands in."""
 
     @property
     def recipe(self) -> TrainingRecipe:
@@ -59,9 +60,9 @@ class DefaultRecipe(NamedTuple):
         recipe = self.recipe
         inputs = inputs_of(recipe, dataset, None)
         assert isinstance(recipe.model, GridSplitConfig), "the recipe is of that model"
-        refusal = refusal_of(recipe.model, inputs)
-        # Settings of the user's own are refused by the training itself.
-        if refusal is not None and recipe.model == _shipped(ACCURATE).model:
+        # What a user asked for is refused by the training itself.
+        refusal = None if self.is_asked_for else refusal_of(recipe.model, inputs)
+        if refusal is not None:
             return self._replace(
                 name=LEARNED,
                 because=f"as {ACCURATE}, the most accurate, does not serve the dataset: {refusal}",
@@ -69,14 +70,14 @@ class DefaultRecipe(NamedTuple):
         return self._replace(because=_most_accurate_for(inputs.columns))
 
 
-def default_recipe(keys: Iterable[str], changed: Changed) -> DefaultRecipe:
+def default_recipe(changes: Mapping[str, object], changed: Changed) -> DefaultRecipe:
     """Choose a recipe by the changes of a user, before a dataset is opened.
 
     The accurate recipe makes no step. So it is taken unless a change is of steps or of another
     model.
 
     Args:
-        keys: Changed keys; dots separate tables.
+        changes: Values by changed keys, or their texts; dots separate tables.
         changed: The shipped recipes with these changes.
 
     Returns:
@@ -85,27 +86,39 @@ def default_recipe(keys: Iterable[str], changed: Changed) -> DefaultRecipe:
     Raises:
         RecipeError: If a change does not fit.
     """
-    accurate = DefaultRecipe(ACCURATE, changed)
-    of_steps = next(filter(_is_of_steps, keys), None)
-    if of_steps is None:
+    is_asked_for = any(_table_of(key) == "model" for key in changes)
+    of_steps = [key for key, value in changes.items() if _is_of_steps(key, value)]
+    if _text(changes.get("schedule.max_steps")) == "0":
+        is_asked_for = True
+        of_steps = [key for key in of_steps if _table_of(key) != "schedule"]
+    accurate = DefaultRecipe(ACCURATE, changed, is_asked_for=is_asked_for)
+    if not of_steps:
         model = accurate.recipe.model
         if isinstance(model, GridSplitConfig):
             return accurate
-        of_steps = f"model {model.name}"
-    elif changed(LEARNED).schedule.num_steps == 0:
-        return accurate
+        of_steps = [f"model {model.name}"]
     because = (
-        f"as {of_steps} needs steps, and {ACCURATE}, the most accurate, makes none; --recipe NAME "
-        "takes another."
+        f"as {of_steps[0]} needs steps, and {ACCURATE}, the most accurate, makes none; --recipe "
+        "NAME takes another."
     )
     return DefaultRecipe(LEARNED, changed, because)
 
 
-def _is_of_steps(key: str) -> bool:
-    table, _, rest = key.partition(".")
-    if table == "model":
-        return rest in _OF_LEARNED
+def _is_of_steps(key: str, value: object) -> bool:
+    if key == "model.name":
+        return _text(value) != ACCURATE
+    if _table_of(key) == "model":
+        return key.partition(".")[2] in _OF_LEARNED
     return key not in _WITHOUT_STEPS
+
+
+def _table_of(key: str) -> str:
+    return key.partition(".")[0]
+
+
+def _text(value: object) -> str:
+    """A value as a recipe has it, without the quotation marks of a text."""
+    return str(value).strip().strip("\"'")
 
 
 def _most_accurate_for(columns: SourceColumns) -> str:
@@ -115,7 +128,3 @@ def _most_accurate_for(columns: SourceColumns) -> str:
         f"the most accurate for {named} in {columns.dim}D (docs/results.md); --recipe {LEARNED} "
         "learns from the labels alone."
     )
-
-
-def _shipped(name: str) -> TrainingRecipe:
-    return load_recipe(TrainingRecipe, "training", name)

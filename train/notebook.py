@@ -83,7 +83,7 @@ def train(
     if recipe is not None or takes_up:
         parsed = _changed(recipe_of(files) if recipe is None else recipe, changes)
     else:
-        default = default_recipe(_keys(changes), lambda name: _changed(name, changes))
+        default = default_recipe(dict(_by_key(changes)), lambda name: _changed(name, changes))
         parsed = default.recipe
     if takes_up:
         _refuse_unnamed_code(parsed, changes, files)
@@ -104,13 +104,13 @@ def _changed(recipe: str | Path | TrainingRecipe, changes: Mapping[str, Any]) ->
     return changed_recipe(TrainingRecipe, "training", given, changes)
 
 
-def _keys(changes: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the changed keys; dots separate tables from keys of them."""
+def _by_key(changes: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the changed keys with their values; dots separate tables from keys of them."""
     for name, value in changes.items():
         if isinstance(value, Mapping):
-            yield from (f"{name}.{key}" for key in value)
+            yield from ((f"{name}.{key}", inner) for key, inner in value.items())
         else:
-            yield name
+            yield name, value
 
 
 def _refuse_unnamed_code(recipe: TrainingRecipe, changes: Any, files: RunFiles) -> None:

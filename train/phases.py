@@ -99,7 +99,7 @@ def trainable(model: Model, frozen: tuple[str, ...]) -> PyTree[bool]:
                 f"freeze). {nearest(part, known)}"
             )
     trained = [leaf.is_array and not any(map(leaf.belongs_to, frozen)) for leaf in parts]
-    if not any(trained):
+    if not any(one and leaf.is_trained for one, leaf in zip(trained, parts, strict=True)):
         raise RecipeError(
             f"A phase must train a part of the model; got all of it frozen by {list(frozen)} "
             "(schedule.phases, freeze). Freeze less."

@@ -66,16 +66,17 @@ def _sentence(
     own: Sequence[Evaluation],
 ) -> str:
     best = min(own, key=_error)
-    several = f", the best of {len(own)}," if len(own) > 1 else ""
+    is_best = len(own) > 1 and math.isfinite(_error(best))
+    several = f", the best of {len(own)}," if is_best else ""
     of = f" of {dataset.name}" if len(results.datasets) > 1 else ""
     where = [f"medians{_sources_text(best)}, {best.split}{of}"]
     if best.exact_pairs is not None:
-        where.append(f"{per_cent(best.exact_pairs)} % of the pairs exact")
+        where.append(f"{_share_text(best.exact_pairs)} of the pairs exact")
     parts = [
         f"{_OPENINGS[knowledge]}, {best.subject}{several} {_errors_text(best)} ({'; '.join(where)})"
     ]
     if nonfinite := max(best.potential.nonfinite_fraction, best.field.nonfinite_fraction):
-        parts.append(f"{per_cent(nonfinite)} % of its values are not finite")
+        parts.append(f"{_share_text(nonfinite)} of its values are not finite")
     if knowledge is Knowledge.LABELS:
         parts += _beside_published(best, dataset)
     return "; ".join(parts) + "."
@@ -100,8 +101,12 @@ def _error_text(error: float) -> str:
         return "undefined"
     if math.isinf(error):
         return "infinite"
-    # Without an exponent, to be read aloud.
-    return f"{Decimal(per_cent(error)):f} %"
+    return _share_text(error)
+
+
+def _share_text(share: float) -> str:
+    """Per cent without an exponent, to be read aloud."""
+    return f"{Decimal(per_cent(share)):f} %"
 
 
 def _sources_text(one: Evaluation) -> str:

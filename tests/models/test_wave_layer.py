@@ -152,6 +152,17 @@ def test_the_unit_of_length_does_not_matter() -> None:
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-3)
 
 
+def test_no_two_points_of_a_long_box_are_one() -> None:
+    """The period is longer than its longest side, not than that of an even square."""
+    ranges = TrainedRange(sources=((-1.0, 1.0),) * 4, points=((-3.0, 3.0), (-0.5, 0.5)))
+    inputs = inputs_of(_DISCS, 0.5).model_copy(update={"trained": ranges})
+    model = drawn_waves(inputs, jr.key(0), 25)
+    along = jnp.stack([jnp.linspace(-3, 3, 50), jnp.zeros(50)], axis=1)
+    found = np.asarray(model.features(along))
+    apart = np.linalg.norm(found[:, None] - found[None], axis=-1)
+    assert np.min(apart[~np.eye(50, dtype=bool)]) > 0.1
+
+
 def test_only_the_matrix_is_trained() -> None:
     """Nothing else is counted, and no optimiser sees it."""
     model = WaveLayer(WaveLayerConfig(width=7, source_width=5), inputs_of(_SPHERES))
@@ -178,5 +189,6 @@ def test_sources_and_points_outside_are_exact() -> None:
     model = drawn_waves(inputs, jr.key(1))
     far = jnp.array([[1.0, 0.5, 1e6, -2e6]])
     points = jnp.array([[0.5, 0.25], [-1.0, 2.0]])
-    np.testing.assert_allclose(model(far, points), superposition(_DISCS, far, points)[0])
+    exact = superposition(_DISCS, far, points)[0]
+    np.testing.assert_allclose(model(far, points), exact, rtol=1e-5)
     assert np.all(np.isfinite(model.with_outside("ignore")(far, points)))

@@ -22,7 +22,7 @@ FAR = "sources.position.std=60.0"
 def by_overrides(*overrides: str) -> DefaultRecipe:
     """As hm-train chooses."""
     return default_recipe(
-        (text.partition("=")[0] for text in overrides),
+        dict(text.split("=", 1) for text in overrides),
         lambda name: load_recipe(TrainingRecipe, "training", name, overrides),
     )
 
@@ -60,6 +60,7 @@ def test_the_most_accurate_is_taken(overrides: tuple[str, ...]) -> None:
         (("compute.chunks=2",), "compute.chunks"),
         (Names(model="hyper_mlp").overrides, "model hyper_mlp"),
         (Names(model="my_models:Ridges").overrides, "model my_models:Ridges"),
+        (("model.name=hyper_layer", "model.width=8"), "model.name"),
         (('model={name="split", rank=8}',), "model split"),
         (Names(objectives=("relative",)).overrides, "objective.loss"),
         (Names(normalisation="median").overrides, "normalisation.scales"),
@@ -75,6 +76,21 @@ def test_what_needs_steps_has_steps(overrides: tuple[str, ...], cause: str) -> N
     assert found.recipe == load_recipe(TrainingRecipe, "training", "demo", overrides)
 
 
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        (*Names(model="hyper_mlp").overrides, "schedule.max_steps=0"),
+        ("optimiser.name=lion", "schedule.max_steps=0"),
+        ("model.width=8", "schedule.max_steps=0"),
+    ],
+    ids=str,
+)
+def test_no_step_of_another_model_is_of_that_model(overrides: tuple[str, ...]) -> None:
+    """Where another one is asked for, or a way to train, it is no split that comes out."""
+    found = by_overrides(*overrides)
+    assert (found.name, found.recipe.schedule.num_steps) == ("demo", 0)
+
+
 def test_keys_of_a_split_are_refused_with_its_own() -> None:
     """A misspelt one is not answered with those of another model."""
     for override, said in (("model.acuracy=0.1", "'accuracy'"), ("model.rank=8", "bandwidth")):
@@ -88,7 +104,8 @@ def test_a_dataset_out_of_reach_has_another(tmp_path: Path, make_dataset: MakeDa
     found = by_overrides("seed=5").for_dataset(far)
     assert (found.name, found.recipe.seed, found.recipe.model.name) == ("demo", 5, "hyper_layer")
     assert "as split, the most accurate, does not serve the dataset: Waves" in found.line
-    assert by_overrides("model.domain=3.0").for_dataset(far).name == "split"
+    for own in ("model.domain=3.0", "model.name=split", "schedule.max_steps=0"):
+        assert by_overrides(own).for_dataset(far).name == "split"
     words = (tmp_path / "far", tmp_path / "run", *settings("model.accuracy=1e-5"))
     assert_refused(invoke("hm-train", *words), "Waves on a grid must have at most")
     assert not (tmp_path / "run").exists()
@@ -163,7 +180,7 @@ def test_from_python_it_is_the_same(
     layer = train(tiny, tmp_path / "steps", model={"width": 8, "depth": 1}, schedule=steps)
     assert type(layer.model).__name__ == "HyperLayer"
     own = default_recipe(
-        ["model"],
+        {"model": HyperMLPConfig()},
         lambda name: changed_recipe(TrainingRecipe, "training", name, {"model": HyperMLPConfig()}),
     )
     assert own.name == "demo"

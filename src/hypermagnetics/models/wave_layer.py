@@ -152,8 +152,16 @@ class WaveLayer(AdditiveModel):
         return self.config.width
 
     def _waves(self, points: Points) -> Float[Array, "points waves"]:
-        half_period = self.config.period * _HALF_WIDTH * self.inputs.scales.length
-        return _plane_waves(points / half_period, self.config.width)
+        return _plane_waves(points / (self.config.period * self._half_width), self.config.width)
+
+    @property
+    def _half_width(self) -> float:
+        """Of a box around the origin with all points, of equal sides [m]."""
+        even = _HALF_WIDTH * self.inputs.scales.length
+        trained = self.inputs.trained
+        if trained is None:
+            return even
+        return max(abs(end) for ends in trained.points for end in ends) or even
 
     def _functions(self, rows: NetworkInputs) -> Float[Array, "sources source_functions"]:
         """Waves of the positions, times 1 and each feature of the shapes."""
