@@ -60,7 +60,7 @@ class DefaultRecipe(NamedTuple):
         recipe = self.recipe
         inputs = inputs_of(recipe, dataset, None)
         assert isinstance(recipe.model, GridSplitConfig), "the recipe is of that model"
-        # What a user asked for is refused by the training itself.
+        # The training itself refuses a model that a user asked for.
         refusal = None if self.is_asked_for else refusal_of(recipe.model, inputs)
         if refusal is not None:
             return self._replace(

@@ -71,12 +71,12 @@ def _sentence(
     of = f" of {dataset.name}" if len(results.datasets) > 1 else ""
     where = [f"medians{_sources_text(best)}, {best.split}{of}"]
     if best.exact_pairs is not None:
-        where.append(f"{_share_text(best.exact_pairs)} of the pairs exact")
+        where.append(f"{_plain_per_cent(best.exact_pairs)} of the pairs exact")
     parts = [
         f"{_OPENINGS[knowledge]}, {best.subject}{several} {_errors_text(best)} ({'; '.join(where)})"
     ]
     if nonfinite := max(best.potential.nonfinite_fraction, best.field.nonfinite_fraction):
-        parts.append(f"{_share_text(nonfinite)} of its values are not finite")
+        parts.append(f"{_plain_per_cent(nonfinite)} of its values are not finite")
     if knowledge is Knowledge.LABELS:
         parts += _beside_published(best, dataset)
     return "; ".join(parts) + "."
@@ -101,10 +101,10 @@ def _error_text(error: float) -> str:
         return "undefined"
     if math.isinf(error):
         return "infinite"
-    return _share_text(error)
+    return _plain_per_cent(error)
 
 
-def _share_text(share: float) -> str:
+def _plain_per_cent(share: float) -> str:
     """Per cent without an exponent, to be read aloud."""
     return f"{Decimal(per_cent(share)):f} %"
 

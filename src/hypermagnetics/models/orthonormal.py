@@ -18,7 +18,22 @@ def orthonormal_columns(
     Returns:
         The combinations.
     """
-    squares, vectors = scipy.linalg.eigh(matrix.T @ matrix, check_finite=False)
+    return uncorrelated(matrix.T @ matrix, ridge)
+
+
+def uncorrelated(
+    moments: Float64[np.ndarray, "columns columns"], ridge: float
+) -> Float64[np.ndarray, "columns kept"]:
+    """Combinations of functions that are uncorrelated, with a second moment of 1 each.
+
+    Args:
+        moments: Second moments of the functions.
+        ridge: Combinations of less than this share of the largest moment are left out.
+
+    Returns:
+        The combinations, that of the largest moment last.
+    """
+    squares, vectors = scipy.linalg.eigh(moments, check_finite=False)
     kept = squares > ridge * squares[-1]
     scaled: np.ndarray = vectors[:, kept] / np.sqrt(squares[kept])
     return scaled

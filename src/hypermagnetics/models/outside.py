@@ -20,8 +20,8 @@ from hypermagnetics.sources.superposition import row_values
 from hypermagnetics.table import source_rows
 
 Guard = Literal["none", "exact", "nan"]
-"""Treatment, by a compiled program, of what lies outside of a domain: none, as when all is known to
-be inside; exact values; or NaN, where no error can be raised."""
+"""Treatment of sources and points outside of a domain in a compiled program: none, for arguments
+that are inside; exact values; or NaN in place of an error."""
 
 
 _POINTS_PER_TILE = 1 << 10
@@ -211,7 +211,8 @@ def exact_points(
         The numbers; 0 for padding.
     """
     far_sources, far_points = domain.far_sources(columns, sources), domain.far_points(points)
-    # A point that is no number is near nothing; what counts all points counts it twice.
+    # NaN keeps the points outside away from every near part but one that counts all points, whose
+    # excess is cut off.
     near = of_near(sources, jnp.where(far_points[:, None], jnp.nan, points)) + far_points.sum()
     counts = jnp.where(far_sources, len(points), jnp.minimum(near, len(points)))
     return jnp.where(source_rows(sources, columns.dim), counts, 0)

@@ -10,7 +10,6 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
-import scipy.linalg
 from jaxtyping import Array, Float, Float64, Int64
 from pydantic import Field
 
@@ -20,6 +19,7 @@ from hypermagnetics.jax_setup import with_constants
 from hypermagnetics.models.additive import AdditiveModel
 from hypermagnetics.models.derivatives import value_and_gradient
 from hypermagnetics.models.inputs import ModelInputs, NetworkInputs, read_rows
+from hypermagnetics.models.orthonormal import uncorrelated
 from hypermagnetics.shapes import AnyKey, Points, SourceTable
 
 _Waves = Annotated[int, Field(ge=1, le=2**13)]
@@ -135,8 +135,8 @@ class WaveLayer(AdditiveModel):
             lambda model: (model.of_points, model.of_sources),
             self,
             (
-                _uncorrelated(of_points, self.config.ridge),
-                _uncorrelated(of_sources, self.config.source_ridge),
+                _filled_up(of_points, self.config.ridge),
+                _filled_up(of_sources, self.config.source_ridge),
             ),
         )
         return fitted
@@ -210,11 +210,10 @@ def _second_moments(values: Float[Array, "rows columns"]) -> Float64[np.ndarray,
     return moments
 
 
-def _uncorrelated(
+def _filled_up(
     moments: Float64[np.ndarray, "columns columns"], ridge: float
 ) -> Float[Array, "columns columns"]:
-    """Combinations, of unit mean square each, by their second moments; 0 below the ridge."""
-    squares, vectors = scipy.linalg.eigh(moments, check_finite=False)
-    kept = squares > ridge * squares[-1]
-    scaled = np.where(kept, vectors / np.sqrt(np.where(kept, squares, 1)), 0)
-    return jnp.asarray(scaled, jnp.float32)
+    """Uncorrelated combinations, behind zeros in place of those that are left out."""
+    combinations = uncorrelated(moments, ridge)
+    left_out = len(moments) - combinations.shape[1]
+    return jnp.asarray(np.pad(combinations, ((0, 0), (left_out, 0))), jnp.float32)
