@@ -71,7 +71,7 @@ def head(directory: Path, name: str | None, samples: int) -> None:
     """Show the first samples of DIR as tables."""
     with errors_in_one_line("hm-data"):
         dataset = Dataset.open(directory)
-        split = dataset.split(dataset.splits[0] if name is None else name)
+        split = dataset.any_split(dataset.splits[0] if name is None else name)
         echo(first_samples(split, dataset.manifest.columns, samples))
 
 

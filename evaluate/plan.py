@@ -178,7 +178,7 @@ def check_fit(subjects: Sequence[Subject], datasets: Sequence[OpenedDataset]) ->
 def _refuse_other_sizes(subject: Subject, table: TableSize, dataset: OpenedDataset) -> None:
     directory = dataset.dataset.directory
     for split in dataset.splits:
-        layout = dataset.dataset.manifest.splits[split].layout
+        layout = dataset.dataset.manifest.source_layouts[split]
         given = (layout.dim, layout.source_size)
         if table != given:
             raise RunError(

@@ -54,7 +54,7 @@ def start_block(plan: Plan, split: str, index: int) -> Callable[[], Block]:
     Raises:
         LabelError: If what was drawn is no source.
     """
-    layout, device = plan.identity.splits[split], plan.identity.label_device or CPU
+    layout, device = plan.layouts[split], plan.identity.label_device or CPU
     # Every block is computed at full size, so that one compiled function serves them all.
     with computing_on("cpu"):
         sources, num_sources, grid = draw_block(plan.recipe, plan.columns, split, layout, index)

@@ -51,21 +51,27 @@ class Plan:
     identity: Identity
 
     @property
+    def layouts(self) -> dict[str, SplitLayout]:
+        """Layouts of the splits, by name."""
+        layouts = self.identity.splits.items()
+        return {name: layout for name, layout in layouts if isinstance(layout, SplitLayout)}
+
+    @property
     def num_samples(self) -> int:
         """Number of samples of all splits."""
-        return sum(layout.num_samples for layout in self.identity.splits.values())
+        return sum(layout.num_samples for layout in self.layouts.values())
 
     @property
     def num_bytes(self) -> int:
         """Bytes of the values of all splits."""
-        return sum(layout.num_bytes for layout in self.identity.splits.values())
+        return sum(layout.num_bytes for layout in self.layouts.values())
 
     @property
     def num_evaluations(self) -> int:
         """Number of pairs of source and point."""
         return sum(
             layout.num_samples * layout.max_sources * layout.num_points
-            for layout in self.identity.splits.values()
+            for layout in self.layouts.values()
         )
 
     def on(self, device: LabelDevice) -> "Plan":
@@ -74,11 +80,7 @@ class Plan:
 
     def shards(self) -> list[tuple[str, Shard]]:
         """All shards in the order of work."""
-        return [
-            (name, shard)
-            for name, layout in self.identity.splits.items()
-            for shard in layout.shards()
-        ]
+        return [(name, shard) for name, layout in self.layouts.items() for shard in layout.shards()]
 
 
 def make_plan(

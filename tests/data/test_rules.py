@@ -184,7 +184,7 @@ DAMAGES: tuple[tuple[str, Damage], ...] = (
     ("M1", Damage(lambda d: (d / "manifest.json").write_bytes(b"{"))),
     ("M1", Damage(lambda d: (d / "manifest.json").write_bytes(b"\xff" * 9))),
     ("M1", Damage(lambda d: (d / "manifest.json").write_bytes(b"[" * 99_999))),
-    ("M2", Damage(setting("format_version", value=2))),
+    ("M2", Damage(setting("format_version", value=3))),
     ("M2", Damage(setting("format_version", value=None))),
     ("M3", Damage(setting("run", value="rm -r"))),
     ("M3", Damage(setting("files", 3, 0, value="../../etc/passwd"))),
