@@ -35,6 +35,7 @@ from hypermagnetics.train.objective import (
 )
 from hypermagnetics.train.phases import Phase, make_phases, phase_of
 from hypermagnetics.train.scales import Normalisation, rms, scales_of
+from hypermagnetics.train.terms import Facts
 from hypermagnetics.train.tracking.tracking import refuse_unusable
 from hypermagnetics.train.user_code import UserCode, user_code_of
 
@@ -135,13 +136,12 @@ def make_setup(recipe: TrainingRecipe, dataset: Dataset, listener: Listener = SI
             verify_split(split, listener)
     field = train.statistics("field")
     potential = train.statistics("potential")
-    objective = make_objective(
-        recipe.objective,
-        rms(potential.mean, potential.std),
-        rms(field.mean, field.std),
-        code.losses,
-        inputs.columns,
+    facts = Facts(
+        columns=inputs.columns,
+        potential_rms=rms(potential.mean, potential.std),
+        field_rms=rms(field.mean, field.std),
     )
+    objective = make_objective(recipe.objective, facts, code.losses)
     return Setup(
         recipe=recipe,
         dataset=dataset,
