@@ -40,6 +40,11 @@ class Objective:
     columns: SourceColumns | None = None
     """Columns of the source tables; needed by terms with weights of regions."""
 
+    @property
+    def draws(self) -> bool:
+        """Whether a term needs a random key of each sample."""
+        return any(term.draws for term in self.terms.values())
+
     def weighted(self, weights: Mapping[str, float]) -> "Objective":
         """The same terms with some weights replaced."""
         terms = {

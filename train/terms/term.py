@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pydantic import model_validator
 
 from hypermagnetics.config import Config, NotNegative, refusal
+from hypermagnetics.data import Split
+from hypermagnetics.models import Model
 from hypermagnetics.sources import SourceColumns
 from hypermagnetics.train.losses import LossConfig, RegionWeights, SampleLoss
 from hypermagnetics.train.losses.loss import SampleLosses
@@ -26,6 +28,11 @@ class Term(abc.ABC):
     weight: float
     """Factor of the term in the objective."""
 
+    @property
+    def draws(self) -> bool:
+        """Whether it needs a random key of each sample, `DeviceBatch.keys`."""
+        return False
+
     @abc.abstractmethod
     def __call__(self, evaluation: Evaluation) -> SampleLosses:
         """The loss of each sample before weighting; of samples that do not count, any number.
@@ -45,6 +52,10 @@ class Facts:
     """Root mean square of the potential over the training split [A]."""
     field_rms: float
     """Root mean square of the norm of the field [A/m]."""
+    split: Split | None = None
+    """The training split; needed by terms that look at samples."""
+    model: Model | None = None
+    """The model, whose shapes are enough; needed by terms that look at it."""
 
 
 def refuse_loose_numbers(table: object) -> object:
@@ -88,4 +99,18 @@ class TermConfig(Config, abc.ABC):
         Args:
             loss: Its loss: its own, or that of the objective.
             facts: Facts of the training.
+
+        Raises:
+            HypermagneticsError: As `check`.
+        """
+
+    def check(self, facts: Facts, where: str) -> None:
+        """Refuse a term that does not fit dataset or model, at once.
+
+        Args:
+            facts: Facts of the training.
+            where: Key of the term in the recipe, for messages.
+
+        Raises:
+            HypermagneticsError: If it does not.
         """
