@@ -173,6 +173,11 @@ class _StoredSplit(abc.ABC, Generic[_Layout, _Block]):
             taken[wanted] = self._shards.rows(shard)[name].take(local)
         return taken
 
+    @property
+    def is_imported(self) -> bool:
+        """Whether the labels come from elsewhere, as of a file that was imported."""
+        return "imported" in self._manifest.recipe
+
     def statistics(self, name: ArrayName) -> Statistics:
         """Moments of one array, from the manifest."""
         return self._manifest.splits[self.name].arrays[name].statistics

@@ -79,4 +79,5 @@ def divided(batch: DeviceBatch, chunks: int) -> DeviceBatch:
         grid=jnp.broadcast_to(batch.grid[None], (chunks, *batch.grid.shape)),
         potential=cut(batch.potential),
         field=cut(batch.field),
+        keys=None if batch.keys is None else cut(batch.keys),
     )

@@ -8,7 +8,7 @@ import equinox as eqx
 import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, UInt32
 
 from hypermagnetics.data import Batch
 from hypermagnetics.errors import RecipeError
@@ -25,6 +25,8 @@ class DeviceBatch(eqx.Module):
     grid: Float[Array, "*stack blocks points dim"]
     potential: Float[Array, "*stack blocks samples points"]
     field: Float[Array, "*stack blocks samples points dim"]
+    keys: UInt32[Array, "*stack blocks samples words"] | None = None
+    """Random key of each sample in a step, if anything draws; see `train.sample_keys`."""
 
 
 Augmentation = Callable[[DeviceBatch, Int[Array, ""]], DeviceBatch]

@@ -50,7 +50,9 @@ class Keeper:
         """
         self._setup, self._files, self._provenance = setup, files, provenance
         self._log, self._clock, self._show = log, clock, show
-        self._validator = Validator(setup.valid, setup.objective, setup.devices)
+        self._validator = Validator(
+            setup.valid, setup.objective, setup.devices, setup.prepare_valid
+        )
         self._is_warm = False
         self.validation: Validation | None = None
         """The last validation."""

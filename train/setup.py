@@ -24,7 +24,7 @@ from hypermagnetics.models.user import UserModelConfig, check_user_model
 from hypermagnetics.shapes import Points, SourceTable
 from hypermagnetics.train.augmentation import make_augmentation
 from hypermagnetics.train.config import TrainingRecipe
-from hypermagnetics.train.devices import Devices
+from hypermagnetics.train.devices import Augmentation, Devices, unchanged
 from hypermagnetics.train.dispatch import Order
 from hypermagnetics.train.feed import Placement, choose_placement
 from hypermagnetics.train.losses import check_point_loss
@@ -34,7 +34,9 @@ from hypermagnetics.train.objective import (
     make_objective,
 )
 from hypermagnetics.train.phases import Phase, make_phases, phase_of
+from hypermagnetics.train.sample_keys import TRAINING, VALIDATION, with_sample_keys
 from hypermagnetics.train.scales import Normalisation, rms, scales_of
+from hypermagnetics.train.terms import Facts
 from hypermagnetics.train.tracking.tracking import refuse_unusable
 from hypermagnetics.train.user_code import UserCode, user_code_of
 
@@ -60,6 +62,13 @@ class Setup:
     objective: Objective
     devices: Devices
     phases: tuple[Phase, ...]
+
+    @property
+    def prepare_valid(self) -> Augmentation:
+        """Change of the batches of the validation split, the same in each validation."""
+        if not self.objective.draws:
+            return unchanged
+        return with_sample_keys(unchanged, self.recipe.seed, VALIDATION)
 
     def new_model(self) -> Model:
         """The model with its initial parameters."""
@@ -130,18 +139,22 @@ def make_setup(recipe: TrainingRecipe, dataset: Dataset, listener: Listener = SI
     check_spectral(recipe.objective, recipe.data, (train, valid))
     augment = make_augmentation(recipe.data.augment, inputs, recipe.seed, str(train.directory))
     template = _template(recipe, inputs, code)
+    field, potential = train.statistics("field"), train.statistics("potential")
+    facts = Facts(
+        columns=inputs.columns,
+        potential_rms=rms(potential.mean, potential.std),
+        field_rms=rms(field.mean, field.std),
+        split=train,
+        model=template,
+    )
+    for name, term in recipe.objective.terms.items():
+        term.check(facts, f"objective.terms.{name}")
     if recipe.data.check == "all":
         for split in (train, valid):
             verify_split(split, listener)
-    field = train.statistics("field")
-    potential = train.statistics("potential")
-    objective = make_objective(
-        recipe.objective,
-        rms(potential.mean, potential.std),
-        rms(field.mean, field.std),
-        code.losses,
-        inputs.columns,
-    )
+    objective = make_objective(recipe.objective, facts, code.losses)
+    if objective.draws:
+        augment = with_sample_keys(augment, recipe.seed, TRAINING)
     return Setup(
         recipe=recipe,
         dataset=dataset,

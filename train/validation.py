@@ -2,6 +2,7 @@
 
 import jax
 import numpy as np
+from jaxtyping import Array, Int
 
 from hypermagnetics.data import Split, read_batch
 from hypermagnetics.jax_setup import own_program
@@ -9,29 +10,42 @@ from hypermagnetics.metrics import measure
 from hypermagnetics.models import Model
 from hypermagnetics.models.outside import Guard
 from hypermagnetics.run_files import Validation
-from hypermagnetics.train.devices import DeviceBatch, Devices
+from hypermagnetics.train.devices import Augmentation, DeviceBatch, Devices, unchanged
 from hypermagnetics.train.objective import Objective
 
 
 class Validator:
     """Evaluates a model on one split, block by block."""
 
-    def __init__(self, split: Split, objective: Objective, devices: Devices) -> None:
-        """Store the parts; the first call compiles."""
+    def __init__(
+        self,
+        split: Split,
+        objective: Objective,
+        devices: Devices,
+        prepare: Augmentation = unchanged,
+    ) -> None:
+        """Store the parts; the first call compiles.
+
+        Args:
+            split: The samples.
+            objective: The loss.
+            devices: Devices that share the samples of a block.
+            prepare: Change of a batch before the objective, of the number of its block.
+        """
         self._split, self._objective, self._devices = split, objective, devices
 
         def evaluate(
-            model: Model, batch: DeviceBatch, guard: Guard
+            model: Model, batch: DeviceBatch, number: Int[Array, ""], guard: Guard
         ) -> tuple[jax.Array, jax.Array, jax.Array]:
             potential, field = model.block(batch.sources[0], batch.grid[0], guard)
-            return objective(model, batch).total, potential, field
+            return objective(model, prepare(batch, number)).total, potential, field
 
         self._evaluate = own_program(evaluate)
 
     def first_loss(self, model: Model) -> float:
         """Objective on the first block, a check that the parameters are sound."""
         batch = self._devices.take(read_batch(self._split, (0,)))
-        loss, _, _ = self._evaluate(model, batch, "none")
+        loss, _, _ = self._evaluate(model, batch, _number(0), "none")
         return float(loss)
 
     def __call__(self, model: Model) -> Validation:
@@ -43,7 +57,8 @@ class Validator:
             count = int(batch.num_samples[0])
             # As hm-eval does; the closed form is compiled only if a block leaves the domain.
             guard = model.program_guard(batch.sources[0], batch.grid[0])
-            loss, potential, field = self._evaluate(model, self._devices.take(batch), guard)
+            taken = self._devices.take(batch)
+            loss, potential, field = self._evaluate(model, taken, _number(index), guard)
             losses.append(float(loss))
             counts.append(count)
             block = self._split.block(index)
@@ -54,6 +69,12 @@ class Validator:
             potential_median_relative_error=_median(errors[0]),
             field_median_relative_error=_median(errors[1]),
         )
+
+
+def _number(index: int) -> Int[Array, ""]:
+    # Not jnp.asarray, which would run a program of its own to convert a number of Python's.
+    number: jax.Array = jax.device_put(np.int32(index))
+    return number
 
 
 def _median(errors: list[np.ndarray]) -> float | None:

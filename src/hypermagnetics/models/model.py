@@ -182,6 +182,15 @@ class Model(WithMethods):
         """
 
     @property
+    def settled_columns(self) -> tuple[str, ...]:
+        """Columns of sources whose derivatives of the learned part are right as soon as it is.
+
+        Such as moments, if the potential is linear in them; learning these derivatives teaches
+        nothing. None, unless an architecture says so.
+        """
+        return ()
+
+    @property
     def kept(self) -> tuple[str, ...]:
         """Names of its arrays, or of parts that hold them, which no training changes.
 

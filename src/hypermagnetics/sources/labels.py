@@ -1,7 +1,7 @@
 """Labels of stored inputs: exact sums in float64 of float32 inputs, rounded to float32."""
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,7 @@ from hypermagnetics.arrays import Numbers, real_array
 from hypermagnetics.few_sizes import placed
 from hypermagnetics.sources.arguments import counts
 from hypermagnetics.sources.checks import refuse_bad_points, refuse_bad_shape, refuse_bad_tables
+from hypermagnetics.sources.directions import block_derivative
 from hypermagnetics.sources.sums import Platform, sums_platform
 from hypermagnetics.sources.superposition import block_sum
 from hypermagnetics.table import SourceColumns
@@ -47,6 +48,45 @@ def labels(
     with jax.enable_x64(True):
         potential, field = _compiled(sums_platform())(columns, *map(placed, (tables, rows, points)))
     return potential, field
+
+
+def derivative_labels(
+    columns: SourceColumns,
+    sources: Numbers,
+    changes: Numbers,
+    grid: Numbers,
+) -> tuple[Float32[Array, "samples points"], Float32[Array, "samples points dim"]]:
+    """Derivatives of `labels` as the bodies change, computed in float64 and rounded to float32.
+
+    Args:
+        columns: Columns of `sources`.
+        sources: Source tables as stored; rows of zero moment are padding.
+        changes: Change of each entry of the tables, in its unit.
+        grid: Points as stored [m].
+
+    Returns:
+        Change of the potential [A], and of the field [A/m], to first order.
+
+    Raises:
+        SourceError: As `superposition`.
+    """
+    tables, points = real_array(sources, "Sources"), real_array(grid, "The grid")
+    refuse_bad_points(points, columns.dim)
+    refuse_bad_shape(columns, tables, ("sample", "source"))
+    refuse_bad_tables(columns, tables, ("sample", "source"))
+    with jax.enable_x64(True):
+        arguments = map(placed, (tables, real_array(changes, "Changes"), points))
+        potential, field = _derivative(columns, *arguments)
+    return potential, field
+
+
+@partial(jax.jit, static_argnames="columns")
+def _derivative(
+    columns: SourceColumns, sources: Array, changes: Array, grid: Array
+) -> tuple[Array, Array]:
+    exact = (array.astype(jnp.float64) for array in (sources, changes, grid))
+    potential, field = block_derivative(columns, *exact)
+    return potential.astype(jnp.float32), field.astype(jnp.float32)
 
 
 @cache
