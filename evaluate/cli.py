@@ -26,7 +26,7 @@ from hypermagnetics.evaluate.subjects.arguments import Arguments, sort_arguments
 from hypermagnetics.evaluate.subjects.opening import open_subjects
 from hypermagnetics.jax_setup import fix_settings, keep_compiled, refuse_missing_platform
 from hypermagnetics.log import Progress, courtesy_stream, errors_in_one_line, say
-from hypermagnetics.models import Model
+from hypermagnetics.models import UserModel
 from hypermagnetics.models.user import import_user_model
 from hypermagnetics.precision import MatmulPrecision
 from hypermagnetics.run_files import (
@@ -144,7 +144,7 @@ def _plan(
     splits: tuple[str, ...],
     out: Path | None,
     metrics_only: bool,
-    user_model: type[Model] | None,
+    user_model: UserModel | None,
     matmul: MatmulPrecision,
 ) -> Plan:
     """Open subjects and datasets, and check that they fit, before any prediction."""
@@ -160,7 +160,7 @@ def _default_out(arguments: Arguments) -> Path:
     return _MANY_OUT
 
 
-def _user_model(name: str | None) -> type[Model] | None:
+def _user_model(name: str | None) -> UserModel | None:
     return None if name is None else import_user_model(name, "--model")
 
 

@@ -364,11 +364,10 @@ def _summary(
     lines = [f"{verb} {files.model}: the best model, of step {outcome.model_step}."]
     found = outcome.validation
     if found is not None:
-        potential, field = found.potential_median_relative_error, found.field_median_relative_error
+        errors = ", ".join(f"{n} {per_cent(error)}" for n, error in found.median_errors.items())
         lines += [
             f"Finished: {outcome.ending}.",
-            f"Last validation, median relative error: potential {per_cent(potential)}, "
-            f"field {per_cent(field)}.",
+            f"Last validation, median relative error: {errors}.",
             f"{seconds:.0f} s, {outcome.samples_per_second:.0f} samples/s ({outcome.placement}). "
             f"{outcome.shares.verdict}"
             if outcome.progress.step

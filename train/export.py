@@ -19,7 +19,7 @@ from hypermagnetics.files import (
     write_text_atomically,
 )
 from hypermagnetics.input_files import FileKind
-from hypermagnetics.models import Model, load, to_jax_export
+from hypermagnetics.models import Model, UserModel, load_of_sources, to_jax_export
 from hypermagnetics.models.card import usage_card
 from hypermagnetics.models.export import PLATFORMS, Quantity
 from hypermagnetics.run_files import RunFiles
@@ -30,7 +30,7 @@ _QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)
 
 
 def export_run(
-    run: Path, out: Path, *, overwrite: bool, user_model: type[Model] | None = None
+    run: Path, out: Path, *, overwrite: bool, user_model: UserModel | None = None
 ) -> None:
     """Write the model of a run through `jax.export`, whole or not at all.
 
@@ -51,7 +51,7 @@ def export_run(
         _refuse_foreign(aside_of(out), files)
         restore(out)
     _refuse_existing(out, files, overwrite)
-    out, model = out.resolve(), load(files.model, user_model=user_model)
+    out, model = out.resolve(), load_of_sources(files.model, user_model=user_model)
     card = _CARD.read(files.card).decode() if files.card.exists() else None
     part = out.with_name(out.name + ".part")
     _remove_export(part, files)

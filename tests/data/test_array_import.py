@@ -332,7 +332,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)
 def test_files_ten_times_as_large_as_the_memory_taken_are_imported(tmp_path: Path) -> None:
     """Ten times what the import adds to the memory of its process."""
     random = np.random.default_rng(0)
-    samples, inputs, targets = 7_500, 100, 100
+    samples, inputs, targets = 7_500, 90, 110
     for name, width in (("m", inputs), ("q", targets)):
         values = random.normal(size=(samples, width)).astype(np.float32)
         np.save(tmp_path / f"large_{name}.npy", values)

@@ -14,15 +14,14 @@ import numpy as np
 from jaxtyping import Array, Int, PyTree
 
 from hypermagnetics.arrays import Numbers, real_array
-from hypermagnetics.config import Config
 from hypermagnetics.errors import ExtensionError, SourceError
 from hypermagnetics.few_sizes import filled, first_rows, known_values
 from hypermagnetics.jax_setup import with_constants
-from hypermagnetics.methods import WithMethods
 from hypermagnetics.models.domain import Domain, largest_extent
 from hypermagnetics.models.inputs import ModelInputs, Outside
 from hypermagnetics.models.knowledge import Knowledge
 from hypermagnetics.models.near_part import NearPart
+from hypermagnetics.models.network import Network
 from hypermagnetics.models.normalisation import in_own_unit, physical
 from hypermagnetics.models.outside import Guard, exact_points, guarded, guarded_block
 from hypermagnetics.models.ranges import checked_arguments, checked_block, report_left
@@ -65,7 +64,7 @@ _TRACED: Mapping[Outside, Guard] = {
 _Model = TypeVar("_Model", bound="Model")
 
 
-class Model(WithMethods):
+class Model(Network):
     """Potential and field of a configuration at any points.
 
     A hypernetwork reads the sources and writes weights, summed over the sources; a function of
@@ -75,16 +74,7 @@ class Model(WithMethods):
     is applied around these three by everything else.
     """
 
-    config: eqx.AbstractVar[Config]
     inputs: eqx.AbstractVar[ModelInputs]
-
-    def __hash__(self) -> int:
-        """By identity, as of `Method`; `equinox.tree_equal` compares parameters."""
-        return id(self)
-
-    def __eq__(self, other: object) -> bool:
-        """Whether both are the same object."""
-        return self is other
 
     def __init_subclass__(cls) -> None:
         """Refuse a class that overrides members reserved for Model.
@@ -187,14 +177,6 @@ class Model(WithMethods):
 
         Such as moments, if the potential is linear in them; learning these derivatives teaches
         nothing. None, unless an architecture says so.
-        """
-        return ()
-
-    @property
-    def kept(self) -> tuple[str, ...]:
-        """Names of its arrays, or of parts that hold them, which no training changes.
-
-        Nor does an optimiser that decays weights. `jax.lax.stop_gradient` spares their gradients.
         """
         return ()
 
