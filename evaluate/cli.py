@@ -10,8 +10,16 @@ from typing import Literal, get_args
 import click
 
 import hypermagnetics
+from hypermagnetics.errors import HypermagneticsError
+from hypermagnetics.evaluate.array_run import (
+    ArrayPlan,
+    array_plan,
+    evaluate_arrays,
+    is_of_arrays,
+)
 from hypermagnetics.evaluate.compare.cli import compare
 from hypermagnetics.evaluate.plan import Plan, check_fit, open_datasets
+from hypermagnetics.evaluate.results.array_records import array_json, array_text
 from hypermagnetics.evaluate.results.gates import (
     Gate,
     apply_gate,
@@ -118,6 +126,8 @@ def main(
 
     Reports relative errors of potential and field beside baselines, physics and times, and writes
     results.json for programs, samples.zarr with the errors of every sample, and a page, index.html.
+    Of networks from arrays to arrays it reports errors of targets and of their Jacobian, in
+    results.json alone.
     """
     with errors_in_one_line("hm-eval"):
         start = time.monotonic()
@@ -126,6 +136,12 @@ def main(
         fix_settings()
         keep_compiled()
         arguments = sort_arguments(words)
+        if is_of_arrays(arguments.subjects):
+            _refuse_gates(gates)
+            chosen_out = out or _default_out(arguments)
+            of_arrays = array_plan(arguments, splits, chosen_out, _user_model(model), matmul)
+            _evaluate_arrays(of_arrays, model, start, output_format)
+            return
         with redirect_stdout(courtesy_stream()):  # prints of users' code would spoil the results
             plan = _plan(arguments, splits, out, metrics_only, _user_model(model), matmul)
             refuse_unknown_splits(gates, [name for one in plan.datasets for name in one.splits])
@@ -137,6 +153,42 @@ def main(
             echo(results_text(results, output_format))
         _print_summary(arguments, plan, model, time.monotonic() - start, output_format)
         _pass_gates(gates, results)
+
+
+def _refuse_gates(gates: list[Gate]) -> None:
+    if gates:
+        raise HypermagneticsError(
+            "A gate must be on potential or field of a model of sources; got a network from arrays "
+            f"to arrays (--gate). Read the numbers in {RESULTS_NAME}."
+        )
+
+
+def _evaluate_arrays(
+    plan: ArrayPlan,
+    model: str | None,
+    start: float,
+    output_format: TableFormat | Literal["json"],
+) -> None:
+    with Progress("hm-eval", plan.num_predictions, "samples") as listener:
+        results = evaluate_arrays(plan, listener)
+    if output_format == "json":
+        click.echo(array_json(results), nl=False)
+    else:
+        echo(array_text(results, output_format))
+    wrote = f"Wrote {plan.out / RESULTS_NAME}"
+    if output_format != "table":
+        say(f"hm-eval: {wrote}")
+        return
+    seconds = time.monotonic() - start
+    lines = [wrote, f"{plan.num_predictions} predicted samples, {seconds:.1f} s in all."]
+    if len(plan.subjects) == 1:
+        (subject, _), *_ = plan.subjects
+        place = Path(subject.place)
+        given = json.dumps(str(place / MODEL_NAME if place.is_dir() else place))
+        if model is not None:
+            given += f", user_model={model.partition(':')[2]}"
+        lines.append(f"In Python: hypermagnetics.load({given})({subject.input})")
+    echo("\n" + "\n".join(lines))
 
 
 def _plan(
