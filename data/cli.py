@@ -10,7 +10,7 @@ import click
 import numpy as np
 
 import hypermagnetics
-from hypermagnetics.data import Compression, Dataset, StorageFormat
+from hypermagnetics.data import ArrayName, Compression, Dataset, StorageFormat
 from hypermagnetics.data.array_import import (
     JacobianAxes,
     Parameter,
@@ -20,6 +20,7 @@ from hypermagnetics.data.array_import import (
     readings_and_derivatives,
 )
 from hypermagnetics.data.convert import convert
+from hypermagnetics.data.derivatives import DERIVATIVES, derivatives_of
 from hypermagnetics.data.importing import (
     FieldUnit,
     LengthUnit,
@@ -367,19 +368,26 @@ def _labels_of(dataset: Dataset) -> Compute:
     """A function that computes labels of this dataset's sources in float64, on the CPU."""
     # With JAX, seconds that only this needs.
     from hypermagnetics.jax_setup import first_device, keep_to_cpu
-    from hypermagnetics.sources import labels
+    from hypermagnetics.sources import chosen_columns, jacobian_labels, labels
     from hypermagnetics.sources.sums import computing_on
 
     keep_to_cpu()
     first_device("cpu")  # refused before the first sample
-    columns = dataset.columns
+    columns, derivatives = dataset.columns, derivatives_of(dataset.manifest)
+    names: tuple[str, ...] = ()
+    if derivatives is not None:
+        wanted = derivatives.columns
+        names = chosen_columns(columns, wanted, columns.names, f"{dataset.directory}, recipe")
 
     def compute(
         sources: np.ndarray, num_sources: np.ndarray, grid: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    ) -> dict[ArrayName, np.ndarray]:
         with computing_on("cpu"):
             potential, field = labels(columns, sources, num_sources, grid)
-        return np.asarray(potential), np.asarray(field)
+            found = {"potential": np.asarray(potential), "field": np.asarray(field)}
+            if derivatives is not None:
+                found[DERIVATIVES] = jacobian_labels(columns, names, derivatives.of, sources, grid)
+        return found
 
     return compute
 

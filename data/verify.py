@@ -26,8 +26,8 @@ from hypermagnetics.log import SILENT, Listener
 
 _SAMPLES_AT_ONCE = 32
 
-Compute = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
-"""Potential and field from sources, num_sources and grid."""
+Compute = Callable[[np.ndarray, np.ndarray, np.ndarray], Mapping[ArrayName, np.ndarray]]
+"""Potential, field and further labels, by name, from sources, num_sources and grid."""
 
 
 def verify_split(split: AnySplit, listener: Listener = SILENT) -> None:
@@ -124,7 +124,8 @@ def recompute_labels(
 
     Args:
         split: The split.
-        compute: Potential (samples, points) and field (samples, points, dim) of sources.
+        compute: Potential (samples, points), field (samples, points, dim) and further labels
+            (samples, points, ...) of sources.
         fraction: Fraction of the samples; at least one is chosen.
         tolerance: Allowed difference, in units of the larger of |value| and the median |value|
             of the sample.
@@ -156,9 +157,9 @@ def _compare(split: Split, samples: np.ndarray, compute: Compute, tolerance: flo
     stored = split[np.pad(samples, (0, size - len(samples)), mode="edge")]
     found = compute(stored.sources, stored.num_sources, stored.grids[0])
     worst = 0.0
-    for name, new, old in zip(
-        ("potential", "field"), found, (stored.potential, stored.field), strict=True
-    ):
+    padded = np.pad(samples, (0, size - len(samples)), mode="edge")
+    for name, new in found.items():
+        old = split.entries(name, padded)
         vectors = (len(old), split.layout.num_points, -1)
         old64, new64 = (np.asarray(a, np.float64).reshape(vectors) for a in (old, new))
         length = np.linalg.norm(old64, axis=-1)

@@ -252,7 +252,7 @@ def stored(sources: np.ndarray, num_sources: np.ndarray, grid: np.ndarray) -> An
     """Stands for the physics: the labels that were written, of the block that has the grid."""
     (block,) = (block for block in BLOCKS if np.array_equal(block.grid, grid))
     order = [int(np.flatnonzero((block.sources == table).all((1, 2)))[0]) for table in sources]
-    return block.potential[order], block.field[order]
+    return {"potential": block.potential[order], "field": block.field[order]}
 
 
 def recompute(split: Split) -> None:
