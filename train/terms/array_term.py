@@ -47,7 +47,7 @@ class ArrayEvaluation:
         """The values, with 0 for samples that fill up a block; see `Evaluation.masked`."""
         return jnp.where(self.counts[..., None, None], values, 0)
 
-    def each(self, values: Float[Array, "..."]) -> Float[Array, "..."]:
+    def each(self, values: Array) -> Array:
         """The values with one axis of all samples in place of those of blocks and samples."""
         return jax.lax.collapse(values, 0, 2)
 

@@ -107,11 +107,11 @@ class ByInputsTerm(ArrayTerm):
             changes = jnp.broadcast_to(
                 jnp.diag(scales)[:, None], (len(scales), len(inputs), len(scales))
             )
-            true = flat * scales
+            true = flat * scales[None, None]
         else:
             assert batch.keys is not None, "random directions need the keys of the samples"
             drawn = self._drawn(evaluation.each(batch.keys), len(scales), inputs.dtype)
-            changes = drawn * scales
+            changes = drawn * scales[None, None]
             true = jnp.einsum("stv,dsv->std", flat, changes)
 
         def along(change: Float[Array, "samples values"]) -> Float[Array, "samples targets"]:
