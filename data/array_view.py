@@ -13,7 +13,7 @@ from hypermagnetics.data.split import AnySplit
 from hypermagnetics.errors import DatasetError
 
 Role = Literal["inputs", "targets", "jacobian"]
-"""What an array is to a network: what it reads, what it gives, and the derivatives of that."""
+"""Role of an array for a network: read by it, given by it, or the derivatives of the latter."""
 
 
 class Viewed(NamedTuple):

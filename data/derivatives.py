@@ -23,7 +23,7 @@ class DerivativesConfig(Config):
     """Columns by which is differentiated: "moment", "position", "size", "rotation", or names of
     columns that vary. They are the parameters of the array `derivatives`, source by source."""
     of: Literal["potential", "field"] = "potential"
-    """Quantity that is differentiated."""
+    """Quantity that is differentiated: "potential" or "field"."""
 
 
 def declaration(config: DerivativesConfig, size: SampleSize, parameters: int) -> DeclaredArray:

@@ -161,7 +161,7 @@ def _declared(
 
 
 class _Needed(NamedTuple):
-    """What the samples of a split take."""
+    """Memory that samples of a split need."""
 
     size: SampleSize
     declared: tuple[DeclaredArray, ...]

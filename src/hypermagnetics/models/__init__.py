@@ -7,6 +7,7 @@ from hypermagnetics.models.array_mlp import MLPConfig as MLPConfig
 from hypermagnetics.models.array_model import ArrayModel as ArrayModel
 from hypermagnetics.models.card import num_parameters as num_parameters
 from hypermagnetics.models.derivatives import value_and_gradient as value_and_gradient
+from hypermagnetics.models.export import array_to_jax_export as array_to_jax_export
 from hypermagnetics.models.export import to_jax_export as to_jax_export
 from hypermagnetics.models.fourier import FourierSeries as FourierSeries
 from hypermagnetics.models.fourier import FourierSeriesConfig as FourierSeriesConfig

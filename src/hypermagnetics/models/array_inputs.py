@@ -80,7 +80,7 @@ class ArrayScales(Config):
 
 
 class ArrayInputs(Config):
-    """What a network from arrays to arrays reads, and what it gives."""
+    """Arrays that a network from arrays to arrays reads and gives."""
 
     input: ArrayScales
     """The array that it reads."""

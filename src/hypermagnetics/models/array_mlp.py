@@ -37,7 +37,8 @@ class MLPConfig(Config):
     depth: Annotated[int, Field(ge=0, le=64)] = 4
     """Number of hidden layers."""
     activation: ActivationName = "gelu"
-    """Function between layers. All but "relu" are smooth, as terms with derivatives need."""
+    """Function between layers: "gelu", "tanh", "silu", "softplus", or "relu", which has a kink and
+    so serves no term with derivatives."""
     outputs: Annotated[int, Field(ge=1, le=2**24)] | None = None
     """Number of values that it gives; null for those of the target."""
 
