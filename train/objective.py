@@ -71,7 +71,8 @@ class Objective:
 
     def of_samples(self, model: Model, batch: DeviceBatch) -> dict[str, SampleLosses]:
         """Every term of every sample before weighting; padding samples have no error."""
-        evaluation = Evaluation(model, batch, self.columns)
+        differentiates = any(term.differentiates for term in self.terms.values())
+        evaluation = Evaluation(model, batch, self.columns, differentiates=differentiates)
         return {name: term(evaluation) for name, term in self.terms.items()}
 
 

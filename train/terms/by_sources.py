@@ -159,6 +159,11 @@ class BySourcesTerm(Term):
         """Whether it needs a random key of each sample."""
         return self.count != "all"
 
+    @property
+    def differentiates(self) -> bool:
+        """It does."""
+        return True
+
     def __call__(self, evaluation: Evaluation) -> SampleLosses:
         """The loss of each sample."""
         keys, blocks = evaluation.batch.keys, range(len(evaluation.batch.sources))
@@ -173,17 +178,11 @@ class BySourcesTerm(Term):
         self, evaluation: Evaluation, block: int, keys: UInt32[Array, "samples words"] | None
     ) -> "_Slopes":
         """Derivatives of the samples of a block."""
-        batch, model = evaluation.batch, evaluation.model
-        sources, points = batch.sources[block], batch.grid[block]
-        labels = (batch.potential[block], batch.field[block])
+        sources, points = evaluation.batch.sources[block], evaluation.batch.grid[block]
 
         def along(changes: SourceTables) -> _Slopes:
             true = block_derivative(self.along.columns, sources, changes, points)
-            _, errors = jax.jvp(
-                lambda tables, *values: model.errors(tables, points, *values),
-                (sources, *labels),
-                (changes, *true),
-            )
+            errors = evaluation.error_slopes(block, changes, true)
             return _Slopes(self._components(errors), self._components(true))
 
         changes = self._changes(sources, keys)
