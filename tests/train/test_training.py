@@ -44,9 +44,8 @@ from hypermagnetics.train.validation import Validator
             marks=pytest.mark.slow,
         ),
         (
-            "objective.terms.slopes={of='field', by='sources', directions=2}",
+            "objective.terms={slopes={of='potential', by='sources'}}",
             "data.augment=['rotation']",
-            "compute.chunks=3",
         ),
     ],
     ids=["some points", "all points", "averaged, in chunks and groups", "derivatives"],
