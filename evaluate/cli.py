@@ -4,6 +4,7 @@ import json
 import shlex
 import time
 from contextlib import redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -97,6 +98,14 @@ Compare:  hm-eval compare first/eval second/eval    (see hm-eval compare --help)
     help="Compute the errors alone, without baselines, physics, times and page.",
 )
 @click.option(
+    "--by-sources",
+    "by_sources",
+    metavar="COLUMNS",
+    multiple=True,
+    help="Also report errors of the derivatives of the potential by these columns of the sources: "
+    "moment, position, size, rotation, the name of a column, or all; may be given again.",
+)
+@click.option(
     "--model",
     metavar="MODULE:CLASS",
     help="Class of a model of your own, in any module that can be imported.",
@@ -116,6 +125,7 @@ def main(
     output_format: TableFormat | Literal["json"],
     gate_texts: tuple[str, ...],
     metrics_only: bool,
+    by_sources: tuple[str, ...],
     model: str | None,
     matmul: MatmulPrecision,
 ) -> None:
@@ -137,13 +147,14 @@ def main(
         keep_compiled()
         arguments = sort_arguments(words)
         if is_of_arrays(arguments.subjects):
-            _refuse_gates(gates)
+            _refuse_of_sources(gates, by_sources)
             chosen_out = out or _default_out(arguments)
             of_arrays = array_plan(arguments, splits, chosen_out, _user_model(model), matmul)
             _evaluate_arrays(of_arrays, model, start, output_format)
             return
         with redirect_stdout(courtesy_stream()):  # prints of users' code would spoil the results
-            plan = _plan(arguments, splits, out, metrics_only, _user_model(model), matmul)
+            plan = _plan(arguments, splits, out, metrics_only, _user_model(model))
+            plan = replace(plan, matmul=matmul, by_sources=by_sources)
             refuse_unknown_splits(gates, [name for one in plan.datasets for name in one.splits])
             with Progress("hm-eval", plan.num_predictions, "samples") as listener:
                 results = evaluate(plan, listener)
@@ -155,12 +166,14 @@ def main(
         _pass_gates(gates, results)
 
 
-def _refuse_gates(gates: list[Gate]) -> None:
-    if gates:
-        raise HypermagneticsError(
-            "A gate must be on potential or field of a model of sources; got a network from arrays "
-            f"to arrays (--gate). Read the numbers in {RESULTS_NAME}."
-        )
+def _refuse_of_sources(gates: list[Gate], by_sources: tuple[str, ...]) -> None:
+    """Refuse options that mean something for potential and field alone."""
+    for option, given in (("--gate", gates), ("--by-sources", by_sources)):
+        if given:
+            raise HypermagneticsError(
+                f"{option} must be left out for a network from arrays to arrays, as it is about "
+                f"potential and field of sources; got it. Read the numbers in {RESULTS_NAME}."
+            )
 
 
 def _evaluate_arrays(
@@ -197,13 +210,12 @@ def _plan(
     out: Path | None,
     metrics_only: bool,
     user_model: UserModel | None,
-    matmul: MatmulPrecision,
 ) -> Plan:
     """Open subjects and datasets, and check that they fit, before any prediction."""
     datasets = open_datasets(arguments.datasets, splits)
     subjects = open_subjects(arguments.subjects, user_model)
     check_fit(subjects, datasets)
-    return Plan(subjects, datasets, out or _default_out(arguments), metrics_only, matmul)
+    return Plan(subjects, datasets, out or _default_out(arguments), metrics_only)
 
 
 def _default_out(arguments: Arguments) -> Path:

@@ -6,13 +6,14 @@ from functools import cached_property
 from pathlib import Path
 
 from hypermagnetics.config import nearest
-from hypermagnetics.data import Dataset
+from hypermagnetics.data import Dataset, Split
 from hypermagnetics.errors import DatasetError, RunError
 from hypermagnetics.evaluate.measuring.places import length_unit
+from hypermagnetics.evaluate.measuring.slopes import directions_of
 from hypermagnetics.evaluate.subjects.arguments import DatasetArgument
 from hypermagnetics.evaluate.subjects.subject import Subject, TableSize
 from hypermagnetics.precision import MatmulPrecision
-from hypermagnetics.sources import SourceColumns
+from hypermagnetics.sources import Directions, SourceColumns
 from hypermagnetics.sources.conversion import misfit
 
 _REPAIR = "Evaluate it on a dataset like the one it was trained on."
@@ -46,6 +47,9 @@ class Plan:
     """No baselines, no physics, no times and no report."""
     matmul: MatmulPrecision = "float32"
     """Precision of the factors of the models' matrix products, on GPUs and TPUs."""
+    by_sources: tuple[str, ...] = ()
+    """Columns of the sources by which the potential is differentiated, too: their names, those of
+    groups, or "all"; none to leave that out."""
 
     def __post_init__(self) -> None:
         if self.out.exists() and not self.out.is_dir():
@@ -53,6 +57,19 @@ class Plan:
                 f"The place of the results must be a directory; got {str(self.out)!r}, which is a "
                 "file (--out, or out= in Python). Choose another one."
             )
+        for dataset in self.datasets:  # each is refused before any prediction
+            for name in dataset.splits:
+                self.directions(dataset, dataset.dataset.split(name))
+
+    def directions(self, dataset: OpenedDataset, split: Split) -> Directions | None:
+        """Columns by which potentials on a split are differentiated; None to leave that out.
+
+        Raises:
+            SourceError: If a column is unknown, or is the same for all sources.
+        """
+        if not self.by_sources:
+            return None
+        return directions_of(dataset.columns, split, self.by_sources)
 
     def subjects_on(self, dataset: OpenedDataset) -> tuple[Subject, ...]:
         """The subjects, each for source tables of one of the datasets."""

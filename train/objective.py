@@ -84,9 +84,10 @@ class Objective:
         """Every term of every sample before weighting; padding samples have no error."""
         match model, batch:
             case Model(), DeviceBatch():
-                evaluation = Evaluation(model, batch, self.columns)
-                of_sources = ((n, term) for n, term in self.terms.items() if isinstance(term, Term))
-                return {name: term(evaluation) for name, term in of_sources}
+                of_sources = {n: term for n, term in self.terms.items() if isinstance(term, Term)}
+                differentiates = any(term.differentiates for term in of_sources.values())
+                evaluation = Evaluation(model, batch, self.columns, differentiates=differentiates)
+                return {name: term(evaluation) for name, term in of_sources.items()}
             case ArrayModel(), ArrayDeviceBatch():
                 arrays = ArrayEvaluation(model, batch)
                 of_arrays = self.terms.items()

@@ -20,6 +20,9 @@ from hypermagnetics.validation_errors import first_misfit
 def to_json(results: Results) -> str:
     """The text of results.json; a number that is not finite becomes null."""
     table = {"schema": SCHEMA_VERSION} | dataclasses.asdict(results)
+    for evaluation in table["evaluations"]:
+        if evaluation["by_sources"] is None:
+            del evaluation["by_sources"]
     return json.dumps(plain(table), indent=1, allow_nan=False) + "\n"
 
 

@@ -97,6 +97,7 @@ def model_subject(model: Model, name: str) -> Subject:
         place="in memory",
         on_split=on_any_split(predictor),
         model=predictor,
+        slopes=predictor.slopes,
         num_parameters=models.num_parameters(model),
         table=model.inputs.columns,
         rank=model.rank,

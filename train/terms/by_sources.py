@@ -36,7 +36,7 @@ from hypermagnetics.train.terms.values import Quantity
 _Names = Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
 
 _UNIT_SAMPLES = 1024
-"""Samples that the unit of a term is taken from, of the first blocks."""
+"""Random directions that the unit of a term is taken from, in the first samples."""
 _IMPORTED_DIFFER = 0.01
 """Root mean square difference of imported labels from exact sums, in units of these, from which on
 they are of something else."""
@@ -159,6 +159,11 @@ class BySourcesTerm(Term):
         """Whether it needs a random key of each sample."""
         return self.count != "all"
 
+    @property
+    def differentiates(self) -> bool:
+        """It does."""
+        return True
+
     def __call__(self, evaluation: Evaluation) -> SampleLosses:
         """The loss of each sample."""
         keys, blocks = evaluation.batch.keys, range(len(evaluation.batch.sources))
@@ -173,17 +178,11 @@ class BySourcesTerm(Term):
         self, evaluation: Evaluation, block: int, keys: UInt32[Array, "samples words"] | None
     ) -> "_Slopes":
         """Derivatives of the samples of a block."""
-        batch, model = evaluation.batch, evaluation.model
-        sources, points = batch.sources[block], batch.grid[block]
-        labels = (batch.potential[block], batch.field[block])
+        sources, points = evaluation.batch.sources[block], evaluation.batch.grid[block]
 
         def along(changes: SourceTables) -> _Slopes:
             true = block_derivative(self.along.columns, sources, changes, points)
-            _, errors = jax.jvp(
-                lambda tables, *values: model.errors(tables, points, *values),
-                (sources, *labels),
-                (changes, *true),
-            )
+            errors = evaluation.error_slopes(block, changes, true)
             return _Slopes(self._components(errors), self._components(true))
 
         changes = self._changes(sources, keys)
@@ -242,16 +241,19 @@ def slope_rms(along: Directions, split: Split, of: Quantity) -> float:
     """
     layout, squares, count = split.layout, 0.0, 0
     most = max(_UNIT_PAIRS // (layout.max_sources * layout.num_points), 1)
-    left = min(most, _UNIT_SAMPLES, layout.num_samples)
+    left = samples = min(most, _UNIT_SAMPLES, layout.num_samples)
+    each = -(-min(most, _UNIT_SAMPLES) // samples)
     for number, block in enumerate(split.blocks()):
         tables = jnp.asarray(block.sources[:left])
         keys = jax.vmap(jr.fold_in, (None, 0))(
             jr.fold_in(jr.key(_UNIT_SEED), number), jnp.arange(len(tables))
         )
-        changes = jax.vmap(lambda key, table: along.random(key, table, 1)[0])(keys, tables)
-        found = derivative_labels(along.columns, block.sources[:left], changes, block.grid)
-        slopes = np.asarray(found[0] if of == "potential" else found[1], np.float64)
-        squares, count = squares + float(np.sum(slopes**2)), count + len(tables) * len(block.grid)
+        directions = jax.vmap(along.random, (0, 0, None), 1)(keys, tables, each)
+        for changes in directions:
+            found = derivative_labels(along.columns, tables, changes, block.grid)
+            slopes = np.asarray(found[0] if of == "potential" else found[1], np.float64)
+            squares += float(np.sum(slopes**2))
+            count += len(tables) * len(block.grid)
         left -= len(tables)
         if not left:
             break

@@ -33,6 +33,11 @@ class Term(abc.ABC):
         """Whether it needs a random key of each sample, `DeviceBatch.keys`."""
         return False
 
+    @property
+    def differentiates(self) -> bool:
+        """Whether it needs `Evaluation.error_slopes`."""
+        return False
+
     @abc.abstractmethod
     def __call__(self, evaluation: Evaluation) -> SampleLosses:
         """The loss of each sample before weighting; of samples that do not count, any number.
