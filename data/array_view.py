@@ -105,6 +105,16 @@ class ArrayView:
                 "data.target, or import arrays with hm-data import-arrays."
             )
         spec, found = layout.array(name), self.split.statistics(name)
+        if (
+            isinstance(layout, SplitLayout)
+            and not layout.shared_grid
+            and "point" in spec.dimensions
+        ):
+            raise DatasetError(
+                f"The {role} of a network must be at the same points in every sample; got {name!r} "
+                f"at other points in each block ({place}). Take a dataset on a regular grid, or at "
+                "the points of a file."
+            )
         if spec.per != "sample" or spec.shape[0] != layout.num_samples:
             raise DatasetError(
                 f"The {role} of a network must have a row for every sample; got {name!r} of shape "

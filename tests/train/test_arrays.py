@@ -10,6 +10,7 @@ import jax.random as jr
 import numpy as np
 import pytest
 from small_networks import small_arrays
+from tiny_datasets import small_dataset
 
 from hypermagnetics.config import load_recipe
 from hypermagnetics.data import BatchSchedule, Dataset
@@ -208,20 +209,33 @@ def test_a_dataset_of_arrays_has_a_recipe_of_its_own(arrays: Dataset, tmp_path: 
     assert isinstance(run.model, MLP)
 
 
-def test_samples_of_one_source_are_arrays_too(tiny: Dataset) -> None:
+@pytest.fixture(scope="module")
+def regular(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """Discs on a grid that all blocks share, of one source and of several."""
+    grid = 'grid={kind="regular", half_width=2.0, resolution=3}'
+    return small_dataset(tmp_path_factory.mktemp("regular") / "data", grid)
+
+
+def test_samples_of_one_source_are_arrays_too(regular: Dataset) -> None:
     """Columns that vary are the inputs, and the potential the targets, unless others are named."""
-    split = tiny.split("train")
+    split = regular.split("train")
     sources = ArrayView(split, names_of(split, None, None))
     assert sources.viewed["inputs"].shape == (4,)
-    assert sources.viewed["targets"].shape == (split.layout.num_points,)
+    assert sources.viewed["targets"].shape == (9,)
     block = split.block(0)
     (found,) = sources.read((0,))
     np.testing.assert_array_equal(found["inputs"], block.sources[:, 0])
     field = ArrayView(split, names_of(split, None, "field"))
-    assert field.viewed["targets"].shape == (split.layout.num_points, 2)
-    several = tiny.split("test-multi")
+    assert field.viewed["targets"].shape == (9, 2)
+    several = regular.split("test-multi")
     with pytest.raises(DatasetError, match="one source each"):
         ArrayView(several, names_of(several, None, None))
+
+
+def test_points_that_differ_between_blocks_are_no_array(tiny: Dataset) -> None:
+    split = tiny.split("train")
+    with pytest.raises(DatasetError, match="at other points in each block"):
+        ArrayView(split, names_of(split, None, None))
 
 
 REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
@@ -252,9 +266,9 @@ def test_what_means_nothing_for_arrays_is_refused(
         setup_of(arrays, *changes)
 
 
-def test_derivatives_that_are_not_stored_are_asked_for(tiny: Dataset) -> None:
+def test_derivatives_that_are_not_stored_are_asked_for(regular: Dataset) -> None:
     with pytest.raises(RecipeError, match="must have stored derivatives"):
-        setup_of(tiny, BY_INPUTS)
+        setup_of(regular, BY_INPUTS)
 
 
 @pytest.mark.parametrize("change", ["data.target=field", "data.input=sources"])
