@@ -150,3 +150,20 @@ def test_a_recipe_of_sources_has_no_mlp_of_their_potential(tmp_path: Path, tiny:
     ran = invoke("hm-train", tiny.directory, tmp_path / "run", "--recipe", "mlp")
     assert (ran.code, ran.stdout) == (2, "")
     assert "at other points in each block" in ran.complaints[-1]
+
+
+def test_a_sweep_compares_losses_of_networks(place: Path, tmp_path: Path) -> None:
+    """They have no errors of potential and field; a plot has those that they have."""
+    data, run, _ = trained(place)
+    keys = tmp_path / "keys.toml"
+    keys.write_text('[sweep]\nmethod = "grid"\n[keys]\n"model.width" = [4, 6]\n', encoding="utf-8")
+    words = ("hm-train", "sweep", "mlp", keys, tmp_path / "out", "--data", data, *SHORT)
+    ran = invoke(*words)
+    assert ran.code == 0, ran
+    assert (tmp_path / "out" / "table.csv").read_text().count("finished") == 2
+    keys.write_text(keys.read_text().replace('"grid"', '"grid"\nmetric = "field"'))
+    other = ("hm-train", "sweep", "mlp", keys, tmp_path / "other", "--data", data)
+    refused = invoke(*other)
+    assert (refused.code, refused.stdout) == (2, "")
+    assert "The metric of a sweep must be 'loss' for networks" in refused.complaints[-1]
+    assert invoke("hm-train", "plot", run, "--out", tmp_path / "plot.png").code == 0
