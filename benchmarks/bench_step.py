@@ -25,6 +25,7 @@ from hypermagnetics.train.losses import MeanSquare
 from hypermagnetics.train.objective import make_objective
 from hypermagnetics.train.phases import trainable
 from hypermagnetics.train.step import Method, State, compiled_steps
+from hypermagnetics.train.terms import Facts
 
 BOUND = 150.0
 SAMPLES, POINTS = 500, 1024
@@ -99,7 +100,7 @@ def main() -> None:
     model = HyperLayer(config=config, hyperkey=jr.key(2), mainkey=jr.key(3))
     optimiser, data = optax.adam(1e-4), batch()
     objective = make_objective(
-        ObjectiveConfig(loss=MeanSquare()), 1.0, 1.0, {}, model.inputs.columns
+        ObjectiveConfig(loss=MeanSquare()), Facts(model.inputs.columns, 1.0, 1.0), {}
     )
     method = Method(objective, optimiser, trainable(model, ()))
     ours, state = compiled_steps(method, 1), method.begin(model)

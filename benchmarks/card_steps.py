@@ -31,6 +31,7 @@ from hypermagnetics.train.dispatch import Dispatch, StackedBatches
 from hypermagnetics.train.objective import make_objective
 from hypermagnetics.train.phases import trainable
 from hypermagnetics.train.step import Method, compiled_steps
+from hypermagnetics.train.terms import Facts
 
 ROUNDS = 7
 PRODUCT = 3072
@@ -84,7 +85,7 @@ def _step_rate(place: Place, precision: MatmulPrecision) -> float:
         jr.normal(keys[2], (1, samples, points)),
         jr.normal(keys[3], (1, samples, points, 2)),
     )
-    objective = make_objective(ObjectiveConfig(), 1.0, 1.0, {}, columns)
+    objective = make_objective(ObjectiveConfig(), Facts(columns, 1.0, 1.0), {})
     method = Method(objective, optax.adam(1e-4), trainable(model, ()), matmul=precision)
     stacked: DeviceBatch = jax.tree.map(
         lambda values: jnp.broadcast_to(values, (at_once, *values.shape)), batch

@@ -22,11 +22,12 @@ from hypermagnetics.train.setup import Setup, make_setup
 from hypermagnetics.train.step import State, Steps, compiled_steps
 
 
-def dataset(name: str, directory: Path) -> Dataset:
-    """A dataset of a shipped recipe."""
+def dataset(name: str, directory: Path, *changes: str) -> Dataset:
+    """A dataset of a shipped recipe, with some keys changed."""
     # By the program, which computes labels in float64; steps are timed in float32.
     program = Path(sys.executable).parent / "hm-generate"
-    subprocess.run([program, name, directory], check=True, capture_output=True)
+    options = [word for change in changes for word in ("--set", change)]
+    subprocess.run([program, name, directory, *options], check=True, capture_output=True)
     return Dataset.open(directory)
 
 

@@ -1,15 +1,17 @@
 """All subjects and baselines on the splits of one dataset."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from hypermagnetics.data import Split
 from hypermagnetics.evaluate.baselines import available_baselines
 from hypermagnetics.evaluate.bounds import Bounds
 from hypermagnetics.evaluate.measuring.detail import Evaluated
-from hypermagnetics.evaluate.measuring.evaluations import evaluated_of, evaluation_of
+from hypermagnetics.evaluate.measuring.evaluations import Slopes, evaluated_of, evaluation_of
 from hypermagnetics.evaluate.measuring.measurement import measure_split
 from hypermagnetics.evaluate.measuring.sample_file import SampleFile, sample_table
+from hypermagnetics.evaluate.measuring.slopes import measure_slopes
 from hypermagnetics.evaluate.physics import measure_physics
 from hypermagnetics.evaluate.plan import OpenedDataset, Plan
 from hypermagnetics.evaluate.results.records import Evaluation, Physics, SubjectRecord, Timing
@@ -97,10 +99,10 @@ def _evaluate_split(
         listener=listener,
     )
     seconds = (time.perf_counter() - start) / len(subjects)
-    found = Found()
+    slopes, found = _by_sources(plan, one, split, subjects, listener)
     for subject, measurement in zip(subjects, measurements, strict=True):
         names = (subject.name, one.name, split.name)
-        evaluation = evaluation_of(measurement, names, seconds)
+        evaluation = evaluation_of(measurement, names, seconds, slopes.get(subject.name))
         if subject.learned_part_of is not None:
             found += Found(evaluations=(evaluation,))
             continue
@@ -108,6 +110,29 @@ def _evaluate_split(
         evaluated = evaluated_of(evaluation, measurement, subject, split, one.columns)
         found += Found(evaluations=(evaluation,), evaluated=(evaluated,))
     return found
+
+
+def _by_sources(
+    plan: Plan,
+    one: OpenedDataset,
+    split: Split,
+    subjects: Sequence[Subject],
+    listener: Listener,
+) -> tuple[dict[str, Slopes], Found]:
+    """Errors of derivatives by the sources by subject, and a note on those that have none."""
+    along = plan.directions(one, split)
+    if along is None:
+        return {}, Found()
+    listener.tell(f"derivatives by the sources on {one.name}, {split.name} ...")
+    known = {subject.name: subject.slopes for subject in subjects if subject.slopes is not None}
+    errors = measure_slopes(tuple(known.values()), split, along, plan.out)
+    notes = tuple(
+        f"{subject.name} is no model of this package: its derivatives by the sources are not known."
+        for subject in subjects
+        if subject.slopes is None and subject.learned_part_of is None
+    )
+    names = zip(known, errors, strict=True)
+    return {name: Slopes(along.parameters, part) for name, part in names}, Found(notes=notes)
 
 
 def _direct_sums(

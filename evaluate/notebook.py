@@ -15,7 +15,7 @@ from hypermagnetics.evaluate.subjects.arguments import named_datasets, sort_argu
 from hypermagnetics.evaluate.subjects.opening import model_subject, open_subjects
 from hypermagnetics.evaluate.subjects.subject import Subject
 from hypermagnetics.log import progress
-from hypermagnetics.models import Model
+from hypermagnetics.models import Model, UserModel
 from hypermagnetics.precision import MatmulPrecision
 
 
@@ -44,8 +44,9 @@ def evaluate(
     out: str | Path = "report",
     splits: Sequence[str] = (),
     metrics_only: bool = False,
-    user_model: type[Model] | None = None,
+    user_model: UserModel | None = None,
     matmul: MatmulPrecision = "float32",
+    by_sources: Sequence[str] = (),
     quiet: bool = True,
 ) -> Report:
     """Evaluate every subject on every dataset.
@@ -60,6 +61,8 @@ def evaluate(
         metrics_only: Leave out baselines, physics, times and the page.
         user_model: The class of a user's model, for files that name one.
         matmul: Precision of the factors of the models' matrix products, on GPUs and TPUs.
+        by_sources: Columns of the sources by which the potential is differentiated, too: "moment",
+            "position", "size", "rotation", names of columns, or "all"; none to leave that out.
         quiet: Show no progress.
 
     Returns:
@@ -85,7 +88,7 @@ def evaluate(
         named, of_words = named_datasets(places), ()
     opened, data = _in_order(given, of_words), open_datasets(named, splits)
     check_fit(opened, data)
-    plan = Plan(opened, data, Path(out), metrics_only, matmul)
+    plan = Plan(opened, data, Path(out), metrics_only, matmul, tuple(by_sources))
     with progress("evaluate", plan.num_predictions, "samples", quiet=quiet) as listener:
         return Report(run.evaluate(plan, listener), plan.out)
 

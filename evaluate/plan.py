@@ -6,13 +6,14 @@ from functools import cached_property
 from pathlib import Path
 
 from hypermagnetics.config import nearest
-from hypermagnetics.data import Dataset
+from hypermagnetics.data import Dataset, Split
 from hypermagnetics.errors import DatasetError, RunError
 from hypermagnetics.evaluate.measuring.places import length_unit
+from hypermagnetics.evaluate.measuring.slopes import directions_of
 from hypermagnetics.evaluate.subjects.arguments import DatasetArgument
 from hypermagnetics.evaluate.subjects.subject import Subject, TableSize
 from hypermagnetics.precision import MatmulPrecision
-from hypermagnetics.sources import SourceColumns
+from hypermagnetics.sources import Directions, SourceColumns
 from hypermagnetics.sources.conversion import misfit
 
 _REPAIR = "Evaluate it on a dataset like the one it was trained on."
@@ -46,6 +47,9 @@ class Plan:
     """No baselines, no physics, no times and no report."""
     matmul: MatmulPrecision = "float32"
     """Precision of the factors of the models' matrix products, on GPUs and TPUs."""
+    by_sources: tuple[str, ...] = ()
+    """Columns of the sources by which the potential is differentiated, too: their names, those of
+    groups, or "all"; none to leave that out."""
 
     def __post_init__(self) -> None:
         if self.out.exists() and not self.out.is_dir():
@@ -53,6 +57,19 @@ class Plan:
                 f"The place of the results must be a directory; got {str(self.out)!r}, which is a "
                 "file (--out, or out= in Python). Choose another one."
             )
+        for dataset in self.datasets:  # each is refused before any prediction
+            for name in dataset.splits:
+                self.directions(dataset, dataset.dataset.split(name))
+
+    def directions(self, dataset: OpenedDataset, split: Split) -> Directions | None:
+        """Columns by which potentials on a split are differentiated; None to leave that out.
+
+        Raises:
+            SourceError: If a column is unknown, or is the same for all sources.
+        """
+        if not self.by_sources:
+            return None
+        return directions_of(dataset.columns, split, self.by_sources)
 
     def subjects_on(self, dataset: OpenedDataset) -> tuple[Subject, ...]:
         """The subjects, each for source tables of one of the datasets."""
@@ -97,23 +114,31 @@ def open_datasets(
         DatasetError: If a dataset is damaged, has no such split, or is of unknown bodies.
     """
     opened = [Dataset.open(argument.path) for argument in arguments]
-    _refuse_unknown(splits, opened)
+    refuse_unknown_names(splits, opened)
     return tuple(
         OpenedDataset(
             argument.name,
             dataset,
-            splits=_choose_splits(dataset, splits),
+            splits=choose_splits(dataset, splits),
             columns=dataset.columns,
         )
         for argument, dataset in zip(arguments, opened, strict=True)
     )
 
 
-def _refuse_unknown(wanted: Sequence[str], datasets: Sequence[Dataset]) -> None:
-    """Refuse the name of a split that no dataset has."""
+def refuse_unknown_names(wanted: Sequence[str], datasets: Sequence[Dataset]) -> None:
+    """Refuse the name of a split that no dataset has.
+
+    Args:
+        wanted: The names.
+        datasets: The datasets.
+
+    Raises:
+        DatasetError: If there is one.
+    """
     if len(datasets) == 1:
         for name in wanted:
-            datasets[0].split(name)
+            datasets[0].any_split(name)
     known = list(dict.fromkeys(name for dataset in datasets for name in dataset.splits))
     for name in wanted:
         if name not in known:
@@ -123,7 +148,17 @@ def _refuse_unknown(wanted: Sequence[str], datasets: Sequence[Dataset]) -> None:
             )
 
 
-def _choose_splits(dataset: Dataset, wanted: Sequence[str]) -> tuple[str, ...]:
+def choose_splits(dataset: Dataset, wanted: Sequence[str]) -> tuple[str, ...]:
+    """Splits of a dataset that are evaluated.
+
+    Args:
+        dataset: The dataset.
+        wanted: Names that were asked for; if none, those that begin with "test", or, if there are
+            none, all but "train".
+
+    Raises:
+        DatasetError: If there is none.
+    """
     if wanted:
         return _wanted_splits(dataset, wanted)
     tests = tuple(name for name in dataset.splits if name.startswith("test"))
@@ -178,7 +213,7 @@ def check_fit(subjects: Sequence[Subject], datasets: Sequence[OpenedDataset]) ->
 def _refuse_other_sizes(subject: Subject, table: TableSize, dataset: OpenedDataset) -> None:
     directory = dataset.dataset.directory
     for split in dataset.splits:
-        layout = dataset.dataset.manifest.splits[split].layout
+        layout = dataset.dataset.manifest.source_layouts[split]
         given = (layout.dim, layout.source_size)
         if table != given:
             raise RunError(

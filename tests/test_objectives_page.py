@@ -12,6 +12,7 @@ from hypermagnetics.sources import SourceColumns
 from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.losses import SHIPPED, ShippedLoss
 from hypermagnetics.train.objective import make_objective
+from hypermagnetics.train.terms import Facts
 
 TEXT = (ROOT / "docs" / "objectives.md").read_text(encoding="utf-8")
 EXTENDING = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
@@ -26,7 +27,7 @@ def test_snippets_are_objectives(number: int) -> None:
     config = checked(TrainingRecipe, {**REST, **table}, "the page").objective
     columns = SourceColumns.of("disc", constants={"radius": 1.0})
     own = {"my_losses:log_cosh": lambda error, truth: error[..., 0]}
-    objective = make_objective(config, 1.0, 1.0, own, columns)
+    objective = make_objective(config, Facts(columns, 1.0, 1.0), own)
     assert list(objective.terms) == list(table["objective"]["terms"])
 
 

@@ -1,51 +1,38 @@
-"""The objective: the loss of a batch, a sum of terms, each a loss of potential or field."""
+"""The objective: the loss of a batch, a weighted sum of terms."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, UInt8
+from jaxtyping import Array, Float
 
 from hypermagnetics.data import Split
 from hypermagnetics.errors import RecipeError
-from hypermagnetics.models import Model
-from hypermagnetics.sources import SourceColumns, region_codes
+from hypermagnetics.models import AnyModel, ArrayModel, Model
+from hypermagnetics.sources import SourceColumns
 from hypermagnetics.train.config import DataConfig, ObjectiveConfig
-from hypermagnetics.train.devices import DeviceBatch
+from hypermagnetics.train.devices import AnyDeviceBatch, ArrayDeviceBatch, DeviceBatch
 from hypermagnetics.train.losses import (
     MeanOverPoints,
     PointLoss,
-    RegionWeights,
     SampleLoss,
     ShippedLoss,
     Spectral,
     UserLoss,
 )
-from hypermagnetics.train.losses.loss import SampleLosses, Values
-
-
-@dataclass(frozen=True)
-class Term:
-    """A loss of the error of potential or field."""
-
-    of: str
-    loss: SampleLoss
-    weight: float
-    rms: float
-    """Root mean square of the truth, or of its norm for the field [A or A/m]."""
-    regions: RegionWeights | None = None
-    """Weights of regions; None for equal weights of all points."""
-
-    def __call__(
-        self,
-        error: Values,
-        truth: Values,
-        codes: UInt8[Array, "blocks samples points"] | None,
-    ) -> SampleLosses:
-        """The loss of each sample, from physical values and the regions of the points."""
-        weights = None if self.regions is None or codes is None else self.regions(codes)
-        return self.loss(error / self.rms, truth / self.rms, weights)
+from hypermagnetics.train.losses.loss import SampleLosses
+from hypermagnetics.train.terms import (
+    ArrayEvaluation,
+    ArrayFacts,
+    ArrayTerm,
+    ArrayTermConfig,
+    Evaluation,
+    Facts,
+    Term,
+    TermConfig,
+    counted,
+)
 
 
 class Losses(eqx.Module):
@@ -59,9 +46,15 @@ class Losses(eqx.Module):
 class Objective:
     """A weighted sum of terms, each a mean over samples."""
 
-    terms: Mapping[str, Term]
+    terms: Mapping[str, Term | ArrayTerm]
+    """Terms about potential and field, or about arrays."""
     columns: SourceColumns | None = None
     """Columns of the source tables; needed by terms with weights of regions."""
+
+    @property
+    def draws(self) -> bool:
+        """Whether a term needs a random key of each sample."""
+        return any(term.draws for term in self.terms.values())
 
     def weighted(self, weights: Mapping[str, float]) -> "Objective":
         """The same terms with some weights replaced."""
@@ -71,14 +64,14 @@ class Objective:
         }
         return replace(self, terms=terms)
 
-    def __call__(self, model: Model, batch: DeviceBatch) -> Losses:
+    def __call__(self, model: AnyModel, batch: AnyDeviceBatch) -> Losses:
         """Loss of a batch; padding samples do not count."""
         # A batch of empty blocks alone has no error.
         return self.of_sums(self.sums(model, batch), jnp.maximum(jnp.sum(batch.num_samples), 1))
 
-    def sums(self, model: Model, batch: DeviceBatch) -> dict[str, Float[Array, ""]]:
+    def sums(self, model: AnyModel, batch: AnyDeviceBatch) -> dict[str, Float[Array, ""]]:
         """Each term, added over the samples that count."""
-        counts, losses = _counts(batch), self.of_samples(model, batch)
+        counts, losses = counted(batch), self.of_samples(model, batch)
         return {name: jnp.sum(jnp.where(counts, values, 0)) for name, values in losses.items()}
 
     def of_sums(self, sums: Mapping[str, Float[Array, ""]], count: Array) -> Losses:
@@ -87,61 +80,98 @@ class Objective:
         total = sum((self.terms[name].weight * mean for name, mean in means.items()), jnp.zeros(()))
         return Losses(total, means)
 
-    def of_samples(self, model: Model, batch: DeviceBatch) -> dict[str, SampleLosses]:
+    def of_samples(self, model: AnyModel, batch: AnyDeviceBatch) -> dict[str, SampleLosses]:
         """Every term of every sample before weighting; padding samples have no error."""
-        # A loop over the few blocks, not a vmap: on CPU the reverse pass through batched products
-        # takes twice as long.
-        blocks = zip(batch.sources, batch.grid, batch.potential, batch.field, strict=True)
-        errors = [model.errors(*block) for block in blocks]
-        potential = jnp.stack([values for values, _ in errors])[..., None]
-        field = jnp.stack([values for _, values in errors])
-        # Mask before the losses too: a user's loss may have no gradient at zero error or truth, and
-        # a NaN there would reach the parameters.
-        counts = _counts(batch)[..., None, None]
-        pairs = {
-            "potential": (jnp.where(counts, potential, 0), batch.potential[..., None]),
-            "field": (jnp.where(counts, field, 0), batch.field),
-        }
-        codes = self._region_codes(batch)
-        return {name: term(*pairs[term.of], codes) for name, term in self.terms.items()}
-
-    def _region_codes(self, batch: DeviceBatch) -> UInt8[Array, "blocks samples points"] | None:
-        """Region of each point, once for all terms; None if no term needs it."""
-        if all(term.regions is None for term in self.terms.values()):
-            return None
-        assert self.columns is not None, "weights of regions need the columns"
-        return region_codes(self.columns, batch.sources, batch.grid)
-
-
-def _counts(batch: DeviceBatch) -> Bool[Array, "blocks samples"]:
-    return jnp.arange(batch.sources.shape[1])[None] < batch.num_samples[:, None]
+        match model, batch:
+            case Model(), DeviceBatch():
+                of_sources = {n: term for n, term in self.terms.items() if isinstance(term, Term)}
+                differentiates = any(term.differentiates for term in of_sources.values())
+                evaluation = Evaluation(model, batch, self.columns, differentiates=differentiates)
+                return {name: term(evaluation) for name, term in of_sources.items()}
+            case ArrayModel(), ArrayDeviceBatch():
+                arrays = ArrayEvaluation(model, batch)
+                of_arrays = self.terms.items()
+                return {n: term(arrays) for n, term in of_arrays if isinstance(term, ArrayTerm)}
+            case _:
+                raise TypeError("a model of sources has batches of sources, a network of arrays")
 
 
 def make_objective(
-    config: ObjectiveConfig,
-    potential_rms: float,
-    field_rms: float,
-    user_losses: Mapping[str, PointLoss],
-    columns: SourceColumns,
+    config: ObjectiveConfig, facts: Facts, user_losses: Mapping[str, PointLoss]
 ) -> Objective:
     """Make the objective of a recipe.
 
     Args:
         config: Section of the recipe.
-        potential_rms: Root mean square of the potential [A].
-        field_rms: Root mean square of the norm of the field [A/m].
+        facts: Facts of the training.
         user_losses: The functions of a user that the config names.
-        columns: Columns of the source tables.
 
     Returns:
         The objective.
+
+    Raises:
+        RecipeError: If a term is about arrays.
     """
-    rms = {"potential": potential_rms, "field": field_rms}
     terms = {}
+    for name, term in terms_of_sources(config).items():
+        loss = _sample_loss(config.loss_of(name), user_losses, facts.columns.dim)
+        terms[name] = term.term(loss, facts)
+    return Objective(terms, facts.columns)
+
+
+def make_array_objective(
+    config: ObjectiveConfig, facts: ArrayFacts, user_losses: Mapping[str, PointLoss]
+) -> Objective:
+    """Make the objective of a recipe for a network from arrays to arrays; see `make_objective`.
+
+    Raises:
+        RecipeError: If a term is about potential or field, or a loss is of grids.
+    """
+    terms = {}
+    for name, term in terms_of_arrays(config).items():
+        loss = config.loss_of(name)
+        if isinstance(loss, Spectral):
+            raise RecipeError(
+                "A spectral term must have the points of a regular grid in space; got arrays "
+                f"(objective.terms.{name}). Take another loss."
+            )
+        terms[name] = term.term(_sample_loss(loss, user_losses, 1), facts)
+    return Objective(terms)
+
+
+def terms_of_sources(config: ObjectiveConfig) -> dict[str, TermConfig]:
+    """The terms about potential and field.
+
+    Raises:
+        RecipeError: If one is about arrays.
+    """
+    found: dict[str, TermConfig] = {}
     for name, term in config.terms.items():
-        loss = _sample_loss(config.loss_of(name), user_losses, columns.dim)
-        terms[name] = Term(term.of, loss, term.weight, rms[term.of], term.regions)
-    return Objective(terms, columns)
+        if not isinstance(term, TermConfig):
+            raise RecipeError(
+                f"A term of {term.of!r} must be of a network from arrays to arrays; got a model of "
+                f"sources (objective.terms.{name}). Take 'potential' or 'field', or model mlp."
+            )
+        found[name] = term
+    return found
+
+
+def terms_of_arrays(config: ObjectiveConfig) -> dict[str, ArrayTermConfig]:
+    """The terms about arrays.
+
+    Raises:
+        RecipeError: If one is about potential or field.
+    """
+    found: dict[str, ArrayTermConfig] = {}
+    for name, term in config.terms.items():
+        if not isinstance(term, ArrayTermConfig):
+            raise RecipeError(
+                "A network from arrays to arrays must have terms of 'targets'; got one of "
+                f"{term.of!r} (objective.terms.{name}). Write [objective.terms.targets] with of = "
+                '"targets".'
+            )
+        found[name] = term
+    return found
 
 
 def _sample_loss(

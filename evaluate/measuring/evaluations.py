@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Float32, Int
@@ -10,7 +11,7 @@ from hypermagnetics.data import Split
 from hypermagnetics.evaluate.measuring.detail import RANKS, Evaluated, QuantityDetail, Rank
 from hypermagnetics.evaluate.measuring.groups import quantity_scores
 from hypermagnetics.evaluate.measuring.measurement import Measurement
-from hypermagnetics.evaluate.results.records import Evaluation, WorstSample
+from hypermagnetics.evaluate.results.records import BySourcesScores, Evaluation, WorstSample
 from hypermagnetics.evaluate.subjects.subject import Subject
 from hypermagnetics.metrics import Errors, steps
 from hypermagnetics.sources import SourceColumns
@@ -21,8 +22,18 @@ _PER_DECADE = 10
 """Bins per decade of the distribution of errors."""
 
 
+class Slopes(NamedTuple):
+    """Errors of derivatives of the potential by parameters of the sources."""
+
+    parameters: tuple[str, ...]
+    errors: Errors
+
+
 def evaluation_of(
-    measurement: Measurement, names: tuple[str, str, str], seconds: float
+    measurement: Measurement,
+    names: tuple[str, str, str],
+    seconds: float,
+    slopes: Slopes | None = None,
 ) -> Evaluation:
     """The record of one subject on one split.
 
@@ -30,6 +41,7 @@ def evaluation_of(
         measurement: Its errors.
         names: Names of the subject, the dataset and the split.
         seconds: Time of the measurement, without the time of the metrics [s].
+        slopes: Errors of its derivatives by the sources, if they were measured.
 
     Returns:
         The record.
@@ -52,7 +64,13 @@ def evaluation_of(
         seconds=seconds,
         predict_seconds=measurement.predict_seconds,
         exact_pairs=measurement.exact_pairs,
+        by_sources=None if slopes is None else _by_sources(measurement, slopes),
     )
+
+
+def _by_sources(measurement: Measurement, slopes: Slopes) -> BySourcesScores:
+    found = quantity_scores(measurement, slopes.errors)
+    return BySourcesScores(**vars(found), columns=slopes.parameters)
 
 
 def evaluated_of(

@@ -110,7 +110,7 @@ def measure_split(
         found.body[samples] = here.body
 
     with _beside_predictions() as beside:
-        for first, block in _pieces(split, rows, shape[0]):
+        for first, block in pieces(split, rows, shape[0]):
             beside(partial(place, first, block))
             for collector in collectors:
                 predicted = collector.predict(first, block)
@@ -209,7 +209,7 @@ class _Collector:
         self, subject: Subject, split: Split, rows: int, shape: tuple[int, int], directory: Path
     ) -> None:
         self._predict: BlockPredictor = subject.on_split(split, rows)
-        self._potential, self._field = (_no_errors(shape, directory) for _ in range(2))
+        self._potential, self._field = (no_errors(shape, directory) for _ in range(2))
         self._pairs: list[Pairs] = []
         self._num_samples = shape[0]
         self._seconds = 0.0
@@ -230,15 +230,10 @@ class _Collector:
 
     def compare(self, first: int, block: Block, values: Values) -> None:
         """Compare predictions of some samples with their labels."""
-        samples = slice(first, first + len(block.sources))
         labels = Values(block.potential, block.field)
         both = (self._potential, self._field)
         for errors, predicted, truth in zip(both, values, labels, strict=True):
-            part = measure(predicted, truth)
-            errors.relative[samples] = part.relative
-            errors.squared_error[samples] = part.squared_error
-            errors.squared_truth[samples] = part.squared_truth
-            errors.nonfinite[samples] = part.nonfinite
+            put_errors(errors, first, measure(predicted, truth))
         self._pairs.append(pairs_of(values, labels, first, self._num_samples))
 
     def measurement(self, found: Places, num_sources: Int[np.ndarray, " samples"]) -> Measurement:
@@ -250,8 +245,28 @@ class _Collector:
         )
 
 
-def _no_errors(shape: tuple[int, int], directory: Path) -> Errors:
-    """Arrays for the errors of a split, to be filled."""
+def put_errors(errors: Errors, first: int, part: Errors) -> None:
+    """Put the errors of consecutive samples into those of a split.
+
+    Args:
+        errors: Arrays for the errors of the split, which are filled in.
+        first: Number of the first sample.
+        part: Errors of the samples.
+    """
+    samples = slice(first, first + len(part.relative))
+    errors.relative[samples] = part.relative
+    errors.squared_error[samples] = part.squared_error
+    errors.squared_truth[samples] = part.squared_truth
+    errors.nonfinite[samples] = part.nonfinite
+
+
+def no_errors(shape: tuple[int, int], directory: Path) -> Errors:
+    """Arrays for the errors of a split, to be filled.
+
+    Args:
+        shape: Samples, and points of each.
+        directory: Directory for large arrays.
+    """
     return Errors(
         relative=large_array(shape, np.float32, directory),
         squared_error=np.empty(shape[0]),
@@ -260,8 +275,17 @@ def _no_errors(shape: tuple[int, int], directory: Path) -> Errors:
     )
 
 
-def _pieces(split: Split, rows: int, num_samples: int) -> Iterator[tuple[int, Block]]:
-    """The first samples of a split, in pieces of at most `rows` that share their points."""
+def pieces(split: Split, rows: int, num_samples: int) -> Iterator[tuple[int, Block]]:
+    """The first samples of a split, in pieces of at most `rows` that share their points.
+
+    Args:
+        split: The split.
+        rows: The most samples of a piece.
+        num_samples: Number of samples, from the first.
+
+    Yields:
+        Number of the first sample of a piece, and the piece.
+    """
     first = 0
     for block in split.blocks():
         for start in range(0, len(block.sources), rows):

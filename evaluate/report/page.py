@@ -113,6 +113,7 @@ def _sections(results: Results) -> Iterator[tuple[Heading, str]]:
         + "<h3>By number of sources</h3>" + tables.by_num_sources(results)
         + _folded("By distance to the nearest surface", tables.by_distance(results))
         + _folded("By nearest body", tables.by_body(results))
+        + _titled("Derivatives of the potential by the sources", tables.by_sources(results))
         + "<h3>Worst samples</h3>" + tables.worst_samples(results)
     )  # fmt: skip
     yield "Physics", _PHYSICS + tables.physics(results)
@@ -150,6 +151,11 @@ def _published_note(results: Results) -> str:
         f"2D and the potential. They are likely to be compared with the global L2 error of {LIKE}: "
         "see docs/metrics.md.</p>"
     )
+
+
+def _titled(heading: str, inner: str) -> str:
+    """A heading above its content, if there is any."""
+    return f"<h3>{escape(heading)}</h3>{inner}" if inner else ""
 
 
 def _folded(heading: str, inner: str) -> str:

@@ -87,6 +87,31 @@ def _published_row(what: str, error: float) -> Row:
     return Row(cells, {"quantity": "potential"}, "published")
 
 
+def by_sources(results: Results) -> str:
+    """Errors of derivatives of the potential by the sources; empty if they were not measured."""
+    rows = [
+        Row(
+            (
+                Cell(one.subject),
+                Cell(data_name(one)),
+                Cell(", ".join(scores.columns)),
+                *_quantile_cells(scores),
+                _error_cell(
+                    scores.median_sample_relative_l2, scores.median_sample_relative_l2_ci95
+                ),
+                *_global_l2_cells(scores),
+            )
+        )
+        for one in by_kind(results)
+        if (scores := one.by_sources) is not None
+    ]
+    if not rows:
+        return ""
+    headings = ("Subject", "Data", "By", *_ERRORS, "Sample L2 [%]", "Global L2 [%]",
+                "Largest sample [%]")  # fmt: skip
+    return table("Errors of derivatives by the sources", headings, rows, empty=_NOTHING)
+
+
 def by_region(results: Results) -> str:
     """Errors inside bodies, near them, and beyond."""
     rows = _rows(results, lambda scores: [_group(*item) for item in scores.by_region.items()])

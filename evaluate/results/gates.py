@@ -30,7 +30,7 @@ _SHORT = {
 _OF_POINTS = ("median", "p90", "p99", "zero_truth_points")
 """Metrics of groups of points, which are not whole samples."""
 _GROUPS = ("by_region", "by_body", "by_num_sources")
-_QUANTITIES = ("potential", "field")
+_QUANTITIES = ("potential", "field", "by_sources")
 _GATE = re.compile(
     r"\s*([\w-]+)\.([\w-]+)\.(?:([\w-]+)\.([\w-]+)\.)?([\w-]+)\s*(<=|>=|<|>)\s*(\S+)\s*"
 )
@@ -139,8 +139,11 @@ def apply_gate(gate: Gate, evaluation: Evaluation) -> GateResult:
     Returns:
         The result.
     """
-    found: QuantityScores = getattr(evaluation, gate.quantity)
+    found: QuantityScores | None = getattr(evaluation, gate.quantity)
     group = gate.group
+    if found is None:
+        reason = "derivatives by the sources were not measured; see --by-sources"
+        return GateResult(gate, evaluation.subject, evaluation.dataset, math.nan, False, reason)
     if group is not None and group[1] not in getattr(found, group[0]):
         names = ", ".join(getattr(found, group[0]))
         reason = f"{group[0]} has no {group[1]!r}, but {names}"

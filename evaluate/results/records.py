@@ -48,6 +48,18 @@ class QuantityScores(Scores):
 
 
 @dataclass(frozen=True)
+class BySourcesScores(QuantityScores):
+    """Errors of the derivatives of the potential by columns of the sources.
+
+    Truth and error of a point are vectors of the derivatives by these columns of all sources, each
+    in its unit, the root mean square of moments or coordinates, or 1 rad.
+    """
+
+    columns: tuple[str, ...]
+    """Names of the columns."""
+
+
+@dataclass(frozen=True)
 class WorstSample:
     """One of the samples with the largest errors."""
 
@@ -82,6 +94,9 @@ class Evaluation:
     exact_pairs: float | None = None
     """Share of the pairs of source and point that are computed exactly, near a source or outside of
     the domain; None without a near part, and of the learned part."""
+    by_sources: BySourcesScores | None = None
+    """Errors of derivatives by the sources; None, and not in the file, if they were not asked for
+    or are not known."""
 
 
 @dataclass(frozen=True)

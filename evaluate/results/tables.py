@@ -41,6 +41,7 @@ def results_text(results: Results, table_format: TableFormat) -> str:
         *_matmul_lines(results),
         *kind_lines(results),
         *withheld_lines(results),
+        *by_sources_lines(results),
         *published_lines(results),
     ]
     if (found := conclusions(results)) and under:
@@ -75,7 +76,8 @@ def withheld_lines(results: Results) -> list[str]:
     shares = [
         found.global_relative_l2_largest_share
         for one in results.evaluations
-        for found in (one.potential, one.field)
+        for found in (one.potential, one.field, one.by_sources)
+        if found is not None
     ]
     if not any(map(is_withheld, shares)):
         return []
@@ -83,6 +85,15 @@ def withheld_lines(results: Results) -> list[str]:
         'Where "largest sample", its share of a norm, is above '
         f"{per_cent(LARGEST_SHARE)} %, the global L2 has no interval and decides nothing."
     ]
+
+
+def by_sources_lines(results: Results) -> list[str]:
+    """A line on derivatives by the sources, if there are any."""
+    found = [one.by_sources.columns for one in results.evaluations if one.by_sources is not None]
+    if not found:
+        return []
+    names = ", ".join(dict.fromkeys(name for columns in found for name in columns))
+    return [f'"by sources": derivatives of the potential by {names}, of all sources at once.']
 
 
 def results_table(results: Results) -> Table:
@@ -96,9 +107,14 @@ def results_table(results: Results) -> Table:
         name = f"{dataset} {split}" if several else split
         for quantity in ("potential", "field"):
             rows += [
-                (name, quantity, one.subject, knows[one.subject], *_numbers(one, quantity))
-                for one in here
+                (name, quantity, one.subject, knows[one.subject], *_numbers(one, found))
+                for one, found in ((one, getattr(one, quantity)) for one in here)
             ]
+        rows += [
+            (name, "by sources", one.subject, knows[one.subject], *_numbers(one, one.by_sources))
+            for one in here
+            if one.by_sources is not None
+        ]
     return Table(("split", "quantity", "subject", "knows", *_HEADINGS), tuple(rows), 4)
 
 
@@ -128,8 +144,7 @@ _HEADINGS = (
 )
 
 
-def _numbers(one: Evaluation, quantity: str) -> tuple[str, ...]:
-    found: QuantityScores = getattr(one, quantity)
+def _numbers(one: Evaluation, found: QuantityScores) -> tuple[str, ...]:
     return (
         share_text(one.exact_pairs),
         str(one.num_samples),

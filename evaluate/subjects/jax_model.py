@@ -58,19 +58,55 @@ class JaxModel:
         potential, field = _compiled_block()(model, jnp.asarray(filled), jnp.asarray(points), guard)
         return Values(np.asarray(potential)[: len(sources)], np.asarray(field)[: len(sources)])
 
+    def slopes(
+        self,
+        sources: Float[ndarray, "samples sources columns"],
+        changes: Float[ndarray, "samples sources columns"],
+        points: Float[ndarray, "points dim"],
+        num_samples: int,
+    ) -> Float[ndarray, "samples points"]:
+        """Changes of the potential [A], to first order, as the sources change; see `Slopes`."""
+        filled = filled_up(sources, num_samples)
+        model = self._model
+        guard = model.program_guard(filled, points) if isinstance(model, Model) else None
+        moved = filled_up(np.asarray(changes, filled.dtype), num_samples)
+        found = _compiled_slopes()(model, *map(jnp.asarray, (filled, moved, points)), guard)
+        return np.asarray(found)[: len(sources)]
+
+
+@cache
+def _compiled_slopes() -> Callable[..., BlockPotential]:
+    """One program for all models, made once the platform is known."""
+
+    def slopes(
+        model: BlockModel,
+        sources: SourceTables,
+        changes: SourceTables,
+        points: Points,
+        guard: Guard | None,
+    ) -> BlockPotential:
+        def potential(tables: SourceTables) -> BlockPotential:
+            return _block(model, tables, points, guard)[0]
+
+        found: BlockPotential = jax.jvp(potential, (sources,), (changes,))[1]
+        return found
+
+    return own_program(slopes)
+
 
 @cache
 def _compiled_block() -> Callable[..., tuple[BlockPotential, BlockField]]:
     """One program for all models, made once the platform is known."""
+    return own_program(_block)
 
-    def block(
-        model: BlockModel, sources: SourceTables, points: Points, guard: Guard | None
-    ) -> tuple[BlockPotential, BlockField]:
-        if isinstance(model, Model):
-            return model.block(sources, points, guard)
-        return model.block(sources, points)
 
-    return own_program(block)
+def _block(
+    model: BlockModel, sources: SourceTables, points: Points, guard: Guard | None
+) -> tuple[BlockPotential, BlockField]:
+    if isinstance(model, Model):
+        values: tuple[BlockPotential, BlockField] = model.block(sources, points, guard)
+        return values
+    return model.block(sources, points)
 
 
 def exact_pairs(

@@ -68,6 +68,18 @@ Targets = Callable[
 """Maps the labels of a block to target values, as `hypermagnetics.models.NearPart.targets`."""
 
 
+Slopes = Callable[
+    [
+        Float[ndarray, "samples sources columns"],
+        Float[ndarray, "samples sources columns"],
+        Float[ndarray, "points dim"],
+        int,
+    ],
+    Float[ndarray, "samples points"],
+]
+"""Changes of the predicted potential [A] to first order, from source tables, their changes, points
+and the most samples of a call."""
+
 PairCount = Callable[
     [Float[ndarray, "samples sources columns"], Float[ndarray, "points dim"], int], int
 ]
@@ -101,6 +113,8 @@ class Subject:
     """Maps labels to target values of the K features; None if there is no exact part."""
     exact_pairs: PairCount | None = None
     """Counts pairs that are computed exactly; None if there is no exact part."""
+    slopes: Slopes | None = None
+    """Derivatives of its potential by the sources; None if they are not known."""
     learned: PointModel | None = None
     """Predicts without the exact part; None if there is none."""
     learned_part_of: str | None = None
@@ -138,6 +152,15 @@ class Subject:
         model = _Converting(self.model, columns, self.table)
         learned = None if self.learned is None else _Converting(self.learned, columns, self.table)
         convert = partial(converted, columns, self.table)
+        slopes, own = self.slopes, self.table
+
+        def slopes_of(
+            sources: ndarray, changes: ndarray, points: ndarray, num_samples: int
+        ) -> ndarray:
+            assert slopes is not None, "it is there"
+            moved = _converted_changes(columns, own, changes)
+            return slopes(convert(sources), moved, points, num_samples)
+
         return replace(
             self,
             on_split=on_any_split(model),
@@ -145,7 +168,21 @@ class Subject:
             learned=learned,
             targets=_of_converted(self.targets, convert),
             exact_pairs=_of_converted(self.exact_pairs, convert),
+            slopes=None if slopes is None else slopes_of,
         )
+
+
+def _converted_changes(
+    columns: SourceColumns, own: SourceColumns, changes: Float[ndarray, "*rows columns"]
+) -> Float[ndarray, "*rows own_columns"]:
+    """Changes of source tables in other columns; values that were shared, and codes, stay."""
+    zeros = np.zeros_like(changes[..., 0])
+    free = [columns.has(name) and name != "body" for name in own.names]
+    parts = [
+        changes[..., columns.index(name)] if is_free else zeros
+        for name, is_free in zip(own.names, free, strict=True)
+    ]
+    return np.stack(parts, axis=-1)
 
 
 def _of_converted(

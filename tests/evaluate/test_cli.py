@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import jax.random as jr
 import numpy as np
@@ -73,9 +74,35 @@ def test_a_run_is_evaluated_on_the_test_splits(run, tiny):
     assert any(line.startswith("test-multi field run labels - 20 ") for line in lines)
     assert "29/29 samples" in result.stderr
     results = json.loads((run / "eval" / "results.json").read_text())
+    assert all("by_sources" not in one for one in results["evaluations"])
     found = [one["split"] for one in results["evaluations"] if one["subject"] == "run"]
     assert found == ["test-single", "test-multi"]
     assert results["subjects"][0]["rank"] == 8
+
+
+def test_derivatives_by_the_sources_are_reported_if_asked_for(run, tiny, functions):
+    """In a row and in results.json, and may be gated; of a function they are not known."""
+    own = f"{functions}:zero"
+    given = ("--split", "test-multi", "--by-sources", "position", "--metrics-only")
+    gate = ("--gate", "test-multi.by_sources.median < 1e9")
+    result = _hm_eval(run, own, tiny.directory, *given, *gate, "--out", "out")
+    assert result.exit_code == 3, result.output
+    assert "gate passed: test-multi.by_sources.median" in result.stderr
+    assert f"{own} on data: nan" in result.stderr
+    lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    assert sum(line.startswith("test-multi by sources") for line in lines) == 1
+    assert '"by sources": derivatives of the potential by position_x, position_y,' in result.stdout
+    read = json.loads(Path("out/results.json").read_text())
+    found = {one["subject"]: one.get("by_sources") for one in read["evaluations"]}
+    assert found[run.name]["columns"] == ["position_x", "position_y"]
+    assert found[run.name]["by_num_sources"]["4"]["num_samples"] == 20
+    assert found[own] is None
+    assert any(note.startswith(f"{own} is no model of this package") for note in read["notes"])
+
+
+def test_derivatives_by_unknown_columns_are_refused(run, tiny):
+    ran = invoke("hm-eval", run, tiny.directory, "--by-sources", "positon")
+    assert_refused(ran, "got 'positon' (--by-sources, split 'test-single' of ", "'position'?")
 
 
 def test_split_and_out_are_chosen(run, tiny, tmp_path):

@@ -69,6 +69,13 @@ def test_losses_are_reported_by_term(tmp_path: Path, regular: Dataset) -> None:
 
 SPECTRAL = "objective.terms.field.loss=spectral"
 RULE = "A spectral term must have all points of a regular grid in each step; got"
+
+
+def by_sources(keys: str) -> tuple[str]:
+    """A term of derivatives with some keys."""
+    return (f"objective.terms.s={{of='potential', by='sources', {keys}}}",)
+
+
 ON_RANDOM_POINTS = {
     "unknown loss": (
         ("objective.terms.field.loss=spectrl",),
@@ -127,6 +134,47 @@ ON_RANDOM_POINTS = {
     "a table without a kind": (
         ("objective.terms.field.loss={delta=1.0}",),
         "'objective.terms.field.loss.kind' must be given",
+    ),
+    "unknown quantity": (
+        ("objective.terms.field.of=fild",),
+        "'objective.terms.field.of' must be 'potential' or 'field'; got 'fild'",
+    ),
+    "by something else": (
+        ("objective.terms.field.by=points",),
+        "'objective.terms.field.by' must be 'sources'; got 'points'",
+    ),
+    "directions of errors": (
+        ("objective.terms.field.directions=1",),
+        "'objective.terms.field.directions' must be a known key",
+    ),
+    "no direction": (
+        by_sources("directions=0"),
+        "'objective.terms.s.directions' must be greater than or equal to 1; got 0",
+    ),
+    "too many directions": (
+        by_sources("columns=['position'], directions=3"),
+        "Directions of a term by sources must be at most 2, 2 columns of 1 sources; got 3 "
+        "(objective.terms.s.directions). Lower it, or write",
+    ),
+    "derivatives that say nothing": (
+        by_sources("columns=['moment']"),
+        "got moment_x, moment_y alone: derivatives in these are right as soon as the potential is, "
+        "in which the model is linear in the moments (objective.terms.s.columns). Add another",
+    ),
+    "derivatives by a constant": (
+        by_sources("columns=['size']"),
+        "columns of the source table that vary, or groups of them; got 'size', where radius = 1 is "
+        "the same for all sources (objective.terms.s.columns, split 'train' of ",
+        "generate a dataset in which it varies.",
+    ),
+    "derivatives by an unknown column": (
+        by_sources("columns=['positon']"),
+        "got 'positon' (objective.terms.s.columns",
+        "Did you mean 'position'?",
+    ),
+    "spectral derivatives": (
+        by_sources("loss='spectral'"),
+        f"{RULE} points of another kind (objective.terms.s, split 'train' of ",
     ),
     "random points": (
         (SPECTRAL,),

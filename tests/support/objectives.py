@@ -15,6 +15,7 @@ from hypermagnetics.sources import SourceColumns
 from hypermagnetics.train.config import ObjectiveConfig
 from hypermagnetics.train.devices import DeviceBatch
 from hypermagnetics.train.objective import Losses, Objective, make_objective
+from hypermagnetics.train.terms import Facts
 
 DISCS = SourceColumns.of("disc", constants={"radius": 1.0})
 
@@ -50,7 +51,7 @@ def objective_of(
     terms: Mapping[str, Mapping[str, object]], rms: tuple[float, float] = (0.7, 1.9)
 ) -> Objective:
     """An objective of some terms; `user:norm` is `norm`."""
-    return make_objective(config_of(terms), *rms, {"user:norm": norm}, DISCS)
+    return make_objective(config_of(terms), Facts(DISCS, *rms), {"user:norm": norm})
 
 
 def random_batch(blocks: int = 2, samples: int = 4, side: int = 5) -> DeviceBatch:

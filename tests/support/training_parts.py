@@ -17,6 +17,7 @@ from hypermagnetics.train.losses import Huber
 from hypermagnetics.train.objective import Objective, make_objective
 from hypermagnetics.train.phases import trainable
 from hypermagnetics.train.step import Method
+from hypermagnetics.train.terms import Facts
 
 MODEL = HyperLayer(
     config=HyperLayerConfig(width=10, depth=2, hwidth=0.5, hdepth=1),
@@ -46,7 +47,7 @@ def random_batch(
 def objective() -> Objective:
     """The usual one."""
     return make_objective(
-        ObjectiveConfig(loss=Huber(delta=0.3)), 0.7, 1.9, {}, MODEL.inputs.columns
+        ObjectiveConfig(loss=Huber(delta=0.3)), Facts(MODEL.inputs.columns, 0.7, 1.9), {}
     )
 
 

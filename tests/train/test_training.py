@@ -43,8 +43,12 @@ from hypermagnetics.train.validation import Validator
             ("optimiser.ema_decay=0.9", "compute.chunks=3", "compute.steps_per_dispatch=4"),
             marks=pytest.mark.slow,
         ),
+        (
+            "objective.terms={slopes={of='potential', by='sources'}}",
+            "data.augment=['rotation']",
+        ),
     ],
-    ids=["some points", "all points", "averaged, in chunks and groups"],
+    ids=["some points", "all points", "averaged, in chunks and groups", "derivatives"],
 )
 def test_twenty_steps_are_ten_and_ten_resumed(
     tmp_path: Path, tiny: Dataset, overrides: tuple[str, ...]

@@ -3,7 +3,6 @@
 from hypermagnetics.train.config.data import DataConfig as DataConfig
 from hypermagnetics.train.config.data import SymmetryName as SymmetryName
 from hypermagnetics.train.config.objective import ObjectiveConfig as ObjectiveConfig
-from hypermagnetics.train.config.objective import TermConfig as TermConfig
 from hypermagnetics.train.config.recipe import NormalisationConfig as NormalisationConfig
 from hypermagnetics.train.config.recipe import TrainingRecipe as TrainingRecipe
 from hypermagnetics.train.config.resume import changeable_keys as changeable_keys

@@ -1,51 +1,23 @@
 """[objective]: the loss, term by term."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from hypermagnetics.config import Config, NotNegative, refusal
-from hypermagnetics.train.losses import (
-    Huber,
-    Loss,
-    LossConfig,
-    RegionWeights,
-    ShippedLoss,
-    UserLoss,
+from hypermagnetics.config import Config, refusal
+from hypermagnetics.train.losses import Huber, Loss, LossConfig, ShippedLoss, UserLoss
+from hypermagnetics.train.terms import (
+    AnyTermConfig,
+    TermConfig,
+    ValuesTermConfig,
+    refuse_loose_numbers,
 )
 
 _TermName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=40)]
 
 
-_NUMBERS = ("delta", "power", "floor", "order")
-"""Keys of earlier recipes, which stand in the table of a loss now."""
-
-
-def _refuse_loose_numbers(table: object) -> object:
-    given = [key for key in _NUMBERS if key in table] if isinstance(table, dict) else []
-    if isinstance(table, dict) and given:
-        hint = "Write for example loss = { kind = 'huber', delta = 0.004 }."
-        raise refusal(given[0], "stand in the table of its loss", table[given[0]], hint)
-    return table
-
-
-class TermConfig(Config):
-    """One term: a loss of the error of potential or field."""
-
-    of: Literal["potential", "field"]
-    """Quantity whose error is made small: "potential" or "field"."""
-    weight: NotNegative = 1.0
-    """Factor of the term in the sum."""
-    loss: LossConfig | None = None
-    """Loss of this term; null for that of the objective."""
-    regions: RegionWeights | None = None
-    """Weights of points by their region; null for equal weights of all points."""
-
-    _numbers_stand_in_losses = model_validator(mode="before")(_refuse_loose_numbers)
-
-
-def _both() -> dict[str, TermConfig]:
-    return {"potential": TermConfig(of="potential"), "field": TermConfig(of="field")}
+def _both() -> dict[str, AnyTermConfig]:
+    return {"potential": ValuesTermConfig(of="potential"), "field": ValuesTermConfig(of="field")}
 
 
 class ObjectiveConfig(Config):
@@ -54,9 +26,9 @@ class ObjectiveConfig(Config):
     loss: LossConfig = Huber()
     """Loss of all terms that name none: a table with its `kind`, or the kind alone; module:function
     for one of your own."""
-    terms: dict[_TermName, TermConfig] = Field(default_factory=_both)
+    terms: dict[_TermName, AnyTermConfig] = Field(default_factory=_both)
     """Terms by name, of at most 40 characters, as in metrics.jsonl. If left out, one of the
-    potential and one of the field."""
+    potential and one of the field; a network from arrays to arrays has terms of "targets"."""
 
     def loss_of(self, term: str) -> ShippedLoss | UserLoss:
         """The loss of a term: its own, or that of the objective."""
@@ -73,7 +45,7 @@ class ObjectiveConfig(Config):
         """Kinds of the losses that terms name themselves, by term."""
         return {name: term.loss.kind for name, term in self.terms.items() if term.loss is not None}
 
-    _numbers_stand_in_losses = model_validator(mode="before")(_refuse_loose_numbers)
+    _numbers_stand_in_losses = model_validator(mode="before")(refuse_loose_numbers)
 
     @model_validator(mode="after")
     def _something_to_minimise(self) -> "ObjectiveConfig":
@@ -87,7 +59,9 @@ class ObjectiveConfig(Config):
     def _regions_belong_to_points(self) -> "ObjectiveConfig":
         for name, term in self.terms.items():
             loss = self.loss_of(name)
-            if term.regions is not None and isinstance(loss, Loss) and not loss.weighs_points:
+            if not isinstance(term, TermConfig) or term.regions is None:
+                continue
+            if isinstance(loss, Loss) and not loss.weighs_points:
                 raise refusal(
                     f"terms.{name}.regions",
                     f"be left out beside the loss {loss.kind!r}, which has no weights of points",

@@ -138,6 +138,11 @@ class FourierSeries(AdditiveModel):
         return fitted
 
     @property
+    def settled_columns(self) -> tuple[str, ...]:
+        """The moments, if they are factors of the weights."""
+        return self.inputs.moments_of_linear if self.config.moment_as == "factor" else ()
+
+    @property
     def rank(self) -> int | None:
         """The number of functions."""
         return self._num_functions

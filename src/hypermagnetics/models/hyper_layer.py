@@ -144,6 +144,11 @@ class HyperLayer(AdditiveModel):
         return ("trunk.frequencies", "hypernetwork.frequencies")
 
     @property
+    def settled_columns(self) -> tuple[str, ...]:
+        """The moments, if they are factors of the weights."""
+        return self.inputs.moments_of_linear if self.config.moment_as == "factor" else ()
+
+    @property
     def rank(self) -> int | None:
         """The number of features K."""
         return self.config.width

@@ -68,6 +68,14 @@ class ModelInputs(Config):
         return (self.values, self.moment) != ("linear", "dataset")
 
     @property
+    def moments_of_linear(self) -> tuple[str, ...]:
+        """The moment columns, for a model that would be linear in them with no normalisation.
+
+        A unit of the moments of each configuration keeps it linear; values as asinh do not.
+        """
+        return self.columns.names[: self.dim] if self.values == "linear" else ()
+
+    @property
     def shape_size(self) -> int:
         """Number of features in `NetworkInputs.shape`."""
         width = {"angle": 2, QUATERNION[0]: 9, "body": len(self.columns.codes)}

@@ -14,15 +14,14 @@ import numpy as np
 from jaxtyping import Array, Int, PyTree
 
 from hypermagnetics.arrays import Numbers, real_array
-from hypermagnetics.config import Config
 from hypermagnetics.errors import ExtensionError, SourceError
 from hypermagnetics.few_sizes import filled, first_rows, known_values
 from hypermagnetics.jax_setup import with_constants
-from hypermagnetics.methods import WithMethods
 from hypermagnetics.models.domain import Domain, largest_extent
 from hypermagnetics.models.inputs import ModelInputs, Outside
 from hypermagnetics.models.knowledge import Knowledge
 from hypermagnetics.models.near_part import NearPart
+from hypermagnetics.models.network import Network
 from hypermagnetics.models.normalisation import in_own_unit, physical
 from hypermagnetics.models.outside import (
     Guard,
@@ -72,7 +71,7 @@ _Model = TypeVar("_Model", bound="Model")
 _Chosen = TypeVar("_Chosen")
 
 
-class Model(WithMethods):
+class Model(Network):
     """Potential and field of a configuration at any points.
 
     A hypernetwork reads the sources and writes weights, summed over the sources; a function of
@@ -82,16 +81,7 @@ class Model(WithMethods):
     is applied around these three by everything else.
     """
 
-    config: eqx.AbstractVar[Config]
     inputs: eqx.AbstractVar[ModelInputs]
-
-    def __hash__(self) -> int:
-        """By identity, as of `Method`; `equinox.tree_equal` compares parameters."""
-        return id(self)
-
-    def __eq__(self, other: object) -> bool:
-        """Whether both are the same object."""
-        return self is other
 
     def __init_subclass__(cls) -> None:
         """Refuse a class that overrides members reserved for Model.
@@ -189,10 +179,11 @@ class Model(WithMethods):
         """
 
     @property
-    def kept(self) -> tuple[str, ...]:
-        """Names of its arrays, or of parts that hold them, which no training changes.
+    def settled_columns(self) -> tuple[str, ...]:
+        """Columns of sources whose derivatives of the learned part are right as soon as it is.
 
-        Nor does an optimiser that decays weights. `jax.lax.stop_gradient` spares their gradients.
+        Such as moments, if the potential is linear in them; learning these derivatives teaches
+        nothing. None, unless an architecture says so.
         """
         return ()
 

@@ -147,6 +147,11 @@ class WaveLayer(AdditiveModel):
         return ("of_points", "of_sources")
 
     @property
+    def settled_columns(self) -> tuple[str, ...]:
+        """The moments, which are factors of the weights."""
+        return self.inputs.moments_of_linear
+
+    @property
     def rank(self) -> int | None:
         """The number of waves K."""
         return self.config.width

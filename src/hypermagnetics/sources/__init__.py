@@ -9,6 +9,10 @@ from hypermagnetics.sources.bodies import Sphere as Sphere
 from hypermagnetics.sources.bodies import source_table as source_table
 from hypermagnetics.sources.configure import Configuration as Configuration
 from hypermagnetics.sources.configure import configure as configure
+from hypermagnetics.sources.directions import GROUPS as GROUPS
+from hypermagnetics.sources.directions import Directions as Directions
+from hypermagnetics.sources.directions import block_derivative as block_derivative
+from hypermagnetics.sources.directions import chosen_columns as chosen_columns
 from hypermagnetics.sources.distributions import Normal as Normal
 from hypermagnetics.sources.geometry import NEAR as NEAR
 from hypermagnetics.sources.geometry import REGIONS as REGIONS
@@ -25,6 +29,8 @@ from hypermagnetics.sources.kinds.ball import ball as ball
 from hypermagnetics.sources.kinds.cuboid import cuboid as cuboid
 from hypermagnetics.sources.kinds.dipole import dipole as dipole
 from hypermagnetics.sources.kinds.rectangle import rectangle as rectangle
+from hypermagnetics.sources.labels import derivative_labels as derivative_labels
+from hypermagnetics.sources.labels import jacobian_labels as jacobian_labels
 from hypermagnetics.sources.labels import labels as labels
 from hypermagnetics.sources.sampling import uniforms as uniforms
 from hypermagnetics.sources.superposition import block_superposition as block_superposition

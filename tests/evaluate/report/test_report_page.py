@@ -4,14 +4,17 @@ import re
 from dataclasses import replace
 
 import pytest
+from evaluate_records import evaluation, quantity, results
 from page_reading import elements, rows
 from report_records import Wrong, report_inputs, results_of, subject
 
+from hypermagnetics.evaluate.report import tables
 from hypermagnetics.evaluate.report.formats import UNDEFINED, per_cent
 from hypermagnetics.evaluate.report.slots import SLOTS
 from hypermagnetics.evaluate.report.writing import write_report
 from hypermagnetics.evaluate.results.conclusion import conclusions
 from hypermagnetics.evaluate.results.published import PUBLISHED
+from hypermagnetics.evaluate.results.records import BySourcesScores
 from hypermagnetics.models import Knowledge
 
 HOSTILE = "../<script>alert(1)</script>\"'&amp; $title ${css} #ffffff"
@@ -32,17 +35,17 @@ def test_the_page_is_well_formed_and_asks_for_nothing_else(written):
 def test_summary_shows_the_numbers_of_the_records(written):
     shown = rows(written.page, "Errors of all subjects")
     for one in written.results.evaluations:
-        for quantity in (one.potential, one.field):
+        for scores in (one.potential, one.field):
             row = next(
                 row
                 for row in shown
                 if row[:2] == [one.subject, f"{one.dataset}, {one.split}"]
-                and row[4].startswith(per_cent(quantity.median_relative_error))
-                and row[8].startswith(per_cent(quantity.global_relative_l2))
-                and row[9] == per_cent(quantity.global_relative_l2_largest_share)
+                and row[4].startswith(per_cent(scores.median_relative_error))
+                and row[8].startswith(per_cent(scores.global_relative_l2))
+                and row[9] == per_cent(scores.global_relative_l2_largest_share)
             )
-            assert row[5] == per_cent(quantity.p90_relative_error)
-            assert row[10] == per_cent(quantity.nonfinite_fraction)
+            assert row[5] == per_cent(scores.p90_relative_error)
+            assert row[10] == per_cent(scores.nonfinite_fraction)
     assert "∞" in {row[6] for row in shown}
 
 
@@ -218,3 +221,13 @@ def test_text_has_the_contrast_that_readers_need(written):
                     (_luminance(colours[text]), _luminance(colours[ground])), reverse=True
                 )
                 assert (light + 0.05) / (dark + 0.05) >= 4.5, (text, ground)
+
+
+def test_derivatives_by_the_sources_have_a_table_if_there_are_any():
+    slopes = BySourcesScores(**vars(quantity(0.3)), columns=("position_x", "position_y"))
+    assert tables.by_sources(results(evaluation())) == ""
+    page = tables.by_sources(results(evaluation(by_sources=slopes), evaluation("other")))
+    _, *found = rows(f"<main>{page}</main>", "Errors of derivatives by the sources")
+    (row,) = found
+    assert row[:3] == ["run", "discs, test-multi", "position_x, position_y"]
+    assert row[3].startswith("30")

@@ -10,7 +10,7 @@ from refused import refused
 
 from hypermagnetics.errors import HypermagneticsError
 from hypermagnetics.evaluate.results.json_file import from_json, json_schema, to_json
-from hypermagnetics.evaluate.results.records import Physics, Property, Timing
+from hypermagnetics.evaluate.results.records import BySourcesScores, Physics, Property, Timing
 
 ROOT = Path(__file__).parents[3]
 PLACE = Path("results.json")
@@ -57,6 +57,18 @@ def test_results_read_back_are_equal():
     assert math.isnan(potential.p99_relative_error)
     assert (potential.ci95, potential.by_distance[0].low) == (None, None)
     assert from_json(written, PLACE).subjects == results().subjects
+
+
+def test_derivatives_by_the_sources_are_in_the_file_if_they_were_measured():
+    """So that a file without them is that of earlier releases."""
+    assert "by_sources" not in to_json(results())
+    slopes = BySourcesScores(**vars(quantity(0.3)), columns=("position_x",))
+    written = to_json(results(evaluation(by_sources=slopes), evaluation("other")))
+    read = from_json(written, PLACE)
+    assert to_json(read) == written
+    assert read.evaluations[0].by_sources.columns == ("position_x",)
+    assert read.evaluations[0].by_sources.median_relative_error == 0.3
+    assert read.evaluations[1].by_sources is None
 
 
 def test_the_first_results_of_the_schema_are_read():

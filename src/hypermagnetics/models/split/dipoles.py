@@ -9,7 +9,7 @@ from hypermagnetics.shapes import SourceTable
 from hypermagnetics.sources import SourceColumns
 from hypermagnetics.sources.geometry import by_kind
 from hypermagnetics.sources.kinds import KINDS
-from hypermagnetics.table import source_rows
+from hypermagnetics.table import SHAPES, SIZES, source_rows
 
 
 def num_dipoles(columns: SourceColumns, nodes: int) -> int:
@@ -20,6 +20,13 @@ def num_dipoles(columns: SourceColumns, nodes: int) -> int:
 def has_nodes(columns: SourceColumns) -> bool:
     """Whether any body is represented by nodes, not by a dipole in its centre."""
     return not all(KINDS[body].is_dipole_outside for body in columns.bodies)
+
+
+def sizes_without_effect(columns: SourceColumns) -> tuple[str, ...]:
+    """Size columns that only bodies have which are one dipole in the smooth part."""
+    extended = [body for body in columns.bodies if not KINDS[body].is_dipole_outside]
+    used = {name for body in extended for name in SHAPES[body]}
+    return tuple(name for name in columns.shape_names if name in SIZES and name not in used)
 
 
 def smooth_dipoles(

@@ -14,7 +14,7 @@ from hypermagnetics.jax_setup import with_constants
 from hypermagnetics.models.domain import Domain
 from hypermagnetics.models.inputs import ModelInputs
 from hypermagnetics.models.model import Model
-from hypermagnetics.models.split.dipoles import scaled_dipoles
+from hypermagnetics.models.split.dipoles import scaled_dipoles, sizes_without_effect
 from hypermagnetics.models.split.displacements import Fit
 from hypermagnetics.models.split.grid_fit import fit
 from hypermagnetics.models.split.grid_settings import (
@@ -176,6 +176,11 @@ class GridSplit(Model):
     def near(self) -> ExactNearby:
         """Exact minus smooth values, for neighbours."""
         return ExactNearby(self.inputs.columns, self.smoothing, self.config.capacity)
+
+    @property
+    def settled_columns(self) -> tuple[str, ...]:
+        """The moments, and sizes of bodies that are one dipole in the smooth part."""
+        return (*self.inputs.moments_of_linear, *sizes_without_effect(self.inputs.columns))
 
     @property
     def rank(self) -> int | None:

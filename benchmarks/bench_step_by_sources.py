@@ -1,0 +1,51 @@
+"""How much longer is a training step with a term of derivatives by the sources than without?
+
+The demo's model and steps, 512 training samples of three discs, one random direction in the
+positions, beside terms of potential and field; and the same beside that of the potential alone.
+Both steps are timed in turn in this process, so that a load of the machine is the same for both.
+"""
+
+import tempfile
+from pathlib import Path
+from statistics import median
+
+from measurement import report
+from training_parts import dataset, endless_dispatches, first_steps, seconds_per_step, setup_of
+
+BOUND = 2.0
+ROUNDS, STEPS = 12, 40
+CHANGES = ("splits.train.num_samples=512", "splits.train.num_sources=3")
+BY_SOURCES = "objective.terms.slopes={of='potential', by='sources', columns=['position']}"
+ALONE = "objective.terms={potential={of='potential'}}"
+BOTH = "objective.terms={potential={of='potential'}, field={of='field'}}"
+
+
+def main() -> None:
+    """Time both steps beside each set of terms."""
+    with tempfile.TemporaryDirectory() as place:
+        data = dataset("demo", Path(place) / "data", *CHANGES)
+        for name, terms in (("potential and field", BOTH), ("potential alone", ALONE)):
+            runs = []
+            for overrides in ((terms,), (terms, BY_SOURCES)):
+                setup = setup_of(data, "demo", *overrides)
+                state, steps = first_steps(setup)
+                runs.append((setup, state, steps, []))
+            for _ in range(ROUNDS):
+                for i, (setup, state, steps, taken) in enumerate(runs):
+                    with endless_dispatches(setup) as dispatches:
+                        state, _ = seconds_per_step(state, steps, dispatches, 3)
+                        state, each = seconds_per_step(state, steps, dispatches, STEPS)
+                    taken.append(each)
+                    runs[i] = (setup, state, steps, taken)
+            without, with_term = (median(taken) for *_, taken in runs)
+            report(
+                f"step with one direction against one without, {name}",
+                with_term / without,
+                BOUND,
+                seconds_without=without,
+                seconds_with=with_term,
+            )
+
+
+if __name__ == "__main__":
+    main()

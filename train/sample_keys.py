@@ -1,0 +1,47 @@
+"""A random key of each sample in each step, the same for any chunks, devices and interruptions."""
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+from jaxtyping import Array, Int, UInt32
+
+from hypermagnetics.train.devices import AnyDeviceBatch, Augmentation
+
+TRAINING, VALIDATION = 3, 4
+"""Random streams of the seed; 0 and 1 are those of the model and its fit, 2 that of augmentation.
+
+Append, never reorder."""
+
+DIRECTIONS = 0
+"""Purposes of a key, folded into it, so that no two share their numbers; append, never reorder."""
+
+
+def with_sample_keys(augment: Augmentation, seed: int, stream: int) -> Augmentation:
+    """Augmentation that also gives each sample its random key.
+
+    Args:
+        augment: Augmentation before it.
+        seed: Seed of the training.
+        stream: `TRAINING`, where numbers count steps, or `VALIDATION`, where they count blocks.
+
+    Returns:
+        The augmentation. The key of a sample depends on the seed, the number, the place of its
+        block in the batch and its own in the block.
+    """
+
+    def keyed(batch: AnyDeviceBatch, number: Int[Array, ""]) -> AnyDeviceBatch:
+        key = jr.fold_in(jr.fold_in(jr.key(seed), stream), number)
+        return replace(augment(batch, number), keys=_keys(key, *batch.room))
+
+    return keyed
+
+
+def _keys(key: jax.Array, blocks: int, samples: int) -> UInt32[Array, "blocks samples words"]:
+    def of(block: Int[Array, ""], sample: Int[Array, ""]) -> UInt32[Array, " words"]:
+        return jr.key_data(jr.fold_in(jr.fold_in(key, block), sample))
+
+    of_block = jax.vmap(of, (None, 0))
+    found: Array = jax.vmap(of_block, (0, None))(jnp.arange(blocks), jnp.arange(samples))
+    return found
