@@ -61,7 +61,8 @@ def read_batch(
     )
 
 
-_EMPTY = Block(*(np.empty(0, np.float32) for _ in range(5)))
+_NOTHING = np.empty(0, np.float32)
+_EMPTY = Block(_NOTHING, _NOTHING, _NOTHING, _NOTHING, _NOTHING)
 
 
 def _gather(

@@ -2,7 +2,8 @@
 
 import json
 
-from hypermagnetics.data.manifest import FORMAT_VERSION, Manifest
+from hypermagnetics.data.layout import AnyLayout, DeclaredArray, SplitLayout
+from hypermagnetics.data.manifest import Manifest
 from hypermagnetics.log import in_bytes
 
 
@@ -21,20 +22,16 @@ def dataset_card(manifest: Manifest) -> str:
             "",
             _summary(manifest),
             "",
-            "| split | samples | sources each | points | blocks | bytes |",
-            "|---|--:|--:|--:|--:|--:|",
+            f"| {' | '.join(header := split_header(manifest))} |",
+            f"|---|{'--:|' * (len(header) - 1)}",
             *(f"| {' | '.join(row)} |" for row in split_rows(manifest)),
             "",
             "## Arrays of each split",
             "",
             "| array | dimensions | unit | meaning |",
             "|---|---|---|---|",
-            f"| sources | sample, source, column | {', '.join(manifest.column_units)} | "
-            f"{_columns(manifest)} |",
-            "| num_sources | sample | | rows of `sources` in use |",
-            "| grid | block, point, axis | m | points, shared by a block of samples |",
-            "| potential | sample, point | A | magnetic scalar potential phi |",
-            "| field | sample, point, axis | A/m | H = -grad phi |",
+            *_of_sources(manifest),
+            *_declared(manifest),
             "",
             _labels(manifest),
             "",
@@ -50,31 +47,83 @@ def dataset_card(manifest: Manifest) -> str:
     )
 
 
+def split_header(manifest: Manifest) -> list[str]:
+    """Headings of the columns of `split_rows`."""
+    of_sources = [] if manifest.array_layouts else ["sources each", "points"]
+    return ["split", "samples", *of_sources, "blocks", "bytes"]
+
+
 def split_rows(manifest: Manifest) -> list[list[str]]:
-    """Name, samples, sources each, points, blocks and bytes of each split, for a table."""
+    """Name, samples, sources each, points, blocks and bytes of each split, for a table.
+
+    Of arrays alone the sources and points are left out.
+    """
     rows = []
     for name, split in manifest.splits.items():
-        layout, counts = split.layout, split.arrays["num_sources"].statistics
-        least, most = int(counts.min[0]), int(counts.max[0])
-        sources = f"{least}" if least == most else f"{least} to {most}"
-        numbers = (layout.num_samples, sources, layout.num_points, layout.num_blocks)
-        rows.append([name, *map(str, numbers), in_bytes(layout.num_bytes)])
+        layout, of_sources = split.layout, []
+        if isinstance(layout, SplitLayout):
+            counts = split.arrays["num_sources"].statistics
+            least, most = int(counts.min[0]), int(counts.max[0])
+            sources = f"{least}" if least == most else f"{least} to {most}"
+            of_sources = [sources, str(layout.num_points)]
+        numbers = [str(layout.num_samples), *of_sources, str(layout.num_blocks)]
+        rows.append([name, *numbers, in_bytes(layout.num_bytes)])
     return rows
 
 
+def _of_sources(manifest: Manifest) -> tuple[str, ...]:
+    if manifest.array_layouts:
+        return ()
+    return (
+        f"| sources | sample, source, column | {', '.join(manifest.column_units)} | "
+        f"{_columns(manifest)} |",
+        "| num_sources | sample | | rows of `sources` in use |",
+        "| grid | block, point, axis | m | points, shared by a block of samples |",
+        "| potential | sample, point | A | magnetic scalar potential phi |",
+        "| field | sample, point, axis | A/m | H = -grad phi |",
+    )
+
+
+def _declared(manifest: Manifest) -> list[str]:
+    arrays = {array.name: array for split in _layouts(manifest) for array in split.declared}
+    return [
+        f"| {array.name} | {', '.join((array.per, *array.dimensions))} | {array.unit} | "
+        f"{_meaning(array)} |"
+        for array in arrays.values()
+    ]
+
+
+def _meaning(array: DeclaredArray) -> str:
+    shape = " x ".join(map(str, array.item_shape)) or "one number"
+    rows = "" if array.num_rows is None else f", of the first {array.num_rows} samples"
+    return f"{shape} for each {array.per}{rows}"
+
+
+def _layouts(manifest: Manifest) -> list[AnyLayout]:
+    return [split.layout for split in manifest.splits.values()]
+
+
 def _summary(manifest: Manifest) -> str:
-    dim = next(iter(manifest.splits.values())).layout.dim
-    shared = "".join(f", {name} {value:g}" for name, value in manifest.constants.items())
     versions = ", ".join(f"{name} {version}" for name, version in manifest.software.items())
+    made = (
+        f"Format version {manifest.format_version}, seed {manifest.seed}, made by {versions}. The "
+        "full recipe is in manifest.json."
+    )
+    if manifest.array_layouts:
+        return f"Arrays alone, without sources. {made}"
+    dim = next(iter(manifest.source_layouts.values())).dim
+    shared = "".join(f", {name} {value:g}" for name, value in manifest.constants.items())
     return (
         f"Magnetic sources in {dim} dimensions ({' and '.join(manifest.bodies)}{shared}), their "
-        f"scalar potential and field. Format version {FORMAT_VERSION}, seed {manifest.seed}, made "
-        f"by {versions}. The full recipe is in manifest.json."
+        f"scalar potential and field. {made}"
     )
 
 
 def _labels(manifest: Manifest) -> str:
-    if isinstance(origin := manifest.recipe.get("imported"), dict):
+    origin = manifest.recipe.get("imported")
+    if isinstance(origin, dict) and manifest.array_layouts:
+        return "Values were imported from the files in manifest.json and rounded to float32."
+    if isinstance(origin, dict):
         return (
             f"Sources, points and labels were imported from {json.dumps(origin.get('file'))} and "
             "rounded to float32. `hm-data verify --recompute 0.01` says whether they agree."
@@ -94,11 +143,13 @@ def _columns(manifest: Manifest) -> str:
 
 def _reading(manifest: Manifest) -> tuple[str, ...]:
     split = next(iter(manifest.splits))
+    reader = "array_split" if manifest.array_layouts else "split"
     ours = (
         "from hypermagnetics.data import Dataset",
-        f'block = Dataset.open(".").split("{split}").block(0)  # numpy arrays, mapped from disk',
+        f'block = Dataset.open(".").{reader}("{split}").block(0)  # numpy arrays, mapped from disk',
     )
     if manifest.storage_format == "zarr":
         return (*ours, "", "import xarray", f'xarray.open_zarr("{split}.zarr", consolidated=False)')
     plugin = ("import hdf5plugin",) if manifest.compression == "zstd" else ()
-    return (*ours, "", "import h5py", *plugin, f'h5py.File("{split}/shard-00000.h5")["potential"]')
+    array = manifest.splits[split].layout.array_names[0 if manifest.array_layouts else 3]
+    return (*ours, "", "import h5py", *plugin, f'h5py.File("{split}/shard-00000.h5")["{array}"]')

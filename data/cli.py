@@ -10,8 +10,17 @@ import click
 import numpy as np
 
 import hypermagnetics
-from hypermagnetics.data import Compression, Dataset, StorageFormat
+from hypermagnetics.data import ArrayName, Compression, Dataset, StorageFormat
+from hypermagnetics.data.array_import import (
+    JacobianAxes,
+    Parameter,
+    Shares,
+    import_arrays,
+    inputs_and_targets,
+    readings_and_derivatives,
+)
 from hypermagnetics.data.convert import convert
+from hypermagnetics.data.derivatives import DERIVATIVES, derivatives_of
 from hypermagnetics.data.importing import (
     FieldUnit,
     LengthUnit,
@@ -71,7 +80,7 @@ def head(directory: Path, name: str | None, samples: int) -> None:
     """Show the first samples of DIR as tables."""
     with errors_in_one_line("hm-data"):
         dataset = Dataset.open(directory)
-        split = dataset.split(dataset.splits[0] if name is None else name)
+        split = dataset.any_split(dataset.splits[0] if name is None else name)
         echo(first_samples(split, dataset.manifest.columns, samples))
 
 
@@ -196,6 +205,133 @@ def import_command(
         )
 
 
+@main.command(
+    name="import-arrays",
+    epilog="""\b
+Examples: hm-data import-arrays out --inputs m.npy --targets q.npy --jacobian J.npy
+          hm-data import-arrays out --readings fiducial.npy --derivatives derivative.npy
+              --parameter mean=0 --parameter variance=1
+""",
+)
+@_OUT
+@click.option("--inputs", type=FILE_PATH, help="Inputs of a network, (samples, ...).")
+@click.option("--targets", type=FILE_PATH, help="Its targets, (samples, ...).")
+@click.option(
+    "--jacobian", type=FILE_PATH, help="Derivatives of targets, (samples, targets, inputs)."
+)
+@click.option(
+    "--jacobian-axes",
+    type=click.Choice(get_args(JacobianAxes)),
+    help="Order of the axes of the Jacobian.  [default: the one that its shape has]",
+)
+@click.option("--readings", type=FILE_PATH, help="Simulated readings, (samples, ...).")
+@click.option(
+    "--derivatives",
+    type=FILE_PATH,
+    help="Derivatives of the first readings, (samples, ..., parameters).",
+)
+@click.option(
+    "--parameter",
+    "parameters",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="A parameter of the derivatives, and its value in all simulations.",
+)
+@click.option(
+    "--shares",
+    metavar="TRAIN,VALID,TEST",
+    default="0.8,0.1,0.1",
+    show_default=True,
+    help="Shares of the samples in the splits; 0 for no such split.",
+)
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, help="Seed of the division.")
+@click.option(
+    "--samples-per-block",
+    type=click.IntRange(1, 2**20),
+    help="Samples of a block, the smallest part of a batch.  [default: 32, fewer of large ones]",
+)
+@click.option("--format", "storage_format", type=click.Choice(["zarr", "hdf5"]), default="zarr")
+@click.option("--compress", "compression", type=click.Choice(["none", "zstd"]), default="none")
+@_SHARD_MB
+def import_arrays_command(
+    out: Path,
+    inputs: Path | None,
+    targets: Path | None,
+    jacobian: Path | None,
+    jacobian_axes: JacobianAxes | None,
+    readings: Path | None,
+    derivatives: Path | None,
+    parameters: tuple[str, ...],
+    shares: str,
+    seed: int,
+    samples_per_block: int | None,
+    storage_format: StorageFormat,
+    compression: Compression,
+    shard_mb: float | None,
+) -> None:
+    """Make the dataset OUT from files of numpy, .npy, which may be larger than the memory.
+
+    Either inputs and targets, with or without their Jacobian, or readings and their derivatives.
+    Samples are divided among the splits train, valid and test at random, each in one of them;
+    values are rounded to float32. After an interruption, give the same command again to go on.
+    """
+    with errors_in_one_line("hm-data"):
+        of_inputs = {"--inputs": inputs, "--targets": targets, "--jacobian": jacobian}
+        of_readings = {"--readings": readings, "--derivatives": derivatives}
+        given = [[name for name, path in of.items() if path] for of in (of_inputs, of_readings)]
+        if inputs and targets and not given[1] and not parameters:
+            arrays = inputs_and_targets(inputs, targets, jacobian, jacobian_axes)
+        elif readings and not given[0] and not jacobian_axes:
+            named = tuple(map(_parameter, parameters))
+            arrays = readings_and_derivatives(readings, derivatives, named)
+        else:
+            raise DatasetError(
+                "Files to import must be --inputs and --targets, with or without --jacobian, or "
+                "--readings, with or without --derivatives and their --parameter; got "
+                f"{', '.join([*given[0], *given[1]]) or 'none'}. Give one of the two."
+            )
+        with Progress("hm-data", arrays.num_samples, "samples") as progress:
+            made = import_arrays(
+                arrays,
+                out,
+                shares=_shares(shares),
+                seed=seed,
+                samples_per_block=samples_per_block,
+                storage_format=storage_format,
+                compression=compression,
+                shard_bytes=256e6 if shard_mb is None else shard_mb * 1e6,
+                listener=progress,
+            )
+        _wrote(out, made)
+        counts = (f"{name} {split.layout.num_samples}" for name, split in made.splits.items())
+        echo(f"Splits by seed {seed}: {', '.join(counts)}. Values are stored as float32.")
+
+
+def _shares(text: str) -> Shares:
+    parts = text.split(",")
+    try:
+        train, valid, test = map(float, parts)
+        return Shares(train=train, valid=valid, test=test)
+    except ValueError as error:
+        raise DatasetError(
+            f"Shares must be three numbers, of train, valid and test; got {text!r} (--shares). "
+            "Write for example --shares 0.8,0.1,0.1."
+        ) from error
+
+
+def _parameter(text: str) -> Parameter:
+    name, _, value = text.partition("=")
+    try:
+        if not name:
+            raise ValueError("no name")
+        return Parameter(name=name, value=float(value))
+    except ValueError as error:
+        raise DatasetError(
+            f"A parameter must read NAME=VALUE, with a finite number; got {text!r} (--parameter). "
+            "Write for example --parameter mean=0."
+        ) from error
+
+
 def _asked_for(team: TeamFile, length: str | None, field: str | None) -> Units:
     """The units of the options; on a terminal, those missing are prompted for."""
     given = {"length": length, "field": field}
@@ -232,19 +368,26 @@ def _labels_of(dataset: Dataset) -> Compute:
     """A function that computes labels of this dataset's sources in float64, on the CPU."""
     # With JAX, seconds that only this needs.
     from hypermagnetics.jax_setup import first_device, keep_to_cpu
-    from hypermagnetics.sources import labels
+    from hypermagnetics.sources import chosen_columns, jacobian_labels, labels
     from hypermagnetics.sources.sums import computing_on
 
     keep_to_cpu()
     first_device("cpu")  # refused before the first sample
-    columns = dataset.columns
+    columns, derivatives = dataset.columns, derivatives_of(dataset.manifest)
+    names: tuple[str, ...] = ()
+    if derivatives is not None:
+        wanted = derivatives.columns
+        names = chosen_columns(columns, wanted, columns.names, f"{dataset.directory}, recipe")
 
     def compute(
         sources: np.ndarray, num_sources: np.ndarray, grid: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    ) -> dict[ArrayName, np.ndarray]:
         with computing_on("cpu"):
             potential, field = labels(columns, sources, num_sources, grid)
-        return np.asarray(potential), np.asarray(field)
+            found = {"potential": np.asarray(potential), "field": np.asarray(field)}
+            if derivatives is not None:
+                found[DERIVATIVES] = jacobian_labels(columns, names, derivatives.of, sources, grid)
+        return found
 
     return compute
 

@@ -41,7 +41,7 @@ def convert(
     """
     identity = _identity(dataset.manifest, storage_format, compression, shard_bytes)
     with DatasetWriter.open(out, identity, listener) as writer:
-        splits = {name: dataset.split(name) for name in dataset.splits}
+        splits = {name: dataset.any_split(name) for name in dataset.splits}
         for split in splits.values():
             verify_split(split)
             listener.advance(len(split))

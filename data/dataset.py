@@ -1,12 +1,14 @@
 """A dataset: the manifest, read once, and its splits."""
 
 from pathlib import Path
+from typing import assert_never
 
 from hypermagnetics.config import nearest
 from hypermagnetics.data.dataset_files import DatasetFiles
 from hypermagnetics.data.file_checks import check_files, check_names
+from hypermagnetics.data.layout import ArrayLayout, SplitLayout
 from hypermagnetics.data.manifest import Manifest, read_manifest
-from hypermagnetics.data.split import Split
+from hypermagnetics.data.split import AnySplit, ArraySplit, Split
 from hypermagnetics.data.storage import SplitPlace
 from hypermagnetics.errors import DatasetError, SourceError
 from hypermagnetics.table import SourceColumns
@@ -78,8 +80,8 @@ class Dataset:
         """The directory, the samples of each split, and the bodies."""
         splits = self.manifest.splits.items()
         counts = ", ".join(f"{name} {split.layout.num_samples}" for name, split in splits)
-        bodies = ", ".join(self.manifest.bodies)
-        return f"Dataset({str(self.directory)!r}): {counts} samples of {bodies}"
+        content = ", ".join(self.manifest.bodies or self.arrays)
+        return f"Dataset({str(self.directory)!r}): {counts} samples of {content}"
 
     @property
     def columns(self) -> SourceColumns:
@@ -87,15 +89,17 @@ class Dataset:
 
         Raises:
             DatasetError: If this release does not know such sources, their units are others, or
-                there is no split.
+                there is no split, or it is a dataset of arrays alone.
         """
         manifest = self.manifest
-        dims = {split.layout.dim for split in manifest.splits.values()}
-        if not dims:
+        if not manifest.splits:
             raise DatasetError(
                 f"A dataset must have a split; got none ({self.directory}). Make one with "
                 "hm-generate."
             )
+        dims = {layout.dim for layout in manifest.source_layouts.values()}
+        if not dims:
+            raise self._has_no_sources()
         try:
             columns = SourceColumns.described(
                 dims.pop(), manifest.bodies, manifest.columns, manifest.constants
@@ -120,8 +124,45 @@ class Dataset:
         """Names of the splits."""
         return tuple(self.manifest.splits)
 
+    @property
+    def arrays(self) -> tuple[str, ...]:
+        """Names of the arrays beyond those of sources, of all splits."""
+        layouts = (split.layout for split in self.manifest.splits.values())
+        return tuple(dict.fromkeys(a.name for layout in layouts for a in layout.declared))
+
+    @property
+    def has_sources(self) -> bool:
+        """Whether it is of sources, their potential and field; else it is of arrays alone."""
+        return not self.manifest.array_layouts
+
     def split(self, name: str) -> Split:
-        """One split by name.
+        """One split of sources by name.
+
+        Raises:
+            DatasetError: If there is no such split, the message lists those there are; or if the
+                dataset is one of arrays alone.
+        """
+        found = self.any_split(name)
+        if isinstance(found, ArraySplit):
+            raise self._has_no_sources()
+        return found
+
+    def array_split(self, name: str) -> ArraySplit:
+        """One split of arrays alone by name.
+
+        Raises:
+            DatasetError: If there is no such split; or if the dataset is one of sources.
+        """
+        found = self.any_split(name)
+        if isinstance(found, Split):
+            raise DatasetError(
+                "A dataset of arrays alone is needed here; got one of sources, their potential and "
+                f"field ({self.directory}). Give one that hm-data import-arrays made."
+            )
+        return found
+
+    def any_split(self, name: str) -> AnySplit:
+        """One split by name, of sources or of arrays alone.
 
         Raises:
             DatasetError: If there is no such split; the message lists those there are.
@@ -131,7 +172,21 @@ class Dataset:
                 f"A split of {self.directory} must be one of {', '.join(self.splits)}; "
                 f"got {name!r}. {nearest(name, self.splits)}"
             )
-        return Split(self.manifest, self.places()[name], self.files)
+        place = self.places()[name]
+        match place.layout:
+            case SplitLayout() as layout:
+                return Split(self.manifest, place, layout, self.files)
+            case ArrayLayout() as arrays:
+                return ArraySplit(self.manifest, place, arrays, self.files)
+            case _:
+                assert_never(place.layout)
+
+    def _has_no_sources(self) -> DatasetError:
+        return DatasetError(
+            "A dataset of sources, their potential and field is needed here; got one of arrays "
+            f"alone, {', '.join(self.arrays)} ({self.directory}). Give a dataset of hm-generate; "
+            "on arrays hm-train trains a network with --recipe mlp, and hm-eval evaluates that."
+        )
 
     def places(self) -> dict[str, SplitPlace]:
         """Places of the splits, by name."""

@@ -16,7 +16,7 @@ import numpy as np
 
 from hypermagnetics.data.dataset_files import DatasetFiles
 from hypermagnetics.data.hdf5_filter import ZSTD_FILTER, unknown_filter
-from hypermagnetics.data.layout import ArrayName, ArraySpec, Block, Shard, SplitLayout
+from hypermagnetics.data.layout import AnyBlock, AnyLayout, ArrayName, ArraySpec, Shard, SplitLayout
 from hypermagnetics.data.rows import (
     ZSTD_LEVEL,
     ArrayRows,
@@ -43,16 +43,20 @@ class Hdf5ShardSink:
         self._compressed = place.compression == "zstd"
         self._blocks = 0
 
-    def append(self, block: Block) -> None:
+    def append(self, block: AnyBlock) -> None:
         """Append one block."""
-        for name in ("sources", "num_sources", "potential", "field"):
-            self._write(name, getattr(block, name), self._blocks * self._layout.samples_per_grid)
-        if self._blocks < len(_grid_rows(self._layout, self._shard)):
-            self._write("grid", block.grid[None], self._blocks)
+        for spec in _specs(self._layout, self._shard):
+            values = block.values(spec.name)
+            first = self._blocks * spec.rows_per_block
+            if spec.per == "block":
+                values = values[None]
+            # A shared grid has one row, and an array of the first samples may have ended.
+            if first < self._file[spec.name].shape[0]:
+                self._write(spec, values, first)
         self._blocks += 1
 
-    def _write(self, name: ArrayName, values: np.ndarray, first: int) -> None:
-        spec, dataset = self._layout.array(name), self._file[name]
+    def _write(self, spec: ArraySpec, values: np.ndarray, first: int) -> None:
+        dataset = self._file[spec.name]
         if not self._compressed:
             dataset[first : first + len(values)] = values
             return
@@ -97,9 +101,9 @@ class Hdf5Storage:
                 first_sample=shard.first_sample,
                 num_samples=shard.num_samples,
             )
-            for spec in self._layout.arrays():
+            for spec in _specs(self._layout, shard):
                 _create(file, spec, self._place, shard)
-            _label(file, self._place)
+            _label(file, self._place, shard)
             yield Hdf5ShardSink(file, self._place, shard)
 
     def map_shard(self, shard: Shard, files: DatasetFiles) -> dict[ArrayName, ArrayRows]:
@@ -123,7 +127,7 @@ class Hdf5Storage:
                 with h5py.File(raw, "r") as file:
                     return {
                         spec.name: self._rows(file, path, mapping, spec, shard)
-                        for spec in self._layout.arrays()
+                        for spec in _specs(self._layout, shard)
                     }
         except DatasetError:
             raise
@@ -150,14 +154,18 @@ class Hdf5Storage:
         return self._place.directory / path
 
 
-def _grid_rows(layout: SplitLayout, shard: Shard) -> range:
-    """Rows of the grid in a shard; every file holds a grid that all blocks share."""
-    return range(1) if layout.shared_grid else layout.rows("grid", shard)
+def _specs(layout: AnyLayout, shard: Shard) -> tuple[ArraySpec, ...]:
+    """The arrays with rows in a shard."""
+    return tuple(spec for spec in layout.arrays() if _rows(spec, layout, shard))
 
 
-def _shape(spec: ArraySpec, layout: SplitLayout, shard: Shard) -> tuple[int, ...]:
-    rows = _grid_rows(layout, shard) if spec.name == "grid" else layout.rows(spec.name, shard)
-    return (len(rows), *spec.shape[1:])
+def _rows(spec: ArraySpec, layout: AnyLayout, shard: Shard) -> range:
+    """Rows of an array in a shard; every file holds a grid that all blocks share."""
+    return range(1) if layout.is_shared(spec.name) else layout.rows(spec.name, shard)
+
+
+def _shape(spec: ArraySpec, layout: AnyLayout, shard: Shard) -> tuple[int, ...]:
+    return (len(_rows(spec, layout, shard)), *spec.shape[1:])
 
 
 def _create(file: h5py.File, spec: ArraySpec, place: SplitPlace, shard: Shard) -> None:
@@ -190,12 +198,14 @@ def _chunk_shape(spec: ArraySpec, shape: tuple[int, ...]) -> tuple[int, ...]:
     return (min(spec.rows_per_block, shape[0]), *shape[1:])
 
 
-def _label(file: h5py.File, place: SplitPlace) -> None:
+def _label(file: h5py.File, place: SplitPlace, shard: Shard) -> None:
     """Give each axis of each array a dimension scale, as netCDF-4 asks of all or none."""
-    file["sources"].attrs["columns"] = list(place.columns)
-    file["sources"].attrs["column_units"] = list(place.column_units)
-    labels = {"column": place.columns, "axis": _AXES[: place.layout.dim]}
-    for spec in place.layout.arrays():
+    labels: dict[str, tuple[str, ...]] = {}
+    if isinstance(place.layout, SplitLayout):
+        file["sources"].attrs["columns"] = list(place.columns)
+        file["sources"].attrs["column_units"] = list(place.column_units)
+        labels = {"column": place.columns, "axis": _AXES[: place.layout.dim]}
+    for spec in _specs(place.layout, shard):
         dataset = file[spec.name]
         for axis, name in enumerate(spec.dimensions):
             if name not in file:

@@ -8,7 +8,7 @@ import xarray
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from hypermagnetics.data.layout import ArrayName, ArraySpec, SplitLayout
+from hypermagnetics.data.layout import AnyLayout, ArrayName, ArraySpec, SplitLayout
 from hypermagnetics.data.samples import resolve
 
 _AXES = ("x", "y", "z")
@@ -18,7 +18,9 @@ _AXES = ("x", "y", "z")
 class _Entries(Protocol):
     """Source of the values: a split."""
 
-    layout: SplitLayout
+    @property
+    def layout(self) -> AnyLayout:
+        """Layout of the split."""
 
     def entries(self, name: ArrayName, numbers: range | np.ndarray) -> np.ndarray:
         """Entries of the first axis of one array."""
@@ -62,9 +64,11 @@ def labelled(split: _Entries, columns: Sequence[str], units: Sequence[str]) -> x
     for spec in split.layout.arrays():
         data = indexing.LazilyIndexedArray(_LazyArray(split, spec))
         variables[spec.name] = xarray.Variable(spec.dimensions, data, {"units": spec.unit})
-    coordinates = {
-        "column": ("column", list(columns)),
-        "column_unit": ("column", list(units)),
-        "axis": ("axis", list(_AXES[: split.layout.dim])),
-    }
+    coordinates: dict[str, tuple[str, list[str]]] = {}
+    if isinstance(split.layout, SplitLayout):
+        coordinates = {
+            "column": ("column", list(columns)),
+            "column_unit": ("column", list(units)),
+            "axis": ("axis", list(_AXES[: split.layout.dim])),
+        }
     return xarray.Dataset(variables, coordinates)

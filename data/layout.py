@@ -1,18 +1,27 @@
 """Layout of a split: its blocks, shards and arrays."""
 
-from collections.abc import Iterator
+import abc
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_serializer, model_validator
 
 from hypermagnetics.config import Config, refusal
 
-ArrayName = Literal["sources", "num_sources", "grid", "potential", "field"]
+ARRAY_NAME_PATTERN = r"[a-z][a-z0-9_]{0,39}"
+ArrayName = Annotated[str, Field(pattern=f"^{ARRAY_NAME_PATTERN}$")]
+"""Name of an array of a split."""
 StorageFormat = Literal["zarr", "hdf5"]
 Compression = Literal["none", "zstd"]
-ARRAY_NAMES: tuple[ArrayName, ...] = ("sources", "num_sources", "grid", "potential", "field")
+Per = Literal["sample", "block"]
+"""Whether an array has a row for each sample, or one for each block."""
+SOURCE_ARRAYS: tuple[ArrayName, ...] = ("sources", "num_sources", "grid", "potential", "field")
+"""Arrays of every split of sources."""
+MOST_COMPONENTS = 64
+"""Most components of a declared array with statistics of their own."""
 
 _MAX_BLOCK_BYTES = 1 << 30
 """Most bytes of a block, which is read whole, for the memory of a small machine."""
@@ -31,6 +40,14 @@ class ArraySpec(NamedTuple):
     unit: str
     rows_per_block: int
     """Number of entries along the first axis in one full block."""
+    per: Per = "sample"
+    component_axis: int | None = None
+    """Axis along which the statistics are apart; None if all values are of one kind."""
+
+    @property
+    def num_components(self) -> int:
+        """Number of components in the statistics."""
+        return 1 if self.component_axis is None else self.shape[self.component_axis]
 
     @property
     def row_bytes(self) -> int:
@@ -85,6 +102,106 @@ class Block:
     grid: np.ndarray
     potential: np.ndarray
     field: np.ndarray
+    declared: Mapping[ArrayName, np.ndarray] = dataclasses.field(default_factory=dict)
+    """Declared arrays of the split, by name; see `ArrayBlock`."""
+
+    @property
+    def num_samples(self) -> int:
+        """Number of samples."""
+        return len(self.num_sources)
+
+    def values(self, name: ArrayName) -> np.ndarray:
+        """The part of an array in this block: of its samples, or its one row."""
+        if name in SOURCE_ARRAYS:
+            of_sources: np.ndarray = getattr(self, name)
+            return of_sources
+        return self.declared[name]
+
+
+@dataclass(frozen=True)
+class ArrayBlock:
+    """Consecutive samples of a split of arrays alone.
+
+    An array with a row for each sample has shape (samples, *item), or fewer rows if only the first
+    samples of the split have one; one with a row for each block has shape `item`.
+    """
+
+    num_samples: int
+    declared: Mapping[ArrayName, np.ndarray]
+
+    def values(self, name: ArrayName) -> np.ndarray:
+        """The part of an array in this block."""
+        return self.declared[name]
+
+
+AnyBlock = Block | ArrayBlock
+
+
+class DeclaredArray(Config):
+    """An array beyond those of sources, as its layout declares it."""
+
+    name: ArrayName
+    per: Per = "sample"
+    """Whether each sample has a row, or each block."""
+    dtype: Literal["float32"] = "float32"
+    """Type of the values."""
+    item_shape: Annotated[tuple[_Size, ...], Field(max_length=8)]
+    """Shape of a row."""
+    dimensions: Annotated[tuple[ArrayName, ...], Field(max_length=8)]
+    """Names of the axes of a row."""
+    unit: Annotated[str, Field(max_length=40)] = ""
+    """Unit of the values; empty if it is not known."""
+    components: ArrayName | None = None
+    """Axis along which the statistics are apart, of at most 64 components; null if all values of a
+    row are of one kind."""
+    num_rows: _Count | None = None
+    """Number of samples, the first of the split, that have a row; null if all have."""
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> "DeclaredArray":
+        if self.name in SOURCE_ARRAYS:
+            rule = f"be none of {', '.join(SOURCE_ARRAYS)}, which are arrays of sources"
+            raise refusal("name", rule, self.name)
+        if len(set(self.dimensions)) != len(self.item_shape):
+            rule = f"be {len(self.item_shape)} different names, one for each axis of item_shape"
+            raise refusal("dimensions", rule, list(self.dimensions))
+        if self.components is not None and self._num_components not in range(1, _MORE):
+            rule = f"be one of the dimensions, of at most {MOST_COMPONENTS} components"
+            raise refusal("components", rule, self.components)
+        if self.per == "block" and self.num_rows is not None:
+            raise refusal("num_rows", "be null for an array of blocks", self.num_rows)
+        return self
+
+    @property
+    def _num_components(self) -> int:
+        if self.components not in self.dimensions:
+            return 0
+        return self.item_shape[self.dimensions.index(self.components)]
+
+    def spec(self, num_samples: int, num_blocks: int, samples_per_block: int) -> ArraySpec:
+        """The whole array, in a split of that many samples and blocks."""
+        axis = None
+        if self.components is not None:
+            axis = 1 + self.dimensions.index(self.components)
+        if self.per == "block":
+            rows, first, per_block = num_blocks, "each_block", 1
+        else:
+            rows, per_block = self.num_rows or num_samples, samples_per_block
+            # A dimension has one length in a split, for readers of Zarr and netCDF.
+            first = "sample" if rows == num_samples else f"sample_with_{self.name}"
+        return ArraySpec(
+            self.name,
+            np.dtype(self.dtype).newbyteorder("<"),
+            (rows, *self.item_shape),
+            (first, *self.dimensions),
+            self.unit,
+            per_block,
+            self.per,
+            axis,
+        )
+
+
+_MORE = MOST_COMPONENTS + 1
 
 
 class GridShape(Config):
@@ -112,8 +229,149 @@ class GridShape(Config):
         return self.points_per_side - 2 * self.halo
 
 
-class SplitLayout(Config):
+class Layout(Config):
     """Sizes of one split, which determine every array shape and file name."""
+
+    if TYPE_CHECKING:  # keys of the layouts, in the order of their manifests
+
+        @property
+        @abc.abstractmethod
+        def num_samples(self) -> int:
+            """Number of samples."""
+
+        @property
+        @abc.abstractmethod
+        def samples_per_block(self) -> int:
+            """Samples of a block; the last block may have fewer."""
+
+        @property
+        @abc.abstractmethod
+        def samples_per_shard(self) -> int:
+            """Samples of a shard; the last shard may have fewer."""
+
+        @property
+        @abc.abstractmethod
+        def declared(self) -> tuple[DeclaredArray, ...]:
+            """Arrays beyond those of sources."""
+
+    @property
+    def num_blocks(self) -> int:
+        """Number of blocks."""
+        return -(-self.num_samples // self.samples_per_block)
+
+    @property
+    def blocks_per_shard(self) -> int:
+        """Number of blocks in a full shard."""
+        return self.samples_per_shard // self.samples_per_block
+
+    @property
+    def num_shards(self) -> int:
+        """Number of shards."""
+        return -(-self.num_samples // self.samples_per_shard)
+
+    def shard(self, number: int) -> Shard:
+        """The samples and blocks of one shard."""
+        first = number * self.samples_per_shard
+        samples = min(self.samples_per_shard, self.num_samples - first)
+        return Shard(
+            number,
+            first,
+            samples,
+            number * self.blocks_per_shard,
+            -(-samples // self.samples_per_block),
+        )
+
+    def shards(self) -> Iterator[Shard]:
+        """All shards in order."""
+        return (self.shard(number) for number in range(self.num_shards))
+
+    def shard_of_block(self, block: int) -> tuple[int, int]:
+        """The shard that holds a block, and the place of the block in it."""
+        return divmod(block, self.blocks_per_shard)
+
+    def block_samples(self, block: int) -> range:
+        """The samples of one block."""
+        first = block * self.samples_per_block
+        return range(first, min(first + self.samples_per_block, self.num_samples))
+
+    def array(self, name: ArrayName) -> ArraySpec:
+        """Type, shape, dimension names and unit of one array."""
+        found = next(array for array in self.declared if array.name == name)
+        return found.spec(self.num_samples, self.num_blocks, self.samples_per_block)
+
+    @property
+    def array_names(self) -> tuple[ArrayName, ...]:
+        """Names of all arrays of the split."""
+        return tuple(array.name for array in self.declared)
+
+    def arrays(self) -> tuple[ArraySpec, ...]:
+        """All arrays of the split."""
+        return tuple(self.array(name) for name in self.array_names)
+
+    @property
+    def declared_specs(self) -> tuple[ArraySpec, ...]:
+        """The arrays beyond those of sources, each as a whole."""
+        return tuple(self.array(array.name) for array in self.declared)
+
+    def is_shared(self, name: ArrayName) -> bool:
+        """Whether all blocks share the one row of an array."""
+        return False
+
+    def rows(self, name: ArrayName, shard: Shard) -> range:
+        """The entries of a shard along the first axis of an array."""
+        spec = self.array(name)
+        if spec.per == "block":
+            return range(shard.first_block, shard.first_block + shard.num_blocks)
+        first = min(shard.first_sample, spec.shape[0])
+        return range(first, min(shard.first_sample + shard.num_samples, spec.shape[0]))
+
+    def block_rows(self, name: ArrayName, block: int) -> range:
+        """The entries of a block along the first axis of an array."""
+        spec, samples = self.array(name), self.block_samples(block)
+        if spec.per == "block":
+            return range(block, block + 1)
+        return range(min(samples.start, spec.shape[0]), min(samples.stop, spec.shape[0]))
+
+    @property
+    def block_bytes(self) -> int:
+        """Bytes of the values of a full block."""
+        return sum(spec.rows_per_block * spec.row_bytes for spec in self.arrays())
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of all values of the split."""
+        return sum(spec.shape[0] * spec.row_bytes for spec in self.arrays())
+
+    @model_validator(mode="after")
+    def _shards_are_whole_blocks(self) -> "Layout":
+        if self.samples_per_shard % self.samples_per_block:
+            rule = f"be a multiple of the samples of a block, {self.samples_per_block}"
+            raise refusal("samples_per_shard", rule, self.samples_per_shard)
+        if self.samples_per_shard > (whole := self.num_blocks * self.samples_per_block):
+            rule = f"be at most {whole}, which hold the split"
+            raise refusal("samples_per_shard", rule, self.samples_per_shard)
+        return self
+
+    @model_validator(mode="after")
+    def _declared_arrays_fit(self) -> "Layout":
+        names = [array.name for array in self.declared]
+        if len(set(names)) < len(names):
+            raise refusal("declared", "have each name once", names)
+        for array in self.declared:
+            if array.num_rows is not None and array.num_rows >= self.num_samples:
+                rule = f"be below the {self.num_samples} samples, or null if all have a row"
+                raise refusal(f"declared.{array.name}.num_rows", rule, array.num_rows)
+        lengths: dict[str, int] = {}
+        for spec in self.arrays():
+            for name, length in zip(spec.dimensions, spec.shape, strict=True):
+                if lengths.setdefault(name, length) != length:
+                    rule = f"have one length of the dimension {name!r}, {lengths[name]}"
+                    raise refusal(f"declared.{spec.name}", rule, length)
+        return self
+
+
+class SplitLayout(Layout):
+    """Sizes of one split of sources, with their potential and field."""
 
     num_samples: _Count
     samples_per_grid: _Size
@@ -127,16 +385,16 @@ class SplitLayout(Config):
     source_size: _Size
     num_points: Annotated[int, Field(ge=1, le=2**32)]
     dim: Annotated[int, Field(ge=2, le=3)]
+    declared: tuple[DeclaredArray, ...] = ()
+    """Arrays beyond those of sources; absent from the manifest if there are none."""
 
-    @model_validator(mode="after")
-    def _shards_are_whole_blocks(self) -> "SplitLayout":
-        if self.samples_per_shard % self.samples_per_grid:
-            rule = f"be a multiple of samples_per_grid, {self.samples_per_grid}"
-            raise refusal("samples_per_shard", rule, self.samples_per_shard)
-        if self.samples_per_shard > (whole := self.num_blocks * self.samples_per_grid):
-            rule = f"be at most {whole}, which hold the split"
-            raise refusal("samples_per_shard", rule, self.samples_per_shard)
-        return self
+    @model_serializer(mode="wrap")
+    def _without_nothing_declared(self, whole: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        """As datasets of format version 1 have it, where nothing is declared."""
+        found = whole(self)
+        if not self.declared:
+            found.pop("declared", None)
+        return found
 
     @model_validator(mode="after")
     def _blocks_fit_in_memory(self) -> "SplitLayout":
@@ -160,52 +418,17 @@ class SplitLayout(Config):
         return SampleSize(self.num_points, self.dim, self.max_sources, self.source_size)
 
     @property
-    def num_blocks(self) -> int:
-        """Number of blocks."""
-        return -(-self.num_samples // self.samples_per_grid)
-
-    @property
-    def blocks_per_shard(self) -> int:
-        """Number of blocks in a full shard."""
-        return self.samples_per_shard // self.samples_per_grid
-
-    @property
-    def num_shards(self) -> int:
-        """Number of shards."""
-        return -(-self.num_samples // self.samples_per_shard)
+    def samples_per_block(self) -> int:
+        """Samples that share a grid."""
+        return self.samples_per_grid
 
     def with_shards_of(self, shard_bytes: float) -> "SplitLayout":
         """The same split in shards of about `shard_bytes` before compression."""
         size, per_grid = self.sample_size, self.samples_per_grid
         of_grid = 0 if self.shared_grid else size.grid_bytes / per_grid
-        sample_bytes = int(size.bytes + of_grid)
+        sample_bytes = int(size.bytes + of_grid + _declared_bytes(self.declared, per_grid))
         samples = samples_per_shard(self.num_samples, per_grid, sample_bytes, shard_bytes)
         return self.model_copy(update={"samples_per_shard": samples})
-
-    def shard(self, number: int) -> Shard:
-        """The samples and blocks of one shard."""
-        first = number * self.samples_per_shard
-        samples = min(self.samples_per_shard, self.num_samples - first)
-        return Shard(
-            number,
-            first,
-            samples,
-            number * self.blocks_per_shard,
-            -(-samples // self.samples_per_grid),
-        )
-
-    def shards(self) -> Iterator[Shard]:
-        """All shards in order."""
-        return (self.shard(number) for number in range(self.num_shards))
-
-    def shard_of_block(self, block: int) -> tuple[int, int]:
-        """The shard that holds a block, and the place of the block in it."""
-        return divmod(block, self.blocks_per_shard)
-
-    def block_samples(self, block: int) -> range:
-        """The samples of one block."""
-        first = block * self.samples_per_grid
-        return range(first, min(first + self.samples_per_grid, self.num_samples))
 
     def array(self, name: ArrayName) -> ArraySpec:
         """Type, shape, dimension names and unit of one array."""
@@ -219,41 +442,103 @@ class SplitLayout(Config):
         match name:
             case "sources":
                 shape: tuple[int, ...] = (samples, self.max_sources, self.source_size)
-                return ArraySpec(name, single, shape, ("sample", "source", "column"), "", rows)
+                return ArraySpec(
+                    name, single, shape, ("sample", "source", "column"), "", rows, component_axis=2
+                )
             case "num_sources":
                 return ArraySpec(name, whole, (samples,), ("sample",), "1", rows)
             case "grid":
                 grids = 1 if self.shared_grid else self.num_blocks
                 return ArraySpec(
-                    name, single, (grids, points, dim), ("block", "point", "axis"), "m", 1
+                    name,
+                    single,
+                    (grids, points, dim),
+                    ("block", "point", "axis"),
+                    "m",
+                    1,
+                    per="block",
+                    component_axis=2,
                 )
             case "potential":
                 return ArraySpec(name, single, (samples, points), ("sample", "point"), "A", rows)
             case "field":
                 shape = (samples, points, dim)
-                return ArraySpec(name, single, shape, ("sample", "point", "axis"), "A/m", rows)
+                return ArraySpec(
+                    name, single, shape, ("sample", "point", "axis"), "A/m", rows, component_axis=2
+                )
+            case _:
+                return super().array(name)
 
-    def arrays(self) -> tuple[ArraySpec, ...]:
-        """All arrays of the split."""
-        return tuple(self.array(name) for name in ARRAY_NAMES)
+    @property
+    def array_names(self) -> tuple[ArrayName, ...]:
+        """Names of all arrays of the split."""
+        return (*SOURCE_ARRAYS, *super().array_names)
+
+    def is_shared(self, name: ArrayName) -> bool:
+        """Whether all blocks share the one row of an array, as a regular grid."""
+        return name == "grid" and self.shared_grid
 
     def rows(self, name: ArrayName, shard: Shard) -> range:
         """The entries of a shard along the first axis of an array."""
-        if name != "grid":
-            return range(shard.first_sample, shard.first_sample + shard.num_samples)
-        if self.shared_grid:
+        if self.is_shared(name):
             return range(0, 1) if shard.number == 0 else range(0)
-        return range(shard.first_block, shard.first_block + shard.num_blocks)
+        return super().rows(name, shard)
 
-    @property
-    def block_bytes(self) -> int:
-        """Bytes of the values of a full block, with its grid."""
-        return self.sample_size.block_bytes(self.samples_per_grid)
+    def block_rows(self, name: ArrayName, block: int) -> range:
+        """The entries of a block along the first axis of an array."""
+        return range(1) if self.is_shared(name) else super().block_rows(name, block)
 
-    @property
-    def num_bytes(self) -> int:
-        """Bytes of all values of the split."""
-        return sum(spec.shape[0] * spec.row_bytes for spec in self.arrays())
+
+class ArrayLayout(Layout):
+    """Sizes of one split of arrays alone, without sources."""
+
+    num_samples: _Count
+    samples_per_block: _Size
+    """Samples that are read together; the last block may have fewer."""
+    samples_per_shard: _Count
+    declared: Annotated[tuple[DeclaredArray, ...], Field(min_length=1, max_length=100)]
+    """The arrays."""
+
+    @model_validator(mode="after")
+    def _blocks_fit_in_memory(self) -> "ArrayLayout":
+        if self.block_bytes > _MAX_BLOCK_BYTES:
+            rule = f"make blocks of at most {_MAX_BLOCK_BYTES} bytes"
+            raise refusal("samples_per_block", rule, f"{self.block_bytes} bytes")
+        return self
+
+    def with_shards_of(self, shard_bytes: float) -> "ArrayLayout":
+        """The same split in shards of about `shard_bytes` before compression."""
+        sample_bytes = int(_declared_bytes(self.declared, self.samples_per_block))
+        per_block = self.samples_per_block
+        samples = samples_per_shard(self.num_samples, per_block, sample_bytes, shard_bytes)
+        return self.model_copy(update={"samples_per_shard": samples})
+
+
+AnyLayout = SplitLayout | ArrayLayout
+
+
+def _kind(value: object) -> str:
+    """Member of the union of layouts that a table or a checked value belongs to."""
+    if isinstance(value, ArrayLayout):
+        return ArrayLayout.__name__
+    is_of_arrays = isinstance(value, Mapping) and "samples_per_block" in value
+    return ArrayLayout.__name__ if is_of_arrays else SplitLayout.__name__
+
+
+StoredLayout = Annotated[
+    Annotated[SplitLayout, Tag("SplitLayout")] | Annotated[ArrayLayout, Tag("ArrayLayout")],
+    Discriminator(_kind),
+]
+"""A layout in a manifest."""
+
+
+def _declared_bytes(declared: Sequence[DeclaredArray], samples_per_block: int) -> float:
+    """Bytes of the declared arrays of one sample."""
+    total = 0.0
+    for array in declared:
+        spec = array.spec(samples_per_block, 1, samples_per_block)
+        total += spec.row_bytes / (1 if array.per == "sample" else samples_per_block)
+    return total
 
 
 def samples_per_shard(

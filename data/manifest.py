@@ -6,25 +6,31 @@ same bytes; of labels that a GPU computed it names its model.
 
 import hashlib
 import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, get_args
 
 from pydantic import Field, JsonValue, ValidationError, model_validator
 
 from hypermagnetics.config import Config, refusal
 from hypermagnetics.data.layout import (
-    ARRAY_NAMES,
+    AnyLayout,
+    ArrayLayout,
     ArrayName,
     Compression,
     SplitLayout,
     StorageFormat,
+    StoredLayout,
 )
 from hypermagnetics.errors import DatasetError
 from hypermagnetics.input_files import FileKind
 from hypermagnetics.machine import Platform
 from hypermagnetics.validation_errors import first_misfit
 
-FORMAT_VERSION: Literal[1] = 1
+FormatVersion = Literal[1, 2]
+"""1 for sources, their potential and field alone; 2 if further arrays are declared."""
+_FORMAT_VERSIONS: tuple[int, ...] = get_args(FormatVersion)
+_VERSIONS = " or ".join(map(str, _FORMAT_VERSIONS))
 MANIFEST_NAME = "manifest.json"
 CHECKSUMS_NAME = "manifest-sha256.txt"
 CARD_NAME = "README.md"
@@ -79,13 +85,14 @@ class ArrayEntry(Config):
 class SplitEntry(Config):
     """One split."""
 
-    layout: SplitLayout
+    layout: StoredLayout
     arrays: dict[ArrayName, ArrayEntry]
 
     @model_validator(mode="after")
     def _arrays_follow_from_the_layout(self) -> "SplitEntry":
-        if set(self.arrays) != set(ARRAY_NAMES):
-            raise refusal("arrays", f"be {', '.join(ARRAY_NAMES)}", list(self.arrays))
+        names = self.layout.array_names
+        if set(self.arrays) != set(names):
+            raise refusal("arrays", f"be {', '.join(names)}", list(self.arrays))
         for spec in self.layout.arrays():
             entry = self.arrays[spec.name]
             if (entry.dtype, entry.shape) != (spec.dtype.name, spec.shape):
@@ -100,11 +107,10 @@ class SplitEntry(Config):
                     f"have dimensions {list(spec.dimensions)} and unit {spec.unit!r}",
                     f"{list(entry.dimensions)} and {entry.unit!r}",
                 )
-            components = spec.shape[-1] if spec.name in ("sources", "grid", "field") else 1
             lengths = {name: len(values) for name, values in vars(entry.statistics).items()}
-            if set(lengths.values()) != {components}:
+            if set(lengths.values()) != {spec.num_components}:
                 key = f"arrays.{spec.name}.statistics"
-                raise refusal(key, f"have {components} components", lengths)
+                raise refusal(key, f"have {spec.num_components} components", lengths)
         return self
 
 
@@ -129,7 +135,7 @@ class Description(Config):
     """Description of a dataset, finished or not."""
 
     format: Literal["hypermagnetics dataset"] = "hypermagnetics dataset"
-    format_version: Literal[1] = FORMAT_VERSION
+    format_version: FormatVersion = 1
     title: str
     bodies: dict[str, int]
     """Bodies that occur, with their codes in the column `body` of `sources`, which exists if there
@@ -137,7 +143,7 @@ class Description(Config):
     constants: dict[str, float]
     """Sizes [m] and rotations that all sources share and that therefore have no column."""
     columns: tuple[str, ...]
-    """Names of the columns of `sources`."""
+    """Names of the columns of `sources`; none of a dataset of arrays alone."""
     column_units: tuple[str, ...]
     seed: int
     storage_format: StorageFormat
@@ -154,7 +160,7 @@ class Description(Config):
 class Identity(Description):
     """Identity of a dataset, equal in all calls that work on it."""
 
-    splits: dict[SplitName, SplitLayout]
+    splits: Mapping[SplitName, StoredLayout]
 
 
 class Manifest(Description):
@@ -164,17 +170,46 @@ class Manifest(Description):
     files: tuple[FileEntry, ...]
 
     @model_validator(mode="after")
+    def _version_follows_from_the_arrays(self) -> "Manifest":
+        wanted = version_of(split.layout for split in self.splits.values())
+        if self.format_version != wanted:
+            rule = f"be {wanted}, as {'further' if wanted > 1 else 'no further'} arrays are there"
+            raise refusal("format_version", rule, self.format_version)
+        return self
+
+    @model_validator(mode="after")
     def _columns_are_those_of_every_split(self) -> "Manifest":
-        sizes = {split.layout.source_size for split in self.splits.values()}
+        layouts = self.source_layouts
+        if self.splits and not layouts:
+            if self.columns or self.column_units or self.bodies or self.constants:
+                rule = "be empty, as are bodies and constants, in a dataset of arrays alone"
+                raise refusal("columns", rule, list(self.columns))
+            return self
+        if len(layouts) != len(self.splits):
+            arrays = sorted(set(self.splits) - set(layouts))
+            raise refusal("splits", "all have sources, or none", f"{', '.join(arrays)} without")
+        sizes = {layout.source_size for layout in layouts.values()}
         if not sizes <= {len(self.columns)} or len(self.columns) != len(self.column_units):
             got = f"{len(self.columns)} names and {len(self.column_units)} units"
             needed = " or ".join(map(str, sorted(sizes)))
             rule = f"have a name and a unit for each of the {needed} columns of sources"
             raise refusal("columns", rule, got)
-        dims = {split.layout.dim for split in self.splits.values()}
+        dims = {layout.dim for layout in layouts.values()}
         if len(dims) > 1:
             raise refusal("splits", "have one space dimension", sorted(dims))
         return self
+
+    @property
+    def source_layouts(self) -> dict[SplitName, SplitLayout]:
+        """Layouts of the splits that have sources: of all, or of none."""
+        layouts = ((name, split.layout) for name, split in self.splits.items())
+        return {name: layout for name, layout in layouts if isinstance(layout, SplitLayout)}
+
+    @property
+    def array_layouts(self) -> dict[SplitName, ArrayLayout]:
+        """Layouts of the splits of arrays alone: of all, or of none."""
+        layouts = ((name, split.layout) for name, split in self.splits.items())
+        return {name: layout for name, layout in layouts if isinstance(layout, ArrayLayout)}
 
     @property
     def identity(self) -> Identity:
@@ -189,6 +224,11 @@ class Manifest(Description):
         head = json.dumps(rest, indent=1, allow_nan=False).removesuffix("\n}")
         files = ",\n".join(f"  {json.dumps(entry)}" for entry in self.files)
         return f'{head},\n "files": [\n{files}\n ]\n}}\n'
+
+
+def version_of(layouts: Iterable[AnyLayout]) -> FormatVersion:
+    """Format version of a dataset of splits with these layouts."""
+    return 2 if any(layout.declared for layout in layouts) else 1
 
 
 def read_manifest(directory: Path) -> tuple[Manifest, str]:
@@ -251,9 +291,9 @@ def _parse(text: bytes, path: Path) -> Manifest:
         misfit = first_misfit(error, Manifest.model_json_schema(), "The manifest")
         content = None if misfit.kind == "json_invalid" else json.loads(text)
         # Another version may have other keys. Large manifests are read twice only to say so.
-        if isinstance(content, dict) and content.get("format_version") != FORMAT_VERSION:
+        if isinstance(content, dict) and content.get("format_version") not in _FORMAT_VERSIONS:
             raise DatasetError(
-                f"The format version of a dataset must be {FORMAT_VERSION}; got "
+                f"The format version of a dataset must be {_VERSIONS}; got "
                 f"{content.get('format_version')!r:.80} ({path}; rule M2). Read it with the "
                 "release of hypermagnetics that wrote it."
             ) from error

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from hypermagnetics.data.dataset_files import DatasetFiles
-from hypermagnetics.data.layout import ArrayName, Block, SplitLayout
+from hypermagnetics.data.layout import AnyBlock, AnyLayout, ArrayName
 from hypermagnetics.data.rows import ArrayRows
 from hypermagnetics.data.storage import SplitStorage
 
@@ -26,7 +26,7 @@ class MappedShard:
     """One mapped shard."""
 
     rows: dict[ArrayName, ArrayRows]
-    blocks: dict[int, Block] = field(default_factory=dict)
+    blocks: dict[int, AnyBlock] = field(default_factory=dict)
     """Cached views, by place in the shard: making them takes longer than finding them."""
     last_use: int = 0
     """Number of the last use, counted over all shards of the process."""
@@ -38,7 +38,7 @@ class MappedShards:
     Any thread may read. Arrays that were returned stay valid: they hold their mapping.
     """
 
-    def __init__(self, storage: SplitStorage, layout: SplitLayout, files: DatasetFiles) -> None:
+    def __init__(self, storage: SplitStorage, layout: AnyLayout, files: DatasetFiles) -> None:
         """Map nothing yet."""
         self._storage, self._layout, self._files = storage, layout, files
         self._mapped: OrderedDict[int, MappedShard] = OrderedDict()

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from hypermagnetics.data.dataset import Dataset
-from hypermagnetics.data.layout import Block, SplitLayout
+from hypermagnetics.data.layout import AnyBlock, AnyLayout
 from hypermagnetics.data.manifest import parse_manifest
-from hypermagnetics.data.split import Split
+from hypermagnetics.data.split import AnySplit
 from hypermagnetics.errors import DatasetError
 
 
-def crc32_of(block: Block, layout: SplitLayout) -> int:
+def crc32_of(block: AnyBlock, layout: AnyLayout) -> int:
     """The CRC-32 of the values of a block, in the types in which they are stored.
 
     Args:
@@ -25,7 +25,7 @@ def crc32_of(block: Block, layout: SplitLayout) -> int:
     """
     crc = 0
     for spec in layout.arrays():
-        values = np.ascontiguousarray(getattr(block, spec.name), dtype=spec.dtype)
+        values = np.ascontiguousarray(block.values(spec.name), dtype=spec.dtype)
         crc = zlib.crc32(values.data, crc)
     return crc
 
@@ -48,7 +48,7 @@ def refuse_unreadable(
             directory, *parse_manifest(manifest_text.encode(), directory)
         )
         for name in dataset.splits:
-            _read_shards(dataset.split(name), last_blocks)
+            _read_shards(dataset.any_split(name), last_blocks)
     except DatasetError as error:
         # The reader's advice is meant for a dataset that was copied from elsewhere.
         finding, _, _ = str(error).rpartition(". ")
@@ -58,7 +58,7 @@ def refuse_unreadable(
         ) from error
 
 
-def _read_shards(split: Split, last_blocks: Mapping[tuple[str, int], int]) -> None:
+def _read_shards(split: AnySplit, last_blocks: Mapping[tuple[str, int], int]) -> None:
     for shard in split.layout.shards():
         # The last one, as its place follows from those of all others.
         block = shard.first_block + shard.num_blocks - 1

@@ -8,7 +8,7 @@ import numpy as np
 
 from hypermagnetics.data.formats import split_storage
 from hypermagnetics.data.journal import ShardRecord
-from hypermagnetics.data.layout import Block, Shard, SplitLayout
+from hypermagnetics.data.layout import AnyBlock, AnyLayout, Block, Per, Shard
 from hypermagnetics.data.manifest import FileEntry, Identity
 from hypermagnetics.data.padding import refuse_bad_padding
 from hypermagnetics.data.read_back import crc32_of
@@ -27,28 +27,44 @@ class ShardWriter:
     last_block: int
     """The CRC-32 of the last block of the shard; set once it is appended."""
 
-    def __init__(self, sink: ShardSink, split: str, shard: Shard, layout: SplitLayout) -> None:
+    def __init__(self, sink: ShardSink, split: str, shard: Shard, layout: AnyLayout) -> None:
         """Start before the first block of the shard."""
         self._sink, self._split, self._layout = sink, split, layout
         self._next_sample = shard.first_sample
         self._end = shard.first_sample + shard.num_samples
-        self.statistics = Gatherer()
+        self.statistics = Gatherer(layout.declared_specs)
 
-    def append(self, block: Block) -> None:
+    def append(self, block: AnyBlock) -> None:
         """Write one block.
 
         Raises:
             LabelError: If a value is not finite; the message names the sample.
-            DatasetError: If padding is wrong.
+            DatasetError: If padding is wrong, or a declared array has another shape than declared.
         """
-        refuse_bad_padding(block, f"split {self._split!r}, block from sample {self._next_sample}")
+        place = f"split {self._split!r}, block from sample {self._next_sample}"
+        if isinstance(block, Block):
+            refuse_bad_padding(block, place)
+        self._refuse_other_shapes(block, place)
         if not self.statistics.add(block):
-            for name in ("sources", "grid", "potential", "field"):
-                refuse_nonfinite(name, getattr(block, name), self._split, self._next_sample)
+            for spec in self._layout.arrays():
+                refuse_nonfinite(
+                    spec.name, block.values(spec.name), self._split, self._next_sample, spec.per
+                )
         self._sink.append(block)
-        self._next_sample += len(block.potential)
+        self._next_sample += block.num_samples
         if self._next_sample == self._end:
             self.last_block = crc32_of(block, self._layout)
+
+    def _refuse_other_shapes(self, block: AnyBlock, place: str) -> None:
+        number = self._next_sample // self._layout.samples_per_block
+        for spec in self._layout.declared_specs:
+            rows = (len(self._layout.block_rows(spec.name, number)),)
+            wanted = (*(rows if spec.per == "sample" else ()), *spec.shape[1:])
+            if (found := block.values(spec.name).shape) != wanted:
+                raise DatasetError(
+                    f"{spec.name!r} must have shape {list(wanted)} in this block, as declared; "
+                    f"got {list(found)} ({place}). Declare another shape, or write others."
+                )
 
     def refuse_unfinished(self) -> None:
         """Refuse a shard without exactly all its samples.
@@ -116,21 +132,24 @@ def file_entry(directory: Path, path: str, split: str, first: int, count: int) -
     return FileEntry(path, split, first, count, file.stat().st_size, sha256_of(file))
 
 
-def refuse_nonfinite(name: str, values: np.ndarray, split: str, first_sample: int) -> None:
+def refuse_nonfinite(
+    name: str, values: np.ndarray, split: str, first_sample: int, per: Per = "sample"
+) -> None:
     """Refuse values of a block that are no numbers.
 
     Args:
         name: Name of the array.
-        values: Its part in the block, a sample after another; the grid is that of the block.
+        values: Its part in the block, a sample after another; or its one row, as of the grid.
         split: Name of the split.
         first_sample: Number of the first sample of the block.
+        per: Whether each sample has a row, or the block as a whole.
 
     Raises:
         LabelError: If a value is not finite.
     """
     if not (finite := np.isfinite(values)).all():
         index = int(np.argwhere(~finite)[0][0])
-        place = "grid" if name == "grid" else f"sample {first_sample + index}"
+        place = name if per == "block" else f"sample {first_sample + index}"
         raise LabelError(
             f"The {name} must be finite; got {values[~finite][0]} (split {split!r}, {place} "
             f"of the block from sample {first_sample}; rule V1). Change the recipe so that no "

@@ -1,16 +1,25 @@
 """Reading one split: blocks and samples, as views of mapped files or decoded in threads."""
 
+import abc
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
-from typing import TYPE_CHECKING, SupportsIndex, overload
+from typing import TYPE_CHECKING, Any, Generic, SupportsIndex, TypeVar, cast, overload
 
 import numpy as np
 
 from hypermagnetics.data.dataset_files import DatasetFiles
 from hypermagnetics.data.formats import split_storage
-from hypermagnetics.data.layout import ARRAY_NAMES, ArrayName, Block, Shard
+from hypermagnetics.data.layout import (
+    ArrayBlock,
+    ArrayLayout,
+    ArrayName,
+    ArraySpec,
+    Block,
+    Shard,
+    SplitLayout,
+)
 from hypermagnetics.data.manifest import FileEntry, Manifest, Statistics
 from hypermagnetics.data.mapped_shards import MappedShards
 from hypermagnetics.data.rows import ArrayRows
@@ -23,14 +32,28 @@ if TYPE_CHECKING:
 
 _DECODING_THREADS = 4
 
+_Layout = TypeVar("_Layout", bound=SplitLayout | ArrayLayout)
+_Block = TypeVar("_Block", bound=Block | ArrayBlock)
+_Self = TypeVar("_Self", bound="_StoredSplit[Any, Any]")
 
-class Split:
+
+class _StoredSplit(abc.ABC, Generic[_Layout, _Block]):
     """The samples of one split. Any number of threads and processes may read it at once."""
 
-    def __init__(self, manifest: Manifest, place: SplitPlace, files: DatasetFiles) -> None:
-        """Use `Dataset.split`."""
+    def __init__(
+        self, manifest: Manifest, place: SplitPlace, layout: _Layout, files: DatasetFiles
+    ) -> None:
+        """Use `Dataset.split`, `array_split` or `any_split`.
+
+        Args:
+            manifest: Manifest of the dataset.
+            place: Place of the split.
+            layout: Its layout.
+            files: Files of the dataset.
+        """
         self._manifest, self._place, self._files = manifest, place, files
-        self.directory, self.name, self.layout = place.directory, place.split, place.layout
+        self.directory, self.name = place.directory, place.split
+        self.layout: _Layout = layout
         self._compressed = place.compression != "none"
         self._storage = split_storage(manifest.storage_format, place)
         self._storage.check_metadata(files)
@@ -40,15 +63,21 @@ class Split:
         """Number of samples."""
         return self.layout.num_samples
 
-    def __deepcopy__(self, memo: object) -> "Split":
+    def __deepcopy__(self: _Self, memo: object) -> _Self:
         """Itself: it is read alone, by any number of threads."""
         return self
 
-    def __reduce__(self) -> tuple[type["Split"], tuple[Manifest, SplitPlace, DatasetFiles]]:
+    def __reduce__(
+        self: _Self,
+    ) -> tuple[type[_Self], tuple[Manifest, SplitPlace, SplitLayout | ArrayLayout, DatasetFiles]]:
         """Copies, also in other processes, map the files anew."""
-        return Split, (self._manifest, self._place, self._files)
+        return type(self), (self._manifest, self._place, self.layout, self._files)
 
-    def block(self, index: int) -> Block:
+    @abc.abstractmethod
+    def _made(self, block: int, parts: Mapping[ArrayName, np.ndarray]) -> _Block:
+        """A block of its arrays."""
+
+    def block(self, index: int) -> _Block:
         """The samples of one block.
 
         Args:
@@ -64,11 +93,11 @@ class Split:
         """
         return self.read((index,))[0]
 
-    def blocks(self) -> Iterator[Block]:
+    def blocks(self) -> Iterator[_Block]:
         """All blocks in order."""
         return (self.block(index) for index in range(self.layout.num_blocks))
 
-    def read(self, blocks: Sequence[int]) -> list[Block]:
+    def read(self, blocks: Sequence[int]) -> list[_Block]:
         """Several blocks; compressed ones are decoded in several threads.
 
         Args:
@@ -86,45 +115,23 @@ class Split:
         if not self._compressed:
             return [self._mapped(block) for block in blocks]
         decoders = _decoders(os.getpid())
-        tasks = [[decoders.submit(part) for part in self._parts(block)] for block in blocks]
-        return [Block(*(task.result() for task in row)) for row in tasks]
+        tasks = [
+            {name: decoders.submit(part) for name, part in self._parts(block)} for block in blocks
+        ]
+        return [
+            self._made(block, {name: task.result() for name, task in row.items()})
+            for block, row in zip(blocks, tasks, strict=True)
+        ]
 
     def will_need(self, blocks: Sequence[int]) -> None:
         """Tell the operating system that blocks will be read soon, so that it reads ahead."""
         for block in blocks:
-            shard, inner = self.layout.shard_of_block(block)
-            first = inner * self.layout.samples_per_grid
-            stop = first + len(self.layout.block_samples(block))
+            shard, _ = self.layout.shard_of_block(block)
             for name, rows in self._shards.rows(shard).items():
-                if name != "grid":
-                    rows.will_need(first, stop)
-
-    @overload
-    def __getitem__(self, index: SupportsIndex) -> Sample: ...  # type: ignore[overload-overlap]
-
-    @overload
-    def __getitem__(self, index: Index) -> Samples: ...
-
-    def __getitem__(self, index: object) -> Sample | Samples:
-        """Samples by number, slice, array of numbers or mask, by numpy's rules.
-
-        Args:
-            index: Selection of samples.
-
-        Returns:
-            One sample, or several. Consecutive samples of one uncompressed shard are views of the
-            mapped files; anything else is a copy.
-
-        Raises:
-            IndexError: If there is no such sample.
-            DatasetError: If a shard is damaged.
-        """
-        if isinstance(index, slice | Sequence | np.ndarray):
-            return self._samples(resolve(index, len(self)))
-        one = self._samples(resolve((number_of(index),), len(self)))
-        return Sample(
-            one.sources[0, : one.num_sources[0]], one.grids[0], one.potential[0], one.field[0]
-        )
+                spec = self.layout.array(name)
+                if spec.per == "sample":
+                    within = self._within(spec, block)
+                    rows.will_need(within.start, within.stop)
 
     def to_xarray(self) -> "xarray.Dataset":
         """The split as a labelled dataset of xarray, which reads values on access.
@@ -148,7 +155,8 @@ class Split:
             A view if the entries are consecutive and lie uncompressed in one shard, else a copy.
         """
         layout = self.layout
-        per_shard = layout.blocks_per_shard if name == "grid" else layout.samples_per_shard
+        spec = layout.array(name)
+        per_shard = layout.blocks_per_shard if spec.per == "block" else layout.samples_per_shard
         if isinstance(numbers, range):
             first, last = numbers.start // per_shard, max(numbers.stop - 1, 0) // per_shard
             parts = []
@@ -157,7 +165,6 @@ class Split:
                 stop = min(numbers.stop - shard * per_shard, per_shard)
                 parts.append(self._shards.rows(shard)[name].part(start, stop))
             return parts[0] if len(parts) == 1 else np.concatenate(parts)
-        spec = layout.array(name)
         taken = np.empty((len(numbers), *spec.shape[1:]), spec.dtype)
         shards = numbers // per_shard
         for shard in np.unique(shards).tolist():
@@ -191,33 +198,93 @@ class Split:
         """Paths of the files of one shard, relative to the dataset."""
         return self._storage.shard_paths(shard)
 
-    def _mapped(self, block: int) -> Block:
+    def _mapped(self, block: int) -> _Block:
         """A block of views, made once."""
         number, inner = self.layout.shard_of_block(block)
-        known = self._shards.shard(number).blocks
+        known: dict[int, _Block] = self._known(number)
         found = known.get(inner)
         if found is None:
-            found = known[inner] = Block(*(part() for part in self._parts(block)))
+            parts = {name: part() for name, part in self._parts(block)}
+            found = known[inner] = self._made(block, parts)
         return found
 
-    def _parts(self, block: int) -> Iterator[Callable[[], np.ndarray]]:
-        """Functions that make each array of a block, in the order of `Block`."""
-        shard, inner = self.layout.shard_of_block(block)
-        rows = self._shards.rows(shard)
-        first = inner * self.layout.samples_per_grid
-        stop = first + len(self.layout.block_samples(block))
-        for name in ARRAY_NAMES:
-            if name != "grid":
-                yield partial(rows[name].part, first, stop)
-            elif self.layout.shared_grid:
-                yield partial(self._grid, self._shards.rows(0)["grid"], 0)
-            else:
-                yield partial(self._grid, rows["grid"], inner)
+    def _known(self, shard: int) -> dict[int, _Block]:
+        """Blocks of a shard that were made before, all of this split."""
+        return cast(dict[int, _Block], self._shards.shard(shard).blocks)
+
+    def _parts(self, block: int) -> Iterator[tuple[ArrayName, Callable[[], np.ndarray]]]:
+        """Functions that make each array of a block, with its name, in their order."""
+        shard, _ = self.layout.shard_of_block(block)
+        for spec in self.layout.arrays():
+            yield spec.name, self._part(spec, block, shard)
+
+    def _part(self, spec: ArraySpec, block: int, shard: int) -> Callable[[], np.ndarray]:
+        within = self._within(spec, block)
+        if not within:  # the samples with a row have come before
+            return partial(np.empty, (0, *spec.shape[1:]), spec.dtype)
+        rows = self._shards.rows(shard)[spec.name]
+        if spec.per == "block":
+            return partial(self._row, rows, within.start)
+        return partial(rows.part, within.start, within.stop)
+
+    def _within(self, spec: ArraySpec, block: int) -> range:
+        """The entries of a block along the first axis of an array in its shard."""
+        layout = self.layout
+        shard, _ = layout.shard_of_block(block)
+        per_shard = layout.blocks_per_shard if spec.per == "block" else layout.samples_per_shard
+        found = layout.block_rows(spec.name, block)
+        return range(found.start - shard * per_shard, found.stop - shard * per_shard)
 
     @staticmethod
-    def _grid(rows: ArrayRows, number: int) -> np.ndarray:
-        grid: np.ndarray = rows.part(number, number + 1)[0]
-        return grid
+    def _row(rows: ArrayRows, number: int) -> np.ndarray:
+        row: np.ndarray = rows.part(number, number + 1)[0]
+        return row
+
+
+class Split(_StoredSplit[SplitLayout, Block]):
+    """The samples of one split of sources, with their potential and field."""
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> Sample: ...  # type: ignore[overload-overlap]
+
+    @overload
+    def __getitem__(self, index: Index) -> Samples: ...
+
+    def __getitem__(self, index: object) -> Sample | Samples:
+        """Samples by number, slice, array of numbers or mask, by numpy's rules.
+
+        Args:
+            index: Selection of samples.
+
+        Returns:
+            One sample, or several. Consecutive samples of one uncompressed shard are views of the
+            mapped files; anything else is a copy.
+
+        Raises:
+            IndexError: If there is no such sample.
+            DatasetError: If a shard is damaged.
+        """
+        if isinstance(index, slice | Sequence | np.ndarray):
+            return self._samples(resolve(index, len(self)))
+        one = self._samples(resolve((number_of(index),), len(self)))
+        return Sample(
+            one.sources[0, : one.num_sources[0]], one.grids[0], one.potential[0], one.field[0]
+        )
+
+    def _made(self, block: int, parts: Mapping[ArrayName, np.ndarray]) -> Block:
+        return Block(
+            sources=parts["sources"],
+            num_sources=parts["num_sources"],
+            grid=parts["grid"],
+            potential=parts["potential"],
+            field=parts["field"],
+            declared={array.name: parts[array.name] for array in self.layout.declared},
+        )
+
+    def _part(self, spec: ArraySpec, block: int, shard: int) -> Callable[[], np.ndarray]:
+        if self.layout.is_shared(spec.name):
+            return partial(self._row, self._shards.rows(0)[spec.name], 0)
+        return super()._part(spec, block, shard)
 
     def _samples(self, numbers: range | np.ndarray) -> Samples:
         grids, grid_of = self._grids(numbers)
@@ -241,6 +308,16 @@ class Split:
             return self.entries("grid", range(first, stop)), blocks - first
         distinct, grid_of = np.unique(blocks, return_inverse=True)
         return self.entries("grid", distinct), grid_of
+
+
+class ArraySplit(_StoredSplit[ArrayLayout, ArrayBlock]):
+    """The samples of one split of arrays alone."""
+
+    def _made(self, block: int, parts: Mapping[ArrayName, np.ndarray]) -> ArrayBlock:
+        return ArrayBlock(len(self.layout.block_samples(block)), dict(parts))
+
+
+AnySplit = Split | ArraySplit
 
 
 @cache

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from hypermagnetics.config import Config
-from hypermagnetics.data.layout import ArrayName, Block
+from hypermagnetics.data.layout import AnyBlock, ArrayName, ArraySpec, Block
 from hypermagnetics.data.manifest import Statistics
 
 _BINS = 1 << 12
@@ -46,24 +46,31 @@ class Sums(Config):
 class Gatherer:
     """Gathers the sums of one shard."""
 
-    def __init__(self) -> None:
-        """Start with no values."""
+    def __init__(self, declared: Sequence[ArraySpec] = ()) -> None:
+        """Start with no values of a split with some arrays beyond those of sources."""
+        self._declared = declared
         self._parts: dict[ArrayName, _Running] = {}
 
-    def add(self, block: Block) -> bool:
+    def add(self, block: AnyBlock) -> bool:
         """Add one block; padding rows of the source tables do not count.
 
         Returns:
             Whether all its values are finite.
         """
-        is_source = np.arange(block.sources.shape[1]) < block.num_sources[:, None]
-        values: dict[ArrayName, np.ndarray] = {
-            "sources": block.sources[is_source][None],
-            "num_sources": block.num_sources[None, :, None].astype(np.float32),
-            "grid": block.grid[None],
-            "potential": block.potential[..., None],
-            "field": block.field,
-        }
+        values: dict[ArrayName, np.ndarray] = {}
+        if isinstance(block, Block):
+            is_source = np.arange(block.sources.shape[1]) < block.num_sources[:, None]
+            values = {
+                "sources": block.sources[is_source][None],
+                "num_sources": block.num_sources[None, :, None].astype(np.float32),
+                "grid": block.grid[None],
+                "potential": block.potential[..., None],
+                "field": block.field,
+            }
+        for spec in self._declared:
+            rows = _rows_of(spec, block)
+            if len(rows):
+                values[spec.name] = rows
         return all(self._add(name, array) for name, array in values.items())
 
     def sums(self) -> dict[ArrayName, Sums]:
@@ -74,6 +81,18 @@ class Gatherer:
         if name not in self._parts:
             self._parts[name] = _Running(values.shape[-1])
         return self._parts[name].add(values)
+
+
+def _rows_of(spec: ArraySpec, block: AnyBlock) -> np.ndarray:
+    """The rows of a declared array in a block, with their components as last axis."""
+    values = block.values(spec.name)
+    if spec.per == "block":
+        values = values[None]
+    if spec.component_axis is not None:
+        values = np.moveaxis(values, spec.component_axis, -1)
+    each = values.size // max(len(values) * spec.num_components, 1)
+    rows: np.ndarray = values.reshape(len(values), each, spec.num_components)
+    return rows
 
 
 class _Running:

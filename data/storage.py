@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from hypermagnetics.data.dataset_files import DatasetFiles
-from hypermagnetics.data.layout import ArrayName, Block, Compression, Shard, SplitLayout
+from hypermagnetics.data.layout import AnyBlock, AnyLayout, ArrayName, Compression, Shard
 from hypermagnetics.data.rows import ArrayRows
 
 
@@ -16,7 +16,7 @@ class SplitPlace:
 
     directory: Path
     split: str
-    layout: SplitLayout
+    layout: AnyLayout
     compression: Compression
     columns: tuple[str, ...]
     """Names of the columns of `sources`."""
@@ -27,7 +27,7 @@ class SplitPlace:
 class ShardSink(Protocol):
     """Takes the blocks of one shard in order."""
 
-    def append(self, block: Block) -> None:
+    def append(self, block: AnyBlock) -> None:
         """Write one block."""
 
 

@@ -5,10 +5,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from hypermagnetics.data.card import split_rows
+from hypermagnetics.data.card import split_header, split_rows
 from hypermagnetics.data.dataset import Dataset
+from hypermagnetics.data.layout import ArraySpec
 from hypermagnetics.data.manifest import ArrayEntry, Manifest
-from hypermagnetics.data.split import Split
+from hypermagnetics.data.split import AnySplit, ArraySplit
 from hypermagnetics.errors import printable
 from hypermagnetics.log import in_bytes
 
@@ -27,18 +28,17 @@ def describe(dataset: Dataset) -> str:
     manifest = dataset.manifest
     size = sum(entry.bytes for entry in manifest.files)
     values = sum(split.layout.num_bytes for split in manifest.splits.values())
-    bodies = ", ".join(manifest.bodies)
-    shared = "".join(f", {name} {value:g}" for name, value in manifest.constants.items())
     versions = ", ".join(f"{name} {version}" for name, version in manifest.software.items())
     lines = [
         manifest.title,
         f"{manifest.storage_format}, compression {manifest.compression}, format version "
         f"{manifest.format_version}, seed {manifest.seed}",
-        f"sources: {bodies}{shared}",
-        f"columns: {', '.join(_with_units(manifest))}",
+        *_content(manifest),
         f"{len(manifest.files)} files, {in_bytes(size)} ({in_bytes(values)} of values)",
         "",
-        *_table(["split", "samples", "sources", "points", "blocks", "bytes"], split_rows(manifest)),
+        *_table(
+            [name.removesuffix(" each") for name in split_header(manifest)], split_rows(manifest)
+        ),
     ]
     for name, split in manifest.splits.items():
         lines += ["", f"statistics of {name}:"]
@@ -46,7 +46,7 @@ def describe(dataset: Dataset) -> str:
         rows = [
             row
             for array, entry in split.arrays.items()
-            for row in _statistics(manifest, array, entry)
+            for row in _statistics(manifest, split.layout.array(array), entry)
         ]
         lines += _table(header, rows)
     lines += [
@@ -60,17 +60,19 @@ def describe(dataset: Dataset) -> str:
     return printable("\n".join(lines))
 
 
-def first_samples(split: Split, columns: Sequence[str], count: int) -> str:
+def first_samples(split: AnySplit, columns: Sequence[str], count: int) -> str:
     """The first samples of a split as tables: their sources, and values at the first points.
 
     Args:
-        split: The split.
+        split: The split; of arrays alone, the first values of each array are shown.
         columns: Names of the columns of its sources.
         count: Number of samples.
 
     Returns:
         Lines of text.
     """
+    if isinstance(split, ArraySplit):
+        return "\n".join(_first_rows(split, count)).rstrip()
     axes = ("x", "y", "z")[: split.layout.dim]
     header = [*(f"{axis} [m]" for axis in axes), "phi [A]", *(f"H_{axis} [A/m]" for axis in axes)]
     lines = []
@@ -88,6 +90,39 @@ def first_samples(split: Split, columns: Sequence[str], count: int) -> str:
     return "\n".join(lines).rstrip()
 
 
+def _first_rows(split: ArraySplit, count: int) -> Iterator[str]:
+    arrays = [spec for spec in split.layout.arrays() if spec.per == "sample"]
+    for number in range(min(count, len(split))):
+        yield f"{split.name}, sample {number}:"
+        rows = []
+        for spec in arrays:
+            if number >= spec.shape[0]:
+                continue
+            values = split.entries(spec.name, range(number, number + 1)).ravel()
+            shown = " ".join(f"{x:.6g}" for x in values[:_POINTS_SHOWN])
+            more = f" ... and {len(values) - _POINTS_SHOWN} more" if len(values) > 5 else ""
+            shape = " x ".join(map(str, spec.shape[1:]))
+            rows.append([spec.name, shape, spec.unit, shown + more])
+        yield from _table(["array", "shape", "unit", "values"], rows)
+        yield ""
+
+
+def _content(manifest: Manifest) -> Iterator[str]:
+    if not manifest.array_layouts:
+        bodies = ", ".join(manifest.bodies)
+        shared = "".join(f", {name} {value:g}" for name, value in manifest.constants.items())
+        yield f"sources: {bodies}{shared}"
+        yield f"columns: {', '.join(_with_units(manifest))}"
+    layouts = (split.layout for split in manifest.splits.values())
+    declared = {array.name: array for layout in layouts for array in layout.declared}
+    if declared:
+        shapes = (
+            f"{array.name} ({' x '.join(map(str, array.item_shape))} for each {array.per})"
+            for array in declared.values()
+        )
+        yield f"{'arrays' if manifest.array_layouts else 'further arrays'}: {', '.join(shapes)}"
+
+
 def _origin(manifest: Manifest) -> str:
     if "imported" in manifest.recipe:
         return "imported"
@@ -100,14 +135,17 @@ def _with_units(manifest: Manifest) -> Iterator[str]:
         yield f"{name} [{unit}]" if unit not in ("", "1") else name
 
 
-def _statistics(manifest: Manifest, array: str, entry: ArrayEntry) -> Iterator[list[str]]:
-    found = entry.statistics
+def _statistics(manifest: Manifest, spec: ArraySpec, entry: ArrayEntry) -> Iterator[list[str]]:
+    found, array = entry.statistics, spec.name
     names: Sequence[str] = ("",)
-    units: Sequence[str] = (entry.unit,)
+    units: Sequence[str] = (entry.unit,) * len(found.mean)
     if array == "sources":
         names, units = manifest.columns, manifest.column_units
-    elif len(found.mean) > 1:
-        names, units = ("x", "y", "z")[: len(found.mean)], (entry.unit,) * len(found.mean)
+    elif array in ("grid", "field"):
+        names = ("x", "y", "z")[: len(found.mean)]
+    elif spec.component_axis is not None:
+        axis = spec.dimensions[spec.component_axis]
+        names = tuple(f"{axis} {number}" for number in range(len(found.mean)))
     for i, (name, unit) in enumerate(zip(names, units, strict=True)):
         numbers = (found.mean, found.std, found.median_abs, found.min, found.max)
         yield [array, name, unit, *(f"{values[i]:.4g}" for values in numbers)]

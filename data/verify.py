@@ -10,7 +10,7 @@ import numpy as np
 
 from hypermagnetics.data.dataset import Dataset
 from hypermagnetics.data.file_checks import check_directory, check_names
-from hypermagnetics.data.layout import ARRAY_NAMES, ArrayName, Shard
+from hypermagnetics.data.layout import ArrayName, Block, Shard
 from hypermagnetics.data.manifest import (
     CHECKSUMS_NAME,
     MANIFEST_NAME,
@@ -19,18 +19,18 @@ from hypermagnetics.data.manifest import (
     Statistics,
 )
 from hypermagnetics.data.padding import refuse_bad_padding
-from hypermagnetics.data.split import Split
+from hypermagnetics.data.split import AnySplit, Split
 from hypermagnetics.data.statistics import Gatherer, Sums, statistics_of
 from hypermagnetics.errors import DatasetError, is_passing
 from hypermagnetics.log import SILENT, Listener
 
 _SAMPLES_AT_ONCE = 32
 
-Compute = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
-"""Potential and field from sources, num_sources and grid."""
+Compute = Callable[[np.ndarray, np.ndarray, np.ndarray], Mapping[ArrayName, np.ndarray]]
+"""Potential, field and further labels, by name, from sources, num_sources and grid."""
 
 
-def verify_split(split: Split, listener: Listener = SILENT) -> None:
+def verify_split(split: AnySplit, listener: Listener = SILENT) -> None:
     """Check the sha256 of every file of a split, and that every value is allowed.
 
     Args:
@@ -86,7 +86,7 @@ def _problems(dataset: Dataset, listener: Listener) -> Iterator[DatasetError]:
         yield from _problem(lambda: dataset.columns)
     for name in dataset.splits:
         try:
-            split = dataset.split(name)
+            split = dataset.any_split(name)
         except (DatasetError, OSError) as error:
             if not unsound & {entry.path for entry in manifest.files if entry.num_samples == 0}:
                 yield _as_problem(error)
@@ -124,7 +124,8 @@ def recompute_labels(
 
     Args:
         split: The split.
-        compute: Potential (samples, points) and field (samples, points, dim) of sources.
+        compute: Potential (samples, points), field (samples, points, dim) and further labels
+            (samples, points, ...) of sources.
         fraction: Fraction of the samples; at least one is chosen.
         tolerance: Allowed difference, in units of the larger of |value| and the median |value|
             of the sample.
@@ -156,9 +157,9 @@ def _compare(split: Split, samples: np.ndarray, compute: Compute, tolerance: flo
     stored = split[np.pad(samples, (0, size - len(samples)), mode="edge")]
     found = compute(stored.sources, stored.num_sources, stored.grids[0])
     worst = 0.0
-    for name, new, old in zip(
-        ("potential", "field"), found, (stored.potential, stored.field), strict=True
-    ):
+    padded = np.pad(samples, (0, size - len(samples)), mode="edge")
+    for name, new in found.items():
+        old = split.entries(name, padded)
         vectors = (len(old), split.layout.num_points, -1)
         old64, new64 = (np.asarray(a, np.float64).reshape(vectors) for a in (old, new))
         length = np.linalg.norm(old64, axis=-1)
@@ -204,35 +205,38 @@ def _refuse_sha256(found: str, entry: FileEntry, directory: Path) -> None:
         )
 
 
-def _check_shard(split: Split, shard: Shard, found: list[dict[ArrayName, Sums]]) -> None:
+def _check_shard(split: AnySplit, shard: Shard, found: list[dict[ArrayName, Sums]]) -> None:
     """Check the values of a shard, and add its sums if all are sound."""
     found.append(_check_values(split, shard))
 
 
-def _check_values(split: Split, shard: Shard) -> dict[ArrayName, Sums]:
-    layout, gatherer = split.layout, Gatherer()
+def _check_values(split: AnySplit, shard: Shard) -> dict[ArrayName, Sums]:
+    layout, gatherer = split.layout, Gatherer(split.layout.declared_specs)
     for index in range(shard.first_block, shard.first_block + shard.num_blocks):
         block = split.block(index)
-        refuse_bad_padding(block, f"split {split.name!r}, block {index}, {split.directory}")
-        for name in ("sources", "grid", "potential", "field"):
-            values: np.ndarray = getattr(block, name)
+        if isinstance(block, Block):
+            refuse_bad_padding(block, f"split {split.name!r}, block {index}, {split.directory}")
+        for spec in layout.arrays():
+            values = block.values(spec.name)
             if not (finite := np.isfinite(values)).all():
                 place = int(np.argwhere(~finite)[0][0])
-                what = "point" if name == "grid" else "sample"
-                number = place if name == "grid" else index * layout.samples_per_grid + place
+                is_block = spec.per == "block"
+                what = "point" if is_block else "sample"
+                number = place if is_block else index * layout.samples_per_block + place
                 raise DatasetError(
-                    f"{name} must be finite; got {values[~finite][0]} (split {split.name!r}, block "
-                    f"{index}, {what} {number}, {split.directory}; rule V1). The dataset is wrong "
-                    "at its source; make it anew."
+                    f"{spec.name} must be finite; got {values[~finite][0]} (split {split.name!r}, "
+                    f"block {index}, {what} {number}, {split.directory}; rule V1). The dataset is "
+                    "wrong at its source; make it anew."
                 )
         gatherer.add(block)
     return gatherer.sums()
 
 
-def _check_statistics(split: Split, parts: Sequence[Mapping[ArrayName, Sums]]) -> None:
+def _check_statistics(split: AnySplit, parts: Sequence[Mapping[ArrayName, Sums]]) -> None:
     """Refuse statistics of the manifest that are not those of the stored values."""
-    for name in ARRAY_NAMES:
-        said, found = split.statistics(name), statistics_of([part[name] for part in parts])
+    for name in split.layout.array_names:
+        said = split.statistics(name)
+        found = statistics_of([part[name] for part in parts if name in part])
         # Rounding of sums differs between processors, least and greatest do not.
         size = np.maximum(np.abs(found.min), np.abs(found.max))
         allowed = 1e-4 * np.array(found.std) + 1e-6 * size

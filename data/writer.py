@@ -18,7 +18,7 @@ from hypermagnetics.data.journal import (
     ShardRecord,
     open_journal,
 )
-from hypermagnetics.data.layout import ARRAY_NAMES, ArrayName, Shard, SplitLayout
+from hypermagnetics.data.layout import ARRAY_NAME_PATTERN, AnyLayout, ArrayName, Shard
 from hypermagnetics.data.manifest import (
     CARD_NAME,
     CHECKSUMS_NAME,
@@ -48,8 +48,8 @@ _OURS = re.compile(
     "|".join(
         (
             *map(re.escape, (MANIFEST_NAME, CHECKSUMS_NAME, CARD_NAME, JOURNAL_NAME)),
-            rf"[^/]+\.zarr/(({'|'.join(ARRAY_NAMES)})/)?zarr\.json",
-            rf"[^/]+\.zarr/({'|'.join(ARRAY_NAMES)})/c(/\d+)+",
+            rf"[^/]+\.zarr/({ARRAY_NAME_PATTERN}/)?zarr\.json",
+            rf"[^/]+\.zarr/{ARRAY_NAME_PATTERN}/c(/\d+)+",
             r"[^/]+/shard-\d+\.h5",
         )
     )
@@ -159,17 +159,16 @@ class DatasetWriter:
         splits = {name: self._split(name, layout) for name, layout in self._identity.splits.items()}
         return Manifest.model_validate({**dict(self._identity), "splits": splits, "files": files})
 
-    def _split(self, split: str, layout: SplitLayout) -> SplitEntry:
+    def _split(self, split: str, layout: AnyLayout) -> SplitEntry:
         parts = [self._journal.records[split, shard.number].sums for shard in layout.shards()]
         arrays: dict[ArrayName, ArrayEntry] = {}
-        for name in ARRAY_NAMES:
-            spec = layout.array(name)
-            arrays[name] = ArrayEntry(
+        for spec in layout.arrays():
+            arrays[spec.name] = ArrayEntry(
                 dtype=spec.dtype.name,
                 shape=spec.shape,
                 dimensions=spec.dimensions,
                 unit=spec.unit,
-                statistics=statistics_of([part[name] for part in parts]),
+                statistics=statistics_of([part[spec.name] for part in parts if spec.name in part]),
             )
         return SplitEntry(layout=layout, arrays=arrays)
 

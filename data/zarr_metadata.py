@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from hypermagnetics.data.consolidation import CONSOLIDATED
-from hypermagnetics.data.layout import ArraySpec, Compression, SplitLayout
+from hypermagnetics.data.layout import AnyLayout, ArraySpec, Compression
 from hypermagnetics.data.rows import ZSTD_LEVEL
 from hypermagnetics.data.storage import SplitPlace
 from hypermagnetics.errors import DatasetError
@@ -51,9 +51,9 @@ def zarr_metadata(place: SplitPlace) -> dict[str, bytes]:
     return {path: value.to_bytes() for path, value in store.items()}
 
 
-def chunks_per_shard(spec: ArraySpec, layout: SplitLayout) -> int:
+def chunks_per_shard(spec: ArraySpec, layout: AnyLayout) -> int:
     """Number of chunks in the index of a shard."""
-    return 1 if spec.name == "grid" and layout.shared_grid else layout.blocks_per_shard
+    return 1 if layout.is_shared(spec.name) else layout.blocks_per_shard
 
 
 def check_group_metadata(file: IO[bytes], path: Path, arrays: dict[str, dict[str, Any]]) -> None:
@@ -130,7 +130,7 @@ def _compare(
     return found
 
 
-def _expected(spec: ArraySpec, layout: SplitLayout, compression: Compression) -> dict[str, Any]:
+def _expected(spec: ArraySpec, layout: AnyLayout, compression: Compression) -> dict[str, Any]:
     sharding = {
         "chunk_shape": [spec.rows_per_block, *spec.shape[1:]],
         "codecs": [_LITTLE_ENDIAN, *([_ZSTD] if compression == "zstd" else [])],
@@ -152,5 +152,5 @@ def _expected(spec: ArraySpec, layout: SplitLayout, compression: Compression) ->
     }
 
 
-def _rows_per_shard(spec: ArraySpec, layout: SplitLayout) -> int:
+def _rows_per_shard(spec: ArraySpec, layout: AnyLayout) -> int:
     return spec.rows_per_block * chunks_per_shard(spec, layout)

@@ -17,7 +17,7 @@ import google_crc32c
 import numpy as np
 
 from hypermagnetics.data.dataset_files import DatasetFiles
-from hypermagnetics.data.layout import ArrayName, ArraySpec, Block, Shard
+from hypermagnetics.data.layout import AnyBlock, ArrayName, ArraySpec, Shard
 from hypermagnetics.data.rows import ArrayRows, CompressedRows, ContiguousRows, encode
 from hypermagnetics.data.storage import SplitPlace
 from hypermagnetics.data.zarr_metadata import (
@@ -43,13 +43,15 @@ class ZarrShardSink:
         self._files = files
         self._lengths: dict[ArrayName, list[int]] = {name: [] for name in files}
 
-    def append(self, block: Block) -> None:
+    def append(self, block: AnyBlock) -> None:
         """Write one block; every file grows by one inner chunk."""
         for name, file in self._files.items():
-            if name == "grid" and self._layout.shared_grid and self._lengths[name]:
+            if self._layout.is_shared(name) and self._lengths[name]:
                 continue
-            spec = self._layout.array(name)
-            values = getattr(block, name)[None] if name == "grid" else getattr(block, name)
+            spec, values = self._layout.array(name), block.values(name)
+            values = values[None] if spec.per == "block" else values
+            if not len(values):  # the samples with a row have come before
+                continue
             values = np.ascontiguousarray(values, dtype=spec.dtype)
             length = spec.rows_per_block * spec.row_bytes
             if self._compressed:

@@ -11,8 +11,16 @@ from typing import Literal, get_args
 import click
 
 import hypermagnetics
+from hypermagnetics.errors import HypermagneticsError
+from hypermagnetics.evaluate.array_run import (
+    ArrayPlan,
+    array_plan,
+    evaluate_arrays,
+    is_of_arrays,
+)
 from hypermagnetics.evaluate.compare.cli import compare
 from hypermagnetics.evaluate.plan import Plan, check_fit, open_datasets
+from hypermagnetics.evaluate.results.array_records import array_json, array_text
 from hypermagnetics.evaluate.results.gates import (
     Gate,
     apply_gate,
@@ -27,7 +35,7 @@ from hypermagnetics.evaluate.subjects.arguments import Arguments, sort_arguments
 from hypermagnetics.evaluate.subjects.opening import open_subjects
 from hypermagnetics.jax_setup import fix_settings, keep_compiled, refuse_missing_platform
 from hypermagnetics.log import Progress, courtesy_stream, errors_in_one_line, say
-from hypermagnetics.models import Model
+from hypermagnetics.models import UserModel
 from hypermagnetics.models.user import import_user_model
 from hypermagnetics.precision import MatmulPrecision
 from hypermagnetics.run_files import (
@@ -128,6 +136,8 @@ def main(
 
     Reports relative errors of potential and field beside baselines, physics and times, and writes
     results.json for programs, samples.zarr with the errors of every sample, and a page, index.html.
+    Of networks from arrays to arrays it reports errors of targets and of their Jacobian, in
+    results.json alone.
     """
     with errors_in_one_line("hm-eval"):
         start = time.monotonic()
@@ -136,6 +146,12 @@ def main(
         fix_settings()
         keep_compiled()
         arguments = sort_arguments(words)
+        if is_of_arrays(arguments.subjects):
+            _refuse_of_sources(gates, by_sources)
+            chosen_out = out or _default_out(arguments)
+            of_arrays = array_plan(arguments, splits, chosen_out, _user_model(model), matmul)
+            _evaluate_arrays(of_arrays, model, start, output_format)
+            return
         with redirect_stdout(courtesy_stream()):  # prints of users' code would spoil the results
             plan = _plan(arguments, splits, out, metrics_only, _user_model(model))
             plan = replace(plan, matmul=matmul, by_sources=by_sources)
@@ -150,12 +166,50 @@ def main(
         _pass_gates(gates, results)
 
 
+def _refuse_of_sources(gates: list[Gate], by_sources: tuple[str, ...]) -> None:
+    """Refuse options that mean something for potential and field alone."""
+    for option, given in (("--gate", gates), ("--by-sources", by_sources)):
+        if given:
+            raise HypermagneticsError(
+                f"{option} must be left out for a network from arrays to arrays, as it is about "
+                f"potential and field of sources; got it. Read the numbers in {RESULTS_NAME}."
+            )
+
+
+def _evaluate_arrays(
+    plan: ArrayPlan,
+    model: str | None,
+    start: float,
+    output_format: TableFormat | Literal["json"],
+) -> None:
+    with Progress("hm-eval", plan.num_predictions, "samples") as listener:
+        results = evaluate_arrays(plan, listener)
+    if output_format == "json":
+        click.echo(array_json(results), nl=False)
+    else:
+        echo(array_text(results, output_format))
+    wrote = f"Wrote {plan.out / RESULTS_NAME}"
+    if output_format != "table":
+        say(f"hm-eval: {wrote}")
+        return
+    seconds = time.monotonic() - start
+    lines = [wrote, f"{plan.num_predictions} predicted samples, {seconds:.1f} s in all."]
+    if len(plan.subjects) == 1:
+        (subject, _), *_ = plan.subjects
+        place = Path(subject.place)
+        given = json.dumps(str(place / MODEL_NAME if place.is_dir() else place))
+        if model is not None:
+            given += f", user_model={model.partition(':')[2]}"
+        lines.append(f"In Python: hypermagnetics.load({given})({subject.input})")
+    echo("\n" + "\n".join(lines))
+
+
 def _plan(
     arguments: Arguments,
     splits: tuple[str, ...],
     out: Path | None,
     metrics_only: bool,
-    user_model: type[Model] | None,
+    user_model: UserModel | None,
 ) -> Plan:
     """Open subjects and datasets, and check that they fit, before any prediction."""
     datasets = open_datasets(arguments.datasets, splits)
@@ -170,7 +224,7 @@ def _default_out(arguments: Arguments) -> Path:
     return _MANY_OUT
 
 
-def _user_model(name: str | None) -> type[Model] | None:
+def _user_model(name: str | None) -> UserModel | None:
     return None if name is None else import_user_model(name, "--model")
 
 

@@ -15,7 +15,7 @@ from hypermagnetics.evaluate.subjects.arguments import named_datasets, sort_argu
 from hypermagnetics.evaluate.subjects.opening import model_subject, open_subjects
 from hypermagnetics.evaluate.subjects.subject import Subject
 from hypermagnetics.log import progress
-from hypermagnetics.models import Model
+from hypermagnetics.models import Model, UserModel
 from hypermagnetics.precision import MatmulPrecision
 
 
@@ -44,7 +44,7 @@ def evaluate(
     out: str | Path = "report",
     splits: Sequence[str] = (),
     metrics_only: bool = False,
-    user_model: type[Model] | None = None,
+    user_model: UserModel | None = None,
     matmul: MatmulPrecision = "float32",
     by_sources: Sequence[str] = (),
     quiet: bool = True,

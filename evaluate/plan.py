@@ -114,23 +114,31 @@ def open_datasets(
         DatasetError: If a dataset is damaged, has no such split, or is of unknown bodies.
     """
     opened = [Dataset.open(argument.path) for argument in arguments]
-    _refuse_unknown(splits, opened)
+    refuse_unknown_names(splits, opened)
     return tuple(
         OpenedDataset(
             argument.name,
             dataset,
-            splits=_choose_splits(dataset, splits),
+            splits=choose_splits(dataset, splits),
             columns=dataset.columns,
         )
         for argument, dataset in zip(arguments, opened, strict=True)
     )
 
 
-def _refuse_unknown(wanted: Sequence[str], datasets: Sequence[Dataset]) -> None:
-    """Refuse the name of a split that no dataset has."""
+def refuse_unknown_names(wanted: Sequence[str], datasets: Sequence[Dataset]) -> None:
+    """Refuse the name of a split that no dataset has.
+
+    Args:
+        wanted: The names.
+        datasets: The datasets.
+
+    Raises:
+        DatasetError: If there is one.
+    """
     if len(datasets) == 1:
         for name in wanted:
-            datasets[0].split(name)
+            datasets[0].any_split(name)
     known = list(dict.fromkeys(name for dataset in datasets for name in dataset.splits))
     for name in wanted:
         if name not in known:
@@ -140,7 +148,17 @@ def _refuse_unknown(wanted: Sequence[str], datasets: Sequence[Dataset]) -> None:
             )
 
 
-def _choose_splits(dataset: Dataset, wanted: Sequence[str]) -> tuple[str, ...]:
+def choose_splits(dataset: Dataset, wanted: Sequence[str]) -> tuple[str, ...]:
+    """Splits of a dataset that are evaluated.
+
+    Args:
+        dataset: The dataset.
+        wanted: Names that were asked for; if none, those that begin with "test", or, if there are
+            none, all but "train".
+
+    Raises:
+        DatasetError: If there is none.
+    """
     if wanted:
         return _wanted_splits(dataset, wanted)
     tests = tuple(name for name in dataset.splits if name.startswith("test"))
@@ -195,7 +213,7 @@ def check_fit(subjects: Sequence[Subject], datasets: Sequence[OpenedDataset]) ->
 def _refuse_other_sizes(subject: Subject, table: TableSize, dataset: OpenedDataset) -> None:
     directory = dataset.dataset.directory
     for split in dataset.splits:
-        layout = dataset.dataset.manifest.splits[split].layout
+        layout = dataset.dataset.manifest.source_layouts[split]
         given = (layout.dim, layout.source_size)
         if table != given:
             raise RunError(

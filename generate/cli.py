@@ -152,7 +152,7 @@ def _generate(plan: Plan, out: Path, processes: Processes | None) -> None:
 
 def _describe(plan: Plan, out: Path) -> str:
     lines = [f"{plan.identity.title} -> {out} ({plan.identity.storage_format})"]
-    for name, layout in plan.identity.splits.items():
+    for name, layout in plan.layouts.items():
         split = plan.recipe.splits[name]
         least, most = split.least_sources, split.max_sources
         sources = f"{most}" if least == most else f"{least} to {most}"

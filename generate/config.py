@@ -1,10 +1,12 @@
 """Schema of a dataset recipe."""
 
-from typing import Annotated, Literal
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, Tag
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_serializer
 
 from hypermagnetics.config import Config, Count, Positive
+from hypermagnetics.data.derivatives import DerivativesConfig
 from hypermagnetics.data.manifest import SplitName
 from hypermagnetics.generate.bodies import BodyConfig
 from hypermagnetics.sources.distributions import Moment, Position
@@ -140,8 +142,18 @@ class DatasetRecipe(Config):
     """Sources of a sample: their bodies, moments and positions."""
     grid: Annotated[RandomGrid | RegularGrid | SurfaceGrid | FileGrid, Field(discriminator="kind")]
     """Points at which potential and field are computed."""
+    derivatives: DerivativesConfig | None = None
+    """Derivatives that are stored beside potential and field; null for none."""
     storage: StorageConfig = StorageConfig()
     """Layout of the arrays in files."""
     splits: Annotated[dict[SplitName, SplitConfig], Field(min_length=1)]
     """Splits by name, each with samples of its own. The shipped trainings read "train" and "valid";
     hm-eval reports those whose names begin with "test", or else all but "train"."""
+
+    @model_serializer(mode="wrap")
+    def _without_no_derivatives(self, whole: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        """As manifests of datasets without derivatives have always had it."""
+        found = whole(self)
+        if self.derivatives is None:
+            found.pop("derivatives", None)
+        return found

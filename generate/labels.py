@@ -5,12 +5,13 @@ from collections.abc import Callable
 import numpy as np
 
 from hypermagnetics.data import CPU, Block, LabelDevice, refuse_nonfinite
+from hypermagnetics.data.derivatives import DERIVATIVES
 from hypermagnetics.errors import HypermagneticsError, LabelError, SourceError
 from hypermagnetics.generate.draw import draw_block
-from hypermagnetics.generate.plan import Plan
+from hypermagnetics.generate.plan import Plan, differentiated_columns
 from hypermagnetics.jax_setup import first_device
 from hypermagnetics.machine import Platform
-from hypermagnetics.sources import labels
+from hypermagnetics.sources import jacobian_labels, labels
 from hypermagnetics.sources.sums import computing_on
 
 
@@ -54,7 +55,7 @@ def start_block(plan: Plan, split: str, index: int) -> Callable[[], Block]:
     Raises:
         LabelError: If what was drawn is no source.
     """
-    layout, device = plan.identity.splits[split], plan.identity.label_device or CPU
+    layout, device = plan.layouts[split], plan.identity.label_device or CPU
     # Every block is computed at full size, so that one compiled function serves them all.
     with computing_on("cpu"):
         sources, num_sources, grid = draw_block(plan.recipe, plan.columns, split, layout, index)
@@ -75,12 +76,19 @@ def start_block(plan: Plan, split: str, index: int) -> Callable[[], Block]:
 
     def finish() -> Block:
         kept = slice(0, len(layout.block_samples(index)))
+        declared = {}
+        if (config := plan.recipe.derivatives) is not None:
+            names = differentiated_columns(plan.recipe, plan.columns)
+            with computing_on(device.platform):
+                found = jacobian_labels(plan.columns, names, config.of, sources, grid)
+            declared[DERIVATIVES] = found[kept]
         return Block(
             sources=sources[kept],
             num_sources=num_sources[kept],
             grid=grid,
             potential=np.asarray(potential)[kept],
             field=np.asarray(field)[kept],
+            declared=declared,
         )
 
     return finish

@@ -1,12 +1,15 @@
 """Sizes of a dataset from its recipe, before anything is made."""
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from importlib.metadata import version
+from typing import NamedTuple
 
 from hypermagnetics.data import (
     CPU,
     Compression,
+    DeclaredArray,
     GridShape,
     Identity,
     LabelDevice,
@@ -14,8 +17,10 @@ from hypermagnetics.data import (
     Shard,
     SplitLayout,
     StorageFormat,
+    version_of,
 )
-from hypermagnetics.errors import RecipeError
+from hypermagnetics.data.derivatives import declaration
+from hypermagnetics.errors import RecipeError, SourceError
 from hypermagnetics.generate.bodies import source_columns
 from hypermagnetics.generate.config import (
     DatasetRecipe,
@@ -26,7 +31,7 @@ from hypermagnetics.generate.config import (
 from hypermagnetics.generate.feasibility import refuse_contradictions, refuse_unpackable
 from hypermagnetics.generate.point_file import read_points
 from hypermagnetics.log import in_bytes
-from hypermagnetics.sources import BODIES, SourceColumns
+from hypermagnetics.sources import BODIES, Directions, SourceColumns, chosen_columns
 
 _SOFTWARE = ("hypermagnetics", "jax", "jaxlib", "numpy", "scipy", "zarr", "h5py")
 """Packages that determine the bytes."""
@@ -51,21 +56,27 @@ class Plan:
     identity: Identity
 
     @property
+    def layouts(self) -> dict[str, SplitLayout]:
+        """Layouts of the splits, by name."""
+        layouts = self.identity.splits.items()
+        return {name: layout for name, layout in layouts if isinstance(layout, SplitLayout)}
+
+    @property
     def num_samples(self) -> int:
         """Number of samples of all splits."""
-        return sum(layout.num_samples for layout in self.identity.splits.values())
+        return sum(layout.num_samples for layout in self.layouts.values())
 
     @property
     def num_bytes(self) -> int:
         """Bytes of the values of all splits."""
-        return sum(layout.num_bytes for layout in self.identity.splits.values())
+        return sum(layout.num_bytes for layout in self.layouts.values())
 
     @property
     def num_evaluations(self) -> int:
         """Number of pairs of source and point."""
         return sum(
             layout.num_samples * layout.max_sources * layout.num_points
-            for layout in self.identity.splits.values()
+            for layout in self.layouts.values()
         )
 
     def on(self, device: LabelDevice) -> "Plan":
@@ -74,11 +85,7 @@ class Plan:
 
     def shards(self) -> list[tuple[str, Shard]]:
         """All shards in the order of work."""
-        return [
-            (name, shard)
-            for name, layout in self.identity.splits.items()
-            for shard in layout.shards()
-        ]
+        return [(name, shard) for name, layout in self.layouts.items() for shard in layout.shards()]
 
 
 def make_plan(
@@ -105,10 +112,14 @@ def make_plan(
         name: SampleSize(num_points, columns.dim, split.max_sources, columns.size)
         for name, split in recipe.splits.items()
     }
-    recipe = _with_block_size(recipe, sizes.values())
-    splits = {name: _layout(recipe, name, size) for name, size in sizes.items()}
+    along = differentiated_columns(recipe, columns)
+    declared = {name: _declared(recipe, columns, size, along) for name, size in sizes.items()}
+    needed = [_Needed(size, declared[name]) for name, size in sizes.items()]
+    recipe = _with_block_size(recipe, needed)
+    splits = {name: _layout(recipe, name, size, declared[name]) for name, size in sizes.items()}
     refuse_unpackable(recipe, columns, splits)
     identity = Identity(
+        format_version=version_of(splits.values()),
         title=recipe.title,
         bodies={body: BODIES.index(body) for body in columns.bodies},
         constants=dict(columns.constants),
@@ -125,6 +136,42 @@ def make_plan(
     return Plan(recipe, columns, identity)
 
 
+def differentiated_columns(recipe: DatasetRecipe, columns: SourceColumns) -> tuple[str, ...]:
+    """Names of the columns by which stored derivatives are; none without any.
+
+    Raises:
+        RecipeError: If a name is unknown, or its columns are the same for all sources.
+    """
+    if recipe.derivatives is None:
+        return ()
+    wanted = recipe.derivatives.columns
+    try:
+        return chosen_columns(columns, wanted, columns.names, "derivatives.columns")
+    except SourceError as error:
+        raise RecipeError(str(error)) from error
+
+
+def _declared(
+    recipe: DatasetRecipe, columns: SourceColumns, size: SampleSize, along: tuple[str, ...]
+) -> tuple[DeclaredArray, ...]:
+    if recipe.derivatives is None:
+        return ()
+    parameters = Directions(columns, along, moment=1.0, length=1.0).parameters
+    return (declaration(recipe.derivatives, size, len(parameters)),)
+
+
+class _Needed(NamedTuple):
+    """Memory that samples of a split need."""
+
+    size: SampleSize
+    declared: tuple[DeclaredArray, ...]
+
+    def block_bytes(self, num_samples: int) -> int:
+        """Bytes of a block of some samples."""
+        further = sum(4 * math.prod(array.item_shape) for array in self.declared)
+        return self.size.block_bytes(num_samples) + num_samples * further
+
+
 def _with_points(recipe: DatasetRecipe, dim: int) -> tuple[DatasetRecipe, int]:
     """The recipe with the sha256 of its points, and their number."""
     grid = recipe.grid
@@ -137,7 +184,7 @@ def _with_points(recipe: DatasetRecipe, dim: int) -> tuple[DatasetRecipe, int]:
     return recipe.model_copy(update={"grid": known}), len(points)
 
 
-def _with_block_size(recipe: DatasetRecipe, sizes: Collection[SampleSize]) -> DatasetRecipe:
+def _with_block_size(recipe: DatasetRecipe, sizes: Collection[_Needed]) -> DatasetRecipe:
     """The recipe with the number of samples of a block: a power of 2, suited to batches."""
     samples = recipe.samples_per_grid
     if samples is None:
@@ -147,8 +194,8 @@ def _with_block_size(recipe: DatasetRecipe, sizes: Collection[SampleSize]) -> Da
     return recipe.model_copy(update={"samples_per_grid": samples})
 
 
-def _refuse_large_blocks(split: str, size: SampleSize, samples: int) -> None:
-    found = size.block_bytes(samples)
+def _refuse_large_blocks(split: str, needed: _Needed, samples: int) -> None:
+    found, size = needed.block_bytes(samples), needed.size
     if found > _MAX_BLOCK_BYTES:
         samples_too = "samples_per_grid, or " if samples > 1 else ""
         raise RecipeError(
@@ -158,11 +205,13 @@ def _refuse_large_blocks(split: str, size: SampleSize, samples: int) -> None:
         )
 
 
-def _layout(recipe: DatasetRecipe, name: str, size: SampleSize) -> SplitLayout:
+def _layout(
+    recipe: DatasetRecipe, name: str, size: SampleSize, declared: tuple[DeclaredArray, ...]
+) -> SplitLayout:
     assert recipe.samples_per_grid is not None, "filled in above"
     num_samples = recipe.splits[name].num_samples
     per_grid = min(recipe.samples_per_grid, num_samples)
-    _refuse_large_blocks(name, size, per_grid)
+    _refuse_large_blocks(name, _Needed(size, declared), per_grid)
     return SplitLayout(
         num_samples=num_samples,
         samples_per_grid=per_grid,
@@ -173,5 +222,6 @@ def _layout(recipe: DatasetRecipe, name: str, size: SampleSize) -> SplitLayout:
             else None
         ),
         samples_per_shard=per_grid,
+        declared=declared,
         **size._asdict(),
     ).with_shards_of(recipe.storage.shard_mb * 1e6)

@@ -119,7 +119,7 @@ def _make(
 
 
 def _refuse_too_little_space(plan: Plan, directory: Path, missing: list[tuple[str, Shard]]) -> None:
-    layouts = plan.identity.splits
+    layouts = plan.layouts
     # The last block of a split is stored whole.
     needed = _OVERHEAD * sum(
         layouts[split].block_bytes * shard.num_blocks for split, shard in missing

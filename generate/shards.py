@@ -31,7 +31,7 @@ def pace(plan: Plan, wanted: int) -> Pace:
     Returns:
         At most that many shards, at least one.
     """
-    largest = max(layout.block_bytes for layout in plan.identity.splits.values())
+    largest = max(layout.block_bytes for layout in plan.layouts.values())
     blocks = blocks_at_once(largest)
     shards = min(wanted, blocks)
     return Pace(shards, min(_BLOCKS_AHEAD, blocks // shards - 1))

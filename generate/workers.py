@@ -154,7 +154,7 @@ def _serve(
     prepare()
     while (task := pipe.recv()) is not None:
         split, number = task
-        shard = plan.identity.splits[split].shard(number)
+        shard = plan.layouts[split].shard(number)
         try:
             answer: ShardRecord | Exception = make_shard(
                 plan, directory, split, shard, blocks_ahead, pipe.send

@@ -5,14 +5,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import PyTree
 
-from hypermagnetics.models import Model
-from hypermagnetics.train.devices import DeviceBatch
+from hypermagnetics.models import AnyModel
+from hypermagnetics.train.devices import AnyDeviceBatch, ArrayDeviceBatch, DeviceBatch
 from hypermagnetics.train.objective import Losses, Objective
 
 
 def loss_and_gradient(
-    objective: Objective, model: Model, batch: DeviceBatch, trained: PyTree[bool], chunks: int
-) -> tuple[Losses, Model]:
+    objective: Objective, model: AnyModel, batch: AnyDeviceBatch, trained: PyTree[bool], chunks: int
+) -> tuple[Losses, AnyModel]:
     """Loss of a batch and its gradient.
 
     Every term is a mean over samples, so sums over any parts of the samples add up to it: those of
@@ -32,7 +32,7 @@ def loss_and_gradient(
     count = jnp.maximum(jnp.sum(batch.num_samples), 1)
     free, fixed = eqx.partition(model, trained)
 
-    def of_part(free: Model, part: DeviceBatch) -> tuple[jax.Array, Losses]:
+    def of_part(free: AnyModel, part: AnyDeviceBatch) -> tuple[jax.Array, Losses]:
         losses = objective.of_sums(objective.sums(eqx.combine(free, fixed), part), count)
         return losses.total, losses
 
@@ -41,17 +41,17 @@ def loss_and_gradient(
         gradient, losses = differentiate(free, batch)
         return losses, gradient
 
-    def add(total: PyTree, part: DeviceBatch) -> tuple[PyTree, None]:
+    def add(total: PyTree, part: AnyDeviceBatch) -> tuple[PyTree, None]:
         return jax.tree.map(jnp.add, total, differentiate(free, part)), None
 
-    parts = divided(batch, chunks)
+    parts: PyTree = divided(batch, chunks)
     shapes = eqx.filter_eval_shape(differentiate, free, jax.tree.map(lambda a: a[0], parts))
     zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
     (gradient, losses), _ = jax.lax.scan(add, zeros, parts)
     return losses, gradient
 
 
-def divided(batch: DeviceBatch, chunks: int) -> DeviceBatch:
+def divided(batch: AnyDeviceBatch, chunks: int) -> AnyDeviceBatch:
     """Divide the samples of each block into chunks, along a new first axis.
 
     Sample i goes to chunk i modulo `chunks`, so that samples that share a device go on to share
@@ -64,7 +64,7 @@ def divided(batch: DeviceBatch, chunks: int) -> DeviceBatch:
     Returns:
         The parts.
     """
-    samples = batch.sources.shape[1]
+    samples = batch.room[1]
     missing = -samples % chunks
 
     def cut(values: jax.Array) -> jax.Array:
@@ -73,11 +73,16 @@ def divided(batch: DeviceBatch, chunks: int) -> DeviceBatch:
         return jnp.moveaxis(padded.reshape(shape), 2, 0)
 
     number = jnp.arange(chunks, dtype=batch.num_samples.dtype)[:, None]
+    num_samples = jnp.maximum(batch.num_samples[None] - number + (chunks - 1), 0) // chunks
+    keys = None if batch.keys is None else cut(batch.keys)
+    if isinstance(batch, ArrayDeviceBatch):
+        arrays = {role: cut(values) for role, values in batch.arrays.items()}
+        return ArrayDeviceBatch(arrays, num_samples, keys)
     return DeviceBatch(
         sources=cut(batch.sources),
-        num_samples=jnp.maximum(batch.num_samples[None] - number + (chunks - 1), 0) // chunks,
+        num_samples=num_samples,
         grid=jnp.broadcast_to(batch.grid[None], (chunks, *batch.grid.shape)),
         potential=cut(batch.potential),
         field=cut(batch.field),
-        keys=None if batch.keys is None else cut(batch.keys),
+        keys=keys,
     )

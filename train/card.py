@@ -8,15 +8,22 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from hypermagnetics.log import per_cent
-from hypermagnetics.models import GridSplit, Model, load, num_parameters
-from hypermagnetics.models.card import usage_card
+from hypermagnetics.models import (
+    AnyModel,
+    ArrayModel,
+    GridSplit,
+    UserModel,
+    load,
+    num_parameters,
+)
+from hypermagnetics.models.card import array_card, usage_card
 from hypermagnetics.models.store import Header, read_header
 from hypermagnetics.run_files import RunFiles, read_metrics
 from hypermagnetics.train.directory import Provenance
 
 
 def model_card(
-    files: RunFiles, source: Path, dataset_name: str, user_model: type[Model] | None = None
+    files: RunFiles, source: Path, dataset_name: str, user_model: UserModel | None = None
 ) -> str:
     """Describe the model of a run and its use, in Markdown.
 
@@ -49,7 +56,8 @@ def model_card(
         "software": _software(header),
         **_errors(log.validation),
     }
-    return _card("A trained magnetostatic model", rows, model, given)
+    title = "network" if isinstance(model, ArrayModel) else "magnetostatic model"
+    return _card(f"A trained {title}", rows, model, given)
 
 
 def domain_card(model: GridSplit, provenance: Provenance) -> str:
@@ -74,7 +82,7 @@ def domain_card(model: GridSplit, provenance: Provenance) -> str:
     return _card("A magnetostatic model of a domain", rows, model, "")
 
 
-def _card(title: str, rows: Mapping[str, str], model: Model, given: str) -> str:
+def _card(title: str, rows: Mapping[str, str], model: AnyModel, given: str) -> str:
     return "\n".join(
         (
             f"# {title}",
@@ -85,17 +93,24 @@ def _card(title: str, rows: Mapping[str, str], model: Model, given: str) -> str:
             "|---|---|",
             *(f"| {name} | {value} |" for name, value in rows.items()),
             "",
-            usage_card(model),
+            array_card(model) if isinstance(model, ArrayModel) else usage_card(model),
             "## How to use it",
             "",
             "```python",
             "import hypermagnetics",
             f'model = hypermagnetics.load("model.hm"{given})',
-            "potential, field = model(sources, points), model.field(sources, points)",
+            _call(model),
             "```",
             "",
         )
     )
+
+
+def _call(model: AnyModel) -> str:
+    if isinstance(model, ArrayModel):
+        first, second = model.inputs.input.name, model.inputs.target.name
+        return f"{second}, jacobian = model({first}), model.jacobian({first})"
+    return "potential, field = model(sources, points), model.field(sources, points)"
 
 
 def _settings(header: Header) -> str:
@@ -147,9 +162,11 @@ def _errors(validation: Mapping[str, float | None] | None) -> dict[str, str]:
     """Median relative errors on the validation split."""
     if validation is None:
         return {"validation error": "not known"}
+    suffix = "_median_relative_error"
     return {
-        f"median relative error of the {name}, validation split": per_cent(
-            validation[f"{name}_median_relative_error"]
+        f"median relative error of the {name.removesuffix(suffix)}, validation split": per_cent(
+            value
         )
-        for name in ("potential", "field")
+        for name, value in validation.items()
+        if name.endswith(suffix) and (value is not None or name.startswith(("potential", "field")))
     }

@@ -19,7 +19,7 @@ from hypermagnetics.errors import (
     RunWriteError,
 )
 from hypermagnetics.log import SILENT, Listener
-from hypermagnetics.models import Model
+from hypermagnetics.models import AnyModel
 from hypermagnetics.models.store import (
     OLD_VERSION,
     Header,
@@ -260,9 +260,9 @@ def _best_step_of(path: Path) -> JsonValue:
         return None
 
 
-def _materialise(template: Model) -> Model:
+def _materialise(template: AnyModel) -> AnyModel:
     """Arrays for the shapes; inside eval_shape none is ever made."""
-    model: Model = jax.tree.map(
+    model: AnyModel = jax.tree.map(
         lambda leaf: (
             jax.numpy.zeros(leaf.shape, leaf.dtype)
             if isinstance(leaf, jax.ShapeDtypeStruct)

@@ -68,14 +68,15 @@ def _export(run: Path, out: Path, overwrite: bool, model: str | None) -> None:
 
     OUT holds potential.jaxexport and field.jaxexport, functions of (sources, points) in StableHLO
     for CPU and CUDA and for any number of both, and a README.md with the four lines that call them.
+    Of a network from arrays to arrays it holds targets.jaxexport and jacobian.jaxexport.
     """
     with errors_in_one_line("hm-train"):
         refuse_missing_platform()
         # Else the paths of this machine's files would be written into the export.
         jax.config.update("jax_traceback_in_locations_limit", 0)
         user_model = None if model is None else import_user_model(model, "--model")
-        export_run(run, out, overwrite=overwrite, user_model=user_model)
-        echo(f"Wrote {out}: potential.jaxexport and field.jaxexport.")
+        made = export_run(run, out, overwrite=overwrite, user_model=user_model)
+        echo(f"Wrote {out}: {' and '.join(made)}.")
         echo(f"Next: read {out / 'README.md'}, which shows how to call them.")
 
 
@@ -364,11 +365,10 @@ def _summary(
     lines = [f"{verb} {files.model}: the best model, of step {outcome.model_step}."]
     found = outcome.validation
     if found is not None:
-        potential, field = found.potential_median_relative_error, found.field_median_relative_error
+        errors = ", ".join(f"{n} {per_cent(error)}" for n, error in found.median_errors.items())
         lines += [
             f"Finished: {outcome.ending}.",
-            f"Last validation, median relative error: potential {per_cent(potential)}, "
-            f"field {per_cent(field)}.",
+            f"Last validation, median relative error: {errors}.",
             f"{seconds:.0f} s, {outcome.samples_per_second:.0f} samples/s ({outcome.placement}). "
             f"{outcome.shares.verdict}"
             if outcome.progress.step

@@ -14,6 +14,9 @@ ACCURATE, LEARNED = "split", "demo"
 """The most accurate of the shipped recipes, which makes no step, and one that learns from labels
 alone."""
 
+OF_ARRAYS = "mlp"
+"""One for a dataset of arrays alone."""
+
 _WITHOUT_STEPS = {"seed", "outside", "data.train", "data.valid", "data.check", "compute.devices"}
 """Keys of use to a training without steps, beside those of its model."""
 _OF_LEARNED = HyperLayerConfig.model_fields.keys() - GridSplitConfig.model_fields.keys()
@@ -55,6 +58,9 @@ class DefaultRecipe(NamedTuple):
         Raises:
             DatasetError: If nothing can be learned from the training split.
         """
+        if not dataset.has_sources and not self.is_asked_for:
+            because = f"as the dataset is of arrays alone, {', '.join(dataset.arrays)}."
+            return self._replace(name=OF_ARRAYS, because=because)
         if self.because is not None:
             return self
         recipe = self.recipe

@@ -1,8 +1,8 @@
 """Batches on the devices of this process, which share their samples."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeVar, overload
 
 import equinox as eqx
 import jax
@@ -11,9 +11,11 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, Int, UInt32
 
 from hypermagnetics.data import Batch
+from hypermagnetics.data.array_view import ArrayBatch, Role
 from hypermagnetics.errors import RecipeError
 
 _AXIS = "samples"
+_Parts = tuple[dict[Role, np.ndarray], np.ndarray]
 _Tree = TypeVar("_Tree")
 
 
@@ -28,12 +30,38 @@ class DeviceBatch(eqx.Module):
     keys: UInt32[Array, "*stack blocks samples words"] | None = None
     """Random key of each sample in a step, if anything draws; see `train.sample_keys`."""
 
+    @property
+    def room(self) -> tuple[int, int]:
+        """Number of blocks, and of samples that each has room for."""
+        return self.sources.shape[0], self.sources.shape[1]
 
-Augmentation = Callable[[DeviceBatch, Int[Array, ""]], DeviceBatch]
+
+class ArrayDeviceBatch(eqx.Module):
+    """Blocks of arrays on the device; see `hypermagnetics.data.array_view.ArrayBatch`.
+
+    Leading axes may stack batches.
+    """
+
+    arrays: dict[Role, Float[Array, "..."]]
+    num_samples: Int[Array, "*stack blocks"]
+    keys: UInt32[Array, "*stack blocks samples words"] | None = None
+    """Random key of each sample in a step, if anything draws; see `train.sample_keys`."""
+
+    @property
+    def room(self) -> tuple[int, int]:
+        """Number of blocks, and of samples that each has room for."""
+        inputs = self.arrays["inputs"]
+        return inputs.shape[0], inputs.shape[1]
+
+
+AnyBatch = Batch | ArrayBatch
+AnyDeviceBatch = DeviceBatch | ArrayDeviceBatch
+
+Augmentation = Callable[[AnyDeviceBatch, Int[Array, ""]], AnyDeviceBatch]
 """Map from a batch and the number of steps of the whole training before it to the changed batch."""
 
 
-def unchanged(batch: DeviceBatch, number: Int[Array, ""]) -> DeviceBatch:
+def unchanged(batch: AnyDeviceBatch, number: Int[Array, ""]) -> AnyDeviceBatch:
     """The batch as it is."""
     return batch
 
@@ -80,11 +108,6 @@ class Devices:
         """A copy on each device."""
         return NamedSharding(self.mesh, PartitionSpec())
 
-    @property
-    def places(self) -> tuple[NamedSharding, ...]:
-        """Placement of the arrays of a batch, in order: the samples of each block are divided."""
-        return self._places(None)
-
     def copies(self, tree: _Tree) -> _Tree:
         """The arrays of a tree on each device."""
         placed: _Tree = jax.tree.map(
@@ -95,11 +118,23 @@ class Devices:
         )
         return placed
 
-    def take(self, batch: Batch) -> DeviceBatch:
-        """Move a batch to the devices; its samples are filled up to divide among them."""
-        return DeviceBatch(*jax.device_put(self._arrays(batch), self.places))
+    @overload
+    def take(self, batch: Batch) -> DeviceBatch: ...
 
-    def take_stacked(self, batches: Sequence[Batch], most: int) -> DeviceBatch:
+    @overload
+    def take(self, batch: ArrayBatch) -> ArrayDeviceBatch: ...
+
+    @overload
+    def take(self, batch: AnyBatch) -> AnyDeviceBatch: ...
+
+    def take(self, batch: AnyBatch) -> AnyDeviceBatch:
+        """Move a batch to the devices; its samples are filled up to divide among them."""
+        if isinstance(batch, ArrayBatch):
+            arrays = {role: self._filled(values) for role, values in batch.arrays.items()}
+            return ArrayDeviceBatch(*jax.device_put(*self._placed(arrays, batch.num_samples)))
+        return DeviceBatch(*jax.device_put(self._arrays(batch), self._places(None)))
+
+    def take_stacked(self, batches: Sequence[AnyBatch], most: int) -> AnyDeviceBatch:
         """Move batches to the devices, stacked along a first axis.
 
         Args:
@@ -109,9 +144,25 @@ class Devices:
         Returns:
             The batches.
         """
-        parts = zip(*map(self._arrays, batches), strict=True)
+        of_arrays = [batch for batch in batches if isinstance(batch, ArrayBatch)]
+        if of_arrays:
+            arrays = {
+                role: _stacked([self._filled(one.arrays[role]) for one in of_arrays], most)
+                for role in of_arrays[0].arrays
+            }
+            counts = _stacked([one.num_samples for one in of_arrays], most)
+            return ArrayDeviceBatch(*jax.device_put(*self._placed(arrays, counts, None)))
+        of_sources = [self._arrays(batch) for batch in batches if isinstance(batch, Batch)]
+        parts = zip(*of_sources, strict=True)
         stacked = [_stacked(values, most) for values in parts]
         return DeviceBatch(*jax.device_put(stacked, list(self._places(None, None))))
+
+    def _placed(
+        self, arrays: Mapping[Role, np.ndarray], counts: np.ndarray, *stack: None
+    ) -> tuple[_Parts, tuple[dict[Role, NamedSharding], NamedSharding]]:
+        """The parts of a batch of arrays, and the place of each."""
+        divided = NamedSharding(self.mesh, PartitionSpec(*stack, None, _AXIS))
+        return (dict(arrays), counts), (dict.fromkeys(arrays, divided), self.everywhere)
 
     def _places(self, *leading: None) -> tuple[NamedSharding, ...]:
         divided = NamedSharding(self.mesh, PartitionSpec(*leading, _AXIS))

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Int
 
 from hypermagnetics.data import BatchSchedule
-from hypermagnetics.train.devices import DeviceBatch
+from hypermagnetics.train.devices import AnyDeviceBatch, DeviceBatch
 
 
 @dataclass(frozen=True)
@@ -32,25 +32,25 @@ class Batches(eqx.Module):
     """The batches of the steps of a dispatch, on the device."""
 
     @abc.abstractmethod
-    def at(self, step: Int[Array, ""] | int) -> DeviceBatch:
+    def at(self, step: Int[Array, ""] | int) -> AnyDeviceBatch:
         """The batch of a step, counted from 0."""
 
 
 class StackedBatches(Batches):
     """Batches with a first axis of steps."""
 
-    stacked: DeviceBatch
+    stacked: AnyDeviceBatch
 
-    def at(self, step: Int[Array, ""] | int) -> DeviceBatch:
+    def at(self, step: Int[Array, ""] | int) -> AnyDeviceBatch:
         """See `Batches`."""
-        batch: DeviceBatch = jax.tree.map(lambda values: values[step], self.stacked)
+        batch: AnyDeviceBatch = jax.tree.map(lambda values: values[step], self.stacked)
         return batch
 
 
 class HeldBatches(Batches):
     """Batches cut, inside the compiled loop, from a split on the device."""
 
-    held: DeviceBatch
+    held: AnyDeviceBatch
     """All blocks of the split, and an empty one behind them."""
     chosen: Int[Array, "steps numbers"]
     """Of each step the numbers of its blocks, then those of its points unless it takes all."""
@@ -59,11 +59,13 @@ class HeldBatches(Batches):
     num_points: int | None = eqx.field(static=True)
     """Number of points of each grid in a step; None for all."""
 
-    def at(self, step: Int[Array, ""] | int) -> DeviceBatch:
+    def at(self, step: Int[Array, ""] | int) -> AnyDeviceBatch:
         """See `Batches`."""
         numbers = self.chosen[step]
-        cut: DeviceBatch = jax.tree.map(lambda whole: whole[numbers[: self.num_blocks]], self.held)
-        if self.num_points is not None:
+        cut: AnyDeviceBatch = jax.tree.map(
+            lambda whole: whole[numbers[: self.num_blocks]], self.held
+        )
+        if self.num_points is not None and isinstance(cut, DeviceBatch):
             # One row of points for all blocks, or with crops one for each.
             rows = numbers[self.num_blocks :].reshape(-1, self.num_points)
             each = jnp.broadcast_to(rows, (self.num_blocks, self.num_points))

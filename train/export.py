@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import get_args
@@ -19,27 +20,40 @@ from hypermagnetics.files import (
     write_text_atomically,
 )
 from hypermagnetics.input_files import FileKind
-from hypermagnetics.models import Model, load, to_jax_export
-from hypermagnetics.models.card import usage_card
-from hypermagnetics.models.export import PLATFORMS, Quantity
+from hypermagnetics.models import (
+    AnyModel,
+    ArrayModel,
+    Model,
+    UserModel,
+    array_to_jax_export,
+    load,
+    to_jax_export,
+)
+from hypermagnetics.models.card import array_card, usage_card
+from hypermagnetics.models.export import PLATFORMS, ArrayQuantity, Quantity
 from hypermagnetics.run_files import RunFiles
 
 _README = "README.md"
 _CARD = FileKind("The card of a model", 1 << 24, RunError)
 _QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)
+_ARRAY_QUANTITIES: tuple[ArrayQuantity, ...] = get_args(ArrayQuantity)
 
 
 def export_run(
-    run: Path, out: Path, *, overwrite: bool, user_model: type[Model] | None = None
-) -> None:
+    run: Path, out: Path, *, overwrite: bool, user_model: UserModel | None = None
+) -> tuple[str, ...]:
     """Write the model of a run through `jax.export`, whole or not at all.
 
     Args:
         run: The directory of a finished run.
-        out: The directory to be made: potential.jaxexport, field.jaxexport, a README.md that shows
+        out: The directory to be made: potential.jaxexport and field.jaxexport, or, of a network
+            from arrays to arrays, targets.jaxexport and jacobian.jaxexport; a README.md that shows
             how to call them, and the model's card.
         overwrite: Whether an export at `out` may be replaced.
         user_model: The class, if the model is a user's.
+
+    Returns:
+        Names of the exported functions' files.
 
     Raises:
         RunError: If the run has no model, or `out` exists and must not be replaced.
@@ -55,13 +69,16 @@ def export_run(
     card = _CARD.read(files.card).decode() if files.card.exists() else None
     part = out.with_name(out.name + ".part")
     _remove_export(part, files)
+    names = []
     try:
-        for quantity in _QUANTITIES:
-            with whole_file(part / f"{quantity}.jaxexport") as file:
-                file.write(to_jax_export(model, quantity))
+        for quantity, content in _functions(model):
+            names.append(f"{quantity}.jaxexport")
+            with whole_file(part / names[-1]) as file:
+                file.write(content)
         if card is not None:
             write_text_atomically(part / files.card.name, card)
-        write_text_atomically(part / _README, _readme(model))
+        text = _array_readme(model) if isinstance(model, ArrayModel) else _readme(model)
+        write_text_atomically(part / _README, text)
         sync_directories(part)
         if out.exists():
             _refuse_foreign(out, files)  # again, as compiling took a while
@@ -70,6 +87,7 @@ def export_run(
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
+    return tuple(names)
 
 
 def _refuse_without_model(files: RunFiles) -> None:
@@ -97,7 +115,8 @@ def _refuse_existing(out: Path, files: RunFiles, overwrite: bool) -> None:
 
 
 def _refuse_foreign(directory: Path, files: RunFiles) -> None:
-    names = [_README, files.card.name, *(f"{quantity}.jaxexport" for quantity in _QUANTITIES)]
+    quantities = (*_QUANTITIES, *_ARRAY_QUANTITIES)
+    names = [_README, files.card.name, *(f"{quantity}.jaxexport" for quantity in quantities)]
     foreign = first_foreign_file(directory, re.compile("|".join(map(re.escape, names))))
     if foreign:
         raise RunError(
@@ -111,6 +130,43 @@ def _remove_export(directory: Path, files: RunFiles) -> None:
     if directory.exists():
         _refuse_foreign(directory, files)
         shutil.rmtree(directory)
+
+
+def _functions(model: AnyModel) -> Iterator[tuple[str, bytes]]:
+    """Name and bytes of each exported function, one at a time."""
+    if isinstance(model, ArrayModel):
+        for of_arrays in _ARRAY_QUANTITIES:
+            yield of_arrays, array_to_jax_export(model, of_arrays)
+        return
+    for quantity in _QUANTITIES:
+        yield quantity, to_jax_export(model, quantity)
+
+
+def _array_readme(model: ArrayModel) -> str:
+    shape = ", ".join(map(str, model.inputs.input.shape))
+    return "\n".join(
+        (
+            "# A network from arrays to arrays for plain JAX",
+            "",
+            "`targets.jaxexport` and `jacobian.jaxexport` are functions of "
+            f"{model.inputs.input.name}, written as StableHLO by `jax.export` of jax "
+            f"{version('jax')} for "
+            f"{' and '.join(PLATFORMS)}, parameters included. They need `pip install jax "
+            "flatbuffers` and nothing else:",
+            "",
+            "```python",
+            "import jax, pathlib",
+            'data = bytearray(pathlib.Path("targets.jaxexport").read_bytes())',
+            "targets = jax.jit(jax.export.deserialize(data).call)",
+            f"print(targets(inputs))  # float32 (samples, {shape}) -> (samples, targets)",
+            "```",
+            "",
+            "Any number of samples will do, at least one; each new one compiles once. Nothing is "
+            "checked, and nothing warns.",
+            "",
+            array_card(model),
+        )
+    )
 
 
 def _readme(model: Model) -> str:

@@ -6,20 +6,22 @@ Both give the same values for the same step.
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Literal, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from hypermagnetics.data import Split, read_batch
+from hypermagnetics.data.array_view import ArrayView, read_array_batch
 from hypermagnetics.errors import RunError
 from hypermagnetics.log import in_bytes
 from hypermagnetics.machine import memory_bytes
 from hypermagnetics.train.config import DataConfig
-from hypermagnetics.train.devices import DeviceBatch, Devices
+from hypermagnetics.train.devices import AnyBatch, AnyDeviceBatch, Devices
 from hypermagnetics.train.dispatch import (
     Dispatch,
     HeldBatches,
@@ -27,6 +29,9 @@ from hypermagnetics.train.dispatch import (
     StackedBatches,
     chosen_numbers,
 )
+
+TrainData = Split | ArrayView
+"""A split of sources, or inputs and targets of a split."""
 
 Placement = Literal["device", "stream"]
 """Place of the training split: on the device, or in mapped files."""
@@ -71,7 +76,7 @@ class StreamFeed:
     A thread reads them and hands the arrays to the device while the steps before run.
     """
 
-    def __init__(self, split: Split, order: Order, devices: Devices) -> None:
+    def __init__(self, split: TrainData, order: Order, devices: Devices) -> None:
         """Start to read when the `with` block is entered.
 
         Args:
@@ -133,7 +138,7 @@ class StreamFeed:
         for step in steps:
             later = schedule.blocks(step + _HINT_STEPS)
             self._split.will_need([block for block in later if block is not None])
-            batches.append(read_batch(self._split, schedule.blocks(step), schedule.points(step)))
+            batches.append(_read(self._split, schedule.blocks(step), schedule.points(step)))
         stacked = self._devices.take_stacked(batches, self._order.most)
         return Dispatch(StackedBatches(stacked), len(steps))
 
@@ -144,7 +149,7 @@ class DeviceFeed:
     For each dispatch only the numbers of blocks and points go to the device.
     """
 
-    def __init__(self, split: Split, order: Order, devices: Devices) -> None:
+    def __init__(self, split: TrainData, order: Order, devices: Devices) -> None:
         """Copy the split to the devices when the `with` block is entered.
 
         Args:
@@ -154,15 +159,15 @@ class DeviceFeed:
         """
         self._split, self._order, self._step = split, order, order.first
         self._devices = devices
-        self._held: DeviceBatch | None = None
+        self._held: AnyDeviceBatch | None = None
         self.wait_seconds = 0.0
 
     def __enter__(self) -> "DeviceFeed":
         blocks = self._split.layout.num_blocks
         # One more, which stays zero: an empty block.
-        held = self._zeros(self._devices.take(read_batch(self._split, (0,))), blocks + 1)
+        held = _zeros(self._devices.take(_read(self._split, (0,))), blocks + 1)
         for block in range(blocks):
-            batch = self._devices.take(read_batch(self._split, (block,)))
+            batch = self._devices.take(_read(self._split, (block,)))
             held = _put(held, batch, jnp.asarray(block))
         self._held = jax.block_until_ready(held)
         return self
@@ -190,23 +195,33 @@ class DeviceFeed:
             self.wait_seconds += time.perf_counter() - start
         return Dispatch(batches, count)
 
-    def _zeros(self, like: DeviceBatch, blocks: int) -> DeviceBatch:
-        parts = zip(jax.tree.leaves(like), self._devices.places, strict=True)
-        return DeviceBatch(
-            *(
-                jnp.zeros((blocks, *part.shape[1:]), part.dtype, device=place)
-                for part, place in parts
-            )
-        )
+
+def _zeros(like: AnyDeviceBatch, blocks: int) -> AnyDeviceBatch:
+    """Room for blocks, each in the place of the one that it is like."""
+    made: AnyDeviceBatch = jax.tree.map(
+        lambda part: jnp.zeros((blocks, *part.shape[1:]), part.dtype, device=part.sharding), like
+    )
+    return made
+
+
+def _read(
+    split: TrainData, blocks: Sequence[int | None], points: np.ndarray | None = None
+) -> AnyBatch:
+    """Blocks of a split, of some of its points."""
+    if isinstance(split, ArrayView):
+        return read_array_batch(split, blocks)
+    return read_batch(split, blocks, points)
 
 
 @partial(jax.jit, donate_argnums=0)
-def _put(held: DeviceBatch, batch: DeviceBatch, block: jax.Array) -> DeviceBatch:
-    put: DeviceBatch = jax.tree.map(lambda whole, part: whole.at[block].set(part[0]), held, batch)
+def _put(held: AnyDeviceBatch, batch: AnyDeviceBatch, block: jax.Array) -> AnyDeviceBatch:
+    put: AnyDeviceBatch = jax.tree.map(
+        lambda whole, part: whole.at[block].set(part[0]), held, batch
+    )
     return put
 
 
-def choose_placement(config: DataConfig, split: Split) -> Placement:
+def choose_placement(config: DataConfig, split: TrainData) -> Placement:
     """Choose the placement of the split.
 
     Args:
@@ -237,7 +252,7 @@ def choose_placement(config: DataConfig, split: Split) -> Placement:
     return "stream"
 
 
-def open_feed(placement: Placement, split: Split, order: Order, devices: Devices) -> Feed:
+def open_feed(placement: Placement, split: TrainData, order: Order, devices: Devices) -> Feed:
     """Open the batches of a training.
 
     Args:
@@ -254,7 +269,7 @@ def open_feed(placement: Placement, split: Split, order: Order, devices: Devices
     return StreamFeed(split, order, devices)
 
 
-def _bytes_on_device(split: Split) -> int:
+def _bytes_on_device(split: TrainData) -> int:
     """Bytes of the split on the device: whole blocks with a grid each, and one block more."""
     return split.layout.block_bytes * (split.layout.num_blocks + 1)
 

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from hypermagnetics.data.array_view import ArrayView
 from hypermagnetics.errors import DivergenceError
-from hypermagnetics.models import Model, save_model
-from hypermagnetics.run_files import RunFiles, Validation
+from hypermagnetics.models import AnyModel, save_model
+from hypermagnetics.run_files import AnyValidation, RunFiles
+from hypermagnetics.train.array_validation import ArrayValidator
 from hypermagnetics.train.checkpoint import Reached, save_checkpoint
 from hypermagnetics.train.clock import Clock
 from hypermagnetics.train.metrics_log import MetricsLog
@@ -36,7 +38,7 @@ class Keeper:
         provenance: dict[str, JsonValue],
         log: MetricsLog,
         clock: Clock,
-        show: Callable[[int, Model, Validation], None],
+        show: Callable[[int, AnyModel, AnyValidation], None],
     ) -> None:
         """Store the parts; nothing is compiled yet.
 
@@ -50,11 +52,14 @@ class Keeper:
         """
         self._setup, self._files, self._provenance = setup, files, provenance
         self._log, self._clock, self._show = log, clock, show
-        self._validator = Validator(
-            setup.valid, setup.objective, setup.devices, setup.prepare_valid
-        )
+        parts = setup.objective, setup.devices, setup.prepare_valid
+        self._validator: Validator | ArrayValidator
+        if isinstance(setup.valid, ArrayView):
+            self._validator = ArrayValidator(setup.valid, *parts)
+        else:
+            self._validator = Validator(setup.valid, *parts)
         self._is_warm = False
-        self.validation: Validation | None = None
+        self.validation: AnyValidation | None = None
         """The last validation."""
 
     def validate(self, state: State, progress: Reached) -> Reached:

@@ -7,6 +7,7 @@ from contextlib import nullcontext
 import jax
 from pydantic import JsonValue
 
+from hypermagnetics.data import Split
 from hypermagnetics.errors import InterruptedRunError
 from hypermagnetics.log import Listener
 from hypermagnetics.run_files import RunFiles
@@ -52,7 +53,8 @@ class Loop:
         self._is_compiled = False
         # A finished run has no news.
         names = () if self.ending and files.model.exists() else setup.recipe.tracking.to
-        pictures = Pictures(setup.dataset, setup.valid)
+        valid = setup.valid
+        pictures = Pictures(setup.dataset, valid) if isinstance(valid, Split) else None
         self._tracking = open_tracking(
             names, setup.recipe, pictures, files, self._done, self.clock, listener
         )

@@ -10,7 +10,7 @@ from hypermagnetics.data import Dataset
 from hypermagnetics.errors import RunError
 from hypermagnetics.jax_setup import fixed_settings
 from hypermagnetics.log import per_cent, progress, say
-from hypermagnetics.models import Model, load
+from hypermagnetics.models import UserModel, load
 from hypermagnetics.run_files import RunFiles
 from hypermagnetics.train import run as runs
 from hypermagnetics.train.config import TrainingRecipe
@@ -24,7 +24,7 @@ from hypermagnetics.train.user_code import Names
 class TrainedRun:
     """A finished training: its directory, its outcome, and the model."""
 
-    def __init__(self, files: RunFiles, outcome: Outcome, user_model: type[Model] | None) -> None:
+    def __init__(self, files: RunFiles, outcome: Outcome, user_model: UserModel | None) -> None:
         """Open a run that has its model file."""
         self.directory, self.outcome = files.directory, outcome
         self.model = load(files.model, user_model=user_model)
@@ -34,11 +34,8 @@ class TrainedRun:
         """The directory, the model, and the errors of the last validation."""
         found = f"{type(self.model).__name__} of step {self.outcome.model_step}"
         if (last := self.outcome.validation) is not None:
-            found += (
-                "; last validation, median relative error: potential "
-                f"{per_cent(last.potential_median_relative_error)}, field "
-                f"{per_cent(last.field_median_relative_error)}"
-            )
+            errors = ", ".join(f"{n} {per_cent(error)}" for n, error in last.median_errors.items())
+            found += f"; last validation, median relative error: {errors}"
         return f"TrainedRun({str(self.directory)!r}): {found}"
 
     def __fspath__(self) -> str:
@@ -127,7 +124,7 @@ def _refuse_unnamed_code(recipe: TrainingRecipe, changes: Any, files: RunFiles) 
 
 def make_run(
     recipe: TrainingRecipe, dataset: Dataset, files: RunFiles, if_exists: IfExists, *, quiet: bool
-) -> tuple[Outcome, type[Model] | None]:
+) -> tuple[Outcome, UserModel | None]:
     """Check everything, then begin a run or resume one; errors as of `train`.
 
     Args:
@@ -143,7 +140,7 @@ def make_run(
     # Quick checks, then the slow ones of the setup, then the first file.
     check_run(files, recipe, dataset, if_exists)
     names = {recipe.data.train, recipe.data.valid}
-    total = sum(entry.bytes for name in names for entry in dataset.split(name).files())
+    total = sum(entry.bytes for name in names for entry in dataset.any_split(name).files())
     checks = recipe.data.check == "all"
     with progress("checking the dataset", total, "B", quiet=quiet or not checks) as listener:
         setup = make_setup(recipe, dataset, listener)

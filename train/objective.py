@@ -9,10 +9,10 @@ from jaxtyping import Array, Float
 
 from hypermagnetics.data import Split
 from hypermagnetics.errors import RecipeError
-from hypermagnetics.models import Model
+from hypermagnetics.models import AnyModel, ArrayModel, Model
 from hypermagnetics.sources import SourceColumns
 from hypermagnetics.train.config import DataConfig, ObjectiveConfig
-from hypermagnetics.train.devices import DeviceBatch
+from hypermagnetics.train.devices import AnyDeviceBatch, ArrayDeviceBatch, DeviceBatch
 from hypermagnetics.train.losses import (
     MeanOverPoints,
     PointLoss,
@@ -22,7 +22,17 @@ from hypermagnetics.train.losses import (
     UserLoss,
 )
 from hypermagnetics.train.losses.loss import SampleLosses
-from hypermagnetics.train.terms import Evaluation, Facts, Term, counted
+from hypermagnetics.train.terms import (
+    ArrayEvaluation,
+    ArrayFacts,
+    ArrayTerm,
+    ArrayTermConfig,
+    Evaluation,
+    Facts,
+    Term,
+    TermConfig,
+    counted,
+)
 
 
 class Losses(eqx.Module):
@@ -36,7 +46,8 @@ class Losses(eqx.Module):
 class Objective:
     """A weighted sum of terms, each a mean over samples."""
 
-    terms: Mapping[str, Term]
+    terms: Mapping[str, Term | ArrayTerm]
+    """Terms about potential and field, or about arrays."""
     columns: SourceColumns | None = None
     """Columns of the source tables; needed by terms with weights of regions."""
 
@@ -53,12 +64,12 @@ class Objective:
         }
         return replace(self, terms=terms)
 
-    def __call__(self, model: Model, batch: DeviceBatch) -> Losses:
+    def __call__(self, model: AnyModel, batch: AnyDeviceBatch) -> Losses:
         """Loss of a batch; padding samples do not count."""
         # A batch of empty blocks alone has no error.
         return self.of_sums(self.sums(model, batch), jnp.maximum(jnp.sum(batch.num_samples), 1))
 
-    def sums(self, model: Model, batch: DeviceBatch) -> dict[str, Float[Array, ""]]:
+    def sums(self, model: AnyModel, batch: AnyDeviceBatch) -> dict[str, Float[Array, ""]]:
         """Each term, added over the samples that count."""
         counts, losses = counted(batch), self.of_samples(model, batch)
         return {name: jnp.sum(jnp.where(counts, values, 0)) for name, values in losses.items()}
@@ -69,11 +80,20 @@ class Objective:
         total = sum((self.terms[name].weight * mean for name, mean in means.items()), jnp.zeros(()))
         return Losses(total, means)
 
-    def of_samples(self, model: Model, batch: DeviceBatch) -> dict[str, SampleLosses]:
+    def of_samples(self, model: AnyModel, batch: AnyDeviceBatch) -> dict[str, SampleLosses]:
         """Every term of every sample before weighting; padding samples have no error."""
-        differentiates = any(term.differentiates for term in self.terms.values())
-        evaluation = Evaluation(model, batch, self.columns, differentiates=differentiates)
-        return {name: term(evaluation) for name, term in self.terms.items()}
+        match model, batch:
+            case Model(), DeviceBatch():
+                of_sources = {n: term for n, term in self.terms.items() if isinstance(term, Term)}
+                differentiates = any(term.differentiates for term in of_sources.values())
+                evaluation = Evaluation(model, batch, self.columns, differentiates=differentiates)
+                return {name: term(evaluation) for name, term in of_sources.items()}
+            case ArrayModel(), ArrayDeviceBatch():
+                arrays = ArrayEvaluation(model, batch)
+                of_arrays = self.terms.items()
+                return {n: term(arrays) for n, term in of_arrays if isinstance(term, ArrayTerm)}
+            case _:
+                raise TypeError("a model of sources has batches of sources, a network of arrays")
 
 
 def make_objective(
@@ -88,12 +108,70 @@ def make_objective(
 
     Returns:
         The objective.
+
+    Raises:
+        RecipeError: If a term is about arrays.
     """
     terms = {}
-    for name, term in config.terms.items():
+    for name, term in terms_of_sources(config).items():
         loss = _sample_loss(config.loss_of(name), user_losses, facts.columns.dim)
         terms[name] = term.term(loss, facts)
     return Objective(terms, facts.columns)
+
+
+def make_array_objective(
+    config: ObjectiveConfig, facts: ArrayFacts, user_losses: Mapping[str, PointLoss]
+) -> Objective:
+    """Make the objective of a recipe for a network from arrays to arrays; see `make_objective`.
+
+    Raises:
+        RecipeError: If a term is about potential or field, or a loss is of grids.
+    """
+    terms = {}
+    for name, term in terms_of_arrays(config).items():
+        loss = config.loss_of(name)
+        if isinstance(loss, Spectral):
+            raise RecipeError(
+                "A spectral term must have the points of a regular grid in space; got arrays "
+                f"(objective.terms.{name}). Take another loss."
+            )
+        terms[name] = term.term(_sample_loss(loss, user_losses, 1), facts)
+    return Objective(terms)
+
+
+def terms_of_sources(config: ObjectiveConfig) -> dict[str, TermConfig]:
+    """The terms about potential and field.
+
+    Raises:
+        RecipeError: If one is about arrays.
+    """
+    found: dict[str, TermConfig] = {}
+    for name, term in config.terms.items():
+        if not isinstance(term, TermConfig):
+            raise RecipeError(
+                f"A term of {term.of!r} must be of a network from arrays to arrays; got a model of "
+                f"sources (objective.terms.{name}). Take 'potential' or 'field', or model mlp."
+            )
+        found[name] = term
+    return found
+
+
+def terms_of_arrays(config: ObjectiveConfig) -> dict[str, ArrayTermConfig]:
+    """The terms about arrays.
+
+    Raises:
+        RecipeError: If one is about potential or field.
+    """
+    found: dict[str, ArrayTermConfig] = {}
+    for name, term in config.terms.items():
+        if not isinstance(term, ArrayTermConfig):
+            raise RecipeError(
+                "A network from arrays to arrays must have terms of 'targets'; got one of "
+                f"{term.of!r} (objective.terms.{name}). Write [objective.terms.targets] with of = "
+                '"targets".'
+            )
+        found[name] = term
+    return found
 
 
 def _sample_loss(

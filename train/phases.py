@@ -9,7 +9,7 @@ from jaxtyping import PyTree
 
 from hypermagnetics.config import nearest
 from hypermagnetics.errors import RecipeError
-from hypermagnetics.models import Model
+from hypermagnetics.models import AnyModel
 from hypermagnetics.models.parts import parts_of
 from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.devices import Augmentation, unchanged
@@ -36,7 +36,7 @@ class Phase:
 
 
 def make_phases(
-    recipe: TrainingRecipe, objective: Objective, model: Model, augment: Augmentation = unchanged
+    recipe: TrainingRecipe, objective: Objective, model: AnyModel, augment: Augmentation = unchanged
 ) -> tuple[Phase, ...]:
     """The phases of a recipe.
 
@@ -76,7 +76,7 @@ def phase_of(phases: Sequence[Phase], step: int) -> Phase:
     return next(phase for phase in phases if phase.end is None or step < phase.end)
 
 
-def trainable(model: Model, frozen: tuple[str, ...]) -> PyTree[bool]:
+def trainable(model: AnyModel, frozen: tuple[str, ...]) -> PyTree[bool]:
     """Mask of the trained leaves of a model.
 
     Args:

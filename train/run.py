@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
+from hypermagnetics.data import SplitLayout
 from hypermagnetics.device_failures import device_failures_named
 from hypermagnetics.files import atomic_file, name_in_text, write_text_atomically
 from hypermagnetics.log import Listener
 from hypermagnetics.models.store import read_header
-from hypermagnetics.run_files import RunFiles, Validation
+from hypermagnetics.run_files import AnyValidation, RunFiles
 from hypermagnetics.train.card import model_card
 from hypermagnetics.train.checkpoint import Reached, divergence_named, full_disk_named
 from hypermagnetics.train.clock import Shares
@@ -30,7 +31,7 @@ class Outcome:
     """Step of the model file."""
     wrote_model: bool
     """Whether this process wrote it; else it was there."""
-    validation: Validation | None
+    validation: AnyValidation | None
     """Last validation of this process; None if it made none."""
     samples_per_second: float
     shares: Shares
@@ -102,9 +103,12 @@ def _go_on(loop: Loop, setup: Setup, files: RunFiles) -> None:
 
 def _device_failures_named(setup: Setup, files: RunFiles) -> AbstractContextManager[None]:
     data, chunks = setup.recipe.data, setup.recipe.compute.chunks
-    points = data.points_per_step or setup.train.layout.num_points
+    layout = setup.train.layout
+    fewer = ""
+    if isinstance(layout, SplitLayout):
+        fewer = f"data.points_per_step (now {data.points_per_step or layout.num_points}) or "
     smaller = (
-        f"Lower data.points_per_step (now {points}) or data.blocks_per_batch (now "
+        f"Lower {fewer}data.blocks_per_batch (now "
         f"{data.blocks_per_batch}), or raise compute.chunks (now {chunks})"
     )
     if setup.placement == "device":

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Int, UInt32
 
-from hypermagnetics.train.devices import Augmentation, DeviceBatch
+from hypermagnetics.train.devices import AnyDeviceBatch, Augmentation
 
 TRAINING, VALIDATION = 3, 4
 """Random streams of the seed; 0 and 1 are those of the model and its fit, 2 that of augmentation.
@@ -31,9 +31,9 @@ def with_sample_keys(augment: Augmentation, seed: int, stream: int) -> Augmentat
         block in the batch and its own in the block.
     """
 
-    def keyed(batch: DeviceBatch, number: Int[Array, ""]) -> DeviceBatch:
+    def keyed(batch: AnyDeviceBatch, number: Int[Array, ""]) -> AnyDeviceBatch:
         key = jr.fold_in(jr.fold_in(jr.key(seed), stream), number)
-        return replace(augment(batch, number), keys=_keys(key, *batch.sources.shape[:2]))
+        return replace(augment(batch, number), keys=_keys(key, *batch.room))
 
     return keyed
 

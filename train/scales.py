@@ -103,6 +103,11 @@ def _refuse_medians_of_zero(split: Split, statistics: Mapping[ArrayName, Statist
             )
 
 
+def pooled_rms(found: Statistics) -> float:
+    """Root mean square of all values of an array, from statistics of equal numbers of them."""
+    return rms(found.mean, found.std) / math.sqrt(len(found.mean))
+
+
 def rms(mean: Sequence[float], std: Sequence[float]) -> float:
     """Root mean square of the norm of a vector, from the moments of its components."""
     return math.sqrt(sum(m * m + s * s for m, s in zip(mean, std, strict=True)))

@@ -15,24 +15,37 @@ from hypermagnetics.data import (
     Dataset,
     Division,
     Split,
+    SplitLayout,
     verify_split,
 )
 from hypermagnetics.errors import DatasetError, RecipeError
 from hypermagnetics.log import SILENT, Listener
-from hypermagnetics.models import Model, ModelInputs, TrainedRange, build_model
+from hypermagnetics.models import (
+    AnyModel,
+    ArrayInputs,
+    Model,
+    ModelInputs,
+    TrainedRange,
+    build_array_model,
+    build_model,
+    is_of_arrays,
+)
 from hypermagnetics.models.user import UserModelConfig, check_user_model
 from hypermagnetics.shapes import Points, SourceTable
+from hypermagnetics.train.array_setup import array_parts
 from hypermagnetics.train.augmentation import make_augmentation
 from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.devices import Augmentation, Devices, unchanged
 from hypermagnetics.train.dispatch import Order
-from hypermagnetics.train.feed import Placement, choose_placement
+from hypermagnetics.train.feed import Placement, TrainData, choose_placement
 from hypermagnetics.train.losses import check_point_loss
 from hypermagnetics.train.objective import (
     Objective,
     check_spectral,
     make_objective,
+    terms_of_sources,
 )
+from hypermagnetics.train.parts import Parts
 from hypermagnetics.train.phases import Phase, make_phases, phase_of
 from hypermagnetics.train.sample_keys import TRAINING, VALIDATION, with_sample_keys
 from hypermagnetics.train.scales import Normalisation, rms, scales_of
@@ -53,9 +66,9 @@ class Setup:
 
     recipe: TrainingRecipe
     dataset: Dataset
-    train: Split
-    valid: Split
-    inputs: ModelInputs
+    train: TrainData
+    valid: TrainData
+    inputs: ModelInputs | ArrayInputs
     code: UserCode
     schedule: BatchSchedule
     placement: Placement
@@ -70,9 +83,12 @@ class Setup:
             return unchanged
         return with_sample_keys(unchanged, self.recipe.seed, VALIDATION)
 
-    def new_model(self) -> Model:
+    def new_model(self) -> AnyModel:
         """The model with its initial parameters."""
         key = jr.key(self.recipe.seed)
+        if isinstance(self.inputs, ArrayInputs):
+            return build_array_model(self.recipe.model, self.inputs, key, self.code.model)
+        assert isinstance(self.train, Split), "a model of sources has a split of sources"
         model = build_model(self.recipe.model, self.inputs, key, self.code.model)
         return model.fitted(*_examples(self.train), jr.fold_in(key, 1))
 
@@ -99,7 +115,7 @@ class Setup:
 
     def samples_of(self, step: int) -> str:
         """The samples of a step, counted from 1, for people: as in "samples 256 to 511"."""
-        size, total = self.train.layout.samples_per_grid, len(self.train)
+        size, total = self.train.layout.samples_per_block, len(self.train)
         blocks = [block for block in self.schedule.blocks(step - 1) if block is not None]
         ranges = (f"{b * size} to {min((b + 1) * size, total) - 1}" for b in sorted(blocks))
         return f"samples {', '.join(ranges)} of split {self.train.name!r}"
@@ -107,7 +123,7 @@ class Setup:
     @property
     def samples_per_step(self) -> int:
         """Samples of a full batch."""
-        return self.recipe.data.blocks_per_batch * self.train.layout.samples_per_grid
+        return self.recipe.data.blocks_per_batch * self.train.layout.samples_per_block
 
 
 def make_setup(recipe: TrainingRecipe, dataset: Dataset, listener: Listener = SILENT) -> Setup:
@@ -133,6 +149,32 @@ def make_setup(recipe: TrainingRecipe, dataset: Dataset, listener: Listener = SI
     """
     refuse_unusable(recipe.tracking.to)
     code = user_code_of(recipe)
+    of_arrays = is_of_arrays(recipe.model, code.model)
+    parts = (array_parts if of_arrays else source_parts)(recipe, dataset, code, listener)
+    return Setup(
+        recipe=recipe,
+        dataset=dataset,
+        train=parts.train,
+        valid=parts.valid,
+        inputs=parts.inputs,
+        code=code,
+        schedule=_schedule(recipe, parts.train),
+        placement=choose_placement(recipe.data, parts.train),
+        objective=parts.objective,
+        devices=Devices.local(recipe.compute.devices),
+        phases=make_phases(recipe, parts.objective, parts.template, parts.augment),
+    )
+
+
+def source_parts(
+    recipe: TrainingRecipe, dataset: Dataset, code: UserCode, listener: Listener
+) -> Parts:
+    """Prepare data, model and objective of a model of sources; arguments as of `array_parts`.
+
+    Raises:
+        HypermagneticsError: As of `make_setup`.
+    """
+    _refuse_keys_of_arrays(recipe)
     train, valid = dataset.split(recipe.data.train), dataset.split(recipe.data.valid)
     inputs = inputs_of(recipe, dataset, code.normalisation)
     _check(code, recipe, inputs)  # before what may take minutes
@@ -147,7 +189,7 @@ def make_setup(recipe: TrainingRecipe, dataset: Dataset, listener: Listener = SI
         split=train,
         model=template,
     )
-    for name, term in recipe.objective.terms.items():
+    for name, term in terms_of_sources(recipe.objective).items():
         term.check(facts, f"objective.terms.{name}")
     if recipe.data.check == "all":
         for split in (train, valid):
@@ -155,23 +197,22 @@ def make_setup(recipe: TrainingRecipe, dataset: Dataset, listener: Listener = SI
     objective = make_objective(recipe.objective, facts, code.losses)
     if objective.draws:
         augment = with_sample_keys(augment, recipe.seed, TRAINING)
-    return Setup(
-        recipe=recipe,
-        dataset=dataset,
-        train=train,
-        valid=valid,
-        inputs=inputs,
-        code=code,
-        schedule=_schedule(recipe, train),
-        placement=choose_placement(recipe.data, train),
-        objective=objective,
-        devices=Devices.local(recipe.compute.devices),
-        phases=make_phases(recipe, objective, template, augment),
-    )
+    return Parts(train, valid, inputs, template, objective, augment)
+
+
+def _refuse_keys_of_arrays(recipe: TrainingRecipe) -> None:
+    for key, name in (("input", recipe.data.input), ("target", recipe.data.target)):
+        if name is not None:
+            raise RecipeError(
+                f"data.{key} must be left out for a model of sources, which reads sources and "
+                f"gives potential and field; got {name!r} (data.{key}). Leave it out, or take "
+                "model mlp."
+            )
 
 
 def _check(code: UserCode, recipe: TrainingRecipe, inputs: ModelInputs) -> None:
     if code.model is not None and isinstance(recipe.model, UserModelConfig):
+        assert issubclass(code.model, Model), "its kind was looked at"
         check_user_model(code.model, recipe.model, inputs)
     for name, loss in code.losses.items():
         check_point_loss(loss, name, inputs.dim, recipe.objective.place_of(name))
@@ -185,20 +226,23 @@ def _template(recipe: TrainingRecipe, inputs: ModelInputs, code: UserCode) -> Mo
     return template
 
 
-def _schedule(recipe: TrainingRecipe, train: Split) -> BatchSchedule:
+def _schedule(recipe: TrainingRecipe, train: TrainData) -> BatchSchedule:
     config, layout = recipe.data, train.layout
     if config.blocks_per_batch > layout.num_blocks:
         raise RecipeError(
             f"'data.blocks_per_batch' must be at most {layout.num_blocks}, the blocks of the split "
             f"{train.name!r}; got {config.blocks_per_batch} ({train.directory}). Lower it."
         )
-    if recipe.compute.chunks > layout.samples_per_grid:
+    if recipe.compute.chunks > layout.samples_per_block:
         raise RecipeError(
-            f"'compute.chunks' must be at most {layout.samples_per_grid}, the samples of a block; "
+            f"'compute.chunks' must be at most {layout.samples_per_block}, the samples of a block; "
             f"got {recipe.compute.chunks} (split {train.name!r} of {train.directory}). Lower it."
         )
-    crops = None
+    crops, num_points = None, 1
+    if isinstance(layout, SplitLayout):
+        num_points = layout.num_points
     if config.crop is not None:
+        assert isinstance(layout, SplitLayout), "crops are refused for arrays"
         if layout.grid_shape is None:
             raise RecipeError(
                 "data.crop must have a split on a regular grid; got points of another kind (split "
@@ -210,7 +254,7 @@ def _schedule(recipe: TrainingRecipe, train: Split) -> BatchSchedule:
         num_blocks=layout.num_blocks,
         blocks_per_batch=config.blocks_per_batch,
         seed=recipe.seed,
-        num_points=layout.num_points,
+        num_points=num_points,
         points_per_step=config.points_per_step,
         crops=crops,
         division=division if config.div_data else None,

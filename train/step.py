@@ -11,11 +11,11 @@ import optax
 from jaxtyping import Array, Float, Int, PyTree
 
 from hypermagnetics.jax_setup import own_program
-from hypermagnetics.models import Model
+from hypermagnetics.models import AnyModel
 from hypermagnetics.models.parts import parts_of
 from hypermagnetics.precision import MatmulPrecision, matmul_precision
 from hypermagnetics.train.aggregation import loss_and_gradient
-from hypermagnetics.train.devices import Augmentation, DeviceBatch, unchanged
+from hypermagnetics.train.devices import AnyDeviceBatch, Augmentation, unchanged
 from hypermagnetics.train.dispatch import Batches, Dispatch
 from hypermagnetics.train.objective import Losses, Objective
 
@@ -23,13 +23,13 @@ from hypermagnetics.train.objective import Losses, Objective
 class State(eqx.Module):
     """State changed by a step."""
 
-    model: Model
+    model: AnyModel
     optimiser: optax.OptState
-    average: Model | None
+    average: AnyModel | None
     """Exponential moving average of the parameters, if the recipe has one."""
 
     @property
-    def result(self) -> Model:
+    def result(self) -> AnyModel:
         """The validated and kept model: the average if there is one."""
         return self.model if self.average is None else self.average
 
@@ -50,7 +50,7 @@ class Method:
     matmul: MatmulPrecision = "float32"
     """Precision of the factors of all matrix products of a step."""
 
-    def begin(self, model: Model, average: Model | None = None) -> State:
+    def begin(self, model: AnyModel, average: AnyModel | None = None) -> State:
         """The state before the first step of the phase, in memory of its own.
 
         A step gives up the memory of all that goes in, each array once; the states of some
@@ -66,7 +66,7 @@ class Method:
         return _copied(State(model, optimiser, model if average is None else average))
 
     def step(
-        self, state: State, batch: DeviceBatch, number: Int[Array, ""]
+        self, state: State, batch: AnyDeviceBatch, number: Int[Array, ""]
     ) -> tuple[State, Losses]:
         """One step.
 
@@ -82,7 +82,7 @@ class Method:
             return self._step(state, batch, number)
 
     def _step(
-        self, state: State, batch: DeviceBatch, number: Int[Array, ""]
+        self, state: State, batch: AnyDeviceBatch, number: Int[Array, ""]
     ) -> tuple[State, Losses]:
         losses, gradient = loss_and_gradient(
             self.objective,
@@ -100,7 +100,7 @@ class Method:
         return State(model, optimiser, average), losses
 
 
-def _without_kept(model: Model, updates: PyTree) -> PyTree:
+def _without_kept(model: AnyModel, updates: PyTree) -> PyTree:
     """The updates but of arrays that the model keeps, which have no gradient but may decay.
 
     They are in the state of the optimiser, as they have always been in that of earlier runs.
@@ -175,17 +175,17 @@ def compiled_steps(method: Method, most: int) -> Steps:
     return make
 
 
-def _whole(batch: DeviceBatch) -> DeviceBatch:
+def _whole(batch: AnyDeviceBatch) -> AnyDeviceBatch:
     """The batch, computed before the step: else its place would change the bits of the step."""
-    whole: DeviceBatch = jax.lax.optimization_barrier(batch)
+    whole: AnyDeviceBatch = jax.lax.optimization_barrier(batch)
     return whole
 
 
-def _averaged(average: Model, model: Model, decay: float, number: Int[Array, ""]) -> Model:
+def _averaged(average: AnyModel, model: AnyModel, decay: float, number: Int[Array, ""]) -> AnyModel:
     """The next average. Its decay rises with the steps, so that the first ones are forgotten."""
     begun: Float[Array, ""] = (1 + number) / (10 + number)
     keep = jnp.minimum(decay, begun.astype(jnp.float32))
-    mixed: Model = jax.tree.map(
+    mixed: AnyModel = jax.tree.map(
         lambda old, new: (
             old + (1 - keep).astype(new.dtype) * (new - old) if eqx.is_inexact_array(new) else new
         ),

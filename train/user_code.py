@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import cast
 
 from hypermagnetics.errors import ExtensionError, RunError
-from hypermagnetics.models import Model
+from hypermagnetics.models import UserModel
 from hypermagnetics.models.user import import_user_model
 from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.losses import PointLoss
@@ -107,7 +107,7 @@ def _written(option: str, name: str) -> str:
 class UserCode:
     """Code of a user called by a training; None where the recipe takes a shipped part."""
 
-    model: type[Model] | None = None
+    model: UserModel | None = None
     losses: Mapping[str, PointLoss] = field(default_factory=dict)
     """Losses by name."""
     normalisation: Normalisation | None = None

@@ -7,7 +7,7 @@ from jaxtyping import Array, Int
 from hypermagnetics.data import Split, read_batch
 from hypermagnetics.jax_setup import own_program
 from hypermagnetics.metrics import measure
-from hypermagnetics.models import Model
+from hypermagnetics.models import AnyModel, Model
 from hypermagnetics.models.outside import Guard
 from hypermagnetics.run_files import Validation
 from hypermagnetics.train.devices import Augmentation, DeviceBatch, Devices, unchanged
@@ -42,14 +42,16 @@ class Validator:
 
         self._evaluate = own_program(evaluate)
 
-    def first_loss(self, model: Model) -> float:
+    def first_loss(self, model: AnyModel) -> float:
         """Objective on the first block, a check that the parameters are sound."""
+        assert isinstance(model, Model), "a model of sources is validated on sources"
         batch = self._devices.take(read_batch(self._split, (0,)))
-        loss, _, _ = self._evaluate(model, batch, _number(0), "none")
+        loss, _, _ = self._evaluate(model, batch, number_of(0), "none")
         return float(loss)
 
-    def __call__(self, model: Model) -> Validation:
+    def __call__(self, model: AnyModel) -> Validation:
         """Loss and median relative errors over all points of all samples."""
+        assert isinstance(model, Model), "a model of sources is validated on sources"
         losses, counts = [], []
         errors: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
         for index in range(self._split.layout.num_blocks):
@@ -58,31 +60,34 @@ class Validator:
             # As hm-eval does; the closed form is compiled only if a block leaves the domain.
             guard = model.program_guard(batch.sources[0], batch.grid[0])
             taken = self._devices.take(batch)
-            loss, potential, field = self._evaluate(model, taken, _number(index), guard)
+            loss, potential, field = self._evaluate(model, taken, number_of(index), guard)
             losses.append(float(loss))
             counts.append(count)
             block = self._split.block(index)
             errors[0].append(measure(np.asarray(potential)[:count], block.potential).relative)
             errors[1].append(measure(np.asarray(field)[:count], block.field).relative)
         return Validation(
-            loss=_finite(np.average(losses, weights=counts)),
-            potential_median_relative_error=_median(errors[0]),
-            field_median_relative_error=_median(errors[1]),
+            loss=finite(np.average(losses, weights=counts)),
+            potential_median_relative_error=median_of(errors[0]),
+            field_median_relative_error=median_of(errors[1]),
         )
 
 
-def _number(index: int) -> Int[Array, ""]:
+def number_of(index: int) -> Int[Array, ""]:
+    """The number of a block, on the device."""
     # Not jnp.asarray, which would run a program of its own to convert a number of Python's.
     number: jax.Array = jax.device_put(np.int32(index))
     return number
 
 
-def _median(errors: list[np.ndarray]) -> float | None:
+def median_of(errors: list[np.ndarray]) -> float | None:
+    """Median of relative errors; None if none is known, or it is infinite."""
     pooled = np.concatenate([part.ravel() for part in errors])
     # NaN marks points of zero truth, which have no relative error.
     known = pooled[~np.isnan(pooled)]
-    return _finite(np.median(known)) if known.size else None
+    return finite(np.median(known)) if known.size else None
 
 
-def _finite(value: np.floating) -> float | None:
+def finite(value: np.floating) -> float | None:
+    """The number; None if it is not finite."""
     return float(value) if np.isfinite(value) else None

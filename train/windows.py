@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from hypermagnetics.errors import DivergenceError
-from hypermagnetics.run_files import Validation
+from hypermagnetics.run_files import AnyValidation
 from hypermagnetics.train.clock import Clock, Reading
 from hypermagnetics.train.metrics_log import MetricsLog
 from hypermagnetics.train.objective import Losses
@@ -198,7 +198,7 @@ def _warm(windows: list[Window]) -> list[Window]:
     return [window for window in windows if not window.compiling] or windows
 
 
-def status_line(pace: Pace | None, found: Validation | None) -> str:
+def status_line(pace: Pace | None, found: AnyValidation | None) -> str:
     """Loss, error, speed and wait, the most important first: a narrow terminal cuts off the end.
 
     Args:
@@ -207,13 +207,14 @@ def status_line(pace: Pace | None, found: Validation | None) -> str:
 
     Returns:
         The line, as in "loss 0.012, error 3.4 %, 51200 samples/s, wait 2 %". The error is the
-        median relative error of the potential.
+        median relative error of the potential, or of the targets.
     """
     parts = []
     if pace is not None:
         parts.append(f"loss {pace.loss:.3g}")
-    if found is not None and found.potential_median_relative_error is not None:
-        parts.append(f"error {100 * found.potential_median_relative_error:.3g} %")
+    error = None if found is None else next(iter(found.median_errors.values()))
+    if error is not None:
+        parts.append(f"error {100 * error:.3g} %")
     if pace is not None:
         parts += [f"{pace.samples_per_second:.0f} samples/s", f"wait {100 * pace.wait_share:.0f} %"]
     return ", ".join(parts)

@@ -41,7 +41,13 @@ def from_json(text: str, path: Path) -> Results:
         HypermagneticsError: If the text is not that of a results.json, or is of another schema.
     """
     try:
-        version = _Version.model_validate_json(text).schema_
+        found = _Version.model_validate_json(text)
+        version = found.schema_
+        if found.content != "sources":
+            raise HypermagneticsError(
+                f"A {RESULTS_NAME} to be read again must be of models of sources; got one of "
+                f"{found.content} ({path}). Read its numbers as JSON."
+            )
         if version != SCHEMA_VERSION:
             raise HypermagneticsError(
                 f"A {RESULTS_NAME} must be of schema {SCHEMA_VERSION}; got schema {version} "
@@ -84,6 +90,7 @@ class _Version(BaseModel):
     """The part of results.json that all schemas share."""
 
     schema_: int = Field(alias="schema", strict=True)
+    content: str = "sources"
 
 
 def _with_null(schema: Any) -> Any:

@@ -14,14 +14,14 @@ from hypermagnetics.evaluate.subjects.jax_model import JaxModel, LearnedPart, ex
 from hypermagnetics.evaluate.subjects.prediction_file import PredictionFile
 from hypermagnetics.evaluate.subjects.subject import Subject, on_any_split
 from hypermagnetics.files import sha256_of
-from hypermagnetics.models import Model
+from hypermagnetics.models import Model, UserModel
 from hypermagnetics.models.store import read_header
 from hypermagnetics.models.user import UserModelConfig
 from hypermagnetics.run_files import MODEL_NAME
 
 
 def open_subjects(
-    arguments: Sequence[SubjectArgument], user_model: type[Model] | None = None
+    arguments: Sequence[SubjectArgument], user_model: UserModel | None = None
 ) -> tuple[Subject, ...]:
     """Read and import the subjects; nothing is predicted.
 
@@ -53,9 +53,7 @@ def _refuse_without_model(arguments: Sequence[SubjectArgument]) -> None:
             )
 
 
-def _classes(
-    files: Sequence[Path], user_model: type[Model] | None
-) -> dict[Path, type[Model] | None]:
+def _classes(files: Sequence[Path], user_model: UserModel | None) -> dict[Path, UserModel | None]:
     """The class of the model in each file: models of users and shipped ones may be mixed.
 
     If no file is a user's model, the class is for all of them, and refused.
@@ -67,7 +65,7 @@ def _classes(
     return {file: user_model if file in own or not own else None for file in files}
 
 
-def _open(argument: SubjectArgument, classes: dict[Path, type[Model] | None]) -> Subject:
+def _open(argument: SubjectArgument, classes: dict[Path, UserModel | None]) -> Subject:
     match argument.kind:
         case "export":
             return _export(argument)
@@ -132,9 +130,9 @@ def _refuse_another(found: str, before: str | None, place: str) -> None:
         )
 
 
-def _trained(argument: SubjectArgument, user_model: type[Model] | None) -> Subject:
+def _trained(argument: SubjectArgument, user_model: UserModel | None) -> Subject:
     sha256 = sha256_of(argument.path)
-    model = models.load(argument.path, user_model=user_model)
+    model = models.load_of_sources(argument.path, user_model=user_model)
     _refuse_another(sha256_of(argument.path), sha256, argument.word)
     return replace(
         model_subject(model, argument.name),

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hypermagnetics.models import Model
+    from hypermagnetics.models import AnyModel, UserModel
 
 __version__ = version("hypermagnetics")
 
 
-def load(path: str | Path, *, user_model: "type[Model] | None" = None) -> "Model":
+def load(path: str | Path, *, user_model: "UserModel | None" = None) -> "AnyModel":
     """Read a model; see `hypermagnetics.models.load`.
 
     Args:
@@ -23,7 +23,8 @@ def load(path: str | Path, *, user_model: "type[Model] | None" = None) -> "Model
         user_model: The class, if the file holds a model of a user.
 
     Returns:
-        The model, ready for `model(sources, points)` and `model.field(sources, points)`.
+        The model, ready for `model(sources, points)` and `model.field(sources, points)`; or a
+        network from arrays to arrays, ready for `model(inputs)` and `model.jacobian(inputs)`.
     """
     from hypermagnetics import models  # with JAX, which the dataset format does without
 

@@ -89,6 +89,10 @@ class SourceError(HypermagneticsError):
     """An invalid source or point: not finite, without size, or of the wrong shape."""
 
 
+class InputError(HypermagneticsError):
+    """An array does not have the shape that a network reads."""
+
+
 class DatasetError(HypermagneticsError):
     """A dataset is missing, incomplete, damaged or of another format."""
 

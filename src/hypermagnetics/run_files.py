@@ -132,6 +132,36 @@ class Validation(Config):
     potential_median_relative_error: float | None
     field_median_relative_error: float | None
 
+    @property
+    def median_errors(self) -> dict[str, float | None]:
+        """Median relative errors by quantity, the most important first."""
+        return {
+            "potential": self.potential_median_relative_error,
+            "field": self.field_median_relative_error,
+        }
+
+
+class ArrayValidation(Config):
+    """Result of one validation of a network from arrays to arrays; see `Validation`."""
+
+    loss: float | None
+    """The objective over the whole split."""
+    targets_median_relative_error: float | None
+    """Median over the samples of |error| / |targets|, of vectors of all values of a sample."""
+    jacobian_median_relative_error: float | None = None
+    """That of the stored Jacobian, with each input in units of its scale; null without one."""
+
+    @property
+    def median_errors(self) -> dict[str, float | None]:
+        """Median relative errors by quantity, the most important first."""
+        found = {"targets": self.targets_median_relative_error}
+        if self.jacobian_median_relative_error is not None:
+            found["jacobian"] = self.jacobian_median_relative_error
+        return found
+
+
+AnyValidation = Validation | ArrayValidation
+
 
 _METRICS = FileKind("The metrics of a run", 1 << 30, RunError)
 _LONGEST_LINE = 1 << 16
@@ -149,7 +179,7 @@ class _MetricsLine(BaseModel):
     model_config = ConfigDict(strict=True, allow_inf_nan=False)
 
     step: int
-    validation: Validation | None = None
+    validation: Validation | ArrayValidation | None = None
     loss: float = 0.0
     steps: int = 0
     seconds_per_step: float = 0.0

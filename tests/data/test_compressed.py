@@ -18,7 +18,7 @@ import zarr
 from mending import mend_manifest, random_blocks, write_dataset
 
 from hypermagnetics.data import Dataset, SplitLayout, StorageFormat, verify_split
-from hypermagnetics.data.layout import ARRAY_NAMES
+from hypermagnetics.data.layout import SOURCE_ARRAYS
 from hypermagnetics.data.rows import encode
 from hypermagnetics.errors import DatasetError
 
@@ -83,7 +83,7 @@ def test_compression_changes_no_value(sources: dict[str, Path]) -> None:
         split = Dataset.open(directory).split("train")
         verify_split(split)
         for found, expected in zip(split.read(range(6)), BLOCKS, strict=True):
-            for name in ARRAY_NAMES:
+            for name in SOURCE_ARRAYS:
                 np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
 
 

@@ -56,8 +56,8 @@ WHEN_OPENED: dict[str, tuple[Damage, str]] = {
     "garbage": (lambda d: (d / "manifest.json").write_text("{"), "must be JSON"),
     "deep nesting": (lambda d: (d / "manifest.json").write_text("[" * 99_999), "must be JSON"),
     "version": (
-        lambda d: edit_manifest(d, "format_version", value=2),
-        "version of a dataset must be 1; got 2",
+        lambda d: edit_manifest(d, "format_version", value=3),
+        "version of a dataset must be 1 or 2; got 3",
     ),
     "unknown key": (lambda d: edit_manifest(d, "run", value="rm"), "'run' must be a known"),
     "path upwards": (

@@ -55,7 +55,13 @@ def test_its_labels_follow_from_its_sources(kind: str) -> None:
     dataset = Dataset.open(KEPT / kind)
     found = recompute_labels(
         dataset.split("train"),
-        lambda *stored: tuple(np.asarray(part) for part in labels(dataset.columns, *stored)),  # type: ignore[return-value]
+        lambda *stored: dict(
+            zip(
+                ("potential", "field"),
+                map(np.asarray, labels(dataset.columns, *stored)),
+                strict=True,
+            )
+        ),
         1.0,
         1e-6,
         np.random.default_rng(0),

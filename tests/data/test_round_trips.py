@@ -23,7 +23,7 @@ from hypermagnetics.data import (
     StorageFormat,
     verify_split,
 )
-from hypermagnetics.data.layout import ARRAY_NAMES, ArrayName
+from hypermagnetics.data.layout import SOURCE_ARRAYS, ArrayName
 
 SINGLE = np.finfo(np.float32)
 SPECIAL = np.array([0.0, -0.0, SINGLE.max, SINGLE.min, SINGLE.tiny, 1e-45, -1e-40, 1.0], np.float32)
@@ -71,7 +71,7 @@ def with_special_values(blocks: Sequence[Block], seed: int) -> list[Block]:
 
 
 def assert_same_bytes(found: Block, expected: Block) -> None:
-    for name in ARRAY_NAMES:
+    for name in SOURCE_ARRAYS:
         one, other = getattr(found, name), getattr(expected, name)
         assert (one.shape, one.dtype, one.tobytes()) == (other.shape, other.dtype, other.tobytes())
 
@@ -155,7 +155,7 @@ def components(blocks: Sequence[Block], name: ArrayName) -> np.ndarray:
 
 
 def assert_statistics(split: Split, blocks: Sequence[Block]) -> None:
-    for name in ARRAY_NAMES:
+    for name in SOURCE_ARRAYS:
         values = components(blocks, name)
         found, rms = split.statistics(name), np.sqrt(np.square(values).mean(axis=0))
         assert found.min == tuple(values.min(axis=0))
@@ -272,7 +272,7 @@ def selections(draw: st.DrawFn, shape: tuple[int, ...]) -> tuple[Any, ...]:
 
 
 @settings(max_examples=25)
-@given(data=st.data(), name=st.sampled_from(ARRAY_NAMES))
+@given(data=st.data(), name=st.sampled_from(SOURCE_ARRAYS))
 def test_the_labelled_view_selects_as_numpy_does(
     split: Split, data: st.DataObject, name: ArrayName
 ) -> None:

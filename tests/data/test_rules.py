@@ -184,7 +184,7 @@ DAMAGES: tuple[tuple[str, Damage], ...] = (
     ("M1", Damage(lambda d: (d / "manifest.json").write_bytes(b"{"))),
     ("M1", Damage(lambda d: (d / "manifest.json").write_bytes(b"\xff" * 9))),
     ("M1", Damage(lambda d: (d / "manifest.json").write_bytes(b"[" * 99_999))),
-    ("M2", Damage(setting("format_version", value=2))),
+    ("M2", Damage(setting("format_version", value=3))),
     ("M2", Damage(setting("format_version", value=None))),
     ("M3", Damage(setting("run", value="rm -r"))),
     ("M3", Damage(setting("files", 3, 0, value="../../etc/passwd"))),
@@ -252,7 +252,7 @@ def stored(sources: np.ndarray, num_sources: np.ndarray, grid: np.ndarray) -> An
     """Stands for the physics: the labels that were written, of the block that has the grid."""
     (block,) = (block for block in BLOCKS if np.array_equal(block.grid, grid))
     order = [int(np.flatnonzero((block.sources == table).all((1, 2)))[0]) for table in sources]
-    return block.potential[order], block.field[order]
+    return {"potential": block.potential[order], "field": block.field[order]}
 
 
 def recompute(split: Split) -> None:

@@ -22,7 +22,7 @@ from hypermagnetics.data import (
     verify_split,
 )
 from hypermagnetics.data.convert import convert
-from hypermagnetics.data.layout import ARRAY_NAMES
+from hypermagnetics.data.layout import SOURCE_ARRAYS
 from hypermagnetics.data.verify import find_problems
 from hypermagnetics.errors import DatasetError
 from hypermagnetics.generate.config import DatasetRecipe
@@ -34,7 +34,7 @@ def whole(dataset: Dataset, split: str) -> dict[str, np.ndarray]:
     blocks = list(dataset.split(split).blocks())
     arrays = {
         name: np.concatenate([getattr(block, name) for block in blocks])
-        for name in ARRAY_NAMES
+        for name in SOURCE_ARRAYS
         if name != "grid"
     }
     return arrays | {"grid": np.stack([block.grid for block in blocks])}
@@ -45,12 +45,12 @@ def test_zarr_and_hdf5_give_equal_batches(tiny: Dataset, tiny_hdf5: Dataset) -> 
     for name in tiny.splits:
         one, other = tiny.split(name), tiny_hdf5.split(name)
         for a, b in zip(one.blocks(), other.blocks(), strict=True):
-            for array in ARRAY_NAMES:
+            for array in SOURCE_ARRAYS:
                 np.testing.assert_array_equal(getattr(a, array), getattr(b, array))
         blocks = tuple(reversed(range(one.layout.num_blocks)))
         for points in (None, np.array([0, 5, 11])):
             a, b = read_batch(one, blocks, points), read_batch(other, blocks, points)
-            for array in ARRAY_NAMES:
+            for array in SOURCE_ARRAYS:
                 np.testing.assert_array_equal(getattr(a, array), getattr(b, array))
 
 
@@ -246,7 +246,7 @@ def test_all_blocks_share_a_regular_grid(tmp_path: Path, make_dataset: MakeDatas
         verify_split(one)
         verify_split(other)
         for a, b in zip(one.blocks(), other.blocks(), strict=True):
-            for array in ARRAY_NAMES:
+            for array in SOURCE_ARRAYS:
                 np.testing.assert_array_equal(getattr(a, array), getattr(b, array))
             np.testing.assert_array_equal(np.unique(a.grid), [-2, -1, 0, 1, 2])
     assert made[0].split("train").layout.num_shards > 1

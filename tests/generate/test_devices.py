@@ -13,6 +13,7 @@ import pytest
 from lowered import lowered_for_cuda
 from program_runs import assert_refused, contents, invoke, settings, snapshot
 from recording import Killed, Recording
+from shipped_datasets import random_recipes
 
 from hypermagnetics.config import load_recipe
 from hypermagnetics.data import CPU, Dataset, Identity, LabelDevice
@@ -28,7 +29,6 @@ from hypermagnetics.generate.run import generate as make_dataset
 from hypermagnetics.generate.shards import make_shard
 from hypermagnetics.jax_setup import keep_to_cpu
 from hypermagnetics.machine import Platform
-from hypermagnetics.recipes import shipped_recipes
 from hypermagnetics.sources.sums import sums_for, sums_platform
 
 labels_module = importlib.import_module("hypermagnetics.sources.labels")
@@ -48,7 +48,7 @@ RECIPES = [
     pytest.param(
         name, marks=[pytest.mark.slow] * name.startswith(("mixed", "prisms", "rectangles"))
     )
-    for name in shipped_recipes("dataset")
+    for name in random_recipes()
 ]
 """All that are shipped; boxes take long to compile."""
 

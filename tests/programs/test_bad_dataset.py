@@ -75,7 +75,7 @@ def climb(manifest: Any) -> None:
 
 def change_version(manifest: Any) -> None:
     """A format of the future."""
-    manifest["format_version"] = 2
+    manifest["format_version"] = 3
 
 
 def drop_a_statistic(manifest: Any) -> None:
@@ -120,7 +120,9 @@ DAMAGES = {
     "too many sources": Damage(
         values_changed("num_sources", 3, value=9), ("num_sources must be 1 to ", "; got 9 (split ")
     ),
-    "version": Damage(edited(change_version), ("format version", "must be 1; got 2", "release")),
+    "version": Damage(
+        edited(change_version), ("format version", "must be 1 or 2; got 3", "release")
+    ),
     "path": Damage(edited(climb), ("files.0.path", "without '..'; got '../secret'")),
     "statistics": Damage(edited(drop_a_statistic), ("manifest", "field")),
     "zeros": Damage(edited(claim_zeros), ("potential", "got zeros only", "'train'")),

@@ -16,6 +16,7 @@ from program_runs import (
     settings,
     snapshot,
 )
+from shipped_datasets import random_recipes
 
 from hypermagnetics.config import load_recipe
 from hypermagnetics.data import Dataset
@@ -23,7 +24,6 @@ from hypermagnetics.evaluate import evaluate
 from hypermagnetics.files import only_writer
 from hypermagnetics.models import GridSplit, load, split_of_domain
 from hypermagnetics.models.split.grid_settings import ACCURACY
-from hypermagnetics.recipes import shipped_recipes
 from hypermagnetics.run_files import LOCK_NAME, RunFiles
 from hypermagnetics.sources import SourceColumns
 from hypermagnetics.table import DIMENSIONS
@@ -200,7 +200,7 @@ def test_one_model_of_all_bodies_serves_all_shipped_datasets(tmp_path: Path, dim
     model = load(tmp_path / "run" / "model.hm")
     assert set(model.inputs.columns.bodies) == {b for b, dims in DIMENSIONS.items() if dim in dims}
     datasets = []
-    for name in shipped_recipes("dataset"):
+    for name in random_recipes():
         assert invoke("hm-generate", name, *SMALL, tmp_path / name).code == 0
         datasets.append(Dataset.open(tmp_path / name))
     found = [dataset for dataset in datasets if dataset.columns.dim == dim]

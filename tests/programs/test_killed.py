@@ -193,3 +193,29 @@ def test_a_run_of_the_earlier_form_goes_on(tmp_path: Path) -> None:
     assert b'"version":2,' in newest.read_bytes()
     ran = invoke("hm-train", dataset, run, "--resume")
     assert (ran.code, ran.complaints) == (0, [])
+
+
+@pytest.mark.parametrize("storage_format", FORMATS)
+def test_a_killed_import_of_arrays_goes_on_to_the_same_bytes(
+    tmp_path: Path, storage_format: StorageFormat
+) -> None:
+    """Killed at the second shard, and at another one later."""
+    random, options = np.random.default_rng(0), []
+    for name, shape in (("inputs", (3,)), ("targets", (5,)), ("jacobian", (5, 3))):
+        np.save(tmp_path / f"{name}.npy", random.normal(size=(60, *shape)))
+        options += [f"--{name}", tmp_path / f"{name}.npy"]
+    options += ["--format", storage_format, "--samples-per-block", "4", "--shard-mb", "0.001"]
+    out, undisturbed = tmp_path / "killed/out", tmp_path / "undisturbed"
+    out.parent.mkdir()
+    for line in (3, 2):
+        fault = Fault("fsync", "KILL", line, file="journal").variables(tmp_path)
+        ran = run_program("hm-data", "import-arrays", out, *options, variables=fault)
+        assert ran.code == KILLED
+        assert not (out / "manifest.json").exists()
+    assert journal_lines(out) == 5
+    for directory in (out, undisturbed):
+        assert run_program("hm-data", "import-arrays", directory, *options).code == 0
+    name = "manifest-sha256.txt"
+    assert (out / name).read_bytes() == (undisturbed / name).read_bytes()
+    paths = [sorted(p.relative_to(d) for p in d.rglob("*")) for d in (out, undisturbed)]
+    assert paths[0] == paths[1]

@@ -117,7 +117,8 @@ def test_every_term_is_a_sum_over_samples(chosen: list[int]) -> None:
     """Any part of a batch has the losses that its samples have in the whole one."""
     batch, each = losses_of_samples()
     places = np.array(chosen + chosen[:1] * (6 - len(chosen)))  # one shape is compiled once
-    values = {k: v[:, places] for k, v in vars(batch).items() if k not in ("grid", "num_samples")}
+    kept = {k: v for k, v in vars(batch).items() if k not in ("grid", "num_samples", "keys")}
+    values = {k: v[:, places] for k, v in kept.items()}
     some = DeviceBatch(num_samples=jnp.full(2, len(chosen), jnp.int32), grid=batch.grid, **values)
     sums = summed(some)
     for name, losses in each.items():

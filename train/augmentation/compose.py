@@ -11,7 +11,7 @@ from hypermagnetics.train.augmentation.scaling import MOMENT_SCALING, SCALING
 from hypermagnetics.train.augmentation.symmetry import Symmetry
 from hypermagnetics.train.augmentation.time_reversal import TIME_REVERSAL
 from hypermagnetics.train.config import SymmetryName
-from hypermagnetics.train.devices import Augmentation, DeviceBatch, unchanged
+from hypermagnetics.train.devices import AnyDeviceBatch, Augmentation, DeviceBatch, unchanged
 
 SYMMETRIES: dict[SymmetryName, Symmetry] = {
     "rotation": ROTATION,
@@ -56,7 +56,8 @@ def make_augmentation(
             )
     places = {name: place for place, name in enumerate(SYMMETRIES)}
 
-    def augment(batch: DeviceBatch, number: Int[Array, ""]) -> DeviceBatch:
+    def augment(batch: AnyDeviceBatch, number: Int[Array, ""]) -> AnyDeviceBatch:
+        assert isinstance(batch, DeviceBatch), "symmetries are of sources"
         key = jr.fold_in(jr.fold_in(jr.key(seed), _STREAM), number)
         for name in names:
             batch = SYMMETRIES[name].apply(columns, batch, jr.fold_in(key, places[name]))

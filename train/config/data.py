@@ -5,7 +5,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from hypermagnetics.config import Config, Count, refusal, unknown_name
-from hypermagnetics.data import CropConfig
+from hypermagnetics.data import ArrayName, CropConfig
 from hypermagnetics.train.config.resume import MAY_CHANGE
 
 _SHUFFLE_DISTANCE = 1
@@ -29,6 +29,12 @@ class DataConfig(Config):
     """Name of the split of the dataset that the model is trained on."""
     valid: str = "valid"
     """Name of the split on which the best parameters are chosen."""
+    input: ArrayName | None = None
+    """Array that a network from arrays to arrays reads; null for "inputs", or, of a dataset of
+    sources, "sources", the columns that vary of samples with one source each."""
+    target: ArrayName | None = None
+    """Array that such a network gives; null for "targets", or, of a dataset of sources,
+    "potential"."""
     blocks_per_batch: Annotated[int, Field(ge=1, le=4096)] = 1
     """Blocks in the batch of a step. A block is the samples that share a grid, 256 in most
     datasets, so one is enough."""

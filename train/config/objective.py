@@ -6,7 +6,12 @@ from pydantic import Field, model_validator
 
 from hypermagnetics.config import Config, refusal
 from hypermagnetics.train.losses import Huber, Loss, LossConfig, ShippedLoss, UserLoss
-from hypermagnetics.train.terms import AnyTermConfig, ValuesTermConfig, refuse_loose_numbers
+from hypermagnetics.train.terms import (
+    AnyTermConfig,
+    TermConfig,
+    ValuesTermConfig,
+    refuse_loose_numbers,
+)
 
 _TermName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=40)]
 
@@ -23,7 +28,7 @@ class ObjectiveConfig(Config):
     for one of your own."""
     terms: dict[_TermName, AnyTermConfig] = Field(default_factory=_both)
     """Terms by name, of at most 40 characters, as in metrics.jsonl. If left out, one of the
-    potential and one of the field."""
+    potential and one of the field; a network from arrays to arrays has terms of "targets"."""
 
     def loss_of(self, term: str) -> ShippedLoss | UserLoss:
         """The loss of a term: its own, or that of the objective."""
@@ -54,7 +59,9 @@ class ObjectiveConfig(Config):
     def _regions_belong_to_points(self) -> "ObjectiveConfig":
         for name, term in self.terms.items():
             loss = self.loss_of(name)
-            if term.regions is not None and isinstance(loss, Loss) and not loss.weighs_points:
+            if not isinstance(term, TermConfig) or term.regions is None:
+                continue
+            if isinstance(loss, Loss) and not loss.weighs_points:
                 raise refusal(
                     f"terms.{name}.regions",
                     f"be left out beside the loss {loss.kind!r}, which has no weights of points",

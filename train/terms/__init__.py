@@ -4,10 +4,16 @@ from typing import Annotated
 
 from pydantic import Discriminator, Tag
 
+from hypermagnetics.train.terms.array_term import ArrayEvaluation as ArrayEvaluation
+from hypermagnetics.train.terms.array_term import ArrayFacts as ArrayFacts
+from hypermagnetics.train.terms.array_term import ArrayTerm as ArrayTerm
+from hypermagnetics.train.terms.array_term import ArrayTermConfig as ArrayTermConfig
+from hypermagnetics.train.terms.by_inputs import ByInputsTermConfig as ByInputsTermConfig
 from hypermagnetics.train.terms.by_sources import BySourcesTerm as BySourcesTerm
 from hypermagnetics.train.terms.by_sources import BySourcesTermConfig as BySourcesTermConfig
 from hypermagnetics.train.terms.evaluation import Evaluation as Evaluation
 from hypermagnetics.train.terms.evaluation import counted as counted
+from hypermagnetics.train.terms.targets import TargetsTermConfig as TargetsTermConfig
 from hypermagnetics.train.terms.term import Facts as Facts
 from hypermagnetics.train.terms.term import Term as Term
 from hypermagnetics.train.terms.term import TermConfig as TermConfig
@@ -18,6 +24,10 @@ from hypermagnetics.train.terms.values import ValuesTermConfig as ValuesTermConf
 
 def _kind(value: object) -> str:
     """The kind of a term, by its keys."""
+    if isinstance(value, ByInputsTermConfig | TargetsTermConfig):
+        return type(value).__name__
+    if isinstance(value, dict) and value.get("of") == "targets":
+        return (ByInputsTermConfig if value.get("by") else TargetsTermConfig).__name__
     if isinstance(value, BySourcesTermConfig) or (isinstance(value, dict) and value.get("by")):
         return BySourcesTermConfig.__name__
     return ValuesTermConfig.__name__
@@ -25,7 +35,9 @@ def _kind(value: object) -> str:
 
 AnyTermConfig = Annotated[
     Annotated[ValuesTermConfig, Tag(ValuesTermConfig.__name__)]
-    | Annotated[BySourcesTermConfig, Tag(BySourcesTermConfig.__name__)],
+    | Annotated[BySourcesTermConfig, Tag(BySourcesTermConfig.__name__)]
+    | Annotated[TargetsTermConfig, Tag(TargetsTermConfig.__name__)]
+    | Annotated[ByInputsTermConfig, Tag(ByInputsTermConfig.__name__)],
     Discriminator(_kind),
 ]
 """A term in a recipe: a table, whose kind follows from its keys `of` and `by`."""

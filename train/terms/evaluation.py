@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Float, UInt8
 from hypermagnetics.models import Model
 from hypermagnetics.shapes import BlockField, BlockPotential, SourceTables
 from hypermagnetics.sources import SourceColumns, region_codes
-from hypermagnetics.train.devices import DeviceBatch
+from hypermagnetics.train.devices import AnyDeviceBatch, DeviceBatch
 from hypermagnetics.train.losses.loss import Values
 
 
@@ -118,6 +118,6 @@ class _Linearised(NamedTuple):
     slopes: Callable[[SourceTables, BlockPotential, BlockField], tuple[BlockPotential, BlockField]]
 
 
-def counted(batch: DeviceBatch) -> Bool[Array, "blocks samples"]:
+def counted(batch: AnyDeviceBatch) -> Bool[Array, "blocks samples"]:
     """Mask of the samples of a batch; all others fill up a block."""
-    return jnp.arange(batch.sources.shape[1])[None] < batch.num_samples[:, None]
+    return jnp.arange(batch.room[1])[None] < batch.num_samples[:, None]

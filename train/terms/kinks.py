@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax.extend.core import ClosedJaxpr, Jaxpr
 
-from hypermagnetics.models import Model
+from hypermagnetics.models import ArrayModel, Model
 
 KINKED = ("relu", "relu6", "leaky_relu", "hard_tanh", "hard_sigmoid", "hard_swish", "hard_silu")
 """Functions of `jax.nn` with a slope that jumps."""
@@ -27,7 +27,22 @@ def kinked_functions(model: Model) -> tuple[str, ...]:
     found, _, _ = eqx.filter_make_jaxpr(lambda one, *block: one.learned_block(*block))(
         model, *shapes
     )
-    names = set(_names(found.jaxpr))
+    return _kinked(found.jaxpr)
+
+
+def kinked_functions_of_array(model: ArrayModel) -> tuple[str, ...]:
+    """Names of the functions of `jax.nn` with kinks that a network from arrays to arrays calls.
+
+    Args:
+        model: The network; shapes are enough.
+    """
+    sample = jax.ShapeDtypeStruct(model.inputs.input.shape, jnp.float32)
+    found, _, _ = eqx.filter_make_jaxpr(lambda one, values: one.apply(values))(model, sample)
+    return _kinked(found.jaxpr)
+
+
+def _kinked(program: Jaxpr) -> tuple[str, ...]:
+    names = set(_names(program))
     return tuple(name for name in KINKED if name in names)
 
 

@@ -12,8 +12,8 @@ from hypermagnetics.errors import RunError
 from hypermagnetics.extras import refuse_missing
 from hypermagnetics.files import name_in_text
 from hypermagnetics.log import Listener
-from hypermagnetics.models import Model
-from hypermagnetics.run_files import RunFiles, Validation
+from hypermagnetics.models import AnyModel, Model
+from hypermagnetics.run_files import AnyValidation, RunFiles, Validation
 from hypermagnetics.train.clock import Clock
 from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.config.run import Tracker as TrackerName
@@ -46,11 +46,11 @@ class Tracking:
     metrics.jsonl is the reference; trackers are for display only.
     """
 
-    def __init__(self, pictures: Pictures, clock: Clock, listener: Listener) -> None:
+    def __init__(self, pictures: Pictures | None, clock: Clock, listener: Listener) -> None:
         """Start without trackers.
 
         Args:
-            pictures: Pictures of validations.
+            pictures: Pictures of validations; None if there are none, as of arrays.
             clock: Clock of the process.
             listener: Receives a line about each tracker that fails.
         """
@@ -72,10 +72,12 @@ class Tracking:
         assert isinstance(step, int), "every line has its step"
         self._each(lambda tracker: tracker.scalars(step, values))
 
-    def picture(self, step: int, model: Model, found: Validation) -> None:
+    def picture(self, step: int, model: AnyModel, found: AnyValidation) -> None:
         """Draw the prediction of a model after a step, and pass it on."""
-        if not (self._trackers and self._draws):
+        if self._pictures is None or not (self._trackers and self._draws):
             return
+        if not (isinstance(model, Model) and isinstance(found, Validation)):
+            raise TypeError("pictures are of models of sources")
         try:
             png = self._pictures.draw(step, model, found, self._clock)
         except Exception as error:
@@ -134,7 +136,7 @@ def refuse_unusable(names: Sequence[TrackerName]) -> None:
 def open_tracking(
     names: Sequence[TrackerName],
     recipe: TrainingRecipe,
-    pictures: Pictures,
+    pictures: Pictures | None,
     files: RunFiles,
     steps_done: int,
     clock: Clock,

@@ -1,7 +1,13 @@
 """Hypernetworks: from a source table to the weights of a function of position."""
 
+from hypermagnetics.models.array_inputs import ArrayInputs as ArrayInputs
+from hypermagnetics.models.array_inputs import ArrayScales as ArrayScales
+from hypermagnetics.models.array_mlp import MLP as MLP
+from hypermagnetics.models.array_mlp import MLPConfig as MLPConfig
+from hypermagnetics.models.array_model import ArrayModel as ArrayModel
 from hypermagnetics.models.card import num_parameters as num_parameters
 from hypermagnetics.models.derivatives import value_and_gradient as value_and_gradient
+from hypermagnetics.models.export import array_to_jax_export as array_to_jax_export
 from hypermagnetics.models.export import to_jax_export as to_jax_export
 from hypermagnetics.models.fourier import FourierSeries as FourierSeries
 from hypermagnetics.models.fourier import FourierSeriesConfig as FourierSeriesConfig
@@ -19,15 +25,21 @@ from hypermagnetics.models.linear import Linear as Linear
 from hypermagnetics.models.linear import LinearConfig as LinearConfig
 from hypermagnetics.models.model import Model as Model
 from hypermagnetics.models.near_part import NearPart as NearPart
+from hypermagnetics.models.network import Network as Network
 from hypermagnetics.models.ranges import OutOfRangeError as OutOfRangeError
 from hypermagnetics.models.ranges import OutOfRangeWarning as OutOfRangeWarning
+from hypermagnetics.models.registry import AnyModel as AnyModel
+from hypermagnetics.models.registry import build_array_model as build_array_model
 from hypermagnetics.models.registry import build_model as build_model
+from hypermagnetics.models.registry import is_of_arrays as is_of_arrays
 from hypermagnetics.models.split import GridSplit as GridSplit
 from hypermagnetics.models.split import GridSplitConfig as GridSplitConfig
 from hypermagnetics.models.split import RangeSplit as RangeSplit
 from hypermagnetics.models.split import RangeSplitConfig as RangeSplitConfig
 from hypermagnetics.models.split import split_of_domain as split_of_domain
 from hypermagnetics.models.store import load as load
+from hypermagnetics.models.store import load_of_sources as load_of_sources
 from hypermagnetics.models.store import save_model as save_model
+from hypermagnetics.models.user import UserModel as UserModel
 from hypermagnetics.models.wave_layer import WaveLayer as WaveLayer
 from hypermagnetics.models.wave_layer import WaveLayerConfig as WaveLayerConfig

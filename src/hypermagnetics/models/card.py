@@ -2,15 +2,55 @@
 
 from collections.abc import Mapping
 
+from hypermagnetics.models.array_inputs import ArrayScales
+from hypermagnetics.models.array_model import ArrayModel
 from hypermagnetics.models.inputs import Outside
 from hypermagnetics.models.model import Model
+from hypermagnetics.models.network import Network
 from hypermagnetics.models.parts import parts_of
 from hypermagnetics.models.ranges import known_ranges
 
 
-def num_parameters(model: Model) -> int:
+def num_parameters(model: Network) -> int:
     """Number of trained parameters of a model."""
     return sum(part.size for part in parts_of(model)[0] if part.is_trained)
+
+
+def array_card(model: ArrayModel) -> str:
+    """Markdown sections on the array that a network reads, and the one that it gives.
+
+    Args:
+        model: The network.
+
+    Returns:
+        The text, of sections of the second level.
+    """
+    return "\n".join(
+        (
+            "## What it reads, and gives",
+            "",
+            "| array | shape of a sample | unit | range in training |",
+            "|---|---|---|---|",
+            f"| {' | '.join(_array_row(model.inputs.input))} |",
+            f"| {' | '.join(_array_row(model.inputs.target))} |",
+            "",
+            f"It gives {model.inputs.target.name} of {model.inputs.input.name}, both in the units "
+            "of the dataset. Its derivatives are exact: `model.jacobian`, `model.derivative`.",
+            "",
+            "## Where it can be trusted",
+            "",
+            "Within the range of its inputs. Elsewhere its error is unknown, and nothing warns.",
+            "",
+        )
+    )
+
+
+def _array_row(array: ArrayScales) -> tuple[str, ...]:
+    low = min((low for low, _ in array.ranges), default=None)
+    high = max((high for _, high in array.ranges), default=None)
+    known = "not known" if low is None or high is None else f"{low:.4g} to {high:.4g}"
+    shape = " x ".join(map(str, array.shape))
+    return (array.name, shape, array.unit, known)
 
 
 def usage_card(model: Model) -> str:

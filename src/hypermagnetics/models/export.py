@@ -6,10 +6,15 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 from jax import export
+from jaxtyping import Array
 
+from hypermagnetics.errors import HypermagneticsError
+from hypermagnetics.models.array_model import ArrayModel
 from hypermagnetics.models.model import Model, field_at, potential_at
 from hypermagnetics.shapes import Field, Points, Potential, SourceTable
 from hypermagnetics.sources.sums import Platform, sums_for
+
+ArrayQuantity = Literal["targets", "jacobian"]
 
 PLATFORMS = ("cpu", "cuda")
 """Platforms of an exported function."""
@@ -41,9 +46,18 @@ def to_jax_export(model: Model, quantity: Quantity) -> bytes:
     Returns:
         The bytes of a file, which JAX reads for at least the six months of its promise.
 
+    Raises:
+        HypermagneticsError: If the model calls more than JAX, as waves by NUFFT do.
+
     References:
         https://docs.jax.dev/en/latest/export/export.html#compatibility-guarantees
     """
+    if model.optional_packages:
+        raise HypermagneticsError(
+            "A model to be exported must compute by JAX alone; got one that calls "
+            f'{", ".join(model.optional_packages)}. Make a split with transform "products" '
+            "(model.transform)."
+        )
     of_quantity, guard = _FUNCTIONS[quantity], model.traced_guard
 
     def on(platform: Platform, sources: SourceTable, points: Points) -> Potential | Field:
@@ -63,3 +77,27 @@ def to_jax_export(model: Model, quantity: Quantity) -> bytes:
         jax.ShapeDtypeStruct((num_points, model.dim), jnp.float32),
     )
     return bytes(exported.serialize())
+
+
+def array_to_jax_export(model: ArrayModel, quantity: ArrayQuantity) -> bytes:
+    """Write a network from arrays to arrays as StableHLO, for any number of samples.
+
+    `jax.export.deserialize(data).call(inputs)` gives what `model(inputs)` or
+    `model.jacobian(inputs)` does, to rounding, from a float32 array (samples, *inputs), of at least
+    one sample. See `to_jax_export`.
+
+    Args:
+        model: The network.
+        quantity: "targets", or "jacobian" for their derivatives by the inputs.
+
+    Returns:
+        The bytes of a file.
+    """
+
+    def function(inputs: Array) -> Array:
+        found: Array = model(inputs) if quantity == "targets" else model.jacobian(inputs)
+        return found
+
+    (count,) = export.symbolic_shape("samples")
+    shape = jax.ShapeDtypeStruct((count, *model.inputs.input.shape), jnp.float32)
+    return bytes(export.export(jax.jit(function), platforms=PLATFORMS)(shape).serialize())

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import PyTree
 
-from hypermagnetics.models.model import Model
+from hypermagnetics.models.network import Network
 
 
 class Part(NamedTuple):
@@ -31,7 +31,7 @@ class Part(NamedTuple):
         return self.name == part or self.name.startswith(part + ".")
 
 
-def parts_of(model: Model) -> tuple[list[Part], PyTree]:
+def parts_of(model: Network) -> tuple[list[Part], PyTree]:
     """The leaves of a model, and its structure.
 
     Args:

@@ -8,6 +8,9 @@ from pydantic import Discriminator, Field, Tag
 
 from hypermagnetics.config import Config
 from hypermagnetics.errors import ExtensionError, RecipeError
+from hypermagnetics.models.array_inputs import ArrayInputs
+from hypermagnetics.models.array_mlp import MLP, MLPConfig
+from hypermagnetics.models.array_model import ArrayModel
 from hypermagnetics.models.fourier import FourierSeries, FourierSeriesConfig
 from hypermagnetics.models.hyper_layer import HyperLayer, HyperLayerConfig
 from hypermagnetics.models.hyper_mlp import HyperMLP, HyperMLPConfig
@@ -15,7 +18,7 @@ from hypermagnetics.models.inputs import ModelInputs
 from hypermagnetics.models.linear import Linear, LinearConfig
 from hypermagnetics.models.model import Model
 from hypermagnetics.models.split import GridSplit, GridSplitConfig, RangeSplit, RangeSplitConfig
-from hypermagnetics.models.user import UserModelConfig, build_user_model, class_name
+from hypermagnetics.models.user import UserModel, UserModelConfig, build_user_model, class_name
 from hypermagnetics.models.wave_layer import WaveLayer, WaveLayerConfig
 from hypermagnetics.shapes import AnyKey
 from hypermagnetics.user_code import names_user_code
@@ -26,7 +29,8 @@ _Shipped = Annotated[
     | HyperMLPConfig
     | FourierSeriesConfig
     | LinearConfig
-    | RangeSplitConfig,
+    | RangeSplitConfig
+    | MLPConfig,
     Field(discriminator="name"),
 ]
 
@@ -57,7 +61,23 @@ ModelConfig = Annotated[
 ]
 
 
-def config_of(model: Model) -> Config:
+AnyModel = Model | ArrayModel
+"""A model of sources, or a network from arrays to arrays."""
+
+
+def is_of_arrays(config: ModelConfig, user_model: UserModel | None = None) -> bool:
+    """Whether settings are those of a network from arrays to arrays.
+
+    Args:
+        config: The settings.
+        user_model: The class, if they are those of a user's model.
+    """
+    if isinstance(config, UserModelConfig):
+        return user_model is not None and issubclass(user_model, ArrayModel)
+    return isinstance(config, MLPConfig)
+
+
+def config_of(model: AnyModel) -> Config:
     """Settings that a file needs to build a model again: a member of `ModelConfig`."""
     if type(model).__module__.startswith("hypermagnetics."):
         return model.config
@@ -65,8 +85,28 @@ def config_of(model: Model) -> Config:
     return UserModelConfig(name=class_name(type(model)), settings=settings)
 
 
+def build_array_model(
+    config: ModelConfig, inputs: ArrayInputs, key: AnyKey, user_model: UserModel | None = None
+) -> ArrayModel:
+    """Make a network from arrays to arrays with fresh parameters; see `build_model`.
+
+    Raises:
+        RecipeError: If the settings are those of a model of sources, or do not fit the target.
+    """
+    if isinstance(config, MLPConfig):
+        return MLP(config, inputs, key)
+    if isinstance(config, UserModelConfig):
+        built = _user_model(config, inputs, key, user_model)
+        if isinstance(built, ArrayModel):
+            return built
+    raise RecipeError(
+        f"The model must be a network from arrays to arrays; got {config.name!r}, which reads "
+        "sources (model.name). Take 'mlp'."
+    )
+
+
 def build_model(
-    config: ModelConfig, inputs: ModelInputs, key: AnyKey, user_model: type[Model] | None = None
+    config: ModelConfig, inputs: ModelInputs, key: AnyKey, user_model: UserModel | None = None
 ) -> Model:
     """Make a model with fresh parameters.
 
@@ -98,16 +138,32 @@ def _refuse_to_lose_superposition(model: Model) -> None:
         )
 
 
+def _user_model(
+    config: UserModelConfig,
+    inputs: ModelInputs | ArrayInputs,
+    key: AnyKey,
+    user_model: UserModel | None,
+) -> AnyModel:
+    if user_model is None:
+        raise ExtensionError(
+            f"A model of a user must be built from its class; got only the name {config.name} "
+            "(build_model). Give user_model, the class."
+        )
+    return build_user_model(user_model, config, inputs, key)
+
+
 def _built(
-    config: ModelConfig, inputs: ModelInputs, key: AnyKey, user_model: type[Model] | None
+    config: ModelConfig, inputs: ModelInputs, key: AnyKey, user_model: UserModel | None
 ) -> Model:
     if isinstance(config, UserModelConfig):
-        if user_model is None:
-            raise ExtensionError(
-                f"A model of a user must be built from its class; got only the name {config.name} "
-                "(build_model). Give user_model, the class."
-            )
-        return build_user_model(user_model, config, inputs, key)
+        built = _user_model(config, inputs, key, user_model)
+        if isinstance(built, Model):
+            return built
+    if isinstance(config, MLPConfig | UserModelConfig):
+        raise RecipeError(
+            f"The model must read sources; got {config.name!r}, a network from arrays to arrays "
+            "(model.name). Take a model such as 'hyper_layer', or a dataset of arrays."
+        )
     if isinstance(config, RangeSplitConfig):
         return RangeSplit(config, inputs, key)
     if isinstance(config, GridSplitConfig):

@@ -19,7 +19,7 @@ from typing import IO, Annotated, Any, Literal, TypeVar
 import equinox as eqx
 import jax.random as jr
 import numpy as np
-from pydantic import Field, JsonValue, ValidationError
+from pydantic import Discriminator, Field, JsonValue, Tag, ValidationError
 
 from hypermagnetics.config import Config
 from hypermagnetics.errors import (
@@ -31,6 +31,8 @@ from hypermagnetics.errors import (
 from hypermagnetics.files import atomic_file
 from hypermagnetics.input_files import FileKind
 from hypermagnetics.jax_setup import fixed_settings
+from hypermagnetics.models.array_inputs import ArrayInputs
+from hypermagnetics.models.array_model import ArrayModel
 from hypermagnetics.models.inputs import (
     ModelInputs,
     MomentUnit,
@@ -40,8 +42,14 @@ from hypermagnetics.models.inputs import (
     ValuesAs,
 )
 from hypermagnetics.models.model import Model
-from hypermagnetics.models.registry import ModelConfig, build_model, config_of
-from hypermagnetics.models.user import UserModelConfig, class_name
+from hypermagnetics.models.registry import (
+    AnyModel,
+    ModelConfig,
+    build_array_model,
+    build_model,
+    config_of,
+)
+from hypermagnetics.models.user import UserModel, UserModelConfig, class_name
 from hypermagnetics.table import BodyName, SourceColumns
 from hypermagnetics.validation_errors import first_misfit
 
@@ -117,6 +125,19 @@ class InputsInFile(Config):
         )
 
 
+def _kind_of_inputs(value: object) -> str:
+    """Member of the union of inputs that a table or a checked value belongs to."""
+    is_table = isinstance(value, dict) and "target" in value
+    return (ArrayInputs if is_table or isinstance(value, ArrayInputs) else InputsInFile).__name__
+
+
+_AnyInputs = Annotated[
+    Annotated[InputsInFile, Tag(InputsInFile.__name__)]
+    | Annotated[ArrayInputs, Tag(ArrayInputs.__name__)],
+    Discriminator(_kind_of_inputs),
+]
+
+
 class Header(Config):
     """The first line of a file."""
 
@@ -125,14 +146,14 @@ class Header(Config):
     format: Kind
     version: Literal[1, 2] = MODEL_FILE_VERSION
     model: ModelConfig
-    inputs: InputsInFile
+    inputs: _AnyInputs
     training: dict[str, JsonValue]
     """Origin of the parameters: dataset, step, versions."""
     bytes: Annotated[int, Field(ge=0)]
     """Size of the arrays."""
 
 
-def save_model(path: Path, model: Model, training: dict[str, JsonValue]) -> str:
+def save_model(path: Path, model: AnyModel, training: dict[str, JsonValue]) -> str:
     """Write a model, whole or not at all.
 
     Args:
@@ -146,7 +167,7 @@ def save_model(path: Path, model: Model, training: dict[str, JsonValue]) -> str:
     return write_tree(path, "hypermagnetics model", model, model, training)
 
 
-def load(path: str | Path, *, user_model: type[Model] | None = None) -> Model:
+def load(path: str | Path, *, user_model: UserModel | None = None) -> AnyModel:
     """Read a model.
 
     Args:
@@ -155,7 +176,8 @@ def load(path: str | Path, *, user_model: type[Model] | None = None) -> Model:
             nothing is ever imported because a file names it.
 
     Returns:
-        The model, ready for `model(sources, points)` and `model.field(sources, points)`.
+        The model, ready for `model(sources, points)` and `model.field(sources, points)`; or a
+        network from arrays to arrays, ready for `model(inputs)` and `model.jacobian(inputs)`.
 
     Warns:
         OldFormWarning: If the file is of an earlier form, so that a change of its first line would
@@ -172,6 +194,22 @@ def load(path: str | Path, *, user_model: type[Model] | None = None) -> Model:
         return read_leaves(arrays, model_template(header, Path(path), user_model), Path(path))
 
 
+def load_of_sources(path: Path, *, user_model: UserModel | None = None) -> Model:
+    """Read a model of sources; arguments and errors as of `load`.
+
+    Raises:
+        ModelFileError: If it is a network from arrays to arrays.
+    """
+    found = load(path, user_model=user_model)
+    if isinstance(found, ArrayModel):
+        raise ModelFileError(
+            "A model of sources, which gives potential and field, is needed here; got a network "
+            f"from {found.inputs.input.name} to {found.inputs.target.name} ({path}). Call it in "
+            "Python, hypermagnetics.load(path)(inputs), or evaluate its run with hm-eval."
+        )
+    return found
+
+
 def old_form(path: Path) -> str:
     """Statement about a file of version 1, for people."""
     return (
@@ -181,7 +219,7 @@ def old_form(path: Path) -> str:
 
 
 def write_tree(
-    path: Path, kind: Kind, model: Model, tree: object, training: dict[str, JsonValue]
+    path: Path, kind: Kind, model: AnyModel, tree: object, training: dict[str, JsonValue]
 ) -> str:
     """Write the arrays of `tree` behind a header that describes `model`; return its sha256."""
     buffer = io.BytesIO()
@@ -191,7 +229,7 @@ def write_tree(
             "sha256": _NO_SHA256,
             "format": kind,
             "model": config_of(model),
-            "inputs": InputsInFile.of(model.inputs),
+            "inputs": _in_file(model),
             "training": training,
             "bytes": len(buffer.getvalue()),
         }
@@ -263,7 +301,7 @@ def read_header(path: Path, kind: Kind) -> Header:
         return header
 
 
-def model_template(header: Header, path: Path, user_model: type[Model] | None) -> Model:
+def model_template(header: Header, path: Path, user_model: UserModel | None) -> AnyModel:
     """Template of a model: its structure, with shapes in place of arrays.
 
     Raises:
@@ -271,6 +309,12 @@ def model_template(header: Header, path: Path, user_model: type[Model] | None) -
             for sources that this release does not know.
     """
     _refuse_another_class(header, path, user_model)
+    if isinstance(header.inputs, ArrayInputs):
+        of_arrays = header.inputs
+        network: ArrayModel = eqx.filter_eval_shape(
+            lambda: build_array_model(header.model, of_arrays, jr.key(0), user_model)
+        )
+        return network
     try:
         inputs = header.inputs.model_inputs()
     except SourceError as error:
@@ -285,7 +329,13 @@ def model_template(header: Header, path: Path, user_model: type[Model] | None) -
     return template
 
 
-def _refuse_another_class(header: Header, path: Path, user_model: type[Model] | None) -> None:
+def _in_file(model: AnyModel) -> InputsInFile | ArrayInputs:
+    if isinstance(model, ArrayModel):
+        return model.inputs
+    return InputsInFile.of(model.inputs)
+
+
+def _refuse_another_class(header: Header, path: Path, user_model: UserModel | None) -> None:
     name, own = header.model.name, isinstance(header.model, UserModelConfig)
     if own and user_model is None:
         raise ModelFileError(

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable
+from typing import TypeVar
 
 import equinox as eqx
 import jax
@@ -11,13 +12,20 @@ from pydantic import Field, JsonValue
 
 from hypermagnetics.config import Config
 from hypermagnetics.errors import ExtensionError
+from hypermagnetics.models.array_inputs import ArrayInputs
+from hypermagnetics.models.array_model import ArrayModel
 from hypermagnetics.models.inputs import ModelInputs
 from hypermagnetics.models.model import Model
 from hypermagnetics.shapes import AnyKey, Points, SourceTable
 from hypermagnetics.user_code import UserName, checked_user_name, import_user_code, must
 
+UserModel = type[Model] | type[ArrayModel]
+"""Class of a user's model."""
+
 _MEMBERS = ("config", "inputs", "weights", "evaluate", "rank")
 """Members that a class must define."""
+_ARRAY_MEMBERS = ("config", "inputs", "apply")
+"""Those of a network from arrays to arrays."""
 _SAMPLES, _SOURCES, _POINTS = 2, 3, 5
 """Sizes of the trial tables: different, so that axes cannot be confused."""
 _TOLERANCE = 1e-2
@@ -33,7 +41,7 @@ class UserModelConfig(Config):
     """Settings of the model: keyword arguments of the class."""
 
 
-def import_user_model(name: str, where: str) -> type[Model]:
+def import_user_model(name: str, where: str) -> UserModel:
     """Import the class of a user's model.
 
     Args:
@@ -52,22 +60,23 @@ def import_user_model(name: str, where: str) -> type[Model]:
             f"A user's model must be a class; got {name}, of type {type(found).__name__} "
             f"({where}). Name the class."
         )
-    if not issubclass(found, Model):
+    if not issubclass(found, Model | ArrayModel):
         raise ExtensionError(
             f"A user's model must derive from hypermagnetics.models.Model; got {name}, which does "
             f"not{_without(found)} ({where}). See docs/extending.md."
         )
+    members = _MEMBERS if issubclass(found, Model) else _ARRAY_MEMBERS
     missing = {*found.__abstractmethods__, *getattr(found, "__abstractvars__", ())}
     if missing:
-        listed = [member for member in _MEMBERS if member in missing]
+        listed = [member for member in members if member in missing]
         raise ExtensionError(
-            f"A user's model must define {', '.join(_MEMBERS)}; got {name} without "
+            f"A user's model must define {', '.join(members)}; got {name} without "
             f"{', '.join(listed)} ({where}). Add them to the class, see docs/extending.md."
         )
     return found
 
 
-def class_name(user_model: type[Model]) -> str:
+def class_name(user_model: UserModel) -> str:
     """Name `module:Class` of a class by its defining module, as used in files.
 
     Raises:
@@ -84,15 +93,18 @@ def class_name(user_model: type[Model]) -> str:
 
 
 def build_user_model(
-    user_model: type[Model], config: UserModelConfig, inputs: ModelInputs, key: AnyKey
-) -> Model:
+    user_model: UserModel,
+    config: UserModelConfig,
+    inputs: ModelInputs | ArrayInputs,
+    key: AnyKey,
+) -> Model | ArrayModel:
     """Make a model of a user's class with fresh parameters.
 
     Raises:
         ExtensionError: If the class refuses the settings.
     """
     # The constructor is the user's, and that of Model says nothing about its arguments.
-    make: Callable[..., Model] = user_model
+    make: Callable[..., Model | ArrayModel] = user_model
     rule = f"{config.name} must be built from inputs, key and its settings, {config.settings}"
     with must(rule, user_model, "model.settings"):
         return make(inputs=inputs, key=key, **config.settings)
@@ -113,6 +125,49 @@ def check_user_model(user_model: type[Model], config: UserModelConfig, inputs: M
             weights or the field is not the negative gradient of the potential.
     """
     class_name(user_model)
+    model = _checked_shapes(user_model, config, inputs)
+    _check_rank(model, config.name)
+    _check_shapes(user_model, model, config.name)
+    _check_padding(user_model, config, inputs)
+    _check_field(user_model, config, inputs)
+
+
+def check_user_array_model(
+    user_model: type[ArrayModel], config: UserModelConfig, inputs: ArrayInputs
+) -> None:
+    """Check a network from arrays to arrays against the rules of `ArrayModel`, by shapes.
+
+    Args:
+        user_model: The class.
+        config: Its settings.
+        inputs: Shapes and scales of inputs and targets.
+
+    Raises:
+        ExtensionError: If it cannot be built, or built again from its own `config`; if it has other
+            `inputs`, or nothing to train; or if it gives another shape than that of the targets.
+    """
+    class_name(user_model)
+    model = _checked_shapes(user_model, config, inputs)
+    sample = jax.ShapeDtypeStruct(inputs.input.shape, jnp.float32)
+    wanted = inputs.target.shape
+    rule = f"apply of {config.name} must give an array of floats of shape {wanted}"
+    place = f"model.name, of an array of shape {inputs.input.shape}"
+    with must(rule, user_model, place):
+        found = eqx.filter_eval_shape(lambda one, values: one.apply(values), model, sample)
+    if not (isinstance(found, jax.ShapeDtypeStruct) and found.shape == wanted):
+        got = eqx.tree_pformat(found, struct_as_array=True).replace("\n", " ")
+        raise ExtensionError(
+            f"{rule}; got {got} ({place}). Give one value for each of the targets."
+        )
+
+
+_Built = TypeVar("_Built", Model, ArrayModel)
+
+
+def _checked_shapes(
+    user_model: type[_Built], config: UserModelConfig, inputs: ModelInputs | ArrayInputs
+) -> _Built:
+    """Structure of a model that can be built, and built again from its own settings."""
     model = _shapes_of(user_model, config, inputs)
     _check_attributes(model, config.name, inputs)
     kept = UserModelConfig(name=config.name, settings=model.config.model_dump(mode="json"))
@@ -130,12 +185,12 @@ def check_user_model(user_model: type[Model], config: UserModelConfig, inputs: M
             f"{len(arrays)} arrays, all of other types (model.name). Make its parameters jax "
             "arrays of floats."
         )
-    _check_shapes(user_model, model, config.name)
-    _check_padding(user_model, config, inputs)
-    _check_field(user_model, config, inputs)
+    return model
 
 
-def _check_attributes(model: Model, name: str, inputs: ModelInputs) -> None:
+def _check_attributes(
+    model: Model | ArrayModel, name: str, inputs: ModelInputs | ArrayInputs
+) -> None:
     if not isinstance(model.config, Config):
         raise ExtensionError(
             f"The config of {name} must be a hypermagnetics.config.Config; got one of type "
@@ -147,6 +202,9 @@ def _check_attributes(model: Model, name: str, inputs: ModelInputs) -> None:
             f"The inputs of {name} must be its argument inputs; got another object, of type "
             f"{type(model.inputs).__name__} (model.name). Set self.inputs = inputs."
         )
+
+
+def _check_rank(model: Model, name: str) -> None:
     with must(f"The rank of {name} must be a positive int or None", type(model), "model.name"):
         rank = model.rank
     if rank is not None and not (isinstance(rank, int) and rank > 0):
@@ -184,9 +242,7 @@ def _check_padding(user_model: type[Model], config: UserModelConfig, inputs: Mod
     rows = jnp.zeros((_SOURCES, inputs.columns.size), jnp.float32)
     rule = f"The weights that {config.name} makes of rows of zeros must be 0"
     with must(rule, user_model, "model.name"):
-        made = eqx.filter_jit(
-            lambda: build_user_model(user_model, config, inputs, jr.key(0)).weights(rows)
-        )()
+        made = eqx.filter_jit(lambda: _of_sources(user_model, config, inputs).weights(rows))()
     largest = max((float(jnp.max(jnp.abs(part))) for part in jax.tree.leaves(made)), default=0.0)
     if largest != 0:  # NaN too
         raise ExtensionError(
@@ -201,7 +257,7 @@ def _check_field(user_model: type[Model], config: UserModelConfig, inputs: Model
 
     @eqx.filter_jit
     def deviation() -> tuple[jax.Array, jax.Array]:
-        model = build_user_model(user_model, config, inputs, jr.key(0))
+        model = _of_sources(user_model, config, inputs)
         weights = model.weights(table)
         gradient = jax.grad(lambda at: jnp.sum(model.evaluate(weights, at)[0]))(points)
         field = model.evaluate(weights, points)[1]
@@ -216,6 +272,12 @@ def _check_field(user_model: type[Model], config: UserModelConfig, inputs: Model
             f"gradient is up to {scale:.3g} A/m (model.name). See value_and_gradient in "
             "docs/extending.md."
         )
+
+
+def _of_sources(user_model: type[Model], config: UserModelConfig, inputs: ModelInputs) -> Model:
+    model = build_user_model(user_model, config, inputs, jr.key(0))
+    assert isinstance(model, Model), "its class is one of Model"
+    return model
 
 
 def _examples(inputs: ModelInputs) -> tuple[SourceTable, Points]:
@@ -242,14 +304,16 @@ def _is_pair(found: object, shapes: tuple[tuple[int, ...], ...]) -> bool:
     )
 
 
-def _shapes_of(user_model: type[Model], config: UserModelConfig, inputs: ModelInputs) -> Model:
-    model: Model = eqx.filter_eval_shape(
+def _shapes_of(
+    user_model: type[_Built], config: UserModelConfig, inputs: ModelInputs | ArrayInputs
+) -> _Built:
+    model: _Built = eqx.filter_eval_shape(
         lambda: build_user_model(user_model, config, inputs, jr.key(0))
     )
     return model
 
 
-def _arrays(model: Model) -> list[jax.ShapeDtypeStruct]:
+def _arrays(model: Model | ArrayModel) -> list[jax.ShapeDtypeStruct]:
     return [leaf for leaf in jax.tree.leaves(model) if isinstance(leaf, jax.ShapeDtypeStruct)]
 
 

@@ -30,6 +30,7 @@ from hypermagnetics.sources.kinds.cuboid import cuboid as cuboid
 from hypermagnetics.sources.kinds.dipole import dipole as dipole
 from hypermagnetics.sources.kinds.rectangle import rectangle as rectangle
 from hypermagnetics.sources.labels import derivative_labels as derivative_labels
+from hypermagnetics.sources.labels import jacobian_labels as jacobian_labels
 from hypermagnetics.sources.labels import labels as labels
 from hypermagnetics.sources.sampling import uniforms as uniforms
 from hypermagnetics.sources.superposition import block_superposition as block_superposition

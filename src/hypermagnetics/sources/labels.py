@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache, partial
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -12,10 +13,12 @@ from hypermagnetics.arrays import Numbers, real_array
 from hypermagnetics.few_sizes import placed
 from hypermagnetics.sources.arguments import counts
 from hypermagnetics.sources.checks import refuse_bad_points, refuse_bad_shape, refuse_bad_tables
-from hypermagnetics.sources.directions import block_derivative
+from hypermagnetics.sources.directions import Directions, block_derivative
 from hypermagnetics.sources.sums import Platform, sums_platform
 from hypermagnetics.sources.superposition import block_sum
 from hypermagnetics.table import SourceColumns
+
+Quantity = Literal["potential", "field"]
 
 
 def labels(
@@ -78,6 +81,34 @@ def derivative_labels(
         arguments = map(placed, (tables, real_array(changes, "Changes"), points))
         potential, field = _derivative(columns, *arguments)
     return potential, field
+
+
+def jacobian_labels(
+    columns: SourceColumns, names: tuple[str, ...], of: Quantity, sources: Numbers, grid: Numbers
+) -> Float32[np.ndarray, "samples points *axis parameters"]:
+    """Derivatives of `labels` by some columns of each source, in the units of the columns.
+
+    Args:
+        columns: Columns of `sources`.
+        names: Columns by which is differentiated; a quaternion counts as three small rotations
+            about the axes of space [rad].
+        of: "potential" or "field".
+        sources: Source tables as stored; rows of zero moment are padding, whose derivatives are 0.
+        grid: Points as stored [m].
+
+    Returns:
+        The derivatives, source by source along the last axis, computed in float64.
+
+    Raises:
+        SourceError: As `superposition`.
+    """
+    along = Directions(columns, names, moment=1.0, length=1.0)
+    tables = real_array(sources, "Sources")
+    with jax.enable_x64(True):
+        changes = np.asarray(along.single(placed(tables)))
+    parts = [derivative_labels(columns, tables, change, grid) for change in changes]
+    found: np.ndarray = np.stack([np.asarray(part[of == "field"]) for part in parts], axis=-1)
+    return found
 
 
 @partial(jax.jit, static_argnames="columns")

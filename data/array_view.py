@@ -1,0 +1,226 @@
+"""Inputs, targets and Jacobians of a split, whatever its arrays are called, and batches of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from hypermagnetics.data.layout import AnyBlock, AnyLayout, ArrayName, SplitLayout
+from hypermagnetics.data.manifest import Statistics
+from hypermagnetics.data.split import AnySplit
+from hypermagnetics.errors import DatasetError
+
+Role = Literal["inputs", "targets", "jacobian"]
+"""Role of an array for a network: read by it, given by it, or the derivatives of the latter."""
+
+
+class Viewed(NamedTuple):
+    """An array in one of the roles."""
+
+    name: ArrayName
+    shape: tuple[int, ...]
+    """Shape of a sample; a Jacobian has the axes of the targets, then those of the inputs."""
+    unit: str
+    channel_axis: int | None
+    """Axis of a sample along which statistics are apart."""
+    statistics: Statistics
+
+
+@dataclass(frozen=True)
+class ArrayBatch:
+    """Several blocks of a view in arrays with a leading axis of blocks, padded to the same size.
+
+    A block with fewer samples is filled up with zeros. Arrays have shape (blocks, samples, *shape),
+    `num_samples` (blocks,).
+    """
+
+    arrays: Mapping[Role, np.ndarray]
+    num_samples: np.ndarray
+
+
+class ArrayView:
+    """The samples of a split as inputs, targets and Jacobians of a network.
+
+    Of a split of sources, the inputs are the columns that vary, in which it has one source.
+    """
+
+    def __init__(self, split: AnySplit, names: Mapping[Role, ArrayName]) -> None:
+        """Look at a split.
+
+        Args:
+            split: The split.
+            names: Names of the arrays by role; a Jacobian may be missing.
+
+        Raises:
+            DatasetError: If there is no such array, it is not of all samples, or the Jacobian does
+                not fit the others.
+        """
+        self.split, self._names = split, dict(names)
+        self._columns = _varying_columns(split) if names["inputs"] == "sources" else None
+        self.viewed: dict[Role, Viewed] = {role: self._look(role) for role in names}
+        _refuse_another_jacobian(self)
+
+    @property
+    def name(self) -> str:
+        """Name of the split."""
+        return self.split.name
+
+    @property
+    def directory(self) -> Path:
+        """Directory of the dataset."""
+        return self.split.directory
+
+    @property
+    def layout(self) -> AnyLayout:
+        """Layout of the split."""
+        return self.split.layout
+
+    def __len__(self) -> int:
+        """Number of samples."""
+        return len(self.split)
+
+    def will_need(self, blocks: Sequence[int]) -> None:
+        """Tell the operating system that blocks will be read soon, so that it reads ahead."""
+        self.split.will_need(blocks)
+
+    def read(self, blocks: Sequence[int]) -> list[dict[Role, np.ndarray]]:
+        """The arrays of several blocks; views of the mapped files where they are stored so."""
+        return [self._arrays(block) for block in self.split.read(blocks)]
+
+    def _arrays(self, block: AnyBlock) -> dict[Role, np.ndarray]:
+        found = {role: block.values(name) for role, name in self._names.items()}
+        if self._columns is not None:
+            found["inputs"] = found["inputs"][:, 0, self._columns]
+        return found
+
+    def _look(self, role: Role) -> Viewed:
+        name, layout = self._names[role], self.split.layout
+        place = f"split {self.name!r} of {self.directory}"
+        if name not in layout.array_names:
+            raise DatasetError(
+                f"The dataset must have the array {name!r} for the {role} of a network; got "
+                f"{', '.join(layout.array_names)} ({place}). Name another one, data.input or "
+                "data.target, or import arrays with hm-data import-arrays."
+            )
+        spec, found = layout.array(name), self.split.statistics(name)
+        if (
+            isinstance(layout, SplitLayout)
+            and not layout.shared_grid
+            and "point" in spec.dimensions
+        ):
+            raise DatasetError(
+                f"The {role} of a network must be at the same points in every sample; got {name!r} "
+                f"at other points in each block ({place}). Take a dataset on a regular grid, or at "
+                "the points of a file."
+            )
+        if spec.per != "sample" or spec.shape[0] != layout.num_samples:
+            raise DatasetError(
+                f"The {role} of a network must have a row for every sample; got {name!r} of shape "
+                f"{list(spec.shape)} for {layout.num_samples} samples ({place}). Name another one."
+            )
+        axis = None if spec.component_axis is None else spec.component_axis - 1
+        if role == "inputs" and self._columns is not None:
+            return Viewed(name, (len(self._columns),), "", 0, _picked(found, self._columns))
+        if not spec.shape[1:]:
+            raise DatasetError(
+                f"The {role} of a network must have an axis beside that of the samples; got "
+                f"{name!r} of shape {list(spec.shape)} ({place}). Name another one."
+            )
+        return Viewed(name, spec.shape[1:], spec.unit, axis, found)
+
+
+def read_array_batch(view: ArrayView, blocks: Sequence[int | None]) -> ArrayBatch:
+    """Gather blocks of a view.
+
+    Args:
+        view: The view.
+        blocks: Numbers of the blocks, in order; None for an empty one.
+
+    Returns:
+        The batch. One whole block is a view of the mapped files; anything else is copied once.
+    """
+    numbers = [block for block in blocks if block is not None]
+    read, size = iter(view.read(numbers)), view.layout.samples_per_block
+    found = [None if block is None else next(read) for block in blocks]
+    counts = [0 if block is None else len(view.layout.block_samples(block)) for block in blocks]
+    arrays: dict[Role, np.ndarray] = {}
+    for role, viewed in view.viewed.items():
+        parts = [None if one is None else one[role] for one in found]
+        arrays[role] = _gathered(parts, (size, *viewed.shape))
+    return ArrayBatch(arrays, np.array(counts, np.int32))
+
+
+def _gathered(parts: list[np.ndarray | None], shape: tuple[int, ...]) -> np.ndarray:
+    if len(parts) == 1 and parts[0] is not None and parts[0].shape == shape:
+        return parts[0][None]
+    gathered = np.empty((len(parts), *shape), np.float32)
+    for target, part in zip(gathered, parts, strict=True):
+        count = 0 if part is None else len(part)
+        if part is not None:
+            target[:count] = part
+        target[count:] = 0
+    return gathered
+
+
+def names_of(
+    split: AnySplit, given_input: ArrayName | None, given_target: ArrayName | None
+) -> dict[Role, ArrayName]:
+    """Names of the arrays of a split that are inputs, targets and Jacobian.
+
+    Args:
+        split: The split.
+        given_input: Name of the inputs; if None, `inputs`, or `sources` of a split of sources.
+        given_target: Name of the targets; if None, `targets`, or `potential`.
+
+    Returns:
+        The names. A Jacobian is there if it is that of these two.
+    """
+    of_sources = isinstance(split.layout, SplitLayout)
+    first = given_input or ("sources" if of_sources else "inputs")
+    second = given_target or ("potential" if of_sources else "targets")
+    names: dict[Role, ArrayName] = {"inputs": first, "targets": second}
+    known = split.layout.array_names
+    if (first, second) == ("inputs", "targets") and "jacobian" in known:
+        names["jacobian"] = "jacobian"
+    if first == "sources" and "derivatives" in known:
+        target = split.layout.array(second).shape[1:] if second in known else ()
+        # Those of the potential have no axis of space.
+        if split.layout.array("derivatives").shape[1:-1] == target:
+            names["jacobian"] = "derivatives"
+    return names
+
+
+def _varying_columns(split: AnySplit) -> np.ndarray:
+    found, layout = split.statistics("sources"), split.layout
+    assert isinstance(layout, SplitLayout), "only it has sources"
+    if layout.max_sources != 1:
+        raise DatasetError(
+            "A network from arrays to arrays must read samples of one source each, as their order "
+            f"means nothing; got up to {layout.max_sources} (split {split.name!r} of "
+            f"{split.directory}). Take a model of sources, such as 'hyper_layer'."
+        )
+    return np.flatnonzero(np.array(found.min) < np.array(found.max))
+
+
+def _picked(found: Statistics, columns: np.ndarray) -> Statistics:
+    values = {
+        key: tuple(getattr(found, key)[column] for column in columns)
+        for key in Statistics.model_fields
+    }
+    return Statistics(**values)
+
+
+def _refuse_another_jacobian(view: ArrayView) -> None:
+    if "jacobian" not in view.viewed:
+        return
+    viewed = view.viewed
+    wanted = (*viewed["targets"].shape, *viewed["inputs"].shape)
+    if viewed["jacobian"].shape != wanted:
+        raise DatasetError(
+            f"The derivatives of {viewed['targets'].name} by {viewed['inputs'].name} must have "
+            f"shape {list(wanted)} each; got {viewed['jacobian'].name!r} of "
+            f"{list(viewed['jacobian'].shape)} (split {view.name!r} of {view.directory}). "
+            "Differentiate by all columns that vary, and by no others."
+        )

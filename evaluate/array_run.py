@@ -1,0 +1,295 @@
+"""The evaluation of networks from arrays to arrays: errors of targets and of their Jacobians."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hypermagnetics.data import Dataset, verify_split
+from hypermagnetics.data.array_view import ArrayView, names_of
+from hypermagnetics.device_failures import device_failures_named
+from hypermagnetics.errors import RunError
+from hypermagnetics.evaluate.plan import choose_splits, refuse_unknown_names
+from hypermagnetics.evaluate.results.array_records import (
+    ArrayDataset,
+    ArrayEvaluation,
+    ArrayQuantityScores,
+    ArrayResults,
+    ArraySubject,
+    array_json,
+)
+from hypermagnetics.evaluate.results.json_file import is_results
+from hypermagnetics.evaluate.subjects.arguments import Arguments, SubjectArgument
+from hypermagnetics.files import name_in_text, only_writer, sha256_of, write_text_atomically
+from hypermagnetics.log import SILENT, Listener
+from hypermagnetics.machine import processor
+from hypermagnetics.metrics import Errors, measure, scores
+from hypermagnetics.models import ArrayInputs, ArrayModel, UserModel, load, num_parameters
+from hypermagnetics.models.store import read_header
+from hypermagnetics.precision import MatmulPrecision, matmul_precision
+from hypermagnetics.run_files import LOCK_NAME, PAGE_NAME, RESULTS_NAME, SAMPLES_NAME
+
+_SOFTWARE = ("hypermagnetics", "jax", "jaxlib", "equinox", "numpy")
+_SMALLER = "Evaluate a dataset of smaller blocks, or compute on the CPU with JAX_PLATFORMS=cpu"
+_AGAIN = "Once it is there again, give the same command"
+
+
+@dataclass(frozen=True)
+class ArrayPlan:
+    """Networks, each evaluated on all splits, and the directory of the results."""
+
+    subjects: tuple[tuple[ArraySubject, ArrayModel], ...]
+    datasets: tuple[tuple[ArrayDataset, Dataset, tuple[str, ...]], ...]
+    """Each with the names of its chosen splits."""
+    out: Path
+    matmul: MatmulPrecision = "float32"
+
+    @property
+    def num_predictions(self) -> int:
+        """Number of predictions: samples of all splits times networks."""
+        samples = (len(data.any_split(n)) for _, data, splits in self.datasets for n in splits)
+        return sum(samples) * len(self.subjects)
+
+
+def is_of_arrays(arguments: Sequence[SubjectArgument]) -> bool:
+    """Whether subjects are networks from arrays to arrays, by the first lines of their files.
+
+    Args:
+        arguments: Words of the command line, sorted.
+
+    Raises:
+        RunError: If some are, and others are not.
+        ModelFileError: If a file is damaged.
+    """
+    files = [one for one in arguments if one.kind in ("run", "model") and one.path.is_file()]
+    found = [
+        one.word
+        for one in files
+        if isinstance(read_header(one.path, "hypermagnetics model").inputs, ArrayInputs)
+    ]
+    if found and len(found) < len(arguments):
+        others = [one.word for one in arguments if one.word not in found]
+        raise RunError(
+            "Subjects must all be networks from arrays to arrays, or none; got "
+            f"{', '.join(found)} beside {', '.join(others)}. Evaluate them apart."
+        )
+    return bool(found)
+
+
+def array_plan(
+    arguments: Arguments,
+    splits: Sequence[str],
+    out: Path,
+    user_model: UserModel | None = None,
+    matmul: MatmulPrecision = "float32",
+) -> ArrayPlan:
+    """Open networks and datasets, and check that they fit, before any prediction.
+
+    Args:
+        arguments: Words of the command line, sorted.
+        splits: Names of splits; as of `open_datasets`.
+        out: Directory of the results.
+        user_model: A user's class, for the files that name it.
+        matmul: Precision of the factors of matrix products.
+
+    Returns:
+        The plan.
+
+    Raises:
+        RunError: If a network and a dataset do not fit, or the directory holds other files.
+        DatasetError: If a dataset is damaged, or has no such split or array.
+        ModelFileError: If a file is damaged, or of another class.
+    """
+    _refuse_foreign(out)
+    opened = [(one, Dataset.open(one.path)) for one in arguments.datasets]
+    refuse_unknown_names(splits, [dataset for _, dataset in opened])
+    subjects = tuple(_subject(one, user_model) for one in arguments.subjects)
+    datasets = tuple(
+        (
+            ArrayDataset(one.name, name_in_text(one.path), dataset.sha256, dataset.manifest.title),
+            dataset,
+            choose_splits(dataset, splits),
+        )
+        for one, dataset in opened
+    )
+    for record, model in subjects:
+        for _, dataset, names in datasets:
+            for name in names:
+                _refuse_misfit(record, model, _view(model, dataset, name))
+    return ArrayPlan(subjects, datasets, out, matmul)
+
+
+def evaluate_arrays(plan: ArrayPlan, listener: Listener = SILENT) -> ArrayResults:
+    """Evaluate every network on every split, and write results.json.
+
+    Args:
+        plan: The plan.
+        listener: Receives the number of samples just predicted.
+
+    Returns:
+        The results.
+
+    Raises:
+        DatasetError: If the bytes of a split are not those its manifest promises.
+        RunError: If the directory holds files that are not of such an evaluation.
+        DeviceError: If the memory of the device is full, or it does not answer any more.
+    """
+    for _, dataset, names in plan.datasets:
+        for name in names:
+            verify_split(dataset.any_split(name))
+    plan.out.mkdir(parents=True, exist_ok=True)
+    lock = plan.out / LOCK_NAME
+    with only_writer(lock, "The directory of the results"):
+        try:
+            _refuse_foreign(plan.out)
+            with matmul_precision(plan.matmul), device_failures_named("A block", _SMALLER, _AGAIN):
+                results = _results(plan, listener)
+            write_text_atomically(plan.out / RESULTS_NAME, array_json(results))
+        finally:
+            lock.unlink(missing_ok=True)
+    return results
+
+
+def _results(plan: ArrayPlan, listener: Listener) -> ArrayResults:
+    evaluations = []
+    for about, dataset, names in plan.datasets:
+        for name in names:
+            for record, model in plan.subjects:
+                view = _view(model, dataset, name)
+                targets, jacobian = _measured(model, view, listener)
+                evaluations.append(
+                    ArrayEvaluation(
+                        subject=record.name,
+                        dataset=about.name,
+                        split=name,
+                        num_samples=len(view),
+                        targets=_scores(targets),
+                        jacobian=None if jacobian is None else _scores(jacobian),
+                    )
+                )
+    on_cpu = jax.default_backend() == "cpu"
+    return ArrayResults(
+        subjects=tuple(record for record, _ in plan.subjects),
+        datasets=tuple(about for about, _, _ in plan.datasets),
+        evaluations=tuple(evaluations),
+        software={name: version(name) for name in _SOFTWARE},
+        device=jax.default_backend(),
+        processor=processor() if on_cpu else str(jax.devices()[0].device_kind),
+        matmul=plan.matmul,
+    )
+
+
+def _measured(
+    model: ArrayModel, view: ArrayView, listener: Listener
+) -> tuple[Errors, Errors | None]:
+    """Errors of targets, and of the Jacobian if there is one, of all samples of a split."""
+    parts = list(_blocks(model, view, listener))
+    targets = _joined([errors for errors, _ in parts])
+    slopes = [errors for _, errors in parts if errors is not None]
+    return targets, _joined(slopes) if slopes else None
+
+
+def _blocks(
+    model: ArrayModel, view: ArrayView, listener: Listener
+) -> Iterator[tuple[Errors, Errors | None]]:
+    has_jacobian, size = "jacobian" in view.viewed, view.layout.samples_per_block
+    scales = model.inputs.input.scales
+
+    @eqx.filter_jit
+    def predict(model: ArrayModel, inputs: jax.Array) -> tuple[jax.Array, jax.Array | None]:
+        return model(inputs), model.jacobian(inputs) if has_jacobian else None
+
+    for block in range(view.layout.num_blocks):
+        (arrays,) = view.read((block,))
+        inputs, count = arrays["inputs"], len(arrays["inputs"])
+        # Always as many, so that one compiled program serves all.
+        padding = [(0, size - count)] + [(0, 0)] * (inputs.ndim - 1)
+        found, slopes = predict(model, jnp.asarray(np.pad(inputs, padding)))
+        errors = measure(_flat(np.asarray(found)[:count]), _flat(arrays["targets"]))
+        of_slopes = None
+        if slopes is not None:
+            # Before flattening: the last axes are those of the inputs, as of their scales.
+            pair = (np.asarray(slopes)[:count], arrays["jacobian"])
+            rows = [(one * scales).reshape(count, -1, model.inputs.input.size) for one in pair]
+            of_slopes = measure(*rows)
+        listener.advance(count)
+        yield errors, of_slopes
+
+
+def _flat(values: np.ndarray) -> np.ndarray:
+    return values.reshape(len(values), -1)
+
+
+def _joined(parts: Sequence[Errors]) -> Errors:
+    return Errors(
+        np.concatenate([part.relative for part in parts]),
+        np.concatenate([part.squared_error for part in parts]),
+        np.concatenate([part.squared_truth for part in parts]),
+        np.concatenate([part.nonfinite for part in parts]),
+    )
+
+
+def _scores(errors: Errors) -> ArrayQuantityScores:
+    squares = errors.sample_relative_l2() ** 2
+    known = squares[~np.isnan(squares)]
+    mean = float(np.sqrt(known.mean())) if known.size else float("nan")
+    return ArrayQuantityScores(**vars(scores(errors)), rms_sample_relative_l2=mean)
+
+
+def _subject(
+    argument: SubjectArgument, user_model: UserModel | None
+) -> tuple[ArraySubject, ArrayModel]:
+    sha256 = sha256_of(argument.path)
+    model = load(argument.path, user_model=user_model)
+    assert isinstance(model, ArrayModel), "its first line was looked at"
+    inputs = model.inputs
+    record = ArraySubject(
+        name=argument.name,
+        place=argument.word,
+        sha256=sha256,
+        num_parameters=num_parameters(model),
+        input=inputs.input.name,
+        target=inputs.target.name,
+    )
+    return record, model
+
+
+def _view(model: ArrayModel, dataset: Dataset, name: str) -> ArrayView:
+    split = dataset.any_split(name)
+    return ArrayView(split, names_of(split, model.inputs.input.name, model.inputs.target.name))
+
+
+def _refuse_misfit(record: ArraySubject, model: ArrayModel, view: ArrayView) -> None:
+    sides = (("inputs", model.inputs.input), ("targets", model.inputs.target))
+    for role, side in sides:
+        found = view.viewed["inputs" if role == "inputs" else "targets"].shape
+        if found != side.shape:
+            raise RunError(
+                f"The network must have {role} like those of the dataset, {list(found)} each; got "
+                f"{list(side.shape)} ({record.place}, split {view.name!r} of {view.directory}). "
+                "Evaluate it on a dataset like the one it was trained on."
+            )
+
+
+def _refuse_foreign(out: Path) -> None:
+    """Refuse a directory that holds other files than those of such an evaluation."""
+    if out.exists() and not out.is_dir():
+        raise RunError(
+            f"The place of the results must be a directory; got {str(out)!r}, which is a file "
+            "(--out). Choose another one."
+        )
+    results = out / RESULTS_NAME
+    foreign = [path for path in (out / PAGE_NAME, out / SAMPLES_NAME) if path.exists()]
+    if results.exists() and not is_results(results):
+        foreign.append(results)
+    if foreign:
+        raise RunError(
+            "The directory of the results of networks from arrays to arrays must hold no page and "
+            f"no samples, which belong to models of sources; got {foreign[0]}. Choose another "
+            "directory (--out)."
+        )

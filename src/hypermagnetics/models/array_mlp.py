@@ -1,0 +1,81 @@
+"""MLP: a dense network from a flat array to a flat array."""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Literal
+
+import equinox as eqx
+import jax
+from jaxtyping import Array, Float
+from pydantic import Field
+
+from hypermagnetics.config import Config
+from hypermagnetics.errors import RecipeError
+from hypermagnetics.models.array_inputs import ArrayInputs
+from hypermagnetics.models.array_model import ArrayModel
+from hypermagnetics.models.mlp import Layer, initial_layers, mlp_sizes
+from hypermagnetics.shapes import AnyKey
+
+_Size = Annotated[int, Field(ge=1, le=2**14)]
+ActivationName = Literal["gelu", "tanh", "silu", "softplus", "relu"]
+
+_ACTIVATIONS: Mapping[ActivationName, Callable[[Array], Array]] = {
+    "gelu": jax.nn.gelu,
+    "tanh": jax.nn.tanh,
+    "silu": jax.nn.silu,
+    "softplus": jax.nn.softplus,
+    "relu": jax.nn.relu,
+}
+
+
+class MLPConfig(Config):
+    """Settings of an MLP."""
+
+    name: Literal["mlp"] = "mlp"
+    """Model: a dense network from arrays to arrays, of the values of a sample in a row."""
+    width: _Size = 128
+    """Size of each hidden layer."""
+    depth: Annotated[int, Field(ge=0, le=64)] = 4
+    """Number of hidden layers."""
+    activation: ActivationName = "gelu"
+    """Function between layers: "gelu", "tanh", "silu", "softplus", or "relu", which has a kink and
+    so serves no term with derivatives."""
+    outputs: Annotated[int, Field(ge=1, le=2**24)] | None = None
+    """Number of values that it gives; null for those of the target."""
+
+
+class MLP(ArrayModel):
+    """y = W_n a(... a(W_1 x + b_1) ...) + b_n, with an activation a between affine layers."""
+
+    layers: tuple[Layer, ...]
+    config: MLPConfig = eqx.field(static=True)
+    inputs: ArrayInputs = eqx.field(static=True)
+
+    def __init__(self, config: MLPConfig, inputs: ArrayInputs, key: AnyKey) -> None:
+        """Draw the initial parameters.
+
+        Args:
+            config: The settings.
+            inputs: Shapes and scales of inputs and targets.
+            key: Random key.
+
+        Raises:
+            RecipeError: If the number of outputs is not that of the target.
+        """
+        size = inputs.target.size
+        if config.outputs not in (None, size):
+            raise RecipeError(
+                f"model.outputs must be {size}, the values of {inputs.target.name!r}, or left out; "
+                f"got {config.outputs}. Leave it out."
+            )
+        self.config, self.inputs = config, inputs
+        sizes = mlp_sizes(inputs.input.size, size, config.width, config.depth)
+        self.layers = initial_layers(sizes, key)
+
+    def apply(self, values: Float[Array, "..."]) -> Float[Array, "..."]:
+        """Map one sample, in numbers of order 1."""
+        activation = _ACTIVATIONS[self.config.activation]
+        x = values.reshape(-1)
+        for weight, bias in self.layers[:-1]:
+            x = activation(x @ weight + bias)
+        weight, bias = self.layers[-1]
+        return (x @ weight + bias).reshape(self.inputs.target.shape)

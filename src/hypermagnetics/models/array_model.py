@@ -1,0 +1,142 @@
+"""Interface of every network from arrays to arrays: physical values in, physical values out."""
+
+import abc
+import math
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from hypermagnetics.arrays import Numbers, real_array
+from hypermagnetics.errors import ExtensionError, InputError
+from hypermagnetics.few_sizes import placed
+from hypermagnetics.jax_setup import with_constants
+from hypermagnetics.models.array_inputs import ArrayInputs
+from hypermagnetics.models.network import Network
+
+_FINAL = ("__call__", "derivative", "jacobian")
+"""Methods that no architecture overrides."""
+
+_Sample = Float[Array, "..."]
+
+
+class ArrayModel(Network):
+    """A function from an array of fixed shape to another, of each sample by itself.
+
+    An architecture defines `apply`, from numbers of order 1 to numbers of order 1; everything else
+    makes them of physical values and back, as `inputs` says.
+    """
+
+    inputs: eqx.AbstractVar[ArrayInputs]
+
+    def __init_subclass__(cls) -> None:
+        """Refuse a class that overrides members reserved for ArrayModel.
+
+        Raises:
+            ExtensionError: If it does.
+        """
+        super().__init_subclass__()
+        own = [name for name in _FINAL if getattr(cls, name) is not getattr(ArrayModel, name)]
+        if own:
+            raise ExtensionError(
+                f"A network of arrays must inherit {', '.join(_FINAL)} from ArrayModel; got "
+                f"{cls.__module__}:{cls.__qualname__}, which defines {', '.join(own)}. Define "
+                "apply instead, see docs/extending.md."
+            )
+
+    @abc.abstractmethod
+    def apply(self, values: _Sample) -> _Sample:
+        """Map one sample, in numbers of order 1.
+
+        Args:
+            values: Of the shape of `inputs.input`.
+
+        Returns:
+            Of the shape of `inputs.target`.
+        """
+
+    @with_constants
+    def __call__(self, inputs: Numbers) -> Float[Array, "..."]:
+        """Predict the targets of some inputs.
+
+        Args:
+            inputs: Physical values, of the shape of `inputs.input` or with further axes before it.
+                Any array of numbers; JAX rounds it to float32 unless it is set to float64.
+
+        Returns:
+            Physical values, of the shape of `inputs.target` behind the same further axes.
+
+        Raises:
+            InputError: If the shape is another.
+        """
+        return self._of_samples(self._physical, self._checked(inputs, "Inputs"))
+
+    @with_constants
+    def derivative(self, inputs: Numbers, changes: Numbers) -> Float[Array, "..."]:
+        """Derivative of the targets along changes of the inputs, exactly, by forward mode.
+
+        Args:
+            inputs: As of a call.
+            changes: Changes of the inputs, of the same shape.
+
+        Returns:
+            Changes of the targets, to first order.
+
+        Raises:
+            InputError: If a shape is another.
+        """
+        at, along = self._checked(inputs, "Inputs"), self._checked(changes, "Changes of inputs")
+
+        def of_sample(values: _Sample, change: _Sample) -> _Sample:
+            found: Array = jax.jvp(self._physical, (values,), (change,))[1]
+            return found
+
+        return self._of_samples(of_sample, at, along)
+
+    @with_constants
+    def jacobian(self, inputs: Numbers) -> Float[Array, "..."]:
+        """Derivatives of all targets by all inputs, exactly.
+
+        In forward mode, or in reverse mode where there are fewer targets than inputs.
+
+        Args:
+            inputs: As of a call.
+
+        Returns:
+            Derivatives, with the axes of the targets and then those of the inputs behind the
+            further axes.
+
+        Raises:
+            InputError: If the shape is another.
+        """
+        forward = self.inputs.input.size <= self.inputs.target.size
+        of_sample = (jax.jacfwd if forward else jax.jacrev)(self._physical)
+        return self._of_samples(of_sample, self._checked(inputs, "Inputs"))
+
+    def _physical(self, values: _Sample) -> _Sample:
+        return self.inputs.target.physical(self.apply(self.inputs.input.standard(values)))
+
+    def _checked(self, inputs: Numbers, what: str) -> Float[Array, "..."]:
+        values = inputs
+        if not isinstance(inputs, jax.Array):
+            values = placed(real_array(inputs, what, InputError))
+        shape = self.inputs.input.shape
+        if values.shape[max(values.ndim - len(shape), 0) :] != shape:
+            raise InputError(
+                f"{what} must have shape {list(shape)}, or further axes before it; got "
+                f"{list(values.shape)}. Give {self.inputs.input.name} as in the dataset of the "
+                "training."
+            )
+        if not jnp.issubdtype(values.dtype, jnp.floating):
+            values = values.astype(jnp.float32)
+        found: Array = values
+        return found
+
+    def _of_samples(self, function: Any, *arguments: Float[Array, "..."]) -> Float[Array, "..."]:
+        shape = self.inputs.input.shape
+        further = arguments[0].shape[: arguments[0].ndim - len(shape)]
+        rows = [values.reshape(math.prod(further), *shape) for values in arguments]
+        found: Array = jax.vmap(function)(*rows)
+        return found.reshape(*further, *found.shape[1:])

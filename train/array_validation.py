@@ -1,0 +1,74 @@
+"""Errors of a network from arrays to arrays on the validation split."""
+
+import jax
+import numpy as np
+from jaxtyping import Array, Int
+
+from hypermagnetics.data.array_view import ArrayView, read_array_batch
+from hypermagnetics.jax_setup import own_program
+from hypermagnetics.metrics import measure
+from hypermagnetics.models import AnyModel, ArrayModel
+from hypermagnetics.run_files import ArrayValidation
+from hypermagnetics.train.devices import ArrayDeviceBatch, Augmentation, Devices, unchanged
+from hypermagnetics.train.objective import Objective
+from hypermagnetics.train.validation import finite, median_of, number_of
+
+
+class ArrayValidator:
+    """Evaluates a network on one split, block by block; see `Validator`."""
+
+    def __init__(
+        self,
+        view: ArrayView,
+        objective: Objective,
+        devices: Devices,
+        prepare: Augmentation = unchanged,
+    ) -> None:
+        """Store the parts; the first call compiles. Arguments as of `Validator`."""
+        self._view, self._objective, self._devices = view, objective, devices
+        has_jacobian = "jacobian" in view.viewed
+
+        def evaluate(
+            model: ArrayModel, batch: ArrayDeviceBatch, number: Int[Array, ""]
+        ) -> tuple[jax.Array, jax.Array, jax.Array | None]:
+            inputs = batch.arrays["inputs"][0]
+            slopes = model.jacobian(inputs) if has_jacobian else None
+            return objective(model, prepare(batch, number)).total, model(inputs), slopes
+
+        self._evaluate = own_program(evaluate)
+
+    def first_loss(self, model: AnyModel) -> float:
+        """Objective on the first block, a check that the parameters are sound."""
+        assert isinstance(model, ArrayModel), "a network of arrays is validated on arrays"
+        batch = self._devices.take(read_array_batch(self._view, (0,)))
+        loss, _, _ = self._evaluate(model, batch, number_of(0))
+        return float(loss)
+
+    def __call__(self, model: AnyModel) -> ArrayValidation:
+        """Loss and median relative errors over all samples."""
+        assert isinstance(model, ArrayModel), "a network of arrays is validated on arrays"
+        scales = model.inputs.input.scales
+        losses, counts = [], []
+        errors: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
+        for index in range(self._view.layout.num_blocks):
+            batch = read_array_batch(self._view, (index,))
+            count = int(batch.num_samples[0])
+            loss, found, slopes = self._evaluate(model, self._devices.take(batch), number_of(index))
+            losses.append(float(loss))
+            counts.append(count)
+            targets = batch.arrays["targets"][0, :count]
+            errors[0].append(_relative(np.asarray(found)[:count], targets))
+            if slopes is not None:
+                true = batch.arrays["jacobian"][0, :count]
+                errors[1].append(_relative(np.asarray(slopes)[:count] * scales, true * scales))
+        return ArrayValidation(
+            loss=finite(np.average(losses, weights=counts)),
+            targets_median_relative_error=median_of(errors[0]),
+            jacobian_median_relative_error=median_of(errors[1]) if errors[1] else None,
+        )
+
+
+def _relative(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """|predicted - truth| / |truth| of each sample."""
+    rows = [values.reshape(len(values), 1, -1) for values in (predicted, truth)]
+    return measure(*rows).relative

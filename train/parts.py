@@ -1,0 +1,25 @@
+"""Parts of a training that depend on its kind, apart as both kinds are made of them.
+
+A model of sources learns potential and field; a network from arrays to arrays learns targets.
+"""
+
+from dataclasses import dataclass
+
+from hypermagnetics.models import AnyModel, ArrayInputs, ModelInputs
+from hypermagnetics.train.devices import Augmentation
+from hypermagnetics.train.feed import TrainData
+from hypermagnetics.train.objective import Objective
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Data, model and objective of a training."""
+
+    train: TrainData
+    valid: TrainData
+    inputs: ModelInputs | ArrayInputs
+    template: AnyModel
+    """Structure of the model, with shapes in place of arrays."""
+    objective: Objective
+    augment: Augmentation
+    """Change of the batch of a step."""
