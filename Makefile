@@ -14,7 +14,7 @@ $(BIN)/hm-train: setup.cfg pyproject.toml
 	touch $@
 
 $(BIN)/pytest: $(BIN)/hm-train
-	PYTHON=$(PYTHON) .ci/install .venv --editable '.[dev,peers]'
+	PYTHON=$(PYTHON) .ci/install .venv --editable '.[dev,nufft,peers]'
 	touch $@
 
 # JAX for NVIDIA GPUs brings its own CUDA; the driver must be there.

@@ -1,17 +1,17 @@
 """At a stated accuracy, does the time of a split grow with sources plus points, and is it short?
 
-1e2 to 1e4 discs in a square, or spheres in a cube, of sides of 6 m, and as many points: potential
+1e2 to 1e5 discs in a square, or spheres in a cube, of sides of 6 m, and as many points: potential
 and field of one configuration. Positions are normal, as in the shipped datasets. The bodies have a
-radius of 2 cm, so that they are mostly apart and fmm3d, which knows point dipoles alone, can be
-compared in three dimensions, up to 1e5 spheres. The model is made for the box at a stated accuracy
-of 1e-3, that of fmm3d, with a cutoff of some spacings of the bodies: fewer pairs are near, and more
-waves are needed, where there are more bodies. The exact sum has no error but that of float32. For
-1e5 spheres it is timed at a tenth of the points. magpylib-jax sums objects one by one, up to 1e3
-spheres, and gives no potential.
+radius of 2 mm, so that they are mostly apart and fmm3d, which knows point dipoles alone, can be
+compared in three dimensions. The model is made for the box at a stated accuracy of 1e-3, that of
+fmm3d, and for the number of bodies: where there are more of them its cutoff is smaller and its
+waves are more, which are transforms then (extra `nufft`). The exact sum has no error but that of
+float32. For 1e5 bodies it is timed at a tenth of the points. magpylib-jax sums objects one by one,
+up to 1e3 spheres, and gives no potential.
 
-Slopes are those of log time against log (sources + points); 1 is linear. That of the waves alone is
-of one model, made for 1e2 bodies, from 1e3 to 1e5 of them; that of the whole is of a model for each
-number.
+Slopes are those of log time against log (sources + points), of the whole from 1e4 to 1e5 bodies; 1
+is linear. That of the waves alone is of one model, made for 1e2 bodies, from 1e3 to 1e5 of them;
+that of the whole is of a model for each number.
 """
 
 from collections.abc import Callable
@@ -25,17 +25,14 @@ import numpy as np
 from against_exact import Errors, errors_of, first_overtaking, shortest_seconds, smooth_part
 from measurement import report
 
-from hypermagnetics.models import GridSplit, GridSplitConfig
-from hypermagnetics.models.split.grid_settings import inputs_of_domain
-from hypermagnetics.models.split.model import CUTOFF
+from hypermagnetics.models import GridSplit, split_of_domain
 from hypermagnetics.sources import SourceColumns, superposition
 
-NUMBERS = (100, 1_000, 10_000)
-MOST = 100_000
-"""Of spheres, by fmm3d and the exact sum, and of bodies, by waves alone."""
+NUMBERS = (100, 1_000, 10_000, 100_000)
+MANY = NUMBERS[-2:]
 MOST_OBJECTS = 1_000
 """Of spheres, by magpylib-jax."""
-RADIUS = 0.02
+RADIUS = 0.002
 """[m]"""
 COMPARED = 1_000
 """Points at which errors are taken."""
@@ -48,22 +45,11 @@ BODIES = {
     "discs": SourceColumns.of("disc", constants={"radius": RADIUS}),
     "spheres": SourceColumns.of("sphere", constants={"radius": RADIUS}),
 }
-SPACINGS = 10.0
-"""Cutoff in spacings of bodies that were even in the box."""
-SMALLEST = {2: 0.75, 3: 2.0}
-"""Smallest cutoff, by dimension, whose waves are fitted in seconds [m]."""
 
 
 def made(columns: SourceColumns, number: int) -> GridSplit:
     """A model for so many bodies."""
-    dim = columns.dim
-    domain = GridSplitConfig(domain=DOMAIN, accuracy=TOLERANCE)
-    inputs = inputs_of_domain(columns, domain)
-    spacing = 2 * HALF_SIDE / number ** (1 / dim) / inputs.scales.length
-    smallest = SMALLEST[dim] / inputs.scales.length
-    cutoff = min(CUTOFF[dim], max(SPACINGS * spacing, smallest))
-    config = domain.model_copy(update={"cutoff": cutoff})
-    return GridSplit(config, inputs).fitted_to_domain()
+    return split_of_domain(columns, DOMAIN, TOLERANCE, number)
 
 
 def configuration(
@@ -86,7 +72,7 @@ def by_fmm(sources: jax.Array, points: jax.Array) -> tuple[np.ndarray, np.ndarra
 
 def exact_seconds(columns: SourceColumns, sources: jax.Array, points: jax.Array) -> float:
     """Time of the exact sum; of the largest, ten times that at a tenth of the points."""
-    some = points[: len(points) // 10] if len(points) == MOST else points
+    some = points[: len(points) // 10] if len(points) == NUMBERS[-1] else points
     seconds = shortest_seconds(partial(superposition, columns, sources, some))
     return seconds * len(points) / len(some)
 
@@ -98,7 +84,7 @@ def slope(numbers: tuple[int, ...], seconds: list[float]) -> float:
 
 def compare_waves(body: str, columns: SourceColumns) -> None:
     """Times of the waves of one model, without its near part."""
-    waves, numbers = smooth_part(made(columns, NUMBERS[0])), (*NUMBERS[1:], MOST)
+    waves, numbers = smooth_part(made(columns, NUMBERS[0])), NUMBERS[1:]
     given = [configuration(columns, number, jr.key(number)) for number in numbers]
     seconds = [shortest_seconds(partial(waves, *one)) for one in given]
     report(
@@ -141,7 +127,7 @@ def compare_objects(columns: SourceColumns) -> None:
 
 def compare_fmm(columns: SourceColumns) -> None:
     """Times and errors of fmm3d."""
-    for number in (*NUMBERS, MOST):
+    for number in NUMBERS:
         sources, points = configuration(columns, number, jr.key(number))
         some, exact = points[:COMPARED], exact_seconds(columns, sources, points)
         taken = shortest_seconds(partial(by_fmm, sources, points))
@@ -159,12 +145,6 @@ def compare_fmm(columns: SourceColumns) -> None:
 
 def compare_split(body: str, columns: SourceColumns) -> None:
     """Times and errors of the model."""
-
-    def both(
-        model: GridSplit, sources: jax.Array, points: jax.Array
-    ) -> tuple[jax.Array, jax.Array]:
-        return model.potential(sources, points), model.field(sources, points)
-
     figures: dict[str, float | None] = {}
     times: list[float] = []
     exact: list[float] = []
@@ -172,14 +152,18 @@ def compare_split(body: str, columns: SourceColumns) -> None:
     for number in NUMBERS:
         sources, points = configuration(columns, number, jr.key(number))
         model = made(columns, number)
-        times.append(shortest_seconds(partial(both, model, sources, points)))
+        times.append(shortest_seconds(partial(model.potential_and_field, sources, points)))
         exact.append(exact_seconds(columns, sources, points))
         some = points[:COMPARED]
-        errors.append(errors_of(both(model, sources, some), superposition(columns, sources, some)))
+        errors.append(
+            errors_of(
+                model.potential_and_field(sources, some), superposition(columns, sources, some)
+            )
+        )
         print(
             f"{number} {body}: model {times[-1]:.3g} s, exact sum {exact[-1]:.3g} s, median error "
-            f"of the field {errors[-1].field_median:.2%}, {model.rank} waves, cutoff "
-            f"{model.smoothing.cutoff:.2g} m",
+            f"of the field {errors[-1].field_median:.2%}, {model.rank} waves by "
+            f"{model.config.transform}, cutoff {model.smoothing.cutoff:.2g} m",
             flush=True,
         )
         figures[f"split_{number}_seconds"] = times[-1]
@@ -191,8 +175,8 @@ def compare_split(body: str, columns: SourceColumns) -> None:
         max(e / t for e, t in zip(exact, times, strict=True)),
         1.0,
         split_overtakes_exact_at=overtakes,
-        split_slope=slope(NUMBERS, times),
-        exact_slope=slope(NUMBERS, exact),
+        split_slope=slope(MANY, times[-2:]),
+        exact_slope=slope(MANY, exact[-2:]),
         **figures,
     )
 

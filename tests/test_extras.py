@@ -13,6 +13,7 @@ from hypermagnetics.data import Dataset
 from hypermagnetics.errors import HypermagneticsError
 from hypermagnetics.evaluate.baselines.fmm3d import fmm3d
 from hypermagnetics.extras import EXTRAS, how_to_install
+from hypermagnetics.models import split_of_domain
 from hypermagnetics.sources import Sphere, from_magpylib, to_magpylib
 from hypermagnetics.table import SourceColumns
 from hypermagnetics.train.sweep.search import search_of
@@ -36,6 +37,7 @@ USES: dict[tuple[str, str], Use] = {
     ("magpylib", "bodies"): lambda data, path: to_magpylib([Sphere([0, 0, 1], [0, 0, 0], 1.0)]),
     ("magpylib", "magnets"): lambda data, path: from_magpylib(object()),
     ("fmm3dpy", "a baseline"): lambda data, path: fmm3d(SPHERES),
+    ("jax_finufft", "a split"): lambda data, path: split_of_domain(SPHERES, 1.0, 1e-3, 10**6),
     ("optuna", "a sweep"): lambda data, path: search_of(
         plan_of('[sweep]\nmethod = "optuna"\ntrials = 2\n[keys]\nseed = [1, 2]', path, data)
     ),
@@ -73,7 +75,7 @@ def test_every_package_is_required_or_in_an_extra() -> None:
     extras = setup_cfg()["options.extras_require"]
     for package, extra in EXTRAS.items():
         asked_for = {line.split()[0] for line in extras[extra].split("\n") if line}
-        assert {"vtkmodules": "vtk"}.get(package, package) in asked_for
+        assert {"vtkmodules": "vtk"}.get(package, package.replace("_", "-")) in asked_for
 
 
 @pytest.mark.parametrize(("package", "what"), USES, ids=" of ".join)

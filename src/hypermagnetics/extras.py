@@ -6,6 +6,7 @@ from hypermagnetics.errors import HypermagneticsError
 
 EXTRAS = {
     "fmm3dpy": "peers",
+    "jax_finufft": "nufft",
     "magpylib": "peers",
     "mlflow": "tracking",
     "optuna": "sweep",

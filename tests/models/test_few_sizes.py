@@ -31,6 +31,7 @@ _CALLS: dict[str, Call] = {
     "model": _MODEL,
     "model.field": _MODEL.field,
     "model.flux_density": _MODEL.flux_density,
+    "model.potential_and_field": _MODEL.potential_and_field,
     "superposition": lambda sources, points: superposition(_COLUMNS, sources, points),
     "body.field": lambda _, points: _BODY.field(points),
     "magpylib": lambda sources, points: as_magpylib_source(_MODEL, sources).field_func(
@@ -88,6 +89,7 @@ _PROGRAMS = {
     "model": "potential_at",
     "model.field": "field_at",
     "model.flux_density": "flux_density_at",
+    "model.potential_and_field": "potential_and_field_at",
     "superposition": "_superposition",
     "body.field": "_superposition",
 }

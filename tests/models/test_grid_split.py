@@ -34,7 +34,10 @@ from hypermagnetics.models.split.density import (
     PowerDensity,
     share_polynomial,
 )
-from hypermagnetics.models.split.grid_fit import Displacements, Waves, chosen, fit
+from hypermagnetics.models.split.displacements import Displacements, Waves
+from hypermagnetics.models.split.fourier_series import fourier_series
+from hypermagnetics.models.split.grid_fit import chosen, fit
+from hypermagnetics.models.split.kernel import radial, smooth_charge
 from hypermagnetics.sources import SourceColumns, superposition
 
 _HALF = 1.5
@@ -116,6 +119,44 @@ def test_a_longer_period_serves_both_ends(dim: int) -> None:
     assert errors[0] > 4 * errors[1] > 12 * errors[2]
 
 
+@pytest.mark.parametrize("dim", [2, 3])
+def test_a_charge_has_the_potential_that_a_dipole_differentiates(dim: int) -> None:
+    """G falls by d g, inside the ball and beyond, where it is that of a point."""
+    density, cutoff = KaiserBesselDensity(9.0), 0.7
+    distance = np.array([0.1, 0.4, 0.69, 0.71, 1.5])
+    step = 1e-6
+    before, after = (
+        smooth_charge((distance + shift) ** 2, dim, cutoff, density) for shift in (-step, step)
+    )
+    factor, _ = radial(distance**2, dim, cutoff, density)
+    np.testing.assert_allclose((after - before) / (2 * step), -distance * factor, rtol=1e-7)
+    point = -np.log(1.5) / (2 * np.pi) if dim == 2 else 1 / (4 * np.pi * 1.5)
+    found = smooth_charge(np.array([1.5**2]), dim, cutoff, density)
+    assert found[0] == pytest.approx(point, rel=1e-14)
+
+
+@pytest.mark.parametrize("widths", [(1.0, 1.0), (1.0, 0.3), (1.0, 1.0, 1.0)], ids=str)
+def test_a_series_is_as_good_as_a_fit_with_hardly_more_waves(widths: tuple[float, ...]) -> None:
+    """In boxes of any sides; of its own period and bandwidth, both chosen for it."""
+    region, bandwidth = Displacements(widths, 0.45), 10.0
+    waves = Waves(tuple(2 * width + 2 * region.cutoff for width in widths), bandwidth)
+    density = KaiserBesselDensity(bandwidth)
+    series, fitted = fourier_series(region, density, waves), fit(region, density, waves)
+    assert series.coefficients.shape == fitted.coefficients.shape
+    assert fitted.error < series.error < 12 * fitted.error
+    assert series.error < 80 * math.exp(-bandwidth)
+
+
+@pytest.mark.parametrize("dim", [2, 3])
+def test_many_waves_have_the_accuracy_asked_for(dim: int) -> None:
+    """Of cutoffs for which a least squares would have too many unknowns; in a second."""
+    region = Displacements((1.0,) * dim, {2: 0.03, 3: 0.12}[dim])
+    waves = chosen(region, KaiserBesselDensity, 1e-3, 1 << 25)
+    found = fit(region, KaiserBesselDensity(waves.bandwidth), waves)
+    assert found.coefficients.size > 10_000
+    assert 1e-4 < found.error <= 1e-3
+
+
 @settings(max_examples=12, deadline=None, derandomize=True)
 @given(
     widths=st.lists(st.floats(0.5, 2.0), min_size=2, max_size=3),
@@ -127,7 +168,7 @@ def test_the_accuracy_asked_for_is_delivered(
 ) -> None:
     """For boxes of any sides, by displacements that were not fitted."""
     region = Displacements(tuple(widths), cutoff)
-    waves = chosen(region, KaiserBesselDensity, 10**-digits)
+    waves = chosen(region, KaiserBesselDensity, 10**-digits, 1 << 20)
     assert fit(region, KaiserBesselDensity(waves.bandwidth), waves).error <= 10**-digits
 
 
@@ -242,7 +283,7 @@ def test_misspelt_factors_are_refused() -> None:
 def test_an_accuracy_beyond_a_density_is_refused() -> None:
     """The spectrum of one with a kink falls too slowly."""
     with pytest.raises(RecipeError, match=r"waves can reach; got 0\.0001, and .* Ask for less"):
-        chosen(Displacements((1.0, 1.0), 1.0), lambda _: PowerDensity(1), 1e-4)
+        chosen(Displacements((1.0, 1.0), 1.0), lambda _: PowerDensity(1), 1e-4, 1 << 20)
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
@@ -250,8 +291,12 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "one axis too few": ({"domain": ((-1.0, 1.0),)}, "a range for each of the 2 axes; got 1"),
     "half of the waves": ({"domain": 1.0, "bandwidth": 9.0}, "must be given together"),
     "too many waves": (
-        {"domain": 1.0, "accuracy": 1e-5, "cutoff": 0.005},
-        "at most 1200 different wave numbers; got .* Ask for less accuracy, or a larger cutoff",
+        {"domain": 1.0, "accuracy": 1e-5, "cutoff": 0.0005},
+        r"at most 33554432 waves; got \d+, .* Ask for less accuracy, or a larger cutoff",
+    ),
+    "too many products": (
+        {"domain": 1.0, "accuracy": 1e-3, "cutoff": 0.02, "transform": "products"},
+        r'at most 262144 waves; got .* instead of transform "products", for "nufft"',
     ),
 }
 

@@ -81,6 +81,7 @@ PLACES = {
     "potential": Place(_LAYER.potential, _TABLE, _POINTS),
     "field": Place(_LAYER.field, _TABLE, _POINTS),
     "flux_density": Place(_LAYER.flux_density, _TABLE, _POINTS),
+    "potential_and_field": Place(_LAYER.potential_and_field, _TABLE, _POINTS),
     "block": Place(_LAYER.block, _TABLE[None], _POINTS),
     "learned_block": Place(_SPLIT.learned_block, _TABLE[None], _POINTS),
     "a magpylib source": Place(

@@ -51,7 +51,7 @@ SOURCES = jnp.asarray(np.eye(3, 4) - 0.3)
 POINTS = jnp.asarray(np.linspace(-1, 2, 10).reshape(5, 2))
 TABLES = jnp.stack([SOURCES, 2 * SOURCES])
 _LABELS = (jnp.ones((2, 5)), jnp.ones((2, 5, 2)))
-_OF_ONE = ("potential", "field", "flux_density")
+_OF_ONE = ("potential", "field", "flux_density", "potential_and_field")
 _OF_BLOCK = ("block", "learned_block", "evaluate_block")
 
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import export
 from jaxtyping import Array
 
+from hypermagnetics.errors import HypermagneticsError
 from hypermagnetics.models.array_model import ArrayModel
 from hypermagnetics.models.model import Model, field_at, potential_at
 from hypermagnetics.shapes import Field, Points, Potential, SourceTable
@@ -45,9 +46,18 @@ def to_jax_export(model: Model, quantity: Quantity) -> bytes:
     Returns:
         The bytes of a file, which JAX reads for at least the six months of its promise.
 
+    Raises:
+        HypermagneticsError: If the model calls more than JAX, as waves by NUFFT do.
+
     References:
         https://docs.jax.dev/en/latest/export/export.html#compatibility-guarantees
     """
+    if model.optional_packages:
+        raise HypermagneticsError(
+            "A model to be exported must compute by JAX alone; got one that calls "
+            f'{", ".join(model.optional_packages)}. Make a split with transform "products" '
+            "(model.transform)."
+        )
     of_quantity, guard = _FUNCTIONS[quantity], model.traced_guard
 
     def on(platform: Platform, sources: SourceTable, points: Points) -> Potential | Field:

@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -19,12 +19,15 @@ from hypermagnetics.sources.sums import PAIRS_PER_TILE, over_samples, reduced, s
 from hypermagnetics.sources.superposition import row_values
 from hypermagnetics.table import source_rows
 
+_Tree = TypeVar("_Tree")
+
 Guard = Literal["none", "exact", "nan"]
 """Treatment of sources and points outside of a domain in a compiled program: none, for arguments
 that are inside; exact values; or NaN in place of an error."""
 
 
 _POINTS_PER_TILE = 1 << 10
+_SOURCES_PER_TILE = 1 << 9
 
 
 def far_superposition(
@@ -37,9 +40,9 @@ def far_superposition(
     """Exact values of the pairs of which source or point is outside; zero without such pairs.
 
     It is compiled for any number of them. Without one it takes the time of a comparison, on a CPU
-    with few that of a few: points outside come first, and tiles of points are passed over where
-    neither they nor a source is outside. On a GPU one reduction goes over all pairs. Memory is
-    bounded, for derivatives as well.
+    with few that of a few: points and sources outside come first, and tiles of both are passed
+    over where neither is outside. On a GPU one reduction goes over all pairs. Memory is bounded,
+    for derivatives as well.
 
     Args:
         columns: Columns of `sources`.
@@ -60,7 +63,8 @@ def far_superposition(
         each = row_values(columns, row[None], is_pair, components(some), unit)
         return functools.reduce(partial(jax.tree.map, jnp.add), each, _zeros(some, dtype))
 
-    rows = (sources, is_source, far_sources)
+    first = jnp.argsort(~(far_sources & is_source))
+    rows = (sources[first], is_source[first], far_sources[first])
     gpu = sums_platform() == "gpu"
 
     def of_pairs(points: Points, far_points: Array) -> Values:
@@ -83,7 +87,16 @@ def far_superposition(
                 )
                 return jax.tree.map(jnp.add, total, added), None
 
-            return jax.lax.scan(add, _zeros(at, dtype), rows)[0]
+            def add_tile(total: Values, tile: tuple[Array, Array, Array]) -> tuple[Values, None]:
+                added: Values = jax.lax.cond(
+                    (tile[1] & (tile[2] | any_at)).any(),
+                    jax.checkpoint(lambda total: jax.lax.scan(add, total, tile)[0]),
+                    lambda total: total,
+                    total,
+                )
+                return added, None
+
+            return jax.lax.scan(add_tile, _zeros(at, dtype), jax.tree.map(_tiled, rows))[0]
 
         if gpu:
             return over_points(at_tile, both)
@@ -103,11 +116,11 @@ def guarded(
     domain: Domain | None,
     columns: SourceColumns,
     guard: Guard,
-    within: Callable[[SourceTable, Points], Array],
-    part: Callable[[Values], Array],
+    within: Callable[[SourceTable, Points], _Tree],
+    part: Callable[[Values], _Tree],
     sources: SourceTable,
     points: Points,
-) -> Array:
+) -> _Tree:
     """Values of a model within its domain, and outside as the guard says.
 
     Args:
@@ -115,12 +128,12 @@ def guarded(
         columns: Columns of the sources.
         guard: Treatment of what lies outside.
         within: Values of the model, for any sources and points.
-        part: The same quantity of exact values.
+        part: The same quantities of exact values.
         sources: Source table.
         points: Points of evaluation [m].
 
     Returns:
-        Values at the points, their first axis.
+        Arrays of values, whose first axis is that of the points.
     """
     if domain is None or guard == "none":
         return within(sources, points)
@@ -130,7 +143,8 @@ def guarded(
         return _where(far_points | far_sources.any(), jnp.nan, values)
     inner = within(*_inner(far_sources, far_points, sources, points))
     far = far_superposition(columns, sources, points, far_sources, far_points)
-    return _where(far_points, 0.0, inner) + part(far)
+    total: _Tree = jax.tree.map(jnp.add, _where(far_points, 0.0, inner), part(far))
+    return total
 
 
 def guarded_block(
@@ -218,6 +232,20 @@ def exact_points(
     return jnp.where(source_rows(sources, columns.dim), counts, 0)
 
 
+def inside_domain(
+    domain: Domain, columns: SourceColumns, sources: SourceTable, points: Points
+) -> tuple[SourceTable, Points]:
+    """Sources and points that a model is given in place of some, of which others are outside.
+
+    Args:
+        domain: The domain.
+        columns: Columns of the sources.
+        sources: Source table.
+        points: Points of evaluation [m].
+    """
+    return _inner(domain.far_sources(columns, sources), domain.far_points(points), sources, points)
+
+
 def _inner(
     far_sources: Bool[Array, "*samples sources"],
     far_points: Bool[Array, " points"],
@@ -233,12 +261,24 @@ def _inner(
     )
 
 
-def _where(mask: Bool[Array, " points"], value: float, values: Array) -> Array:
-    """The value where masked, along the first axis."""
-    wide = mask.reshape(-1, *(1,) * (values.ndim - 1))
-    return jnp.where(wide, value, values)
+def _where(mask: Bool[Array, " points"], value: float, values: _Tree) -> _Tree:
+    """The value where masked, along the first axis of arrays."""
+
+    def masked(each: Array) -> Array:
+        return jnp.where(mask.reshape(-1, *(1,) * (each.ndim - 1)), value, each)
+
+    found: _Tree = jax.tree.map(masked, values)
+    return found
 
 
 def _zeros(points: Points, dtype: jnp.dtype) -> Values:
     zero = jnp.zeros(points.shape[0], dtype)
     return Values(zero, (zero,) * points.shape[1])
+
+
+def _tiled(rows: Float[Array, "sources ..."] | Bool[Array, " sources"]) -> Array:
+    """Rows in tiles, of which the last is filled up with zeros."""
+    count = rows.shape[0]
+    num_tiles = -(-count // _SOURCES_PER_TILE)
+    room = jnp.zeros((num_tiles * _SOURCES_PER_TILE, *rows.shape[1:]), rows.dtype)
+    return room.at[:count].set(rows).reshape(num_tiles, _SOURCES_PER_TILE, *rows.shape[1:])

@@ -1,7 +1,7 @@
 """Evaluation of many sources or points in steps, for bounded memory."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +16,13 @@ SOURCES_PER_STEP = 1 << 11
 POINTS_PER_STEP = 1 << 12
 """Large enough for fast matrix products, small enough for intermediate arrays of some tens of
 megabytes in the shipped models, some hundreds in a RangeSplit of boxes, of 27 dipoles each."""
+
+
+class RowsAtOnce(NamedTuple):
+    """Sources, and points, whose learned part is computed at a time."""
+
+    sources: int = SOURCES_PER_STEP
+    points: int = POINTS_PER_STEP
 
 
 def summed_over_sources(

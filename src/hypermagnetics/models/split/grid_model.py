@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, assert_never
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Inexact
 
 from hypermagnetics.config import checked
 from hypermagnetics.jax_setup import with_constants
@@ -15,7 +15,8 @@ from hypermagnetics.models.domain import Domain
 from hypermagnetics.models.inputs import ModelInputs
 from hypermagnetics.models.model import Model
 from hypermagnetics.models.split.dipoles import scaled_dipoles, sizes_without_effect
-from hypermagnetics.models.split.grid_fit import Fit, fit
+from hypermagnetics.models.split.displacements import Fit
+from hypermagnetics.models.split.grid_fit import fit
 from hypermagnetics.models.split.grid_settings import (
     Box,
     GridSplitConfig,
@@ -28,6 +29,8 @@ from hypermagnetics.models.split.grid_settings import (
 )
 from hypermagnetics.models.split.grid_waves import GridWaves
 from hypermagnetics.models.split.near import ExactNearby, Smoothing
+from hypermagnetics.models.split.nufft_waves import NufftWaves
+from hypermagnetics.models.steps import RowsAtOnce
 from hypermagnetics.shapes import (
     AnyKey,
     BlockField,
@@ -41,6 +44,12 @@ from hypermagnetics.shapes import Field as FieldValues
 from hypermagnetics.sources.sums import Platform, over_samples, sums_platform
 from hypermagnetics.table import SourceColumns
 
+_Amplitudes = Inexact[Array, "*waves"]
+"""Of products of waves, or complex ones of waves."""
+_SHARE_OF_TRANSFORMS = 0.1
+"""Share of the accuracy that is left to the transforms."""
+_ROWS_AT_ONCE = 1 << 22
+"""Sources or points of a transform: some hundreds of megabytes."""
 _VALUES_AT_ONCE: Mapping[Platform, int] = {"cpu": 1 << 22, "gpu": 1 << 26}
 
 
@@ -61,7 +70,7 @@ class GridSplit(Model):
         Ewald, Die Berechnung optischer und elektrostatischer Gitterpotentiale (1921).
     """
 
-    waves: GridWaves
+    waves: GridWaves | NufftWaves
     config: GridSplitConfig = eqx.field(static=True)
     inputs: ModelInputs = eqx.field(static=True)
     smoothing: Smoothing = eqx.field(static=True)
@@ -85,20 +94,27 @@ class GridSplit(Model):
         waves = waves_of(self.config)
         density = density_of(config, inputs.dim, waves.bandwidth)
         self.smoothing = Smoothing(cutoff * inputs.scales.length, density, nodes)
-        self.waves = GridWaves(jnp.zeros(waves.harmonics(cutoff), jnp.float32), waves.period)
+        none = jnp.zeros(waves.harmonics(cutoff), jnp.float32)
+        match self.config.transform:
+            case "nufft":
+                assert self.config.accuracy is not None, "it is chosen"
+                tolerance = _SHARE_OF_TRANSFORMS * self.config.accuracy
+                self.waves = NufftWaves(none, waves.period, tolerance)
+            case "products" | None:
+                self.waves = GridWaves(none, waves.period)
+            case _ as unknown:
+                assert_never(unknown)
 
     @property
     def domain(self) -> Domain:
         """Points and sources for which the waves were fitted; see `Model`."""
         return domain_of(self.config, self.inputs)
 
-    def weights(self, sources: SourceTable) -> Float[Array, "*waves"]:
+    def weights(self, sources: SourceTable) -> _Amplitudes:
         """The amplitudes of the waves; see `Model`."""
         return self.waves.amplitudes(*scaled_dipoles(self.inputs, sources, self.smoothing.nodes))
 
-    def evaluate(
-        self, weights: Float[Array, "*waves"], points: Points
-    ) -> tuple[Potential, FieldValues]:
+    def evaluate(self, weights: _Amplitudes, points: Points) -> tuple[Potential, FieldValues]:
         """The smooth part for given amplitudes; see `Model`."""
         scales = self.inputs.scales
         values, gradient = self.waves.sums(weights, points / scales.length)
@@ -112,8 +128,15 @@ class GridSplit(Model):
         def of_sample(table: SourceTable) -> tuple[Potential, FieldValues]:
             return self.evaluate(self.weights(table), points)
 
-        # Products of the waves of all axes but the last, at each point.
-        each = len(points) * math.prod(2 * n - 1 for n in self.waves.coefficients.shape[:-1])
+        shape = [2 * count - 1 for count in self.waves.coefficients.shape]
+        match self.waves:
+            case GridWaves():
+                # Products of the waves of all axes but the last, at each point.
+                each = len(points) * math.prod(shape[:-1])
+            case NufftWaves():
+                each = max(len(points), math.prod(shape))
+            case _ as unknown:
+                assert_never(unknown)
         return over_samples(of_sample, (sources,), each, _VALUES_AT_ONCE[sums_platform()])
 
     @with_constants
@@ -131,6 +154,18 @@ class GridSplit(Model):
             jnp.asarray(coefficients.astype(np.float32)),
         )
         return found
+
+    @property
+    def optional_packages(self) -> tuple[str, ...]:
+        """The library of the transforms, if waves are summed by them; see `Model`."""
+        return ("jax_finufft",) if self.config.transform == "nufft" else ()
+
+    @property
+    def rows_at_once(self) -> RowsAtOnce:
+        """All, where waves are transforms, as each takes the time of all waves; see `Model`."""
+        if self.config.transform == "nufft":
+            return RowsAtOnce(_ROWS_AT_ONCE, _ROWS_AT_ONCE)
+        return RowsAtOnce()
 
     @property
     def fit_error(self) -> float:
@@ -165,7 +200,10 @@ class GridSplit(Model):
 
 
 def split_of_domain(
-    columns: SourceColumns, domain: float | Box, accuracy: float | None = None
+    columns: SourceColumns,
+    domain: float | Box,
+    accuracy: float | None = None,
+    num_sources: int | None = None,
 ) -> GridSplit:
     """Make a model for a region, without a dataset.
 
@@ -175,6 +213,8 @@ def split_of_domain(
             and of the centres of sources. Elsewhere values are exact.
         accuracy: Root mean square error of the smooth part over its root mean square; see
             `GridSplitConfig`.
+        num_sources: Number of sources that it is made for, if they are many: beyond some thousands
+            it has smaller cutoffs and more waves, for which it needs the extra `nufft`.
 
     Returns:
         The model.
@@ -189,6 +229,6 @@ def split_of_domain(
         >>> model.field([[1.0, 0, 0.5, 0, 0.2]], [[1.0, 2]]).shape
         (1, 2)
     """
-    table: dict[str, Any] = {"domain": domain, "accuracy": accuracy}
+    table: dict[str, Any] = {"domain": domain, "accuracy": accuracy, "num_sources": num_sources}
     config = checked(GridSplitConfig, table, "split_of_domain")
     return GridSplit(config, inputs_of_domain(columns, config)).fitted_to_domain()

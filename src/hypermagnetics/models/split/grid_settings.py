@@ -9,11 +9,13 @@ from pydantic import AfterValidator, Field
 
 from hypermagnetics.config import Config, Positive
 from hypermagnetics.errors import RecipeError
+from hypermagnetics.extras import refuse_missing
 from hypermagnetics.models.domain import Domain, Range, largest_extent
 from hypermagnetics.models.inputs import ModelInputs, Scales
 from hypermagnetics.models.split.density import Density, KaiserBesselDensity, PowerDensity
 from hypermagnetics.models.split.dipoles import has_nodes
-from hypermagnetics.models.split.grid_fit import Displacements, Waves, chosen
+from hypermagnetics.models.split.displacements import Displacements, Waves
+from hypermagnetics.models.split.grid_fit import chosen, first_of_many
 from hypermagnetics.models.split.model import CUTOFF
 from hypermagnetics.table import SourceColumns
 
@@ -24,6 +26,14 @@ _POWER = {2: 6 / 14, 3: 4 / 9}
 """Exponent of the density (1 - s²/R²)^p for each rad of the bandwidth: more need more waves, and
 fewer have a spectrum that falls too slowly."""
 _MOST_NODES = 8
+_MOST_PRODUCTS, _MOST_WAVES = 1 << 18, 1 << 25
+"""Most waves of a model, by products and by transforms: tens of megabytes, and a gigabyte."""
+_FEW_WAVES = 1 << 14
+"""Waves of which products are as fast as transforms, where sources are many."""
+_SPACINGS = {2: 10.0, 3: 10.0}
+"""Cutoff in spacings of sources that are even in the domain, where waves are products."""
+_SPACINGS_OF_NUFFT = {2: 3.0, 3: 2.0}
+"""Likewise, where many waves cost little: pairs and waves then take similar times."""
 _SIMILAR = 0.8
 """Share of the longest axis from which an axis counts as equally long."""
 _SMALLEST, _LARGEST = 1e-9, 1e9
@@ -64,6 +74,14 @@ class GridSplitConfig(Config):
     cutoff: Positive | None = None
     """Radius of that ball [length scales]; null for 1.155 in two and 1.732 in three dimensions, 2
     and 3 m for points between -3 and 3 m. A smaller one needs more waves, and fewer exact pairs."""
+    num_sources: Annotated[int, Field(ge=1)] | None = None
+    """Number of sources that the cutoff is chosen for, if it is null: with more of them it is
+    smaller, so that a point is near as few; null for the cutoff above."""
+    transform: Literal["products", "nufft"] | None = None
+    """Sums over waves: "products" of one cosine or sine for each axis, at each source and point;
+    "nufft", by nonuniform fast Fourier transforms on a CPU, for many waves (extra `nufft`); null
+    for products of up to some 2^18 waves, or 2^14 if `num_sources` is given, and transforms of
+    more."""
     bandwidth: Positive | None = None
     """Largest wave number [rad per cutoff]; null to choose it from the accuracy."""
     period: tuple[Positive, ...] | None = None
@@ -143,8 +161,8 @@ def resolved(config: GridSplitConfig, inputs: ModelInputs) -> GridSplitConfig:
         RecipeError: If the domain is not known, or the accuracy cannot be reached.
     """
     dim, length = inputs.dim, inputs.scales.length
-    cutoff = config.cutoff or CUTOFF[dim]
     accuracy = config.accuracy or ACCURACY[dim]
+    cutoff = config.cutoff or _cutoff(config, inputs, accuracy)
     nodes, extent = _nodes(config, inputs, accuracy, length * cutoff)
     domain = None if config.domain is None else _boxes(config, inputs)[0]
     found = config.model_copy(
@@ -161,10 +179,47 @@ def resolved(config: GridSplitConfig, inputs: ModelInputs) -> GridSplitConfig:
             "model.bandwidth and model.period must be given together; got one of them. Leave out "
             "both to have them chosen from model.accuracy."
         )
+    region = region_of(found, inputs)
+    first = first_of_many(region, accuracy) if config.bandwidth is None else waves_of(found)
+    transform = config.transform
+    if transform is None:
+        few = _MOST_PRODUCTS if config.num_sources is None else _FEW_WAVES
+        transform = "products" if first.number(cutoff) <= few else "nufft"
+    if transform == "nufft":
+        use = 'A model with transform "nufft" (model.transform)'
+        refuse_missing("jax_finufft", use, RecipeError)
+    found = found.model_copy(update={"transform": transform})
     if config.bandwidth is not None:
         return found
-    waves = chosen(region_of(found, inputs), partial(density_of, config, dim), accuracy)
+    waves = chosen(region, partial(density_of, config, dim), accuracy, _most_waves(config))
     return found.model_copy(update={"bandwidth": waves.bandwidth, "period": waves.period})
+
+
+def _most_waves(config: GridSplitConfig) -> int:
+    return _MOST_PRODUCTS if config.transform == "products" else _MOST_WAVES
+
+
+def _cutoff(config: GridSplitConfig, inputs: ModelInputs, accuracy: float) -> float:
+    """Cutoff of some spacings of the sources, as far as a model can have the waves for it."""
+    dim, length = inputs.dim, inputs.scales.length
+    largest = CUTOFF[dim]
+    if config.num_sources is None:
+        return largest
+    points, positions = _boxes(config, inputs)
+    volume = math.prod(high - low for low, high in positions)
+    spacing: float = (volume / config.num_sources) ** (1 / dim)
+    spacings = _SPACINGS if config.transform == "products" else _SPACINGS_OF_NUFFT
+    cutoff = spacings[dim] * spacing / length
+    widths = tuple(
+        max(high - least, most - low) / length
+        for (low, high), (least, most) in zip(points, positions, strict=True)
+    )
+    while cutoff < largest:
+        waves = first_of_many(Displacements(widths, cutoff), accuracy)
+        if waves.number(cutoff) < 0.7 * _most_waves(config):
+            return cutoff
+        cutoff *= 1.05
+    return largest
 
 
 def refusal_of(config: GridSplitConfig, inputs: ModelInputs) -> str | None:

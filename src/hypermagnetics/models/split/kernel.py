@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import numpy as np
+from jaxtyping import Float64
+
 from hypermagnetics.models.split.density import Density, share_polynomial
 from hypermagnetics.sources.values import Components, Values, dot, full_angle
 
@@ -54,6 +57,32 @@ def radial(distance2: Any, dim: int, cutoff: float, density: Density) -> tuple[A
     scale = inverse2 if dim == 2 else inverse2 * xp.sqrt(inverse2)
     scale = scale / full_angle(dim)
     return inside * scale, xp.where(is_inside, -slope, -0.5 * dim) * inverse2 * scale
+
+
+def smooth_charge(
+    distance2: Float64[np.ndarray, "*shape"], dim: int, cutoff: float, density: Density
+) -> Float64[np.ndarray, "*shape"]:
+    """Potential G of a unit charge spread over a ball, of which a dipole has -m.grad G.
+
+    Beyond the cutoff 1 / (4 pi d), or -ln d / (2 pi) in the plane; inside that value at the cutoff,
+    and the integral of d g from d on, see `radial`.
+
+    Args:
+        distance2: d², in any unit.
+        dim: Space dimension n.
+        cutoff: R.
+        density: Density of the ball.
+
+    Returns:
+        G [1 / length^(n-2)].
+    """
+    far = np.sqrt(np.maximum(distance2, cutoff**2))
+    outside = -np.log(far) if dim == 2 else 1 / far
+    inside = np.polynomial.polynomial.polyint(share_polynomial(density, dim))
+    u = np.maximum(1 - distance2 / cutoff**2, 0)
+    added = 0.5 * cutoff ** (2 - dim) * np.polynomial.polynomial.polyval(u, inside)
+    found: np.ndarray = (outside + added) / full_angle(dim)
+    return found
 
 
 def _polynomial(u: Any, coefficients: tuple[float, ...]) -> tuple[Any, Any]:

@@ -14,7 +14,12 @@ from hypermagnetics.models.near_part import NearPart
 from hypermagnetics.models.split.density import Density
 from hypermagnetics.models.split.dipoles import has_nodes, outer_radius, smooth_dipoles
 from hypermagnetics.models.split.kernel import smooth_dipole
-from hypermagnetics.models.split.neighbours import candidates, cell_list, sum_over_candidates
+from hypermagnetics.models.split.neighbours import (
+    by_number_of_candidates,
+    candidates,
+    cell_list,
+    sum_over_candidates,
+)
 from hypermagnetics.models.steps import over_points
 from hypermagnetics.shapes import (
     BlockField,
@@ -44,6 +49,8 @@ class Smoothing(NamedTuple):
     """Dipoles along each edge of a box."""
 
 
+_POINTS_PER_STEP = 1 << 10
+"""Points that share their number of candidates; fewer would be slowed by the loop itself."""
 _MANY_PAIRS = 1 << 20
 """Number of pairs of source and point from which neighbour lists are used."""
 
@@ -260,13 +267,16 @@ def near_by_cells(
         RuntimeError: If there are more, when the values are known.
     """
     cells = cell_list(columns.dim, sources, reach(columns, smoothing, sources))
+    order = by_number_of_candidates(cells, points)
     total = over_points(
         lambda some: sum_over_candidates(
             partial(near_values, columns, smoothing), cells, some, capacity
         ),
-        points,
+        points[order],
+        _POINTS_PER_STEP,
     )
-    return total.potential, jnp.stack(total.field, axis=-1)
+    back = jnp.zeros_like(order).at[order].set(jnp.arange(len(points), dtype=order.dtype))
+    return total.potential[back], jnp.stack(total.field, axis=-1)[back]
 
 
 def _summed(

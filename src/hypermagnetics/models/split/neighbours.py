@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from hypermagnetics.models.steps import over_points
 from hypermagnetics.shapes import Points, SourceTable
 from hypermagnetics.sources import Values
 from hypermagnetics.sources.sums import PAIRS_PER_TILE, reduced, sums_platform
@@ -18,6 +19,9 @@ from hypermagnetics.table import source_rows
 _CELLS_PER_AXIS = {2: 1 << 15, 3: 1 << 10}
 """Limit that keeps the number of a cell within 32 bits. Beyond the last cell of an axis everything
 counts to it: more candidates, none lost."""
+
+_SLOTS_AT_ONCE = 16
+"""Candidates of each point between two looks at whether there are more."""
 
 _NOWHERE = 2**31 - 1
 """Cell of rows without a source."""
@@ -125,12 +129,33 @@ def sum_over_candidates(pair: Pair, cells: CellList, points: Points, capacity: i
         # Counted from 1, so that the zeros that fill up a tile are no slots.
         return reduced(lambda number: of_slot(number - 1), slots + 1, len(points), PAIRS_PER_TILE)
 
+    most = jnp.max(around.ends[-1])
+
     def add(total: Values, slot: Int[Array, ""]) -> tuple[Values, None]:
         return jax.tree.map(jnp.add, total, of_slot(slot)), None
 
+    def add_some(total: Values, some: Int[Array, " slots"]) -> tuple[Values, None]:
+        # Passed over where no point has so many candidates; a loop to `most` has no reverse mode.
+        added: Values = jax.lax.cond(
+            some[0] < most,
+            lambda given: jax.lax.scan(add, given, some)[0],
+            lambda given: given,
+            total,
+        )
+        return added, None
+
     zero = jnp.zeros(len(points), jnp.result_type(cells.rows, points))
-    total, _ = jax.lax.scan(add, Values(zero, (zero,) * points.shape[1]), slots)
-    return total
+    none = Values(zero, (zero,) * points.shape[1])
+    whole = capacity - capacity % _SLOTS_AT_ONCE
+    total, _ = jax.lax.scan(add_some, none, slots[:whole].reshape(-1, _SLOTS_AT_ONCE))
+    return add_some(total, slots[whole:])[0] if whole < capacity else total
+
+
+def by_number_of_candidates(cells: CellList, points: Points) -> Int[Array, " points"]:
+    """Order of points from few to many candidates, so that those of a step have similar numbers."""
+    numbers = over_points(lambda some: candidates(cells, some).ends[-1], points)
+    order: Int[Array, " points"] = jnp.argsort(numbers)
+    return order
 
 
 def _cell(cells: CellList, positions: Points) -> Int[Array, "points dim"]:
