@@ -13,13 +13,18 @@ from hypermagnetics.train.devices import Devices
 
 PROGRAM = """
 import json, sys
+from dataclasses import replace
 import equinox as eqx, jax, numpy as np
 from training_parts import MODEL, dispatch_of, method, objective, random_batch
 from hypermagnetics.data import Batch
 from hypermagnetics.train.aggregation import loss_and_gradient
-from hypermagnetics.train.devices import Devices
+from hypermagnetics.sources import Directions
+from hypermagnetics.train.devices import Devices, unchanged
+from hypermagnetics.train.losses import Huber
 from hypermagnetics.train.phases import trainable
+from hypermagnetics.train.sample_keys import TRAINING, with_sample_keys
 from hypermagnetics.train.step import compiled_steps
+from hypermagnetics.train.terms import BySourcesTerm
 
 def host(batch):
     sources, num_samples, grid, potential, field = map(np.asarray, jax.tree.leaves(batch))
@@ -28,6 +33,19 @@ def host(batch):
 def gradient(devices, batch, chunks):
     function = eqx.filter_jit(lambda model, batch: loss_and_gradient(
         objective(), model, batch, trainable(MODEL, ()), chunks))
+    return jax.device_get(function(devices.copies(MODEL), devices.take(host(batch))))
+
+def with_slopes():
+    # Potential and field, and derivatives of the potential in one random direction.
+    columns = MODEL.inputs.columns
+    along = Directions(columns, columns.names, 1.0, 1.0)
+    slopes = BySourcesTerm(1.0, "potential", along, 1, Huber(delta=0.3).on_samples(2), 0.5)
+    return replace(objective(), terms={**objective().terms, "slopes": slopes})
+
+def slopes_gradient(devices, batch, chunks):
+    keyed = with_sample_keys(unchanged, 5, TRAINING)
+    function = eqx.filter_jit(lambda model, batch: loss_and_gradient(
+        with_slopes(), model, keyed(batch, jax.numpy.int32(3)), trainable(MODEL, ()), chunks))
     return jax.device_get(function(devices.copies(MODEL), devices.take(host(batch))))
 
 def difference(one, other):
@@ -41,6 +59,10 @@ for samples, used in ((7, 7), (13, 10)):
     for count, chunks in ((4, 1), (3, 2), (4, 3)):
         shared = gradient(Devices.local(count), batch, chunks)
         found[f"{samples} {used} {count} {chunks}"] = difference(shared, whole)
+
+batch = random_batch(samples=13, used=10)
+whole = slopes_gradient(Devices.local(1), batch, 1)
+found["slopes"] = difference(slopes_gradient(Devices.local(3), batch, 2), whole)
 
 devices = Devices.local(4)
 placed = devices.take(host(random_batch(samples=8)))
@@ -67,7 +89,7 @@ def test_devices_share_a_gradient() -> None:
     )
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
-    assert len(result["differences"]) == 6
+    assert len(result["differences"]) == 7
     assert max(result["differences"].values()) < 1e-5, result
     assert (result["shards"], result["devices"], result["finite"]) == ([2], 4, True)
 
