@@ -24,7 +24,12 @@ from hypermagnetics.train.losses import Huber
 from hypermagnetics.train.phases import trainable
 from hypermagnetics.train.sample_keys import TRAINING, with_sample_keys
 from hypermagnetics.train.step import compiled_steps
+from hypermagnetics.data.array_view import ArrayBatch
+from hypermagnetics.train.objective import Objective
 from hypermagnetics.train.terms import BySourcesTerm
+from hypermagnetics.train.terms.by_inputs import ByInputsTerm
+from hypermagnetics.train.terms.targets import TargetsTerm
+from small_networks import NETWORK
 
 def host(batch):
     sources, num_samples, grid, potential, field = map(np.asarray, jax.tree.leaves(batch))
@@ -64,6 +69,29 @@ batch = random_batch(samples=13, used=10)
 whole = slopes_gradient(Devices.local(1), batch, 1)
 found["slopes"] = difference(slopes_gradient(Devices.local(3), batch, 2), whole)
 
+def array_batch(samples, used):
+    random = np.random.default_rng(0)
+    shapes = {"inputs": (3,), "targets": (2, 2), "jacobian": (2, 2, 3)}
+    arrays = {role: random.normal(size=(2, samples, *shape)).astype(np.float32)
+              for role, shape in shapes.items()}
+    return ArrayBatch(arrays, np.full(2, used, np.int32))
+
+def array_gradient(devices, batch, chunks):
+    # Targets, and their derivatives in one random direction.
+    loss = Huber(delta=0.3).on_samples(2)
+    terms = {"targets": TargetsTerm(1.0, loss, 0.7),
+             "slopes": ByInputsTerm(weight=1.0, count=1, loss=loss, rms=0.5)}
+    keyed = with_sample_keys(unchanged, 5, TRAINING)
+    function = eqx.filter_jit(lambda model, batch: loss_and_gradient(
+        Objective(terms), model, keyed(batch, jax.numpy.int32(3)), trainable(NETWORK, ()), chunks))
+    return jax.device_get(function(devices.copies(NETWORK), devices.take(batch)))
+
+batch = array_batch(samples=13, used=10)
+whole = array_gradient(Devices.local(1), batch, 1)
+for count, chunks in ((4, 1), (3, 2)):
+    shared = array_gradient(Devices.local(count), batch, chunks)
+    found[f"arrays {count} {chunks}"] = difference(shared, whole)
+
 devices = Devices.local(4)
 placed = devices.take(host(random_batch(samples=8)))
 shards = {shard.data.shape[1] for shard in placed.sources.addressable_shards}
@@ -89,7 +117,7 @@ def test_devices_share_a_gradient() -> None:
     )
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
-    assert len(result["differences"]) == 7
+    assert len(result["differences"]) == 9
     assert max(result["differences"].values()) < 1e-5, result
     assert (result["shards"], result["devices"], result["finite"]) == ([2], 4, True)
 
