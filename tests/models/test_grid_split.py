@@ -149,7 +149,7 @@ def test_a_series_is_as_good_as_a_fit_with_hardly_more_waves(widths: tuple[float
 
 @pytest.mark.parametrize("dim", [2, 3])
 def test_many_waves_have_the_accuracy_asked_for(dim: int) -> None:
-    """Of cutoffs for which a least squares would have too many unknowns; in a second."""
+    """Of cutoffs for which a least squares would have too many unknowns."""
     region = Displacements((1.0,) * dim, {2: 0.03, 3: 0.12}[dim])
     waves = chosen(region, KaiserBesselDensity, 1e-3, 1 << 25)
     found = fit(region, KaiserBesselDensity(waves.bandwidth), waves)
@@ -289,14 +289,22 @@ def test_an_accuracy_beyond_a_density_is_refused() -> None:
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "no domain": ({}, "must have a domain; got none"),
     "one axis too few": ({"domain": ((-1.0, 1.0),)}, "a range for each of the 2 axes; got 1"),
+    "a period too short": (
+        {"domain": 1.0, "bandwidth": 9.0, "period": (3.0, 3.0)},
+        r"exceeds twice the largest displacement .*; got 3, 3\. Leave out model\.period",
+    ),
+    "a period too many": (
+        {"domain": 1.0, "bandwidth": 9.0, "period": (9.0, 9.0, 9.0)},
+        "a period for each axis.*; got 9, 9, 9",
+    ),
     "half of the waves": ({"domain": 1.0, "bandwidth": 9.0}, "must be given together"),
     "too many waves": (
         {"domain": 1.0, "accuracy": 1e-5, "cutoff": 0.0005},
-        r"at most 33554432 waves; got \d+, .* Ask for less accuracy, or a larger cutoff",
+        r"at most 16777216 waves; got \d+ .* Ask for less accuracy, or a larger cutoff\.",
     ),
     "too many products": (
         {"domain": 1.0, "accuracy": 1e-3, "cutoff": 0.02, "transform": "products"},
-        r'at most 262144 waves; got .* instead of transform "products", for "nufft"',
+        r'at most 262144 waves; got .* larger cutoff, or for transform "nufft"\.',
     ),
 }
 

@@ -151,10 +151,30 @@ def test_a_gpu_is_refused() -> None:
         split(2, "nufft").weights(sources)
 
 
+@pytest.mark.parametrize("transform", ["products", "nufft"])
+def test_no_points_and_no_sources(transform: str) -> None:
+    """Empty arrays, and zeros."""
+    sources, points = spread(2)
+    model = split(2, transform)
+    potential, field = model.potential_and_field(sources, points[:0])
+    assert (potential.shape, field.shape) == ((0,), (0, 2))
+    assert not np.any(model.field(sources[:0], points))
+
+
+def test_boxes_are_as_many_dipoles_at_once() -> None:
+    """Memory is bounded for bodies that stand for many dipoles each."""
+    boxes = SourceColumns.of("cuboid", varying=["dimension_x", "dimension_y", "dimension_z"])
+    config = GridSplitConfig(domain=1.5, accuracy=1e-2, transform="nufft", nodes=4)
+    model = GridSplit(config, inputs_of_domain(boxes, config))
+    ball = split(3, "nufft")
+    assert model.rows_at_once.sources * 4**3 == ball.rows_at_once.sources
+    assert model.rows_at_once.points == ball.rows_at_once.points
+
+
 @pytest.mark.parametrize("dim", [2, 3])
 def test_more_sources_have_a_smaller_cutoff(dim: int) -> None:
     """In some spacings of the sources, as far as waves go; few keep the default."""
-    few, many = (split_of_domain(_COLUMNS[dim], 3.0, 1e-2, num) for num in (10, 20_000))
+    few, many = (split_of_domain(_COLUMNS[dim], 3.0, 1e-2, num) for num in (2_000, 20_000))
     assert few.config.transform == "products"
     assert few.smoothing == split_of_domain(_COLUMNS[dim], 3.0, 1e-2).smoothing
     spacing = 6.0 / 20_000 ** (1 / dim)

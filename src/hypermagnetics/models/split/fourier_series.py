@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import scipy.fft
@@ -29,6 +30,7 @@ _DISPLACEMENTS = 1000
 _AT_ONCE = 50
 
 
+@lru_cache(2)
 def fourier_series(region: Displacements, density: Density, waves: Waves) -> Fit:
     """Coefficients of the Fourier series of the smooth kernel, made periodic by a smooth end.
 

@@ -2,13 +2,12 @@
 
 Only displacements enter, no dataset: the kernel G of `GridWaves` is fitted to the smooth kernel,
 for potential and field alike, over all displacements that a domain allows. Few waves are fitted by
-least squares; many are the Fourier series of a kernel with a smooth end, which takes more of them,
-and no time.
+least squares; many are the Fourier series of a kernel with a smooth end, which needs a longer
+period and no fit.
 """
 
 import math
 from collections.abc import Callable
-from functools import lru_cache
 
 from hypermagnetics.errors import RecipeError
 from hypermagnetics.models.split.density import Density
@@ -16,8 +15,9 @@ from hypermagnetics.models.split.displacements import Displacements, Fit, Waves
 from hypermagnetics.models.split.fourier_series import fourier_series
 from hypermagnetics.models.split.least_squares import least_squares
 
-_MOST_UNKNOWNS = 300
-"""Most groups of waves of different wave numbers in a least squares: it takes seconds."""
+_MOST_UNKNOWNS = 400
+"""Most groups of waves of different wave numbers in a least squares: a search among them takes some
+ten seconds."""
 _MOST_TRIES = 20
 
 
@@ -25,7 +25,13 @@ DensityOf = Callable[[float], Density]
 """Density of the smoothing for a bandwidth."""
 
 
-def chosen(region: Displacements, density_of: DensityOf, accuracy: float, most: int) -> Waves:
+def chosen(
+    region: Displacements,
+    density_of: DensityOf,
+    accuracy: float,
+    most: int,
+    remedy: str = "less accuracy, or a larger cutoff",
+) -> Waves:
     """Waves with which a fit has an accuracy: as few as come out of a short search.
 
     Two errors add up. The spectrum that is left out, exp(-bandwidth) of a Kaiser-Bessel density.
@@ -38,6 +44,7 @@ def chosen(region: Displacements, density_of: DensityOf, accuracy: float, most: 
         density_of: Density for a bandwidth.
         accuracy: Asked-for `Fit.error`.
         most: Largest number of waves.
+        remedy: Wish that needs fewer of them, or allows more, for the message.
 
     Returns:
         The waves.
@@ -48,7 +55,7 @@ def chosen(region: Displacements, density_of: DensityOf, accuracy: float, most: 
     digits = math.log(1 / accuracy)
     bandwidth, gap = digits + 1.2 * len(region.widths), 1.75 * digits + 3.5
     if _unknowns(region, _waves(region, bandwidth, gap)) > _MOST_UNKNOWNS:
-        return _chosen_of_many(region, density_of, accuracy, most)
+        return _chosen_of_many(region, density_of, accuracy, most, remedy)
     for _ in range(_MOST_TRIES):
         if _fit_error(region, density_of, bandwidth, gap) <= accuracy:
             return _waves(region, bandwidth, gap)
@@ -58,14 +65,14 @@ def chosen(region: Displacements, density_of: DensityOf, accuracy: float, most: 
             max(_unknowns(region, _waves(region, *each)) for each in (wider, longer))
             > _MOST_UNKNOWNS
         ):
-            return _chosen_of_many(region, density_of, accuracy, most)
+            return _chosen_of_many(region, density_of, accuracy, most, remedy)
         errors = [_fit_error(region, density_of, *each) for each in (wider, longer)]
         bandwidth, gap = wider if errors[0] < errors[1] else longer
     raise _unreached(accuracy, min(errors), bandwidth)
 
 
 def _chosen_of_many(
-    region: Displacements, density_of: DensityOf, accuracy: float, most: int
+    region: Displacements, density_of: DensityOf, accuracy: float, most: int, remedy: str
 ) -> Waves:
     """Waves of a Fourier series, whose gap grows with the bandwidth: both errors fall alike."""
     waves = first_of_many(region, accuracy)
@@ -73,10 +80,9 @@ def _chosen_of_many(
         number, bandwidth = waves.number(region.cutoff), waves.bandwidth
         if number > most:
             raise RecipeError(
-                f"A model must have at most {most} waves; got {number}, for displacements of "
-                f"{max(region.widths) / region.cutoff:.3g} cutoffs (model.accuracy, model.cutoff). "
-                'Ask for less accuracy, or a larger cutoff, or, instead of transform "products", '
-                'for "nufft".'
+                f"A model must have at most {most} waves; got {number} for an accuracy of "
+                f"{accuracy:g} and displacements of {max(region.widths) / region.cutoff:.3g} "
+                f"cutoffs (model.accuracy, model.cutoff). Ask for {remedy}."
             )
         error = fit(region, density_of(bandwidth), waves).error
         if error <= accuracy:
@@ -118,7 +124,6 @@ def _waves(region: Displacements, bandwidth: float, gap: float) -> Waves:
     return waves
 
 
-@lru_cache(16)
 def fit(region: Displacements, density: Density, waves: Waves) -> Fit:
     """Coefficients for potential and field: by least squares if the waves are few.
 

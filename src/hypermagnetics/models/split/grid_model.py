@@ -14,7 +14,11 @@ from hypermagnetics.jax_setup import with_constants
 from hypermagnetics.models.domain import Domain
 from hypermagnetics.models.inputs import ModelInputs
 from hypermagnetics.models.model import Model
-from hypermagnetics.models.split.dipoles import scaled_dipoles, sizes_without_effect
+from hypermagnetics.models.split.dipoles import (
+    num_dipoles,
+    scaled_dipoles,
+    sizes_without_effect,
+)
 from hypermagnetics.models.split.displacements import Fit
 from hypermagnetics.models.split.grid_fit import fit
 from hypermagnetics.models.split.grid_settings import (
@@ -48,8 +52,8 @@ _Amplitudes = Inexact[Array, "*waves"]
 """Of products of waves, or complex ones of waves."""
 _SHARE_OF_TRANSFORMS = 0.1
 """Share of the accuracy that is left to the transforms."""
-_ROWS_AT_ONCE = 1 << 22
-"""Sources or points of a transform: some hundreds of megabytes."""
+_ROWS_AT_ONCE = 1 << 20
+"""Dipoles or points of a transform: some hundreds of megabytes."""
 _VALUES_AT_ONCE: Mapping[Platform, int] = {"cpu": 1 << 22, "gpu": 1 << 26}
 
 
@@ -134,7 +138,7 @@ class GridSplit(Model):
                 # Products of the waves of all axes but the last, at each point.
                 each = len(points) * math.prod(shape[:-1])
             case NufftWaves():
-                each = max(len(points), math.prod(shape))
+                each = max(len(points), sources.shape[1] * self._dipoles, math.prod(shape))
             case _ as unknown:
                 assert_never(unknown)
         return over_samples(of_sample, (sources,), each, _VALUES_AT_ONCE[sums_platform()])
@@ -164,7 +168,7 @@ class GridSplit(Model):
     def rows_at_once(self) -> RowsAtOnce:
         """All, where waves are transforms, as each takes the time of all waves; see `Model`."""
         if self.config.transform == "nufft":
-            return RowsAtOnce(_ROWS_AT_ONCE, _ROWS_AT_ONCE)
+            return RowsAtOnce(max(_ROWS_AT_ONCE // self._dipoles, 1), _ROWS_AT_ONCE)
         return RowsAtOnce()
 
     @property
@@ -186,6 +190,11 @@ class GridSplit(Model):
     def rank(self) -> int | None:
         """Number of products of waves, the features of the smooth part."""
         return math.prod(2 * count - 1 for count in self.waves.coefficients.shape)
+
+    @property
+    def _dipoles(self) -> int:
+        """Dipoles of each source in the smooth part."""
+        return num_dipoles(self.inputs.columns, self.smoothing.nodes)
 
     @property
     def _fit(self) -> Fit:
@@ -213,8 +222,8 @@ def split_of_domain(
             and of the centres of sources. Elsewhere values are exact.
         accuracy: Root mean square error of the smooth part over its root mean square; see
             `GridSplitConfig`.
-        num_sources: Number of sources that it is made for, if they are many: beyond some thousands
-            it has smaller cutoffs and more waves, for which it needs the extra `nufft`.
+        num_sources: Number of sources that it is made for, if they are many: beyond 2000 it has
+            smaller cutoffs and more waves, for which it needs the extra `nufft` mostly.
 
     Returns:
         The model.

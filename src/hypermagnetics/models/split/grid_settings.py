@@ -26,8 +26,10 @@ _POWER = {2: 6 / 14, 3: 4 / 9}
 """Exponent of the density (1 - s²/R²)^p for each rad of the bandwidth: more need more waves, and
 fewer have a spectrum that falls too slowly."""
 _MOST_NODES = 8
-_MOST_PRODUCTS, _MOST_WAVES = 1 << 18, 1 << 25
-"""Most waves of a model, by products and by transforms: tens of megabytes, and a gigabyte."""
+_MOST_PRODUCTS, _MOST_WAVES = 1 << 18, 1 << 24
+"""Most waves of a model, by products and by transforms: tens of megabytes, and two gigabytes."""
+_FEW_SOURCES = 2_000
+"""Sources up to which a smaller cutoff saves nothing: waves would take longer than their pairs."""
 _FEW_WAVES = 1 << 14
 """Waves of which products are as fast as transforms, where sources are many."""
 _SPACINGS = {2: 10.0, 3: 10.0}
@@ -75,8 +77,8 @@ class GridSplitConfig(Config):
     """Radius of that ball [length scales]; null for 1.155 in two and 1.732 in three dimensions, 2
     and 3 m for points between -3 and 3 m. A smaller one needs more waves, and fewer exact pairs."""
     num_sources: Annotated[int, Field(ge=1)] | None = None
-    """Number of sources that the cutoff is chosen for, if it is null: with more of them it is
-    smaller, so that a point is near as few; null for the cutoff above."""
+    """Number of sources that the cutoff is chosen for, if it is null: beyond 2000, the more of them
+    the smaller it is, so that a point is near as few; null for the cutoff above."""
     transform: Literal["products", "nufft"] | None = None
     """Sums over waves: "products" of one cosine or sine for each axis, at each source and point;
     "nufft", by nonuniform fast Fourier transforms on a CPU, for many waves (extra `nufft`); null
@@ -190,9 +192,26 @@ def resolved(config: GridSplitConfig, inputs: ModelInputs) -> GridSplitConfig:
         refuse_missing("jax_finufft", use, RecipeError)
     found = found.model_copy(update={"transform": transform})
     if config.bandwidth is not None:
+        _refuse_short(waves_of(found).period, region.widths)
         return found
-    waves = chosen(region, partial(density_of, config, dim), accuracy, _most_waves(config))
+    remedy = "less accuracy, or a larger cutoff"
+    if config.transform == "products":
+        remedy += ', or for transform "nufft"'
+    most, density = _most_waves(config), partial(density_of, config, dim)
+    waves = chosen(region, density, accuracy, most, remedy)
     return found.model_copy(update={"bandwidth": waves.bandwidth, "period": waves.period})
+
+
+def _refuse_short(period: tuple[float, ...], widths: tuple[float, ...]) -> None:
+    wanted = tuple(2 * width for width in widths)
+    if len(period) == len(wanted) and all(p > w for p, w in zip(period, wanted, strict=True)):
+        return
+    least, got = (", ".join(f"{each:.4g}" for each in several) for several in (wanted, period))
+    raise RecipeError(
+        "model.period must have a period for each axis, which exceeds twice the largest displacement "
+        f"of a point from a source, {least} length scales; got {got}. Leave out model.period and "
+        "model.bandwidth to have them chosen."
+    )
 
 
 def _most_waves(config: GridSplitConfig) -> int:
@@ -203,7 +222,7 @@ def _cutoff(config: GridSplitConfig, inputs: ModelInputs, accuracy: float) -> fl
     """Cutoff of some spacings of the sources, as far as a model can have the waves for it."""
     dim, length = inputs.dim, inputs.scales.length
     largest = CUTOFF[dim]
-    if config.num_sources is None:
+    if config.num_sources is None or config.num_sources <= _FEW_SOURCES:
         return largest
     points, positions = _boxes(config, inputs)
     volume = math.prod(high - low for low, high in positions)

@@ -3,6 +3,7 @@
 import itertools
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import scipy.linalg
@@ -26,6 +27,7 @@ _NEAR_SHARE = 0.3
 """Share of the displacements that are drawn within one and a half cutoffs."""
 
 
+@lru_cache(64)
 def least_squares(region: Displacements, density: Density, waves: Waves) -> Fit:
     """Least-squares coefficients for potential and field, each relative to its typical size.
 

@@ -75,6 +75,8 @@ class NufftWaves(eqx.Module):
         Returns:
             The sum, and its derivatives along each axis [1 / length scale].
         """
+        if not len(positions):  # of which the library makes no plan
+            return jnp.zeros(0, positions.dtype), jnp.zeros((len(self.period), 0), positions.dtype)
         angles, finite = self._angles(positions)
         numbers = self._wave_numbers(amplitudes.dtype)
         wanted = [amplitudes, *(1j * k * amplitudes for k in numbers)]
