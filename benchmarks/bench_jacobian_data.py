@@ -6,9 +6,9 @@ model after the last step, sqrt(mean |e|²/|t|²) over 3000 test samples, of the
 Jacobian in units of the inputs' standard deviations. Three seeds, each of its own dataset. 12
 minutes on 2 cores.
 
-    python benchmarks/bench_jacobian_data.py [directions [samples ...]]      # all 125 500 2000
+    python benchmarks/bench_jacobian_data.py [directions [samples ...]]      # 1 125 500 2000
 
-`directions` is "all" for the whole Jacobian, as in the recipe, or a number of random directions.
+`directions` is a number of random directions, as in the recipe, or "all" for the whole Jacobian.
 """
 
 import sys
@@ -48,7 +48,7 @@ def errors(directory: Path, data: Path, seed: int, objective: str) -> tuple[floa
 
 def main() -> None:
     """Measure, and print each figure beside its bound."""
-    directions, counts = (sys.argv[1:] or ["all"])[0], [int(word) for word in sys.argv[2:]]
+    directions, counts = (sys.argv[1:] or ["1"])[0], [int(word) for word in sys.argv[2:]]
     with tempfile.TemporaryDirectory() as place:
         for count in counts or BOUNDS:
             worst = [float("inf")] * 2

@@ -156,7 +156,7 @@ class Dataset:
         found = self.any_split(name)
         if isinstance(found, Split):
             raise DatasetError(
-                "A dataset of arrays alone is needed here; got one of sources, their potential and "
+                "The dataset must be one of arrays alone; got one of sources, their potential and "
                 f"field ({self.directory}). Give one that hm-data import-arrays made."
             )
         return found
@@ -183,7 +183,7 @@ class Dataset:
 
     def _has_no_sources(self) -> DatasetError:
         return DatasetError(
-            "A dataset of sources, their potential and field is needed here; got one of arrays "
+            "The dataset must be one of sources, their potential and field; got one of arrays "
             f"alone, {', '.join(self.arrays)} ({self.directory}). Give a dataset of hm-generate; "
             "on arrays hm-train trains a network with --recipe mlp, and hm-eval evaluates that."
         )

@@ -345,7 +345,8 @@ class Layout(Config):
     @model_validator(mode="after")
     def _shards_are_whole_blocks(self) -> "Layout":
         if self.samples_per_shard % self.samples_per_block:
-            rule = f"be a multiple of the samples of a block, {self.samples_per_block}"
+            key = "samples_per_grid" if isinstance(self, SplitLayout) else "samples_per_block"
+            rule = f"be a multiple of {key}, {self.samples_per_block}"
             raise refusal("samples_per_shard", rule, self.samples_per_shard)
         if self.samples_per_shard > (whole := self.num_blocks * self.samples_per_block):
             rule = f"be at most {whole}, which hold the split"

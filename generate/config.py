@@ -1,9 +1,8 @@
 """Schema of a dataset recipe."""
 
-from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, Tag, model_serializer
+from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from hypermagnetics.config import Config, Count, Positive
 from hypermagnetics.data.derivatives import DerivativesConfig
@@ -149,11 +148,3 @@ class DatasetRecipe(Config):
     splits: Annotated[dict[SplitName, SplitConfig], Field(min_length=1)]
     """Splits by name, each with samples of its own. The shipped trainings read "train" and "valid";
     hm-eval reports those whose names begin with "test", or else all but "train"."""
-
-    @model_serializer(mode="wrap")
-    def _without_no_derivatives(self, whole: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
-        """As manifests of datasets without derivatives have always had it."""
-        found = whole(self)
-        if self.derivatives is None:
-            found.pop("derivatives", None)
-        return found

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import NamedTuple
 
+from pydantic import JsonValue
+
 from hypermagnetics.data import (
     CPU,
     Compression,
@@ -128,12 +130,18 @@ def make_plan(
         seed=recipe.seed,
         storage_format=storage_format,
         compression=compression,
-        recipe=recipe.model_dump(mode="json"),
+        recipe=_in_manifest(recipe),
         splits=splits,
         software={name: version(name) for name in _SOFTWARE},
         label_device=CPU,
     )
     return Plan(recipe, columns, identity)
+
+
+def _in_manifest(recipe: DatasetRecipe) -> dict[str, JsonValue]:
+    """The recipe as a manifest has it: without derivatives as it was before there were any."""
+    nothing = {"derivatives"} if recipe.derivatives is None else set[str]()
+    return recipe.model_dump(mode="json", exclude=nothing)
 
 
 def differentiated_columns(recipe: DatasetRecipe, columns: SourceColumns) -> tuple[str, ...]:

@@ -91,6 +91,7 @@ def model_subject(model: Model, name: str) -> Subject:
         The subject.
     """
     predictor, near = JaxModel(model), model.near
+    knows_outside = model.domain is not None and model.traced_guard == "exact"
     return Subject(
         name=name,
         kind="model",
@@ -102,7 +103,7 @@ def model_subject(model: Model, name: str) -> Subject:
         table=model.inputs.columns,
         rank=model.rank,
         targets=None if near is None else near.targets,
-        exact_pairs=None if near is None else partial(exact_pairs, model),
+        exact_pairs=partial(exact_pairs, model) if near is not None or knows_outside else None,
         learned=None if near is None else JaxModel(LearnedPart(model)),
         knowledge=model.knowledge,
     )

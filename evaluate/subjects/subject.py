@@ -112,7 +112,7 @@ class Subject:
     targets: Targets | None = None
     """Maps labels to target values of the K features; None if there is no exact part."""
     exact_pairs: PairCount | None = None
-    """Counts pairs that are computed exactly; None if there is no exact part."""
+    """Counts pairs that are computed exactly, near a source or outside; None if none ever is."""
     slopes: Slopes | None = None
     """Derivatives of its potential by the sources; None if they are not known."""
     learned: PointModel | None = None

@@ -138,7 +138,7 @@ def test_a_file_gives_the_same_network(tmp_path: Path) -> None:
 
 def test_a_model_of_sources_is_asked_for_in_a_sentence(tmp_path: Path) -> None:
     save_model(tmp_path / "model.hm", NETWORK, {})
-    with pytest.raises(ModelFileError, match=r"A model of sources.*from inputs to targets"):
+    with pytest.raises(ModelFileError, match=r"must be one of sources.*from inputs to targets"):
         load_of_sources(tmp_path / "model.hm")
 
 

@@ -98,3 +98,16 @@ def test_a_class_that_no_name_leads_to_is_refused(waves: type[Model]) -> None:
     local = cast(type[Model], type("Local", (waves,), {"__qualname__": "make.<locals>.Local"}))
     with pytest.raises(ExtensionError, match=r"at the top of a module.*make\.<locals>\.Local"):
         check_user_model(local, UserModelConfig(name="a:Local"), ModelInputs())
+
+
+@pytest.mark.parametrize("kept", ["rates", "rate"])
+def test_what_a_class_keeps_must_be_there(waves: type[Model], kept: str) -> None:
+    """A misspelt name would keep nothing, without a word."""
+    keeping = type(waves.__name__, (waves,), {"kept": property(lambda self: (kept,))})
+    keeping.__module__, keeping.__qualname__ = waves.__module__, waves.__qualname__
+    config = UserModelConfig(name="a:Waves")
+    if kept == "rates":
+        check_user_model(cast(type[Model], keeping), config, ModelInputs())
+        return
+    with pytest.raises(ExtensionError, match=r"names of its arrays.*got 'rate'.*mean 'rates'\?"):
+        check_user_model(cast(type[Model], keeping), config, ModelInputs())

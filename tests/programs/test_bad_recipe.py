@@ -236,7 +236,7 @@ def test_a_wrong_recipe_file_is_refused(tmp_path: Path, case: str) -> None:
 def test_a_recipe_file_that_is_absent_is_refused(tmp_path: Path) -> None:
     """The message lists what could be taken instead."""
     ran = invoke("hm-generate", tmp_path / "a.toml", tmp_path / "out")
-    assert_refused(ran, "must exist", "a.toml", "demo, discs-2d-packed, ")
+    assert_refused(ran, "must exist", "a.toml", "demo, derivative-discs, discs-2d-packed, ")
 
 
 def test_an_unknown_recipe_is_refused_by_a_real_process(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ BASES = {
     "hm-data verify": ("DATA", "--recompute", "0.01"),
     "hm-data convert": ("DATA", "out"),
     "hm-data import": ("absent.h5", "out"),
+    "hm-data import-arrays": ("out", "--inputs", "absent.npy", "--targets", "absent.npy"),
     "hm-generate": (*ONE_SPLIT_RECIPE, "out", "--dry-run"),
     "hm-train": ("DATA", "out", *TRAINING_RECIPE, *ONE_STEP),
     "hm-train export": ("RUN", "out"),

@@ -251,7 +251,7 @@ REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
     "directions": ((BY_INPUTS, "objective.terms.by-inputs.directions=4"), "must be at most 3"),
     "kinks": ((BY_INPUTS, "model.activation=relu"), "smooth functions.*got relu"),
     "outputs": (("model.outputs=3",), "outputs must be 5"),
-    "a model of sources": (("model={name='hyper_layer'}",), "A dataset of sources"),
+    "a model of sources": (("model={name='hyper_layer'}",), "must be one of sources"),
     "large batches": (("data.blocks_per_batch=99",), "must be at most 16"),
     "many chunks": (("compute.chunks=9",), "must be at most 4"),
 }

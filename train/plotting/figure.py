@@ -79,7 +79,12 @@ def _terms(axes: Axes, histories: Sequence[History], colours: Sequence[str]) -> 
 
 
 def _errors(axes: Axes, histories: Sequence[History], colours: Sequence[str]) -> None:
-    kinds: tuple[tuple[str, _Style], ...] = (("potential", "-"), ("field", "--"))
+    of_sources: tuple[tuple[str, _Style], ...] = (("potential", "-"), ("field", "--"))
+    of_arrays: tuple[tuple[str, _Style], ...] = (("targets", "-"), ("jacobian", "--"))
+    known = {name for history in histories for name in history.curves}
+    has_arrays = "validation/targets_median_relative_error" in known
+    has_sources = "validation/potential_median_relative_error" in known or not has_arrays
+    kinds = (*(of_sources if has_sources else ()), *(of_arrays if has_arrays else ()))
     for history, colour in zip(histories, colours, strict=True):
         for kind, style in kinds:
             curve = history.curve(f"validation/{kind}_median_relative_error")

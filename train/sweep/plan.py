@@ -11,6 +11,7 @@ from pydantic import JsonValue
 from hypermagnetics.config import with_values
 from hypermagnetics.data import Dataset
 from hypermagnetics.errors import RecipeError
+from hypermagnetics.models import is_of_arrays
 from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.sweep.config import SearchConfig
 from hypermagnetics.train.sweep.dimensions import Choices, Dimension
@@ -60,8 +61,14 @@ class Plan:
         and both ends of a range are, beside the first values of the other keys.
 
         Raises:
-            RecipeError: With the first that does not fit, or if a grid is too large.
+            RecipeError: With the first that does not fit, or if a grid is too large, or the metric
+                is an error that the model does not have.
         """
+        if is_of_arrays(self.recipe.model) and self.search.metric != "loss":
+            raise RecipeError(
+                "The metric of a sweep must be 'loss' for networks from arrays to arrays; got "
+                f"{self.search.metric!r} ([sweep], metric). Set it to 'loss'."
+            )
         if self.search.method == "grid":
             if self._num_combinations > _MOST_COMBINATIONS:
                 raise RecipeError(

@@ -147,7 +147,7 @@ def best_validation(metrics: Path, seconds: float) -> Result:
         state="finished",
         step=best["step"],
         loss=best["validation"]["loss"],
-        potential=best["validation"]["potential_median_relative_error"],
-        field=best["validation"]["field_median_relative_error"],
+        potential=best["validation"].get("potential_median_relative_error"),
+        field=best["validation"].get("field_median_relative_error"),
         seconds=seconds,
     )

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from hypermagnetics.config import Config
 from hypermagnetics.errors import RecipeError
+from hypermagnetics.jax_setup import with_constants
 from hypermagnetics.models.array_inputs import ArrayInputs
 from hypermagnetics.models.array_model import ArrayModel
 from hypermagnetics.models.mlp import Layer, initial_layers, mlp_sizes
@@ -50,6 +51,7 @@ class MLP(ArrayModel):
     config: MLPConfig = eqx.field(static=True)
     inputs: ArrayInputs = eqx.field(static=True)
 
+    @with_constants
     def __init__(self, config: MLPConfig, inputs: ArrayInputs, key: AnyKey) -> None:
         """Draw the initial parameters.
 

@@ -203,7 +203,7 @@ def load_of_sources(path: Path, *, user_model: UserModel | None = None) -> Model
     found = load(path, user_model=user_model)
     if isinstance(found, ArrayModel):
         raise ModelFileError(
-            "A model of sources, which gives potential and field, is needed here; got a network "
+            "The model must be one of sources, which gives potential and field; got a network "
             f"from {found.inputs.input.name} to {found.inputs.target.name} ({path}). Call it in "
             "Python, hypermagnetics.load(path)(inputs), or evaluate its run with hm-eval."
         )

@@ -10,12 +10,13 @@ import jax.numpy as jnp
 import jax.random as jr
 from pydantic import Field, JsonValue
 
-from hypermagnetics.config import Config
+from hypermagnetics.config import Config, nearest
 from hypermagnetics.errors import ExtensionError
 from hypermagnetics.models.array_inputs import ArrayInputs
 from hypermagnetics.models.array_model import ArrayModel
 from hypermagnetics.models.inputs import ModelInputs
 from hypermagnetics.models.model import Model
+from hypermagnetics.models.parts import parts_of
 from hypermagnetics.shapes import AnyKey, Points, SourceTable
 from hypermagnetics.user_code import UserName, checked_user_name, import_user_code, must
 
@@ -120,7 +121,8 @@ def check_user_model(user_model: type[Model], config: UserModelConfig, inputs: M
 
     Raises:
         ExtensionError: If it cannot be built, or built again from its own `config`; if it has other
-            `inputs`, nothing to train, or another `rank` than Model allows; if potential and field
+            `inputs`, nothing to train, a name in `kept` that no part has, or another `rank` than
+            Model allows; if potential and field
             are not arrays of the right shapes; or, with fresh parameters, rows of zeros add to the
             weights or the field is not the negative gradient of the potential.
     """
@@ -178,6 +180,7 @@ def _checked_shapes(
             f"got {kept.settings} (model.settings {config.settings}). Keep all arguments of the "
             "class there, by their names."
         )
+    _check_kept(model, config.name)
     arrays = _arrays(model)
     if not any(jnp.issubdtype(array.dtype, jnp.inexact) for array in arrays):
         raise ExtensionError(
@@ -202,6 +205,17 @@ def _check_attributes(
             f"The inputs of {name} must be its argument inputs; got another object, of type "
             f"{type(model.inputs).__name__} (model.name). Set self.inputs = inputs."
         )
+
+
+def _check_kept(model: Model | ArrayModel, name: str) -> None:
+    parts, _ = parts_of(model)
+    for kept in model.kept:
+        if not any(part.belongs_to(kept) for part in parts):
+            known = sorted({part.name.partition(".")[0] for part in parts if part.is_array})
+            raise ExtensionError(
+                f"What {name} keeps must be names of its arrays, or of parts that hold them; got "
+                f"{kept!r} (model.name). {nearest(kept, known)}"
+            )
 
 
 def _check_rank(model: Model, name: str) -> None:

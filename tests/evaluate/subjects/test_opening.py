@@ -3,6 +3,7 @@
 import shutil
 
 import jax.random as jr
+import numpy as np
 import pytest
 from mending import hashed_model
 from refused import refused
@@ -11,8 +12,8 @@ from user_modules import MODEL, user_module
 from hypermagnetics import models
 from hypermagnetics.errors import ModelFileError, RunError
 from hypermagnetics.evaluate.subjects.arguments import sort_arguments
-from hypermagnetics.evaluate.subjects.opening import open_subjects
-from hypermagnetics.models.inputs import ModelInputs
+from hypermagnetics.evaluate.subjects.opening import model_subject, open_subjects
+from hypermagnetics.models.inputs import ModelInputs, TrainedRange
 from hypermagnetics.models.registry import build_model
 from hypermagnetics.models.user import UserModelConfig, import_user_model
 
@@ -77,3 +78,20 @@ def test_the_class_of_a_user_is_given_and_used(own, tiny, trained_run):
     words = [str(trained_run), str(tiny.directory)]
     with refused(ModelFileError, "got one of hyper_layer", "give no class"):
         open_subjects(sort_arguments(words).subjects, own)
+
+
+def test_exact_pairs_are_counted_wherever_a_model_computes_some() -> None:
+    """Outside of its training one without a near part does, unless it is told otherwise."""
+    trained = TrainedRange(points=((-1.0, 1.0),) * 2, sources=((-1.0, 1.0),) * 4)
+    inputs = ModelInputs(trained=trained)
+    model = models.HyperMLP(4, 1, 0.5, 1, inputs=inputs, hyperkey=jr.key(0), mainkey=jr.key(1))
+    count = model_subject(model, "run").exact_pairs
+    assert count is not None
+    tables = np.array([[[1.0, 0.0, 0.5, 0.5], [0.0, 1.0, 3.0, 0.0]]])
+    points = np.array([[0.0, 0.0], [0.5, 0.0], [2.0, 0.0]])
+    assert count(tables, points, 1) == 1 + 3
+    for free in (
+        model.with_outside("ignore"),
+        models.HyperMLP(4, 1, 0.5, 1, hyperkey=jr.key(0), mainkey=jr.key(1)),
+    ):
+        assert model_subject(free, "run").exact_pairs is None
