@@ -3,7 +3,8 @@
 The demo's model, 512 training samples of three discs in blocks of 64, equal steps: with terms of
 potential and field alone, and with a term of derivatives of the potential by the positions beside
 them; for each seed. Asked are 1000 other samples of three discs, by hm-eval: median relative errors
-of potential, of field, and of the derivatives by the positions. Takes 2 CPU minutes a training.
+of potential, of field, and of the derivatives by the positions. Takes one to two CPU minutes for
+3000 steps; the recipe itself has 8000.
 
     python benchmarks/measure_by_sources.py [--steps 3000] [--seeds 3] [--potential-alone]
 """

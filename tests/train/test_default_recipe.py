@@ -15,7 +15,7 @@ from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.default_recipe import DefaultRecipe, default_recipe
 from hypermagnetics.train.user_code import Names
 
-FAR = "sources.position.std=60.0"
+FAR = "sources.position.std=6000.0"
 """Sources of which some are too far from the points for waves on a grid."""
 
 
@@ -103,11 +103,14 @@ def test_a_dataset_out_of_reach_has_another(tmp_path: Path, make_dataset: MakeDa
     far = make_dataset(tmp_path / "far", FAR)
     found = by_overrides("seed=5").for_dataset(far)
     assert (found.name, found.recipe.seed, found.recipe.model.name) == ("demo", 5, "hyper_layer")
-    assert "as split, the most accurate, does not serve the dataset: Waves" in found.line
+    assert (
+        "as split, the most accurate, does not serve the dataset: A model must have at most"
+        in found.line
+    )
     for own in ("model.domain=3.0", "model.name=split", "schedule.max_steps=0"):
         assert by_overrides(own).for_dataset(far).name == "split"
     words = (tmp_path / "far", tmp_path / "run", *settings("model.accuracy=1e-5"))
-    assert_refused(invoke("hm-train", *words), "Waves on a grid must have at most")
+    assert_refused(invoke("hm-train", *words), "A model must have at most")
     assert not (tmp_path / "run").exists()
 
 
