@@ -209,8 +209,8 @@ def _refuse_short(period: tuple[float, ...], widths: tuple[float, ...]) -> None:
     least, got = (", ".join(f"{each:.4g}" for each in several) for several in (wanted, period))
     raise RecipeError(
         "model.period must have a period for each axis, which exceeds twice the largest "
-        f"displacement of a point from a source, {least} length scales; got {got}. Leave out model.period and "
-        "model.bandwidth to have them chosen."
+        f"displacement of a point from a source, {least} length scales; got {got}. Leave out "
+        "model.period and model.bandwidth to have them chosen."
     )
 
 
