@@ -46,19 +46,32 @@ class ArrayView:
     Of a split of sources, the inputs are the columns that vary, in which it has one source.
     """
 
-    def __init__(self, split: AnySplit, names: Mapping[Role, ArrayName]) -> None:
+    def __init__(
+        self,
+        split: AnySplit,
+        names: Mapping[Role, ArrayName],
+        columns: Sequence[str] | None = None,
+    ) -> None:
         """Look at a split.
 
         Args:
             split: The split.
             names: Names of the arrays by role; a Jacobian may be missing.
+            columns: Columns of the sources that are the inputs, those of the training split; if
+                None, the ones that vary in this split.
 
         Raises:
-            DatasetError: If there is no such array, it is not of all samples, or the Jacobian does
-                not fit the others.
+            DatasetError: If there is no such array or column, it is not of all samples, no column
+                varies, or the Jacobian does not fit the others.
         """
         self.split, self._names = split, dict(names)
-        self._columns = _varying_columns(split) if names["inputs"] == "sources" else None
+        self.columns: tuple[str, ...] = ()
+        """Columns of the sources that are the inputs; none of other arrays."""
+        self._columns: np.ndarray | None = None
+        if names["inputs"] == "sources":
+            _refuse_several_sources(split)
+            self.columns = _varying_columns(split) if columns is None else tuple(columns)
+            self._columns = _indices(split, self.columns)
         self.viewed: dict[Role, Viewed] = {role: self._look(role) for role in names}
         _refuse_another_jacobian(self)
 
@@ -192,8 +205,8 @@ def names_of(
     return names
 
 
-def _varying_columns(split: AnySplit) -> np.ndarray:
-    found, layout = split.statistics("sources"), split.layout
+def _refuse_several_sources(split: AnySplit) -> None:
+    layout = split.layout
     assert isinstance(layout, SplitLayout), "only it has sources"
     if layout.max_sources != 1:
         raise DatasetError(
@@ -201,7 +214,30 @@ def _varying_columns(split: AnySplit) -> np.ndarray:
             f"means nothing; got up to {layout.max_sources} (split {split.name!r} of "
             f"{split.directory}). Take a model of sources, such as 'hyper_layer'."
         )
-    return np.flatnonzero(np.array(found.min) < np.array(found.max))
+
+
+def _varying_columns(split: AnySplit) -> tuple[str, ...]:
+    found = split.statistics("sources")
+    ranges = zip(split.column_names, found.min, found.max, strict=True)
+    varying = tuple(name for name, low, high in ranges if low < high)
+    if not varying:
+        raise DatasetError(
+            "The inputs of a network must vary; got sources that are all the same (split "
+            f"{split.name!r} of {split.directory}). Train on a split of several samples."
+        )
+    return varying
+
+
+def _indices(split: AnySplit, columns: Sequence[str]) -> np.ndarray:
+    known = split.column_names
+    missing = [name for name in columns if name not in known]
+    if missing:
+        raise DatasetError(
+            f"The dataset must have the columns that the network reads, {', '.join(columns)}; got "
+            f"{', '.join(known)} (split {split.name!r} of {split.directory}). Take one of the same "
+            "bodies."
+        )
+    return np.array([known.index(name) for name in columns])
 
 
 def _picked(found: Statistics, columns: np.ndarray) -> Statistics:

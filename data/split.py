@@ -1,6 +1,8 @@
 """Reading one split: blocks and samples, as views of mapped files or decoded in threads."""
 
 import abc
+import hashlib
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -132,6 +134,24 @@ class _StoredSplit(abc.ABC, Generic[_Layout, _Block]):
                 if spec.per == "sample":
                     within = self._within(spec, block)
                     rows.will_need(within.start, within.stop)
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """Names of the columns of the source tables; none of arrays alone."""
+        return self._manifest.columns
+
+    def digest_of_setting(self) -> str:
+        """Digest of what the arrays of samples of sources belong to: bodies, constants and points.
+
+        Of arrays alone nothing is known, and it is empty.
+        """
+        layout, manifest = self.layout, self._manifest
+        if not isinstance(layout, SplitLayout):
+            return ""
+        setting = {"bodies": manifest.bodies, "constants": manifest.constants, "dim": layout.dim}
+        hashed = hashlib.sha256(json.dumps(setting, sort_keys=True).encode())
+        hashed.update(np.ascontiguousarray(self.block(0).values("grid")).tobytes())
+        return hashed.hexdigest()
 
     def to_xarray(self) -> "xarray.Dataset":
         """The split as a labelled dataset of xarray, which reads values on access.

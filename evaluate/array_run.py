@@ -261,7 +261,8 @@ def _subject(
 
 def _view(model: ArrayModel, dataset: Dataset, name: str) -> ArrayView:
     split = dataset.any_split(name)
-    return ArrayView(split, names_of(split, model.inputs.input.name, model.inputs.target.name))
+    names = names_of(split, model.inputs.input.name, model.inputs.target.name)
+    return ArrayView(split, names, model.inputs.input.columns or None)
 
 
 def _refuse_misfit(record: ArraySubject, model: ArrayModel, view: ArrayView) -> None:
@@ -274,6 +275,13 @@ def _refuse_misfit(record: ArraySubject, model: ArrayModel, view: ArrayView) -> 
                 f"{list(side.shape)} ({record.place}, split {view.name!r} of {view.directory}). "
                 "Evaluate it on a dataset like the one it was trained on."
             )
+    if model.inputs.setting and model.inputs.setting != view.split.digest_of_setting():
+        raise RunError(
+            "A network from sources to potential or field must be evaluated on the bodies, "
+            f"constants and points of its training; got others ({record.place}, split "
+            f"{view.name!r} of {view.directory}). Evaluate it on a dataset of other "
+            "samples alone."
+        )
 
 
 def _refuse_foreign(out: Path) -> None:

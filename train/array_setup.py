@@ -1,6 +1,7 @@
 """Preparation of the training of a network from arrays to arrays."""
 
 import math
+from collections.abc import Sequence
 
 import equinox as eqx
 import jax.random as jr
@@ -42,7 +43,8 @@ def array_parts(
         RecipeError: If a key of the recipe means nothing for arrays, or a term does not fit.
     """
     _refuse_keys_of_sources(recipe)
-    train, valid = (_view(recipe, dataset, name) for name in (recipe.data.train, recipe.data.valid))
+    train = _view(recipe, dataset, recipe.data.train, None)
+    valid = _view(recipe, dataset, recipe.data.valid, train.columns or None)
     inputs = array_inputs_of(train)
     if code.model is not None and isinstance(recipe.model, UserModelConfig):
         assert issubclass(code.model, ArrayModel), "its kind was looked at"
@@ -90,17 +92,19 @@ def array_inputs_of(view: ArrayView) -> ArrayInputs:
     spread = math.sqrt(sum(s * s for s in second.statistics.std) / len(second.statistics.std))
     each = tuple(std or 1.0 for std in first.statistics.std)
     return ArrayInputs(
-        input=_scales(first, each),
-        target=_scales(second, (spread or 1.0,) * len(second.statistics.std)),
+        input=_scales(first, each, view.columns),
+        target=_scales(second, (spread or 1.0,) * len(second.statistics.std), ()),
+        setting=view.split.digest_of_setting() if view.columns else "",
     )
 
 
-def _scales(viewed: Viewed, scale: tuple[float, ...]) -> ArrayScales:
+def _scales(viewed: Viewed, scale: tuple[float, ...], columns: tuple[str, ...]) -> ArrayScales:
     found: Statistics = viewed.statistics
     return ArrayScales(
         name=viewed.name,
         shape=viewed.shape,
         unit=viewed.unit,
+        columns=columns,
         channel_axis=viewed.channel_axis,
         shift=found.mean,
         scale=scale,
@@ -108,9 +112,11 @@ def _scales(viewed: Viewed, scale: tuple[float, ...]) -> ArrayScales:
     )
 
 
-def _view(recipe: TrainingRecipe, dataset: Dataset, name: str) -> ArrayView:
+def _view(
+    recipe: TrainingRecipe, dataset: Dataset, name: str, columns: Sequence[str] | None
+) -> ArrayView:
     split = dataset.any_split(name)
-    return ArrayView(split, names_of(split, recipe.data.input, recipe.data.target))
+    return ArrayView(split, names_of(split, recipe.data.input, recipe.data.target), columns)
 
 
 def _refuse_keys_of_sources(recipe: TrainingRecipe) -> None:

@@ -1,7 +1,7 @@
 """Errors of derivatives of the potential by the sources, measured block by block."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from hypermagnetics.data import Block, Split
+from hypermagnetics.errors import SourceError
 from hypermagnetics.evaluate.measuring.measurement import (
     no_errors,
     pieces,
@@ -48,7 +49,17 @@ def directions_of(columns: SourceColumns, split: Split, wanted: Sequence[str]) -
         if low < high
     ]
     place = f"--by-sources, split {split.name!r} of {split.directory}"
+    if beside := sorted({*wanted} - {ALL}) if ALL in wanted else []:
+        raise SourceError(
+            f"{ALL!r} must stand alone, as it means all columns that vary; got {beside[0]!r} "
+            f"beside it ({place}). Leave one of them out."
+        )
     names = chosen_columns(columns, None if ALL in wanted else wanted, varying, place)
+    if not names:
+        raise SourceError(
+            "Derivatives by the sources must be by a column that varies; got samples in which none "
+            f"does ({place}). Leave --by-sources out, or evaluate another split."
+        )
     dim = columns.dim
     return Directions(
         columns,
@@ -81,14 +92,25 @@ def measure_slopes(
     rows = min(samples_per_call(split), max(_NUMBERS_AT_ONCE // each, 1))
     errors = tuple(no_errors(shape, directory) for _ in subjects)
     for first, block in pieces(split, rows, layout.num_samples):
-        changes = np.asarray(along.single(jnp.asarray(block.sources)))
         truth = _vectors(
-            [derivative_labels(along.columns, block.sources, c, block.grid)[0] for c in changes]
+            derivative_labels(along.columns, block.sources, change, block.grid)[0]
+            for change in _changes(along, block)
         )
         for found, slopes in zip(errors, subjects, strict=True):
-            predicted = _vectors([_slopes(slopes, block, change, rows) for change in changes])
+            predicted = _vectors(
+                _slopes(slopes, block, change, rows) for change in _changes(along, block)
+            )
             put_errors(found, first, measure(predicted, truth))
     return errors
+
+
+def _changes(
+    along: Directions, block: Block
+) -> Iterator[Float[np.ndarray, "samples sources columns"]]:
+    """Changes of one parameter of one source each; those of all sources would not fit."""
+    sources = jnp.asarray(block.sources)
+    for row in range(sources.shape[1]):
+        yield from np.asarray(along.of_row(sources, row))
 
 
 def _slopes(
@@ -97,7 +119,7 @@ def _slopes(
     return slopes(block.sources, change, block.grid, rows)
 
 
-def _vectors(parts: Sequence[object]) -> Float[np.ndarray, "samples points components"]:
+def _vectors(parts: Iterable[object]) -> Float[np.ndarray, "samples points components"]:
     """Derivatives in each direction as components of one vector."""
     found: np.ndarray = np.stack([np.asarray(part) for part in parts], axis=-1)
     return found

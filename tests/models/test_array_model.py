@@ -114,6 +114,17 @@ def test_it_is_a_function_for_all_transformations() -> None:
     np.testing.assert_allclose(gradient, wanted, rtol=1e-4, atol=1e-5)
 
 
+def test_what_a_derivative_cannot_take_is_refused() -> None:
+    """Changes of another shape, and complex numbers, of which JAX would drop a part."""
+    inputs = jnp.zeros((2, 3), jnp.float32)
+    for changes in (jnp.zeros((3, 3)), jnp.zeros(3)):
+        with pytest.raises(InputError, match=r"the shape of the inputs, \[2, 3\]; got \[3"):
+            NETWORK.derivative(inputs, changes)
+    for call in (NETWORK, NETWORK.jacobian):
+        with pytest.raises(InputError, match=r"Inputs must be real numbers; got complex"):
+            call(inputs + 1j)
+
+
 @pytest.mark.parametrize("values", [np.zeros(4), np.zeros((3, 2)), 1.0, [[1.0, 2.0]]])
 def test_another_shape_is_refused_with_the_right_one(values: Any) -> None:
     with pytest.raises(InputError, match=r"Inputs must have shape \[3\], or further axes"):

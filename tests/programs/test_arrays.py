@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from program_runs import Ran, assert_refused, finished_run, invoke, settings
 from small_networks import files_of_arrays
+from tiny_datasets import small_dataset
 
 import hypermagnetics
 from hypermagnetics.data import Dataset
@@ -167,3 +168,19 @@ def test_a_sweep_compares_losses_of_networks(place: Path, tmp_path: Path) -> Non
     assert (refused.code, refused.stdout) == (2, "")
     assert "The metric of a sweep must be 'loss' for networks" in refused.complaints[-1]
     assert invoke("hm-train", "plot", run, "--out", tmp_path / "plot.png").code == 0
+
+
+def test_a_network_of_sources_is_evaluated_in_its_own_setting(tmp_path: Path) -> None:
+    """Other points, or a body of another size, are other targets of the same shape."""
+    regular = 'grid={kind="regular", half_width=2.0, resolution=3}'
+    small_dataset(tmp_path / "data", regular)
+    small_dataset(tmp_path / "wide", regular.replace("2.0", "3.0"))
+    small_dataset(tmp_path / "thin", regular, 'sources.body={kind="disc", radius=0.5}')
+    short = settings("schedule.max_steps=2", "model.width=8", "model.depth=1")
+    run = tmp_path / "run"
+    assert invoke("hm-train", tmp_path / "data", run, "--recipe", "mlp", *short).code == 0
+    words = ("--split", "valid", "--out", tmp_path / "out")
+    for name in ("wide", "thin"):
+        refusal = "on the bodies, constants and points of its training; got others"
+        assert_refused(invoke("hm-eval", run, tmp_path / name, *words), refusal)
+    assert invoke("hm-eval", run, tmp_path / "data", *words).code == 0

@@ -209,11 +209,13 @@ def test_a_dataset_of_arrays_has_a_recipe_of_its_own(arrays: Dataset, tmp_path: 
     assert isinstance(run.model, MLP)
 
 
+_REGULAR = 'grid={kind="regular", half_width=2.0, resolution=3}'
+
+
 @pytest.fixture(scope="module")
 def regular(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     """Discs on a grid that all blocks share, of one source and of several."""
-    grid = 'grid={kind="regular", half_width=2.0, resolution=3}'
-    return small_dataset(tmp_path_factory.mktemp("regular") / "data", grid)
+    return small_dataset(tmp_path_factory.mktemp("regular") / "data", _REGULAR)
 
 
 def test_samples_of_one_source_are_arrays_too(regular: Dataset) -> None:
@@ -230,6 +232,37 @@ def test_samples_of_one_source_are_arrays_too(regular: Dataset) -> None:
     several = regular.split("test-multi")
     with pytest.raises(DatasetError, match="one source each"):
         ArrayView(several, names_of(several, None, None))
+
+
+def test_the_training_split_chooses_the_columns(regular: Dataset, tmp_path: Path) -> None:
+    """Of a split of one sample none varies; the network knows what it was trained on."""
+    split = regular.split("train")
+    names = names_of(split, None, None)
+    view = ArrayView(split, names)
+    assert view.columns == ("moment_x", "moment_y", "position_x", "position_y")
+    fewer = ArrayView(split, names, ("position_y", "moment_x"))
+    np.testing.assert_array_equal(
+        fewer.read((0,))[0]["inputs"], split.block(0).sources[:, 0, [3, 0]]
+    )
+    with pytest.raises(DatasetError, match=r"columns that the network reads, radius; got moment_x"):
+        ArrayView(split, names, ("radius",))
+    one = small_dataset(tmp_path / "one", _REGULAR, "splits.train.num_samples=1").split("train")
+    with pytest.raises(DatasetError, match="inputs of a network must vary"):
+        ArrayView(one, names)
+    assert ArrayView(one, names, view.columns).viewed["inputs"].shape == (4,)
+
+
+def test_the_setting_of_a_network_is_that_of_its_training(regular: Dataset, tmp_path: Path) -> None:
+    """Other points, or a body of another size, give other arrays of the same shape."""
+    digest = regular.split("train").digest_of_setting()
+    assert digest == regular.split("valid").digest_of_setting()
+    others = {
+        "points": ('grid={kind="regular", half_width=3.0, resolution=3}',),
+        "body": (_REGULAR, 'sources.body={kind="disc", radius=0.5}'),
+    }
+    for name, overrides in others.items():
+        other = small_dataset(tmp_path / name, *overrides)
+        assert other.split("train").digest_of_setting() != digest
 
 
 def test_points_that_differ_between_blocks_are_no_array(tiny: Dataset) -> None:

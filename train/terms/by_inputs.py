@@ -67,6 +67,11 @@ class ByInputsTermConfig(ArrayTermConfig):
                 f"Directions of a term by inputs must be at most {size}, the values of the inputs; "
                 f'got {self.directions} ({where}.directions). Lower it, or write "all".'
             )
+        if not slope_rms(view, facts.model) > 0:
+            raise RecipeError(
+                "Derivatives by inputs must differ from zero somewhere to be learned from; got "
+                f"zeros only ({place}). Leave the term out, or import the right file."
+            )
         if kinks := kinked_functions_of_array(facts.model):
             raise RecipeError(
                 "A term by inputs must have a network of smooth functions, as the gradient of a "
@@ -103,10 +108,8 @@ class ByInputsTerm(ArrayTerm):
         scales = jnp.asarray(_scales(model), inputs.dtype)
         flat = jacobian.reshape(len(inputs), -1, len(scales))
         if self.count == "all":
-            # Each value of the inputs by itself, in all samples.
-            changes = jnp.broadcast_to(
-                jnp.diag(scales)[:, None], (len(scales), len(inputs), len(scales))
-            )
+            # Each value of the inputs by itself, in the shorter of both modes.
+            predicted = model.jacobian(inputs).reshape(flat.shape) * scales[None, None]
             true = flat * scales[None, None]
         else:
             assert batch.keys is not None, "random directions need the keys of the samples"
@@ -114,11 +117,11 @@ class ByInputsTerm(ArrayTerm):
             changes = drawn * scales[None, None]
             true = jnp.einsum("stv,dsv->std", flat, changes)
 
-        def along(change: Float[Array, "samples values"]) -> Float[Array, "samples targets"]:
-            found: Array = model.derivative(inputs, change.reshape(inputs.shape))
-            return found.reshape(len(inputs), -1)
+            def along(change: Float[Array, "samples values"]) -> Float[Array, "samples targets"]:
+                found: Array = model.derivative(inputs, change.reshape(inputs.shape))
+                return found.reshape(len(inputs), -1)
 
-        predicted = jax.vmap(along, out_axes=-1)(changes)
+            predicted = jax.vmap(along, out_axes=-1)(changes)
         shape = (*batch.room, *true.shape[1:])
         error = evaluation.masked((predicted - true).reshape(shape))
         return self.loss(error / self.rms, true.reshape(shape) / self.rms, None)

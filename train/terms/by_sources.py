@@ -70,13 +70,19 @@ class BySourcesTermConfig(TermConfig):
         """Make the term; see `TermConfig`."""
         split, _ = _known(facts)
         along = self._along(facts, "objective")
+        rms = slope_rms(along, split, self.of)
+        if not rms > 0:
+            raise RecipeError(
+                "Derivatives by the sources must differ from zero somewhere to be learned from; "
+                f"got zeros only (split {split.name!r} of {split.directory}). Leave the term out."
+            )
         return BySourcesTerm(
             weight=self.weight,
             of=self.of,
             along=along,
             count=self.directions,
             loss=loss,
-            rms=slope_rms(along, split, self.of),
+            rms=rms,
             regions=self.regions,
         )
 
@@ -179,10 +185,11 @@ class BySourcesTerm(Term):
     ) -> "_Slopes":
         """Derivatives of the samples of a block."""
         sources, points = evaluation.batch.sources[block], evaluation.batch.grid[block]
+        error_slopes = evaluation.error_slopes(block)
 
         def along(changes: SourceTables) -> _Slopes:
             true = block_derivative(self.along.columns, sources, changes, points)
-            errors = evaluation.error_slopes(block, changes, true)
+            errors = error_slopes(changes, *true)
             return _Slopes(self._components(errors), self._components(true))
 
         changes = self._changes(sources, keys)

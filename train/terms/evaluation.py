@@ -14,6 +14,12 @@ from hypermagnetics.sources import SourceColumns, region_codes
 from hypermagnetics.train.devices import AnyDeviceBatch, DeviceBatch
 from hypermagnetics.train.losses.loss import Values
 
+ErrorSlopes = Callable[
+    [SourceTables, BlockPotential, BlockField], tuple[BlockPotential, BlockField]
+]
+"""Change of the errors of potential [A] and field [A/m] of a block, of changes of each entry of its
+source tables and of its labels; of samples that do not count, any numbers."""
+
 
 class Evaluation:
     """A model on a batch, with the values that several terms share, computed when first needed.
@@ -64,22 +70,14 @@ class Evaluation:
         field = jnp.stack([values for _, values in errors])
         return self.masked(potential), self.masked(field)
 
-    def error_slopes(
-        self, block: int, changes: SourceTables, labels: tuple[BlockPotential, BlockField]
-    ) -> tuple[BlockPotential, BlockField]:
-        """Change of the errors of a block, to first order, as its bodies change.
+    def error_slopes(self, block: int) -> ErrorSlopes:
+        """Change of the errors of a block, to first order, as its bodies change; see `ErrorSlopes`.
 
         Args:
             block: Number of the block.
-            changes: Change of each entry of its source tables.
-            labels: Change of its labels with these.
-
-        Returns:
-            Change of the errors of potential [A] and field [A/m]; of samples that do not count, any
-            numbers.
         """
         assert self._differentiates, "a term that asks for slopes says so"
-        return self._linearised[block].slopes(changes, *labels)
+        return self._linearised[block].slopes
 
     @cached_property
     def _linearised(self) -> "list[_Linearised]":
@@ -115,7 +113,7 @@ class _Linearised(NamedTuple):
     """Errors of a block, and their change for changes of source tables and labels."""
 
     errors: tuple[BlockPotential, BlockField]
-    slopes: Callable[[SourceTables, BlockPotential, BlockField], tuple[BlockPotential, BlockField]]
+    slopes: ErrorSlopes
 
 
 def counted(batch: AnyDeviceBatch) -> Bool[Array, "blocks samples"]:

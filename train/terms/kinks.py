@@ -1,4 +1,4 @@
-"""Piecewise linear functions in a model, whose derivatives cannot be learned from."""
+"""Functions with kinks in a model, whose derivatives cannot be learned from."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,16 @@ from jax.extend.core import ClosedJaxpr, Jaxpr
 
 from hypermagnetics.models import ArrayModel, Model
 
-KINKED = ("relu", "relu6", "leaky_relu", "hard_tanh", "hard_sigmoid", "hard_swish", "hard_silu")
+KINKED = (
+    "relu",
+    "relu6",
+    "leaky_relu",
+    "selu",
+    "hard_tanh",
+    "hard_sigmoid",
+    "hard_swish",
+    "hard_silu",
+)
 """Functions of `jax.nn` with a slope that jumps."""
 
 

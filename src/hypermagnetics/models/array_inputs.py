@@ -26,6 +26,8 @@ class ArrayScales(Config):
     """Shape of a sample."""
     unit: str = ""
     """Unit of the values; empty if it is not known."""
+    columns: tuple[str, ...] = ()
+    """Columns of sources that the values are; none of other arrays."""
     channel_axis: Annotated[int, Field(ge=0)] | None = None
     """Axis of the channels, each of which has a shift and a scale; null for one of all values."""
     shift: tuple[float, ...] = (0.0,)
@@ -86,3 +88,6 @@ class ArrayInputs(Config):
     """The array that it reads."""
     target: ArrayScales
     """The array that it gives."""
+    setting: str = ""
+    """Digest of the bodies, constants and points that arrays of sources belong to; empty of others.
+    """

@@ -88,6 +88,11 @@ class ArrayModel(Network):
             InputError: If a shape is another.
         """
         at, along = self._checked(inputs, "Inputs"), self._checked(changes, "Changes of inputs")
+        if at.shape != along.shape:
+            raise InputError(
+                f"Changes of inputs must have the shape of the inputs, {list(at.shape)}; got "
+                f"{list(along.shape)}. Give one for each value."
+            )
 
         def of_sample(values: _Sample, change: _Sample) -> _Sample:
             found: Array = jax.jvp(self._physical, (values,), (change,))[1]
@@ -128,6 +133,10 @@ class ArrayModel(Network):
                 f"{what} must have shape {list(shape)}, or further axes before it; got "
                 f"{list(values.shape)}. Give {self.inputs.input.name} as in the dataset of the "
                 "training."
+            )
+        if jnp.issubdtype(values.dtype, jnp.complexfloating):
+            raise InputError(
+                f"{what} must be real numbers; got {values.dtype}. Give their real part."
             )
         if not jnp.issubdtype(values.dtype, jnp.floating):
             values = values.astype(jnp.float32)

@@ -109,13 +109,26 @@ class Directions:
         Returns:
             The changes of the tables, body by body.
         """
-        rows, each = sources.shape[-2], len(self.parameters)
-        amounts = jnp.eye(rows * each, dtype=sources.dtype).reshape(-1, rows, each)
-        leading = (1,) * (sources.ndim - 2)
-        amounts = amounts.reshape(len(amounts), *leading, rows, each)
-        shape = (len(amounts), *sources.shape[:-1], each)
-        tables = jnp.broadcast_to(sources, (len(amounts), *sources.shape))
-        return self.changes(tables, jnp.broadcast_to(amounts, shape))
+        rows = range(sources.shape[-2])
+        return jnp.concatenate([self.of_row(sources, row) for row in rows])
+
+    def of_row(
+        self, sources: Float[Array, "*tables sources columns"], row: int
+    ) -> Float[Array, "parameters *tables sources columns"]:
+        """Directions in which one parameter of the body of one row changes by its unit.
+
+        Args:
+            sources: Source tables.
+            row: Number of the row.
+
+        Returns:
+            The changes of the tables, one for each parameter.
+        """
+        each = len(self.parameters)
+        shape = (each, *sources.shape[:-1], each)
+        one = jnp.eye(each, dtype=sources.dtype).reshape(each, *(1,) * (sources.ndim - 2), each)
+        amounts = jnp.zeros(shape, sources.dtype).at[..., row, :].set(one)
+        return self.changes(jnp.broadcast_to(sources, (each, *sources.shape)), amounts)
 
     def _unit(self, name: str) -> float:
         if name in ROTATION_COLUMNS:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from mixtures import DISCS, Oracle
+from tiny_datasets import small_dataset
 
 from hypermagnetics.data import Dataset
 from hypermagnetics.errors import SourceError
@@ -64,6 +65,14 @@ def test_a_model_of_more_columns_has_the_same_derivatives(
     along = directions_of(DISCS, split, ["moment", "position_x"])
     (found,) = measure_slopes([subject.slopes], split, along, tmp_path)
     assert found.relative.max() < 1e-5
+
+
+def test_all_stands_alone_and_something_varies(tiny: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"'all' must stand alone.*got 'nonsense' beside"):
+        directions_of(DISCS, tiny.split("test-multi"), ["all", "nonsense"])
+    one = small_dataset(tmp_path / "one", "splits.train.num_samples=1").split("train")
+    with pytest.raises(SourceError, match="by a column that varies; got samples in which none"):
+        directions_of(DISCS, one, ["all"])
 
 
 def test_columns_that_do_not_vary_are_refused(tiny: Dataset) -> None:
