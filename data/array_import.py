@@ -29,6 +29,7 @@ from hypermagnetics.data.layout import (
 )
 from hypermagnetics.data.manifest import Identity, Manifest, version_of
 from hypermagnetics.data.npy_file import NpyFile, NpyReader, read_npy, refusal
+from hypermagnetics.data.parameters import Parameter
 from hypermagnetics.data.writer import DatasetWriter
 from hypermagnetics.errors import DatasetError
 from hypermagnetics.files import name_in_text
@@ -41,13 +42,6 @@ _SAMPLES_PER_BLOCK = 32
 _BLOCK_BYTES = 64e6
 """Largest block where its samples are not asked for."""
 _MOST_BLOCK_BYTES = 256e6
-
-
-class Parameter(Config):
-    """A parameter of simulations, with the value at which the readings were simulated."""
-
-    name: str
-    value: float
 
 
 class Shares(Config):

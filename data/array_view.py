@@ -1,4 +1,7 @@
-"""Inputs, targets and Jacobians of a split, whatever its arrays are called, and batches of them."""
+"""Arrays of a split by their role for a network, whatever they are called, and batches of them.
+
+They are inputs, targets and Jacobians, or readings and their derivatives by parameters.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,8 +15,9 @@ from hypermagnetics.data.manifest import Statistics
 from hypermagnetics.data.split import AnySplit
 from hypermagnetics.errors import DatasetError
 
-Role = Literal["inputs", "targets", "jacobian"]
-"""Role of an array for a network: read by it, given by it, or the derivatives of the latter."""
+Role = Literal["inputs", "targets", "jacobian", "derivatives"]
+"""Role of an array for a network: read by it, given by it, the derivatives of the latter by the
+former, or the derivatives of what it reads by parameters."""
 
 
 class Viewed(NamedTuple):
@@ -33,15 +37,19 @@ class ArrayBatch:
     """Several blocks of a view in arrays with a leading axis of blocks, padded to the same size.
 
     A block with fewer samples is filled up with zeros. Arrays have shape (blocks, samples, *shape),
-    `num_samples` (blocks,).
+    all else (blocks,).
     """
 
     arrays: Mapping[Role, np.ndarray]
     num_samples: np.ndarray
+    num_complete: np.ndarray
+    """Number of samples of each block, the first, that have a row of every array."""
+    numbers: np.ndarray
+    """Number of each block in its split; 0 of an empty one."""
 
 
 class ArrayView:
-    """The samples of a split as inputs, targets and Jacobians of a network.
+    """The samples of a split as the arrays that a network reads, gives and is differentiated by.
 
     Of a split of sources, the inputs are the columns that vary, in which it has one source.
     """
@@ -56,7 +64,8 @@ class ArrayView:
 
         Args:
             split: The split.
-            names: Names of the arrays by role; a Jacobian may be missing.
+            names: Names of the arrays by role: inputs and targets, perhaps with a Jacobian, or
+                inputs and their derivatives.
             columns: Columns of the sources that are the inputs, those of the training split; if
                 None, the ones that vary in this split.
 
@@ -74,6 +83,7 @@ class ArrayView:
             self._columns = _indices(split, self.columns)
         self.viewed: dict[Role, Viewed] = {role: self._look(role) for role in names}
         _refuse_another_jacobian(self)
+        _refuse_other_derivatives(self)
 
     @property
     def name(self) -> str:
@@ -93,6 +103,11 @@ class ArrayView:
     def __len__(self) -> int:
         """Number of samples."""
         return len(self.split)
+
+    def num_complete(self, block: int) -> int:
+        """Number of samples of a block, the first, that have a row of every array."""
+        rows = [self.layout.block_rows(one.name, block) for one in self.viewed.values()]
+        return min(map(len, rows))
 
     def will_need(self, blocks: Sequence[int]) -> None:
         """Tell the operating system that blocks will be read soon, so that it reads ahead."""
@@ -128,7 +143,8 @@ class ArrayView:
                 f"at other points in each block ({place}). Take a dataset on a regular grid, or at "
                 "the points of a file."
             )
-        if spec.per != "sample" or spec.shape[0] != layout.num_samples:
+        is_complete = spec.shape[0] == layout.num_samples or role == "derivatives"
+        if spec.per != "sample" or not is_complete:
             raise DatasetError(
                 f"The {role} of a network must have a row for every sample; got {name!r} of shape "
                 f"{list(spec.shape)} for {layout.num_samples} samples ({place}). Name another one."
@@ -154,15 +170,17 @@ def read_array_batch(view: ArrayView, blocks: Sequence[int | None]) -> ArrayBatc
     Returns:
         The batch. One whole block is a view of the mapped files; anything else is copied once.
     """
-    numbers = [block for block in blocks if block is not None]
-    read, size = iter(view.read(numbers)), view.layout.samples_per_block
+    layout, numbers = view.layout, [block for block in blocks if block is not None]
+    read, size = iter(view.read(numbers)), layout.samples_per_block
     found = [None if block is None else next(read) for block in blocks]
-    counts = [0 if block is None else len(view.layout.block_samples(block)) for block in blocks]
+    counts = [0 if block is None else len(layout.block_samples(block)) for block in blocks]
+    complete = [0 if block is None else view.num_complete(block) for block in blocks]
     arrays: dict[Role, np.ndarray] = {}
     for role, viewed in view.viewed.items():
         parts = [None if one is None else one[role] for one in found]
         arrays[role] = _gathered(parts, (size, *viewed.shape))
-    return ArrayBatch(arrays, np.array(counts, np.int32))
+    whole = [block or 0 for block in blocks]
+    return ArrayBatch(arrays, *(np.array(each, np.int32) for each in (counts, complete, whole)))
 
 
 def _gathered(parts: list[np.ndarray | None], shape: tuple[int, ...]) -> np.ndarray:
@@ -203,6 +221,26 @@ def names_of(
         if split.layout.array("derivatives").shape[1:-1] == target:
             names["jacobian"] = "derivatives"
     return names
+
+
+def names_of_readings(split: AnySplit, given: ArrayName | None) -> dict[Role, ArrayName]:
+    """Names of the arrays of a split that are readings and their derivatives by parameters.
+
+    Args:
+        split: The split.
+        given: Name of the readings; if None, `readings`, or of a split of sources the quantity
+            whose derivatives are stored.
+
+    Returns:
+        The names.
+    """
+    layout, derivatives = split.layout, "derivatives"
+    found: ArrayName = "readings"
+    if isinstance(layout, SplitLayout):
+        # Those of the potential have no axis of space.
+        has_axis = derivatives in layout.array_names and len(layout.array(derivatives).shape) == 4
+        found = "field" if has_axis else "potential"
+    return {"inputs": given or found, "derivatives": derivatives}
 
 
 def _refuse_several_sources(split: AnySplit) -> None:
@@ -259,4 +297,17 @@ def _refuse_another_jacobian(view: ArrayView) -> None:
             f"shape {list(wanted)} each; got {viewed['jacobian'].name!r} of "
             f"{list(viewed['jacobian'].shape)} (split {view.name!r} of {view.directory}). "
             "Differentiate by all columns that vary, and by no others."
+        )
+
+
+def _refuse_other_derivatives(view: ArrayView) -> None:
+    if "derivatives" not in view.viewed:
+        return
+    readings, found = view.viewed["inputs"], view.viewed["derivatives"]
+    if found.shape[:-1] != readings.shape:
+        axes = ", ".join(map(str, readings.shape))
+        raise DatasetError(
+            f"Derivatives of {readings.name} by parameters must have shape [{axes}, parameters] "
+            f"each; got {found.name!r} of {list(found.shape)} (split {view.name!r} of "
+            f"{view.directory}). Name the array that they are of, data.input."
         )

@@ -13,7 +13,6 @@ import hypermagnetics
 from hypermagnetics.data import ArrayName, Compression, Dataset, StorageFormat
 from hypermagnetics.data.array_import import (
     JacobianAxes,
-    Parameter,
     Shares,
     import_arrays,
     inputs_and_targets,
@@ -30,6 +29,7 @@ from hypermagnetics.data.importing import (
     missing_units,
 )
 from hypermagnetics.data.manifest import Manifest
+from hypermagnetics.data.parameters import Parameter
 from hypermagnetics.data.summary import describe, first_samples
 from hypermagnetics.data.team_file import TeamFile, read_team_file
 from hypermagnetics.data.verify import Compute, find_problems, num_recomputed, recompute_labels

@@ -11,8 +11,7 @@ from pydantic import Discriminator, Field, Tag, model_serializer, model_validato
 
 from hypermagnetics.config import Config, refusal
 
-ARRAY_NAME_PATTERN = r"[a-z][a-z0-9_]{0,39}"
-ArrayName = Annotated[str, Field(pattern=f"^{ARRAY_NAME_PATTERN}$")]
+ArrayName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 """Name of an array of a split."""
 StorageFormat = Literal["zarr", "hdf5"]
 Compression = Literal["none", "zstd"]
@@ -20,6 +19,11 @@ Per = Literal["sample", "block"]
 """Whether an array has a row for each sample, or one for each block."""
 SOURCE_ARRAYS: tuple[ArrayName, ...] = ("sources", "num_sources", "grid", "potential", "field")
 """Arrays of every split of sources."""
+DECLARED_BY_PROGRAMS: tuple[ArrayName, ...] = (
+    *("inputs", "targets", "jacobian"),
+    *("readings", "derivatives"),
+)
+"""Arrays that the programs declare."""
 MOST_COMPONENTS = 64
 """Most components of a declared array with statistics of their own."""
 

@@ -141,7 +141,7 @@ class _StoredSplit(abc.ABC, Generic[_Layout, _Block]):
         return self._manifest.columns
 
     def digest_of_setting(self) -> str:
-        """Digest of what the arrays of samples of sources belong to: bodies, constants and points.
+        """Digest of the bodies, constants and points that samples of sources belong to.
 
         Of arrays alone nothing is known, and it is empty.
         """

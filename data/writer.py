@@ -18,7 +18,13 @@ from hypermagnetics.data.journal import (
     ShardRecord,
     open_journal,
 )
-from hypermagnetics.data.layout import ARRAY_NAME_PATTERN, AnyLayout, ArrayName, Shard
+from hypermagnetics.data.layout import (
+    DECLARED_BY_PROGRAMS,
+    SOURCE_ARRAYS,
+    AnyLayout,
+    ArrayName,
+    Shard,
+)
 from hypermagnetics.data.manifest import (
     CARD_NAME,
     CHECKSUMS_NAME,
@@ -44,17 +50,18 @@ from hypermagnetics.files import (
 )
 from hypermagnetics.log import SILENT, Listener
 
+_ARRAY = "|".join((*SOURCE_ARRAYS, *DECLARED_BY_PROGRAMS))
 _OURS = re.compile(
     "|".join(
         (
             *map(re.escape, (MANIFEST_NAME, CHECKSUMS_NAME, CARD_NAME, JOURNAL_NAME)),
-            rf"[^/]+\.zarr/({ARRAY_NAME_PATTERN}/)?zarr\.json",
-            rf"[^/]+\.zarr/{ARRAY_NAME_PATTERN}/c(/\d+)+",
+            rf"[^/]+\.zarr/(({_ARRAY})/)?zarr\.json",
+            rf"[^/]+\.zarr/({_ARRAY})/c(/\d+)+",
             r"[^/]+/shard-\d+\.h5",
         )
     )
 )
-"""Paths of the files that a dataset may hold."""
+"""Paths of the files that a dataset of the programs may hold."""
 
 
 class DatasetWriter:

@@ -1,5 +1,8 @@
 """Gradient of a batch, part by part where it does not fit as a whole."""
 
+from collections.abc import Callable
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -7,7 +10,7 @@ from jaxtyping import PyTree
 
 from hypermagnetics.models import AnyModel
 from hypermagnetics.train.devices import AnyDeviceBatch, ArrayDeviceBatch, DeviceBatch
-from hypermagnetics.train.objective import Losses, Objective
+from hypermagnetics.train.objective import Losses, Objective, Sums
 
 
 def loss_and_gradient(
@@ -15,9 +18,11 @@ def loss_and_gradient(
 ) -> tuple[Losses, AnyModel]:
     """Loss of a batch and its gradient.
 
-    Every term is a mean over samples, so sums over any parts of the samples add up to it: those of
+    A loss is a function of sums over samples, so sums over any parts of them add up to it: those of
     chunks, which go through the model one after another, and those of devices, among which XLA
-    divides the samples of a chunk.
+    divides the samples of a chunk. If the loss is no sum itself, two passes through the chunks give
+    its gradient: the first the sums, and with them the derivative of the loss by each; the second
+    the gradient of the sums times these derivatives.
 
     Args:
         objective: The loss.
@@ -31,24 +36,47 @@ def loss_and_gradient(
     """
     count = jnp.maximum(jnp.sum(batch.num_samples), 1)
     free, fixed = eqx.partition(model, trained)
+    parts: PyTree = divided(batch, chunks) if chunks > 1 else None
+    first: AnyDeviceBatch = batch if parts is None else jax.tree.map(lambda a: a[0], parts)
+    reference = objective.reference(model, first)
+
+    def sums_of(free: AnyModel, part: AnyDeviceBatch) -> Sums:
+        return objective.sums(eqx.combine(free, fixed), part, reference)
 
     def of_part(free: AnyModel, part: AnyDeviceBatch) -> tuple[jax.Array, Losses]:
-        losses = objective.of_sums(objective.sums(eqx.combine(free, fixed), part), count)
+        losses = objective.of_sums(sums_of(free, part), count)
         return losses.total, losses
 
-    differentiate = eqx.filter_grad(of_part, has_aux=True)
-    if chunks == 1:
-        gradient, losses = differentiate(free, batch)
+    if parts is None:
+        gradient, losses = eqx.filter_grad(of_part, has_aux=True)(free, batch)
         return losses, gradient
+    if objective.is_additive:
+        gradient, losses = _added(eqx.filter_grad(of_part, has_aux=True), free, parts)
+        return losses, gradient
+    sums = _added(sums_of, free, parts)
+
+    def of_all(sums: Sums) -> tuple[jax.Array, Losses]:
+        losses = objective.of_sums(sums, count)
+        return losses.total, losses
+
+    slopes, losses = jax.grad(of_all, has_aux=True)(sums)
+
+    def along_slopes(free: AnyModel, part: AnyDeviceBatch) -> jax.Array:
+        products = jax.tree.map(lambda s, c: jnp.sum(s * c), sums_of(free, part), slopes)
+        return sum(jax.tree.leaves(products), jnp.zeros(()))
+
+    return losses, _added(eqx.filter_grad(along_slopes), free, parts)
+
+
+def _added(function: Callable[..., Any], free: AnyModel, parts: PyTree) -> Any:
+    """A function of the free leaves and a part, added over all parts."""
 
     def add(total: PyTree, part: AnyDeviceBatch) -> tuple[PyTree, None]:
-        return jax.tree.map(jnp.add, total, differentiate(free, part)), None
+        return jax.tree.map(jnp.add, total, function(free, part)), None
 
-    parts: PyTree = divided(batch, chunks)
-    shapes = eqx.filter_eval_shape(differentiate, free, jax.tree.map(lambda a: a[0], parts))
+    shapes = eqx.filter_eval_shape(function, free, jax.tree.map(lambda a: a[0], parts))
     zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-    (gradient, losses), _ = jax.lax.scan(add, zeros, parts)
-    return losses, gradient
+    return jax.lax.scan(add, zeros, parts)[0]
 
 
 def divided(batch: AnyDeviceBatch, chunks: int) -> AnyDeviceBatch:
@@ -73,11 +101,16 @@ def divided(batch: AnyDeviceBatch, chunks: int) -> AnyDeviceBatch:
         return jnp.moveaxis(padded.reshape(shape), 2, 0)
 
     number = jnp.arange(chunks, dtype=batch.num_samples.dtype)[:, None]
-    num_samples = jnp.maximum(batch.num_samples[None] - number + (chunks - 1), 0) // chunks
+
+    def shared(counts: jax.Array) -> jax.Array:
+        return jnp.maximum(counts[None] - number + (chunks - 1), 0) // chunks
+
+    num_samples = shared(batch.num_samples)
     keys = None if batch.keys is None else cut(batch.keys)
     if isinstance(batch, ArrayDeviceBatch):
         arrays = {role: cut(values) for role, values in batch.arrays.items()}
-        return ArrayDeviceBatch(arrays, num_samples, keys)
+        numbers = jnp.broadcast_to(batch.numbers[None], (chunks, len(batch.numbers)))
+        return ArrayDeviceBatch(arrays, num_samples, shared(batch.num_complete), numbers, keys)
     return DeviceBatch(
         sources=cut(batch.sources),
         num_samples=num_samples,

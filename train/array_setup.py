@@ -12,12 +12,12 @@ from hypermagnetics.errors import DatasetError, RecipeError
 from hypermagnetics.log import Listener
 from hypermagnetics.models import ArrayInputs, ArrayModel, ArrayScales, build_array_model
 from hypermagnetics.models.user import UserModelConfig, check_user_array_model
-from hypermagnetics.train.config import TrainingRecipe
+from hypermagnetics.train.config import ObjectiveConfig, TrainingRecipe
 from hypermagnetics.train.devices import Augmentation, unchanged
 from hypermagnetics.train.losses import check_point_loss
 from hypermagnetics.train.objective import make_array_objective, terms_of_arrays
 from hypermagnetics.train.parts import Parts
-from hypermagnetics.train.sample_keys import TRAINING, with_sample_keys
+from hypermagnetics.train.sample_keys import TRAINING, VALIDATION, with_sample_keys
 from hypermagnetics.train.scales import pooled_rms
 from hypermagnetics.train.terms import ArrayFacts
 from hypermagnetics.train.user_code import UserCode
@@ -42,7 +42,15 @@ def array_parts(
         ExtensionError: If code of a user breaks a rule.
         RecipeError: If a key of the recipe means nothing for arrays, or a term does not fit.
     """
-    _refuse_keys_of_sources(recipe)
+    refuse_keys_of_sources(recipe)
+    if recipe.data.noise is not None:
+        raise RecipeError(
+            "data.noise must be left out unless objective.kind is 'fisher', as targets belong to "
+            f"the stored inputs; got one of std {recipe.data.noise.std:g} (data.noise). Leave it "
+            "out."
+        )
+    config = recipe.objective
+    assert isinstance(config, ObjectiveConfig), "its kind was looked at"
     train = _view(recipe, dataset, recipe.data.train, None)
     valid = _view(recipe, dataset, recipe.data.valid, train.columns or None)
     inputs = array_inputs_of(train)
@@ -50,21 +58,23 @@ def array_parts(
         assert issubclass(code.model, ArrayModel), "its kind was looked at"
         check_user_array_model(code.model, recipe.model, inputs)
     for name, loss in code.losses.items():
-        check_point_loss(loss, name, 1, recipe.objective.place_of(name))
+        check_point_loss(loss, name, 1, config.place_of(name))
     template: ArrayModel = eqx.filter_eval_shape(
         lambda: build_array_model(recipe.model, inputs, jr.key(0), code.model)
     )
     facts = ArrayFacts(train, template)
-    for name, term in terms_of_arrays(recipe.objective).items():
+    for name, term in terms_of_arrays(config).items():
         term.check(facts, f"objective.terms.{name}")
-    objective = make_array_objective(recipe.objective, facts, code.losses)
+    objective = make_array_objective(config, facts, code.losses)
     if recipe.data.check == "all":
         for view in (train, valid):
             verify_split(view.split, listener)
     augment: Augmentation = unchanged
+    prepare_valid: Augmentation = unchanged
     if objective.draws:
         augment = with_sample_keys(unchanged, recipe.seed, TRAINING)
-    return Parts(train, valid, inputs, template, objective, augment)
+        prepare_valid = with_sample_keys(unchanged, recipe.seed, VALIDATION)
+    return Parts(train, valid, inputs, template, objective, augment, prepare_valid)
 
 
 def array_inputs_of(view: ArrayView) -> ArrayInputs:
@@ -119,8 +129,15 @@ def _view(
     return ArrayView(split, names_of(split, recipe.data.input, recipe.data.target), columns)
 
 
-def _refuse_keys_of_sources(recipe: TrainingRecipe) -> None:
-    """Refuse keys that mean something for sources and points alone."""
+def refuse_keys_of_sources(recipe: TrainingRecipe) -> None:
+    """Refuse keys that mean something for sources and points alone.
+
+    Args:
+        recipe: A recipe for a network from arrays to arrays.
+
+    Raises:
+        RecipeError: If it has one.
+    """
     data, normalisation = recipe.data, recipe.normalisation
     wanted = {
         "data.points_per_step": (data.points_per_step, None, "arrays have no points"),

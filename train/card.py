@@ -162,6 +162,11 @@ def _errors(validation: Mapping[str, float | None] | None) -> dict[str, str]:
     """Median relative errors on the validation split."""
     if validation is None:
         return {"validation error": "not known"}
+    if "determinant" in validation:
+        named = {"det F": "determinant", "det C": "covariance_determinant"}
+        return {
+            f"{name}, validation split": f"{validation[key]:.4g}" for name, key in named.items()
+        }
     suffix = "_median_relative_error"
     return {
         f"median relative error of the {name.removesuffix(suffix)}, validation split": per_cent(

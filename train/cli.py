@@ -14,7 +14,7 @@ from hypermagnetics.config import load_recipe
 from hypermagnetics.data import Dataset
 from hypermagnetics.errors import InterruptedRunError, RunError, RunWriteError
 from hypermagnetics.jax_setup import fix_settings, keep_compiled, refuse_missing_platform
-from hypermagnetics.log import errors_in_one_line, per_cent, say
+from hypermagnetics.log import errors_in_one_line, say
 from hypermagnetics.models import GridSplit
 from hypermagnetics.models.user import import_user_model
 from hypermagnetics.recipe_toml import shown_recipe
@@ -365,10 +365,9 @@ def _summary(
     lines = [f"{verb} {files.model}: the best model, of step {outcome.model_step}."]
     found = outcome.validation
     if found is not None:
-        errors = ", ".join(f"{n} {per_cent(error)}" for n, error in found.median_errors.items())
         lines += [
             f"Finished: {outcome.ending}.",
-            f"Last validation, median relative error: {errors}.",
+            f"Last validation, {found.in_words}.",
             f"{seconds:.0f} s, {outcome.samples_per_second:.0f} samples/s ({outcome.placement}). "
             f"{outcome.shares.verdict}"
             if outcome.progress.step

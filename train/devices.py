@@ -15,7 +15,8 @@ from hypermagnetics.data.array_view import ArrayBatch, Role
 from hypermagnetics.errors import RecipeError
 
 _AXIS = "samples"
-_Parts = tuple[dict[Role, np.ndarray], np.ndarray]
+_Parts = tuple[dict[Role, np.ndarray], np.ndarray, np.ndarray, np.ndarray]
+_Places = tuple[dict[Role, NamedSharding], NamedSharding, NamedSharding, NamedSharding]
 _Tree = TypeVar("_Tree")
 
 
@@ -44,6 +45,8 @@ class ArrayDeviceBatch(eqx.Module):
 
     arrays: dict[Role, Float[Array, "..."]]
     num_samples: Int[Array, "*stack blocks"]
+    num_complete: Int[Array, "*stack blocks"]
+    numbers: Int[Array, "*stack blocks"]
     keys: UInt32[Array, "*stack blocks samples words"] | None = None
     """Random key of each sample in a step, if anything draws; see `train.sample_keys`."""
 
@@ -131,7 +134,8 @@ class Devices:
         """Move a batch to the devices; its samples are filled up to divide among them."""
         if isinstance(batch, ArrayBatch):
             arrays = {role: self._filled(values) for role, values in batch.arrays.items()}
-            return ArrayDeviceBatch(*jax.device_put(*self._placed(arrays, batch.num_samples)))
+            counts = batch.num_samples, batch.num_complete, batch.numbers
+            return ArrayDeviceBatch(*jax.device_put(*self._placed(arrays, counts)))
         return DeviceBatch(*jax.device_put(self._arrays(batch), self._places(None)))
 
     def take_stacked(self, batches: Sequence[AnyBatch], most: int) -> AnyDeviceBatch:
@@ -150,19 +154,24 @@ class Devices:
                 role: _stacked([self._filled(one.arrays[role]) for one in of_arrays], most)
                 for role in of_arrays[0].arrays
             }
-            counts = _stacked([one.num_samples for one in of_arrays], most)
+            parts = [(one.num_samples, one.num_complete, one.numbers) for one in of_arrays]
+            first, second, third = (_stacked(each, most) for each in zip(*parts, strict=True))
+            counts = first, second, third
             return ArrayDeviceBatch(*jax.device_put(*self._placed(arrays, counts, None)))
         of_sources = [self._arrays(batch) for batch in batches if isinstance(batch, Batch)]
-        parts = zip(*of_sources, strict=True)
-        stacked = [_stacked(values, most) for values in parts]
+        stacked = [_stacked(values, most) for values in zip(*of_sources, strict=True)]
         return DeviceBatch(*jax.device_put(stacked, list(self._places(None, None))))
 
     def _placed(
-        self, arrays: Mapping[Role, np.ndarray], counts: np.ndarray, *stack: None
-    ) -> tuple[_Parts, tuple[dict[Role, NamedSharding], NamedSharding]]:
+        self,
+        arrays: Mapping[Role, np.ndarray],
+        counts: tuple[np.ndarray, np.ndarray, np.ndarray],
+        *stack: None,
+    ) -> tuple[_Parts, _Places]:
         """The parts of a batch of arrays, and the place of each."""
         divided = NamedSharding(self.mesh, PartitionSpec(*stack, None, _AXIS))
-        return (dict(arrays), counts), (dict.fromkeys(arrays, divided), self.everywhere)
+        copied = (self.everywhere,) * 3
+        return (dict(arrays), *counts), (dict.fromkeys(arrays, divided), *copied)
 
     def _places(self, *leading: None) -> tuple[NamedSharding, ...]:
         divided = NamedSharding(self.mesh, PartitionSpec(*leading, _AXIS))

@@ -4,9 +4,11 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import assert_never
 
 from pydantic import JsonValue
 
+from hypermagnetics.data import Split
 from hypermagnetics.data.array_view import ArrayView
 from hypermagnetics.errors import DivergenceError
 from hypermagnetics.models import AnyModel, save_model
@@ -14,6 +16,8 @@ from hypermagnetics.run_files import AnyValidation, RunFiles
 from hypermagnetics.train.array_validation import ArrayValidator
 from hypermagnetics.train.checkpoint import Reached, save_checkpoint
 from hypermagnetics.train.clock import Clock
+from hypermagnetics.train.fisher.objective import FisherObjective
+from hypermagnetics.train.fisher.validation import FisherValidator
 from hypermagnetics.train.metrics_log import MetricsLog
 from hypermagnetics.train.setup import Setup
 from hypermagnetics.train.step import State
@@ -52,12 +56,7 @@ class Keeper:
         """
         self._setup, self._files, self._provenance = setup, files, provenance
         self._log, self._clock, self._show = log, clock, show
-        parts = setup.objective, setup.devices, setup.prepare_valid
-        self._validator: Validator | ArrayValidator
-        if isinstance(setup.valid, ArrayView):
-            self._validator = ArrayValidator(setup.valid, *parts)
-        else:
-            self._validator = Validator(setup.valid, *parts)
+        self._validator = _validator(setup)
         self._is_warm = False
         self.validation: AnyValidation | None = None
         """The last validation."""
@@ -137,3 +136,16 @@ class Keeper:
     def _save_model(self, file: Path, state: State, progress: Reached) -> str:
         reached = progress.model_dump(mode="json", exclude={"seconds", "best_sha256"})
         return save_model(file, state.result, {**self._provenance, **reached})
+
+
+def _validator(setup: Setup) -> Validator | ArrayValidator | FisherValidator:
+    parts = setup.devices, setup.prepare_valid
+    match setup.objective, setup.valid:
+        case FisherObjective(), ArrayView():
+            return FisherValidator(setup.valid, setup.objective, *parts)
+        case objective, ArrayView():
+            return ArrayValidator(setup.valid, objective, *parts)
+        case objective, Split():
+            return Validator(setup.valid, objective, *parts)
+        case _:
+            assert_never(setup.valid)

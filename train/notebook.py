@@ -9,7 +9,7 @@ from hypermagnetics.config import changed_recipe
 from hypermagnetics.data import Dataset
 from hypermagnetics.errors import RunError
 from hypermagnetics.jax_setup import fixed_settings
-from hypermagnetics.log import per_cent, progress, say
+from hypermagnetics.log import progress, say
 from hypermagnetics.models import UserModel, load
 from hypermagnetics.run_files import RunFiles
 from hypermagnetics.train import run as runs
@@ -34,8 +34,7 @@ class TrainedRun:
         """The directory, the model, and the errors of the last validation."""
         found = f"{type(self.model).__name__} of step {self.outcome.model_step}"
         if (last := self.outcome.validation) is not None:
-            errors = ", ".join(f"{n} {per_cent(error)}" for n, error in last.median_errors.items())
-            found += f"; last validation, median relative error: {errors}"
+            found += f"; last validation, {last.in_words}"
         return f"TrainedRun({str(self.directory)!r}): {found}"
 
     def __fspath__(self) -> str:

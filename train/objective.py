@@ -1,11 +1,13 @@
-"""The objective: the loss of a batch, a weighted sum of terms."""
+"""The objective: the loss of a batch, in general and as a weighted sum of terms."""
 
+import abc
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
+from pydantic import JsonValue
 
 from hypermagnetics.data import Split
 from hypermagnetics.errors import RecipeError
@@ -38,12 +40,71 @@ from hypermagnetics.train.terms import (
 class Losses(eqx.Module):
     """The loss, and its terms before weighting."""
 
-    total: Float[Array, ""]
-    terms: dict[str, Float[Array, ""]]
+    total: Float[Array, "*steps"]
+    terms: dict[str, Float[Array, "*steps"]]
+
+    def last_numbers(self) -> dict[str, JsonValue]:
+        """Numbers of the last of some steps beside its loss, for a line of metrics.jsonl."""
+        return {}
+
+
+Sums = Mapping[str, Float[Array, "..."]]
+"""Sums over samples that a loss is a function of, by name."""
+
+
+class Objective(abc.ABC):
+    """A loss that is a function of sums over samples.
+
+    So the samples of a batch may be divided among chunks and devices, and their sums added.
+    """
+
+    @property
+    @abc.abstractmethod
+    def draws(self) -> bool:
+        """Whether it needs a random key of each sample."""
+
+    @property
+    @abc.abstractmethod
+    def is_additive(self) -> bool:
+        """Whether the loss of a batch, too, is a sum of those of its parts."""
+
+    @abc.abstractmethod
+    def weighted(self, weights: Mapping[str, float]) -> "Objective":
+        """The same terms with some weights replaced."""
+
+    @abc.abstractmethod
+    def reference(self, model: AnyModel, batch: AnyDeviceBatch) -> Array | None:
+        """A point from which sums of differences are taken; None if there are none.
+
+        Args:
+            model: The model.
+            batch: Some of the samples.
+        """
+
+    @abc.abstractmethod
+    def sums(self, model: AnyModel, batch: AnyDeviceBatch, reference: Array | None) -> Sums:
+        """Sums over the samples that count.
+
+        Args:
+            model: The model.
+            batch: The samples.
+            reference: The point from which differences are taken, the same for all parts of a
+                batch.
+        """
+
+    @abc.abstractmethod
+    def of_sums(self, sums: Sums, count: Array) -> Losses:
+        """The loss of `count` samples, from sums over them."""
+
+    def __call__(self, model: AnyModel, batch: AnyDeviceBatch) -> Losses:
+        """Loss of a batch; padding samples do not count."""
+        sums = self.sums(model, batch, self.reference(model, batch))
+        # A batch of empty blocks alone has no error.
+        return self.of_sums(sums, jnp.maximum(jnp.sum(batch.num_samples), 1))
 
 
 @dataclass(frozen=True)
-class Objective:
+class SumOfTerms(Objective):
     """A weighted sum of terms, each a mean over samples."""
 
     terms: Mapping[str, Term | ArrayTerm]
@@ -56,7 +117,12 @@ class Objective:
         """Whether a term needs a random key of each sample."""
         return any(term.draws for term in self.terms.values())
 
-    def weighted(self, weights: Mapping[str, float]) -> "Objective":
+    @property
+    def is_additive(self) -> bool:
+        """It is a sum."""
+        return True
+
+    def weighted(self, weights: Mapping[str, float]) -> "SumOfTerms":
         """The same terms with some weights replaced."""
         terms = {
             name: replace(term, weight=weights.get(name, term.weight))
@@ -64,17 +130,15 @@ class Objective:
         }
         return replace(self, terms=terms)
 
-    def __call__(self, model: AnyModel, batch: AnyDeviceBatch) -> Losses:
-        """Loss of a batch; padding samples do not count."""
-        # A batch of empty blocks alone has no error.
-        return self.of_sums(self.sums(model, batch), jnp.maximum(jnp.sum(batch.num_samples), 1))
+    def reference(self, model: AnyModel, batch: AnyDeviceBatch) -> None:
+        """None: it takes no differences."""
 
-    def sums(self, model: AnyModel, batch: AnyDeviceBatch) -> dict[str, Float[Array, ""]]:
+    def sums(self, model: AnyModel, batch: AnyDeviceBatch, reference: Array | None = None) -> Sums:
         """Each term, added over the samples that count."""
         counts, losses = counted(batch), self.of_samples(model, batch)
         return {name: jnp.sum(jnp.where(counts, values, 0)) for name, values in losses.items()}
 
-    def of_sums(self, sums: Mapping[str, Float[Array, ""]], count: Array) -> Losses:
+    def of_sums(self, sums: Sums, count: Array) -> Losses:
         """The loss of `count` samples, from sums over them."""
         means = {name: value / count.astype(value.dtype) for name, value in sums.items()}
         total = sum((self.terms[name].weight * mean for name, mean in means.items()), jnp.zeros(()))
@@ -98,7 +162,7 @@ class Objective:
 
 def make_objective(
     config: ObjectiveConfig, facts: Facts, user_losses: Mapping[str, PointLoss]
-) -> Objective:
+) -> SumOfTerms:
     """Make the objective of a recipe.
 
     Args:
@@ -116,12 +180,12 @@ def make_objective(
     for name, term in terms_of_sources(config).items():
         loss = _sample_loss(config.loss_of(name), user_losses, facts.columns.dim)
         terms[name] = term.term(loss, facts)
-    return Objective(terms, facts.columns)
+    return SumOfTerms(terms, facts.columns)
 
 
 def make_array_objective(
     config: ObjectiveConfig, facts: ArrayFacts, user_losses: Mapping[str, PointLoss]
-) -> Objective:
+) -> SumOfTerms:
     """Make the objective of a recipe for a network from arrays to arrays; see `make_objective`.
 
     Raises:
@@ -136,7 +200,7 @@ def make_array_objective(
                 f"(objective.terms.{name}). Take another loss."
             )
         terms[name] = term.term(_sample_loss(loss, user_losses, 1), facts)
-    return Objective(terms)
+    return SumOfTerms(terms)
 
 
 def terms_of_sources(config: ObjectiveConfig) -> dict[str, TermConfig]:

@@ -1,6 +1,7 @@
 """Parts of a training that depend on its kind, apart as both kinds are made of them.
 
-A model of sources learns potential and field; a network from arrays to arrays learns targets.
+A model of sources learns potential and field; a network from arrays to arrays learns targets, or
+summaries of readings.
 """
 
 from dataclasses import dataclass
@@ -23,3 +24,5 @@ class Parts:
     objective: Objective
     augment: Augmentation
     """Change of the batch of a step."""
+    prepare_valid: Augmentation
+    """Change of a batch of the validation split, the same in each validation."""

@@ -7,14 +7,14 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Int, UInt32
 
-from hypermagnetics.train.devices import AnyDeviceBatch, Augmentation
+from hypermagnetics.train.devices import AnyDeviceBatch, ArrayDeviceBatch, Augmentation
 
 TRAINING, VALIDATION = 3, 4
 """Random streams of the seed; 0 and 1 are those of the model and its fit, 2 that of augmentation.
 
 Append, never reorder."""
 
-DIRECTIONS = 0
+DIRECTIONS, NOISE = 0, 1
 """Purposes of a key, folded into it, so that no two share their numbers; append, never reorder."""
 
 
@@ -38,10 +38,39 @@ def with_sample_keys(augment: Augmentation, seed: int, stream: int) -> Augmentat
     return keyed
 
 
+def with_reading_keys(seed: int, stream: int, *, redraw: bool) -> Augmentation:
+    """Augmentation that gives each sample of a batch of arrays its random key, wherever it comes.
+
+    Args:
+        seed: Seed of the training.
+        stream: `TRAINING`, where numbers count steps, or `VALIDATION`.
+        redraw: Whether the key is another one in each step.
+
+    Returns:
+        The augmentation. The key of a sample depends on the seed, the stream, its block and its
+        place there, and on the step if it is drawn anew.
+    """
+
+    def keyed(batch: AnyDeviceBatch, number: Int[Array, ""]) -> AnyDeviceBatch:
+        assert isinstance(batch, ArrayDeviceBatch), "sources have no readings"
+        key = jr.fold_in(jr.key(seed), stream)
+        if redraw:
+            key = jr.fold_in(key, number)
+        samples = jnp.arange(batch.room[1])
+        return replace(batch, keys=_keys_of(key, batch.numbers, samples))
+
+    return keyed
+
+
 def _keys(key: jax.Array, blocks: int, samples: int) -> UInt32[Array, "blocks samples words"]:
+    return _keys_of(key, jnp.arange(blocks), jnp.arange(samples))
+
+
+def _keys_of(
+    key: jax.Array, blocks: Int[Array, " blocks"], samples: Int[Array, " samples"]
+) -> UInt32[Array, "blocks samples words"]:
     def of(block: Int[Array, ""], sample: Int[Array, ""]) -> UInt32[Array, " words"]:
         return jr.key_data(jr.fold_in(jr.fold_in(key, block), sample))
 
-    of_block = jax.vmap(of, (None, 0))
-    found: Array = jax.vmap(of_block, (0, None))(jnp.arange(blocks), jnp.arange(samples))
+    found: Array = jax.vmap(jax.vmap(of, (None, 0)), (0, None))(blocks, samples)
     return found

@@ -1,6 +1,8 @@
 """Preparation of a training: data, model, objective, optimiser."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import assert_never
 
 import equinox as eqx
 import jax
@@ -34,10 +36,12 @@ from hypermagnetics.models.user import UserModelConfig, check_user_model
 from hypermagnetics.shapes import Points, SourceTable
 from hypermagnetics.train.array_setup import array_parts
 from hypermagnetics.train.augmentation import make_augmentation
-from hypermagnetics.train.config import TrainingRecipe
+from hypermagnetics.train.config import ObjectiveConfig, TrainingRecipe
 from hypermagnetics.train.devices import Augmentation, Devices, unchanged
 from hypermagnetics.train.dispatch import Order
 from hypermagnetics.train.feed import Placement, TrainData, choose_placement
+from hypermagnetics.train.fisher.config import FisherConfig
+from hypermagnetics.train.fisher.setup import fisher_parts
 from hypermagnetics.train.losses import check_point_loss
 from hypermagnetics.train.objective import (
     Objective,
@@ -75,13 +79,8 @@ class Setup:
     objective: Objective
     devices: Devices
     phases: tuple[Phase, ...]
-
-    @property
-    def prepare_valid(self) -> Augmentation:
-        """Change of the batches of the validation split, the same in each validation."""
-        if not self.objective.draws:
-            return unchanged
-        return with_sample_keys(unchanged, self.recipe.seed, VALIDATION)
+    prepare_valid: Augmentation
+    """Change of the batches of the validation split, the same in each validation."""
 
     def new_model(self) -> AnyModel:
         """The model with its initial parameters."""
@@ -123,7 +122,8 @@ class Setup:
     @property
     def samples_per_step(self) -> int:
         """Samples of a full batch."""
-        return self.recipe.data.blocks_per_batch * self.train.layout.samples_per_block
+        layout = self.train.layout
+        return self.recipe.data.blocks_of(layout.num_blocks) * layout.samples_per_block
 
 
 def make_setup(recipe: TrainingRecipe, dataset: Dataset, listener: Listener = SILENT) -> Setup:
@@ -149,8 +149,7 @@ def make_setup(recipe: TrainingRecipe, dataset: Dataset, listener: Listener = SI
     """
     refuse_unusable(recipe.tracking.to)
     code = user_code_of(recipe)
-    of_arrays = is_of_arrays(recipe.model, code.model)
-    parts = (array_parts if of_arrays else source_parts)(recipe, dataset, code, listener)
+    parts = _make_parts(recipe, code)(recipe, dataset, code, listener)
     return Setup(
         recipe=recipe,
         dataset=dataset,
@@ -163,7 +162,21 @@ def make_setup(recipe: TrainingRecipe, dataset: Dataset, listener: Listener = SI
         objective=parts.objective,
         devices=Devices.local(recipe.compute.devices),
         phases=make_phases(recipe, parts.objective, parts.template, parts.augment),
+        prepare_valid=parts.prepare_valid,
     )
+
+
+def _make_parts(
+    recipe: TrainingRecipe, code: UserCode
+) -> Callable[[TrainingRecipe, Dataset, UserCode, Listener], Parts]:
+    """The preparation of a kind of training."""
+    match recipe.objective:
+        case FisherConfig():
+            return fisher_parts
+        case ObjectiveConfig():
+            return array_parts if is_of_arrays(recipe.model, code.model) else source_parts
+        case _:
+            assert_never(recipe.objective)
 
 
 def source_parts(
@@ -175,10 +188,12 @@ def source_parts(
         HypermagneticsError: As of `make_setup`.
     """
     _refuse_keys_of_arrays(recipe)
+    config = recipe.objective
+    assert isinstance(config, ObjectiveConfig), "its kind was looked at"
     train, valid = dataset.split(recipe.data.train), dataset.split(recipe.data.valid)
     inputs = inputs_of(recipe, dataset, code.normalisation)
-    _check(code, recipe, inputs)  # before what may take minutes
-    check_spectral(recipe.objective, recipe.data, (train, valid))
+    _check(code, recipe, config, inputs)  # before what may take minutes
+    check_spectral(config, recipe.data, (train, valid))
     augment = make_augmentation(recipe.data.augment, inputs, recipe.seed, str(train.directory))
     template = _template(recipe, inputs, code)
     field, potential = train.statistics("field"), train.statistics("potential")
@@ -189,15 +204,17 @@ def source_parts(
         split=train,
         model=template,
     )
-    for name, term in terms_of_sources(recipe.objective).items():
+    for name, term in terms_of_sources(config).items():
         term.check(facts, f"objective.terms.{name}")
     if recipe.data.check == "all":
         for split in (train, valid):
             verify_split(split, listener)
-    objective = make_objective(recipe.objective, facts, code.losses)
+    objective = make_objective(config, facts, code.losses)
+    prepare_valid: Augmentation = unchanged
     if objective.draws:
         augment = with_sample_keys(augment, recipe.seed, TRAINING)
-    return Parts(train, valid, inputs, template, objective, augment)
+        prepare_valid = with_sample_keys(unchanged, recipe.seed, VALIDATION)
+    return Parts(train, valid, inputs, template, objective, augment, prepare_valid)
 
 
 def _refuse_keys_of_arrays(recipe: TrainingRecipe) -> None:
@@ -208,14 +225,21 @@ def _refuse_keys_of_arrays(recipe: TrainingRecipe) -> None:
                 f"gives potential and field; got {name!r} (data.{key}). Leave it out, or take "
                 "model mlp."
             )
+    if recipe.data.noise is not None:
+        raise RecipeError(
+            "data.noise must be left out unless objective.kind is 'fisher', as labels are exact; "
+            f"got one of std {recipe.data.noise.std:g} (data.noise). Leave it out."
+        )
 
 
-def _check(code: UserCode, recipe: TrainingRecipe, inputs: ModelInputs) -> None:
+def _check(
+    code: UserCode, recipe: TrainingRecipe, config: ObjectiveConfig, inputs: ModelInputs
+) -> None:
     if code.model is not None and isinstance(recipe.model, UserModelConfig):
         assert issubclass(code.model, Model), "its kind was looked at"
         check_user_model(code.model, recipe.model, inputs)
     for name, loss in code.losses.items():
-        check_point_loss(loss, name, inputs.dim, recipe.objective.place_of(name))
+        check_point_loss(loss, name, inputs.dim, config.place_of(name))
 
 
 def _template(recipe: TrainingRecipe, inputs: ModelInputs, code: UserCode) -> Model:
@@ -228,10 +252,11 @@ def _template(recipe: TrainingRecipe, inputs: ModelInputs, code: UserCode) -> Mo
 
 def _schedule(recipe: TrainingRecipe, train: TrainData) -> BatchSchedule:
     config, layout = recipe.data, train.layout
-    if config.blocks_per_batch > layout.num_blocks:
+    blocks_per_batch = config.blocks_of(layout.num_blocks)
+    if blocks_per_batch > layout.num_blocks:
         raise RecipeError(
             f"'data.blocks_per_batch' must be at most {layout.num_blocks}, the blocks of the split "
-            f"{train.name!r}; got {config.blocks_per_batch} ({train.directory}). Lower it."
+            f"{train.name!r}; got {blocks_per_batch} ({train.directory}). Lower it."
         )
     if recipe.compute.chunks > layout.samples_per_block:
         raise RecipeError(
@@ -252,7 +277,7 @@ def _schedule(recipe: TrainingRecipe, train: TrainData) -> BatchSchedule:
     division = Division(layout.blocks_per_shard, config.div_shuffle_dist)
     return BatchSchedule(
         num_blocks=layout.num_blocks,
-        blocks_per_batch=config.blocks_per_batch,
+        blocks_per_batch=blocks_per_batch,
         seed=recipe.seed,
         num_points=num_points,
         points_per_step=config.points_per_step,

@@ -9,7 +9,7 @@ from typing import cast
 from hypermagnetics.errors import ExtensionError, RunError
 from hypermagnetics.models import UserModel
 from hypermagnetics.models.user import import_user_model
-from hypermagnetics.train.config import TrainingRecipe
+from hypermagnetics.train.config import ObjectiveConfig, TrainingRecipe
 from hypermagnetics.train.losses import PointLoss
 from hypermagnetics.train.scales import Normalisation
 from hypermagnetics.user_code import import_user_code, is_user_name
@@ -27,8 +27,7 @@ class Names:
     @classmethod
     def of(cls, recipe: TrainingRecipe) -> "Names":
         """Names in a recipe."""
-        terms = (f"{term}={name}" for term, name in recipe.objective.losses_of_terms.items())
-        losses = (recipe.objective.loss.kind, *terms)
+        losses = recipe.objective.names_of_losses
         return cls(recipe.model.name, losses, recipe.normalisation.scales)
 
     @property
@@ -119,10 +118,14 @@ def user_code_of(recipe: TrainingRecipe) -> UserCode:
     Raises:
         ExtensionError: If something is not there, or is not what it must be.
     """
-    own, place_of = Names.of(recipe).of_users, recipe.objective.place_of
+    own, objective = Names.of(recipe).of_users, recipe.objective
     model, scales = own.pop("--model", None), own.pop("--normalisation", None)
     # What is left are losses; one that several terms name is imported once.
-    losses = {name: cast(PointLoss, _function(name, place_of(name))) for name in own.values()}
+    losses = {
+        name: cast(PointLoss, _function(name, objective.place_of(name)))
+        for name in own.values()
+        if isinstance(objective, ObjectiveConfig)
+    }
     return UserCode(
         None if model is None else import_user_model(model, "model.name"),
         losses,

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
+from pydantic import JsonValue
 
 from hypermagnetics.errors import DivergenceError
 from hypermagnetics.run_files import AnyValidation
@@ -67,6 +68,10 @@ class Window:
             name: float(np.concatenate([part[name] for part in parts]).astype(np.float64).mean())
             for name in parts[0]
         }
+
+    def last_numbers(self) -> dict[str, JsonValue]:
+        """Numbers of the last step beside its loss, as of Fisher information; none of others."""
+        return self.losses[-1].last_numbers()
 
 
 class Speed(NamedTuple):
@@ -162,6 +167,7 @@ class Windows:
                 "learning_rate": window.phase.learning_rate(self.seen - 1),
                 "loss": float(total.mean()),
                 "losses": {**window.mean_terms()},
+                **window.last_numbers(),
                 "steps": window.count,
                 "compiles": window.compiling > 0,
                 "seconds_per_step": window.seconds / window.count,
@@ -207,14 +213,13 @@ def status_line(pace: Pace | None, found: AnyValidation | None) -> str:
 
     Returns:
         The line, as in "loss 0.012, error 3.4 %, 51200 samples/s, wait 2 %". The error is the
-        median relative error of the potential, or of the targets.
+        median relative error of the potential, or of the targets; of summaries it is det F.
     """
     parts = []
     if pace is not None:
         parts.append(f"loss {pace.loss:.3g}")
-    error = None if found is None else next(iter(found.median_errors.values()))
-    if error is not None:
-        parts.append(f"error {100 * error:.3g} %")
+    if found is not None and found.status is not None:
+        parts.append(found.status)
     if pace is not None:
         parts += [f"{pace.samples_per_second:.0f} samples/s", f"wait {100 * pace.wait_share:.0f} %"]
     return ", ".join(parts)

@@ -1,18 +1,19 @@
 """Names of all files that the programs share, and the one reader of a run's metrics."""
 
+import abc
 import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from hypermagnetics.config import Config
 from hypermagnetics.errors import RunError
 from hypermagnetics.input_files import FileKind, most_values_in
-from hypermagnetics.log import say
+from hypermagnetics.log import per_cent, say
 
 MODEL_NAME = "model.hm"
 RECIPE_NAME = "recipe.json"
@@ -124,7 +125,28 @@ class RunFiles:
         return sorted(int(match[1]) for match in found if match)
 
 
-class Validation(Config):
+class _OfErrors(Config, abc.ABC):
+    """Result of one validation of a model that is trained on a truth."""
+
+    @property
+    @abc.abstractmethod
+    def median_errors(self) -> dict[str, float | None]:
+        """Median relative errors by quantity, the most important first."""
+
+    @property
+    def in_words(self) -> str:
+        """The errors, for people."""
+        errors = ", ".join(f"{name} {per_cent(one)}" for name, one in self.median_errors.items())
+        return f"median relative error: {errors}"
+
+    @property
+    def status(self) -> str | None:
+        """The most important error, as in "error 3.4 %"; None if it is not known."""
+        error = next(iter(self.median_errors.values()))
+        return None if error is None else f"error {100 * error:.3g} %"
+
+
+class Validation(_OfErrors):
     """Result of one validation. A non-finite prediction makes `loss` null, never a good number."""
 
     loss: float | None
@@ -141,7 +163,7 @@ class Validation(Config):
         }
 
 
-class ArrayValidation(Config):
+class ArrayValidation(_OfErrors):
     """Result of one validation of a network from arrays to arrays; see `Validation`."""
 
     loss: float | None
@@ -160,7 +182,41 @@ class ArrayValidation(Config):
         return found
 
 
-AnyValidation = Validation | ArrayValidation
+# Not strict: a line of JSON has lists.
+_Row = Annotated[tuple[float | None, ...], Field(strict=False)]
+_Matrix = Annotated[tuple[_Row, ...], Field(strict=False)]
+
+
+class FisherValidation(Config):
+    """Result of one validation of summaries of readings; see `Validation`."""
+
+    loss: float | None
+    """The objective over the whole split."""
+    information: _Matrix
+    """Fisher information F of the summaries about the parameters."""
+    determinant: float | None
+    """det F."""
+    covariance_determinant: float | None
+    """Determinant of the covariance C of the summaries."""
+    scale_strength: float | None
+    """Factor r before the measure of the scale in the loss."""
+
+    @property
+    def in_words(self) -> str:
+        """The numbers that count, for people."""
+        return f"det F {_said(self.determinant)}, det C {_said(self.covariance_determinant)}"
+
+    @property
+    def status(self) -> str | None:
+        """The most important number, as in "det F 45.7"."""
+        return f"det F {_said(self.determinant)}"
+
+
+def _said(value: float | None) -> str:
+    return "not finite" if value is None else f"{value:.4g}"
+
+
+AnyValidation = Validation | ArrayValidation | FisherValidation
 
 
 _METRICS = FileKind("The metrics of a run", 1 << 30, RunError)
@@ -179,7 +235,7 @@ class _MetricsLine(BaseModel):
     model_config = ConfigDict(strict=True, allow_inf_nan=False)
 
     step: int
-    validation: Validation | ArrayValidation | None = None
+    validation: AnyValidation | None = None
     loss: float = 0.0
     steps: int = 0
     seconds_per_step: float = 0.0

@@ -14,7 +14,7 @@ from hypermagnetics.models import Model
 from hypermagnetics.sources import SourceColumns
 from hypermagnetics.train.config import ObjectiveConfig
 from hypermagnetics.train.devices import DeviceBatch
-from hypermagnetics.train.objective import Losses, Objective, make_objective
+from hypermagnetics.train.objective import Losses, SumOfTerms, make_objective
 from hypermagnetics.train.terms import Facts
 
 DISCS = SourceColumns.of("disc", constants={"radius": 1.0})
@@ -49,7 +49,7 @@ def config_of(terms: Mapping[str, Mapping[str, object]], **others: object) -> Ob
 
 def objective_of(
     terms: Mapping[str, Mapping[str, object]], rms: tuple[float, float] = (0.7, 1.9)
-) -> Objective:
+) -> SumOfTerms:
     """An objective of some terms; `user:norm` is `norm`."""
     return make_objective(config_of(terms), Facts(DISCS, *rms), {"user:norm": norm})
 
@@ -79,14 +79,14 @@ def perfected(batch: DeviceBatch, error: float = 0.0) -> DeviceBatch:
     return changed
 
 
-def losses_of(objective: Objective, batch: DeviceBatch) -> Losses:
+def losses_of(objective: SumOfTerms, batch: DeviceBatch) -> Losses:
     """Of the small model, compiled."""
     found: Losses = eqx.filter_jit(lambda model, some: objective(model, some))(MODEL, batch)
     return found
 
 
 def losses_and_gradients(
-    objective: Objective, batches: Sequence[DeviceBatch]
+    objective: SumOfTerms, batches: Sequence[DeviceBatch]
 ) -> list[tuple[Losses, Model]]:
     """Losses of the small model on each batch, and the gradients of their totals, compiled."""
 

@@ -14,7 +14,7 @@ from hypermagnetics.train.config import ObjectiveConfig
 from hypermagnetics.train.devices import DeviceBatch
 from hypermagnetics.train.dispatch import Dispatch, StackedBatches
 from hypermagnetics.train.losses import Huber
-from hypermagnetics.train.objective import Objective, make_objective
+from hypermagnetics.train.objective import SumOfTerms, make_objective
 from hypermagnetics.train.phases import trainable
 from hypermagnetics.train.step import Method
 from hypermagnetics.train.terms import Facts
@@ -44,7 +44,7 @@ def random_batch(
     )
 
 
-def objective() -> Objective:
+def objective() -> SumOfTerms:
     """The usual one."""
     return make_objective(
         ObjectiveConfig(loss=Huber(delta=0.3)), Facts(MODEL.inputs.columns, 0.7, 1.9), {}

@@ -25,7 +25,7 @@ from hypermagnetics.train.devices import ArrayDeviceBatch, Devices
 from hypermagnetics.train.dispatch import Order
 from hypermagnetics.train.feed import DeviceFeed, StreamFeed
 from hypermagnetics.train.losses import MeanOverPoints, MeanSquare
-from hypermagnetics.train.objective import Objective
+from hypermagnetics.train.objective import SumOfTerms
 from hypermagnetics.train.phases import trainable
 from hypermagnetics.train.sample_keys import TRAINING, with_sample_keys
 from hypermagnetics.train.setup import Setup, make_setup
@@ -70,11 +70,11 @@ def batch_of(view: ArrayView, *blocks: int | None) -> ArrayDeviceBatch:
     return Devices.local(1).take(read_array_batch(view, blocks))
 
 
-def objective(view: ArrayView, network: MLP, directions: Any = "all") -> Objective:
+def objective(view: ArrayView, network: MLP, directions: Any = "all") -> SumOfTerms:
     """Targets, and their derivatives by the inputs."""
     loss, rms = MeanOverPoints(MeanSquare()), slope_rms(view, network)
     slopes = ByInputsTerm(weight=1.0, count=directions, loss=loss, rms=rms)
-    return Objective({"targets": TargetsTerm(1.0, loss, 0.7), "by-inputs": slopes})
+    return SumOfTerms({"targets": TargetsTerm(1.0, loss, 0.7), "by-inputs": slopes})
 
 
 def test_scales_are_those_of_the_training_split(arrays: Dataset, view: ArrayView) -> None:

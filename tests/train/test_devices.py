@@ -25,7 +25,7 @@ from hypermagnetics.train.phases import trainable
 from hypermagnetics.train.sample_keys import TRAINING, with_sample_keys
 from hypermagnetics.train.step import compiled_steps
 from hypermagnetics.data.array_view import ArrayBatch
-from hypermagnetics.train.objective import Objective
+from hypermagnetics.train.objective import SumOfTerms
 from hypermagnetics.train.terms import BySourcesTerm
 from hypermagnetics.train.terms.by_inputs import ByInputsTerm
 from hypermagnetics.train.terms.targets import TargetsTerm
@@ -83,7 +83,7 @@ def array_gradient(devices, batch, chunks):
              "slopes": ByInputsTerm(weight=1.0, count=1, loss=loss, rms=0.5)}
     keyed = with_sample_keys(unchanged, 5, TRAINING)
     function = eqx.filter_jit(lambda model, batch: loss_and_gradient(
-        Objective(terms), model, keyed(batch, jax.numpy.int32(3)), trainable(NETWORK, ()), chunks))
+        SumOfTerms(terms), model, keyed(batch, jax.numpy.int32(3)), trainable(NETWORK, ()), chunks))
     return jax.device_get(function(devices.copies(NETWORK), devices.take(batch)))
 
 batch = array_batch(samples=13, used=10)

@@ -6,6 +6,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from hypermagnetics.config import Config, Count, refusal, unknown_name
 from hypermagnetics.data import ArrayName, CropConfig
+from hypermagnetics.models.array_inputs import Noise
 from hypermagnetics.train.config.resume import MAY_CHANGE
 
 _SHUFFLE_DISTANCE = 1
@@ -35,9 +36,11 @@ class DataConfig(Config):
     target: ArrayName | None = None
     """Array that such a network gives; null for "targets", or, of a dataset of sources,
     "potential"."""
-    blocks_per_batch: Annotated[int, Field(ge=1, le=4096)] = 1
-    """Blocks in the batch of a step. A block is the samples that share a grid, 256 in most
-    datasets, so one is enough."""
+    noise: Noise | None = None
+    """Noise that is added to the readings of objective "fisher"; null if they have their own."""
+    blocks_per_batch: Annotated[int, Field(ge=1, le=4096)] | Literal["all"] = 1
+    """Blocks in the batch of a step; "all" for the whole split. A block is the samples that share a
+    grid, 256 in most datasets, so one is enough; objective "fisher" needs all."""
     points_per_step: Count | None = None
     """Points of each grid used in a step, drawn anew each step; null for all. Points are cheaper
     than samples: neighbours carry nearly the same information."""
@@ -73,6 +76,10 @@ class DataConfig(Config):
                 "Remove it, or set data.div_data.",
             )
         return self
+
+    def blocks_of(self, num_blocks: int) -> int:
+        """Number of blocks in a batch of a split of so many."""
+        return num_blocks if self.blocks_per_batch == "all" else self.blocks_per_batch
 
     @field_validator("augment")
     @classmethod

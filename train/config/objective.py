@@ -1,10 +1,11 @@
 """[objective]: the loss, term by term."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from hypermagnetics.config import Config, refusal
+from hypermagnetics.train.fisher.config import FisherConfig
 from hypermagnetics.train.losses import Huber, Loss, LossConfig, ShippedLoss, UserLoss
 from hypermagnetics.train.terms import (
     AnyTermConfig,
@@ -23,12 +24,15 @@ def _both() -> dict[str, AnyTermConfig]:
 class ObjectiveConfig(Config):
     """The loss: a weighted sum of terms, each in units of the root mean square of its truth."""
 
+    kind: Literal["terms"] = "terms"
+    """Kind of the objective: "terms", or "fisher"."""
     loss: LossConfig = Huber()
     """Loss of all terms that name none: a table with its `kind`, or the kind alone; module:function
     for one of your own."""
     terms: dict[_TermName, AnyTermConfig] = Field(default_factory=_both)
     """Terms by name, of at most 40 characters, as in metrics.jsonl. If left out, one of the
-    potential and one of the field; a network from arrays to arrays has terms of "targets"."""
+    potential and one of the field; a network from arrays to arrays must name its own, of
+    "targets"."""
 
     def loss_of(self, term: str) -> ShippedLoss | UserLoss:
         """The loss of a term: its own, or that of the objective."""
@@ -41,6 +45,16 @@ class ObjectiveConfig(Config):
         return "objective.loss" if is_shared else f"objective.terms.{terms[loss]}.loss"
 
     @property
+    def names_of_losses(self) -> tuple[str, ...]:
+        """Kind of the loss of all terms, and of those that terms name, as `term=kind`."""
+        return self.loss.kind, *(f"{term}={kind}" for term, kind in self.losses_of_terms.items())
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Weights of the terms, by name."""
+        return {name: term.weight for name, term in self.terms.items()}
+
+    @property
     def losses_of_terms(self) -> dict[str, str]:
         """Kinds of the losses that terms name themselves, by term."""
         return {name: term.loss.kind for name, term in self.terms.items() if term.loss is not None}
@@ -49,10 +63,9 @@ class ObjectiveConfig(Config):
 
     @model_validator(mode="after")
     def _something_to_minimise(self) -> "ObjectiveConfig":
-        if not sum(term.weight for term in self.terms.values()) > 0:
-            weights = {name: term.weight for name, term in self.terms.items()}
+        if not sum(self.weights.values()) > 0:
             rule = "include at least one term of positive weight"
-            raise refusal("terms", rule, weights, "Add one, or raise its weight.")
+            raise refusal("terms", rule, self.weights, "Add one, or raise its weight.")
         return self
 
     @model_validator(mode="after")
@@ -69,3 +82,17 @@ class ObjectiveConfig(Config):
                     "Remove it, or choose another loss.",
                 )
         return self
+
+
+def _kind(value: object) -> str:
+    """Member of the union, by its kind; without one it is made of terms."""
+    if isinstance(value, FisherConfig):
+        return "fisher"
+    return "fisher" if isinstance(value, dict) and value.get("kind") == "fisher" else "terms"
+
+
+AnyObjectiveConfig = Annotated[
+    Annotated[ObjectiveConfig, Tag("terms")] | Annotated[FisherConfig, Tag("fisher")],
+    Discriminator(_kind),
+]
+"""An objective in a recipe, by its `kind`."""

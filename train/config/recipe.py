@@ -9,7 +9,7 @@ from hypermagnetics.config import Config, nearest, refusal
 from hypermagnetics.models.inputs import MomentUnit, Outside, ValuesAs
 from hypermagnetics.models.registry import ModelConfig
 from hypermagnetics.train.config.data import DataConfig
-from hypermagnetics.train.config.objective import ObjectiveConfig
+from hypermagnetics.train.config.objective import AnyObjectiveConfig, ObjectiveConfig
 from hypermagnetics.train.config.resume import MAY_CHANGE
 from hypermagnetics.train.config.run import (
     CheckpointConfig,
@@ -56,7 +56,7 @@ class TrainingRecipe(Config):
     """Data of a step."""
     normalisation: NormalisationConfig = NormalisationConfig()
     """Scales by which the model reads and gives numbers of order 1. See docs/normalisation.md."""
-    objective: ObjectiveConfig = ObjectiveConfig()
+    objective: AnyObjectiveConfig = ObjectiveConfig()
     """Loss that is made small. See docs/objectives.md."""
     optimiser: OptimiserConfig = OptimiserConfig()
     """Method by which it is made small."""
@@ -73,8 +73,16 @@ class TrainingRecipe(Config):
 
     @model_validator(mode="after")
     def _phases_weigh_terms_that_exist(self) -> "TrainingRecipe":
-        terms = self.objective.terms
+        terms = self.objective.weights
         for number, phase in enumerate(self.schedule.phases):
+            if phase.weights and not terms:
+                raise refusal(
+                    f"schedule.phases.{number}.weights",
+                    f"be left out with an objective of kind {self.objective.kind!r}, which has no "
+                    "terms",
+                    phase.weights,
+                    "Remove it.",
+                )
             if unknown := sorted(set(phase.weights) - set(terms)):
                 raise refusal(
                     f"schedule.phases.{number}.weights",
@@ -82,8 +90,7 @@ class TrainingRecipe(Config):
                     ", ".join(unknown),
                     nearest(unknown[0], terms),
                 )
-            weights = {name: term.weight for name, term in terms.items()} | phase.weights
-            if not sum(weights.values()) > 0:
+            if terms and not sum((terms | phase.weights).values()) > 0:
                 raise refusal(
                     f"schedule.phases.{number}.weights",
                     "leave at least one term with a positive weight",

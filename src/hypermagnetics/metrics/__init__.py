@@ -17,6 +17,9 @@ from hypermagnetics.metrics.global_l2 import LARGEST_SHARE as LARGEST_SHARE
 from hypermagnetics.metrics.global_l2 import is_withheld as is_withheld
 from hypermagnetics.metrics.global_l2 import largest_share as largest_share
 from hypermagnetics.metrics.global_l2 import widened as widened
+from hypermagnetics.metrics.information import fisher_information as fisher_information
+from hypermagnetics.metrics.information import log_determinant as log_determinant
+from hypermagnetics.metrics.information import normal_information as normal_information
 from hypermagnetics.metrics.order_statistics import grouped_quantiles as grouped_quantiles
 from hypermagnetics.metrics.order_statistics import quantiles as quantiles
 from hypermagnetics.metrics.order_statistics import row_quantiles as row_quantiles

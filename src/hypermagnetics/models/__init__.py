@@ -2,6 +2,7 @@
 
 from hypermagnetics.models.array_inputs import ArrayInputs as ArrayInputs
 from hypermagnetics.models.array_inputs import ArrayScales as ArrayScales
+from hypermagnetics.models.array_inputs import Noise as Noise
 from hypermagnetics.models.array_mlp import MLP as MLP
 from hypermagnetics.models.array_mlp import MLPConfig as MLPConfig
 from hypermagnetics.models.array_model import ArrayModel as ArrayModel
@@ -26,12 +27,14 @@ from hypermagnetics.models.linear import LinearConfig as LinearConfig
 from hypermagnetics.models.model import Model as Model
 from hypermagnetics.models.near_part import NearPart as NearPart
 from hypermagnetics.models.network import Network as Network
+from hypermagnetics.models.parameters import fiducial_parameters as fiducial_parameters
 from hypermagnetics.models.ranges import OutOfRangeError as OutOfRangeError
 from hypermagnetics.models.ranges import OutOfRangeWarning as OutOfRangeWarning
 from hypermagnetics.models.registry import AnyModel as AnyModel
 from hypermagnetics.models.registry import build_array_model as build_array_model
 from hypermagnetics.models.registry import build_model as build_model
 from hypermagnetics.models.registry import is_of_arrays as is_of_arrays
+from hypermagnetics.models.registry import num_outputs as num_outputs
 from hypermagnetics.models.split import GridSplit as GridSplit
 from hypermagnetics.models.split import GridSplitConfig as GridSplitConfig
 from hypermagnetics.models.split import RangeSplit as RangeSplit

@@ -9,15 +9,28 @@ from jaxtyping import Array, Float
 from pydantic import Field, model_validator
 
 from hypermagnetics.config import Config, Positive, refusal
+from hypermagnetics.data.parameters import Parameter
 
 _Size = Annotated[int, Field(ge=1, le=2**24)]
 _MOST_AXES = 8
 
 
-class ArrayScales(Config):
-    """An array of one sample: shape, axis of its channels, and scale of each channel.
+class Noise(Config):
+    """Normal noise of the readings, independent from value to value."""
 
-    Inside a network a value x is (x - shift) / scale, a number of order 1.
+    std: Positive
+    """Standard deviation, in the unit of the readings."""
+    redraw: bool = True
+    """Whether it is drawn anew in each step; else once for each sample."""
+    parameter: str | None = None
+    """Name of the variance of the noise as a further parameter, the last; null if it is known."""
+
+
+class ArrayScales(Config):
+    """An array of one sample: shape, axis of its channels, and scales.
+
+    Inside a network a value x is (x - shift) / scale, a number of order 1. Shift and scale are one
+    for each channel, or for each value.
     """
 
     name: str
@@ -29,11 +42,11 @@ class ArrayScales(Config):
     columns: tuple[str, ...] = ()
     """Columns of sources that the values are; none of other arrays."""
     channel_axis: Annotated[int, Field(ge=0)] | None = None
-    """Axis of the channels, each of which has a shift and a scale; null for one of all values."""
+    """Axis of the channels; null for one of all values."""
     shift: tuple[float, ...] = (0.0,)
-    """Value of each channel that is 0 inside the network."""
+    """Value of each channel, or at each place, that is 0 inside the network."""
     scale: tuple[Positive, ...] = (1.0,)
-    """Change of each channel that is 1 inside the network."""
+    """Change of each channel, or at each place, that is 1 inside the network."""
     ranges: tuple[tuple[float, float], ...] = ()
     """Least and largest value of each channel in training, if known."""
 
@@ -42,7 +55,7 @@ class ArrayScales(Config):
         if self.channel_axis is not None and self.channel_axis >= len(self.shape):
             raise refusal("channel_axis", "be an axis of the shape", self.channel_axis)
         for key, values in (("shift", self.shift), ("scale", self.scale)):
-            if len(values) != self.num_channels:
+            if len(values) not in (self.num_channels, self.size):
                 raise refusal(key, f"have {self.num_channels} numbers", len(values))
         if len(self.ranges) not in (0, self.num_channels):
             raise refusal("ranges", f"be of {self.num_channels} channels", len(self.ranges))
@@ -75,6 +88,8 @@ class ArrayScales(Config):
         return found
 
     def _stretched(self, numbers: tuple[float, ...]) -> np.ndarray:
+        if len(numbers) == self.size:
+            return np.array(numbers).reshape(self.shape)
         shape = [1] * len(self.shape)
         if self.channel_axis is not None:
             shape[self.channel_axis] = len(numbers)
@@ -91,3 +106,8 @@ class ArrayInputs(Config):
     setting: str = ""
     """Digest of the bodies, constants and points that arrays of sources belong to; empty of others.
     """
+    parameters: tuple[Parameter, ...] = ()
+    """Parameters that summaries of readings tell, at the values of the training; none of networks
+    that are trained on targets."""
+    noise: Noise | None = None
+    """Noise that the readings of a dataset lack; null if they have it."""

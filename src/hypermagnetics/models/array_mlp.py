@@ -8,7 +8,7 @@ import jax
 from jaxtyping import Array, Float
 from pydantic import Field
 
-from hypermagnetics.config import Config
+from hypermagnetics.config import Config, Positive
 from hypermagnetics.errors import RecipeError
 from hypermagnetics.jax_setup import with_constants
 from hypermagnetics.models.array_inputs import ArrayInputs
@@ -17,7 +17,7 @@ from hypermagnetics.models.mlp import Layer, initial_layers, mlp_sizes
 from hypermagnetics.shapes import AnyKey
 
 _Size = Annotated[int, Field(ge=1, le=2**14)]
-ActivationName = Literal["gelu", "tanh", "silu", "softplus", "relu"]
+ActivationName = Literal["gelu", "tanh", "silu", "softplus", "relu", "leaky_relu"]
 
 _ACTIVATIONS: Mapping[ActivationName, Callable[[Array], Array]] = {
     "gelu": jax.nn.gelu,
@@ -25,6 +25,7 @@ _ACTIVATIONS: Mapping[ActivationName, Callable[[Array], Array]] = {
     "silu": jax.nn.silu,
     "softplus": jax.nn.softplus,
     "relu": jax.nn.relu,
+    "leaky_relu": jax.nn.leaky_relu,
 }
 
 
@@ -38,10 +39,14 @@ class MLPConfig(Config):
     depth: Annotated[int, Field(ge=0, le=64)] = 4
     """Number of hidden layers."""
     activation: ActivationName = "gelu"
-    """Function between layers: "gelu", "tanh", "silu", "softplus", or "relu", which has a kink and
-    so serves no term with derivatives."""
+    """Function between layers: "gelu", "tanh", "silu", "softplus", or "relu" and "leaky_relu" of
+    slope 0.01, which have a kink and so serve no objective with derivatives."""
+    gain: Positive = 1.0
+    """Factor of the initial weights, in units of those that keep the variance from layer to layer. A
+    smaller one begins with a smoother function, for few samples."""
     outputs: Annotated[int, Field(ge=1, le=2**24)] | None = None
-    """Number of values that it gives; null for those of the target."""
+    """Number of values that it gives: of targets theirs, of summaries at least the number of the
+    parameters; null for that number."""
 
 
 class MLP(ArrayModel):
@@ -71,7 +76,8 @@ class MLP(ArrayModel):
             )
         self.config, self.inputs = config, inputs
         sizes = mlp_sizes(inputs.input.size, size, config.width, config.depth)
-        self.layers = initial_layers(sizes, key)
+        layers = initial_layers(sizes, key)
+        self.layers = tuple(Layer(config.gain * weight, bias) for weight, bias in layers)
 
     def apply(self, values: Float[Array, "..."]) -> Float[Array, "..."]:
         """Map one sample, in numbers of order 1."""

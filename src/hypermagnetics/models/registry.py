@@ -77,6 +77,11 @@ def is_of_arrays(config: ModelConfig, user_model: UserModel | None = None) -> bo
     return isinstance(config, MLPConfig)
 
 
+def num_outputs(config: ModelConfig) -> int | None:
+    """Number of values that settings of a network ask for; None for those of its target."""
+    return config.outputs if isinstance(config, MLPConfig) else None
+
+
 def config_of(model: AnyModel) -> Config:
     """Settings that a file needs to build a model again: a member of `ModelConfig`."""
     if type(model).__module__.startswith("hypermagnetics."):

@@ -31,7 +31,7 @@ from hypermagnetics.train.aggregation import loss_and_gradient
 from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.devices import DeviceBatch, unchanged
 from hypermagnetics.train.losses import Huber, MeanSquare, SampleLoss
-from hypermagnetics.train.objective import Losses, Objective
+from hypermagnetics.train.objective import Losses, SumOfTerms
 from hypermagnetics.train.phases import trainable
 from hypermagnetics.train.sample_keys import TRAINING, VALIDATION, with_sample_keys
 from hypermagnetics.train.setup import make_setup
@@ -155,10 +155,10 @@ def assert_potentials(
 
 
 @cache
-def mixed_objective() -> Objective:
+def mixed_objective() -> SumOfTerms:
     """Derivatives beside values."""
     huber = Huber(delta=0.3).on_samples(2)
-    return Objective(
+    return SumOfTerms(
         {
             "values": ValuesTerm(1.0, "potential", huber, 0.7),
             "slopes": term_of(EVERY, 1, "field", huber),
@@ -215,7 +215,7 @@ def test_keys_are_those_of_seed_step_and_sample() -> None:
 def test_slopes_share_the_pass_of_the_values() -> None:
     """Values beside slopes are those that they are alone."""
     batch = keyed(random_batch(blocks=1, samples=5))
-    alone = Objective({"values": mixed_objective().terms["values"]}, DISCS)
+    alone = SumOfTerms({"values": mixed_objective().terms["values"]}, DISCS)
     expected = eqx.filter_jit(lambda some: alone(MODEL, some).terms["values"])(batch)
     together, _ = gradients(batch, 1)
     assert float(together.terms["values"]) == pytest.approx(float(expected), rel=1e-6)

@@ -1,0 +1,1 @@
+"""Training of summaries that keep the Fisher information of readings about parameters."""

@@ -1,0 +1,219 @@
+"""Fisher information of the summaries of readings, as an objective."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import assert_never
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+from jaxtyping import Array, Float
+from pydantic import JsonValue
+
+from hypermagnetics.metrics import fisher_information, log_determinant
+from hypermagnetics.models import AnyModel, ArrayModel, Noise
+from hypermagnetics.train.devices import AnyDeviceBatch, ArrayDeviceBatch
+from hypermagnetics.train.fisher.config import IMNN, LogDet, Scale
+from hypermagnetics.train.objective import Losses, Objective, Sums
+from hypermagnetics.train.sample_keys import NOISE
+from hypermagnetics.train.terms import counted
+
+Readings = Float[Array, "samples ..."]
+Summaries = Float[Array, "samples summaries"]
+Slopes = Float[Array, "samples summaries parameters"]
+
+
+@dataclass(frozen=True)
+class FisherObjective(Objective):
+    """L = -ln det F plus a term for the scale of the summaries x.
+
+    F = dmu^T C^-1 dmu with the mean derivative dmu of the summaries by the parameters and their
+    covariance C. Both are functions of sums over samples: of x - a, of (x - a) (x - a)^T and of
+    dx/dtheta, where a is a fixed point near the mean, without which float32 would lose C beside it.
+    """
+
+    scale: Scale
+    noise: Noise | None
+    """Noise that is added to the readings; None if they have their own."""
+
+    @property
+    def draws(self) -> bool:
+        """Whether it needs a random key of each sample."""
+        return self.noise is not None
+
+    @property
+    def is_additive(self) -> bool:
+        """It is a function of sums, but no sum."""
+        return False
+
+    def weighted(self, weights: Mapping[str, float]) -> "FisherObjective":
+        """Itself: it has no terms to weigh."""
+        return self
+
+    def reference(self, model: AnyModel, batch: AnyDeviceBatch) -> Float[Array, " summaries"]:
+        """The mean summary of a batch, a point near that of all."""
+        network, arrays = _checked(model, batch)
+        readings, _ = noisy(self.noise, arrays)
+        counts = _flat(counted(arrays))
+        found = jnp.where(counts[:, None], _summaries(network, readings), 0)
+        mean = jnp.sum(found, axis=0) / jnp.maximum(jnp.sum(counts), 1)
+        return jax.lax.stop_gradient(mean)
+
+    def sums(self, model: AnyModel, batch: AnyDeviceBatch, reference: Array | None) -> Sums:
+        """Sums over the samples that count, see the class."""
+        network, arrays = _checked(model, batch)
+        assert reference is not None, "it is that of this objective"
+        readings, derivatives = noisy(self.noise, arrays)
+        found, slopes = with_slopes(network, readings, derivatives)
+        counts = _flat(counted(arrays))
+        complete = _flat(jnp.arange(arrays.room[1])[None] < arrays.num_complete[:, None])
+        near = jnp.where(counts[:, None], found - reference, 0)
+        return {
+            "summaries": jnp.sum(near, axis=0),
+            "products": near.T @ near,
+            "slopes": jnp.sum(jnp.where(complete[:, None, None], slopes, 0), axis=0),
+            "complete": jnp.sum(complete).astype(near.dtype),
+        }
+
+    def of_sums(self, sums: Sums, count: Array) -> "FisherLosses":
+        """The loss of `count` samples, from sums over them."""
+        number = count.astype(sums["products"].dtype)
+        mean = sums["summaries"] / number
+        covariance = (sums["products"] - number * jnp.outer(mean, mean)) / (number - 1)
+        slopes = sums["slopes"] / sums["complete"]
+        return fisher_losses(self.scale, slopes, covariance)
+
+
+class FisherNumbers(eqx.Module):
+    """Numbers of a step beside its loss."""
+
+    information: Float[Array, "*steps parameters parameters"]
+    """Fisher information F."""
+    determinant: Float[Array, "*steps"]
+    """det F."""
+    covariance_determinant: Float[Array, "*steps"]
+    """Determinant of the covariance C of the summaries."""
+    scale_strength: Float[Array, "*steps"]
+    """Factor r before the measure of the scale."""
+
+
+class FisherLosses(Losses):
+    """The loss, its two parts, and the information."""
+
+    fisher: FisherNumbers
+
+    def last_numbers(self) -> dict[str, JsonValue]:
+        """F, det F, det C and r of the last step."""
+        found = jax.device_get(jax.tree.map(lambda values: values[-1], self.fisher))
+        return {"fisher": {name: values.tolist() for name, values in vars(found).items()}}
+
+
+def fisher_losses(
+    scale: Scale,
+    slopes: Float[Array, "summaries parameters"],
+    covariance: Float[Array, "summaries summaries"],
+) -> FisherLosses:
+    """The loss of mean derivatives and covariance of summaries.
+
+    Args:
+        scale: Term of the scale.
+        slopes: Derivatives of the mean summaries by the parameters.
+        covariance: Their covariance.
+
+    Returns:
+        The loss; NaN if F or C is not positive definite.
+    """
+    information = fisher_information(slopes, covariance)
+    log_det_f, log_det_c = log_determinant(information), log_determinant(covariance)
+    match scale:
+        case LogDet():
+            strength, measure = jnp.asarray(scale.weight, log_det_c.dtype), log_det_c**2
+        case IMNN():
+            one = jnp.eye(len(covariance), dtype=covariance.dtype)
+            inverse = jnp.linalg.inv(covariance)
+            measure = jnp.linalg.norm(covariance - one) + jnp.linalg.norm(inverse - one)
+            rate = -math.log(scale.argument) / scale.epsilon
+            # s L / (L + exp(-a L)), with no number that overflows where the rate is negative.
+            strength = scale.strength * jax.nn.sigmoid(jnp.log(measure) + rate * measure)
+        case _:
+            assert_never(scale)
+    return FisherLosses(
+        total=strength * measure - log_det_f,
+        terms={"information": -log_det_f, "scale": strength * measure},
+        fisher=FisherNumbers(information, jnp.exp(log_det_f), jnp.exp(log_det_c), strength),
+    )
+
+
+def noisy(
+    noise: Noise | None, batch: ArrayDeviceBatch
+) -> tuple[Readings, Float[Array, "samples ... parameters"]]:
+    """Readings with their noise, and their derivatives by all parameters.
+
+    Of a noise n of unknown variance v, the derivative of a reading by v is n / (2 v), as n is
+    sqrt(v) times numbers that do not depend on it.
+
+    Args:
+        noise: The noise that they lack, if any.
+        batch: Readings and derivatives, with a random key of each sample.
+
+    Returns:
+        Both, with one axis of all samples.
+    """
+    readings = jax.lax.collapse(batch.arrays["inputs"], 0, 2)
+    derivatives = jax.lax.collapse(batch.arrays["derivatives"], 0, 2)
+    if noise is None:
+        return readings, derivatives
+    assert batch.keys is not None, "noise needs the keys of the samples"
+    added = noise_of(noise, jax.lax.collapse(batch.keys, 0, 2), readings.shape[1:])
+    if noise.parameter is not None:
+        by_variance = added[..., None] / (2 * noise.std**2)
+        derivatives = jnp.concatenate([derivatives, by_variance], axis=-1)
+    return readings + added, derivatives
+
+
+def noise_of(noise: Noise, keys: Array, shape: tuple[int, ...]) -> Readings:
+    """Noise of samples with these keys."""
+
+    def of_sample(key: Array) -> Array:
+        return jr.normal(jr.fold_in(key, NOISE), shape)
+
+    found: Array = noise.std * jax.vmap(of_sample)(keys)
+    return found
+
+
+def with_slopes(
+    network: ArrayModel, readings: Readings, derivatives: Float[Array, "samples ... parameters"]
+) -> tuple[Summaries, Slopes]:
+    """Summaries of readings, and their derivatives by the parameters, by forward mode.
+
+    Args:
+        network: The network.
+        readings: The readings.
+        derivatives: Their derivatives, the parameters last.
+    """
+
+    def of_sample(one: Array, slopes: Array) -> tuple[Array, Array]:
+        found, along = jax.linearize(network, one)
+        each: Array = jax.vmap(along, -1, -1)(slopes)
+        return found.reshape(-1), each.reshape(found.size, -1)
+
+    both: tuple[Array, Array] = jax.vmap(of_sample)(readings, derivatives)
+    return both
+
+
+def _summaries(network: ArrayModel, readings: Readings) -> Summaries:
+    return network(readings).reshape(len(readings), -1)
+
+
+def _flat(mask: Array) -> Array:
+    return mask.reshape(-1)
+
+
+def _checked(model: AnyModel, batch: AnyDeviceBatch) -> tuple[ArrayModel, ArrayDeviceBatch]:
+    match model, batch:
+        case ArrayModel(), ArrayDeviceBatch():
+            return model, batch
+        case _:
+            raise TypeError("Fisher information is of networks from readings to summaries")
