@@ -141,7 +141,7 @@ class ArrayView:
             raise DatasetError(
                 f"The {role} of a network must be at the same points in every sample; got {name!r} "
                 f"at other points in each block ({place}). Take a dataset on a regular grid, or at "
-                "the points of a file."
+                "the points of a file or a list."
             )
         is_complete = spec.shape[0] == layout.num_samples or role == "derivatives"
         if spec.per != "sample" or not is_complete:

@@ -386,7 +386,9 @@ def _labels_of(dataset: Dataset) -> Compute:
             potential, field = labels(columns, sources, num_sources, grid)
             found = {"potential": np.asarray(potential), "field": np.asarray(field)}
             if derivatives is not None:
-                found[DERIVATIVES] = jacobian_labels(columns, names, derivatives.of, sources, grid)
+                found[DERIVATIVES] = jacobian_labels(
+                    columns, names, derivatives.of, sources, num_sources, grid
+                )
         return found
 
     return compute

@@ -205,13 +205,17 @@ def _array(node: Schema, links: Mapping[str, Section]) -> Allowed:
         node = {**node, "items": node["prefixItems"][0]}
     entry = _allowed(node["items"], links)
     least, most = node.get("minItems"), node.get("maxItems")
-    of = _listed(tuple(PLURALS.get(kind, kind) for kind in entry.types))
+    of = _listed(tuple(_plural(kind) for kind in entry.types))
     bounds = [f"each {bound}" for bound in entry.bounds]
     if least is not None and least == most:
         return Allowed((f"list of {least} {of}",), tuple(bounds))
     if least is not None:
         bounds.append(f"{least} to {most} entries" if most else f"at least {least} entries")
     return Allowed((f"list of {of}",), tuple(bounds))
+
+
+def _plural(kind: str) -> str:
+    return PLURALS.get(kind, re.sub("^list ", "lists ", kind))
 
 
 def _object(node: Schema, links: Mapping[str, Section]) -> Allowed:
@@ -221,7 +225,7 @@ def _object(node: Schema, links: Mapping[str, Section]) -> Allowed:
     bounds = [f"names match `{pattern}`" for pattern in patterns]
     if "minProperties" in node:
         bounds.append("at least one")
-    of = _listed(tuple(PLURALS.get(kind, kind) for kind in entry.types))
+    of = _listed(tuple(_plural(kind) for kind in entry.types))
     return Allowed((f"table of {of} by name",), (*bounds, *(f"each {b}" for b in entry.bounds)))
 
 

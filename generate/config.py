@@ -13,8 +13,12 @@ from hypermagnetics.sources.distributions import Moment, Position
 MAX_POINTS = 2**24
 """Largest number of points of a grid."""
 
+MAX_LISTED_POINTS = 4096
+"""Largest number of points that stand in a recipe itself."""
+
 _NumSources = Annotated[int, Field(ge=1, le=100_000)]
 _NumPoints = Annotated[int, Field(ge=1, le=MAX_POINTS)]
+_Point = Annotated[tuple[float, ...], Field(min_length=2, max_length=3)]
 
 
 def _in_order(ends: tuple[int, ...]) -> tuple[int, ...]:
@@ -97,6 +101,19 @@ class FileGrid(Config):
     """sha256 of the file, so that a changed file is refused; null for that of its present bytes."""
 
 
+class ListGrid(Config):
+    """The points listed here, the same for all samples."""
+
+    kind: Literal["list"]
+    """Kind of grid: the points listed here, such as places of sensors, the same for all samples."""
+    points: Annotated[tuple[_Point, ...], Field(min_length=1, max_length=MAX_LISTED_POINTS)]
+    """Points [m]: a coordinate along each axis for each of them."""
+
+
+GivenGrid = FileGrid | ListGrid
+"""Grids of points that a user gives one by one."""
+
+
 class SplitConfig(Config):
     """One split."""
 
@@ -139,7 +156,9 @@ class DatasetRecipe(Config):
     many as fit into 64 MB; 1 where the grid follows the sources."""
     sources: SourcesConfig
     """Sources of a sample: their bodies, moments and positions."""
-    grid: Annotated[RandomGrid | RegularGrid | SurfaceGrid | FileGrid, Field(discriminator="kind")]
+    grid: Annotated[
+        RandomGrid | RegularGrid | SurfaceGrid | FileGrid | ListGrid, Field(discriminator="kind")
+    ]
     """Points at which potential and field are computed."""
     derivatives: DerivativesConfig | None = None
     """Derivatives that are stored beside potential and field; null for none."""

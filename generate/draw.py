@@ -14,8 +14,8 @@ from jaxtyping import Float32, Int32
 from hypermagnetics.data import SplitLayout
 from hypermagnetics.errors import RecipeError
 from hypermagnetics.generate.bodies import fill_shapes, numbers_per_source
-from hypermagnetics.generate.config import DatasetRecipe, FileGrid, RegularGrid, SurfaceGrid
-from hypermagnetics.generate.point_file import read_points
+from hypermagnetics.generate.config import DatasetRecipe, GivenGrid, RegularGrid, SurfaceGrid
+from hypermagnetics.generate.given_points import given_points
 from hypermagnetics.grids import random_grid, regular_grid
 from hypermagnetics.sources import SourceColumns, uniforms
 from hypermagnetics.sources.distributions import Lattice, Packed
@@ -175,8 +175,8 @@ def _grid(
 ) -> np.ndarray:
     """The points of a block, whose first sample has the sources `rows`."""
     grid, dim = recipe.grid, columns.dim
-    if isinstance(grid, FileGrid):
-        return _file_points(grid, dim)
+    if isinstance(grid, GivenGrid):
+        return _given_points(grid, dim)
     if isinstance(grid, RegularGrid):
         return _regular_grid(grid, dim)
     parts, others = [], grid.num_points
@@ -208,8 +208,8 @@ def _regular_grid(grid: RegularGrid, dim: int) -> np.ndarray:
 
 
 @lru_cache(maxsize=1)
-def _file_points(grid: FileGrid, dim: int) -> np.ndarray:
-    # Nothing stale is kept, as the plan fills in the sha256 of the file.
-    points, _ = read_points(grid, dim)
+def _given_points(grid: GivenGrid, dim: int) -> np.ndarray:
+    # Nothing stale is kept, as the plan fills in the sha256 of a file.
+    points, _ = given_points(grid, dim)
     points.setflags(write=False)
     return points

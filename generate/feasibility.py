@@ -15,7 +15,7 @@ from hypermagnetics.generate.bodies import (
 from hypermagnetics.generate.config import MAX_POINTS, DatasetRecipe, RegularGrid, SurfaceGrid
 from hypermagnetics.generate.draw import draw_sources
 from hypermagnetics.sources import SourceColumns, uniforms
-from hypermagnetics.sources.distributions import Aligned, Lattice, Packed
+from hypermagnetics.sources.distributions import Aligned, Constant, Lattice, Packed
 from hypermagnetics.sources.geometry import outer_radii, volumes
 from hypermagnetics.sources.packing import ROUNDING
 
@@ -37,7 +37,7 @@ def refuse_contradictions(recipe: DatasetRecipe, columns: SourceColumns) -> None
         RecipeError: If a sample would need more sites, room or points than there are, or a vector
             has another number of components than space has dimensions.
     """
-    _refuse_wrong_moment(recipe, columns.dim)
+    _refuse_wrong_vectors(recipe, columns.dim)
     _refuse_wrong_grid(recipe, columns.dim)
     position, body = recipe.sources.position, recipe.sources.body
     if not isinstance(body, MixedConfig) and body.share is not None:
@@ -45,6 +45,8 @@ def refuse_contradictions(recipe: DatasetRecipe, columns: SourceColumns) -> None
             f"The share of a body must be absent outside a mix; got {body.share} "
             "(sources.body.share). Leave it out."
         )
+    if isinstance(position, Constant):
+        _refuse_common_place(recipe)
     if isinstance(position, Lattice):
         _refuse_small_lattice(recipe, position, columns.dim)
     if isinstance(position, Packed):
@@ -72,14 +74,33 @@ def refuse_unpackable(
             draw_sources(recipe, columns, name, range(count))
 
 
-def _refuse_wrong_moment(recipe: DatasetRecipe, dim: int) -> None:
-    moment = recipe.sources.moment
-    if isinstance(moment, Aligned) and len(moment.direction) != dim:
-        raise RecipeError(
-            f"The direction of the moments must have {dim} components, as the sources are in {dim} "
-            f"dimensions; got {list(moment.direction)} (sources.moment.direction). Give one number "
-            "for each axis."
-        )
+def _refuse_wrong_vectors(recipe: DatasetRecipe, dim: int) -> None:
+    given = []
+    match recipe.sources.moment:
+        case Aligned(direction=vector):
+            given.append(("direction of the moments", "sources.moment.direction", vector))
+        case Constant(value=vector):
+            given.append(("constant moment", "sources.moment.value", vector))
+    match recipe.sources.position:
+        case Constant(value=vector):
+            given.append(("constant position", "sources.position.value", vector))
+    for what, key, vector in given:
+        if len(vector) != dim:
+            raise RecipeError(
+                f"The {what} must have {dim} components, as the sources are in {dim} dimensions; "
+                f"got {list(vector)} ({key}). Give one number for each axis."
+            )
+
+
+def _refuse_common_place(recipe: DatasetRecipe) -> None:
+    for name, split in recipe.splits.items():
+        if split.max_sources > 1:
+            raise RecipeError(
+                "A constant position must be that of one source in each sample, as several would "
+                f"lie on each other; got {split.max_sources} sources (split {name!r}, "
+                "sources.position.distribution 'constant'). Set num_sources to 1, or choose "
+                "another distribution."
+            )
 
 
 def _refuse_wrong_grid(recipe: DatasetRecipe, dim: int) -> None:

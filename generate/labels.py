@@ -80,7 +80,7 @@ def start_block(plan: Plan, split: str, index: int) -> Callable[[], Block]:
         if (config := plan.recipe.derivatives) is not None:
             names = differentiated_columns(plan.recipe, plan.columns)
             with computing_on(device.platform):
-                found = jacobian_labels(plan.columns, names, config.of, sources, grid)
+                found = jacobian_labels(plan.columns, names, config.of, sources, num_sources, grid)
             declared[DERIVATIVES] = found[kept]
         return Block(
             sources=sources[kept],

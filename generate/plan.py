@@ -26,12 +26,12 @@ from hypermagnetics.errors import RecipeError, SourceError
 from hypermagnetics.generate.bodies import source_columns
 from hypermagnetics.generate.config import (
     DatasetRecipe,
-    FileGrid,
+    GivenGrid,
     RegularGrid,
     SurfaceGrid,
 )
 from hypermagnetics.generate.feasibility import refuse_contradictions, refuse_unpackable
-from hypermagnetics.generate.point_file import read_points
+from hypermagnetics.generate.given_points import given_points
 from hypermagnetics.log import in_bytes
 from hypermagnetics.sources import BODIES, Directions, SourceColumns, chosen_columns
 
@@ -181,14 +181,13 @@ class _Needed(NamedTuple):
 
 
 def _with_points(recipe: DatasetRecipe, dim: int) -> tuple[DatasetRecipe, int]:
-    """The recipe with the sha256 of its points, and their number."""
+    """The recipe with the sha256 of a file of points, and their number."""
     grid = recipe.grid
     if isinstance(grid, RegularGrid):
         return recipe, grid.points_per_side**dim
-    if not isinstance(grid, FileGrid):
+    if not isinstance(grid, GivenGrid):
         return recipe, grid.num_points
-    points, digest = read_points(grid, dim)
-    known = grid.model_copy(update={"sha256": digest})
+    points, known = given_points(grid, dim)
     return recipe.model_copy(update={"grid": known}), len(points)
 
 
@@ -223,7 +222,7 @@ def _layout(
     return SplitLayout(
         num_samples=num_samples,
         samples_per_grid=per_grid,
-        shared_grid=isinstance(recipe.grid, RegularGrid | FileGrid),
+        shared_grid=isinstance(recipe.grid, RegularGrid | GivenGrid),
         grid_shape=(
             GridShape(points_per_side=recipe.grid.points_per_side, halo=recipe.grid.halo)
             if isinstance(recipe.grid, RegularGrid)

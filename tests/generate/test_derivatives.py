@@ -71,6 +71,28 @@ def test_they_are_the_differences_of_labels(stored: Dataset) -> None:
             assert np.mean(error > 2e-2) < 0.1
 
 
+@pytest.mark.parametrize("of", ["potential", "field"])
+def test_a_source_without_a_moment_can_gain_one(of: str, tmp_path: Path) -> None:
+    """It is no padding. All is linear in the moment: the slopes are the labels of a moment of 1."""
+    zero = "sources.moment={distribution='constant', value=[0.0, 0.0]}"
+    dataset = made(tmp_path / "data", zero, f'derivatives={{columns=["moment"], of="{of}"}}')
+    block = dataset.split("train").block(0)
+    assert not block.field.any()
+    assert set(block.num_sources.tolist()) == {1, 2}
+    found = block.values("derivatives")
+    for source in range(2):
+        used = source < block.num_sources
+        assert not found[~used][..., 2 * source : 2 * source + 2].any()
+        for axis in range(2):
+            moved = block.sources.copy()
+            moved[used, source, axis] = 1.0
+            pair = labels(dataset.columns, moved, block.num_sources, block.grid)
+            expected = np.asarray(pair[of == "field"])[used]
+            np.testing.assert_allclose(
+                found[used][..., 2 * source + axis], expected, rtol=1e-6, atol=1e-7
+            )
+
+
 def test_they_are_declared(stored: Dataset) -> None:
     assert stored.manifest.format_version == 2
     spec = stored.split("train").layout.array("derivatives")

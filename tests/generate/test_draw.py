@@ -36,6 +36,11 @@ RECIPES: dict[str, dict[str, Any]] = {
         "moment": {"distribution": "aligned", "direction": [0, 2.0], "magnitude": 1, "spread": 0.1},
         "position": {"distribution": "lattice", "spacing": 0.5, "sites_per_side": 3},
     },
+    "a fixed disc": {
+        "moment": {"distribution": "constant", "value": [1.0, 0.0]},
+        "position": {"distribution": "constant", "value": [0.3, -0.2]},
+        "num_sources": 1,
+    },
     "dipoles in three dimensions": {
         "body": {"kind": "dipole", "dim": 3},
         "moment": {"distribution": "sphere", "magnitude": 2.0},
@@ -104,6 +109,21 @@ def test_discs_of_normal_moment_and_position_never_change() -> None:
     uniform = uniforms(1, "train", "sources", 4, 5, 12)
     np.testing.assert_array_equal(table, ndtri(uniform).astype(np.float32).reshape(5, 3, 4))
     np.testing.assert_array_equal(counts, [3] * 5)
+
+
+def test_constants_are_as_stated_and_move_nothing_else() -> None:
+    """What is drawn beside them is the same as beside a distribution."""
+    fixed = RECIPES["a fixed disc"]
+    usual, _ = samples(plan_of(num_sources=1), 20)
+    both, _ = samples(plan_of(**fixed), 20)
+    stated = np.array([[[1.0, 0.0, 0.3, -0.2]]], np.float32)
+    np.testing.assert_array_equal(both, np.broadcast_to(stated, (20, 1, 4)))
+    for name, part in (("moment", slice(0, 2)), ("position", slice(2, 4))):
+        table, _ = samples(plan_of(num_sources=1, **{name: fixed[name]}), 20)
+        np.testing.assert_array_equal(table[..., part], both[..., part])
+        np.testing.assert_array_equal(np.delete(table, part, -1), np.delete(usual, part, -1))
+    several, _ = samples(plan_of(num_sources=[1, 3], moment=fixed["moment"]), 20)
+    np.testing.assert_array_equal(several[:, 0, :2], stated[:, 0, :2].repeat(20, 0))
 
 
 def test_a_block_is_always_full() -> None:

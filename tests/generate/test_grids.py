@@ -8,9 +8,12 @@ import pytest
 import scipy.stats
 from small_plans import plan_of
 
+from hypermagnetics.config import checked, load_recipe
 from hypermagnetics.errors import RecipeError
+from hypermagnetics.generate.config import DatasetRecipe
 from hypermagnetics.generate.draw import draw_block
-from hypermagnetics.generate.plan import Plan
+from hypermagnetics.generate.plan import Plan, make_plan
+from hypermagnetics.recipe_toml import recipe_toml
 
 SURFACE = {"kind": "surface", "half_width": 2.0, "num_points": 400, "share": 0.3, "distance": 0.05}
 
@@ -110,6 +113,46 @@ def test_the_points_of_a_file(tmp_path: Path, name: str) -> None:
         plan_of(grid=known)
     if path.suffix != ".npy":
         assert plan_of(grid={"kind": "file", "path": str(path)}).identity != plan.identity
+
+
+@pytest.mark.parametrize("dim", [2, 3])
+def test_the_points_of_a_list(tmp_path: Path, dim: int) -> None:
+    """Those of a file with the same points; the resolved recipe has them as they were given."""
+    points = np.random.default_rng(0).normal(size=(7, dim))
+    body = {"kind": "dipole", "dim": dim}
+    listed = {"kind": "list", "points": points.tolist()}
+    np.save(tmp_path / "points.npy", points)
+    plan = plan_of(body=body, grid=listed)
+    of_file = plan_of(body=body, grid={"kind": "file", "path": str(tmp_path / "points.npy")})
+    assert plan.layouts == of_file.layouts
+    np.testing.assert_array_equal(grid(plan), grid(of_file))
+    np.testing.assert_array_equal(grid(plan), points.astype(np.float32))
+    assert plan.identity.recipe["grid"] == listed
+    assert plan_of(body=body, grid=plan.identity.recipe["grid"]) == plan
+    moved = listed | {"points": (points + 1e-9).tolist()}
+    assert plan_of(body=body, grid=moved).identity != plan.identity
+
+
+def test_a_recipe_file_has_room_for_the_longest_list(tmp_path: Path) -> None:
+    """In three dimensions, each coordinate to the last digit."""
+    points = np.random.default_rng(0).normal(size=(4096, 3))
+    table = {
+        "title": "Many sensors",
+        "seed": 1,
+        "sources": {
+            "body": {"kind": "sphere", "radius": 0.1},
+            "moment": {"distribution": "constant", "value": [0.0, 0.0, 1.0]},
+            "position": {"distribution": "constant", "value": [0.0, 0.0, 0.0]},
+        },
+        "grid": {"kind": "list", "points": points.tolist()},
+        "splits": {"train": {"num_samples": 2, "num_sources": 1}},
+    }
+    recipe = checked(DatasetRecipe, table, "the test")
+    for suffix, text in (("json", recipe.model_dump_json()), ("toml", recipe_toml(recipe))):
+        path = tmp_path / f"recipe.{suffix}"
+        path.write_text(text, encoding="utf-8")
+        assert load_recipe(DatasetRecipe, "dataset", str(path)) == recipe
+    np.testing.assert_array_equal(grid(make_plan(recipe, "zarr")), points.astype(np.float32))
 
 
 def test_other_points_are_seen(tmp_path: Path) -> None:

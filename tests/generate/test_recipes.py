@@ -26,7 +26,7 @@ def test_a_recipe_says_what_it_makes(name: str) -> None:
     """In the first lines: what, how large, how long, and the command."""
     text = shipped_recipe_text(name, "dataset")
     plan = make_plan(load_recipe(DatasetRecipe, "dataset", name), "zarr")
-    found = re.search(r"\((\d+) MB, .*(seconds?|minutes?)\)", describe_recipe(name, "dataset"))
+    found = re.search(r"\(([\d.]+) MB, .*(seconds?|minutes?)\)", describe_recipe(name, "dataset"))
     assert found
     assert float(found[1]) == pytest.approx(plan.num_bytes / 1e6, rel=0.1)
     assert f"#     hm-generate {name} " in text.split("\n\n")[0]

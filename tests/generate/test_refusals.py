@@ -24,6 +24,14 @@ def aligned(*direction: float) -> dict[str, Any]:
     return {"moment": {"distribution": "aligned", "direction": direction, "magnitude": 1.0}}
 
 
+def constant(quantity: str, *value: float) -> dict[str, Any]:
+    return {quantity: {"distribution": "constant", "value": value}, "num_sources": 1}
+
+
+def listed(*points: list[float]) -> dict[str, Any]:
+    return {"grid": {"kind": "list", "points": points}}
+
+
 def lattice(**values: float) -> dict[str, Any]:
     usual = {"distribution": "lattice", "spacing": 1.0, "sites_per_side": 2}
     return {"position": usual | values}
@@ -85,6 +93,45 @@ RECIPES: dict[str, tuple[dict[str, Any], str]] = {
     "a moment of no direction": (
         aligned(0, 0),
         r"direction' must have a component other than 0; got \[0",
+    ),
+    "a constant moment of the wrong length": (
+        constant("moment", 1, 0, 0),
+        r"constant moment must have 2 comp.*got \[1.0, 0.0, 0.0\] \(sources.moment.value\)",
+    ),
+    "a constant position of the wrong length": (
+        constant("position", 1, 0) | {"body": CUBE},
+        r"constant position must have 3 comp.*got \[1.0, 0.0\] \(sources.position.value\)",
+    ),
+    "a constant of one component": (constant("moment", 1), "moment.value' must have at least 2"),
+    "a constant that is not finite": (
+        constant("position", 0, float("nan")),
+        "position.value.1' must be a finite number; got nan ",
+    ),
+    "a constant beyond float32": (
+        constant("moment", 0, -1e39),
+        r"moment.value.1' must be at most 3.4e\+38 in size, the range of float32; got -1e\+39 ",
+    ),
+    "several sources at one place": (
+        constant("position", 0, 0) | {"num_sources": [1, 2]},
+        r"that of one source in each sample.*; got 2 sources \(split 'train', sources.position",
+    ),
+    "a list of no points": (listed(), "grid.points' must have at least 1 item"),
+    "too many points in a list": (
+        listed(*[[0.0, 1.0]] * 4097),
+        "grid.points' must have at most 4096 items",
+    ),
+    "a point of one coordinate": (listed([1.0]), "grid.points.0' must have at least 2 items"),
+    "a point of another dimension": (
+        listed([1, 0], [1, 0, 0]),
+        r"must have 2 coordinates.*; got \[1.0, 0.0, 0.0\] \(row 1 of grid.points\)",
+    ),
+    "a point that is not finite": (
+        listed([1, 0], [float("inf"), 0]),
+        "grid.points.1.0' must be a finite number; got inf ",
+    ),
+    "a point beyond float32": (
+        listed([0, 1e39]),
+        r"finite, also in float32; got 1e\+39 \(row 0, column 1 of grid.points\)",
     ),
     "no distribution": ({"position": {"std": 1.0}}, "position.distribution' must be given"),
     "sources upside down": ({"num_sources": [5, 2]}, "least not above most; got .5, 2. "),

@@ -67,6 +67,21 @@ DATASET_OVERRIDES = {
         "must have 2 components",
         "got [0.0, 0.0, 1.0] (sources.moment.direction)",
     ),
+    "a constant position of several sources": (
+        "sources.position={distribution='constant', value=[0.3, -0.2]}",
+        "must be that of one source in each sample",
+        "got 4 sources (split 'test-multi', sources.position.distribution 'constant')",
+        "Set num_sources to 1, or choose another distribution.",
+    ),
+    "a moment that is not finite": (
+        "sources.moment={distribution='constant', value=[inf, 0.0]}",
+        "'sources.moment.value.0' must be a finite number",
+    ),
+    "a point of the wrong dimension": (
+        "grid={kind='list', points=[[2.0, 0.0], [2.0, 0.0, 1.0]]}",
+        "A point must have 2 coordinates, as the sources are in 2 dimensions",
+        "got [2.0, 0.0, 1.0] (row 1 of grid.points). Give one number for each axis.",
+    ),
     "more sources than sites": (
         "sources.position={distribution='lattice', spacing=1.0, sites_per_side=1}",
         "got 1 sites for 4 sources (split 'test-multi'",

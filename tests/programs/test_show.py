@@ -85,8 +85,8 @@ def test_keys_are_explained_where_they_first_stand() -> None:
     assert text.startswith("# paper-discs-2d\n# Discs of radius 1, one or four at a time, as in")
     assert text.count("# Half the side of the box around the origin [m].\nhalf_width = 3.0\n") == 1
     assert text.count("# Number of samples.") == 1
-    assert 'Others: "sphere", "aligned".\ndistribution = "normal"\n' in text
-    assert 'Others: "uniform", "lattice", "packed".\ndistribution = "normal"\n' in text
+    assert 'Others: "sphere", "aligned",\n# "constant".\ndistribution = "normal"\n' in text
+    assert 'Others: "uniform", "lattice", "packed", "constant".\ndistribution = "normal"\n' in text
     assert re.search(r"\n# .*null for equal shares\.\n#share = null\n", text)
     assert max(map(len, text.splitlines())) <= 100
 

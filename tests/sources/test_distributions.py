@@ -8,6 +8,7 @@ import scipy.stats
 from hypermagnetics.sources import uniforms
 from hypermagnetics.sources.distributions import (
     Aligned,
+    Constant,
     InBox,
     Lattice,
     Normal,
@@ -65,6 +66,14 @@ def test_aligned_moments(direction: tuple[float, ...]) -> None:
         assert_distributed(column, "norm", 2 * centre, 0.2)
     exact = aligned.model_copy(update={"spread": 0.0}).from_uniform(numbers(len(direction)))
     np.testing.assert_allclose(exact, np.broadcast_to(2 * unit, exact.shape), rtol=1e-12)
+
+
+@pytest.mark.parametrize("value", [(0.3, -0.2), (1.0, 0.0, -1e30)])
+def test_constant_vectors(value: tuple[float, ...]) -> None:
+    """The same for all, whatever the numbers."""
+    found = Constant(distribution="constant", value=value).from_uniform(numbers(len(value)))
+    assert found.shape == (COUNT, len(value))
+    np.testing.assert_array_equal(np.unique(found, axis=0), [value])
 
 
 def test_positions_in_a_box() -> None:

@@ -12,7 +12,14 @@ from jaxtyping import Array, Bool, Float
 
 from hypermagnetics.config import nearest
 from hypermagnetics.errors import SourceError
-from hypermagnetics.shapes import AnyKey, BlockField, BlockPotential, Points, SourceTables
+from hypermagnetics.shapes import (
+    AnyKey,
+    BlockField,
+    BlockPotential,
+    NumSources,
+    Points,
+    SourceTables,
+)
 from hypermagnetics.sources.superposition import block_sum
 from hypermagnetics.table import (
     QUATERNION,
@@ -148,7 +155,11 @@ class Directions:
 
 
 def block_derivative(
-    columns: SourceColumns, sources: SourceTables, changes: SourceTables, points: Points
+    columns: SourceColumns,
+    sources: SourceTables,
+    changes: SourceTables,
+    points: Points,
+    num_sources: NumSources | None = None,
 ) -> tuple[BlockPotential, BlockField]:
     """Derivatives of the exact potential and field as the bodies change: of `block_superposition`.
 
@@ -157,16 +168,21 @@ def block_derivative(
 
     Args:
         columns: Columns of `sources`.
-        sources: Source tables of samples that share their points; rows of zero moment are padding.
+        sources: Source tables of samples that share their points.
         changes: Change of each entry, in its unit.
         points: Points of evaluation [m].
+        num_sources: Rows of each table that are sources, those of zero moment too; None for all up
+            to the last one with a moment.
 
     Returns:
         Change of the potential [A], and of the field [A/m], to first order.
     """
-    rows = jnp.arange(1, sources.shape[1] + 1, dtype=jnp.int32)
-    # The last row with a moment: those of no moment before it add nothing.
-    count = jnp.max(jnp.where(source_rows(sources, columns.dim), rows, 0), axis=-1, initial=0)
+    if num_sources is None:
+        rows = jnp.arange(1, sources.shape[1] + 1, dtype=jnp.int32)
+        # The last row with a moment: those of no moment before it add nothing.
+        count = jnp.max(jnp.where(source_rows(sources, columns.dim), rows, 0), axis=-1, initial=0)
+    else:
+        count = num_sources
 
     def total(tables: SourceTables) -> tuple[BlockPotential, BlockField]:
         found: tuple[BlockPotential, BlockField] = block_sum(columns, tables, count, points)

@@ -22,12 +22,19 @@ def _in_float32(size: float) -> float:
     return size
 
 
+def _held_by_float32(component: float) -> float:
+    if not abs(component) <= _MOST:
+        raise ValueError(f"at most {_MOST:.3g} in size, the range of float32")
+    return component
+
+
 Length = Annotated[float, Field(gt=0), AfterValidator(_in_float32)]
 """A size [m]; rounded to float32 it is still greater than 0, and finite."""
 
 _SITES_AT_ONCE = 1 << 22
 """Sites of all lattices held in memory at a time."""
 
+_Component = Annotated[float, AfterValidator(_held_by_float32)]
 _Uniform = Float[np.ndarray, "*shape numbers"]
 _Vectors = Float64[np.ndarray, "*shape dim"]
 
@@ -86,6 +93,20 @@ class Aligned(Config):
         spread = self.spread * ndtri(np.asarray(uniform, np.float64))
         vectors: np.ndarray = self.magnitude * (direction / np.linalg.norm(direction) + spread)
         return vectors
+
+
+class Constant(Config):
+    """One vector, the same for all sources."""
+
+    distribution: Literal["constant"]
+    """Kind of distribution: one vector, the same for all sources."""
+    value: Annotated[tuple[_Component, ...], Field(min_length=2, max_length=3)]
+    """The vector, one component for each dimension: of positions in [m], where each sample has one
+    source; of moments in [A m²], in two dimensions [A m]."""
+
+    def from_uniform(self, uniform: _Uniform) -> _Vectors:
+        """The vector for each row of numbers, whatever these are."""
+        return np.broadcast_to(np.asarray(self.value, np.float64), np.shape(uniform))
 
 
 class InBox(Config):
@@ -214,8 +235,10 @@ class UniformRotation(Config):
         return np.stack([large * d, small * a, small * b, large * c], axis=-1)
 
 
-Moment = Annotated[Normal | OnSphere | Aligned, Field(discriminator="distribution")]
-Position = Annotated[Normal | InBox | Lattice | Packed, Field(discriminator="distribution")]
+Moment = Annotated[Normal | OnSphere | Aligned | Constant, Field(discriminator="distribution")]
+Position = Annotated[
+    Normal | InBox | Lattice | Packed | Constant, Field(discriminator="distribution")
+]
 
 
 def _distinct(

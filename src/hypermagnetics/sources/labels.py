@@ -58,14 +58,16 @@ def derivative_labels(
     sources: Numbers,
     changes: Numbers,
     grid: Numbers,
+    num_sources: Int[np.ndarray, " samples"] | None = None,
 ) -> tuple[Float32[Array, "samples points"], Float32[Array, "samples points dim"]]:
     """Derivatives of `labels` as the bodies change, computed in float64 and rounded to float32.
 
     Args:
         columns: Columns of `sources`.
-        sources: Source tables as stored; rows of zero moment are padding.
+        sources: Source tables as stored.
         changes: Change of each entry of the tables, in its unit.
         grid: Points as stored [m].
+        num_sources: Rows in use, those of zero moment too; if None, these are padding.
 
     Returns:
         Change of the potential [A], and of the field [A/m], to first order.
@@ -76,15 +78,22 @@ def derivative_labels(
     tables, points = real_array(sources, "Sources"), real_array(grid, "The grid")
     refuse_bad_points(points, columns.dim)
     refuse_bad_shape(columns, tables, ("sample", "source"))
-    refuse_bad_tables(columns, tables, ("sample", "source"))
+    rows = None if num_sources is None else counts(num_sources, tables.shape[:1], tables.shape[1])
+    refuse_bad_tables(columns, tables, ("sample", "source"), rows)
     with jax.enable_x64(True):
         arguments = map(placed, (tables, real_array(changes, "Changes"), points))
-        potential, field = _derivative(columns, *arguments)
+        used = None if rows is None else placed(rows)
+        potential, field = _derivative(columns, *arguments, used)
     return potential, field
 
 
 def jacobian_labels(
-    columns: SourceColumns, names: tuple[str, ...], of: Quantity, sources: Numbers, grid: Numbers
+    columns: SourceColumns,
+    names: tuple[str, ...],
+    of: Quantity,
+    sources: Numbers,
+    num_sources: Int[np.ndarray, " samples"],
+    grid: Numbers,
 ) -> Float32[np.ndarray, "samples points *axis parameters"]:
     """Derivatives of `labels` by some columns of each source, in the units of the columns.
 
@@ -93,7 +102,8 @@ def jacobian_labels(
         names: Columns by which is differentiated; a quaternion counts as three small rotations
             about the axes of space [rad].
         of: "potential" or "field".
-        sources: Source tables as stored; rows of zero moment are padding, whose derivatives are 0.
+        sources: Source tables as stored.
+        num_sources: Rows in use; the derivatives of all others are 0.
         grid: Points as stored [m].
 
     Returns:
@@ -104,19 +114,24 @@ def jacobian_labels(
     """
     along = Directions(columns, names, moment=1.0, length=1.0)
     tables = real_array(sources, "Sources")
+    rows = counts(num_sources, tables.shape[:1], most=tables.shape[1])
+    # Rows of zero moment do not change, as padding; but a source of zero moment can gain one.
+    used = np.arange(tables.shape[1]) < np.asarray(rows)[:, None]
+    marked = np.array(tables)
+    marked[..., : columns.dim] = used[..., None]
     with jax.enable_x64(True):
-        changes = np.asarray(along.single(placed(tables)))
-    parts = [derivative_labels(columns, tables, change, grid) for change in changes]
+        changes = np.asarray(along.single(placed(marked)))
+    parts = [derivative_labels(columns, tables, change, grid, rows) for change in changes]
     found: np.ndarray = np.stack([np.asarray(part[of == "field"]) for part in parts], axis=-1)
     return found
 
 
 @partial(jax.jit, static_argnames="columns")
 def _derivative(
-    columns: SourceColumns, sources: Array, changes: Array, grid: Array
+    columns: SourceColumns, sources: Array, changes: Array, grid: Array, num_sources: Array | None
 ) -> tuple[Array, Array]:
-    exact = (array.astype(jnp.float64) for array in (sources, changes, grid))
-    potential, field = block_derivative(columns, *exact)
+    tables, moved, points = (array.astype(jnp.float64) for array in (sources, changes, grid))
+    potential, field = block_derivative(columns, tables, moved, points, num_sources)
     return potential.astype(jnp.float32), field.astype(jnp.float32)
 
 

@@ -1,4 +1,4 @@
-"""Points of evaluation from a file of a user."""
+"""Points of evaluation that a user gives one by one, in a file or in the recipe itself."""
 
 import codecs
 import hashlib
@@ -6,31 +6,61 @@ import io
 import tokenize
 import warnings
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float32
 
 from hypermagnetics.errors import RecipeError
-from hypermagnetics.generate.config import MAX_POINTS, FileGrid
+from hypermagnetics.generate.config import MAX_POINTS, FileGrid, GivenGrid, ListGrid
 
 _MAX_BYTES = 1 << 31
 _DAMAGED = (ValueError, MemoryError, EOFError, OverflowError, SyntaxError, tokenize.TokenError)
 """Errors of numpy about the content of a file; it reads the head of an .npy as Python."""
 
 
-def read_points(grid: FileGrid, dim: int) -> tuple[Float32[np.ndarray, "points dim"], str]:
-    """Read the points of a file.
+class GivenPoints(NamedTuple):
+    """Points, and the grid as the manifest knows it."""
+
+    points: Float32[np.ndarray, "points dim"]
+    """Points [m]."""
+    grid: GivenGrid
+    """The grid; of a file with its sha256."""
+
+
+def given_points(grid: GivenGrid, dim: int) -> GivenPoints:
+    """Read the points of a grid.
 
     Args:
-        grid: File and its required sha256, if known.
+        grid: A list, or a file and its required sha256, if known.
         dim: Space dimension.
 
     Returns:
-        The points [m], and the sha256 of the file.
+        The points and the grid.
 
     Raises:
-        RecipeError: If there is no such file, it has another sha256, or its rows are no points.
+        RecipeError: If there is no such file, it has another sha256, or its rows are no points; or
+            if a row of the list has another number of coordinates or one beyond float32.
     """
+    if isinstance(grid, ListGrid):
+        return GivenPoints(_in_float32(_listed(grid, dim), "grid.points"), grid)
+    values, digest = _read(grid)
+    points = _in_float32(_checked(values, dim, grid.path), grid.path)
+    return GivenPoints(points, grid.model_copy(update={"sha256": digest}))
+
+
+def _listed(grid: ListGrid, dim: int) -> np.ndarray:
+    for row, point in enumerate(grid.points):
+        if len(point) != dim:
+            raise RecipeError(
+                f"A point must have {dim} coordinates, as the sources are in {dim} dimensions; got "
+                f"{list(point)} (row {row} of grid.points). Give one number for each axis."
+            )
+    return np.asarray(grid.points, np.float64)
+
+
+def _read(grid: FileGrid) -> tuple[np.ndarray, str]:
+    """The rows of a file, and its sha256."""
     path = Path(grid.path)
     if not path.is_file() or path.suffix not in (".npy", ".csv", ".txt"):
         raise RecipeError(
@@ -49,7 +79,7 @@ def read_points(grid: FileGrid, dim: int) -> tuple[Float32[np.ndarray, "points d
             f"The points file must have sha256 {grid.sha256}, as the recipe says; got {digest} "
             f"({grid.path}). Restore those points, or mend grid.sha256."
         )
-    return _checked(_parse(content, path), dim, grid.path), digest
+    return _parse(content, path), digest
 
 
 def _parse(content: bytes, path: Path) -> np.ndarray:
@@ -84,11 +114,15 @@ def _checked(values: np.ndarray, dim: int, path: str) -> np.ndarray:
             f"The points file must hold real numbers; got {values.dtype} ({path}). Write "
             "coordinates in metres."
         )
+    return values
+
+
+def _in_float32(values: np.ndarray, where: str) -> np.ndarray:
     with np.errstate(over="ignore"):  # the next lines name the value
         points = values.astype(np.float32)
     for row, column in np.argwhere(~np.isfinite(points))[:1]:
         raise RecipeError(
             f"A point must be finite, also in float32; got {values[row, column]} (row {row}, "
-            f"column {column} of {path}). Mend that row."
+            f"column {column} of {where}). Mend that row."
         )
     return points
