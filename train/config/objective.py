@@ -86,13 +86,16 @@ class ObjectiveConfig(Config):
 
 def _kind(value: object) -> str:
     """Member of the union, by its kind; without one it is made of terms."""
-    if isinstance(value, FisherConfig):
-        return "fisher"
-    return "fisher" if isinstance(value, dict) and value.get("kind") == "fisher" else "terms"
+    is_fisher = isinstance(value, dict) and value.get("kind") == "fisher"
+    if is_fisher or isinstance(value, FisherConfig):
+        return FisherConfig.__name__
+    return ObjectiveConfig.__name__
 
 
+# Tags that are no key of a table, so that messages can tell both apart.
 AnyObjectiveConfig = Annotated[
-    Annotated[ObjectiveConfig, Tag("terms")] | Annotated[FisherConfig, Tag("fisher")],
+    Annotated[ObjectiveConfig, Tag(ObjectiveConfig.__name__)]
+    | Annotated[FisherConfig, Tag(FisherConfig.__name__)],
     Discriminator(_kind),
 ]
 """An objective in a recipe, by its `kind`."""

@@ -42,8 +42,8 @@ class MLPConfig(Config):
     """Function between layers: "gelu", "tanh", "silu", "softplus", or "relu" and "leaky_relu" of
     slope 0.01, which have a kink and so serve no objective with derivatives."""
     gain: Positive = 1.0
-    """Factor of the initial weights, in units of those that keep the variance from layer to layer. A
-    smaller one begins with a smoother function, for few samples."""
+    """Factor of the initial weights, in units of those that keep the variance from layer to layer.
+    A smaller one begins with a smoother function, for few samples."""
     outputs: Annotated[int, Field(ge=1, le=2**24)] | None = None
     """Number of values that it gives: of targets theirs, of summaries at least the number of the
     parameters; null for that number."""
@@ -76,8 +76,7 @@ class MLP(ArrayModel):
             )
         self.config, self.inputs = config, inputs
         sizes = mlp_sizes(inputs.input.size, size, config.width, config.depth)
-        layers = initial_layers(sizes, key)
-        self.layers = tuple(Layer(config.gain * weight, bias) for weight, bias in layers)
+        self.layers = initial_layers(sizes, key, gain=config.gain)
 
     def apply(self, values: Float[Array, "..."]) -> Float[Array, "..."]:
         """Map one sample, in numbers of order 1."""

@@ -32,9 +32,9 @@ def count_parameters(sizes: Sequence[int]) -> int:
     return sum((a + 1) * b for a, b in pairwise(sizes))
 
 
-@partial(jax.jit, static_argnames=("sizes", "output_gain"))
+@partial(jax.jit, static_argnames=("sizes", "output_gain", "gain"))
 def initial_layers(
-    sizes: tuple[int, ...], key: AnyKey, output_gain: float = 1.0
+    sizes: tuple[int, ...], key: AnyKey, output_gain: float = 1.0, *, gain: float = 1.0
 ) -> tuple[Layer, ...]:
     """Normal weights that keep the variance through a rectifier-like activation, zero biases.
 
@@ -42,6 +42,7 @@ def initial_layers(
         sizes: Sizes of the layers.
         key: Random key.
         output_gain: Factor of the weights of the last layer, which no activation follows.
+        gain: Further factor of all weights.
 
     Returns:
         The layers.
@@ -52,10 +53,10 @@ def initial_layers(
     layers = []
     keys = jr.split(key, len(sizes) - 1)
     for i, (size_in, size_out) in enumerate(pairwise(sizes)):
-        gain = output_gain if i == len(sizes) - 2 else math.sqrt(2)
+        factor = gain * (output_gain if i == len(sizes) - 2 else math.sqrt(2))
         normal = jr.normal(keys[i], (size_in, size_out), jnp.float32)
         # Else XLA takes two factors together, and the last bits depend on where this is compiled.
-        weight = jax.lax.optimization_barrier(normal) * (gain / math.sqrt(size_in))
+        weight = jax.lax.optimization_barrier(normal) * (factor / math.sqrt(size_in))
         layers.append(Layer(weight, jnp.zeros(size_out, jnp.float32)))
     return tuple(layers)
 
