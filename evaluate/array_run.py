@@ -1,4 +1,7 @@
-"""The evaluation of networks from arrays to arrays: errors of targets and of their Jacobians."""
+"""The evaluation of networks from arrays to arrays.
+
+It reports errors of targets and of their Jacobians, or Fisher information of summaries.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,9 +14,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from hypermagnetics.data import Dataset, verify_split
-from hypermagnetics.data.array_view import ArrayView, names_of
+from hypermagnetics.data.array_view import ArrayView, Role, names_of, names_of_readings
+from hypermagnetics.data.parameters import Parameter
 from hypermagnetics.device_failures import device_failures_named
 from hypermagnetics.errors import RunError
+from hypermagnetics.evaluate.fisher.measurement import measure_fisher, num_predictions
 from hypermagnetics.evaluate.plan import choose_splits, refuse_unknown_names
 from hypermagnetics.evaluate.results.array_records import (
     ArrayDataset,
@@ -29,11 +34,21 @@ from hypermagnetics.files import name_in_text, only_writer, sha256_of, write_tex
 from hypermagnetics.log import SILENT, Listener
 from hypermagnetics.machine import processor
 from hypermagnetics.metrics import Errors, measure, scores
-from hypermagnetics.models import ArrayInputs, ArrayModel, UserModel, load, num_parameters
+from hypermagnetics.models import (
+    ArrayInputs,
+    ArrayModel,
+    ArrayScales,
+    UserModel,
+    fiducial_parameters,
+    load,
+    num_parameters,
+)
 from hypermagnetics.models.store import read_header
 from hypermagnetics.precision import MatmulPrecision, matmul_precision
 from hypermagnetics.run_files import LOCK_NAME, PAGE_NAME, RESULTS_NAME, SAMPLES_NAME
 
+FRESH = 20_000
+"""Default number of samples with fresh noise that give Fisher information."""
 _SOFTWARE = ("hypermagnetics", "jax", "jaxlib", "equinox", "numpy")
 _SMALLER = "Evaluate a dataset of smaller blocks, or compute on the CPU with JAX_PLATFORMS=cpu"
 _AGAIN = "Once it is there again, give the same command"
@@ -48,12 +63,18 @@ class ArrayPlan:
     """Each with the names of its chosen splits."""
     out: Path
     matmul: MatmulPrecision = "float32"
+    num_fresh: int = FRESH
+    """Number of samples with fresh noise that give Fisher information."""
 
     @property
     def num_predictions(self) -> int:
-        """Number of predictions: samples of all splits times networks."""
-        samples = (len(data.any_split(n)) for _, data, splits in self.datasets for n in splits)
-        return sum(samples) * len(self.subjects)
+        """Number of predictions of all networks on all splits."""
+        sizes = [len(data.any_split(n)) for _, data, splits in self.datasets for n in splits]
+        return sum(
+            num_predictions(model, size, self.num_fresh) if model.inputs.parameters else size
+            for _, model in self.subjects
+            for size in sizes
+        )
 
 
 def is_of_arrays(arguments: Sequence[SubjectArgument]) -> bool:
@@ -87,6 +108,7 @@ def array_plan(
     out: Path,
     user_model: UserModel | None = None,
     matmul: MatmulPrecision = "float32",
+    num_fresh: int = FRESH,
 ) -> ArrayPlan:
     """Open networks and datasets, and check that they fit, before any prediction.
 
@@ -96,6 +118,7 @@ def array_plan(
         out: Directory of the results.
         user_model: A user's class, for the files that name it.
         matmul: Precision of the factors of matrix products.
+        num_fresh: Number of samples with fresh noise that give Fisher information.
 
     Returns:
         The plan.
@@ -120,8 +143,11 @@ def array_plan(
     for record, model in subjects:
         for _, dataset, names in datasets:
             for name in names:
-                _refuse_misfit(record, model, _view(model, dataset, name))
-    return ArrayPlan(subjects, datasets, out, matmul)
+                view = _view(model, dataset, name)
+                _refuse_misfit(record, model, view)
+                if model.inputs.parameters:
+                    _refuse_other_parameters(record, model, dataset, view)
+    return ArrayPlan(subjects, datasets, out, matmul, num_fresh)
 
 
 def evaluate_arrays(plan: ArrayPlan, listener: Listener = SILENT) -> ArrayResults:
@@ -161,15 +187,20 @@ def _results(plan: ArrayPlan, listener: Listener) -> ArrayResults:
         for name in names:
             for record, model in plan.subjects:
                 view = _view(model, dataset, name)
-                targets, jacobian = _measured(model, view, listener)
+                targets = jacobian = fisher = None
+                if model.inputs.parameters:
+                    fisher = measure_fisher(model, view, plan.num_fresh, listener)
+                else:
+                    targets, jacobian = _measured(model, view, listener)
                 evaluations.append(
                     ArrayEvaluation(
                         subject=record.name,
                         dataset=about.name,
                         split=name,
                         num_samples=len(view),
-                        targets=_scores(targets),
+                        targets=None if targets is None else _scores(targets),
                         jacobian=None if jacobian is None else _scores(jacobian),
+                        fisher=fisher,
                     )
                 )
     on_cpu = jax.default_backend() == "cpu"
@@ -261,14 +292,18 @@ def _subject(
 
 def _view(model: ArrayModel, dataset: Dataset, name: str) -> ArrayView:
     split = dataset.any_split(name)
+    if model.inputs.parameters:
+        return ArrayView(split, names_of_readings(split, model.inputs.input.name))
     names = names_of(split, model.inputs.input.name, model.inputs.target.name)
     return ArrayView(split, names, model.inputs.input.columns or None)
 
 
 def _refuse_misfit(record: ArraySubject, model: ArrayModel, view: ArrayView) -> None:
-    sides = (("inputs", model.inputs.input), ("targets", model.inputs.target))
-    for role, side in sides:
-        found = view.viewed["inputs" if role == "inputs" else "targets"].shape
+    sides: dict[Role, ArrayScales] = {"inputs": model.inputs.input}
+    if not model.inputs.parameters:  # summaries are in no dataset
+        sides["targets"] = model.inputs.target
+    for role, side in sides.items():
+        found = view.viewed[role].shape
         if found != side.shape:
             raise RunError(
                 f"The network must have {role} like those of the dataset, {list(found)} each; got "
@@ -282,6 +317,30 @@ def _refuse_misfit(record: ArraySubject, model: ArrayModel, view: ArrayView) -> 
             f"{view.name!r} of {view.directory}). Evaluate it on a dataset of other "
             "samples alone."
         )
+
+
+def _refuse_other_parameters(
+    record: ArraySubject, model: ArrayModel, dataset: Dataset, view: ArrayView
+) -> None:
+    place = f"{record.place}, split {view.name!r} of {view.directory}"
+    noise, wanted = model.inputs.noise, model.inputs.parameters
+    of_dataset = wanted if noise is None or noise.parameter is None else wanted[:-1]
+    found = fiducial_parameters(dataset, view.name)
+    if found != of_dataset:
+        raise RunError(
+            "Summaries must be evaluated at the parameters of their training, "
+            f"{_said(of_dataset)}; got {_said(found) or 'none'} ({place}). Evaluate them on a "
+            "dataset of these."
+        )
+    if len(view) < 2 * (model.inputs.target.size + 2):
+        raise RunError(
+            f"A split of summaries must have at least {2 * (model.inputs.target.size + 2)} samples "
+            f"for their covariance; got {len(view)} ({place}). Evaluate a larger one."
+        )
+
+
+def _said(parameters: Sequence[Parameter]) -> str:
+    return ", ".join(f"{one.name} {one.value:g}" for one in parameters)
 
 
 def _refuse_foreign(out: Path) -> None:

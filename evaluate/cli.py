@@ -13,6 +13,7 @@ import click
 import hypermagnetics
 from hypermagnetics.errors import HypermagneticsError
 from hypermagnetics.evaluate.array_run import (
+    FRESH,
     ArrayPlan,
     array_plan,
     evaluate_arrays,
@@ -106,6 +107,13 @@ Compare:  hm-eval compare first/eval second/eval    (see hm-eval compare --help)
     "moment, position, size, rotation, the name of a column, or all; may be given again.",
 )
 @click.option(
+    "--samples",
+    "num_fresh",
+    type=click.IntRange(100, 2**24),
+    help="Of summaries of readings: number of samples with fresh noise that give their Fisher "
+    f"information.  [default: {FRESH}]",
+)
+@click.option(
     "--model",
     metavar="MODULE:CLASS",
     help="Class of a model of your own, in any module that can be imported.",
@@ -126,6 +134,7 @@ def main(
     gate_texts: tuple[str, ...],
     metrics_only: bool,
     by_sources: tuple[str, ...],
+    num_fresh: int | None,
     model: str | None,
     matmul: MatmulPrecision,
 ) -> None:
@@ -136,8 +145,8 @@ def main(
 
     Reports relative errors of potential and field beside baselines, physics and times, and writes
     results.json for programs, samples.zarr with the errors of every sample, and a page, index.html.
-    Of networks from arrays to arrays it reports errors of targets and of their Jacobian, in
-    results.json alone.
+    Of networks from arrays to arrays it reports errors of targets and of their Jacobian, or Fisher
+    information of summaries and estimates of the parameters, in results.json alone.
     """
     with errors_in_one_line("hm-eval"):
         start = time.monotonic()
@@ -149,9 +158,14 @@ def main(
         if is_of_arrays(arguments.subjects):
             _refuse_of_sources(gates, by_sources)
             chosen_out = out or _default_out(arguments)
-            of_arrays = array_plan(arguments, splits, chosen_out, _user_model(model), matmul)
+            of_arrays = array_plan(
+                *(arguments, splits, chosen_out, _user_model(model), matmul), num_fresh or FRESH
+            )
+            _refuse_samples_in_vain(of_arrays, num_fresh)
             _evaluate_arrays(of_arrays, model, start, output_format)
             return
+        if num_fresh is not None:
+            raise _samples_in_vain(num_fresh)
         with redirect_stdout(courtesy_stream()):  # prints of users' code would spoil the results
             plan = _plan(arguments, splits, out, metrics_only, _user_model(model))
             plan = replace(plan, matmul=matmul, by_sources=by_sources)
@@ -174,6 +188,18 @@ def _refuse_of_sources(gates: list[Gate], by_sources: tuple[str, ...]) -> None:
                 f"{option} must be left out for a network from arrays to arrays, as it is about "
                 f"potential and field of sources; got it. Read the numbers in {RESULTS_NAME}."
             )
+
+
+def _refuse_samples_in_vain(plan: ArrayPlan, num_fresh: int | None) -> None:
+    if num_fresh is not None and all(model.inputs.noise is None for _, model in plan.subjects):
+        raise _samples_in_vain(num_fresh)
+
+
+def _samples_in_vain(num_fresh: int) -> HypermagneticsError:
+    return HypermagneticsError(
+        "--samples must be of a network that summarises readings with noise, which alone can be "
+        f"drawn afresh; got {num_fresh}. Leave it out."
+    )
 
 
 def _evaluate_arrays(

@@ -2,9 +2,12 @@
 
 import dataclasses
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from hypermagnetics.evaluate.fisher.records import FisherScores
+from hypermagnetics.evaluate.fisher.text import estimates_table, information_table
 from hypermagnetics.evaluate.results.json_file import plain
 from hypermagnetics.evaluate.results.numbers import interval_text, per_cent, share_text
 from hypermagnetics.evaluate.results.records import SCHEMA_VERSION
@@ -30,15 +33,18 @@ class ArrayQuantityScores(Scores):
 
 @dataclass(frozen=True)
 class ArrayEvaluation:
-    """Errors of one network on one split."""
+    """Errors, or Fisher information, of one network on one split."""
 
     subject: str
     dataset: str
     split: str
     num_samples: int
-    targets: ArrayQuantityScores
+    targets: ArrayQuantityScores | None
+    """None for a network from readings to summaries."""
     jacobian: ArrayQuantityScores | None
-    """None for a split without stored derivatives."""
+    """None for a split without stored derivatives of the targets."""
+    fisher: FisherScores | None = None
+    """None for a network that is trained on targets."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +95,7 @@ def array_json(results: ArrayResults) -> str:
 
 
 def array_text(results: ArrayResults, table_format: TableFormat) -> str:
-    """The metrics of all networks on all splits, in per cent.
+    """The metrics of all networks on all splits: errors in per cent, and Fisher information.
 
     Args:
         results: All results.
@@ -98,10 +104,11 @@ def array_text(results: ArrayResults, table_format: TableFormat) -> str:
     Returns:
         Lines of text.
     """
-    written = table_text(_table(results), table_format)
-    if table_format != "table":
-        return written
-    return "Errors in per cent of the truth\n\n" + written
+    parts = []
+    for title, table in _tables(results):
+        written = table_text(table, table_format)
+        parts.append(f"{title}\n\n{written}" if table_format == "table" else written)
+    return "\n\n".join(parts)
 
 
 _HEADINGS = (
@@ -118,20 +125,33 @@ _HEADINGS = (
 )
 
 
-def _table(results: ArrayResults) -> Table:
-    several = len(results.datasets) > 1
-    places = dict.fromkeys((one.dataset, one.split) for one in results.evaluations)
-    rows: list[tuple[str, ...]] = []
-    for dataset, split in places:
-        here = [one for one in results.evaluations if (one.dataset, one.split) == (dataset, split)]
-        name = f"{dataset} {split}" if several else split
-        rows += [(name, "targets", one.subject, *_numbers(one.targets)) for one in here]
-        rows += [
-            (name, "jacobian", one.subject, *_numbers(one.jacobian))
-            for one in here
-            if one.jacobian is not None
-        ]
-    return Table(("split", "quantity", "subject", *_HEADINGS), tuple(rows), 3)
+def _tables(results: ArrayResults) -> Iterator[tuple[str, Table]]:
+    """Tables that have rows, each with its title."""
+    errors, information = [], []
+    for one in _ordered(results):
+        place = _place(results, one)
+        for quantity, found in (("targets", one.targets), ("jacobian", one.jacobian)):
+            if found is not None:
+                errors.append((place, quantity, one.subject, *_numbers(found)))
+        if one.fisher is not None:
+            information.append((place, one.subject, one.fisher))
+    if errors:
+        rows = sorted(errors, key=lambda row: [row[:2] for row in errors].index(row[:2]))
+        table = Table(("split", "quantity", "subject", *_HEADINGS), tuple(rows), 3)
+        yield "Errors in per cent of the truth", table
+    if information:
+        yield "Fisher information of the summaries", information_table(information)
+        yield "Estimates of the parameters", estimates_table(information)
+
+
+def _ordered(results: ArrayResults) -> list[ArrayEvaluation]:
+    """The evaluations, split by split."""
+    places = list(dict.fromkeys((one.dataset, one.split) for one in results.evaluations))
+    return sorted(results.evaluations, key=lambda one: places.index((one.dataset, one.split)))
+
+
+def _place(results: ArrayResults, one: ArrayEvaluation) -> str:
+    return f"{one.dataset} {one.split}" if len(results.datasets) > 1 else one.split
 
 
 def _numbers(found: ArrayQuantityScores) -> tuple[str, ...]:

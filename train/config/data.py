@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from hypermagnetics.config import Config, Count, refusal, unknown_name
 from hypermagnetics.data import ArrayName, CropConfig
-from hypermagnetics.models.array_inputs import Noise
+from hypermagnetics.models.noise import Noise
 from hypermagnetics.train.config.resume import MAY_CHANGE
 
 _SHUFFLE_DISTANCE = 1

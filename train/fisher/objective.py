@@ -14,13 +14,13 @@ from pydantic import JsonValue
 
 from hypermagnetics.metrics import fisher_information, log_determinant
 from hypermagnetics.models import AnyModel, ArrayModel, Noise
+from hypermagnetics.models.noise import Readings
 from hypermagnetics.train.devices import AnyDeviceBatch, ArrayDeviceBatch
 from hypermagnetics.train.fisher.config import IMNN, LogDet, Scale
 from hypermagnetics.train.objective import Losses, Objective, Sums
 from hypermagnetics.train.sample_keys import NOISE
 from hypermagnetics.train.terms import counted
 
-Readings = Float[Array, "samples ..."]
 Summaries = Float[Array, "samples summaries"]
 Slopes = Float[Array, "samples summaries parameters"]
 
@@ -151,9 +151,6 @@ def noisy(
 ) -> tuple[Readings, Float[Array, "samples ... parameters"]]:
     """Readings with their noise, and their derivatives by all parameters.
 
-    Of a noise n of unknown variance v, the derivative of a reading by v is n / (2 v), as n is
-    sqrt(v) times numbers that do not depend on it.
-
     Args:
         noise: The noise that they lack, if any.
         batch: Readings and derivatives, with a random key of each sample.
@@ -166,21 +163,13 @@ def noisy(
     if noise is None:
         return readings, derivatives
     assert batch.keys is not None, "noise needs the keys of the samples"
-    added = noise_of(noise, jax.lax.collapse(batch.keys, 0, 2), readings.shape[1:])
-    if noise.parameter is not None:
-        by_variance = added[..., None] / (2 * noise.std**2)
-        derivatives = jnp.concatenate([derivatives, by_variance], axis=-1)
-    return readings + added, derivatives
+    keys: Array = jax.vmap(_for_noise)(jax.lax.collapse(batch.keys, 0, 2))
+    drawn = noise.drawn(keys, readings.shape[1:])
+    return readings + drawn, noise.completed(derivatives, drawn)
 
 
-def noise_of(noise: Noise, keys: Array, shape: tuple[int, ...]) -> Readings:
-    """Noise of samples with these keys."""
-
-    def of_sample(key: Array) -> Array:
-        return jr.normal(jr.fold_in(key, NOISE), shape)
-
-    found: Array = noise.std * jax.vmap(of_sample)(keys)
-    return found
+def _for_noise(key: Array) -> Array:
+    return jr.key_data(jr.fold_in(key, NOISE))
 
 
 def with_slopes(

@@ -2,7 +2,6 @@
 
 from hypermagnetics.models.array_inputs import ArrayInputs as ArrayInputs
 from hypermagnetics.models.array_inputs import ArrayScales as ArrayScales
-from hypermagnetics.models.array_inputs import Noise as Noise
 from hypermagnetics.models.array_mlp import MLP as MLP
 from hypermagnetics.models.array_mlp import MLPConfig as MLPConfig
 from hypermagnetics.models.array_model import ArrayModel as ArrayModel
@@ -27,6 +26,7 @@ from hypermagnetics.models.linear import LinearConfig as LinearConfig
 from hypermagnetics.models.model import Model as Model
 from hypermagnetics.models.near_part import NearPart as NearPart
 from hypermagnetics.models.network import Network as Network
+from hypermagnetics.models.noise import Noise as Noise
 from hypermagnetics.models.parameters import fiducial_parameters as fiducial_parameters
 from hypermagnetics.models.ranges import OutOfRangeError as OutOfRangeError
 from hypermagnetics.models.ranges import OutOfRangeWarning as OutOfRangeWarning

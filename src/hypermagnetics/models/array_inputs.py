@@ -10,20 +10,10 @@ from pydantic import Field, model_validator
 
 from hypermagnetics.config import Config, Positive, refusal
 from hypermagnetics.data.parameters import Parameter
+from hypermagnetics.models.noise import Noise
 
 _Size = Annotated[int, Field(ge=1, le=2**24)]
 _MOST_AXES = 8
-
-
-class Noise(Config):
-    """Normal noise of the readings, independent from value to value."""
-
-    std: Positive
-    """Standard deviation, in the unit of the readings."""
-    redraw: bool = True
-    """Whether it is drawn anew in each step; else once for each sample."""
-    parameter: str | None = None
-    """Name of the variance of the noise as a further parameter, the last; null if it is known."""
 
 
 class ArrayScales(Config):

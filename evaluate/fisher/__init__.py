@@ -1,0 +1,1 @@
+"""Fisher information of the summaries of readings, as hm-eval reports it."""
