@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from hypermagnetics.log import per_cent
+from hypermagnetics.log import four_digits, per_cent
 from hypermagnetics.models import (
     AnyModel,
     ArrayModel,
@@ -165,7 +165,7 @@ def _errors(validation: Mapping[str, float | None] | None) -> dict[str, str]:
     if "determinant" in validation:
         named = {"det F": "determinant", "det C": "covariance_determinant"}
         return {
-            f"{name}, validation split": f"{validation[key]:.4g}" for name, key in named.items()
+            f"{name}, validation split": four_digits(validation[key]) for name, key in named.items()
         }
     suffix = "_median_relative_error"
     return {

@@ -19,7 +19,7 @@ from hypermagnetics.models import GridSplit
 from hypermagnetics.models.user import import_user_model
 from hypermagnetics.recipe_toml import shown_recipe
 from hypermagnetics.recipes import describe_recipe, shipped_recipes
-from hypermagnetics.run_files import RunFiles
+from hypermagnetics.run_files import RunFiles, Validation
 from hypermagnetics.subcommands import (
     FILE_PATH,
     SHOW,
@@ -369,7 +369,7 @@ def _summary(
             f"Finished: {outcome.ending}.",
             f"Last validation, {found.in_words}.",
             f"{seconds:.0f} s, {outcome.samples_per_second:.0f} samples/s ({outcome.placement}). "
-            f"{outcome.shares.verdict}"
+            f"{outcome.shares.verdict(has_points=isinstance(found, Validation))}"
             if outcome.progress.step
             else f"{seconds:.0f} s. No step was made: the model is as it was fitted.",
         ]

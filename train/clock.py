@@ -24,14 +24,21 @@ class Shares:
         """Share of an activity in the total without compiling."""
         return self.seconds[activity] / self.total if self.total else 0.0
 
-    @property
-    def verdict(self) -> str:
-        """Bottleneck of the run, in words, with the shares."""
+    def verdict(self, *, has_points: bool) -> str:
+        """Bottleneck of the run, in words, with the shares.
+
+        Args:
+            has_points: Whether samples have points, of which a step may take fewer.
+        """
         names: tuple[Activity, ...] = ("steps", "loader", "validation", "checkpoints", "tracking")
         shares = {name: self.of(name) for name in names}
+        smaller = "a faster device or a smaller model"
+        if has_points:
+            smaller = (
+                "a faster device, a smaller model or fewer points a step (data.points_per_step)"
+            )
         limits: dict[Activity, str] = {
-            "steps": "computing: the device was busy with steps; a faster device, a smaller model "
-            "or fewer points a step (data.points_per_step) would shorten it",
+            "steps": f"computing: the device was busy with steps; {smaller} would shorten it",
             "loader": "the loader: the device waited for data; a faster disk, data.mode 'device' "
             "or data.div_data would shorten it",
             "validation": "validation: raise validation.every, or make the split smaller",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from hypermagnetics.data import SplitLayout
+from hypermagnetics.data import Split
 from hypermagnetics.device_failures import device_failures_named
 from hypermagnetics.files import atomic_file, name_in_text, write_text_atomically
 from hypermagnetics.log import Listener
@@ -102,15 +102,17 @@ def _go_on(loop: Loop, setup: Setup, files: RunFiles) -> None:
 
 
 def _device_failures_named(setup: Setup, files: RunFiles) -> AbstractContextManager[None]:
-    data, chunks = setup.recipe.data, setup.recipe.compute.chunks
-    layout = setup.train.layout
-    fewer = ""
-    if isinstance(layout, SplitLayout):
-        fewer = f"data.points_per_step (now {data.points_per_step or layout.num_points}) or "
-    smaller = (
-        f"Lower {fewer}data.blocks_per_batch (now "
-        f"{data.blocks_per_batch}), or raise compute.chunks (now {chunks})"
-    )
+    data, train = setup.recipe.data, setup.train
+    lower = []
+    if isinstance(train, Split):
+        num_points = data.points_per_step or train.layout.num_points
+        lower.append(f"data.points_per_step (now {num_points})")
+    if setup.objective.is_additive:
+        lower.append(f"data.blocks_per_batch (now {data.blocks_per_batch})")
+    smaller = f"raise compute.chunks (now {setup.recipe.compute.chunks})"
+    if lower:
+        smaller = f"lower {' or '.join(lower)}, or {smaller}"
+    smaller = smaller[0].upper() + smaller[1:]
     if setup.placement == "device":
         smaller += ", or set data.mode to 'stream', so that the split is not held there"
     again = f"Once it is there again, go on with --resume ({files.directory})"

@@ -284,6 +284,11 @@ def in_bytes(count: float | int) -> str:
     return f"{count:.3g} {unit}"
 
 
+def four_digits(value: float | None) -> str:
+    """A number for people, as in "45.69"; None is "not finite"."""
+    return "not finite" if value is None else f"{value:.4g}"
+
+
 def per_cent(fraction: float | None) -> str:
     """A fraction for people, as in "3.4 %"; None is "undefined"."""
     return "undefined" if fraction is None else f"{100 * fraction:.3g} %"

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from hypermagnetics.config import Config
 from hypermagnetics.errors import RunError
 from hypermagnetics.input_files import FileKind, most_values_in
-from hypermagnetics.log import per_cent, say
+from hypermagnetics.log import four_digits, per_cent, say
 
 MODEL_NAME = "model.hm"
 RECIPE_NAME = "recipe.json"
@@ -187,11 +187,9 @@ _Row = Annotated[tuple[float | None, ...], Field(strict=False)]
 _Matrix = Annotated[tuple[_Row, ...], Field(strict=False)]
 
 
-class FisherValidation(Config):
-    """Result of one validation of summaries of readings; see `Validation`."""
+class FisherRecord(Config):
+    """Fisher information of summaries after a step; null for a number that is not finite."""
 
-    loss: float | None
-    """The objective over the whole split."""
     information: _Matrix
     """Fisher information F of the summaries about the parameters."""
     determinant: float | None
@@ -201,19 +199,23 @@ class FisherValidation(Config):
     scale_strength: float | None
     """Factor r before the measure of the scale in the loss."""
 
+
+class FisherValidation(FisherRecord):
+    """Result of one validation of summaries of readings; see `Validation`."""
+
+    loss: float | None
+    """The objective over the whole split."""
+
     @property
     def in_words(self) -> str:
         """The numbers that count, for people."""
-        return f"det F {_said(self.determinant)}, det C {_said(self.covariance_determinant)}"
+        covariance = four_digits(self.covariance_determinant)
+        return f"det F {four_digits(self.determinant)}, det C {covariance}"
 
     @property
     def status(self) -> str | None:
         """The most important number, as in "det F 45.7"."""
-        return f"det F {_said(self.determinant)}"
-
-
-def _said(value: float | None) -> str:
-    return "not finite" if value is None else f"{value:.4g}"
+        return f"det F {four_digits(self.determinant)}"
 
 
 AnyValidation = Validation | ArrayValidation | FisherValidation

@@ -74,7 +74,8 @@ def array_batch(samples, used):
     shapes = {"inputs": (3,), "targets": (2, 2), "jacobian": (2, 2, 3)}
     arrays = {role: random.normal(size=(2, samples, *shape)).astype(np.float32)
               for role, shape in shapes.items()}
-    return ArrayBatch(arrays, np.full(2, used, np.int32))
+    counts = np.full(2, used, np.int32)
+    return ArrayBatch(arrays, counts, counts, np.arange(2, dtype=np.int32))
 
 def array_gradient(devices, batch, chunks):
     # Targets, and their derivatives in one random direction.

@@ -11,6 +11,7 @@ class LogDet(Config):
     """w (ln det C)²: the gentlest that holds the scale of the covariance C of the summaries."""
 
     kind: Literal["log-det"] = "log-det"
+    """Kind of scale: w (ln det C)², the gentlest that holds the covariance C of the summaries."""
     weight: Positive = 0.1
     """Weight w."""
 
@@ -23,6 +24,8 @@ class IMNN(Config):
     """
 
     kind: Literal["imnn"] = "imnn"
+    """Kind of scale: r (|C - 1| + |C⁻¹ - 1|), norms of Frobenius, that of information maximising
+    neural networks, to compare with them; r fades where C is near 1."""
     strength: Positive = 10.0
     """Strength s, which is lambda there."""
     epsilon: Annotated[float, Field(gt=0, lt=1)] = 0.1

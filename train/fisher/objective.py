@@ -9,17 +9,20 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
+import numpy as np
 from jaxtyping import Array, Float
 from pydantic import JsonValue
 
 from hypermagnetics.metrics import fisher_information, log_determinant
 from hypermagnetics.models import AnyModel, ArrayModel, Noise
 from hypermagnetics.models.noise import Readings
+from hypermagnetics.run_files import FisherRecord
 from hypermagnetics.train.devices import AnyDeviceBatch, ArrayDeviceBatch
 from hypermagnetics.train.fisher.config import IMNN, LogDet, Scale
 from hypermagnetics.train.objective import Losses, Objective, Sums
 from hypermagnetics.train.sample_keys import NOISE
 from hypermagnetics.train.terms import counted
+from hypermagnetics.train.validation import finite
 
 Summaries = Float[Array, "samples summaries"]
 Slopes = Float[Array, "samples summaries parameters"]
@@ -91,12 +94,26 @@ class FisherNumbers(eqx.Module):
 
     information: Float[Array, "*steps parameters parameters"]
     """Fisher information F."""
-    determinant: Float[Array, "*steps"]
-    """det F."""
-    covariance_determinant: Float[Array, "*steps"]
-    """Determinant of the covariance C of the summaries."""
+    log_determinant: Float[Array, "*steps"]
+    """ln det F: det F itself of a few precise parameters may exceed float32."""
+    log_covariance_determinant: Float[Array, "*steps"]
+    """ln of the determinant of the covariance C of the summaries."""
     scale_strength: Float[Array, "*steps"]
     """Factor r before the measure of the scale."""
+
+    def record(self) -> FisherRecord:
+        """The numbers of one step, on the host; determinants in float64."""
+        found: FisherNumbers = jax.device_get(self)
+        with np.errstate(over="ignore"):
+            determinants = np.exp(
+                np.array([found.log_determinant, found.log_covariance_determinant], np.float64)
+            )
+        return FisherRecord(
+            information=tuple(tuple(map(finite, row)) for row in np.asarray(found.information)),
+            determinant=finite(determinants[0]),
+            covariance_determinant=finite(determinants[1]),
+            scale_strength=finite(np.float64(found.scale_strength)),
+        )
 
 
 class FisherLosses(Losses):
@@ -106,8 +123,8 @@ class FisherLosses(Losses):
 
     def last_numbers(self) -> dict[str, JsonValue]:
         """F, det F, det C and r of the last step."""
-        found = jax.device_get(jax.tree.map(lambda values: values[-1], self.fisher))
-        return {"fisher": {name: values.tolist() for name, values in vars(found).items()}}
+        last: FisherNumbers = jax.tree.map(lambda values: values[-1], self.fisher)
+        return {"fisher": last.record().model_dump(mode="json")}
 
 
 def fisher_losses(
@@ -142,7 +159,7 @@ def fisher_losses(
     return FisherLosses(
         total=strength * measure - log_det_f,
         terms={"information": -log_det_f, "scale": strength * measure},
-        fisher=FisherNumbers(information, jnp.exp(log_det_f), jnp.exp(log_det_c), strength),
+        fisher=FisherNumbers(information, log_det_f, log_det_c, strength),
     )
 
 

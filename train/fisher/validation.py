@@ -57,16 +57,8 @@ class FisherValidator:
                 total[name] = total.get(name, np.zeros(())) + values
         sums = {name: jnp.asarray(values, jnp.float32) for name, values in total.items()}
         found = self._losses(sums, jax.device_put(np.int32(len(self._view))))
-        numbers = found.fisher
-        return FisherValidation(
-            loss=finite(np.float64(found.total)),
-            information=tuple(
-                tuple(finite(np.float64(one)) for one in row) for row in numbers.information
-            ),
-            determinant=finite(np.float64(numbers.determinant)),
-            covariance_determinant=finite(np.float64(numbers.covariance_determinant)),
-            scale_strength=finite(np.float64(numbers.scale_strength)),
-        )
+        numbers = found.fisher.record().model_dump()
+        return FisherValidation(loss=finite(np.float64(found.total)), **numbers)
 
     def _of_block(self, model: AnyModel, index: int, at: jax.Array | None) -> dict[str, np.ndarray]:
         network, batch, number = _network(model), self._taken(index), number_of(index)

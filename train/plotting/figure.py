@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from matplotlib import colormaps
@@ -22,11 +22,19 @@ _Style = Literal["-", "--", ":", "-."]
 _STYLES: tuple[_Style, ...] = ("-", "--", ":", "-.")
 _DOTS_PER_INCH = 110
 _INK = "0.25"
+_CUT_FROM = 10.0
+"""Ratio of the range of all losses to that of the last three quarters of a run, beyond which an
+axis that is not logarithmic leaves out the large losses of the first steps."""
+_MARGIN = 0.05
+_FEW_DECADES = 1e4
+"""Ratio of the ends of a logarithmic axis up to which 2 and 5 of each decade have a label."""
 
 
 @plain_style()
 def plot_runs(histories: Sequence[History]) -> bytes:
-    """Plot loss and its terms, validation errors, learning rate, speed and wait, against the step.
+    """Plot loss and its terms, validations, learning rate, speed and wait, against the step.
+
+    A validation has median relative errors, or the Fisher information of summaries.
 
     Colours distinguish runs; line styles distinguish the curves of a run in a panel.
 
@@ -42,7 +50,7 @@ def plot_runs(histories: Sequence[History]) -> bytes:
     for axis in axes[-1]:
         axis.set_xlabel("step")
         axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    panels = (_loss, _terms, _errors, _learning_rate, _speed, _wait)
+    panels = (_loss, _terms, _validations, _learning_rate, _speed, _wait)
     colours = _colours(len(histories))
     for axis, panel in zip(axes.flat, panels, strict=True):
         axis.grid(alpha=0.3)
@@ -64,7 +72,7 @@ def _loss(axes: Axes, histories: Sequence[History], colours: Sequence[str]) -> N
     for history, colour in zip(histories, colours, strict=True):
         _draw(axes, history.curve("loss"), colour, "-", thin=True)
         _draw(axes, history.curve("validation/loss"), colour, "--")
-    _logarithmic(axes, "Loss")
+    _of_losses(axes, "Loss")
     _explain(axes, ("training", "-"), ("validation", "--"))
 
 
@@ -74,23 +82,59 @@ def _terms(axes: Axes, histories: Sequence[History], colours: Sequence[str]) -> 
     for history, colour in zip(histories, colours, strict=True):
         for name in history.terms:
             _draw(axes, history.curve(name), colour, styles[name], thin=True)
-    _logarithmic(axes, "Terms of the training loss")
+    _of_losses(axes, "Terms of the training loss")
     _explain(axes, *((name.removeprefix("losses/"), style) for name, style in styles.items()))
 
 
-def _errors(axes: Axes, histories: Sequence[History], colours: Sequence[str]) -> None:
-    of_sources: tuple[tuple[str, _Style], ...] = (("potential", "-"), ("field", "--"))
-    of_arrays: tuple[tuple[str, _Style], ...] = (("targets", "-"), ("jacobian", "--"))
+class _Numbers(NamedTuple):
+    """Numbers of the validations of a kind of training."""
+
+    title: str
+    curves: tuple[tuple[str, str, _Style], ...]
+    """Label, name of the curve and style of each."""
+    scale: float
+
+
+_ERRORS, _PER_CENT = "median relative error [%]", 100.0
+_OF_SOURCES = _Numbers(
+    _ERRORS,
+    (
+        ("potential", "validation/potential_median_relative_error", "-"),
+        ("field", "validation/field_median_relative_error", "--"),
+    ),
+    _PER_CENT,
+)
+_OF_ARRAYS = _Numbers(
+    _ERRORS,
+    (
+        ("targets", "validation/targets_median_relative_error", "-"),
+        ("jacobian", "validation/jacobian_median_relative_error", "--"),
+    ),
+    _PER_CENT,
+)
+_OF_SUMMARIES = _Numbers(
+    "det F, det C, factor r of the scale",
+    (
+        ("det F", "validation/determinant", "-"),
+        ("det C", "validation/covariance_determinant", "--"),
+        ("r", "validation/scale_strength", ":"),
+    ),
+    1.0,
+)
+
+
+def _validations(axes: Axes, histories: Sequence[History], colours: Sequence[str]) -> None:
     known = {name for history in histories for name in history.curves}
-    has_arrays = "validation/targets_median_relative_error" in known
-    has_sources = "validation/potential_median_relative_error" in known or not has_arrays
-    kinds = (*(of_sources if has_sources else ()), *(of_arrays if has_arrays else ()))
+    every = (_OF_SOURCES, _OF_ARRAYS, _OF_SUMMARIES)
+    # Before the first validation it is not known, and most trainings are of sources.
+    found = [one for one in every if one.curves[0][1] in known] or [_OF_SOURCES]
     for history, colour in zip(histories, colours, strict=True):
-        for kind, style in kinds:
-            curve = history.curve(f"validation/{kind}_median_relative_error")
-            _draw(axes, curve, colour, style, scale=100.0)
-    _logarithmic(axes, "Validation: median relative error [%]")
-    _explain(axes, *kinds)
+        for kind in found:
+            for _, name, style in kind.curves:
+                _draw(axes, history.curve(name), colour, style, scale=kind.scale)
+    titles = dict.fromkeys(kind.title for kind in found)
+    _logarithmic(axes, f"Validation: {'; '.join(titles)}")
+    _explain(axes, *((label, style) for kind in found for label, _, style in kind.curves))
 
 
 def _learning_rate(axes: Axes, histories: Sequence[History], colours: Sequence[str]) -> None:
@@ -130,10 +174,31 @@ def _draw(
     axes.plot(curve.steps, values, color=colour, ls=style, lw=width, marker=marker, markersize=3)
 
 
+def _of_losses(axes: Axes, title: str) -> None:
+    """Let an axis show losses: in logarithms, unless some are negative, as -ln det F."""
+    values = [np.asarray(line.get_ydata(), np.float64) for line in axes.get_lines()]
+    if not any(np.any(each < 0) for each in values):
+        _logarithmic(axes, title)
+        return
+    axes.set_title(title)
+    every = _finite(values)
+    later = _finite([each[len(each) // 4 :] for each in values])
+    low, span = every.min(), np.ptp(later) if len(later) else 0.0
+    if span > 0 and np.ptp(every) > _CUT_FROM * span:
+        axes.set_ylim(low - _MARGIN * span, later.max() + _MARGIN * span)
+
+
+def _finite(curves: Sequence[np.ndarray]) -> np.ndarray:
+    pooled = np.concatenate(curves)
+    return pooled[np.isfinite(pooled)]
+
+
 def _logarithmic(axes: Axes, title: str) -> None:
     axes.set_title(title)
     axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    low, high = axes.get_ylim()
+    between = (1, 2, 5) if high < _FEW_DECADES * low else (1,)
+    axes.yaxis.set_major_locator(LogLocator(subs=between))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
 
