@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import JsonValue
 
@@ -143,7 +144,7 @@ class _Log:
     last_step: int | None
     seconds: float
     """Time of all steps that count, those of earlier processes too."""
-    validation: Mapping[str, float | None] | None
+    validation: Mapping[str, Any] | None
     """The last validation at the step of the model."""
 
 
@@ -158,7 +159,7 @@ def _read_log(path: Path, step: object) -> _Log:
     return _Log(last_step, seconds, validation)
 
 
-def _errors(validation: Mapping[str, float | None] | None) -> dict[str, str]:
+def _errors(validation: Mapping[str, Any] | None) -> dict[str, str]:
     """Median relative errors on the validation split."""
     if validation is None:
         return {"validation error": "not known"}

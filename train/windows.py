@@ -2,7 +2,7 @@
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -69,7 +69,7 @@ class Window:
             for name in parts[0]
         }
 
-    def last_numbers(self) -> dict[str, JsonValue]:
+    def last_numbers(self) -> dict[str, dict[str, Any]]:
         """Numbers of the last step beside its loss, as of Fisher information; none of others."""
         return self.losses[-1].last_numbers()
 

@@ -13,13 +13,15 @@ from hypermagnetics.data import Dataset
 from hypermagnetics.data.array_import import Shares, import_arrays, readings_and_derivatives
 from hypermagnetics.data.array_view import ArrayView, names_of_readings, read_array_batch
 from hypermagnetics.data.parameters import Parameter
-from hypermagnetics.models import ArrayInputs, ArrayModel, ArrayScales
+from hypermagnetics.models import MLP, ArrayInputs, ArrayModel, ArrayScales
 from hypermagnetics.train.devices import ArrayDeviceBatch, Devices
 
 NUM_SAMPLES, NUM_COMPLETE = 1001, 600
 """Samples of each split, and those, the first, that have derivatives."""
 NUM_VALUES = 10
 PARAMETERS = (Parameter(name="mean", value=0.5), Parameter(name="variance", value=2.0))
+COVARIANCE = np.array([[1.5, 0.3, 0.0], [0.3, 0.8, -0.2], [0.0, -0.2, 0.6]])
+"""One of three summaries."""
 SHORT = (
     "model.width=8",
     "model.depth=2",
@@ -77,6 +79,38 @@ def batch_of(readings: np.ndarray, derivatives: np.ndarray) -> ArrayDeviceBatch:
     arrays = {"inputs": jnp.asarray(readings)[None], "derivatives": jnp.asarray(padded)[None]}
     counts = jnp.array([len(readings)]), jnp.array([len(derivatives)]), jnp.array([0])
     return ArrayDeviceBatch(arrays, *counts)  # type: ignore[arg-type]
+
+
+def samples_of(view: ArrayView) -> tuple[np.ndarray, np.ndarray]:
+    """All readings and all derivatives, in float64."""
+    blocks = view.read(range(view.layout.num_blocks))
+    pair = (np.concatenate([block[role] for block in blocks]) for role in ("inputs", "derivatives"))
+    x, d = (values.astype(np.float64) for values in pair)
+    return x, d
+
+
+def difference(found: ArrayModel, wanted: ArrayModel) -> float:
+    """Largest difference of two gradients, in units of the largest number.
+
+    Each array by itself would not do: that of the last bias is 0 but for rounding.
+    """
+    one, other = (
+        np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(gradient)])
+        for gradient in (found, wanted)
+    )
+    return float(abs(one - other).max() / abs(other).max())
+
+
+def with_covariance(network: MLP, x: np.ndarray, wanted: np.ndarray) -> MLP:
+    """The network with summaries of a given covariance, as in the middle of a training."""
+    c = np.cov(np.asarray(in_float64(network)(x)).T)
+    matrix = np.linalg.cholesky(wanted) @ np.linalg.inv(np.linalg.cholesky(c))
+    last = network.layers[-1]
+    weight, bias = (jnp.asarray(np.asarray(one) @ matrix.T, jnp.float32) for one in last)
+    changed: MLP = eqx.tree_at(
+        lambda n: (n.layers[-1].weight, n.layers[-1].bias), network, (weight, bias)
+    )
+    return changed
 
 
 class NoSettings(Config):

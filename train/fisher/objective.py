@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Any, assert_never
 
 import equinox as eqx
 import jax
@@ -11,7 +11,6 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 from jaxtyping import Array, Float
-from pydantic import JsonValue
 
 from hypermagnetics.metrics import fisher_information, log_determinant
 from hypermagnetics.models import AnyModel, ArrayModel, Noise
@@ -72,7 +71,7 @@ class FisherObjective(Objective):
         found, slopes = with_slopes(network, readings, derivatives)
         counts = _flat(counted(arrays))
         complete = _flat(jnp.arange(arrays.room[1])[None] < arrays.num_complete[:, None])
-        near = jnp.where(counts[:, None], found - reference, 0)
+        near = jnp.where(counts[:, None], found - reference[None], 0)
         return {
             "summaries": jnp.sum(near, axis=0),
             "products": near.T @ near,
@@ -121,7 +120,7 @@ class FisherLosses(Losses):
 
     fisher: FisherNumbers
 
-    def last_numbers(self) -> dict[str, JsonValue]:
+    def last_numbers(self) -> dict[str, dict[str, Any]]:
         """F, det F, det C and r of the last step."""
         last: FisherNumbers = jax.tree.map(lambda values: values[-1], self.fisher)
         return {"fisher": last.record().model_dump(mode="json")}

@@ -4,9 +4,8 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from pydantic import JsonValue
 
 from hypermagnetics.errors import RunError
 from hypermagnetics.extras import refuse_missing
@@ -66,7 +65,7 @@ class Tracking:
             except Exception as error:
                 self._complain(name, error)
 
-    def scalars(self, record: Mapping[str, JsonValue]) -> None:
+    def scalars(self, record: Mapping[str, Any]) -> None:
         """Pass on a line of metrics.jsonl."""
         step, values = record["step"], dict(_numbers(record))
         assert isinstance(step, int), "every line has its step"
@@ -171,7 +170,7 @@ def open_tracking(
     return tracking
 
 
-def _numbers(record: Mapping[str, JsonValue], above: str = "") -> Iterator[tuple[str, float]]:
+def _numbers(record: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, float]]:
     """Numbers of a line under their names, as in validation/loss."""
     for name, value in record.items():
         if name in _NO_SCALARS:

@@ -29,7 +29,8 @@ class Noise(Config):
         """
 
         def of_sample(key: Array) -> Array:
-            return jr.normal(key, shape)
+            # The same numbers where JAX is set to float64.
+            return jr.normal(key, shape, jnp.float32)
 
         found: Array = self.std * jax.vmap(of_sample)(keys)
         return found
