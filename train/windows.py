@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from pydantic import JsonValue
 
 from hypermagnetics.errors import DivergenceError
 from hypermagnetics.run_files import AnyValidation

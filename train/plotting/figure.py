@@ -30,8 +30,16 @@ _FEW_DECADES = 1e4
 """Ratio of the ends of a logarithmic axis up to which 2 and 5 of each decade have a label."""
 
 
-@plain_style()
 def plot_runs(histories: Sequence[History]) -> bytes:
+    """Picture of `figure_of`, a PNG file; arguments as of it."""
+    file = io.BytesIO()
+    with plain_style():
+        figure_of(histories).savefig(file, format="png")
+    return file.getvalue()
+
+
+@plain_style()
+def figure_of(histories: Sequence[History]) -> Figure:
     """Plot loss and its terms, validations, learning rate, speed and wait, against the step.
 
     A validation has median relative errors, or the Fisher information of summaries.
@@ -42,7 +50,7 @@ def plot_runs(histories: Sequence[History]) -> bytes:
         histories: The runs.
 
     Returns:
-        A PNG file.
+        The figure.
     """
     figure = Figure(figsize=(12.5, 7.2), layout="constrained", dpi=_DOTS_PER_INCH)
     FigureCanvasAgg(figure)
@@ -63,9 +71,7 @@ def plot_runs(histories: Sequence[History]) -> bytes:
         ncols=min(len(runs), 5),
         frameon=False,
     )
-    file = io.BytesIO()
-    figure.savefig(file, format="png")
-    return file.getvalue()
+    return figure
 
 
 def _loss(axes: Axes, histories: Sequence[History], colours: Sequence[str]) -> None:

@@ -6,7 +6,6 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple
 
-
 from hypermagnetics.errors import RunError
 from hypermagnetics.extras import refuse_missing
 from hypermagnetics.files import name_in_text
