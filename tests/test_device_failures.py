@@ -5,13 +5,16 @@ from pathlib import Path
 import pytest
 from jax.errors import JaxRuntimeError
 from program_runs import DATASET_RECIPE, assert_refused, invoke
+from small_readings import SHORT, small_readings
 from small_trainings import run, small_recipe
 
+from hypermagnetics.config import load_recipe
 from hypermagnetics.data import Dataset
 from hypermagnetics.device_failures import device_failures_named
 from hypermagnetics.errors import DeviceError
 from hypermagnetics.generate import labels as blocks
 from hypermagnetics.train import loop
+from hypermagnetics.train.config import TrainingRecipe
 
 _FULL = "RESOURCE_EXHAUSTED: Out of memory while trying to allocate 33.00GiB."
 _GONE = "UNAVAILABLE: CUDA_ERROR_DEVICE_UNAVAILABLE: CUDA-capable device(s) is/are busy"
@@ -39,6 +42,22 @@ def test_other_errors_pass() -> None:
         device_failures_named("A block", "Less", "Again"),
     ):
         raise JaxRuntimeError("INVALID_ARGUMENT: no such option")
+
+
+def test_summaries_are_not_told_to_take_fewer_samples(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their loss needs all, and networks from arrays to arrays have no points."""
+
+    def failing(*_: object) -> object:
+        raise JaxRuntimeError(_FULL)
+
+    readings = small_readings(tmp_path)
+    recipe = load_recipe(TrainingRecipe, "training", "fisher-gaussian", SHORT)
+    monkeypatch.setattr(loop, "compiled_steps", lambda *_: failing)
+    with pytest.raises(DeviceError) as caught:
+        run(recipe, readings, tmp_path / "run")
+    assert str(caught.value).endswith("(cpu). Raise compute.chunks (now 1).")
 
 
 def test_hm_generate_says_what_would_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

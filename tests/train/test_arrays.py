@@ -179,7 +179,9 @@ def test_both_feeds_give_the_batches_of_the_files(view: ArrayView, most: int) ->
                 for dispatch in pair:
                     found = dispatch.batches.at(i)
                     assert isinstance(found, ArrayDeviceBatch)
-                    np.testing.assert_array_equal(found.num_samples, wanted.num_samples)
+                    for counts in ("num_samples", "num_complete", "numbers"):
+                        one, other = (getattr(batch, counts) for batch in (found, wanted))
+                        np.testing.assert_array_equal(one, other)
                     for role, values in wanted.arrays.items():
                         size = values.shape[1]
                         np.testing.assert_array_equal(found.arrays[role][:, :size], values)

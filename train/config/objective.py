@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from hypermagnetics.config import Config, refusal
+from hypermagnetics.config import Config, nearest, refusal
 from hypermagnetics.train.fisher.config import FisherConfig
 from hypermagnetics.train.losses import Huber, Loss, LossConfig, ShippedLoss, UserLoss
 from hypermagnetics.train.terms import (
@@ -14,6 +14,7 @@ from hypermagnetics.train.terms import (
     refuse_loose_numbers,
 )
 
+_KINDS = ("terms", "fisher")
 _TermName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=40)]
 
 
@@ -60,6 +61,16 @@ class ObjectiveConfig(Config):
         return {name: term.loss.kind for name, term in self.terms.items() if term.loss is not None}
 
     _numbers_stand_in_losses = model_validator(mode="before")(refuse_loose_numbers)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _kind_is_known(cls, value: object) -> object:
+        """Before the keys of another kind are called unknown."""
+        kind = value.get("kind", "terms") if isinstance(value, dict) else "terms"
+        if kind not in _KINDS:
+            repair = nearest(str(kind), _KINDS)
+            raise refusal("kind", "be 'terms' or 'fisher'", kind, repair)
+        return value
 
     @model_validator(mode="after")
     def _something_to_minimise(self) -> "ObjectiveConfig":

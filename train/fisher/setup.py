@@ -35,6 +35,11 @@ from hypermagnetics.train.user_code import UserCode
 _MOST_SCALES = 4096
 """Most values of a sample of which each has a scale of its own; of more, each channel has one."""
 
+_DEPENDENT = 1e-12
+"""Least eigenvalue of the normalised products of derivatives that float32 can have, squared."""
+_SHARE = 1e-3
+"""Least share of a parameter in a combination on which no reading depends."""
+
 
 def fisher_parts(
     recipe: TrainingRecipe, dataset: Dataset, code: UserCode, listener: Listener
@@ -102,12 +107,15 @@ class Readings(NamedTuple):
     """Variance of each value over the samples."""
     slopes: np.ndarray
     """Largest absolute derivative of each value by each parameter."""
+    products: np.ndarray
+    """Sums of the products of derivatives by two parameters, over all values and samples."""
 
     @classmethod
     def of(cls, view: ArrayView) -> "Readings":
         """Read a whole split, block by block."""
         count, mean, squares = 0, np.zeros(view.viewed["inputs"].shape), 0.0
         slopes = np.zeros(view.viewed["derivatives"].shape)
+        products = np.zeros((slopes.shape[-1],) * 2)
         for block in range(view.layout.num_blocks):
             (arrays,) = view.read((block,))
             found = arrays["inputs"].astype(np.float64)
@@ -122,7 +130,9 @@ class Readings(NamedTuple):
             count = total
             if len(arrays["derivatives"]):
                 slopes = np.maximum(slopes, np.abs(arrays["derivatives"]).max(axis=0))
-        return cls(mean, np.asarray(squares / count), slopes)
+                rows = arrays["derivatives"].reshape(-1, len(products)).astype(np.float64)
+                products += rows.T @ rows
+        return cls(mean, np.asarray(squares / count), slopes, products)
 
 
 def _view(dataset: Dataset, name: str, given: str | None) -> ArrayView:
@@ -221,6 +231,12 @@ def _refuse_infinite_information(
             "Derivatives by each parameter must differ from zero somewhere, else the readings know "
             f"nothing about it; got zeros only for {name} ({place}). Leave that parameter out."
         )
+    if alike := _alike(found.products):
+        names = ", ".join(parameters[number].name for number in alike)
+        raise DatasetError(
+            "Derivatives by the parameters must be linearly independent, else no summary can tell "
+            f"these apart; got dependent ones by {names} ({place}). Leave one of them out."
+        )
     exact = (found.variance == 0) & (found.slopes > 0).any(axis=-1)
     if noise is None and exact.any():
         raise DatasetError(
@@ -229,6 +245,16 @@ def _refuse_infinite_information(
             f"{exact.size} that are the same in all samples ({place}). Add the noise of the "
             "sensors, data.noise = { std = ... }."
         )
+
+
+def _alike(products: np.ndarray) -> tuple[int, ...]:
+    """Numbers of parameters whose derivatives depend on each other linearly, in every sample."""
+    lengths = np.sqrt(np.diag(products))
+    least, directions = np.linalg.eigh(products / np.outer(lengths, lengths))
+    if least[0] > _DEPENDENT:
+        return ()
+    shares = np.abs(directions[:, 0])
+    return tuple(map(int, np.flatnonzero(shares > _SHARE * shares.max())))
 
 
 def _refuse_the_same_readings(train: ArrayView, valid: ArrayView) -> None:

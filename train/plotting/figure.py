@@ -196,7 +196,8 @@ def _of_losses(axes: Axes, title: str) -> None:
 
 def _finite(curves: Sequence[np.ndarray]) -> np.ndarray:
     pooled = np.concatenate(curves)
-    return pooled[np.isfinite(pooled)]
+    found: np.ndarray = pooled[np.isfinite(pooled)]
+    return found
 
 
 def _logarithmic(axes: Axes, title: str) -> None:
