@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from hypermagnetics.data import Dataset
+from hypermagnetics.errors import DatasetError
 from hypermagnetics.models import GridSplitConfig, HyperLayerConfig
 from hypermagnetics.models.split.grid_settings import refusal_of
 from hypermagnetics.table import SourceColumns
@@ -16,6 +17,9 @@ alone."""
 
 OF_ARRAYS = "mlp"
 """One for a dataset of arrays alone."""
+
+OF_READINGS = "fisher-gaussian"
+"""One for summaries of readings."""
 
 _WITHOUT_STEPS = {"seed", "outside", "data.train", "data.valid", "data.check", "compute.devices"}
 """Keys of use to a training without steps, beside those of its model."""
@@ -56,8 +60,15 @@ class DefaultRecipe(NamedTuple):
             The same, unless it does not serve the dataset; then the one that does.
 
         Raises:
-            DatasetError: If nothing can be learned from the training split.
+            DatasetError: If nothing can be learned from the training split, or the noise of its
+                readings decides about the recipe.
         """
+        if not dataset.has_sources and "derivatives" in dataset.arrays:
+            raise DatasetError(
+                "A training on readings and their derivatives must have a recipe, which knows "
+                f"whether the readings have their noise; got none ({dataset.directory}). Give "
+                f"--recipe {OF_READINGS} with data.noise=null if they have it."
+            )
         if not dataset.has_sources and not self.is_asked_for:
             because = f"as the dataset is of arrays alone, {', '.join(dataset.arrays)}."
             return self._replace(name=OF_ARRAYS, because=because)

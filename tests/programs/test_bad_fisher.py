@@ -238,6 +238,15 @@ def test_what_has_no_fisher_information(
     assert not (tmp_path / "run").exists()
 
 
+def test_readings_have_no_recipe_by_default(places: Callable[[str], Path], tmp_path: Path) -> None:
+    """Their noise is not known; a recipe that is named goes on."""
+    data = places("readings")
+    ran = invoke("hm-train", data, tmp_path / "run")
+    assert (ran.code, ran.stdout) == (2, "")
+    assert "must have a recipe, which knows whether the readings have" in ran.complaints[-1]
+    assert "--recipe fisher-gaussian with data.noise=null" in ran.complaints[-1]
+
+
 def test_kinks_are_those_of_the_method_that_is_compared_with(
     places: Callable[[str], Path], tmp_path: Path
 ) -> None:

@@ -164,7 +164,8 @@ def _parameters(recipe: TrainingRecipe, dataset: Dataset) -> tuple[Parameter, ..
     if noise.parameter in {one.name for one in found}:
         raise RecipeError(
             "The variance of the noise must have a name of its own among the parameters; got "
-            f"{noise.parameter!r} (data.noise.parameter). Take another one."
+            f"{noise.parameter!r} (data.noise.parameter). Take another one, or data.noise = null "
+            "where the readings have their own noise."
         )
     return (*found, Parameter(name=noise.parameter, value=noise.std**2))
 
