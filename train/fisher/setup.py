@@ -36,7 +36,8 @@ _MOST_SCALES = 4096
 """Most values of a sample of which each has a scale of its own; of more, each channel has one."""
 
 _DEPENDENT = 1e-12
-"""Least eigenvalue of the normalised products of derivatives that float32 can have, squared."""
+"""Eigenvalue of the normalised products of derivatives up to which these depend on each other; the
+rounding to float32 leaves 1e-14."""
 _SHARE = 1e-3
 """Least share of a parameter in a combination on which no reading depends."""
 
