@@ -3,11 +3,11 @@
 import abc
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
-from pydantic import JsonValue
 
 from hypermagnetics.data import Split
 from hypermagnetics.errors import RecipeError
@@ -43,7 +43,7 @@ class Losses(eqx.Module):
     total: Float[Array, "*steps"]
     terms: dict[str, Float[Array, "*steps"]]
 
-    def last_numbers(self) -> dict[str, JsonValue]:
+    def last_numbers(self) -> dict[str, Any]:
         """Numbers of the last of some steps beside its loss, for a line of metrics.jsonl."""
         return {}
 

@@ -2,11 +2,10 @@
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from pydantic import JsonValue
 
 from hypermagnetics.errors import DivergenceError
 from hypermagnetics.run_files import AnyValidation
@@ -69,7 +68,7 @@ class Window:
             for name in parts[0]
         }
 
-    def last_numbers(self) -> dict[str, JsonValue]:
+    def last_numbers(self) -> dict[str, Any]:
         """Numbers of the last step beside its loss, as of Fisher information; none of others."""
         return self.losses[-1].last_numbers()
 

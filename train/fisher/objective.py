@@ -3,14 +3,13 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Any, assert_never
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float
-from pydantic import JsonValue
 
 from hypermagnetics.metrics import fisher_information, log_determinant
 from hypermagnetics.models import AnyModel, ArrayModel, Noise
@@ -69,7 +68,7 @@ class FisherObjective(Objective):
         found, slopes = with_slopes(network, readings, derivatives)
         counts = _flat(counted(arrays))
         complete = _flat(jnp.arange(arrays.room[1])[None] < arrays.num_complete[:, None])
-        near = jnp.where(counts[:, None], found - reference, 0)
+        near = jnp.where(counts[:, None], found - reference[None], 0)
         return {
             "summaries": jnp.sum(near, axis=0),
             "products": near.T @ near,
@@ -104,7 +103,7 @@ class FisherLosses(Losses):
 
     fisher: FisherNumbers
 
-    def last_numbers(self) -> dict[str, JsonValue]:
+    def last_numbers(self) -> dict[str, Any]:
         """F, det F, det C and r of the last step."""
         found = jax.device_get(jax.tree.map(lambda values: values[-1], self.fisher))
         return {"fisher": {name: values.tolist() for name, values in vars(found).items()}}

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import JsonValue
 
@@ -171,7 +171,7 @@ def open_tracking(
     return tracking
 
 
-def _numbers(record: Mapping[str, JsonValue], above: str = "") -> Iterator[tuple[str, float]]:
+def _numbers(record: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, float]]:
     """Numbers of a line under their names, as in validation/loss."""
     for name, value in record.items():
         if name in _NO_SCALARS:

@@ -29,7 +29,7 @@ class Noise(Config):
         """
 
         def of_sample(key: Array) -> Array:
-            return jr.normal(key, shape)
+            return jr.normal(key, shape, jnp.float32)  # as datasets have them
 
         found: Array = self.std * jax.vmap(of_sample)(keys)
         return found
