@@ -15,8 +15,9 @@ SPLITS = "splits={train={num_samples=40, num_sources=1}, test={num_samples=40, n
 SHORT = settings(
     "model.width=8",
     "model.depth=1",
-    "schedule.max_steps=60",
-    "validation.every=20",
+    "schedule.max_steps=100",
+    "schedule.learning_rate=0.02",
+    "validation.every=50",
     "data.valid=test",
 )
 
