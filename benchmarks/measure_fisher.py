@@ -48,9 +48,7 @@ LARGE = {"splits.train.num_samples": 4000, "splits.valid.num_samples": 4000}
 CASES = {
     "gaussian, fixed 1000": Case("fisher-gaussian", {}, {}, FIVE),
     "gaussian, fixed 4000": Case("fisher-gaussian", {}, LARGE, THREE),
-    "gaussian, redrawn": Case(
-        "fisher-gaussian", REDRAWN, {}, THREE
-    ),
+    "gaussian, redrawn": Case("fisher-gaussian", REDRAWN, {}, THREE),
     "gaussian, IMNN": Case("fisher-gaussian", IMNN, {}, FIVE),
     "position, redrawn": Case("fisher-sensors", {}, {}, THREE),
     "position, fixed 1000": Case("fisher-sensors", FIXED, {}, THREE),
