@@ -110,6 +110,8 @@ def _card(title: str, rows: Mapping[str, str], model: AnyModel, given: str) -> s
 def _call(model: AnyModel) -> str:
     if isinstance(model, ArrayModel):
         first, second = model.inputs.input.name, model.inputs.target.name
+        if model.inputs.parameters:
+            return f"{second} = model({first})"
         return f"{second}, jacobian = model({first}), model.jacobian({first})"
     return "potential, field = model(sources, points), model.field(sources, points)"
 

@@ -43,7 +43,7 @@ class Losses(eqx.Module):
     total: Float[Array, "*steps"]
     terms: dict[str, Float[Array, "*steps"]]
 
-    def last_numbers(self) -> dict[str, dict[str, Any]]:
+    def last_numbers(self) -> dict[str, Any]:
         """Numbers of the last of some steps beside its loss, for a line of metrics.jsonl."""
         return {}
 

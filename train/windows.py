@@ -68,7 +68,7 @@ class Window:
             for name in parts[0]
         }
 
-    def last_numbers(self) -> dict[str, dict[str, Any]]:
+    def last_numbers(self) -> dict[str, Any]:
         """Numbers of the last step beside its loss, as of Fisher information; none of others."""
         return self.losses[-1].last_numbers()
 

@@ -1,5 +1,6 @@
 """Fisher information of the summaries of a split, on noise that no training has seen."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -106,7 +107,7 @@ def measure_fisher(
         whole = fit = _summaries(model, view, _INFORMATION, num_samples, listener)
         tried = _summaries(model, view, _ESTIMATES, len(view), listener).values
     found, moments = whole.moments, fit.moments
-    determinant = float(np.linalg.det(found.information))
+    determinant = _determinant(found.information)
     estimator = _estimator(model, moments)
     estimates = np.array(estimator.offset) + tried @ np.array(estimator.matrix).T
     return FisherScores(
@@ -261,6 +262,11 @@ def _parameters(
     return tuple(
         ParameterScores(one.name, one.value, *map(float, numbers)) for one, *numbers in rows
     )
+
+
+def _determinant(matrix: np.ndarray) -> float:
+    """The determinant; NaN of a matrix that is not known."""
+    return float(np.linalg.det(matrix)) if np.isfinite(matrix).all() else math.nan
 
 
 def _rows(matrix: np.ndarray) -> Matrix:

@@ -1,136 +1,121 @@
-"""Fisher information through the programs: a run killed, plotted, swept, and a user's network."""
+"""The three programs on readings of sensors: generated, summarised, evaluated, refused."""
 
-import re
-import signal
-from array import array
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
-from faults import Fault
-from program_runs import assert_refused, contents, invoke, read_lines, run_program, settings
-from small_readings import SHORT, small_readings
-from user_modules import user_module
+from linear_summaries import readings_of
+from program_runs import assert_refused, invoke, settings
 
-from hypermagnetics.train.plotting.figure import figure_of
-from hypermagnetics.train.plotting.history import Curve, History, read_history
+import hypermagnetics
+from hypermagnetics.models import ArrayModel
 
-RECIPE = ("--recipe", "fisher-gaussian", *settings(*SHORT))
-NETWORK = """
-import equinox as eqx
-import jax
-import jax.numpy as jnp
-
-from hypermagnetics.config import Config
-from hypermagnetics.models import ArrayInputs, ArrayModel
-
-
-class PowersConfig(Config):
-    highest: int = 2
-
-
-class Powers(ArrayModel):
-    weights: jax.Array
-    config: PowersConfig = eqx.field(static=True)
-    inputs: ArrayInputs = eqx.field(static=True)
-
-    def __init__(self, inputs, key, highest=2):
-        self.config, self.inputs = PowersConfig(highest=highest), inputs
-        shape = (inputs.target.size, highest, inputs.input.size)
-        self.weights = 0.3 * jax.random.normal(key, shape, jnp.float32)
-
-    def apply(self, values):
-        powers = jnp.stack([values.reshape(-1) ** (k + 1) for k in range(self.config.highest)])
-        return jnp.einsum("skv,kv->s", self.weights, powers)
-"""
-"""Sums of powers of the readings, with a weight each."""
+SPLITS = "splits={train={num_samples=40, num_sources=1}, test={num_samples=40, num_sources=1}}"
+SHORT = settings(
+    "model.width=8",
+    "model.depth=1",
+    "schedule.max_steps=100",
+    "schedule.learning_rate=0.02",
+    "validation.every=50",
+    "data.valid=test",
+)
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Readings and their derivatives by mean and variance."""
-    return small_readings(tmp_path_factory.mktemp("readings")).directory
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a small dataset of sensors, and a run on it."""
+    directory = tmp_path_factory.mktemp("fisher")
+    data, run = directory / "data", directory / "run"
+    assert invoke("hm-generate", "fisher-sensors", data, "--set", SPLITS).code == 0
+    made = invoke("hm-train", data, run, "--recipe", "fisher-sensors", *SHORT)
+    assert made.code == 0, made
+    assert "Last validation, det F " in made.stdout
+    return directory
 
 
-def test_a_killed_training_goes_on_to_the_same_model(data: Path, tmp_path: Path) -> None:
-    """With noise that is drawn anew in each step."""
-    noise = settings("data.noise={std=1.0, redraw=true, parameter='offset'}")
-    command = ("hm-train", data, tmp_path / "run", *RECIPE, *noise)
-    fault = Fault("fsync", "KILL", 1, file="step-000000006").variables(tmp_path)
-    assert run_program(*command, variables=fault).code == -signal.SIGKILL
-    assert not (tmp_path / "run" / "model.hm").exists()
-    ran = run_program("hm-train", data, tmp_path / "run", "--resume")
+def evaluated(place: Path, out: Path, *words: str) -> dict[str, object]:
+    """Fisher information in the results."""
+    ran = invoke("hm-eval", place / "run", place / "data", "--out", out, *words)
     assert ran.code == 0, ran
-    whole = run_program("hm-train", data, tmp_path / "whole", *RECIPE, *noise)
-    assert whole.code == 0, whole
-    assert "Last validation, det F " in whole.stdout
-    for name in ("model.hm", "final.hm"):
-        assert contents(tmp_path / "run")[name] == contents(tmp_path / "whole")[name]
+    table = json.loads((out / "results.json").read_text())
+    found: dict[str, object] = table["evaluations"][0]["fisher"]
+    return found
 
 
-def test_runs_are_drawn_with_their_information(data: Path, tmp_path: Path) -> None:
-    """Losses below 0 on axes that have them; before the first validation, too."""
-    run = tmp_path / "run"
-    assert invoke("hm-train", data, run, *RECIPE).code == 0
-    assert invoke("hm-train", "plot", run).stdout == f"Wrote {run / 'plot.png'}.\n"
-    history = read_history(run)
-    for name in ("determinant", "covariance_determinant", "scale_strength"):
-        assert len(history.curve(f"validation/{name}").values) == 2
-        assert len(history.curve(f"fisher/{name}").values) == 4
-    loss, terms, validation = figure_of([history]).axes[:3]
-    assert validation.get_title() == "Validation: det F, det C, factor r of the scale"
-    assert [text.get_text() for text in validation.get_legend().get_texts()] == [
-        "det F",
-        "det C",
-        "r",
-    ]
-    assert (loss.get_yscale(), validation.get_yscale()) == ("log", "log")
-    lines = (run / "metrics.jsonl").read_text()
-    (run / "metrics.jsonl").write_text(re.sub(r'"(loss|information)": (\d)', r'"\1": -\2', lines))
-    loss, terms, _ = figure_of([read_history(run)]).axes[:3]
-    assert (loss.get_yscale(), terms.get_yscale()) == ("linear", "linear")
-    assert loss.get_ylim()[0] < min(history.curve("loss").values) * -1
-    steps = [line for line in lines.splitlines(keepends=True) if "validation" not in line]
-    (run / "metrics.jsonl").write_text("".join(steps))
-    assert invoke("hm-train", "plot", run).code == 0
-
-
-def test_large_losses_of_the_first_steps_do_not_hide_the_others() -> None:
-    """As those of IMNN's regulariser."""
-    steps = array("d", range(100))
-    values = array("d", [1e5 * 0.5**step - 4.0 for step in range(100)])
-    history = History("run", {"loss": Curve(steps, values)})
-    low, high = figure_of([history]).axes[0].get_ylim()
-    assert -5 < low < -4
-    assert -4 < high < 1
-
-
-def test_a_sweep_compares_losses(data: Path, tmp_path: Path) -> None:
-    """Negative ones, too."""
-    keys = tmp_path / "keys.toml"
-    keys.write_text('[sweep]\nmethod = "grid"\n[keys]\n"optimiser.clip_norm" = [1.0, 2.0]\n')
-    longer = settings("schedule.max_steps=60", "schedule.learning_rate=0.03", "data.noise=null")
-    command = ("hm-train", "sweep", "fisher-gaussian", keys, tmp_path / "out", "--data", data)
-    ran = invoke(*command, *RECIPE[2:], *longer)
-    assert ran.code == 0, ran
-    rows = (tmp_path / "out" / "table.csv").read_text().splitlines()
-    assert [row.split(",")[1] for row in rows[1:]] == ["finished", "finished"]
-    keys.write_text(keys.read_text().replace('"grid"', '"grid"\nmetric = "field"'))
-    refused = invoke(*command[:4], tmp_path / "other", *command[5:])
-    assert (refused.code, refused.stdout) == (2, "")
-    assert "The metric of a sweep must be 'loss' for networks" in refused.complaints[-1]
-
-
-def test_a_network_of_a_user_is_trained(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_results_hold_the_information_its_interval_and_the_bound(
+    place: Path, tmp_path: Path
 ) -> None:
-    """Its summaries are as many as the parameters."""
-    with user_module(NETWORK, tmp_path, monkeypatch) as module:
-        model = ("--model", f"{module}:Powers", "--set", "model.settings.highest=3")
-        changes = settings(*(one for one in SHORT if not one.startswith("model.")))
-        run = tmp_path / "run"
-        ran = invoke("hm-train", data, run, "--recipe", "fisher-gaussian", *model, *changes)
-        assert ran.code == 0, ran
-        (*_, last) = read_lines(run / "metrics.jsonl")
-        assert len(last["validation"]["information"]) == 2
-        refused = invoke("hm-train", data, run, "--resume")
-        assert_refused(refused, "must be resumed with the names of that code")
+    """On as many fresh samples as asked for."""
+    found = evaluated(place, tmp_path / "out", "--samples", "3000")
+    assert found["num_samples"] == 3000
+    low, high = found["ci95"]  # type: ignore[misc]
+    assert low < found["determinant"] < high
+    # 45.688 of a noise of 0.05, an outside number.
+    assert found["analytic"]["determinant"] == pytest.approx(45.688e4, rel=1e-4)  # type: ignore[index]
+    assert 0.3 < found["analytic"]["share"] < 1.05  # type: ignore[index]
+    names = [one["name"] for one in found["parameters"]]  # type: ignore[attr-defined]
+    assert names == ["position_x", "position_y"]
+
+
+def test_the_estimator_of_the_results_estimates(place: Path, tmp_path: Path) -> None:
+    """As docs/fisher.md shows it."""
+    estimator = evaluated(place, tmp_path / "out")["estimator"]
+    model = hypermagnetics.load(place / "run" / "model.hm")
+    assert isinstance(model, ArrayModel)
+    split = hypermagnetics.data.Dataset.open(place / "data").split("test")
+    readings = split.block(0).field[:1]
+    summaries = np.asarray(model(readings))
+    estimates = np.array(estimator["offset"]) + summaries @ np.array(estimator["matrix"]).T  # type: ignore[index]
+    np.testing.assert_allclose(estimates, [[0.3, -0.2]], atol=0.05)
+
+
+@pytest.mark.parametrize("form", ["table", "markdown", "latex", "json"])
+def test_every_format_has_the_numbers(place: Path, tmp_path: Path, form: str) -> None:
+    """Of the information and of the parameters."""
+    words = ("--out", tmp_path / "out", "--samples", "200", "--format", form)
+    ran = invoke("hm-eval", place / "run", place / "data", *words)
+    assert ran.code == 0, ran
+    for text in ("det F", "position") if form != "json" else ("determinant", "position_x"):
+        assert text in ran.stdout.replace("\\_", "_")
+
+
+def test_the_card_says_what_the_summaries_tell(place: Path) -> None:
+    """Parameters, noise, and det F."""
+    card = (place / "run" / "model.md").read_text()
+    for text in ("position_x | 0.3", "standard deviation 0.005", "det F, validation split"):
+        assert text in card
+
+
+def test_the_export_gives_the_same_summaries(place: Path, tmp_path: Path) -> None:
+    """Without hypermagnetics."""
+    assert invoke("hm-train", "export", place / "run", tmp_path / "export").code == 0
+
+
+def test_summaries_are_evaluated_at_the_parameters_of_their_training_alone(
+    place: Path, tmp_path: Path
+) -> None:
+    """Fisher information is of one point; readings without derivatives have none."""
+    moved, bare, many = (tmp_path / name for name in ("moved", "bare", "many"))
+    made = ("hm-generate", "fisher-sensors")
+    value = "sources.position.value=[0.4, -0.2]"
+    assert invoke(*made, moved, "--set", SPLITS, "--set", value).code == 0
+    assert invoke(*made, bare, "--set", SPLITS, "--set", "derivatives=null").code == 0
+    eight = SPLITS.replace("40", "6")
+    assert invoke(*made, many, "--set", eight).code == 0
+    for data, refusal in (
+        (moved, "at the parameters of their training, position_x 0.3, position_y -0.2; got"),
+        (bare, "'derivatives'"),
+        (many, "at least 8 samples"),
+    ):
+        assert_refused(invoke("hm-eval", place / "run", data, "--out", tmp_path / "o"), refusal)
+    other = readings_of(tmp_path / "lines", "added").directory
+    assert_refused(invoke("hm-eval", place / "run", other, "--out", tmp_path / "o"), "'field'")
+
+
+def test_fresh_samples_are_of_summaries_with_noise(place: Path, tmp_path: Path) -> None:
+    """Others are refused the option."""
+    words = ("--samples", "99")
+    assert invoke("hm-eval", place / "run", place / "data", *words).code == 2
+    by_sources = ("--by-sources", "position", "--out", tmp_path / "out")
+    assert_refused(invoke("hm-eval", place / "run", place / "data", *by_sources), "--by-sources")

@@ -120,7 +120,7 @@ class FisherLosses(Losses):
 
     fisher: FisherNumbers
 
-    def last_numbers(self) -> dict[str, dict[str, Any]]:
+    def last_numbers(self) -> dict[str, Any]:
         """F, det F, det C and r of the last step."""
         last: FisherNumbers = jax.tree.map(lambda values: values[-1], self.fisher)
         return {"fisher": last.record().model_dump(mode="json")}

@@ -94,11 +94,13 @@ class ArrayModel(Network):
                 f"{list(along.shape)}. Give one for each value."
             )
 
+        dtype = jnp.result_type(at, along)
+
         def of_sample(values: _Sample, change: _Sample) -> _Sample:
             found: Array = jax.jvp(self._physical, (values,), (change,))[1]
             return found
 
-        return self._of_samples(of_sample, at, along)
+        return self._of_samples(of_sample, at.astype(dtype), along.astype(dtype))
 
     @with_constants
     def jacobian(self, inputs: Numbers) -> Float[Array, "..."]:

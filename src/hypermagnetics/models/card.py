@@ -34,15 +34,43 @@ def array_card(model: ArrayModel) -> str:
             f"| {' | '.join(_array_row(model.inputs.input))} |",
             f"| {' | '.join(_array_row(model.inputs.target))} |",
             "",
-            f"It gives {model.inputs.target.name} of {model.inputs.input.name}, both in the units "
+            f"It gives {model.inputs.target.name} of {model.inputs.input.name}, in the units "
             "of the dataset. Its derivatives are exact: `model.jacobian`, `model.derivative`.",
             "",
+            *_parameters(model),
             "## Where it can be trusted",
             "",
-            "Within the range of its inputs. Elsewhere its error is unknown, and nothing warns.",
+            _trusted_array(model),
             "",
         )
     )
+
+
+def _parameters(model: ArrayModel) -> tuple[str, ...]:
+    """The parameters that summaries tell, if it gives summaries."""
+    parameters, noise = model.inputs.parameters, model.inputs.noise
+    if not parameters:
+        return ()
+    added = "in the dataset" if noise is None else f"of standard deviation {noise.std:g}, added"
+    return (
+        "## What its summaries tell",
+        "",
+        "| parameter | value in training |",
+        "|---|---|",
+        *(f"| {one.name} | {one.value:g} |" for one in parameters),
+        "",
+        f"Noise of the readings: {added}.",
+        "",
+    )
+
+
+def _trusted_array(model: ArrayModel) -> str:
+    if model.inputs.parameters:
+        return (
+            "Close to these values of the parameters: Fisher information is of one point. hm-eval "
+            "says how much of it the summaries keep, and how to estimate the parameters from them."
+        )
+    return "Within the range of its inputs. Elsewhere its error is unknown, and nothing warns."
 
 
 def _array_row(array: ArrayScales) -> tuple[str, ...]:

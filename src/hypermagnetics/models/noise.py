@@ -29,8 +29,7 @@ class Noise(Config):
         """
 
         def of_sample(key: Array) -> Array:
-            # The same numbers where JAX is set to float64.
-            return jr.normal(key, shape, jnp.float32)
+            return jr.normal(key, shape, jnp.float32)  # as datasets have them
 
         found: Array = self.std * jax.vmap(of_sample)(keys)
         return found
