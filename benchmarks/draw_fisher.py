@@ -27,11 +27,12 @@ OUT = Path(__file__).resolve().parents[1] / "docs" / "images" / "fisher.png"
 INK, FILL = "#101214", "#0072B2"
 UNKNOWN = {"std": 1.0, "redraw": True, "parameter": "variance"}
 STEPS = {"max_steps": 500, "final_fraction": 0.0}
+FAST = {**STEPS, "learning_rate": 3e-3}
 EVERY = {"every": 5, "patience": None}
 RUNS: dict[str, tuple[str, dict[str, Any]]] = {
     "gelu, noise drawn anew": (
         "#0072B2",
-        {"data": {"noise": UNKNOWN}, "schedule": STEPS, "validation": EVERY},
+        {"data": {"noise": UNKNOWN}, "schedule": FAST, "validation": EVERY},
     ),
     "gelu, noise of 1000 samples": ("#D55E00", {"schedule": STEPS, "validation": EVERY}),
     "IMNN's own: leaky ReLU and its regulariser": (

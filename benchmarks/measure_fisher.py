@@ -1,7 +1,7 @@
 """How much of the Fisher information of readings do summaries keep, on noise they have never seen?
 
 Trains the recipes fisher-gaussian and fisher-sensors, with fixed and with redrawn noise, and the
-settings of information maximising neural networks (IMNN), and prints det F of 20 000 fresh samples
+settings of information maximising neural networks (IMNN), and prints det F of 100 000 fresh samples
 in units of the analytic bound, and what the estimates are worth.
 
     python benchmarks/measure_fisher.py [NAME ...]
@@ -23,11 +23,12 @@ from hypermagnetics.generate import generate
 from hypermagnetics.jax_setup import fix_settings
 from hypermagnetics.train import train
 
+FRESH = 100_000
 FIVE, THREE = range(5), range(3)
 FIXED = {"data.noise.redraw": False, "schedule.final_fraction": 1.0, "validation.every": 1}
-FIXED |= {"validation.patience": 50}
+FIXED |= {"validation.patience": 50, "schedule.learning_rate": 1e-3}
 REDRAWN = {"data.noise.redraw": True, "schedule.final_fraction": 0.0, "validation.every": 25}
-REDRAWN |= {"validation.patience": None}
+REDRAWN |= {"validation.patience": None, "schedule.learning_rate": 3e-3}
 IMNN = {"model.activation": "leaky_relu", "objective.scale": "imnn", "schedule.max_steps": 1000}
 MOMENT = {
     "sources.position.value": [0.0, 0.0],
@@ -72,7 +73,8 @@ def nested(keys: Mapping[str, Any]) -> dict[str, Any]:
 def scores_of(run: Path, data: Path) -> FisherScores:
     """Those of hm-eval on the test split."""
     arguments = sort_arguments([str(run), str(data)])
-    found = evaluate_arrays(array_plan(arguments, ("test",), run.parent / "out"))
+    plan = array_plan(arguments, ("test",), run.parent / "out", num_fresh=FRESH)
+    found = evaluate_arrays(plan)
     fisher = found.evaluations[0].fisher
     assert fisher is not None, "a network of summaries"
     return fisher
