@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
+from lowered import lowered_for_cuda, precisions
 from recording import Killed
 from small_readings import (
     COVARIANCE,
@@ -249,6 +250,23 @@ def test_the_factor_of_imnn_fades_at_one(distance: float) -> None:
     a = -math.log(0.1 * 9 + 0.01 / 1.1) / 0.1
     assert float(loss) == pytest.approx(10 * size**2 / (size + math.exp(-a * size)), rel=1e-6)
     assert np.isfinite(slope).all()
+
+
+@pytest.mark.parametrize("scale", [LogDet(), IMNN()])
+def test_gpus_multiply_in_full_float32(view: ArrayView, readings: Dataset, scale: Scale) -> None:
+    """Forwards and backwards: a covariance of rounded summaries would not be one."""
+    network, batch = network_of(readings), whole_batch(view)
+    leaves, structure = jax.tree.flatten((network, batch))
+    objective = FisherObjective(scale, None)
+
+    def loss(*arrays: jax.Array) -> jax.Array:
+        model, given = jax.tree.unflatten(structure, arrays)
+        return objective(model, given).total
+
+    inexact = [number for number, leaf in enumerate(leaves) if eqx.is_inexact_array(leaf)]
+    with jax.default_matmul_precision("tensorfloat32"):
+        program = lowered_for_cuda(jax.grad(loss, inexact), *leaves)
+    assert set(precisions(program)) == {"HIGHEST"}
 
 
 def test_a_determinant_beyond_float32_is_a_number() -> None:

@@ -64,7 +64,7 @@ class FisherObjective(Objective):
         return jax.lax.stop_gradient(mean)
 
     def sums(self, model: AnyModel, batch: AnyDeviceBatch, reference: Array | None) -> Sums:
-        """Sums over the samples that count, see the class."""
+        """Sums over the samples that count, in full float32; see the class."""
         network, arrays = _checked(model, batch)
         assert reference is not None, "it is that of this objective"
         readings, derivatives = noisy(self.noise, arrays)
@@ -74,7 +74,7 @@ class FisherObjective(Objective):
         near = jnp.where(counts[:, None], found - reference[None], 0)
         return {
             "summaries": jnp.sum(near, axis=0),
-            "products": near.T @ near,
+            "products": jnp.matmul(near.T, near, precision=jax.lax.Precision.HIGHEST),
             "slopes": jnp.sum(jnp.where(complete[:, None, None], slopes, 0), axis=0),
             "complete": jnp.sum(complete).astype(near.dtype),
         }

@@ -27,7 +27,8 @@ def fisher_information(slopes: _Matrices, covariance: _Matrices) -> _Matrices:
         networks, Phys. Rev. D 97, 083004 (2018), equation 11.
     """
     library: Any = np if isinstance(slopes, np.ndarray) else jnp
-    found: _Matrices = slopes.mT @ library.linalg.solve(covariance, slopes)
+    with jax.default_matmul_precision("highest"):  # GPUs would round the factors
+        found: _Matrices = slopes.mT @ library.linalg.solve(covariance, slopes)
     return found
 
 
