@@ -27,7 +27,7 @@ _POWER = {2: 6 / 14, 3: 4 / 9}
 fewer have a spectrum that falls too slowly."""
 _MOST_NODES = 8
 _MOST_PRODUCTS, _MOST_WAVES = 1 << 18, 1 << 24
-"""Most waves of a model, by products and by transforms: tens of megabytes, and two or three gigabytes."""
+"""Most waves of a model, by products and by transforms: tens of megabytes, and two or three GB."""
 _FEW_SOURCES = 2_000
 """Sources up to which a smaller cutoff saves nothing: waves would take longer than their pairs."""
 _FEW_WAVES = 1 << 14
