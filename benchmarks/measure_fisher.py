@@ -30,6 +30,8 @@ FIXED |= {"validation.patience": 50, "schedule.learning_rate": 1e-3}
 REDRAWN = {"data.noise.redraw": True, "schedule.final_fraction": 0.0, "validation.every": 25}
 REDRAWN |= {"validation.patience": None, "schedule.learning_rate": 3e-3}
 IMNN = {"model.activation": "leaky_relu", "objective.scale": "imnn", "schedule.max_steps": 1000}
+# About the initial weights of that program; its regulariser knows no way back from small ones.
+IMNN |= {"model.gain": 0.7}
 MOMENT = {
     "sources.position.value": [0.0, 0.0],
     "derivatives.columns": ["moment_x", "moment_y"],

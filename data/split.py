@@ -140,6 +140,12 @@ class _StoredSplit(abc.ABC, Generic[_Layout, _Block]):
         """Names of the columns of the source tables; none of arrays alone."""
         return self._manifest.columns
 
+    @property
+    def digest(self) -> str:
+        """Digest of the files of the split, by their sha256."""
+        text = " ".join(entry.sha256 for entry in self.files())
+        return hashlib.sha256(text.encode()).hexdigest()
+
     def digest_of_setting(self) -> str:
         """Digest of the bodies, constants and points that samples of sources belong to.
 

@@ -147,6 +147,7 @@ def array_plan(
                 _refuse_misfit(record, model, view)
                 if model.inputs.parameters:
                     _refuse_other_parameters(record, model, dataset, view)
+                    _refuse_few(record, model, view, num_fresh)
     return ArrayPlan(subjects, datasets, out, matmul, num_fresh)
 
 
@@ -311,8 +312,9 @@ def _refuse_misfit(record: ArraySubject, model: ArrayModel, view: ArrayView) -> 
                 "Evaluate it on a dataset like the one it was trained on."
             )
     if model.inputs.setting and model.inputs.setting != view.split.digest_of_setting():
+        kind = "from readings to summaries" if model.inputs.parameters else "from sources"
         raise RunError(
-            "A network from sources to potential or field must be evaluated on the bodies, "
+            f"A network {kind} must be evaluated on the bodies, "
             f"constants and points of its training; got others ({record.place}, split "
             f"{view.name!r} of {view.directory}). Evaluate it on a dataset of other "
             "samples alone."
@@ -332,10 +334,21 @@ def _refuse_other_parameters(
             f"{_said(of_dataset)}; got {_said(found) or 'none'} ({place}). Evaluate them on a "
             "dataset of these."
         )
-    if len(view) < 2 * (model.inputs.target.size + 2):
+
+
+def _refuse_few(record: ArraySubject, model: ArrayModel, view: ArrayView, num_fresh: int) -> None:
+    """Refuse fewer draws than give the covariance of summaries an inverse that means something."""
+    least = 5 * (model.inputs.target.size + 1)
+    place = f"{record.place}, split {view.name!r} of {view.directory}"
+    if len(view) < 2 * least:
         raise RunError(
-            f"A split of summaries must have at least {2 * (model.inputs.target.size + 2)} samples "
-            f"for their covariance; got {len(view)} ({place}). Evaluate a larger one."
+            f"A split of {model.inputs.target.size} summaries must have at least {2 * least} "
+            f"samples for their covariance; got {len(view)} ({place}). Evaluate a larger one."
+        )
+    if model.inputs.noise is not None and num_fresh < 2 * least:
+        raise RunError(
+            f"--samples of {model.inputs.target.size} summaries must be at least {2 * least}, for "
+            f"their covariance; got {num_fresh} ({place}). Raise it."
         )
 
 

@@ -1,16 +1,19 @@
 """Fisher information of the summaries of a split, on noise that no training has seen."""
 
+import dataclasses
+import hashlib
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import cached_property
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
-from jaxtyping import Array, Float64
+from jaxtyping import Array, Bool, Float64, Int
 
 from hypermagnetics.data.array_view import ArrayView
 from hypermagnetics.evaluate.fisher.records import (
@@ -28,21 +31,26 @@ from hypermagnetics.metrics import (
     normal_information,
     resamples,
 )
+from hypermagnetics.metrics.bootstrap import RESAMPLES
 from hypermagnetics.models import ArrayModel
 
-_SEED = 0x0F15
-"""Seed of all fresh noise. Trainings fold a stream into theirs, so that none has these numbers."""
-_INFORMATION, _ESTIMATES = 0, 1
-"""Random streams."""
+_INFORMATION, _ESTIMATES = 100, 101
+"""Random streams, none of them one of a training."""
+_MOST_CONDITION = 1e12
+"""Condition number of a covariance from which its inverse says nothing."""
 
 
 @dataclass(frozen=True)
 class Summaries:
-    """Summaries x of some samples, and their derivatives by the parameters."""
+    """Summaries x of some draws, and their derivatives by the parameters."""
 
-    values: Float64[np.ndarray, "samples summaries"]
-    slopes: Float64[np.ndarray, "complete summaries parameters"]
-    """Of the first samples alone."""
+    values: Float64[np.ndarray, "draws summaries"]
+    slopes: Float64[np.ndarray, "draws summaries parameters"]
+    """Of draws without derivatives zero."""
+    complete: Bool[np.ndarray, " draws"]
+    """Mask of the draws with derivatives."""
+    sample: Int[np.ndarray, " draws"]
+    """Number of the sample in its split that each draw adds noise to."""
 
     @property
     def moments(self) -> "Moments":
@@ -50,36 +58,60 @@ class Summaries:
         return Moments(
             self.values.mean(axis=0),
             np.atleast_2d(np.cov(self.values, rowvar=False)),
-            self.slopes.mean(axis=0),
+            self.slopes[self.complete].mean(axis=0),
+            len(self.values),
         )
 
-    def half(self, number: int) -> "Summaries":
-        """The first or the second half, sample by sample in turns."""
-        return Summaries(self.values[number::2], self.slopes[number::2])
+    def of_samples(self, mask: Bool[np.ndarray, " draws"]) -> "Summaries":
+        """Some of the draws."""
+        return Summaries(
+            *(each[mask] for each in (self.values, self.slopes, self.complete, self.sample))
+        )
 
 
-class Moments(NamedTuple):
+@dataclass(frozen=True)
+class Moments:
     """Mean mu, covariance C and mean derivative dmu of summaries."""
 
     mean: Float64[np.ndarray, " summaries"]
     covariance: Float64[np.ndarray, "summaries summaries"]
     slopes: Float64[np.ndarray, "summaries parameters"]
+    num_draws: int
+
+    @cached_property
+    def weights(self) -> Float64[np.ndarray, "summaries parameters"]:
+        """C^-1 dmu; NaN if C is not positive definite, or all but singular."""
+        if not np.linalg.cond(self.covariance) < _MOST_CONDITION:
+            return np.full_like(self.slopes, np.nan)
+        found: Float64[np.ndarray, "summaries parameters"] = np.linalg.solve(
+            self.covariance, self.slopes
+        )
+        return found
+
+    @property
+    def debiased(self) -> float:
+        """Factor of F without the bias of the inverse of a covariance of finitely many draws."""
+        spare = self.num_draws - len(self.covariance) - 2
+        return spare / (self.num_draws - 1)
 
     @property
     def information(self) -> Float64[np.ndarray, "parameters parameters"]:
-        """F; NaN if C has no inverse."""
-        try:
-            return fisher_information(self.slopes, self.covariance)
-        except np.linalg.LinAlgError:
-            return np.full((self.slopes.shape[1],) * 2, np.nan)
+        """F; NaN if it is not known."""
+        found: np.ndarray = self.debiased * self.slopes.T @ self.weights
+        symmetric: np.ndarray = (found + found.T) / 2
+        return symmetric
 
     @property
     def inverse_information(self) -> Float64[np.ndarray, "parameters parameters"]:
         """F^-1; NaN if there is none."""
-        try:
-            return np.asarray(np.linalg.inv(self.information))
-        except np.linalg.LinAlgError:
-            return np.full_like(self.information, np.nan)
+        return inverse(self.information)
+
+
+def inverse(matrix: Float64[np.ndarray, "n n"]) -> Float64[np.ndarray, "n n"]:
+    """Inverse of a positive definite matrix; NaN of any other."""
+    if not np.isfinite(matrix).all() or np.linalg.eigvalsh(matrix)[0] <= 0:
+        return np.full_like(matrix, np.nan)
+    return np.asarray(np.linalg.inv(matrix))
 
 
 def measure_fisher(
@@ -87,38 +119,46 @@ def measure_fisher(
 ) -> FisherScores:
     """Measure Fisher information and estimates of a network on a split.
 
-    With noise, the information comes from `num_samples` samples with fresh noise, and estimates are
-    made of each sample of the split with another one. Without, all samples give the information,
-    and an estimator from one half of them is tried on the other half.
+    With noise, the information comes from `num_samples` draws with fresh noise, and estimates are
+    made of further draws, one of each sample. Where more than the noise varies from sample to
+    sample, one half of them makes the estimator and the other half tries it.
 
     Args:
         model: The network.
         view: Readings and their derivatives.
-        num_samples: Number of samples with fresh noise, at least two more than the summaries.
+        num_samples: Number of draws with fresh noise.
         listener: Receives the number of samples just predicted.
 
     Returns:
-        The scores.
+        The scores. F is multiplied by (n - p - 2) / (n - 1) for n draws of p summaries, without
+        which the inverse of their covariance is too large in the mean.
+
+    References:
+        Hartlap, Simon, Schneider, Astron. Astrophys. 464, 399 (2007), equation 17.
     """
-    if model.inputs.noise is None:
-        whole = fit = _summaries(model, view, _INFORMATION, len(view), listener)
-        fit, tried = whole.half(0), whole.half(1).values
-    else:
-        whole = fit = _summaries(model, view, _INFORMATION, num_samples, listener)
-        tried = _summaries(model, view, _ESTIMATES, len(view), listener).values
-    found, moments = whole.moments, fit.moments
+    noise, count = model.inputs.noise, len(view)
+    drawn = count if noise is None else num_samples
+    whole = _summaries(model, view, _INFORMATION, drawn, listener)
+    found = whole.moments
     determinant = _determinant(found.information)
-    estimator = _estimator(model, moments)
-    estimates = np.array(estimator.offset) + tried @ np.array(estimator.matrix).T
+    analytic = _analytic(model, view, determinant)
+    tried = whole if noise is None else _summaries(model, view, _ESTIMATES, count, listener)
+    fit, num_fit, group = whole, len(whole.values), np.arange(len(whole.values))
+    if analytic is None:  # draws of a sample have more in common than other draws
+        fit = whole.of_samples(whole.sample % 2 == 0)
+        tried = tried.of_samples(tried.sample % 2 == 1)
+        num_fit, group = len(np.unique(fit.sample)), whole.sample
+    estimator = _estimator(model, fit.moments)
+    estimates = np.array(estimator.offset) + tried.values @ np.array(estimator.matrix).T
     return FisherScores(
         determinant=determinant,
-        ci95=_interval(whole),
-        analytic=_analytic(model, view, determinant),
+        ci95=_interval(whole, found, group),
+        analytic=analytic,
         information=_rows(found.information),
-        covariance_determinant=float(np.linalg.det(found.covariance)),
+        covariance_determinant=_determinant(found.covariance),
         num_samples=len(whole.values),
-        num_derivatives=len(whole.slopes),
-        parameters=_parameters(model, moments, estimates, len(fit.values)),
+        num_derivatives=int(whole.complete.sum()),
+        parameters=_parameters(model, fit.moments, estimates, num_fit, analytic),
         estimator=estimator,
         num_estimates=len(estimates),
         estimate_covariance=_rows(np.atleast_2d(np.cov(estimates, rowvar=False))),
@@ -137,32 +177,36 @@ def num_predictions(model: ArrayModel, num_split: int, num_samples: int) -> int:
 
 
 def _summaries(
-    model: ArrayModel, view: ArrayView, stream: int, num_samples: int, listener: Listener
+    model: ArrayModel, view: ArrayView, stream: int, num_draws: int, listener: Listener
 ) -> Summaries:
-    """Summaries of samples of a split, which is gone through as often as needed."""
-    values, slopes, left = [], [], num_samples
-    for found, derivatives in _blocks(model, view, stream):
-        values.append(found[:left])
-        slopes.append(derivatives[:left])
-        listener.advance(len(values[-1]))
-        left -= len(values[-1])
+    """Summaries of draws of a split, which is gone through as often as needed."""
+    parts, left = [], num_draws
+    for block in _blocks(model, view, stream):
+        taken = block.of_samples(np.arange(len(block.values)) < left)
+        parts.append(taken)
+        listener.advance(len(taken.values))
+        left -= len(taken.values)
         if not left:
             break
-    return Summaries(np.concatenate(values), np.concatenate(slopes))
+    return Summaries(
+        *(
+            np.concatenate([getattr(part, each.name) for part in parts])
+            for each in dataclasses.fields(Summaries)
+        )
+    )
 
 
-def _blocks(
-    model: ArrayModel, view: ArrayView, stream: int
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _blocks(model: ArrayModel, view: ArrayView, stream: int) -> Iterator[Summaries]:
     """Summaries and their derivatives, block by block and round by round, without end."""
     noise, size = model.inputs.noise, view.layout.samples_per_block
+    base = jr.key(_seed(view))
 
     @eqx.filter_jit
     def predict(
         model: ArrayModel, readings: Array, derivatives: Array, numbers: tuple[Array, Array]
     ) -> tuple[Array, Array]:
         if noise is not None:
-            key = jr.fold_in(jr.fold_in(jr.fold_in(jr.key(_SEED), stream), numbers[0]), numbers[1])
+            key = jr.fold_in(jr.fold_in(jr.fold_in(base, stream), numbers[0]), numbers[1])
             keys = jax.vmap(lambda sample: jr.key_data(jr.fold_in(key, sample)))(jnp.arange(size))
             drawn = noise.drawn(keys, readings.shape[1:])
             readings, derivatives = readings + drawn, noise.completed(derivatives, drawn)
@@ -172,21 +216,25 @@ def _blocks(
         ]
         return model(readings).reshape(size, -1), jnp.stack(along, axis=-1)
 
-    round_ = 0
-    while True:
+    for round_ in itertools.count():
         for block in range(view.layout.num_blocks):
             (arrays,) = view.read((block,))
-            count, complete = len(arrays["inputs"]), len(arrays["derivatives"])
+            count, num_complete = len(arrays["inputs"]), len(arrays["derivatives"])
             # Always as many, so that one compiled program serves all.
             readings = _padded(arrays["inputs"], size)
             derivatives = _padded(arrays["derivatives"], size)
             numbers = jnp.asarray(round_), jnp.asarray(block)
             found, slopes = predict(model, readings, derivatives, numbers)
-            yield (
-                np.asarray(found, np.float64)[:count],
-                np.asarray(slopes, np.float64)[:complete],
-            )
-        round_ += 1
+            complete = np.arange(count) < num_complete
+            kept = np.asarray(slopes, np.float64)[:count] * complete[:, None, None]
+            sample = block * size + np.arange(count)
+            yield Summaries(np.asarray(found, np.float64)[:count], kept, complete, sample)
+
+
+def _seed(view: ArrayView) -> int:
+    """Seed of the fresh noise of a split: another one for each split and dataset."""
+    name = f"{view.name} {view.split.digest}"
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4])
 
 
 def _padded(values: np.ndarray, size: int) -> Array:
@@ -194,29 +242,45 @@ def _padded(values: np.ndarray, size: int) -> Array:
     return jnp.asarray(np.pad(values, padding))
 
 
-def _interval(found: Summaries) -> Interval | None:
-    """95 % interval of det F, samples being drawn with replacement."""
-    values = found.values - found.values.mean(axis=0)
-    count, width = values.shape
-    by_parameters = found.slopes.shape[1:]
-    products = (values[:, :, None] * values[:, None, :]).reshape(count, -1)
-    slopes = np.zeros((count, found.slopes[0].size))
-    slopes[: len(found.slopes)] = found.slopes.reshape(len(found.slopes), -1)
-    complete = np.arange(count)[:, None] < len(found.slopes)
-    parts = (values, products, slopes, complete)
-    columns = np.concatenate([part.astype(np.float64) for part in parts], axis=1)
-    sums = sum(times.astype(np.float64) @ columns[samples] for samples, times in resamples(count))
-    ends = np.cumsum([part.shape[1] for part in parts])[:-1]
-    added, squares, along, number = np.split(np.asarray(sums), ends, axis=1)
-    mean = added / count
-    outer = mean[:, :, None] * mean[:, None, :]
-    covariance = (squares.reshape(-1, width, width) - count * outer) / (count - 1)
+def _interval(
+    found: Summaries, moments: Moments, group: Int[np.ndarray, " draws"]
+) -> Interval | None:
+    """95 % bootstrap interval of det F, groups of draws being drawn with replacement.
+
+    The weights C^-1 dmu stay as they are: their bias is taken from F itself.
+
+    Args:
+        found: The draws.
+        moments: Their moments.
+        group: Number of the group of each draw; groups are independent.
+    """
+    weights = moments.weights
+    if not np.isfinite(weights).all():
+        return None
+    size = weights.shape[1]
+    scores = (found.values - moments.mean) @ weights
+    along = np.einsum("sp,nsq->npq", weights, found.slopes).reshape(len(scores), -1)
+    products = (scores[:, :, None] * scores[:, None, :]).reshape(len(scores), -1)
+    columns = np.concatenate(
+        [scores, products, along, found.complete[:, None], np.ones((len(scores), 1))], axis=1
+    )
+    added = np.zeros((group.max() + 1, columns.shape[1]))
+    np.add.at(added, group, columns)
+    sums = np.zeros((RESAMPLES, columns.shape[1]))
+    for groups, times in resamples(len(added)):
+        sums += times.astype(np.float64) @ added[groups]
+    ends = np.cumsum([size, size * size, size * size, 1])
+    first, squares, slopes, complete, count = np.split(sums, ends, axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean_slopes = (along / number).reshape(-1, *by_parameters)
-    known = np.isfinite(mean_slopes).all(axis=(1, 2)) & (np.linalg.det(covariance) > 0)
+        mean = first / count
+        outer = count[..., None] * mean[:, :, None] * mean[:, None, :]
+        covariance = (squares.reshape(-1, size, size) - outer) / (count[..., None] - 1)
+        by_parameters = (slopes / complete).reshape(-1, size, size)
+    known = np.isfinite(by_parameters).all(axis=(1, 2)) & (np.linalg.det(covariance) > 0)
     if not known.any():
         return None
-    return interval(np.linalg.det(fisher_information(mean_slopes[known], covariance[known])))
+    of_each = moments.debiased * fisher_information(by_parameters[known], covariance[known])
+    return interval(np.linalg.det(of_each))
 
 
 def _analytic(model: ArrayModel, view: ArrayView, determinant: float) -> AnalyticInformation | None:
@@ -233,17 +297,15 @@ def _analytic(model: ArrayModel, view: ArrayView, determinant: float) -> Analyti
     jacobian = first["derivatives"].astype(np.float64)
     flat = jacobian.reshape(-1, jacobian.shape[-1])
     found = normal_information(flat, noise.std, knows_std=noise.parameter is None)
-    bound = float(np.linalg.det(found))
-    return AnalyticInformation(_rows(found), bound, determinant / bound)
+    bound = _determinant(found)
+    share = determinant / bound if bound > 0 else math.nan
+    return AnalyticInformation(_rows(found), bound, share)
 
 
 def _estimator(model: ArrayModel, moments: Moments) -> Estimator:
     values = np.array([one.value for one in model.inputs.parameters])
-    try:
-        weights = np.linalg.solve(moments.covariance, moments.slopes).T
-    except np.linalg.LinAlgError:
-        weights = np.full(moments.slopes.T.shape, np.nan)
-    matrix = moments.inverse_information @ weights
+    # F without the factor of its bias, which would be one of the estimates.
+    matrix = moments.debiased * moments.inverse_information @ moments.weights.T
     return Estimator(tuple(map(float, values - matrix @ moments.mean)), _rows(matrix))
 
 
@@ -252,21 +314,38 @@ def _parameters(
     moments: Moments,
     estimates: Float64[np.ndarray, "samples parameters"],
     num_fit: int,
+    analytic: AnalyticInformation | None,
 ) -> tuple[ParameterScores, ...]:
     error_bars = np.sqrt(np.diag(moments.inverse_information))
+    least: list[float | None] = [None] * len(error_bars)
+    if analytic is not None:
+        least = np.sqrt(np.diag(inverse(np.array(analytic.information)))).tolist()
     values = np.array([one.value for one in model.inputs.parameters])
     bias, spread = estimates.mean(axis=0) - values, estimates.std(axis=0, ddof=1)
     # The mean that the estimator subtracts is known from finitely many samples, too.
-    standard = error_bars * np.sqrt(1 / len(estimates) + 1 / num_fit)
-    rows = zip(model.inputs.parameters, error_bars, bias, standard, spread, strict=True)
+    standard = spread * np.sqrt(1 / len(estimates) + 1 / num_fit)
+    rows = zip(model.inputs.parameters, error_bars, bias, standard, spread, least, strict=True)
     return tuple(
-        ParameterScores(one.name, one.value, *map(float, numbers)) for one, *numbers in rows
+        ParameterScores(
+            name=one.name,
+            value=one.value,
+            error_bar=float(bar),
+            bias=float(off),
+            bias_standard_error=float(error),
+            spread=float(width),
+            analytic_error_bar=bound,
+        )
+        for one, bar, off, error, width, bound in rows
     )
 
 
 def _determinant(matrix: np.ndarray) -> float:
-    """The determinant; NaN of a matrix that is not known."""
-    return float(np.linalg.det(matrix)) if np.isfinite(matrix).all() else math.nan
+    """The determinant; NaN of a matrix that is not known, and infinity beyond float64."""
+    if not np.isfinite(matrix).all():
+        return math.nan
+    sign, logarithm = np.linalg.slogdet(matrix)
+    with np.errstate(over="ignore"):
+        return float(sign * np.exp(logarithm))
 
 
 def _rows(matrix: np.ndarray) -> Matrix:

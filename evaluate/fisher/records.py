@@ -32,6 +32,8 @@ class ParameterScores:
     """Standard error of the bias."""
     spread: float
     """Standard deviation of the estimates."""
+    analytic_error_bar: float | None
+    """Least standard error of any estimate, by the information of the readings, if it is known."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +63,12 @@ class FisherScores:
     covariance_determinant: float
     """Determinant of the covariance C of the summaries."""
     num_samples: int
-    """Number of samples that gave C, with fresh noise if there is any."""
+    """Number of draws that gave C, of samples with fresh noise if there is any."""
     num_derivatives: int
-    """Number of those, the first, that gave the mean derivative."""
+    """Number of those that gave the mean derivative."""
     parameters: tuple[ParameterScores, ...]
     estimator: Estimator
     num_estimates: int
-    """Number of samples with estimates, none of which is among those that gave C and F."""
+    """Number of estimates, of draws that have not made the estimator."""
     estimate_covariance: Matrix
     """Covariance of the estimates, to be compared with F^-1."""

@@ -22,15 +22,15 @@ def information_table(rows: Sequence[Row]) -> Table:
 
 
 def estimates_table(rows: Sequence[Row]) -> Table:
-    """Estimates of each parameter: error bar by Fisher information, bias and spread."""
-    headings = ("value", "error bar", "bias", "standard error", "spread")
+    """Estimates of each parameter: its error bar by F, the least of any estimate, spread, bias."""
+    headings = ("value", "bound", "error bar", "spread", "bias", "standard error")
     return Table(
         ("split", "subject", "parameter", *headings),
         tuple(
             (
                 *(split, subject, one.name),
-                *(_number(one.value), _number(one.error_bar), _number(one.bias)),
-                *(_number(one.bias_standard_error), _number(one.spread)),
+                *(_number(one.value), _number(one.analytic_error_bar), _number(one.error_bar)),
+                *(_number(one.spread), _number(one.bias), _number(one.bias_standard_error)),
             )
             for split, subject, found in rows
             for one in found.parameters
@@ -51,5 +51,5 @@ def _determinants(found: FisherScores) -> tuple[str, ...]:
     )
 
 
-def _number(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.4g}"
+def _number(value: float | None) -> str:
+    return "-" if value is None or math.isnan(value) else f"{value:.4g}"

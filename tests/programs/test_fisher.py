@@ -3,12 +3,17 @@
 import json
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 from linear_summaries import readings_of
 from program_runs import assert_refused, invoke, settings
 
 import hypermagnetics
+from hypermagnetics.data import Dataset
+from hypermagnetics.errors import RunError
+from hypermagnetics.evaluate.array_run import array_plan
+from hypermagnetics.evaluate.subjects.arguments import sort_arguments
 from hypermagnetics.models import ArrayModel
 
 SPLITS = "splits={train={num_samples=40, num_sources=1}, test={num_samples=40, num_sources=1}}"
@@ -63,7 +68,7 @@ def test_the_estimator_of_the_results_estimates(place: Path, tmp_path: Path) -> 
     estimator = evaluated(place, tmp_path / "out")["estimator"]
     model = hypermagnetics.load(place / "run" / "model.hm")
     assert isinstance(model, ArrayModel)
-    split = hypermagnetics.data.Dataset.open(place / "data").split("test")
+    split = Dataset.open(place / "data").split("test")
     readings = split.block(0).field[:1]
     summaries = np.asarray(model(readings))
     estimates = np.array(estimator["offset"]) + summaries @ np.array(estimator["matrix"]).T  # type: ignore[index]
@@ -88,8 +93,15 @@ def test_the_card_says_what_the_summaries_tell(place: Path) -> None:
 
 
 def test_the_export_gives_the_same_summaries(place: Path, tmp_path: Path) -> None:
-    """Without hypermagnetics."""
-    assert invoke("hm-train", "export", place / "run", tmp_path / "export").code == 0
+    """As a program of JAX, which knows nothing of hypermagnetics."""
+    out = tmp_path / "export"
+    assert invoke("hm-train", "export", place / "run", out).code == 0
+    (file,) = out.glob("targets.jaxexport")
+    program = jax.export.deserialize(bytearray(file.read_bytes()))
+    readings = Dataset.open(place / "data").split("test").block(0).field[:3]
+    model = hypermagnetics.load(place / "run" / "model.hm")
+    assert isinstance(model, ArrayModel)
+    np.testing.assert_allclose(program.call(readings), model(readings), rtol=1e-6, atol=1e-6)
 
 
 def test_summaries_are_evaluated_at_the_parameters_of_their_training_alone(
@@ -106,7 +118,7 @@ def test_summaries_are_evaluated_at_the_parameters_of_their_training_alone(
     for data, refusal in (
         (moved, "at the parameters of their training, position_x 0.3, position_y -0.2; got"),
         (bare, "'derivatives'"),
-        (many, "at least 8 samples"),
+        (many, "at least 30 samples"),
     ):
         assert_refused(invoke("hm-eval", place / "run", data, "--out", tmp_path / "o"), refusal)
     other = readings_of(tmp_path / "lines", "added").directory
@@ -114,8 +126,28 @@ def test_summaries_are_evaluated_at_the_parameters_of_their_training_alone(
 
 
 def test_fresh_samples_are_of_summaries_with_noise(place: Path, tmp_path: Path) -> None:
-    """Others are refused the option."""
-    words = ("--samples", "99")
-    assert invoke("hm-eval", place / "run", place / "data", *words).code == 2
-    by_sources = ("--by-sources", "position", "--out", tmp_path / "out")
-    assert_refused(invoke("hm-eval", place / "run", place / "data", *by_sources), "--by-sources")
+    """As many as their covariance needs; others have none, and no derivatives by sources."""
+    run, data, out = place / "run", place / "data", ("--out", tmp_path / "out")
+    assert invoke("hm-eval", run, data, "--samples", "99", *out).code == 2
+    arguments = sort_arguments([str(run), str(data)])
+    with pytest.raises(RunError, match="--samples of 2 summaries must be at least 30"):
+        array_plan(arguments, ("test",), tmp_path / "out", num_fresh=29)
+    by_sources = ("--by-sources", "position")
+    assert_refused(invoke("hm-eval", run, data, *by_sources, *out), "--by-sources")
+    own, lines = tmp_path / "own", readings_of(tmp_path / "lines", "added").directory
+    words = (*SHORT, *settings("data.train=test", "data.noise=null", "schedule.max_steps=2"))
+    split = settings("data.valid=valid")
+    recipe = ("--recipe", "fisher-sensors")
+    assert invoke("hm-train", lines, own, *recipe, *words, *split).code == 0
+    refused = invoke("hm-eval", own, lines, "--split", "test", "--samples", "500", *out)
+    assert_refused(refused, "--samples must be of a network that summarises readings with noise")
+
+
+def test_each_split_has_noise_of_its_own(place: Path, tmp_path: Path) -> None:
+    """Else three equal rows would look like three confirmations."""
+    words = ("--split", "train", "--split", "test", "--samples", "500", "--out", tmp_path / "out")
+    assert invoke("hm-eval", place / "run", place / "data", *words).code == 0
+    table = json.loads((tmp_path / "out" / "results.json").read_text())
+    first, second = (one["fisher"]["determinant"] for one in table["evaluations"])
+    assert first != second
+    assert first == pytest.approx(second, rel=0.5)

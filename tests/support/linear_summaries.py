@@ -27,9 +27,9 @@ BOUND = JACOBIAN.T @ JACOBIAN / SIGMA**2
 
 
 def readings_of(
-    directory: Path, noise: Literal["added", "none"], samples: int = 600, complete: int = 450
+    directory: Path, noise: Literal["added", "none"], samples: int = 660, complete: int = 500
 ) -> Dataset:
-    """A straight line at some times, with or without noise; a test split of all samples."""
+    """A straight line at some times, with or without noise, in splits valid and test."""
     directory.mkdir(parents=True)
     line = JACOBIAN @ [one.value for one in THETA]
     readings = np.tile(line, (samples, 1))
@@ -38,7 +38,7 @@ def readings_of(
     np.save(directory / "x.npy", readings)
     np.save(directory / "d.npy", np.tile(JACOBIAN, (complete, 1, 1)))
     files = readings_and_derivatives(directory / "x.npy", directory / "d.npy", THETA)
-    shares = Shares(train=0, valid=0, test=1)
+    shares = Shares(train=0, valid=0.1, test=0.9)
     import_arrays(files, directory / "data", shares=shares, samples_per_block=70)
     return Dataset.open(directory / "data")
 

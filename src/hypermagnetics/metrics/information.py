@@ -34,8 +34,8 @@ def fisher_information(slopes: _Matrices, covariance: _Matrices) -> _Matrices:
 
 def log_determinant(matrix: Float[Array, "n n"]) -> Float[Array, ""]:
     """Logarithm of the determinant of a positive definite matrix; NaN of any other."""
-    sign, logarithm = jnp.linalg.slogdet(matrix)
-    found: Array = jnp.where(sign > 0, logarithm, jnp.nan)
+    root = jnp.linalg.cholesky(matrix)
+    found: Array = 2 * jnp.sum(jnp.log(jnp.diagonal(root)))
     return found
 
 

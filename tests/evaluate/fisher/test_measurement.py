@@ -15,7 +15,7 @@ from linear_summaries import (
 
 from hypermagnetics.data.array_view import ArrayView
 from hypermagnetics.data.parameters import Parameter
-from hypermagnetics.evaluate.fisher.measurement import measure_fisher
+from hypermagnetics.evaluate.fisher.measurement import Summaries, measure_fisher
 from hypermagnetics.evaluate.fisher.records import FisherScores
 from hypermagnetics.log import SILENT
 from hypermagnetics.models import Noise
@@ -74,7 +74,7 @@ def test_estimates_are_unbiased_and_as_good_as_their_error_bars(
 ) -> None:
     """On samples that have not made the estimator."""
     found = scores(noisy if noise is None else exact, SUFFICIENT, noise)
-    assert found.num_estimates == (300 if noise is None else 600)
+    assert found.num_estimates == (297 if noise is None else 594)
     bars = np.sqrt(np.diag(np.linalg.inv(BOUND)))
     for one, parameter, bar in zip(found.parameters, THETA, bars, strict=True):
         assert (one.name, one.value) == (parameter.name, parameter.value)
@@ -100,13 +100,38 @@ def test_readings_with_noise_of_their_own_have_no_bound(noisy: ArrayView) -> Non
     """All of them are used, and the derivatives of those that have some."""
     found = scores(noisy, SUFFICIENT, None)
     assert found.analytic is None
-    assert (found.num_samples, found.num_derivatives) == (600, 450)
+    assert (found.num_samples, found.num_derivatives) == (594, 450)
     np.testing.assert_allclose(found.information, BOUND, atol=0.2 * BOUND[0, 0])
 
 
 def test_a_further_variation_of_readings_has_no_bound(noisy: ArrayView) -> None:
     """The analytic one is of noise alone."""
     assert scores(noisy, SUFFICIENT, KNOWN).analytic is None
+
+
+def test_draws_of_a_sample_are_not_independent(noisy: ArrayView) -> None:
+    """The interval of 20 000 draws of 594 samples is that of 594, and half of them estimate."""
+    found = scores(noisy, SUFFICIENT, Noise(std=1e-3))
+    whole = scores(noisy, SUFFICIENT, None)
+    assert found.determinant == pytest.approx(whole.determinant, rel=0.02)
+    assert found.num_derivatives == pytest.approx(FRESH * 450 / 594, rel=0.02)
+    assert found.ci95 is not None
+    assert whole.ci95 is not None
+    widths = [high - low for low, high in (found.ci95, whole.ci95)]
+    # ln det F of two parameters has a variance of 4 / n.
+    assert widths == pytest.approx([3.92 * whole.determinant * np.sqrt(4 / 594)] * 2, rel=0.25)
+    assert found.num_estimates == 297
+
+
+def test_the_inverse_of_a_covariance_of_few_draws_has_no_bias() -> None:
+    """Without its factor F of six summaries from 40 draws would be a fifth too large."""
+    random, found = np.random.default_rng(0), []
+    for _ in range(400):
+        values = SIGMA * random.normal(size=(40, COUNT))
+        slopes = np.tile(JACOBIAN, (40, 1, 1))
+        all_, numbers = np.ones(40, bool), np.arange(40)
+        found.append(Summaries(values, slopes, all_, numbers).moments.information)
+    np.testing.assert_allclose(np.mean(found, axis=0), BOUND, atol=0.05 * BOUND[0, 0])
 
 
 def test_the_variance_of_noise_is_a_parameter(exact: ArrayView) -> None:
