@@ -158,7 +158,8 @@ def _array_readme(model: ArrayModel) -> str:
             "import jax, pathlib",
             'data = bytearray(pathlib.Path("targets.jaxexport").read_bytes())',
             "targets = jax.jit(jax.export.deserialize(data).call)",
-            f"print(targets(inputs))  # float32 (samples, {shape}) -> (samples, targets)",
+            f"print(targets(inputs))  # float32 (samples, {shape}) -> (samples, "
+            f"{', '.join(map(str, model.inputs.target.shape))}), {model.inputs.target.name}",
             "```",
             "",
             "Any number of samples will do, at least one; each new one compiles once. Nothing is "

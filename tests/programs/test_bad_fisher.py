@@ -93,7 +93,7 @@ CASES = {
     "too few samples": Case(
         "few",
         (),
-        ("covariance of 2 summaries must come from at least 4 samples; got ", "split 'valid'"),
+        ("covariance of 2 summaries must come from at least 5 samples; got ", "split 'valid'"),
     ),
     "constant readings": Case(
         "sensors",
@@ -104,6 +104,11 @@ CASES = {
         "sensors",
         ("data.noise={std=0.0}",),
         ("'data.noise.std' must be greater than 0; got 0.0",),
+    ),
+    "noise below rounding": Case(
+        "sensors",
+        ("data.noise={std=1e-12}",),
+        ("Noise must be at least 100 roundings of the readings in float32", "got 1e-12"),
     ),
     "a parameter without effect": Case(
         "zero",

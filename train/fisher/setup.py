@@ -32,6 +32,8 @@ from hypermagnetics.train.sample_keys import TRAINING, VALIDATION, with_reading_
 from hypermagnetics.train.terms.kinks import kinked_functions_of_array
 from hypermagnetics.train.user_code import UserCode
 
+_ROUNDINGS = 100
+"""Least noise, in roundings of the largest reading."""
 _MOST_SCALES = 4096
 """Most values of a sample of which each has a scale of its own; of more, each channel has one."""
 
@@ -204,6 +206,7 @@ def _inputs(
             channel_axis=viewed.channel_axis,
             shift=tuple(map(float, mean)),
             scale=tuple(float(one) or 1.0 for one in scale),
+            ranges=tuple(zip(viewed.statistics.min, viewed.statistics.max, strict=True)),
         ),
         target=ArrayScales(name="summaries", shape=(count,)),
         setting=view.split.digest_of_setting(),
@@ -213,10 +216,13 @@ def _inputs(
 
 
 def _refuse_few(view: ArrayView, summaries: int) -> None:
-    """Refuse a split with too few samples for the covariance of the summaries."""
-    if len(view) <= summaries + 1:
+    """Refuse a split with too few samples for the covariance of the summaries.
+
+    With two more than summaries the mean of its inverse is infinite.
+    """
+    if len(view) <= summaries + 2:
         raise DatasetError(
-            f"The covariance of {summaries} summaries must come from at least {summaries + 2} "
+            f"The covariance of {summaries} summaries must come from at least {summaries + 3} "
             f"samples; got {len(view)} (split {view.name!r} of {view.directory}). Make more "
             "samples, or fewer summaries (model.outputs)."
         )
@@ -238,6 +244,13 @@ def _refuse_infinite_information(
         raise DatasetError(
             "Derivatives by the parameters must be linearly independent, else no summary can tell "
             f"these apart; got dependent ones by {names} ({place}). Leave one of them out."
+        )
+    largest = float(np.abs(found.mean).max())
+    if noise is not None and not noise.std > _ROUNDINGS * np.finfo(np.float32).eps * largest:
+        raise DatasetError(
+            f"Noise must be at least {_ROUNDINGS} roundings of the readings in float32, "
+            f"{_ROUNDINGS * np.finfo(np.float32).eps * largest:.2g}; got {noise.std:g} "
+            f"(data.noise.std, {place}). Raise it."
         )
     exact = (found.variance == 0) & (found.slopes > 0).any(axis=-1)
     if noise is None and exact.any():

@@ -128,7 +128,9 @@ class ArrayModel(Network):
     def _checked(self, inputs: Numbers, what: str) -> Float[Array, "..."]:
         values = inputs
         if not isinstance(inputs, jax.Array):
-            values = placed(real_array(inputs, what, InputError))
+            given = real_array(inputs, what, InputError)
+            # Else JAX warns that it rounds.
+            values = placed(given.astype(jax.dtypes.canonicalize_dtype(given.dtype)))
         shape = self.inputs.input.shape
         if values.shape[max(values.ndim - len(shape), 0) :] != shape:
             raise InputError(

@@ -34,8 +34,9 @@ def array_card(model: ArrayModel) -> str:
             f"| {' | '.join(_array_row(model.inputs.input))} |",
             f"| {' | '.join(_array_row(model.inputs.target))} |",
             "",
-            f"It gives {model.inputs.target.name} of {model.inputs.input.name}, in the units "
-            "of the dataset. Its derivatives are exact: `model.jacobian`, `model.derivative`.",
+            f"It gives {model.inputs.target.name} of {model.inputs.input.name}"
+            f"{'' if model.inputs.parameters else ', both in the units of the dataset'}. Its "
+            "derivatives are exact: `model.jacobian`, `model.derivative`.",
             "",
             *_parameters(model),
             "## Where it can be trusted",
@@ -51,7 +52,10 @@ def _parameters(model: ArrayModel) -> tuple[str, ...]:
     parameters, noise = model.inputs.parameters, model.inputs.noise
     if not parameters:
         return ()
-    added = "in the dataset" if noise is None else f"of standard deviation {noise.std:g}, added"
+    added = "in the dataset"
+    if noise is not None:
+        unit = f" {model.inputs.input.unit}" if model.inputs.input.unit else ""
+        added = f"normal, of standard deviation {noise.std:g}{unit}, which the dataset lacks"
     return (
         "## What its summaries tell",
         "",
