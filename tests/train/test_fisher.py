@@ -20,6 +20,8 @@ from small_readings import (
     COVARIANCE,
     NUM_COMPLETE,
     NUM_SAMPLES,
+    NUM_VALUES,
+    PARAMETERS,
     SHORT,
     Moments,
     Projections,
@@ -563,3 +565,21 @@ def test_chunks_train_the_same_network(readings: Dataset, tmp_path: Path) -> Non
     leaves = [jax.tree.leaves(eqx.filter(model, eqx.is_array))[:-1] for model, _ in found]
     for one, other in zip(*leaves, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_no_seed_is_lost(readings: Dataset, tmp_path: Path) -> None:
+    """A rule that stops on det F loses one in five; the loss of the validation loses none."""
+    changes = ("model.width=32", "schedule.learning_rate=5e-3", "schedule.max_steps=130")
+    changes += ("validation.every=2", "validation.patience=20", "checkpoint.every=130")
+    bound = NUM_VALUES**2 / (2 * PARAMETERS[1].value ** 3)
+    for seed in range(5):
+        recipe = recipe_of(*changes, f"seed={seed}", "model.gain=0.4")
+        run = train(readings, tmp_path / str(seed), recipe)
+        lines = read_metrics(run.directory / "metrics.jsonl")
+        best = next(
+            line["validation"]["determinant"]
+            for line in lines
+            if "validation" in line and line["step"] == run.outcome.model_step
+        )
+        assert 0.5 * bound < best < 1.15 * bound, seed
