@@ -5,9 +5,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from hypermagnetics.data.array_import import parameters_of
 from hypermagnetics.data.card import split_header, split_rows
 from hypermagnetics.data.dataset import Dataset
-from hypermagnetics.data.layout import ArraySpec
+from hypermagnetics.data.layout import ArraySpec, DeclaredArray
 from hypermagnetics.data.manifest import ArrayEntry, Manifest
 from hypermagnetics.data.split import AnySplit, ArraySplit
 from hypermagnetics.errors import printable
@@ -116,11 +117,17 @@ def _content(manifest: Manifest) -> Iterator[str]:
     layouts = (split.layout for split in manifest.splits.values())
     declared = {array.name: array for layout in layouts for array in layout.declared}
     if declared:
-        shapes = (
-            f"{array.name} ({' x '.join(map(str, array.item_shape))} for each {array.per})"
-            for array in declared.values()
-        )
+        shapes = (f"{array.name} ({_rows_of(array)})" for array in declared.values())
         yield f"{'arrays' if manifest.array_layouts else 'further arrays'}: {', '.join(shapes)}"
+    if parameters := parameters_of(manifest):
+        yield f"parameters: {', '.join(f'{one.name} {one.value:g}' for one in parameters)}"
+
+
+def _rows_of(array: DeclaredArray) -> str:
+    """Shape and number of the rows of an array, as in "3 for each sample"."""
+    shape = " x ".join(map(str, array.item_shape))
+    which = f"each {array.per}" if array.num_rows is None else f"each of the first {array.per}s"
+    return f"{shape} for {which}"
 
 
 def _origin(manifest: Manifest) -> str:

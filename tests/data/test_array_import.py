@@ -24,6 +24,7 @@ from hypermagnetics.data.array_import import (
 )
 from hypermagnetics.data.cli import main
 from hypermagnetics.data.npy_file import read_npy
+from hypermagnetics.data.summary import describe
 from hypermagnetics.data.verify import find_problems
 from hypermagnetics.errors import DatasetError
 
@@ -90,6 +91,9 @@ def test_samples_with_derivatives_come_first_in_every_split(
     made = import_arrays(arrays, tmp_path / "out")
     assert parameters_of(made) == THETA
     dataset = Dataset.open(tmp_path / "out")
+    described = describe(dataset)
+    assert "(4 x 2 for each of the first samples)" in described
+    assert f"parameters: {', '.join(f'{one.name} {one.value:g}' for one in THETA)}" in described
     for split, count in (("train", 40), ("valid", 5), ("test", 5)):
         derivatives = whole(dataset, split, "derivatives")
         assert derivatives.shape == (count, 4, 2)
