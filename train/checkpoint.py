@@ -205,11 +205,12 @@ def _refuse_another_best(files: RunFiles, progress: Reached, path: Path) -> None
 
 
 @contextmanager
-def divergence_named(files: RunFiles) -> Iterator[None]:
+def divergence_named(files: RunFiles, remedy: str) -> Iterator[None]:
     """Add the kept checkpoint and the remedy to an error of divergence.
 
     Args:
         files: The run.
+        remedy: Remedy, of the objective.
 
     Raises:
         DivergenceError: With that.
@@ -218,8 +219,7 @@ def divergence_named(files: RunFiles) -> Iterator[None]:
         yield
     except DivergenceError as error:
         raise DivergenceError(
-            f"{error} ({files.directory}; {_kept(files)}). Begin another run with a lower "
-            "schedule.learning_rate, or with optimiser.clip_norm set."
+            f"{error} ({files.directory}; {_kept(files)}). Begin another run {remedy}."
         ) from error
 
 

@@ -68,6 +68,11 @@ class Objective(abc.ABC):
     def is_additive(self) -> bool:
         """Whether the loss of a batch, too, is a sum of those of its parts."""
 
+    @property
+    def remedy(self) -> str:
+        """Remedy of a loss that is not finite, behind "Begin another run"."""
+        return "with a lower schedule.learning_rate, or with optimiser.clip_norm set"
+
     @abc.abstractmethod
     def weighted(self, weights: Mapping[str, float]) -> "Objective":
         """The same terms with some weights replaced."""

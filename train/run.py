@@ -60,7 +60,8 @@ def train(
         RunWriteError: If the directory cannot be written to; the last checkpoint is sound.
         DeviceError: If the memory of the device is full, or it does not answer any more.
     """
-    with full_disk_named(files), divergence_named(files), _device_failures_named(setup, files):
+    diverged = divergence_named(files, setup.objective.remedy)
+    with full_disk_named(files), diverged, _device_failures_named(setup, files):
         loop = Loop(setup, files, provenance, listener)
         listener.skip(loop.progress.step)
         is_there = loop.ending is not None and files.model.exists()

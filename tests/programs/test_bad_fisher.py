@@ -252,6 +252,17 @@ def test_readings_have_no_recipe_by_default(places: Callable[[str], Path], tmp_p
     assert "--recipe fisher-gaussian with data.noise=null" in ran.complaints[-1]
 
 
+def test_summaries_that_depend_on_each_other_have_a_remedy_of_their_own(
+    places: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """Sixteen of one number: their covariance has no inverse, at any learning rate."""
+    changes = settings(*SHORT, "model.outputs=16", "model.width=1", "model.depth=1")
+    words = ("--recipe", "fisher-gaussian", *changes)
+    ran = invoke("hm-train", places("readings"), tmp_path / "run", *words)
+    assert ran.code != 0
+    assert "with fewer summaries (model.outputs) or more samples" in ran.complaints[-1]
+
+
 def test_kinks_are_those_of_the_method_that_is_compared_with(
     places: Callable[[str], Path], tmp_path: Path
 ) -> None:

@@ -50,6 +50,14 @@ class FisherObjective(Objective):
         """It is a function of sums, but no sum."""
         return False
 
+    @property
+    def remedy(self) -> str:
+        """Remedy of a loss that is not finite: C or F may have no inverse from the start."""
+        return (
+            "with fewer summaries (model.outputs) or more samples, without which their covariance "
+            "has no inverse, or with a lower schedule.learning_rate"
+        )
+
     def weighted(self, weights: Mapping[str, float]) -> "FisherObjective":
         """Itself: it has no terms to weigh."""
         return self
