@@ -96,6 +96,9 @@ def far_superposition(
                 )
                 return added, None
 
+            count = rows[1].shape[0]
+            if isinstance(count, int) and count <= _SOURCES_PER_TILE:  # nothing to pass over
+                return jax.lax.scan(add, _zeros(at, dtype), rows)[0]
             return jax.lax.scan(add_tile, _zeros(at, dtype), jax.tree.map(_tiled, rows))[0]
 
         if gpu:
