@@ -4,7 +4,6 @@ They are inputs, targets and Jacobians, or readings and derivatives, and may be 
 memory.
 """
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -194,14 +193,6 @@ def readings_and_derivatives(
         )
     )
     return Arrays({**files, "derivatives": d}, tuple(declared), parameters=tuple(parameters))
-
-
-def parameters_of(manifest: Manifest) -> tuple[Parameter, ...]:
-    """Parameters of imported derivatives, in the order of their last axis; none of other data."""
-    origin = manifest.recipe.get("imported")
-    if not isinstance(origin, dict) or "parameters" not in origin:
-        return ()
-    return Origin.model_validate_json(json.dumps(origin)).parameters
 
 
 def import_arrays(

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from hypermagnetics.data.array_import import parameters_of
 from hypermagnetics.data.card import split_header, split_rows
 from hypermagnetics.data.dataset import Dataset
 from hypermagnetics.data.layout import ArraySpec, DeclaredArray
 from hypermagnetics.data.manifest import ArrayEntry, Manifest
+from hypermagnetics.data.parameters import parameters_of
 from hypermagnetics.data.split import AnySplit, ArraySplit
 from hypermagnetics.errors import printable
 from hypermagnetics.log import in_bytes

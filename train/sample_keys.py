@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-import jax
 import jax.numpy as jnp
 import jax.random as jr
-from jaxtyping import Array, Int, UInt32
+from jaxtyping import Array, Int
 
+from hypermagnetics.models.noise import sample_keys
 from hypermagnetics.train.devices import AnyDeviceBatch, ArrayDeviceBatch, Augmentation
 
 TRAINING, VALIDATION = 3, 4
@@ -33,7 +33,8 @@ def with_sample_keys(augment: Augmentation, seed: int, stream: int) -> Augmentat
 
     def keyed(batch: AnyDeviceBatch, number: Int[Array, ""]) -> AnyDeviceBatch:
         key = jr.fold_in(jr.fold_in(jr.key(seed), stream), number)
-        return replace(augment(batch, number), keys=_keys(key, *batch.room))
+        blocks, samples = map(jnp.arange, batch.room)
+        return replace(augment(batch, number), keys=sample_keys(key, blocks, samples))
 
     return keyed
 
@@ -57,20 +58,6 @@ def with_reading_keys(seed: int, stream: int, *, redraw: bool) -> Augmentation:
         if redraw:
             key = jr.fold_in(key, number)
         samples = jnp.arange(batch.room[1])
-        return replace(batch, keys=_keys_of(key, batch.numbers, samples))
+        return replace(batch, keys=sample_keys(key, batch.numbers, samples))
 
     return keyed
-
-
-def _keys(key: jax.Array, blocks: int, samples: int) -> UInt32[Array, "blocks samples words"]:
-    return _keys_of(key, jnp.arange(blocks), jnp.arange(samples))
-
-
-def _keys_of(
-    key: jax.Array, blocks: Int[Array, " blocks"], samples: Int[Array, " samples"]
-) -> UInt32[Array, "blocks samples words"]:
-    def of(block: Int[Array, ""], sample: Int[Array, ""]) -> UInt32[Array, " words"]:
-        return jr.key_data(jr.fold_in(jr.fold_in(key, block), sample))
-
-    found: Array = jax.vmap(jax.vmap(of, (None, 0)), (0, None))(blocks, samples)
-    return found

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
@@ -33,6 +32,7 @@ from hypermagnetics.metrics import (
 )
 from hypermagnetics.metrics.bootstrap import RESAMPLES
 from hypermagnetics.models import ArrayModel
+from hypermagnetics.models.noise import sample_keys
 
 _INFORMATION, _ESTIMATES = 100, 101
 """Random streams, none of them one of a training."""
@@ -62,7 +62,7 @@ class Summaries:
             len(self.values),
         )
 
-    def of_samples(self, mask: Bool[np.ndarray, " draws"]) -> "Summaries":
+    def of_draws(self, mask: Bool[np.ndarray, " draws"]) -> "Summaries":
         """Some of the draws."""
         return Summaries(
             *(each[mask] for each in (self.values, self.slopes, self.complete, self.sample))
@@ -145,8 +145,8 @@ def measure_fisher(
     tried = whole if noise is None else _summaries(model, view, _ESTIMATES, count, listener)
     fit, num_fit, group = whole, len(whole.values), np.arange(len(whole.values))
     if analytic is None:  # draws of a sample have more in common than other draws
-        fit = whole.of_samples(whole.sample % 2 == 0)
-        tried = tried.of_samples(tried.sample % 2 == 1)
+        fit = whole.of_draws(whole.sample % 2 == 0)
+        tried = tried.of_draws(tried.sample % 2 == 1)
         num_fit, group = len(np.unique(fit.sample)), whole.sample
     estimator = _estimator(model, fit.moments)
     estimates = np.array(estimator.offset) + tried.values @ np.array(estimator.matrix).T
@@ -182,7 +182,7 @@ def _summaries(
     """Summaries of draws of a split, which is gone through as often as needed."""
     parts, left = [], num_draws
     for block in _blocks(model, view, stream):
-        taken = block.of_samples(np.arange(len(block.values)) < left)
+        taken = block.of_draws(np.arange(len(block.values)) < left)
         parts.append(taken)
         listener.advance(len(taken.values))
         left -= len(taken.values)
@@ -206,15 +206,13 @@ def _blocks(model: ArrayModel, view: ArrayView, stream: int) -> Iterator[Summari
         model: ArrayModel, readings: Array, derivatives: Array, numbers: tuple[Array, Array]
     ) -> tuple[Array, Array]:
         if noise is not None:
-            key = jr.fold_in(jr.fold_in(jr.fold_in(base, stream), numbers[0]), numbers[1])
-            keys = jax.vmap(lambda sample: jr.key_data(jr.fold_in(key, sample)))(jnp.arange(size))
+            round_, block = numbers
+            key = jr.fold_in(jr.fold_in(base, stream), round_)
+            (keys,) = sample_keys(key, block[None], jnp.arange(size))
             drawn = noise.drawn(keys, readings.shape[1:])
             readings, derivatives = readings + drawn, noise.completed(derivatives, drawn)
-        along = [
-            model.derivative(readings, derivatives[..., number]).reshape(size, -1)
-            for number in range(derivatives.shape[-1])
-        ]
-        return model(readings).reshape(size, -1), jnp.stack(along, axis=-1)
+        found, slopes = model.with_derivatives(readings, derivatives)
+        return found.reshape(size, -1), slopes.reshape(size, -1, slopes.shape[-1])
 
     for round_ in itertools.count():
         for block in range(view.layout.num_blocks):

@@ -14,16 +14,15 @@ from click.testing import CliRunner
 from hypermagnetics.data import Dataset, StorageFormat
 from hypermagnetics.data.array_import import (
     Arrays,
-    Parameter,
     Shares,
     divided,
     import_arrays,
     inputs_and_targets,
-    parameters_of,
     readings_and_derivatives,
 )
 from hypermagnetics.data.cli import main
 from hypermagnetics.data.npy_file import read_npy
+from hypermagnetics.data.parameters import Parameter, parameters_of
 from hypermagnetics.data.summary import describe
 from hypermagnetics.data.verify import find_problems
 from hypermagnetics.errors import DatasetError

@@ -1,6 +1,7 @@
 """Arrays beyond those of sources, and datasets of arrays alone: written, read, checked."""
 
 import json
+import pickle
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -288,8 +289,6 @@ def test_arrays_of_a_split_agree(declared: tuple[DeclaredArray, ...], said: str)
 
 
 def test_a_split_travels_to_other_processes(arrays: Dataset) -> None:
-    import pickle
-
     split = pickle.loads(pickle.dumps(arrays.array_split("train")))
     assert isinstance(split, ArraySplit)
     np.testing.assert_array_equal(split.block(0).values("inputs"), VALUES["inputs"][:4])

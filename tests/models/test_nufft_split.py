@@ -50,7 +50,7 @@ def spread(dim: int, num: int = 7, points: int = 40) -> tuple[jax.Array, jax.Arr
     return jnp.asarray(rows, jnp.float32), jnp.asarray(at, jnp.float32)
 
 
-def close(found: jax.Array, expected: jax.Array, share: float = 5e-5) -> None:
+def assert_close(found: jax.Array, expected: jax.Array, share: float = 5e-5) -> None:
     """To a share of the largest value, by default that of transforms and float32."""
     np.testing.assert_allclose(found, expected, rtol=0, atol=share * np.abs(expected).max())
 
@@ -63,15 +63,15 @@ def test_transforms_give_what_products_give(dim: int) -> None:
     assert isinstance(by_nufft.waves, NufftWaves)
     expected = by_products.potential_and_field(sources, points)
     for one, other in zip(by_nufft.potential_and_field(sources, points), expected, strict=True):
-        close(one, other)
-    close(jax.jit(by_nufft.field)(sources, points), expected[1])
+        assert_close(one, other)
+    assert_close(jax.jit(by_nufft.field)(sources, points), expected[1])
     tables = jnp.stack([sources, sources.at[:, :dim].multiply(2)])
     potential, field = by_nufft.block(tables, points)
-    close(potential, jnp.stack([expected[0], 2 * expected[0]]))
-    close(field, jnp.stack([expected[1], 2 * expected[1]]))
-    close(jax.vmap(by_nufft.field, (0, None))(tables, points), field)
+    assert_close(potential, jnp.stack([expected[0], 2 * expected[0]]))
+    assert_close(field, jnp.stack([expected[1], 2 * expected[1]]))
+    assert_close(jax.vmap(by_nufft.field, (0, None))(tables, points), field)
     wide = [each.astype(jnp.float64) for each in (sources, points)]
-    close(by_nufft.field(*wide), by_products.field(*wide), 1e-5)
+    assert_close(by_nufft.field(*wide), by_products.field(*wide), 1e-5)
 
 
 @pytest.mark.parametrize("dim", [2, pytest.param(3, marks=pytest.mark.slow)])
@@ -81,7 +81,7 @@ def test_derivatives_are_those_of_products(dim: int) -> None:
     by_nufft, by_products = split(dim, "nufft"), split(dim, "products")
     field = by_nufft.field(sources, points)
     falling = jax.vmap(jax.grad(lambda at: -by_nufft.potential(sources, at[None])[0]))(points)
-    close(falling, field)
+    assert_close(falling, field)
 
     def squares(model: GridSplit) -> jax.Array:
         return jax.jit(jax.grad(lambda rows: jnp.sum(model.field(rows, points) ** 2)))(sources)
@@ -90,15 +90,15 @@ def test_derivatives_are_those_of_products(dim: int) -> None:
         ones = jnp.ones_like(sources)
         return jax.jvp(lambda rows: model.field(rows, points), (sources,), (ones,))[1]
 
-    close(squares(by_nufft), squares(by_products))
-    close(along(by_nufft), along(by_products))
+    assert_close(squares(by_nufft), squares(by_products))
+    assert_close(along(by_nufft), along(by_products))
 
 
 def test_what_is_outside_is_exact_and_a_nan_stays_one() -> None:
     """The library of the transforms reads no memory that is not its own."""
     sources, points = spread(2)
     model = split(2, "nufft")
-    close(
+    assert_close(
         model.field(sources, 100 * points),
         superposition(model.inputs.columns, sources, 100 * points)[1],
         1e-5,

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
 import equinox as eqx
@@ -22,6 +22,9 @@ from hypermagnetics.train.objective import Losses, Objective, Sums
 from hypermagnetics.train.sample_keys import NOISE
 from hypermagnetics.train.terms import counted
 from hypermagnetics.train.validation import finite
+
+_FEW = 16
+"""Samples of each block whose mean summary is near enough to that of all."""
 
 Summaries = Float[Array, "samples summaries"]
 Slopes = Float[Array, "samples summaries parameters"]
@@ -63,8 +66,9 @@ class FisherObjective(Objective):
         return self
 
     def reference(self, model: AnyModel, batch: AnyDeviceBatch) -> Float[Array, " summaries"]:
-        """The mean summary of a batch, a point near that of all."""
-        network, arrays = _checked(model, batch)
+        """The mean summary of some samples of a batch, a point near that of all."""
+        network, whole = _checked(model, batch)
+        arrays = _first(whole, _FEW)
         readings, _ = noisy(self.noise, arrays)
         counts = _flat(counted(arrays))
         found = jnp.where(counts[:, None], _summaries(network, readings), 0)
@@ -76,7 +80,9 @@ class FisherObjective(Objective):
         network, arrays = _checked(model, batch)
         assert reference is not None, "it is that of this objective"
         readings, derivatives = noisy(self.noise, arrays)
-        found, slopes = with_slopes(network, readings, derivatives)
+        targets, derivatives = network.with_derivatives(readings, derivatives)
+        found = targets.reshape(len(readings), -1)
+        slopes = derivatives.reshape(*found.shape, -1)
         counts = _flat(counted(arrays))
         complete = _flat(jnp.arange(arrays.room[1])[None] < arrays.num_complete[:, None])
         near = jnp.where(counts[:, None], found - reference[None], 0)
@@ -192,28 +198,19 @@ def noisy(
     return readings + drawn, noise.completed(derivatives, drawn)
 
 
+def _first(batch: ArrayDeviceBatch, count: int) -> ArrayDeviceBatch:
+    """The first samples of each block."""
+    return replace(
+        batch,
+        arrays={role: values[:, :count] for role, values in batch.arrays.items()},
+        num_samples=jnp.minimum(batch.num_samples, count),
+        num_complete=jnp.minimum(batch.num_complete, count),
+        keys=None if batch.keys is None else batch.keys[:, :count],
+    )
+
+
 def _for_noise(key: Array) -> Array:
     return jr.key_data(jr.fold_in(key, NOISE))
-
-
-def with_slopes(
-    network: ArrayModel, readings: Readings, derivatives: Float[Array, "samples ... parameters"]
-) -> tuple[Summaries, Slopes]:
-    """Summaries of readings, and their derivatives by the parameters, by forward mode.
-
-    Args:
-        network: The network.
-        readings: The readings.
-        derivatives: Their derivatives, the parameters last.
-    """
-
-    def of_sample(one: Array, slopes: Array) -> tuple[Array, Array]:
-        found, along = jax.linearize(network, one)
-        each: Array = jax.vmap(along, -1, -1)(slopes)
-        return found.reshape(-1), each.reshape(found.size, -1)
-
-    both: tuple[Array, Array] = jax.vmap(of_sample)(readings, derivatives)
-    return both
 
 
 def _summaries(network: ArrayModel, readings: Readings) -> Summaries:

@@ -69,7 +69,7 @@ def fisher_parts(
     _refuse_keys_of_targets(recipe, code)
     train, valid = (_view(dataset, name, data.input) for name in (data.train, data.valid))
     parameters = _parameters(recipe, dataset)
-    readings = Readings.of(train)
+    readings = ReadingMoments.of(train)
     inputs = _inputs(recipe, train, parameters, readings)
     for view in (train, valid):
         _refuse_few(view, inputs.target.size)
@@ -101,7 +101,7 @@ def fisher_parts(
     return Parts(train, valid, inputs, template, objective, augment, prepare_valid)
 
 
-class Readings(NamedTuple):
+class ReadingMoments(NamedTuple):
     """Moments of the readings of a split, and their derivatives."""
 
     mean: np.ndarray
@@ -114,7 +114,7 @@ class Readings(NamedTuple):
     """Sums of the products of derivatives by two parameters, over all values and samples."""
 
     @classmethod
-    def of(cls, view: ArrayView) -> "Readings":
+    def of(cls, view: ArrayView) -> "ReadingMoments":
         """Read a whole split, block by block."""
         count, mean, squares = 0, np.zeros(view.viewed["inputs"].shape), 0.0
         slopes = np.zeros(view.viewed["derivatives"].shape)
@@ -181,7 +181,7 @@ def _inputs(
     recipe: TrainingRecipe,
     view: ArrayView,
     parameters: tuple[Parameter, ...],
-    readings: Readings,
+    readings: ReadingMoments,
 ) -> ArrayInputs:
     """Readings as inputs, centred and with a standard deviation of 1, and summaries as targets."""
     wanted = num_outputs(recipe.model)
@@ -229,7 +229,7 @@ def _refuse_few(view: ArrayView, summaries: int) -> None:
 
 
 def _refuse_infinite_information(
-    view: ArrayView, parameters: tuple[Parameter, ...], found: Readings, noise: Noise | None
+    view: ArrayView, parameters: tuple[Parameter, ...], found: ReadingMoments, noise: Noise | None
 ) -> None:
     place = f"split {view.name!r} of {view.directory}"
     by_each = found.slopes.reshape(-1, found.slopes.shape[-1]).max(axis=0)

@@ -16,7 +16,7 @@ from hypermagnetics.jax_setup import with_constants
 from hypermagnetics.models.array_inputs import ArrayInputs
 from hypermagnetics.models.network import Network
 
-_FINAL = ("__call__", "derivative", "jacobian")
+_FINAL = ("__call__", "derivative", "jacobian", "with_derivatives")
 """Methods that no architecture overrides."""
 
 _Sample = Float[Array, "..."]
@@ -101,6 +101,27 @@ class ArrayModel(Network):
             return found
 
         return self._of_samples(of_sample, at.astype(dtype), along.astype(dtype))
+
+    @with_constants
+    def with_derivatives(
+        self, inputs: Float[Array, "..."], changes: Float[Array, "..."]
+    ) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+        """Targets, and their derivatives along several changes of the inputs of each sample.
+
+        Args:
+            inputs: Physical values, with one axis of samples before their shape.
+            changes: Changes of the inputs, of the same shape and a last axis of directions.
+
+        Returns:
+            The targets; and their changes, to first order, with the directions last.
+        """
+
+        def of_sample(values: _Sample, directions: _Sample) -> tuple[_Sample, _Sample]:
+            found, derivative = jax.linearize(self._physical, values)
+            return found, jax.vmap(derivative, -1, -1)(directions)
+
+        both: tuple[Array, Array] = jax.vmap(of_sample)(inputs, changes)
+        return both
 
     @with_constants
     def jacobian(self, inputs: Numbers) -> Float[Array, "..."]:

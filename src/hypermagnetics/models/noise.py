@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 import jax.random as jr
-from jaxtyping import Array, Float, UInt32
+from jaxtyping import Array, Float, Int, UInt32
 
 from hypermagnetics.config import Config, Positive
 
@@ -48,3 +48,21 @@ class Noise(Config):
             return derivatives
         by_variance = drawn[..., None] / (2 * self.std**2)
         return jnp.concatenate([derivatives, by_variance], axis=-1)
+
+
+def sample_keys(
+    key: jax.Array, blocks: Int[Array, " blocks"], samples: Int[Array, " samples"]
+) -> UInt32[Array, "blocks samples words"]:
+    """Random keys of samples, each of the numbers of its block and of its own in the block.
+
+    Args:
+        key: Key of all of them.
+        blocks: Numbers of the blocks.
+        samples: Numbers of the samples in each.
+    """
+
+    def of(block: Int[Array, ""], sample: Int[Array, ""]) -> UInt32[Array, " words"]:
+        return jr.key_data(jr.fold_in(jr.fold_in(key, block), sample))
+
+    found: Array = jax.vmap(jax.vmap(of, (None, 0)), (0, None))(blocks, samples)
+    return found

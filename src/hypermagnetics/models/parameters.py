@@ -3,9 +3,8 @@
 import numpy as np
 
 from hypermagnetics.data import Dataset, Split
-from hypermagnetics.data.array_import import parameters_of
 from hypermagnetics.data.derivatives import derivatives_of
-from hypermagnetics.data.parameters import Parameter
+from hypermagnetics.data.parameters import Parameter, parameters_of
 from hypermagnetics.errors import DatasetError
 from hypermagnetics.sources import Directions, chosen_columns
 
