@@ -1,15 +1,13 @@
 """Programs keep few files open, however many shards there are; a limit that is met is named."""
 
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 
 import pytest
-from open_file_limits import at_most_open
-from program_runs import TRAINING_RECIPE, Ran, finished_run, invoke, settings
+from program_runs import TRAINING_RECIPE, finished_run, run_program, settings
 
 LIMIT = 128
-"""Below the 256 of macOS, above what a test has open itself."""
+"""Below the 256 of macOS, above what a program needs."""
 
 SHARDS = 14
 RECIPE = (
@@ -31,18 +29,12 @@ RECIPE = (
 SHORT = (*TRAINING_RECIPE, *settings("schedule.max_steps=60", "validation.every=60"))
 
 
-@cache
-def many_shards(directory: Path) -> Path:
-    ran = invoke("hm-generate", *RECIPE, directory / "many")
-    assert ran.code == 0, ran
-    return directory / "many"
-
-
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A dataset, made under the limit."""
-    with at_most_open(LIMIT):
-        data = many_shards(tmp_path_factory.mktemp("many"))
+    data = tmp_path_factory.mktemp("many") / "many"
+    ran = run_program("hm-generate", *RECIPE, data, max_open_files=LIMIT)
+    assert ran.code == 0, ran
     assert len(list(data.rglob("c/*"))) == 4 * 5 * SHARDS
     return data
 
@@ -63,17 +55,12 @@ PROGRAMS: dict[str, Words] = {
 }
 
 
-def run_with(name: str, data: Path, out: Path, limit: int) -> Ran:
-    words = PROGRAMS[name](data, out)
-    with at_most_open(limit):
-        return invoke(str(words[0]), *words[1:])
-
-
 @pytest.mark.parametrize(
     "name",
     ["verify", "convert", *(pytest.param(n, marks=pytest.mark.slow) for n in ("train", "eval"))],
 )
 def test_few_open_files_are_enough_for_many_shards(tmp_path: Path, many: Path, name: str) -> None:
     """The limit is one of the process, not one of each split."""
-    ran = run_with(name, many, tmp_path / "out", LIMIT)
+    program, *words = PROGRAMS[name](many, tmp_path / "out")
+    ran = run_program(str(program), *words, max_open_files=LIMIT)
     assert ran.code == 0, ran.stderr

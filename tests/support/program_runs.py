@@ -135,6 +135,7 @@ def start_program(
     *arguments: str | Path,
     max_file_bytes: int | None = None,
     max_memory_bytes: int | None = None,
+    max_open_files: int | None = None,
     variables: Mapping[str, str] | None = None,
 ) -> Process:
     """Start a program as the leader of a process group of its own.
@@ -144,6 +145,7 @@ def start_program(
         arguments: As typed.
         max_file_bytes: Size beyond which writing to a file fails, as on a full disk.
         max_memory_bytes: Size beyond which the process gets no address space.
+        max_open_files: Number beyond which no file is opened; without the limits above.
         variables: Environment variables besides those of this process.
 
     Returns:
@@ -155,7 +157,8 @@ def start_program(
     words = list(map(str, arguments))
     limits = (("RLIMIT_FSIZE", max_file_bytes), ("RLIMIT_AS", max_memory_bytes))
     if max_file_bytes is max_memory_bytes is None and set(variables or ()) <= _LATE_VARIABLES:
-        return start(Command(name, words, environment, str(Path.cwd())))
+        return start(Command(name, words, environment, str(Path.cwd()), max_open_files))
+    assert max_open_files is None
     command = [str(Path(sysconfig.get_path("scripts")) / name), *words]
     if max_file_bytes is not None:
         # Python would leave half of a compiled module behind, for all who import it later.

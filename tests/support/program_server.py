@@ -17,6 +17,7 @@ import gc
 import importlib
 import json
 import os
+import resource
 import runpy
 import select
 import shutil
@@ -48,6 +49,7 @@ class Command(NamedTuple):
     arguments: list[str]
     variables: dict[str, str]
     directory: str
+    max_open_files: int | None = None
 
 
 class ForkedProgram:
@@ -215,6 +217,9 @@ def _become(command: Command, descriptors: list[int]) -> NoReturn:
         os.dup2(descriptor, target)
         os.close(descriptor)
     os.chdir(command.directory)
+    if command.max_open_files is not None:
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (command.max_open_files, hard))
     os.environ.clear()
     os.environ.update(command.variables)
     script = str(Path(sysconfig.get_path("scripts")) / command.name)
