@@ -3,6 +3,7 @@
 They are inputs, targets and Jacobians, or readings and their derivatives by parameters.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -160,15 +161,20 @@ class ArrayView:
         return Viewed(name, spec.shape[1:], spec.unit, axis, found)
 
 
-def read_array_batch(view: ArrayView, blocks: Sequence[int | None]) -> ArrayBatch:
+def read_array_batch(
+    view: ArrayView, blocks: Sequence[int | None], points: np.ndarray | None = None
+) -> ArrayBatch:
     """Gather blocks of a view.
 
     Args:
         view: The view.
         blocks: Numbers of the blocks, in order; None for an empty one.
+        points: Points of the maps, (blocks, points): indices of the axes of space in a row, which
+            are all behind that of the channels. If None, the arrays as they are.
 
     Returns:
         The batch. One whole block is a view of the mapped files; anything else is copied once.
+        With points, arrays have shape (blocks, samples, channels, points).
     """
     layout, numbers = view.layout, [block for block in blocks if block is not None]
     read, size = iter(view.read(numbers)), layout.samples_per_block
@@ -178,9 +184,22 @@ def read_array_batch(view: ArrayView, blocks: Sequence[int | None]) -> ArrayBatc
     arrays: dict[Role, np.ndarray] = {}
     for role, viewed in view.viewed.items():
         parts = [None if one is None else one[role] for one in found]
-        arrays[role] = _gathered(parts, (size, *viewed.shape))
+        shape = viewed.shape
+        if points is not None:
+            shape = (shape[0], points.shape[1])
+            parts = [_at_points(part, row) for part, row in zip(parts, points, strict=True)]
+        arrays[role] = _gathered(parts, (size, *shape))
     whole = [block or 0 for block in blocks]
     return ArrayBatch(arrays, *(np.array(each, np.int32) for each in (counts, complete, whole)))
+
+
+def _at_points(part: np.ndarray | None, points: np.ndarray) -> np.ndarray | None:
+    """Values of maps at some points, the axes of space in a row."""
+    if part is None:
+        return None
+    rows = part.reshape(*part.shape[:2], math.prod(part.shape[2:]))
+    found: np.ndarray = np.take(rows, points, axis=2)
+    return found
 
 
 def _gathered(parts: list[np.ndarray | None], shape: tuple[int, ...]) -> np.ndarray:

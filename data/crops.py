@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from hypermagnetics.config import Config
+from hypermagnetics.data.boundary import Boundary
 from hypermagnetics.data.layout import GridShape
 from hypermagnetics.errors import DatasetError, RecipeError
 
@@ -45,16 +46,20 @@ class Crops:
         grid: The stored grid.
         config: Selection of the crops.
         dim: Space dimension.
+        boundary: Edge of the grid. The padding of a periodic one, which has no halo, goes on at the
+            opposite side; nothing else wraps around.
 
     Raises:
         RecipeError: If there is no crop, a core would leave the interior, or its padding the
-            stored grid. Nothing wraps around, as no field here is periodic.
+            stored grid.
     """
 
-    def __init__(self, grid: GridShape, config: CropConfig, dim: int) -> None:
-        self.grid, self.config, self.dim = grid, config, dim
+    def __init__(
+        self, grid: GridShape, config: CropConfig, dim: int, boundary: Boundary = "open"
+    ) -> None:
+        self.grid, self.config, self.dim, self.boundary = grid, config, dim, boundary
         self._anchors = _anchors(config, grid.resolution)
-        _refuse_outside(self._anchors, config, grid)
+        _refuse_outside(self._anchors, config, grid, boundary)
 
     def __len__(self) -> int:
         """Number of crops."""
@@ -80,12 +85,15 @@ class Crops:
         return tuple(self._anchors[place] for place in self._places(index))
 
     def points(self, index: int) -> np.ndarray:
-        """Indices of a padded crop in the stored grid, ascending, int64 (num_points,)."""
-        return self._flat(self._box(index, self.config.pad))
+        """Indices of a padded crop in the stored grid, the last axis fastest, int64 (num_points,).
+
+        They ascend, unless they go on at the opposite side.
+        """
+        return self._flat(self._sides(index, self.config.pad))
 
     def core(self, index: int) -> np.ndarray:
         """Indices of the core of a crop in the stored grid, ascending, int64 (size ** dim,)."""
-        return self._flat(self._box(index, 0))
+        return self._flat(self._sides(index, 0))
 
     def cut(self, values: np.ndarray, index: int) -> np.ndarray:
         """The values of a padded crop.
@@ -95,7 +103,7 @@ class Crops:
             index: Number of the crop.
 
         Returns:
-            A view, (samples, *shape[, components]).
+            (samples, *shape[, components]): a view, unless the crop goes on at the opposite side.
 
         Raises:
             DatasetError: If there is not one value for each point of the grid.
@@ -108,7 +116,12 @@ class Crops:
             )
         # numpy splits one axis into several without a copy, whatever its stride.
         whole = values.reshape(values.shape[0], *sides, *values.shape[2:])
-        return whole[(slice(None), *self._box(index, self.config.pad))]
+        box = self._box(index, self.config.pad)
+        if all(side.start >= 0 and side.stop <= self.grid.points_per_side for side in box):
+            return whole[(slice(None), *box)]
+        for axis, places in enumerate(self._sides(index, self.config.pad), 1):
+            whole = np.take(whole, places, axis=axis)
+        return whole
 
     def trim(self, crop: np.ndarray) -> np.ndarray:
         """A view of a padded crop, as `cut` returns it, without its padding.
@@ -178,10 +191,16 @@ class Crops:
         firsts = [self.grid.halo + anchor - pad for anchor in self.anchor(index)]
         return tuple(slice(first, first + self.config.size + 2 * pad) for first in firsts)
 
-    def _flat(self, box: tuple[slice, ...]) -> np.ndarray:
+    def _sides(self, index: int, pad: int) -> list[np.ndarray]:
+        """Indices of a crop along each axis of the stored grid."""
+        # Those of an open grid are all in it.
+        count = self.grid.points_per_side
+        box = self._box(index, pad)
+        return [np.arange(side.start, side.stop, dtype=np.int64) % count for side in box]
+
+    def _flat(self, sides: list[np.ndarray]) -> np.ndarray:
         flat = np.zeros((), np.int64)
-        for side in box:
-            along = np.arange(side.start, side.stop, dtype=np.int64)
+        for along in sides:
             flat = flat[..., None] * self.grid.points_per_side + along
         return flat.reshape(-1)
 
@@ -260,7 +279,9 @@ def _anchors(config: CropConfig, resolution: int) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _refuse_outside(anchors: tuple[int, ...], config: CropConfig, grid: GridShape) -> None:
+def _refuse_outside(
+    anchors: tuple[int, ...], config: CropConfig, grid: GridShape, boundary: Boundary
+) -> None:
     resolution, halo, pad = grid.resolution, grid.halo, config.pad
     past = anchors[-1] + config.size - resolution
     if past > 0:
@@ -270,6 +291,13 @@ def _refuse_outside(anchors: tuple[int, ...], config: CropConfig, grid: GridShap
             f"crop.stop to {resolution - config.size + 1} or less."
         )
     margin = min(anchors[0], -past)
+    if boundary == "periodic":
+        if pad > resolution:
+            raise RecipeError(
+                f"The padding of a crop must be at most {resolution}, the points of a period; got "
+                f"{pad} (crop.pad). Lower it."
+            )
+        return
     if pad > halo + margin:
         raise RecipeError(
             f"The padding of a crop must be at most {halo + margin}, as the grid has a halo of "

@@ -19,21 +19,23 @@ from hypermagnetics.data.parameters import Parameter
 from hypermagnetics.device_failures import device_failures_named
 from hypermagnetics.errors import RunError
 from hypermagnetics.evaluate.fisher.measurement import measure_fisher, num_predictions
+from hypermagnetics.evaluate.maps.fit import map_data_of, refuse_other_maps
+from hypermagnetics.evaluate.maps.measurement import measure_maps
 from hypermagnetics.evaluate.plan import choose_splits, refuse_unknown_names
 from hypermagnetics.evaluate.results.array_records import (
     ArrayDataset,
     ArrayEvaluation,
-    ArrayQuantityScores,
     ArrayResults,
     ArraySubject,
     array_json,
 )
 from hypermagnetics.evaluate.results.json_file import is_results
+from hypermagnetics.evaluate.results.quantity_scores import ArrayQuantityScores
 from hypermagnetics.evaluate.subjects.arguments import Arguments, SubjectArgument
 from hypermagnetics.files import name_in_text, only_writer, sha256_of, write_text_atomically
 from hypermagnetics.log import SILENT, Listener
 from hypermagnetics.machine import processor
-from hypermagnetics.metrics import Errors, measure, scores
+from hypermagnetics.metrics import Errors, joined, measure
 from hypermagnetics.models import (
     ArrayInputs,
     ArrayModel,
@@ -143,6 +145,9 @@ def array_plan(
     for record, model in subjects:
         for _, dataset, names in datasets:
             for name in names:
+                if model.inputs.map is not None:
+                    refuse_other_maps(record, model, dataset, map_data_of(model, dataset, name))
+                    continue
                 view = _view(model, dataset, name)
                 _refuse_misfit(record, model, view)
                 if model.inputs.parameters:
@@ -187,6 +192,9 @@ def _results(plan: ArrayPlan, listener: Listener) -> ArrayResults:
     for about, dataset, names in plan.datasets:
         for name in names:
             for record, model in plan.subjects:
+                if model.inputs.map is not None:
+                    evaluations += _of_maps(record, model, about, dataset, name, listener)
+                    continue
                 view = _view(model, dataset, name)
                 targets = jacobian = fisher = None
                 if model.inputs.parameters:
@@ -199,8 +207,8 @@ def _results(plan: ArrayPlan, listener: Listener) -> ArrayResults:
                         dataset=about.name,
                         split=name,
                         num_samples=len(view),
-                        targets=None if targets is None else _scores(targets),
-                        jacobian=None if jacobian is None else _scores(jacobian),
+                        targets=None if targets is None else ArrayQuantityScores.of(targets),
+                        jacobian=None if jacobian is None else ArrayQuantityScores.of(jacobian),
                         fisher=fisher,
                     )
                 )
@@ -216,14 +224,39 @@ def _results(plan: ArrayPlan, listener: Listener) -> ArrayResults:
     )
 
 
+def _of_maps(
+    record: ArraySubject,
+    model: ArrayModel,
+    about: ArrayDataset,
+    dataset: Dataset,
+    name: str,
+    listener: Listener,
+) -> list[ArrayEvaluation]:
+    """Errors of the maps of a network, and of the baselines beside it, on one split."""
+    data = map_data_of(model, dataset, name)
+    found = measure_maps(model, data, listener)
+    return [
+        ArrayEvaluation(
+            subject=subject,
+            dataset=about.name,
+            split=name,
+            num_samples=len(data.data),
+            targets=None,
+            jacobian=None,
+            maps=maps,
+        )
+        for subject, maps in ((record.name, found.network), *found.baselines.items())
+    ]
+
+
 def _measured(
     model: ArrayModel, view: ArrayView, listener: Listener
 ) -> tuple[Errors, Errors | None]:
     """Errors of targets, and of the Jacobian if there is one, of all samples of a split."""
     parts = list(_blocks(model, view, listener))
-    targets = _joined([errors for errors, _ in parts])
+    targets = joined([errors for errors, _ in parts])
     slopes = [errors for _, errors in parts if errors is not None]
-    return targets, _joined(slopes) if slopes else None
+    return targets, joined(slopes) if slopes else None
 
 
 def _blocks(
@@ -255,22 +288,6 @@ def _blocks(
 
 def _flat(values: np.ndarray) -> np.ndarray:
     return values.reshape(len(values), -1)
-
-
-def _joined(parts: Sequence[Errors]) -> Errors:
-    return Errors(
-        np.concatenate([part.relative for part in parts]),
-        np.concatenate([part.squared_error for part in parts]),
-        np.concatenate([part.squared_truth for part in parts]),
-        np.concatenate([part.nonfinite for part in parts]),
-    )
-
-
-def _scores(errors: Errors) -> ArrayQuantityScores:
-    squares = errors.sample_relative_l2() ** 2
-    known = squares[~np.isnan(squares)]
-    mean = float(np.sqrt(known.mean())) if known.size else float("nan")
-    return ArrayQuantityScores(**vars(scores(errors)), rms_sample_relative_l2=mean)
 
 
 def _subject(

@@ -65,17 +65,22 @@ class HeldBatches(Batches):
         cut: AnyDeviceBatch = jax.tree.map(
             lambda whole: whole[numbers[: self.num_blocks]], self.held
         )
-        if self.num_points is not None and isinstance(cut, DeviceBatch):
-            # One row of points for all blocks, or with crops one for each.
-            rows = numbers[self.num_blocks :].reshape(-1, self.num_points)
-            each = jnp.broadcast_to(rows, (self.num_blocks, self.num_points))
-            cut = replace(
+        if self.num_points is None:
+            return cut
+        # One row of points for all blocks, or with crops one for each.
+        rows = numbers[self.num_blocks :].reshape(-1, self.num_points)
+        each = jnp.broadcast_to(rows, (self.num_blocks, self.num_points))
+        if isinstance(cut, DeviceBatch):
+            return replace(
                 cut,
                 grid=jax.vmap(lambda grid, points: grid[points])(cut.grid, each),
                 potential=jax.vmap(lambda values, points: values[:, points])(cut.potential, each),
                 field=jax.vmap(lambda values, points: values[:, points])(cut.field, each),
             )
-        return cut
+        # Maps, with their axes of space in a row, as `read_array_batch` gives them.
+        flat = {r: v.reshape(*v.shape[:3], -1) for r, v in cut.arrays.items()}
+        taken = jax.vmap(lambda values, points: values[:, :, points])
+        return replace(cut, arrays={role: taken(values, each) for role, values in flat.items()})
 
 
 @dataclass(frozen=True)

@@ -138,7 +138,7 @@ class StreamFeed:
         for step in steps:
             later = schedule.blocks(step + _HINT_STEPS)
             self._split.will_need([block for block in later if block is not None])
-            batches.append(_read(self._split, schedule.blocks(step), schedule.points(step)))
+            batches.append(read_blocks(self._split, schedule.blocks(step), schedule.points(step)))
         stacked = self._devices.take_stacked(batches, self._order.most)
         return Dispatch(StackedBatches(stacked), len(steps))
 
@@ -165,9 +165,9 @@ class DeviceFeed:
     def __enter__(self) -> "DeviceFeed":
         blocks = self._split.layout.num_blocks
         # One more, which stays zero: an empty block.
-        held = _zeros(self._devices.take(_read(self._split, (0,))), blocks + 1)
+        held = _zeros(self._devices.take(read_blocks(self._split, (0,))), blocks + 1)
         for block in range(blocks):
-            batch = self._devices.take(_read(self._split, (block,)))
+            batch = self._devices.take(read_blocks(self._split, (block,)))
             held = _put(held, batch, jnp.asarray(block))
         self._held = jax.block_until_ready(held)
         return self
@@ -204,12 +204,12 @@ def _zeros(like: AnyDeviceBatch, blocks: int) -> AnyDeviceBatch:
     return made
 
 
-def _read(
+def read_blocks(
     split: TrainData, blocks: Sequence[int | None], points: np.ndarray | None = None
 ) -> AnyBatch:
-    """Blocks of a split, of some of its points."""
+    """Blocks of a split, of some of its points; see `read_batch` and `read_array_batch`."""
     if isinstance(split, ArrayView):
-        return read_array_batch(split, blocks)
+        return read_array_batch(split, blocks, points)
     return read_batch(split, blocks, points)
 
 

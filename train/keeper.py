@@ -11,13 +11,14 @@ from pydantic import JsonValue
 from hypermagnetics.data import Split
 from hypermagnetics.data.array_view import ArrayView
 from hypermagnetics.errors import DivergenceError
-from hypermagnetics.models import AnyModel, save_model
+from hypermagnetics.models import AnyModel, ArrayInputs, save_model
 from hypermagnetics.run_files import AnyValidation, RunFiles
 from hypermagnetics.train.array_validation import ArrayValidator
 from hypermagnetics.train.checkpoint import Reached, save_checkpoint
 from hypermagnetics.train.clock import Clock
 from hypermagnetics.train.fisher.objective import FisherObjective
 from hypermagnetics.train.fisher.validation import FisherValidator
+from hypermagnetics.train.maps.validation import MapValidator
 from hypermagnetics.train.metrics_log import MetricsLog
 from hypermagnetics.train.setup import Setup
 from hypermagnetics.train.step import State
@@ -138,8 +139,10 @@ class Keeper:
         return save_model(file, state.result, {**self._provenance, **reached})
 
 
-def _validator(setup: Setup) -> Validator | ArrayValidator | FisherValidator:
+def _validator(setup: Setup) -> Validator | ArrayValidator | MapValidator | FisherValidator:
     parts = setup.devices, setup.prepare_valid
+    if isinstance(setup.inputs, ArrayInputs) and setup.inputs.map is not None:
+        return MapValidator(setup.valid, setup.crops, setup.objective, *parts)
     match setup.objective, setup.valid:
         case FisherObjective(), ArrayView():
             return FisherValidator(setup.valid, setup.objective, *parts)

@@ -31,6 +31,8 @@ from hypermagnetics.train.terms import (
     ArrayTermConfig,
     Evaluation,
     Facts,
+    MapFacts,
+    MapTermConfig,
     Term,
     TermConfig,
     counted,
@@ -206,6 +208,39 @@ def make_array_objective(
             )
         terms[name] = term.term(_sample_loss(loss, user_losses, 1), facts)
     return SumOfTerms(terms)
+
+
+def make_map_objective(
+    config: ObjectiveConfig, facts: MapFacts, user_losses: Mapping[str, PointLoss]
+) -> SumOfTerms:
+    """Make the objective of a recipe for a network from maps to maps; see `make_objective`.
+
+    Raises:
+        RecipeError: If a term is about something else, or does not fit the maps.
+    """
+    terms = {}
+    for name, term in terms_of_maps(config).items():
+        loss = config.loss_of(name)
+        term.check(facts, loss, f"objective.terms.{name}")
+        terms[name] = term.term(_sample_loss(loss, user_losses, facts.frame.dim), facts)
+    return SumOfTerms(terms)
+
+
+def terms_of_maps(config: ObjectiveConfig) -> dict[str, MapTermConfig]:
+    """The terms about maps.
+
+    Raises:
+        RecipeError: If one is about something else.
+    """
+    found: dict[str, MapTermConfig] = {}
+    for name, term in config.terms.items():
+        if not isinstance(term, MapTermConfig):
+            raise RecipeError(
+                f"A training with a table [map] must have terms of 'map'; got one of {term.of!r} "
+                f'(objective.terms.{name}). Write [objective.terms.map] with of = "map".'
+            )
+        found[name] = term
+    return found
 
 
 def terms_of_sources(config: ObjectiveConfig) -> dict[str, TermConfig]:

@@ -6,6 +6,7 @@ summaries of readings.
 
 from dataclasses import dataclass
 
+from hypermagnetics.data import Crops
 from hypermagnetics.models import AnyModel, ArrayInputs, ModelInputs
 from hypermagnetics.train.devices import Augmentation
 from hypermagnetics.train.feed import TrainData
@@ -26,3 +27,5 @@ class Parts:
     """Change of the batch of a step."""
     prepare_valid: Augmentation
     """Change of a batch of the validation split, the same in each validation."""
+    crops: Crops | None = None
+    """Crops of the grids in a step; None for whole grids."""

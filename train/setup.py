@@ -31,6 +31,7 @@ from hypermagnetics.models import (
     build_array_model,
     build_model,
     is_of_arrays,
+    is_of_maps,
 )
 from hypermagnetics.models.user import UserModelConfig, check_user_model
 from hypermagnetics.shapes import Points, SourceTable
@@ -43,6 +44,7 @@ from hypermagnetics.train.feed import Placement, TrainData, choose_placement
 from hypermagnetics.train.fisher.config import FisherConfig
 from hypermagnetics.train.fisher.setup import fisher_parts
 from hypermagnetics.train.losses import check_point_loss
+from hypermagnetics.train.maps.setup import map_parts
 from hypermagnetics.train.objective import (
     Objective,
     check_spectral,
@@ -81,6 +83,8 @@ class Setup:
     phases: tuple[Phase, ...]
     prepare_valid: Augmentation
     """Change of the batches of the validation split, the same in each validation."""
+    crops: Crops | None = None
+    """Crops of the grids in a step; None for whole grids."""
 
     def new_model(self) -> AnyModel:
         """The model with its initial parameters."""
@@ -157,12 +161,13 @@ def make_setup(recipe: TrainingRecipe, dataset: Dataset, listener: Listener = SI
         valid=parts.valid,
         inputs=parts.inputs,
         code=code,
-        schedule=_schedule(recipe, parts.train),
+        schedule=_schedule(recipe, parts),
         placement=choose_placement(recipe.data, parts.train),
         objective=parts.objective,
         devices=Devices.local(recipe.compute.devices),
         phases=make_phases(recipe, parts.objective, parts.template, parts.augment),
         prepare_valid=parts.prepare_valid,
+        crops=parts.crops,
     )
 
 
@@ -174,6 +179,8 @@ def _make_parts(
         case FisherConfig():
             return fisher_parts
         case ObjectiveConfig():
+            if recipe.map is not None or is_of_maps(recipe.model):
+                return map_parts
             return array_parts if is_of_arrays(recipe.model, code.model) else source_parts
         case _:
             assert_never(recipe.objective)
@@ -214,7 +221,20 @@ def source_parts(
     if objective.draws:
         augment = with_sample_keys(augment, recipe.seed, TRAINING)
         prepare_valid = with_sample_keys(unchanged, recipe.seed, VALIDATION)
-    return Parts(train, valid, inputs, template, objective, augment, prepare_valid)
+    crops = _crops(recipe, train)
+    return Parts(train, valid, inputs, template, objective, augment, prepare_valid, crops)
+
+
+def _crops(recipe: TrainingRecipe, train: Split) -> Crops | None:
+    config, layout = recipe.data.crop, train.layout
+    if config is None:
+        return None
+    if layout.grid_shape is None:
+        raise RecipeError(
+            "data.crop must have a split on a regular grid; got points of another kind (split "
+            f"{train.name!r} of {train.directory}). Leave it out, or take data.points_per_step."
+        )
+    return Crops(layout.grid_shape, config, layout.dim)
 
 
 def _refuse_keys_of_arrays(recipe: TrainingRecipe) -> None:
@@ -250,8 +270,9 @@ def _template(recipe: TrainingRecipe, inputs: ModelInputs, code: UserCode) -> Mo
     return template
 
 
-def _schedule(recipe: TrainingRecipe, train: TrainData) -> BatchSchedule:
-    config, layout = recipe.data, train.layout
+def _schedule(recipe: TrainingRecipe, parts: Parts) -> BatchSchedule:
+    config, train = recipe.data, parts.train
+    layout = train.layout
     blocks_per_batch = config.blocks_of(layout.num_blocks)
     if blocks_per_batch > layout.num_blocks:
         raise RecipeError(
@@ -263,17 +284,7 @@ def _schedule(recipe: TrainingRecipe, train: TrainData) -> BatchSchedule:
             f"'compute.chunks' must be at most {layout.samples_per_block}, the samples of a block; "
             f"got {recipe.compute.chunks} (split {train.name!r} of {train.directory}). Lower it."
         )
-    crops, num_points = None, 1
-    if isinstance(layout, SplitLayout):
-        num_points = layout.num_points
-    if config.crop is not None:
-        assert isinstance(layout, SplitLayout), "crops are refused for arrays"
-        if layout.grid_shape is None:
-            raise RecipeError(
-                "data.crop must have a split on a regular grid; got points of another kind (split "
-                f"{train.name!r} of {train.directory}). Leave it out, or take data.points_per_step."
-            )
-        crops = Crops(layout.grid_shape, config.crop, layout.dim)
+    num_points = layout.num_points if isinstance(layout, SplitLayout) else 1
     division = Division(layout.blocks_per_shard, config.div_shuffle_dist)
     return BatchSchedule(
         num_blocks=layout.num_blocks,
@@ -281,7 +292,7 @@ def _schedule(recipe: TrainingRecipe, train: TrainData) -> BatchSchedule:
         seed=recipe.seed,
         num_points=num_points,
         points_per_step=config.points_per_step,
-        crops=crops,
+        crops=parts.crops,
         division=division if config.div_data else None,
     )
 

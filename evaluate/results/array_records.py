@@ -2,17 +2,18 @@
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from hypermagnetics.evaluate.fisher.records import FisherScores
 from hypermagnetics.evaluate.fisher.text import estimates_table, information_table
+from hypermagnetics.evaluate.maps.records import MapScores, WaveNumberError
 from hypermagnetics.evaluate.results.json_file import plain
 from hypermagnetics.evaluate.results.numbers import interval_text, per_cent, share_text
+from hypermagnetics.evaluate.results.quantity_scores import ArrayQuantityScores
 from hypermagnetics.evaluate.results.records import SCHEMA_VERSION
 from hypermagnetics.evaluate.results.tables import Table, TableFormat, table_text
-from hypermagnetics.metrics import Scores
 from hypermagnetics.precision import MatmulPrecision
 
 ARRAYS: Literal["arrays"] = "arrays"
@@ -20,20 +21,8 @@ ARRAYS: Literal["arrays"] = "arrays"
 
 
 @dataclass(frozen=True)
-class ArrayQuantityScores(Scores):
-    """Errors of the targets, or of their Jacobian, on one split.
-
-    A point is a value of the targets; of the Jacobian, the vector of its derivatives by all inputs,
-    each in units of the scale of its channel in the network.
-    """
-
-    rms_sample_relative_l2: float
-    """Root of the mean over samples of ||error||₂² / ||truth||₂²."""
-
-
-@dataclass(frozen=True)
 class ArrayEvaluation:
-    """Errors, or Fisher information, of one network on one split."""
+    """Errors, or Fisher information, of one network or baseline on one split."""
 
     subject: str
     dataset: str
@@ -45,6 +34,8 @@ class ArrayEvaluation:
     """None for a split without stored derivatives of the targets."""
     fisher: FisherScores | None = None
     """None for a network that is trained on targets."""
+    maps: tuple[MapScores, ...] = ()
+    """Errors of each map that it gives; none of a network of other arrays."""
 
 
 @dataclass(frozen=True)
@@ -127,21 +118,42 @@ _HEADINGS = (
 
 def _tables(results: ArrayResults) -> Iterator[tuple[str, Table]]:
     """Tables that have rows, each with its title."""
-    errors, information = [], []
+    errors, information, waves = [], [], []
     for one in _ordered(results):
         place = _place(results, one)
         for quantity, found in (("targets", one.targets), ("jacobian", one.jacobian)):
             if found is not None:
                 errors.append((place, quantity, one.subject, *_numbers(found)))
+        for maps in one.maps:
+            errors.append((place, maps.quantity, one.subject, *_numbers(maps.all_points)))
+            if maps.new_points is not None:
+                quantity = f"{maps.quantity}, new points"
+                errors.append((place, quantity, one.subject, *_numbers(maps.new_points)))
+            waves.append((place, maps.quantity, one.subject, maps.by_wave_number))
         if one.fisher is not None:
             information.append((place, one.subject, one.fisher))
     if errors:
         rows = sorted(errors, key=lambda row: [row[:2] for row in errors].index(row[:2]))
         table = Table(("split", "quantity", "subject", *_HEADINGS), tuple(rows), 3)
         yield "Errors in per cent of the truth", table
+    if waves:
+        yield "Errors by wave number, in per cent of the truth in each shell", _wave_table(waves)
     if information:
         yield "Fisher information of the summaries", information_table(information)
         yield "Estimates of the parameters", estimates_table(information)
+
+
+def _wave_table(
+    waves: Sequence[tuple[str, str, str, tuple[WaveNumberError, ...]]],
+) -> Table:
+    """Global L2 errors in shells of wave numbers, named by their ends."""
+    ends = sorted({shell.below for *_, shells in waves for shell in shells})
+    rows = []
+    for *names, shells in sorted(waves, key=lambda row: [one[:2] for one in waves].index(row[:2])):
+        found = {shell.below: per_cent(shell.relative_l2) for shell in shells}
+        rows.append((*names, *(found.get(end, "") for end in ends)))
+    headings = ("split", "quantity", "subject", *(f"|k| < {end}" for end in ends))
+    return Table(headings, tuple(rows), 3)
 
 
 def _ordered(results: ArrayResults) -> list[ArrayEvaluation]:

@@ -3,12 +3,12 @@
 import abc
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_serializer, model_validator
 
 from hypermagnetics.config import Config
 from hypermagnetics.errors import RunError
@@ -182,6 +182,36 @@ class ArrayValidation(_OfErrors):
         return found
 
 
+class MapValidation(_OfErrors):
+    """Result of one validation of a network from maps to maps; see `Validation`.
+
+    Keys of maps that it does not give are left out.
+    """
+
+    loss: float | None
+    """The objective over the whole split."""
+    potential_median_relative_error: float | None = None
+    field_median_relative_error: float | None = None
+    targets_median_relative_error: float | None = None
+    """Medians over all points, as of `Validation`."""
+    potential_global_relative_l2: float | None = None
+    field_global_relative_l2: float | None = None
+    targets_global_relative_l2: float | None = None
+    """||error|| / ||truth|| over all points of all samples together."""
+
+    @model_serializer(mode="wrap")
+    def _without_others(self, whole: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        given = self.model_fields_set
+        return {key: value for key, value in whole(self).items() if key in given}
+
+    @property
+    def median_errors(self) -> dict[str, float | None]:
+        """Median relative errors by quantity, the most important first."""
+        names = ("potential", "field", "targets")
+        keys = {name: f"{name}_median_relative_error" for name in names}
+        return {n: getattr(self, key) for n, key in keys.items() if key in self.model_fields_set}
+
+
 # Not strict: a line of JSON has lists.
 _Row = Annotated[tuple[float | None, ...], Field(strict=False)]
 _Matrix = Annotated[tuple[_Row, ...], Field(strict=False)]
@@ -218,7 +248,7 @@ class FisherValidation(FisherRecord):
         return f"det F {four_digits(self.determinant)}"
 
 
-AnyValidation = Validation | ArrayValidation | FisherValidation
+AnyValidation = Validation | ArrayValidation | MapValidation | FisherValidation
 
 
 _METRICS = FileKind("The metrics of a run", 1 << 30, RunError)

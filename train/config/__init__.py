@@ -2,6 +2,7 @@
 
 from hypermagnetics.train.config.data import DataConfig as DataConfig
 from hypermagnetics.train.config.data import SymmetryName as SymmetryName
+from hypermagnetics.train.config.map import MapConfig as MapConfig
 from hypermagnetics.train.config.objective import AnyObjectiveConfig as AnyObjectiveConfig
 from hypermagnetics.train.config.objective import ObjectiveConfig as ObjectiveConfig
 from hypermagnetics.train.config.recipe import NormalisationConfig as NormalisationConfig

@@ -9,6 +9,7 @@ from hypermagnetics.config import Config, nearest, refusal
 from hypermagnetics.models.inputs import MomentUnit, Outside, ValuesAs
 from hypermagnetics.models.registry import ModelConfig
 from hypermagnetics.train.config.data import DataConfig
+from hypermagnetics.train.config.map import MapConfig
 from hypermagnetics.train.config.objective import AnyObjectiveConfig, ObjectiveConfig
 from hypermagnetics.train.config.resume import MAY_CHANGE
 from hypermagnetics.train.config.run import (
@@ -52,6 +53,8 @@ class TrainingRecipe(Config):
     the model's own with a warning, "raise" refuses them, "ignore" takes the model's own."""
     model: ModelConfig
     """Model, by its `name`, shipped or module:Class of your own, with its settings."""
+    map: MapConfig | None = None
+    """Maps on regular grids that a network reads and gives; null for none. See docs/maps.md."""
     data: DataConfig = DataConfig()
     """Data of a step."""
     normalisation: NormalisationConfig = NormalisationConfig()

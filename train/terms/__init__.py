@@ -13,6 +13,8 @@ from hypermagnetics.train.terms.by_sources import BySourcesTerm as BySourcesTerm
 from hypermagnetics.train.terms.by_sources import BySourcesTermConfig as BySourcesTermConfig
 from hypermagnetics.train.terms.evaluation import Evaluation as Evaluation
 from hypermagnetics.train.terms.evaluation import counted as counted
+from hypermagnetics.train.terms.map_term import MapFacts as MapFacts
+from hypermagnetics.train.terms.map_term import MapTermConfig as MapTermConfig
 from hypermagnetics.train.terms.targets import TargetsTermConfig as TargetsTermConfig
 from hypermagnetics.train.terms.term import Facts as Facts
 from hypermagnetics.train.terms.term import Term as Term
@@ -24,8 +26,10 @@ from hypermagnetics.train.terms.values import ValuesTermConfig as ValuesTermConf
 
 def _kind(value: object) -> str:
     """The kind of a term, by its keys."""
-    if isinstance(value, ByInputsTermConfig | TargetsTermConfig):
+    if isinstance(value, ByInputsTermConfig | TargetsTermConfig | MapTermConfig):
         return type(value).__name__
+    if isinstance(value, dict) and value.get("of") == "map":
+        return MapTermConfig.__name__
     if isinstance(value, dict) and value.get("of") == "targets":
         return (ByInputsTermConfig if value.get("by") else TargetsTermConfig).__name__
     if isinstance(value, BySourcesTermConfig) or (isinstance(value, dict) and value.get("by")):
@@ -37,7 +41,8 @@ AnyTermConfig = Annotated[
     Annotated[ValuesTermConfig, Tag(ValuesTermConfig.__name__)]
     | Annotated[BySourcesTermConfig, Tag(BySourcesTermConfig.__name__)]
     | Annotated[TargetsTermConfig, Tag(TargetsTermConfig.__name__)]
-    | Annotated[ByInputsTermConfig, Tag(ByInputsTermConfig.__name__)],
+    | Annotated[ByInputsTermConfig, Tag(ByInputsTermConfig.__name__)]
+    | Annotated[MapTermConfig, Tag(MapTermConfig.__name__)],
     Discriminator(_kind),
 ]
 """A term in a recipe: a table, whose kind follows from its keys `of` and `by`."""

@@ -32,9 +32,14 @@ class ArrayEvaluation:
         return counted(self.batch)
 
     @cached_property
+    def differences(self) -> Float[Array, "blocks samples *target"]:
+        """Predictions minus targets."""
+        return self.model(self.batch.arrays["inputs"]) - self.batch.arrays["targets"]
+
+    @cached_property
     def errors(self) -> Float[Array, "blocks samples points 1"]:
         """Errors of the targets, each value as a point; 0 where nothing counts."""
-        found = self.model(self.batch.arrays["inputs"]) - self.batch.arrays["targets"]
+        found = self.differences
         return self.masked(found.reshape(*found.shape[:2], -1, 1))
 
     @cached_property

@@ -12,7 +12,9 @@ from hypermagnetics.metrics.bootstrap import resampled_medians as resampled_medi
 from hypermagnetics.metrics.bootstrap import resampled_ratios as resampled_ratios
 from hypermagnetics.metrics.bootstrap import resamples as resamples
 from hypermagnetics.metrics.errors import Errors as Errors
+from hypermagnetics.metrics.errors import joined as joined
 from hypermagnetics.metrics.errors import measure as measure
+from hypermagnetics.metrics.errors import pooled_relative_l2 as pooled_relative_l2
 from hypermagnetics.metrics.global_l2 import LARGEST_SHARE as LARGEST_SHARE
 from hypermagnetics.metrics.global_l2 import is_withheld as is_withheld
 from hypermagnetics.metrics.global_l2 import largest_share as largest_share

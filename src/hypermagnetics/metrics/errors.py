@@ -1,5 +1,6 @@
 """Predictions compared with the truth, point by point."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,6 +70,23 @@ def measure(predicted: Numbers, truth: Numbers) -> Errors:
         squared_truth.sum(axis=1),
         np.count_nonzero(~finite, axis=1),
     )
+
+
+def joined(parts: Sequence[Errors]) -> Errors:
+    """Errors of several groups of samples, one after another; of as many points each."""
+    return Errors(
+        np.concatenate([part.relative for part in parts]),
+        np.concatenate([part.squared_error for part in parts]),
+        np.concatenate([part.squared_truth for part in parts]),
+        np.concatenate([part.nonfinite for part in parts]),
+    )
+
+
+def pooled_relative_l2(errors: Errors) -> np.floating:
+    """||predicted - truth||₂ / ||truth||₂ over all points of all samples; NaN for no truth."""
+    sums = errors.squared_error.sum(keepdims=True), errors.squared_truth.sum(keepdims=True)
+    found: np.floating = root_of_ratio(*sums)[0]
+    return found
 
 
 def _squared_norm(values: Float[np.ndarray, "samples points *axis"]) -> np.ndarray:

@@ -1,10 +1,16 @@
 """Hypernetworks: from a source table to the weights of a function of position."""
 
+from hypermagnetics.models.array_conv import Conv as Conv
+from hypermagnetics.models.array_conv import ConvConfig as ConvConfig
+from hypermagnetics.models.array_fft import FFTConfig as FFTConfig
+from hypermagnetics.models.array_fft import FFTConvolution as FFTConvolution
 from hypermagnetics.models.array_inputs import ArrayInputs as ArrayInputs
 from hypermagnetics.models.array_inputs import ArrayScales as ArrayScales
 from hypermagnetics.models.array_mlp import MLP as MLP
 from hypermagnetics.models.array_mlp import MLPConfig as MLPConfig
 from hypermagnetics.models.array_model import ArrayModel as ArrayModel
+from hypermagnetics.models.array_unet import UNet as UNet
+from hypermagnetics.models.array_unet import UNetConfig as UNetConfig
 from hypermagnetics.models.card import num_parameters as num_parameters
 from hypermagnetics.models.derivatives import value_and_gradient as value_and_gradient
 from hypermagnetics.models.export import array_to_jax_export as array_to_jax_export
@@ -23,6 +29,10 @@ from hypermagnetics.models.interoperation import as_magpylib_source as as_magpyl
 from hypermagnetics.models.knowledge import Knowledge as Knowledge
 from hypermagnetics.models.linear import Linear as Linear
 from hypermagnetics.models.linear import LinearConfig as LinearConfig
+from hypermagnetics.models.map_frame import MapFrame as MapFrame
+from hypermagnetics.models.map_frame import MapInput as MapInput
+from hypermagnetics.models.map_frame import MapTarget as MapTarget
+from hypermagnetics.models.map_network import MapNetwork as MapNetwork
 from hypermagnetics.models.model import Model as Model
 from hypermagnetics.models.near_part import NearPart as NearPart
 from hypermagnetics.models.network import Network as Network
@@ -34,6 +44,7 @@ from hypermagnetics.models.registry import AnyModel as AnyModel
 from hypermagnetics.models.registry import build_array_model as build_array_model
 from hypermagnetics.models.registry import build_model as build_model
 from hypermagnetics.models.registry import is_of_arrays as is_of_arrays
+from hypermagnetics.models.registry import is_of_maps as is_of_maps
 from hypermagnetics.models.registry import num_outputs as num_outputs
 from hypermagnetics.models.split import GridSplit as GridSplit
 from hypermagnetics.models.split import GridSplitConfig as GridSplitConfig

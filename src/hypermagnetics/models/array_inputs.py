@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from hypermagnetics.config import Config, Positive, refusal
 from hypermagnetics.data.parameters import Parameter
+from hypermagnetics.models.map_frame import MapFrame
 from hypermagnetics.models.noise import Noise
 
 _Size = Annotated[int, Field(ge=1, le=2**24)]
@@ -101,3 +102,5 @@ class ArrayInputs(Config):
     that are trained on targets."""
     noise: Noise | None = None
     """Noise that the readings of a dataset lack; null if they have it."""
+    map: MapFrame | None = None
+    """Grids of a network from maps to maps; null of others."""

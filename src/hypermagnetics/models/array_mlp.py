@@ -1,32 +1,21 @@
 """MLP: a dense network from a flat array to a flat array."""
 
-from collections.abc import Callable, Mapping
 from typing import Annotated, Literal
 
 import equinox as eqx
-import jax
 from jaxtyping import Array, Float
 from pydantic import Field
 
 from hypermagnetics.config import Config, Positive
 from hypermagnetics.errors import RecipeError
 from hypermagnetics.jax_setup import with_constants
+from hypermagnetics.models.activation import ACTIVATIONS, ActivationName
 from hypermagnetics.models.array_inputs import ArrayInputs
 from hypermagnetics.models.array_model import ArrayModel
 from hypermagnetics.models.mlp import Layer, initial_layers, mlp_sizes
 from hypermagnetics.shapes import AnyKey
 
 _Size = Annotated[int, Field(ge=1, le=2**14)]
-ActivationName = Literal["gelu", "tanh", "silu", "softplus", "relu", "leaky_relu"]
-
-_ACTIVATIONS: Mapping[ActivationName, Callable[[Array], Array]] = {
-    "gelu": jax.nn.gelu,
-    "tanh": jax.nn.tanh,
-    "silu": jax.nn.silu,
-    "softplus": jax.nn.softplus,
-    "relu": jax.nn.relu,
-    "leaky_relu": jax.nn.leaky_relu,
-}
 
 
 class MLPConfig(Config):
@@ -80,7 +69,7 @@ class MLP(ArrayModel):
 
     def apply(self, values: Float[Array, "..."]) -> Float[Array, "..."]:
         """Map one sample, in numbers of order 1."""
-        activation = _ACTIVATIONS[self.config.activation]
+        activation = ACTIVATIONS[self.config.activation]
         x = values.reshape(-1)
         for weight, bias in self.layers[:-1]:
             x = activation(x @ weight + bias)

@@ -46,6 +46,11 @@ class ArrayModel(Network):
                 "apply instead, see docs/extending.md."
             )
 
+    @property
+    def takes_other_sides(self) -> bool:
+        """Whether axes behind that of the channels may have other lengths than in training."""
+        return False
+
     @abc.abstractmethod
     def apply(self, values: _Sample) -> _Sample:
         """Map one sample, in numbers of order 1.
@@ -153,7 +158,10 @@ class ArrayModel(Network):
             # Else JAX warns that it rounds.
             values = placed(given.astype(jax.dtypes.canonicalize_dtype(given.dtype)))
         shape = self.inputs.input.shape
-        if values.shape[max(values.ndim - len(shape), 0) :] != shape:
+        own = values.shape[max(values.ndim - len(shape), 0) :]
+        if self.takes_other_sides and len(own) == len(shape):
+            own = (own[0], *shape[1:])
+        if own != shape:
             raise InputError(
                 f"{what} must have shape {list(shape)}, or further axes before it; got "
                 f"{list(values.shape)}. Give {self.inputs.input.name} as in the dataset of the "
@@ -171,6 +179,7 @@ class ArrayModel(Network):
     def _of_samples(self, function: Any, *arguments: Float[Array, "..."]) -> Float[Array, "..."]:
         shape = self.inputs.input.shape
         further = arguments[0].shape[: arguments[0].ndim - len(shape)]
-        rows = [values.reshape(math.prod(further), *shape) for values in arguments]
+        own = arguments[0].shape[len(further) :]
+        rows = [values.reshape(math.prod(further), *own) for values in arguments]
         found: Array = jax.vmap(function)(*rows)
         return found.reshape(*further, *found.shape[1:])

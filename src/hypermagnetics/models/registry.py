@@ -8,9 +8,12 @@ from pydantic import Discriminator, Field, Tag
 
 from hypermagnetics.config import Config
 from hypermagnetics.errors import ExtensionError, RecipeError
+from hypermagnetics.models.array_conv import Conv, ConvConfig
+from hypermagnetics.models.array_fft import FFTConfig, FFTConvolution
 from hypermagnetics.models.array_inputs import ArrayInputs
 from hypermagnetics.models.array_mlp import MLP, MLPConfig
 from hypermagnetics.models.array_model import ArrayModel
+from hypermagnetics.models.array_unet import UNet, UNetConfig
 from hypermagnetics.models.fourier import FourierSeries, FourierSeriesConfig
 from hypermagnetics.models.hyper_layer import HyperLayer, HyperLayerConfig
 from hypermagnetics.models.hyper_mlp import HyperMLP, HyperMLPConfig
@@ -30,7 +33,10 @@ _Shipped = Annotated[
     | FourierSeriesConfig
     | LinearConfig
     | RangeSplitConfig
-    | MLPConfig,
+    | MLPConfig
+    | ConvConfig
+    | UNetConfig
+    | FFTConfig,
     Field(discriminator="name"),
 ]
 
@@ -61,6 +67,11 @@ ModelConfig = Annotated[
 ]
 
 
+_ArrayConfig = MLPConfig | ConvConfig | UNetConfig | FFTConfig
+"""Settings of the shipped networks from arrays to arrays."""
+_MapConfig = ConvConfig | UNetConfig | FFTConfig
+"""Those of networks from maps to maps alone."""
+
 AnyModel = Model | ArrayModel
 """A model of sources, or a network from arrays to arrays."""
 
@@ -74,7 +85,12 @@ def is_of_arrays(config: ModelConfig, user_model: UserModel | None = None) -> bo
     """
     if isinstance(config, UserModelConfig):
         return user_model is not None and issubclass(user_model, ArrayModel)
-    return isinstance(config, MLPConfig)
+    return isinstance(config, _ArrayConfig)
+
+
+def is_of_maps(config: ModelConfig) -> bool:
+    """Whether settings are those of a shipped network that takes nothing but maps."""
+    return isinstance(config, _MapConfig)
 
 
 def num_outputs(config: ModelConfig) -> int | None:
@@ -98,8 +114,15 @@ def build_array_model(
     Raises:
         RecipeError: If the settings are those of a model of sources, or do not fit the target.
     """
-    if isinstance(config, MLPConfig):
-        return MLP(config, inputs, key)
+    match config:
+        case MLPConfig():
+            return MLP(config, inputs, key)
+        case ConvConfig():
+            return Conv(config, inputs, key)
+        case UNetConfig():
+            return UNet(config, inputs, key)
+        case FFTConfig():
+            return FFTConvolution(config, inputs, key)
     if isinstance(config, UserModelConfig):
         built = _user_model(config, inputs, key, user_model)
         if isinstance(built, ArrayModel):
@@ -164,7 +187,7 @@ def _built(
         built = _user_model(config, inputs, key, user_model)
         if isinstance(built, Model):
             return built
-    if isinstance(config, MLPConfig | UserModelConfig):
+    if isinstance(config, _ArrayConfig | UserModelConfig):
         raise RecipeError(
             f"The model must read sources; got {config.name!r}, a network from arrays to arrays "
             "(model.name). Take a model such as 'hyper_layer', or a dataset of arrays."

@@ -348,7 +348,12 @@ def _magnetisation(columns: SourceColumns, sources: SourceTable, points: Points)
     unit = rounding_unit(sources, points)
 
     def at_points(some: Points) -> tuple[Array, ...]:
-        return reduced(partial(_of_source, columns, unit, some), sources, len(some), PAIRS_PER_TILE)
+        return reduced(
+            partial(magnetisation_of_source, columns, unit, some),
+            sources,
+            len(some),
+            PAIRS_PER_TILE,
+        )
 
     if sums_platform() == "gpu":
         return jnp.stack(over_point_tiles(at_points, points), axis=-1)
@@ -357,13 +362,15 @@ def _magnetisation(columns: SourceColumns, sources: SourceTable, points: Points)
     def add(
         total: tuple[Array, ...], row: Float[Array, " columns"]
     ) -> tuple[tuple[Array, ...], None]:
-        return jax.tree.map(jnp.add, total, _of_source(columns, unit, points, row)), None
+        return jax.tree.map(
+            jnp.add, total, magnetisation_of_source(columns, unit, points, row)
+        ), None
 
     total, _ = jax.lax.scan(add, (zero,) * columns.dim, sources)
     return jnp.stack(total, axis=-1)
 
 
-def _of_source(
+def magnetisation_of_source(
     columns: SourceColumns, unit: float, points: Points, row: Float[Array, " columns"]
 ) -> tuple[Float[Array, " points"], ...]:
     """Magnetisation of one source, by component."""

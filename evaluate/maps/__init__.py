@@ -1,0 +1,1 @@
+"""Evaluation of networks from maps to maps."""

@@ -1,0 +1,96 @@
+"""Whether a network from maps to maps fits a split."""
+
+from hypermagnetics.data import Dataset
+from hypermagnetics.data.boundary import boundary_of
+from hypermagnetics.errors import RunError
+from hypermagnetics.evaluate.maps.whole_maps import crops_of, frame_on
+from hypermagnetics.evaluate.results.array_records import ArraySubject
+from hypermagnetics.models import ArrayModel, MapFrame
+from hypermagnetics.models.map_data import ArrayMapData, MapData, map_data, place_of
+
+_ROUNDING = 1e-5
+"""Relative difference of spacings that are the same."""
+
+
+def map_data_of(model: ArrayModel, dataset: Dataset, split: str) -> MapData:
+    """The maps of a split that a network reads and gives.
+
+    Raises:
+        DatasetError: If there is no such split or array.
+    """
+    return map_data(dataset, split, model.inputs.input.name, model.inputs.target.name)
+
+
+def refuse_other_maps(
+    record: ArraySubject, model: ArrayModel, dataset: Dataset, data: MapData
+) -> None:
+    """Refuse a split whose maps are others than those of the training.
+
+    Args:
+        record: The network.
+        model: The network.
+        dataset: The dataset.
+        data: The split.
+
+    Raises:
+        DatasetError: If it has no maps.
+        RecipeError: If its grid has not the crops that the network reads.
+        RunError: If sources, channels, points, spacing or boundary are others.
+    """
+    frame = model.inputs.map
+    assert frame is not None, "it is one of maps"
+    place = f"{record.place}, {place_of(data)}"
+    is_imported = isinstance(data, ArrayMapData)
+    if is_imported != (frame.inputs == ("inputs",)):
+        kinds = {True: "imported arrays", False: "sources"}
+        raise RunError(
+            f"A network of maps of {kinds[not is_imported]} must be evaluated on such maps; got "
+            f"{kinds[is_imported]} ({place}). Evaluate it on a dataset like the one it was trained "
+            "on."
+        )
+    if isinstance(data, ArrayMapData):
+        for role, side in (("inputs", model.inputs.input), ("targets", model.inputs.target)):
+            found = data.view.viewed["inputs" if role == "inputs" else "targets"].shape
+            if (found[0], len(found)) != (side.shape[0], len(side.shape)):
+                raise RunError(
+                    f"The {role} must have {side.shape[0]} channels and {frame.dim} axes of space; "
+                    f"got shape {list(found)} each ({place}). Evaluate it on a dataset like the "
+                    "one it was trained on."
+                )
+    grid = data.grid
+    if len(grid.sides) != frame.dim:
+        raise RunError(
+            f"The network must be evaluated on maps of {frame.dim} axes; got {grid} ({place}). "
+            "Evaluate it on a dataset like the one it was trained on."
+        )
+    _refuse_another_spacing(frame, data, place)
+    if (boundary := boundary_of(dataset)) != frame.boundary:
+        raise RunError(
+            f"The network must be evaluated on {frame.boundary} maps; got {boundary} ones "
+            f"({place}). Evaluate it on a dataset like the one it was trained on."
+        )
+    if not frame.is_cropped and grid.sides != frame.core and not model.takes_other_sides:
+        sides = " x ".join(map(str, frame.core))
+        raise RunError(
+            f"The network must be evaluated on maps of {sides} points, as its parameters belong to "
+            f"them; got {grid} ({place}). Evaluate a network of convolutions, or take such a "
+            "dataset."
+        )
+    own = frame_on(frame, grid)
+    if any((side - 1) % own.stride for side in own.padded):
+        raise RunError(
+            f"The network reads every {own.stride}-th point, so points - 1 must be a multiple of "
+            f"{own.stride}; got {grid} ({place}). Evaluate it on such a grid."
+        )
+    crops_of(own, grid)
+
+
+def _refuse_another_spacing(frame: MapFrame, data: MapData, place: str) -> None:
+    found, wanted = data.grid.spacing, frame.spacing
+    if found is None or wanted is None:
+        return
+    if abs(found - wanted) > _ROUNDING * wanted:
+        raise RunError(
+            f"The points must be {wanted:.6g} m apart, as in the training, since a kernel knows "
+            f"that distance; got {found:.6g} m ({place}). Evaluate it on a grid of that spacing."
+        )

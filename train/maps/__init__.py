@@ -1,0 +1,1 @@
+"""Training from maps to maps."""

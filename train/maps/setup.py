@@ -1,0 +1,376 @@
+"""Preparation of a training from maps to maps."""
+
+from collections.abc import Mapping
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+
+from hypermagnetics.data import CropConfig, Crops, Dataset, GridShape, Split, verify_split
+from hypermagnetics.data.boundary import boundary_of
+from hypermagnetics.errors import DatasetError, RecipeError
+from hypermagnetics.log import Listener
+from hypermagnetics.models import (
+    ArrayInputs,
+    ArrayModel,
+    ConvConfig,
+    MapFrame,
+    MapInput,
+    MapTarget,
+    ModelInputs,
+    build_array_model,
+    is_of_arrays,
+)
+from hypermagnetics.models.map_data import (
+    MapData,
+    MapGrid,
+    SourceMapData,
+    map_data,
+    place_of,
+)
+from hypermagnetics.models.user import UserModelConfig, check_user_array_model
+from hypermagnetics.sources.kinds import KINDS
+from hypermagnetics.train.augmentation import make_augmentation
+from hypermagnetics.train.config import MapConfig, ObjectiveConfig, TrainingRecipe
+from hypermagnetics.train.devices import Augmentation, unchanged
+from hypermagnetics.train.losses import check_point_loss
+from hypermagnetics.train.maps.batches import to_maps_of_arrays, to_maps_of_sources
+from hypermagnetics.train.maps.lattice import LatticeSymmetry, Vectors, on_lattice
+from hypermagnetics.train.objective import make_map_objective
+from hypermagnetics.train.parts import Parts
+from hypermagnetics.train.terms import MapFacts
+from hypermagnetics.train.user_code import UserCode
+
+_EDGE = 1e-4
+"""Part of a cell by which a body may lie beyond the edge, as recipes and float32 round."""
+_VECTORS: Mapping[MapInput | MapTarget, bool] = {
+    **{"magnetisation": True, "field": True, "potential": False}
+}
+
+
+def map_parts(
+    recipe: TrainingRecipe, dataset: Dataset, code: UserCode, listener: Listener
+) -> Parts:
+    """Prepare maps, network and objective.
+
+    Args:
+        recipe: A recipe with a table [map].
+        dataset: The dataset, of sources on a regular grid, or of imported maps.
+        code: Code of a user.
+        listener: Receives the bytes of each file that was checked, and warnings.
+
+    Returns:
+        The parts.
+
+    Raises:
+        DatasetError: If a split does not exist, or has no maps.
+        ExtensionError: If code of a user breaks a rule.
+        RecipeError: If a key of the recipe means nothing for maps, or does not fit the grid or the
+            network.
+    """
+    config, objective_config = recipe.map, recipe.objective
+    if config is None:
+        raise RecipeError(
+            f"Model {recipe.model.name!r} must have a table [map], of the maps that it reads and "
+            "gives; got none. Add [map], or take a recipe such as map-unet."
+        )
+    assert isinstance(objective_config, ObjectiveConfig), "its kind was looked at"
+    _refuse_keys(recipe, code)
+    train, valid = (
+        map_data(dataset, name, recipe.data.input, recipe.data.target)
+        for name in (recipe.data.train, recipe.data.valid)
+    )
+    grid = train.grid
+    frame = _frame(recipe, config, dataset, train, grid)
+    if isinstance(recipe.model, UserModelConfig) and recipe.data.crop is None:
+        frame = _with_pad_of_user(frame, recipe, train, code)
+    inputs = train.inputs(frame)
+    crops = _crops(frame, recipe, grid)
+    if valid.grid != grid:
+        raise DatasetError(
+            f"Training and validation must be on the same grid, {grid}; got {valid.grid} "
+            f"({place_of(valid)}). Take another split."
+        )
+    units = {name: train.rms_of_norm(name, frame) for name in frame.targets}
+    _refuse_nothing(train, units)
+    if isinstance(train, SourceMapData):
+        _warn_of_hidden_sources(frame, train, grid, listener)
+    if code.model is not None and isinstance(recipe.model, UserModelConfig):
+        assert issubclass(code.model, ArrayModel), "its kind was looked at"
+        check_user_array_model(code.model, recipe.model, inputs)
+    for name, loss in code.losses.items():
+        check_point_loss(loss, name, frame.dim, objective_config.place_of(name))
+    template: ArrayModel = eqx.filter_eval_shape(
+        lambda: build_array_model(recipe.model, inputs, jr.key(0), code.model)
+    )
+    channels = frame.channels_given(inputs.target.shape[0])
+    facts = MapFacts(frame, channels, units)
+    objective = make_map_objective(objective_config, facts, code.losses)
+    augment, prepare_valid = _changes(recipe, config, frame, train, valid, inputs)
+    if recipe.data.check == "all":
+        for data in (train, valid):
+            found = data.data
+            verify_split(found if isinstance(found, Split) else found.split, listener)
+    both = train.data, valid.data
+    return Parts(*both, inputs, template, objective, augment, prepare_valid, crops)
+
+
+def _refuse_keys(recipe: TrainingRecipe, code: UserCode) -> None:
+    if not is_of_arrays(recipe.model, code.model):
+        raise RecipeError(
+            "A table [map] must have a network from maps to maps; got a model of sources, "
+            f"{recipe.model.name!r} (model.name). Take 'unet', 'conv' or 'fft', or remove [map]."
+        )
+    data, normalisation = recipe.data, recipe.normalisation
+    wanted = {
+        "data.points_per_step": (data.points_per_step, None, "a map has all of its points"),
+        "data.noise": (data.noise, None, "targets belong to the stored inputs"),
+        "normalisation.scales": (normalisation.scales, "rms", "maps are in root mean squares"),
+        "normalisation.values": (normalisation.values, "linear", "targets may be a field"),
+        "normalisation.moment": (normalisation.moment, "dataset", "maps have no moments"),
+        "outside": (recipe.outside, "exact", "a map has no points outside"),
+    }
+    for key, (found, default, why) in wanted.items():
+        if found != default:
+            raise RecipeError(
+                f"{key} must be left out beside a table [map], as {why}; got {found!r:.80} "
+                f"({key}). Leave it out."
+            )
+
+
+def _frame(
+    recipe: TrainingRecipe,
+    config: MapConfig,
+    dataset: Dataset,
+    train: MapData,
+    grid: MapGrid,
+) -> MapFrame:
+    """The grids, of crops as the recipe has them, or of whole maps."""
+    crop, model, dim = recipe.data.crop, recipe.model, len(grid.sides)
+    is_of_sources = isinstance(train, SourceMapData)
+    read = config.input or (("magnetisation",) if is_of_sources else ("inputs",))
+    given = config.target or (("potential",) if is_of_sources else ("targets",))
+    _refuse_maps_of_another_kind(read, given, train)
+    boundary = boundary_of(dataset)
+    if config.boundary not in (None, boundary):
+        raise RecipeError(
+            f"map.boundary must be that of the dataset, {boundary!r}; got {config.boundary!r} "
+            f"({dataset.directory}). Leave it out, or import the maps with --boundary."
+        )
+    pad = 0 if crop is None else crop.pad
+    if crop is None and isinstance(model, ConvConfig):
+        pad = model.eaten * config.stride
+    frame = MapFrame(
+        inputs=read,
+        targets=given,
+        dim=dim,
+        core=grid.sides if crop is None else (crop.size,) * dim,
+        pad=pad,
+        stride=config.stride,
+        is_cropped=crop is not None,
+        boundary=boundary,
+        spacing=grid.spacing,
+        subpoints=config.subpoints,
+    )
+    _refuse_another_stride(frame)
+    return frame
+
+
+def _refuse_maps_of_another_kind(
+    read: tuple[MapInput, ...], given: tuple[MapTarget, ...], train: MapData
+) -> None:
+    place = place_of(train)
+    names: tuple[MapInput | MapTarget, ...] = (*read, *given)
+    imported = {"inputs", "targets"} & {*names}
+    if isinstance(train, SourceMapData):
+        if imported:
+            raise RecipeError(
+                "Maps of a dataset of sources must be its magnetisation, potential or field; got "
+                f"{imported.pop()!r} (map, {place}). Name one of these."
+            )
+        points = [body for body in train.columns.bodies if KINDS[body].is_point]
+        if "magnetisation" in names and points:
+            raise RecipeError(
+                "A map of the magnetisation must be of bodies with an inside; got "
+                f"{', '.join(points)} ({place}). Take another map.input, or a dataset of bodies."
+            )
+        return
+    if names != ("inputs", "targets"):
+        wrong = next(name for name in names if name not in ("inputs", "targets"))
+        raise RecipeError(
+            "Maps of an imported dataset must be its inputs and targets, as it has no bodies; got "
+            f"{wrong!r} (map, {place}). Leave map.input and map.target out."
+        )
+
+
+def _refuse_another_stride(frame: MapFrame) -> None:
+    stride = frame.stride
+    for side in frame.padded:
+        if (side - 1) % stride:
+            nearest = max((side - 1) // stride, 1) * stride + 1 - 2 * frame.pad
+            what = "data.crop.size" if frame.is_cropped else "points of the grid along each axis"
+            raise RecipeError(
+                f"A map of which every {stride}-th point is read must begin and end with one: "
+                f"points - 1 must be a multiple of {stride}; got {side} points along an axis"
+                f"{', padding included' * (frame.pad > 0)} (map.stride). Take {nearest} or "
+                f"{nearest + stride} for the {what}."
+            )
+
+
+def _with_pad_of_user(
+    frame: MapFrame, recipe: TrainingRecipe, train: MapData, code: UserCode
+) -> MapFrame:
+    """The grids with the padding that a user's network takes away from whole maps."""
+    inputs = train.inputs(frame)
+    assert isinstance(recipe.model, UserModelConfig), "it is a user's"
+    network: ArrayModel = eqx.filter_eval_shape(
+        lambda: build_array_model(recipe.model, inputs, jr.key(0), code.model)
+    )
+    sample = jax.ShapeDtypeStruct(inputs.input.shape, jnp.float32)
+    found = eqx.filter_eval_shape(lambda one, values: one.apply(values), network, sample)
+    shape = getattr(found, "shape", ())
+    lost = {want - got for want, got in zip(inputs.target.shape[1:], shape[1:], strict=False)}
+    if len(shape) != 1 + frame.dim or len(lost) != 1 or (eaten := lost.pop()) <= 0 or eaten % 2:
+        return frame  # the check of its shapes says more
+    return _replaced(frame, pad=eaten // 2)
+
+
+def _replaced(frame: MapFrame, **values: int) -> MapFrame:
+    """The same grids with some values replaced, checked again."""
+    return MapFrame(**{**frame.model_dump(), **values})
+
+
+def _crops(frame: MapFrame, recipe: TrainingRecipe, grid: MapGrid) -> Crops | None:
+    """The crops of a step; None for all stored points."""
+    if recipe.data.crop is None and frame.pad == grid.halo:
+        return None
+    if len(set(grid.sides)) > 1:
+        raise RecipeError(
+            "Crops, and padding, must be of maps with as many points along each axis; got "
+            f'{grid} (data.crop). Leave it out, with a network of padding "same".'
+        )
+    shape = GridShape(points_per_side=grid.sides[0] + 2 * grid.halo, halo=grid.halo)
+    config = recipe.data.crop or CropConfig(size=grid.sides[0], pad=frame.pad)
+    return Crops(shape, config, frame.dim, frame.boundary)
+
+
+def _changes(
+    recipe: TrainingRecipe,
+    config: MapConfig,
+    frame: MapFrame,
+    train: MapData,
+    valid: MapData,
+    inputs: ArrayInputs,
+) -> tuple[Augmentation, Augmentation]:
+    """Changes of the batches of a step, and of the validation, which make the maps."""
+    names = recipe.data.augment
+    refused = {"rotation": "the points of a grid", "scaling": "the spacing of a grid"}
+    for name in names:
+        if name in refused:
+            raise RecipeError(
+                f"data.augment must name symmetries that keep {refused[name]}; got {name!r} beside "
+                "a table [map]. Take quarter-turn, reflection, time-reversal or moment-scaling."
+            )
+    lattice: list[LatticeSymmetry] = [n for n in names if n in ("quarter-turn", "reflection")]
+    if "quarter-turn" in lattice and len(set(frame.core)) > 1:
+        raise RecipeError(
+            "A quarter turn must be of maps with as many points along each axis; got "
+            f"{' x '.join(map(str, frame.core))} (data.augment). Leave it out."
+        )
+    read, given = _vectors(config, frame, inputs, lattice)
+    of_sources = tuple(name for name in names if name not in lattice)
+    if isinstance(train, SourceMapData):
+        assert isinstance(valid, SourceMapData), "both are splits of one dataset"
+        changed = make_augmentation(
+            of_sources, ModelInputs(columns=train.columns), recipe.seed, place_of(train)
+        )
+        before = to_maps_of_sources(train.maps(frame), changed)
+        of_valid = to_maps_of_sources(valid.maps(frame), unchanged)
+        return on_lattice(before, lattice, read, given, recipe.seed), of_valid
+    if of_sources:
+        raise RecipeError(
+            "data.augment of imported maps must be quarter-turn or reflection, as nothing is known "
+            f"of their sources; got {of_sources[0]!r} (data.augment). Leave it out."
+        )
+    plain = to_maps_of_arrays(frame)
+    return on_lattice(plain, lattice, read, given, recipe.seed), plain
+
+
+def _vectors(
+    config: MapConfig, frame: MapFrame, inputs: ArrayInputs, lattice: list[LatticeSymmetry]
+) -> tuple[Vectors, Vectors]:
+    """Meaning of the channels, of inputs and targets."""
+    first, second = inputs.input.shape[0], inputs.target.shape[0]
+    sides: tuple[dict[MapInput, slice], dict[MapTarget, slice]] = (
+        frame.channels_read(first),
+        frame.channels_given(second),
+    )
+    is_imported = frame.inputs == ("inputs",)
+    if config.vectors is not None and not is_imported:
+        raise RecipeError(
+            "map.vectors must be left out for a dataset of sources, whose maps are known; got "
+            f"{list(config.vectors)} (map.vectors). Leave it out."
+        )
+    if is_imported and lattice and config.vectors is None:
+        raise RecipeError(
+            "map.vectors must name the arrays whose channels are the components of a vector, where "
+            "data.augment turns or reflects imported maps; got none (map.vectors). Write "
+            'map.vectors = [] if all channels are scalars, or for example ["inputs"].'
+        )
+    chosen = _VECTORS if config.vectors is None else dict.fromkeys(config.vectors, True)
+    for name in config.vectors or ():
+        count = first if name == "inputs" else second
+        if name not in ("inputs", "targets") or count % frame.dim:
+            raise RecipeError(
+                "map.vectors must name inputs or targets whose channels are vectors of "
+                f"{frame.dim} components, one after another; got {name!r} of {count} channels "
+                "(map.vectors). Leave it out."
+            )
+    read, given = (
+        tuple(part for name, own in side.items() for part in _split(own, chosen.get(name), frame))
+        for side in sides
+    )
+    return read, given
+
+
+def _split(channels: slice, is_vector: bool | None, frame: MapFrame) -> Vectors:
+    """Channels of one map: a vector, or several after another, or scalars."""
+    if not is_vector:
+        return ((channels, False),)
+    starts = range(channels.start, channels.stop, frame.dim)
+    return tuple((slice(start, start + frame.dim), True) for start in starts)
+
+
+def _warn_of_hidden_sources(
+    frame: MapFrame, train: SourceMapData, grid: MapGrid, listener: Listener
+) -> None:
+    """Warn where the magnetisation that is read does not show all of the sources."""
+    if "magnetisation" not in frame.inputs:
+        return
+    if frame.is_cropped:
+        listener.tell(
+            "Crops do not show the magnetisation outside of them, which has its share in every "
+            "potential: errors of per cents follow. Leave data.crop out where whole maps fit."
+        )
+        return
+    assert grid.spacing is not None, "sources are on grids of known spacing"
+    found, dim = train.split.statistics("sources"), frame.dim
+    reach = train.maps(frame).reach
+    edge = (grid.sides[0] - 1 + 2 * frame.pad + 1) / 2 * grid.spacing
+    farthest = max(map(abs, (*found.min[dim : 2 * dim], *found.max[dim : 2 * dim]))) + reach
+    if farthest > edge + _EDGE * grid.spacing:
+        listener.tell(
+            f"Bodies reach up to {farthest:.3g} m from the centre, and the map ends at "
+            f"{edge:.3g} m: what is beyond it the input does not show, and errors of about 5 % "
+            'follow. Keep the bodies inside, as position = { distribution = "packed", ... } does.'
+        )
+
+
+def _refuse_nothing(train: MapData, units: Mapping[MapTarget, float]) -> None:
+    for name, unit in units.items():
+        if not unit > 0:
+            raise DatasetError(
+                f"{name} must differ from zero somewhere to be learned from; got zeros only "
+                f"({place_of(train)}). Train on another split or dataset."
+            )
