@@ -13,7 +13,6 @@ import hypermagnetics
 from hypermagnetics.data import ArrayName, Compression, Dataset, StorageFormat
 from hypermagnetics.data.array_import import (
     JacobianAxes,
-    Shares,
     import_arrays,
     inputs_and_targets,
     readings_and_derivatives,
@@ -29,6 +28,7 @@ from hypermagnetics.data.importing import (
     missing_units,
 )
 from hypermagnetics.data.manifest import Manifest
+from hypermagnetics.data.origin import Shares
 from hypermagnetics.data.parameters import Parameter
 from hypermagnetics.data.summary import describe, first_samples
 from hypermagnetics.data.team_file import TeamFile, read_team_file
