@@ -18,7 +18,7 @@ def input_and_target_maps(
     """Check files of maps of inputs and targets, (channels, *spatial) with 2 or 3 spatial axes.
 
     The word for which the `*` of a pattern stands names the sample. Samples are in the order of
-    their words, character by character.
+    their words, character by character. Each file is read whole, so it may be in Fortran's order.
 
     Args:
         inputs: Patterns of files, whose channels come one behind the other.

@@ -129,7 +129,9 @@ def read_maps(pattern: MapPattern, words: Sequence[str]) -> PatternFiles:
     for file in files:
         if not is_map(file.shape):
             rule = f"A file of a pattern must be {MAP}"
-            repair = "Give a single channel an axis of its own: np.save(path, array[None])."
+            repair = "Save each map in a file of its own, channels first."
+            if len(file.shape) in _SPATIAL_AXES:
+                repair = "Give a single channel an axis of its own: np.save(path, array[None])."
             raise refusal(rule, list(file.shape), file.path, repair)
         if file.shape != first.shape:
             rule = f"All files of a pattern must have the shape of the first, {first.path.name}"
