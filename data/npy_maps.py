@@ -130,7 +130,7 @@ def read_maps(pattern: MapPattern, words: Sequence[str]) -> PatternFiles:
         if not is_map(file.shape):
             rule = f"A file of a pattern must be {MAP}"
             repair = "Save each map in a file of its own, channels first."
-            if len(file.shape) in _SPATIAL_AXES:
+            if len(file.shape) == 2:  # the first of three axes is taken for that of channels
                 repair = "Give a single channel an axis of its own: np.save(path, array[None])."
             raise refusal(rule, list(file.shape), file.path, repair)
         if file.shape != first.shape:
