@@ -1,20 +1,20 @@
-"""Import of plain files of numpy, .npy, as a dataset of arrays alone.
+"""Import of files of numpy, .npy, as a dataset of arrays alone.
 
 They are inputs, targets and Jacobians, or readings and derivatives, and may be larger than the
-memory.
+memory. Files of one map each are checked in `map_arrays`.
 """
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from hypermagnetics.config import Config
+from hypermagnetics.data.boundary import Boundary
 from hypermagnetics.data.layout import (
     MOST_COMPONENTS,
     ArrayBlock,
@@ -27,11 +27,13 @@ from hypermagnetics.data.layout import (
     samples_per_shard,
 )
 from hypermagnetics.data.manifest import Identity, Manifest, version_of
-from hypermagnetics.data.npy_file import NpyFile, NpyReader, read_npy, refusal
+from hypermagnetics.data.npy_file import NpyFile, read_npy, refusal
+from hypermagnetics.data.npy_maps import MAP, is_map
+from hypermagnetics.data.origin import Origin, Shares
 from hypermagnetics.data.parameters import Parameter
+from hypermagnetics.data.row_files import RowFiles, RowReader
 from hypermagnetics.data.writer import DatasetWriter
 from hypermagnetics.errors import DatasetError
-from hypermagnetics.files import name_in_text
 from hypermagnetics.log import SILENT, Listener
 
 JacobianAxes = Literal["targets,inputs", "inputs,targets"]
@@ -43,59 +45,41 @@ _BLOCK_BYTES = 64e6
 _MOST_BLOCK_BYTES = 256e6
 
 
-class Shares(Config):
-    """Shares of the samples in the splits."""
-
-    train: float = 0.8
-    valid: float = 0.1
-    test: float = 0.1
-
-
-class OriginFile(Config):
-    """A file that was imported."""
-
-    file: str
-    sha256: str
-    dtype: str
-    axes_exchanged: bool
-    """Whether the last two axes were exchanged."""
-
-
-class Origin(Config):
-    """Origin of an imported dataset, in its manifest."""
-
-    files: dict[ArrayName, OriginFile]
-    shares: Shares
-    seed: int
-    """Seed of the division into splits."""
-    parameters: tuple[Parameter, ...]
-
-
 @dataclass(frozen=True)
 class Arrays:
     """Files that become the arrays of a dataset, checked against each other."""
 
-    files: Mapping[ArrayName, NpyFile]
+    files: Mapping[ArrayName, RowFiles]
     """By the names of the arrays; the first has all the samples."""
     declared: tuple[DeclaredArray, ...]
     """The arrays, as if all samples had a row of each."""
-    swapped: frozenset[ArrayName] = frozenset()
-    """Those whose last two axes are exchanged when they are read."""
     parameters: tuple[Parameter, ...] = ()
+    boundary: Boundary | None = None
+    """Boundary of the box of maps; None if nothing is said of it."""
 
     @property
     def num_samples(self) -> int:
         """Number of samples."""
-        return max(file.shape[0] for file in self.files.values())
+        return max(file.num_rows for file in self.files.values())
 
     @property
     def num_complete(self) -> int:
         """Number of samples, the first of the files, that have a row of every array."""
-        return min(file.shape[0] for file in self.files.values())
+        return min(file.num_rows for file in self.files.values())
+
+    @property
+    def conversions(self) -> tuple[str, ...]:
+        """Files and patterns that are not stored as they are, float32, with their types."""
+        each = (types.conversion for files in self.files.values() for types in files.types)
+        return tuple(dict.fromkeys(conversion for conversion in each if conversion is not None))
 
 
 def inputs_and_targets(
-    inputs: Path, targets: Path, jacobian: Path | None = None, axes: JacobianAxes | None = None
+    inputs: Path,
+    targets: Path,
+    jacobian: Path | None = None,
+    axes: JacobianAxes | None = None,
+    boundary: Boundary | None = None,
 ) -> Arrays:
     """Check files of inputs, targets, and perhaps the Jacobian of the targets.
 
@@ -104,12 +88,15 @@ def inputs_and_targets(
         targets: (samples, *targets).
         jacobian: (samples, targets, inputs) or (samples, inputs, targets).
         axes: Which of the two; if None, the shape decides.
+        boundary: Boundary of the box of inputs and targets that are fields, (samples, channels,
+            *spatial); None to say nothing of it.
 
     Returns:
         The files.
 
     Raises:
-        DatasetError: If a file is unsound, numbers of samples differ, or the Jacobian does not fit.
+        DatasetError: If a file is unsound, numbers of samples differ, the Jacobian does not fit, or
+            a boundary is that of no fields.
     """
     m, q = read_npy(inputs), read_npy(targets)
     if m.shape[0] != q.shape[0]:
@@ -120,11 +107,17 @@ def inputs_and_targets(
         _declared("inputs", m.shape[1:], "input"),
         _declared("targets", q.shape[1:], "target"),
     ]
+    for file in (m, q) if boundary is not None else ():
+        if not is_map(file.shape[1:]):
+            repair = "Leave --boundary out, or give a single channel an axis of its own."
+            raise refusal(
+                f"A row beside --boundary must be {MAP}", list(file.shape[1:]), file.path, repair
+            )
     if jacobian is None:
         if axes is not None:
             rule, repair = "Axes of a Jacobian must be of a Jacobian", "Give --jacobian too."
             raise refusal(rule, "none", "--jacobian-axes", repair)
-        return Arrays(files, tuple(declared))
+        return Arrays(files, tuple(declared), boundary=boundary)
     j = read_npy(jacobian)
     for file, name in ((m, "inputs"), (q, "targets")):
         if len(file.shape) != 2:
@@ -133,7 +126,7 @@ def inputs_and_targets(
     if j.shape[0] != m.shape[0]:
         rule = "The Jacobian must have as many samples as the inputs"
         raise _misfit(rule, f"{j.shape[0]} and {m.shape[0]}", (j, m), "Cut or complete a file.")
-    is_swapped = _is_swapped(j, q.shape[1], m.shape[1], axes)
+    j = replace(j, axes_exchanged=_is_swapped(j, q.shape[1], m.shape[1], axes))
     declared.append(
         DeclaredArray(
             name="jacobian",
@@ -142,8 +135,7 @@ def inputs_and_targets(
             components="input" if m.shape[1] <= MOST_COMPONENTS else None,
         )
     )
-    swapped = frozenset(("jacobian",)) if is_swapped else frozenset[str]()
-    return Arrays({**files, "jacobian": j}, tuple(declared), swapped)
+    return Arrays({**files, "jacobian": j}, tuple(declared))
 
 
 def readings_and_derivatives(
@@ -240,7 +232,13 @@ def import_arrays(
             name: _layout(arrays, numbers, samples_per_block, shard_bytes)
             for name, numbers in samples.items()
         }
-        origin = _origin(arrays, readers, shares, seed)
+        origin = Origin(
+            files={name: reader.origin() for name, reader in readers.items()},
+            shares=shares,
+            seed=seed,
+            parameters=arrays.parameters,
+            boundary=arrays.boundary,
+        )
         identity = _identity(arrays, origin, layouts, storage_format, compression)
         with DatasetWriter.open(out, identity, listener) as writer:
             writer.write_metadata()
@@ -250,7 +248,7 @@ def import_arrays(
                         listener.skip(shard.num_samples)
                         continue
                     with writer.shard(name, shard) as sink:
-                        for block in _blocks(arrays, readers, samples[name], layout, shard):
+                        for block in _blocks(readers, samples[name], layout, shard):
                             sink.append(block)
                             listener.advance(block.num_samples)
             for reader in readers.values():
@@ -343,7 +341,7 @@ def _layout(
     arrays: Arrays, numbers: np.ndarray, samples_per_block: int | None, shard_bytes: float
 ) -> ArrayLayout:
     counts = {
-        name: int(np.count_nonzero(numbers < file.shape[0])) for name, file in arrays.files.items()
+        name: int(np.count_nonzero(numbers < file.num_rows)) for name, file in arrays.files.items()
     }
     declared = tuple(
         array.model_copy(update={"num_rows": rows})
@@ -357,29 +355,15 @@ def _layout(
         per_block = -(-per_block // 2)
     if per_block * each > _MOST_BLOCK_BYTES:
         rule = f"A block must take at most {_MOST_BLOCK_BYTES:.0f} bytes"
-        got = f"{per_block} samples of {each} bytes each"
-        raise refusal(rule, got, "--samples-per-block", "Take fewer samples in a block.")
+        got = f"{per_block} sample{'s' * (per_block > 1)} of {each} bytes each"
+        repair = "Take fewer samples in a block." if per_block > 1 else "Cut samples into parts."
+        raise refusal(rule, got, "--samples-per-block", repair)
     return ArrayLayout(
         num_samples=len(numbers),
         samples_per_block=per_block,
         samples_per_shard=samples_per_shard(len(numbers), per_block, each, shard_bytes),
         declared=declared,
     )
-
-
-def _origin(
-    arrays: Arrays, readers: Mapping[ArrayName, NpyReader], shares: Shares, seed: int
-) -> Origin:
-    files = {
-        name: OriginFile(
-            file=name_in_text(file.path.name),
-            sha256=readers[name].sha256(),
-            dtype=file.dtype.name,
-            axes_exchanged=name in arrays.swapped,
-        )
-        for name, file in arrays.files.items()
-    }
-    return Origin(files=files, shares=shares, seed=seed, parameters=arrays.parameters)
 
 
 def _identity(
@@ -389,7 +373,7 @@ def _identity(
     storage_format: StorageFormat,
     compression: Compression,
 ) -> Identity:
-    names = ", ".join(name_in_text(file.path.name) for file in arrays.files.values())
+    names = ", ".join(each.name for files in arrays.files.values() for each in files.types)
     return Identity(
         format_version=version_of(layouts.values()),
         title=f"Imported from {names}",
@@ -400,24 +384,18 @@ def _identity(
         seed=origin.seed,
         storage_format=storage_format,
         compression=compression,
-        recipe={"imported": origin.model_dump(mode="json")},
+        recipe={"imported": origin.model_dump(mode="json", exclude_none=True)},
         splits=layouts,
         software={name: version(name) for name in ("hypermagnetics", "numpy", "zarr", "h5py")},
     )
 
 
 def _blocks(
-    arrays: Arrays,
-    readers: Mapping[ArrayName, NpyReader],
-    numbers: np.ndarray,
-    layout: ArrayLayout,
-    shard: Shard,
+    readers: Mapping[ArrayName, RowReader], numbers: np.ndarray, layout: ArrayLayout, shard: Shard
 ) -> Iterator[ArrayBlock]:
     for block in range(shard.first_block, shard.first_block + shard.num_blocks):
-        samples = layout.block_samples(block)
         values = {}
         for name, reader in readers.items():
             rows = layout.block_rows(name, block)
-            found = reader.rows(numbers[rows.start : rows.stop])
-            values[name] = np.swapaxes(found, 1, 2) if name in arrays.swapped else found
-        yield ArrayBlock(len(samples), values)
+            values[name] = reader.rows(numbers[rows.start : rows.stop])
+        yield ArrayBlock(len(layout.block_samples(block)), values)

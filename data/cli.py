@@ -12,12 +12,13 @@ import numpy as np
 import hypermagnetics
 from hypermagnetics.data import ArrayName, Compression, Dataset, StorageFormat
 from hypermagnetics.data.array_import import (
+    Arrays,
     JacobianAxes,
-    Shares,
     import_arrays,
     inputs_and_targets,
     readings_and_derivatives,
 )
+from hypermagnetics.data.boundary import Boundary
 from hypermagnetics.data.convert import convert
 from hypermagnetics.data.derivatives import DERIVATIVES, derivatives_of
 from hypermagnetics.data.importing import (
@@ -29,6 +30,10 @@ from hypermagnetics.data.importing import (
     missing_units,
 )
 from hypermagnetics.data.manifest import Manifest
+from hypermagnetics.data.map_arrays import input_and_target_maps
+from hypermagnetics.data.map_pattern import is_pattern
+from hypermagnetics.data.npy_file import refusal
+from hypermagnetics.data.origin import Shares
 from hypermagnetics.data.parameters import Parameter
 from hypermagnetics.data.summary import describe, first_samples
 from hypermagnetics.data.team_file import TeamFile, read_team_file
@@ -211,11 +216,30 @@ def import_command(
 Examples: hm-data import-arrays out --inputs m.npy --targets q.npy --jacobian J.npy
           hm-data import-arrays out --readings fiducial.npy --derivatives derivative.npy
               --parameter mean=0 --parameter variance=1
+          hm-data import-arrays out --inputs 'in_*.npy' --targets 'tgt_*.npy' --boundary periodic
 """,
 )
 @_OUT
-@click.option("--inputs", type=FILE_PATH, help="Inputs of a network, (samples, ...).")
-@click.option("--targets", type=FILE_PATH, help="Its targets, (samples, ...).")
+@click.option(
+    "--inputs",
+    metavar="FILE|'PATTERN'",
+    type=FILE_PATH,
+    multiple=True,
+    help="Inputs of a network: a file (samples, ...), or files of one map each, (channels, "
+    "*spatial), by a pattern in quotes; several patterns give their channels one behind the other.",
+)
+@click.option(
+    "--targets",
+    metavar="FILE|'PATTERN'",
+    type=FILE_PATH,
+    multiple=True,
+    help="Its targets, as the inputs. Files of patterns are matched by the word in place of *.",
+)
+@click.option(
+    "--boundary",
+    type=click.Choice(get_args(Boundary)),
+    help="Boundary of the box of maps; periodic ones go on at the opposite side.  [default: open]",
+)
 @click.option(
     "--jacobian", type=FILE_PATH, help="Derivatives of targets, (samples, targets, inputs)."
 )
@@ -255,8 +279,9 @@ Examples: hm-data import-arrays out --inputs m.npy --targets q.npy --jacobian J.
 @_SHARD_MB
 def import_arrays_command(
     out: Path,
-    inputs: Path | None,
-    targets: Path | None,
+    inputs: tuple[Path, ...],
+    targets: tuple[Path, ...],
+    boundary: Boundary | None,
     jacobian: Path | None,
     jacobian_axes: JacobianAxes | None,
     readings: Path | None,
@@ -271,16 +296,23 @@ def import_arrays_command(
 ) -> None:
     """Make the dataset OUT from files of numpy, .npy, which may be larger than the memory.
 
-    Either inputs and targets, with or without their Jacobian, or readings and their derivatives.
-    Samples are divided among the splits train, valid and test at random, each in one of them;
-    values are rounded to float32. After an interruption, give the same command again to go on.
+    Either inputs and targets, with or without their Jacobian, or readings and their derivatives, or
+    maps of inputs and targets with 2 or 3 spatial axes, each in a file of its own. Samples are
+    divided among the splits train, valid and test at random, each in one of them; values are
+    rounded to float32. After an interruption, give the same command again to go on.
     """
     with errors_in_one_line("hm-data"):
         of_inputs = {"--inputs": inputs, "--targets": targets, "--jacobian": jacobian}
         of_readings = {"--readings": readings, "--derivatives": derivatives}
         given = [[name for name, path in of.items() if path] for of in (of_inputs, of_readings)]
+        _refuse_pattern("--jacobian", jacobian)
+        _refuse_pattern("--readings", readings)
+        _refuse_pattern("--derivatives", derivatives)
+        if boundary is not None and given[1]:
+            rule = "A boundary must be that of inputs and targets"
+            raise refusal(rule, given[1][0], "--boundary", "Leave one out.")
         if inputs and targets and not given[1] and not parameters:
-            arrays = inputs_and_targets(inputs, targets, jacobian, jacobian_axes)
+            arrays = _inputs_and_targets(inputs, targets, jacobian, jacobian_axes, boundary)
         elif readings and not given[0] and not jacobian_axes:
             named = tuple(map(_parameter, parameters))
             arrays = readings_and_derivatives(readings, derivatives, named)
@@ -305,6 +337,43 @@ def import_arrays_command(
         _wrote(out, made)
         counts = (f"{name} {split.layout.num_samples}" for name, split in made.splits.items())
         echo(f"Splits by seed {seed}: {', '.join(counts)}. Values are stored as float32.")
+        if arrays.boundary is not None:
+            shapes = (f"{a.name} {' x '.join(map(str, a.item_shape))}" for a in arrays.declared)
+            echo(f"Maps, channels first: {', '.join(shapes)}; boundary {arrays.boundary}.")
+        if arrays.conversions:
+            echo(f"Converted to float32: {', '.join(arrays.conversions)}.")
+
+
+def _inputs_and_targets(
+    inputs: tuple[Path, ...],
+    targets: tuple[Path, ...],
+    jacobian: Path | None,
+    axes: JacobianAxes | None,
+    boundary: Boundary | None,
+) -> Arrays:
+    """Checked plain files, or, by patterns, files of maps."""
+    patterns = [path for path in (*inputs, *targets) if is_pattern(path)]
+    plain = [path for path in (*inputs, *targets) if path not in patterns]
+    if not patterns:
+        for option, paths in (("--inputs", inputs), ("--targets", targets)):
+            if len(paths) > 1:
+                rule = "Inputs and targets must be one file (samples, ...) each, or be patterns"
+                repair = "Stack the files, or give a pattern in quotes, such as 'in_*.npy'."
+                raise refusal(rule, f"{len(paths)} files", option, repair)
+        return inputs_and_targets(inputs[0], targets[0], jacobian, axes, boundary)
+    if plain:
+        rule = "Inputs and targets must all be patterns, or none of them"
+        raise refusal(rule, f"the file {plain[0]}", f"beside {patterns[0]}", "Give one kind.")
+    if jacobian or axes:
+        rule = "A Jacobian must be that of plain files of inputs and targets"
+        raise refusal(rule, f"the pattern {patterns[0]}", "--jacobian", "Leave one out.")
+    return input_and_target_maps(inputs, targets, boundary or "open")
+
+
+def _refuse_pattern(option: str, path: Path | None) -> None:
+    if path is not None and is_pattern(path):
+        rule = f"{option} must name one file, as patterns are those of inputs and targets alone"
+        raise refusal(rule, repr(path.name), path, "Stack the files into one (samples, ...).")
 
 
 def _shares(text: str) -> Shares:

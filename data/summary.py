@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from hypermagnetics.data.boundary import boundary_of
 from hypermagnetics.data.card import split_header, split_rows
 from hypermagnetics.data.dataset import Dataset
 from hypermagnetics.data.layout import ArraySpec, DeclaredArray
@@ -34,7 +35,7 @@ def describe(dataset: Dataset) -> str:
         manifest.title,
         f"{manifest.storage_format}, compression {manifest.compression}, format version "
         f"{manifest.format_version}, seed {manifest.seed}",
-        *_content(manifest),
+        *_content(dataset),
         f"{len(manifest.files)} files, {in_bytes(size)} ({in_bytes(values)} of values)",
         "",
         *_table(
@@ -108,7 +109,8 @@ def _first_rows(split: ArraySplit, count: int) -> Iterator[str]:
         yield ""
 
 
-def _content(manifest: Manifest) -> Iterator[str]:
+def _content(dataset: Dataset) -> Iterator[str]:
+    manifest = dataset.manifest
     if not manifest.array_layouts:
         bodies = ", ".join(manifest.bodies)
         shared = "".join(f", {name} {value:g}" for name, value in manifest.constants.items())
@@ -121,6 +123,8 @@ def _content(manifest: Manifest) -> Iterator[str]:
         yield f"{'arrays' if manifest.array_layouts else 'further arrays'}: {', '.join(shapes)}"
     if parameters := parameters_of(manifest):
         yield f"parameters: {', '.join(f'{one.name} {one.value:g}' for one in parameters)}"
+    if (boundary := boundary_of(dataset)) != "open":
+        yield f"boundary: {boundary}"
 
 
 def _rows_of(array: DeclaredArray) -> str:

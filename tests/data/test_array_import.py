@@ -14,7 +14,6 @@ from click.testing import CliRunner
 from hypermagnetics.data import Dataset, StorageFormat
 from hypermagnetics.data.array_import import (
     Arrays,
-    Shares,
     divided,
     import_arrays,
     inputs_and_targets,
@@ -22,6 +21,7 @@ from hypermagnetics.data.array_import import (
 )
 from hypermagnetics.data.cli import main
 from hypermagnetics.data.npy_file import read_npy
+from hypermagnetics.data.origin import Shares
 from hypermagnetics.data.parameters import Parameter, parameters_of
 from hypermagnetics.data.summary import describe
 from hypermagnetics.data.verify import find_problems

@@ -10,8 +10,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from hypermagnetics.data import Dataset
-from hypermagnetics.data.array_import import Shares, import_arrays, readings_and_derivatives
+from hypermagnetics.data.array_import import import_arrays, readings_and_derivatives
 from hypermagnetics.data.array_view import ArrayView, names_of_readings
+from hypermagnetics.data.origin import Shares
 from hypermagnetics.data.parameters import Parameter
 from hypermagnetics.models import MLP, ArrayInputs, ArrayModel, ArrayScales, MLPConfig, Noise
 from hypermagnetics.models.mlp import Layer

@@ -6,7 +6,8 @@ import jax.random as jr
 import numpy as np
 
 from hypermagnetics.data import Dataset
-from hypermagnetics.data.array_import import Shares, import_arrays, inputs_and_targets
+from hypermagnetics.data.array_import import import_arrays, inputs_and_targets
+from hypermagnetics.data.origin import Shares
 from hypermagnetics.models import MLP, ArrayInputs, ArrayScales, MLPConfig
 
 INPUTS = ArrayInputs(

@@ -10,8 +10,9 @@ from jaxtyping import Array, Float
 
 from hypermagnetics.config import Config
 from hypermagnetics.data import Dataset
-from hypermagnetics.data.array_import import Shares, import_arrays, readings_and_derivatives
+from hypermagnetics.data.array_import import import_arrays, readings_and_derivatives
 from hypermagnetics.data.array_view import ArrayView, names_of_readings, read_array_batch
+from hypermagnetics.data.origin import Shares
 from hypermagnetics.data.parameters import Parameter
 from hypermagnetics.models import MLP, ArrayInputs, ArrayModel, ArrayScales
 from hypermagnetics.train.devices import ArrayDeviceBatch, Devices

@@ -10,8 +10,9 @@ from recording import Recording
 from small_trainings import run, small_recipe
 
 from hypermagnetics.data import BatchSchedule, Dataset, StorageFormat
-from hypermagnetics.data.array_import import Shares, import_arrays, inputs_and_targets
+from hypermagnetics.data.array_import import import_arrays, inputs_and_targets
 from hypermagnetics.data.array_view import ArrayView, names_of
+from hypermagnetics.data.origin import Shares
 from hypermagnetics.train.devices import ArrayDeviceBatch, Devices
 from hypermagnetics.train.dispatch import Order
 from hypermagnetics.train.feed import StreamFeed
