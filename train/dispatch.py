@@ -79,8 +79,11 @@ class HeldBatches(Batches):
             )
         # Maps, with their axes of space in a row, as `read_array_batch` gives them.
         flat = {r: v.reshape(*v.shape[:3], -1) for r, v in cut.arrays.items()}
-        taken = jax.vmap(lambda values, points: values[:, :, points])
-        return replace(cut, arrays={role: taken(values, each) for role, values in flat.items()})
+        arrays = {
+            role: jax.vmap(lambda maps, points: maps[:, :, points])(values, each)
+            for role, values in flat.items()
+        }
+        return replace(cut, arrays=arrays)
 
 
 @dataclass(frozen=True)
