@@ -70,6 +70,7 @@ NAMES_OF_BODIES = {
     "data.team_file": "the same",
     "evaluate.results.published": "published figures, of discs",
     "sources.distributions": "a distribution on a sphere, which is no body",
+    "sources.demagnetisation": "the cell of a raster, a square or a cube",
 }
 
 

@@ -19,7 +19,7 @@ Given = dict[MapTarget, np.ndarray]
 
 @dataclass(frozen=True)
 class Baseline:
-    """A way to the targets without a network, from what one reads."""
+    """A way to the targets without a network, from the same maps."""
 
     name: str
     maps: Callable[[np.ndarray | None, Mapping[str, np.ndarray]], Given]

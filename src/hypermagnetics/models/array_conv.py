@@ -92,7 +92,7 @@ class Conv(MapNetwork):
             for a, b, one in zip(sizes[:-1], sizes[1:], keys, strict=True)
         )
 
-    def features(self, values: Float[Array, " channels *read"]) -> Float[Array, " channels *seen"]:
+    def features(self, values: Float[Array, " channels *read"]) -> Float[Array, " features *seen"]:
         """Features of the targets at the points that were read; see `MapNetwork`."""
         for layer in self.layers[:-1]:
             values = self._activation(layer(values))

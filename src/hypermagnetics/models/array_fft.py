@@ -73,7 +73,7 @@ class FFTConvolution(MapNetwork):
         """A kernel is that of one grid."""
         return False
 
-    def features(self, values: Float[Array, " channels *read"]) -> Float[Array, " channels *read"]:
+    def features(self, values: Float[Array, " channels *read"]) -> Float[Array, " features *read"]:
         """The convolution; see `MapNetwork`."""
         frame, sides = self.frame, values.shape[1:]
         axes = tuple(range(1, 1 + frame.dim))

@@ -94,7 +94,7 @@ class UNet(MapNetwork):
         self.up = tuple(pair(below + own, own) for own, below in pairwise(channels))
         self.last = convolution(frame.dim, channels[0], num_features(inputs), 1, "none", next(keys))
 
-    def features(self, values: Float[Array, " channels *read"]) -> Float[Array, " channels *read"]:
+    def features(self, values: Float[Array, " channels *read"]) -> Float[Array, " features *read"]:
         """Features of the targets at the points that were read; see `MapNetwork`."""
         sides, multiple = values.shape[1:], _FACTOR ** (len(self.config.channels) - 1)
         # Zeros beyond the end, as there are beyond every edge of a map that does not wrap.

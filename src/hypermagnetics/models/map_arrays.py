@@ -1,4 +1,4 @@
-"""What a network from maps to maps reads and gives, of the blocks of a dataset."""
+"""Maps that a network reads and gives, of the blocks of a dataset."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -83,7 +83,7 @@ class SourceMapData:
                 raise TypeError("a dataset of sources has no other maps")
 
     def inputs(self, frame: MapFrame) -> ArrayInputs:
-        """Shapes and scales of what a network reads and gives.
+        """Shapes and scales of the maps that a network reads and gives.
 
         Scales are root mean squares, and nothing is shifted, as fields are linear in their sources.
         """
@@ -175,7 +175,7 @@ class ArrayMapData:
         return _rms(_each(found.mean, count), _each(found.std, count))
 
     def inputs(self, frame: MapFrame) -> ArrayInputs:
-        """Shapes and scales of what a network reads and gives.
+        """Shapes and scales of the maps that a network reads and gives.
 
         Each channel of the inputs is centred, and has a standard deviation of 1; targets are
         centred, with one scale for all, so that errors of all channels count alike.

@@ -1,4 +1,4 @@
-"""Frame of a map: the grids of a network from maps to maps, and what they hold."""
+"""Frame of maps: the grids of a network from maps to maps, and the fields on them."""
 
 import math
 from collections.abc import Sequence
@@ -63,7 +63,7 @@ class MapFrame(Config):
 
     @property
     def wraps(self) -> bool:
-        """Whether the opposite sides of what it reads are neighbours."""
+        """Whether opposite sides of the points that it reads are neighbours."""
         return self.boundary == "periodic" and not self.is_cropped
 
     def core_of(self, read: tuple[int, ...]) -> tuple[int, ...]:

@@ -26,7 +26,7 @@ class MapNetwork(ArrayModel):
     """
 
     @abc.abstractmethod
-    def features(self, values: Float[Array, " channels *read"]) -> Float[Array, " channels *seen"]:
+    def features(self, values: Float[Array, " channels *read"]) -> Float[Array, " features *seen"]:
         """Features of the targets at the points that were read, in numbers of order 1.
 
         Args:
@@ -66,7 +66,7 @@ class MapNetwork(ArrayModel):
     def _held(
         self, values: Float[Array, " channels *read"]
     ) -> tuple[Float[Array, " targets *more"], Bool[Array, " targets *more"]]:
-        """What the input holds of the targets, and 0 of others.
+        """Those of the targets that the input holds, and 0 for others.
 
         Args:
             values: What it reads, in numbers of order 1.
@@ -117,7 +117,7 @@ def num_features(inputs: ArrayInputs) -> int:
 
 def sub_pixels(
     values: Float[Array, " channels *sides"], stride: int
-) -> Float[Array, " channels *more"]:
+) -> Float[Array, " targets *more"]:
     """Values at all points of a grid, of channels with those up to the next known point.
 
     Args:

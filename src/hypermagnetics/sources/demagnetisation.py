@@ -41,7 +41,8 @@ def cell_kernel(
     for axis in range(dim):
         row = np.zeros((1, 2 * dim))
         row[0, axis] = 1.0  # of a cell of side 1
-        with jax.enable_x64(True):
+        # At once, also where a model is traced for the shapes of its arrays alone.
+        with jax.enable_x64(True), jax.ensure_compile_time_eval():
             potential, field = superposition(columns, row, points)
         values = np.asarray(potential)[:, None] * spacing if quantity == "potential" else field
         found.append(np.asarray(values).T.reshape(-1, *map(len, offsets)))
