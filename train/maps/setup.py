@@ -29,7 +29,7 @@ from hypermagnetics.models.map_data import (
     map_data,
     place_of,
 )
-from hypermagnetics.models.user import UserModelConfig, check_user_array_model
+from hypermagnetics.models.user import UserModel, UserModelConfig, check_user_array_model
 from hypermagnetics.sources.kinds import KINDS
 from hypermagnetics.train.augmentation import make_augmentation
 from hypermagnetics.train.config import MapConfig, ObjectiveConfig, TrainingRecipe
@@ -41,6 +41,7 @@ from hypermagnetics.train.objective import make_map_objective
 from hypermagnetics.train.parts import Parts
 from hypermagnetics.train.terms import MapFacts
 from hypermagnetics.train.user_code import UserCode
+from hypermagnetics.user_code import must
 
 _EDGE = 1e-4
 """Part of a cell by which a body may lie beyond the edge, as recipes and float32 round."""
@@ -83,10 +84,9 @@ def map_parts(
     )
     grid = train.grid
     frame = _frame(recipe, config, dataset, train, grid)
-    if isinstance(recipe.model, UserModelConfig) and recipe.data.crop is None:
-        frame = _with_pad_of_user(frame, recipe, train, code)
+    if code.model is not None and isinstance(recipe.model, UserModelConfig):
+        frame = _with_pad_of_user(frame, recipe.model, code.model, train)
     inputs = train.inputs(frame)
-    crops = _crops(frame, recipe, grid)
     if valid.grid != grid:
         raise DatasetError(
             f"Training and validation must be on the same grid, {grid}; got {valid.grid} "
@@ -104,6 +104,7 @@ def map_parts(
     template: ArrayModel = eqx.filter_eval_shape(
         lambda: build_array_model(recipe.model, inputs, jr.key(0), code.model)
     )
+    crops = _crops(frame, recipe, grid)
     channels = frame.channels_given(inputs.target.shape[0])
     facts = MapFacts(frame, channels, units)
     objective = make_map_objective(objective_config, facts, code.losses)
@@ -206,6 +207,12 @@ def _refuse_maps_of_another_kind(
 
 def _refuse_another_stride(frame: MapFrame) -> None:
     stride = frame.stride
+    if frame.pad % stride:
+        raise RecipeError(
+            "The padding of crops must be a multiple of the stride, "
+            f"{stride}; got {frame.pad} (data.crop.pad, map.stride). Take "
+            f"{frame.pad + -frame.pad % stride}."
+        )
     for side in frame.padded:
         if (side - 1) % stride:
             nearest = max((side - 1) // stride, 1) * stride + 1 - 2 * frame.pad
@@ -219,21 +226,32 @@ def _refuse_another_stride(frame: MapFrame) -> None:
 
 
 def _with_pad_of_user(
-    frame: MapFrame, recipe: TrainingRecipe, train: MapData, code: UserCode
+    frame: MapFrame, config: UserModelConfig, user_model: UserModel, train: MapData
 ) -> MapFrame:
-    """The grids with the padding that a user's network takes away from whole maps."""
+    """The grids of whole maps with the padding that a user's network takes away.
+
+    Raises:
+        ExtensionError: If it cannot be built or called.
+        RecipeError: If crops have another padding.
+    """
     inputs = train.inputs(frame)
-    assert isinstance(recipe.model, UserModelConfig), "it is a user's"
     network: ArrayModel = eqx.filter_eval_shape(
-        lambda: build_array_model(recipe.model, inputs, jr.key(0), code.model)
+        lambda: build_array_model(config, inputs, jr.key(0), user_model)
     )
     sample = jax.ShapeDtypeStruct(inputs.input.shape, jnp.float32)
-    found = eqx.filter_eval_shape(lambda one, values: one.apply(values), network, sample)
+    with must(f"apply of {config.name} must take an array", user_model, "model.name"):
+        found = eqx.filter_eval_shape(lambda one, values: one.apply(values), network, sample)
     shape = getattr(found, "shape", ())
     lost = {want - got for want, got in zip(inputs.target.shape[1:], shape[1:], strict=False)}
-    if len(shape) != 1 + frame.dim or len(lost) != 1 or (eaten := lost.pop()) <= 0 or eaten % 2:
+    if len(shape) != 1 + frame.dim or len(lost) != 1 or (points := lost.pop()) % 2 or not points:
         return frame  # the check of its shapes says more
-    return _replaced(frame, pad=eaten // 2)
+    needed = frame.pad + points // 2
+    if not frame.is_cropped and needed > 0:
+        return _replaced(frame, pad=needed)
+    raise RecipeError(
+        f"Crops must have a padding of {needed} points, which {config.name} takes away at each "
+        f"side; got {frame.pad} (data.crop.pad). Set data.crop.pad = {needed}."
+    )
 
 
 def _replaced(frame: MapFrame, **values: int) -> MapFrame:

@@ -41,7 +41,6 @@ class SourceMaps:
         points: Points,
         potential: BlockPotential,
         field: BlockField,
-        sides: tuple[int, ...] | None = None,
     ) -> ReadAndGiven:
         """The maps of a block.
 
@@ -50,9 +49,8 @@ class SourceMaps:
             points: Points of the padded crop [m], the last axis fastest.
             potential: Potential there [A].
             field: Field there [A/m].
-            sides: Points of the padded crop along each axis; as in training if None.
         """
-        whole = self.frame.padded if sides is None else sides
+        whole = self.frame.padded
 
         def of(name: MapInput | MapTarget) -> Maps:
             match name:
