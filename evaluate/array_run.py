@@ -146,7 +146,8 @@ def array_plan(
         for _, dataset, names in datasets:
             for name in names:
                 if model.inputs.map is not None:
-                    refuse_other_maps(record, model, dataset, map_data_of(model, dataset, name))
+                    maps = map_data_of(record, model, dataset, name)
+                    refuse_other_maps(record, model, dataset, maps)
                     continue
                 view = _view(model, dataset, name)
                 _refuse_misfit(record, model, view)
@@ -233,7 +234,7 @@ def _of_maps(
     listener: Listener,
 ) -> list[ArrayEvaluation]:
     """Errors of the maps of a network, and of the baselines beside it, on one split."""
-    data = map_data_of(model, dataset, name)
+    data = map_data_of(record, model, dataset, name)
     found = measure_maps(model, data, listener)
     return [
         ArrayEvaluation(

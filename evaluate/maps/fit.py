@@ -7,17 +7,33 @@ from hypermagnetics.evaluate.maps.whole_maps import crops_of, frame_on
 from hypermagnetics.evaluate.results.array_records import ArraySubject
 from hypermagnetics.models import ArrayModel, MapFrame
 from hypermagnetics.models.map_data import ArrayMapData, MapData, map_data, place_of
+from hypermagnetics.models.map_network import frame_of
 
 _ROUNDING = 1e-5
 """Relative difference of spacings that are the same."""
 
 
-def map_data_of(model: ArrayModel, dataset: Dataset, split: str) -> MapData:
+def map_data_of(record: ArraySubject, model: ArrayModel, dataset: Dataset, split: str) -> MapData:
     """The maps of a split that a network reads and gives.
+
+    Args:
+        record: The network.
+        model: The network.
+        dataset: The dataset.
+        split: Name of the split.
 
     Raises:
         DatasetError: If there is no such split or array.
+        RunError: If the network is of imported arrays, and the dataset of sources, or the reverse.
     """
+    kinds = {True: "sources", False: "imported arrays"}
+    is_of_sources = frame_of(model.inputs).inputs != ("inputs",)
+    if dataset.has_sources != is_of_sources:
+        raise RunError(
+            f"A network of maps of {kinds[is_of_sources]} must be evaluated on such maps; got "
+            f"{kinds[dataset.has_sources]} ({record.place}, split {split!r} of "
+            f"{dataset.directory}). Evaluate it on a dataset like the one it was trained on."
+        )
     return map_data(dataset, split, model.inputs.input.name, model.inputs.target.name)
 
 
@@ -35,19 +51,10 @@ def refuse_other_maps(
     Raises:
         DatasetError: If it has no maps.
         RecipeError: If its grid has not the crops that the network reads.
-        RunError: If sources, channels, points, spacing or boundary are others.
+        RunError: If channels, points, spacing or boundary are others.
     """
-    frame = model.inputs.map
-    assert frame is not None, "it is one of maps"
+    frame = frame_of(model.inputs)
     place = f"{record.place}, {place_of(data)}"
-    is_imported = isinstance(data, ArrayMapData)
-    if is_imported != (frame.inputs == ("inputs",)):
-        kinds = {True: "imported arrays", False: "sources"}
-        raise RunError(
-            f"A network of maps of {kinds[not is_imported]} must be evaluated on such maps; got "
-            f"{kinds[is_imported]} ({place}). Evaluate it on a dataset like the one it was trained "
-            "on."
-        )
     if isinstance(data, ArrayMapData):
         for role, side in (("inputs", model.inputs.input), ("targets", model.inputs.target)):
             found = data.view.viewed["inputs" if role == "inputs" else "targets"].shape

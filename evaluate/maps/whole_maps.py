@@ -1,7 +1,6 @@
 """Whole maps of a split, put together from the crops that a network reads."""
 
 from collections.abc import Iterator
-from math import gcd
 
 import equinox as eqx
 import jax
@@ -33,15 +32,13 @@ def crops_of(frame: MapFrame, grid: MapGrid) -> Crops | None:
     """
     if not frame.is_cropped and frame.pad == grid.halo:
         return None
-    side, size = grid.sides[0], frame.core[0]
-    step = None
-    if frame.stride > 1:
-        rest = side - size
-        step = max(
-            (step for step in range(frame.stride, size + 1, frame.stride) if rest % step == 0),
-            default=gcd(rest, frame.stride),
-        )
-    config = CropConfig(size=size, pad=frame.pad, step=step)
+    size = frame.core[0]
+    config = CropConfig(size=size, pad=frame.pad)
+    if frame.stride > 1 and (rest := grid.sides[0] - size) > 0:
+        steps = range(frame.stride, size + 1, frame.stride)
+        # The rest is a multiple of the stride, as the first and last points are read.
+        step = max((step for step in steps if rest % step == 0), default=1)
+        config = CropConfig(size=size, pad=frame.pad, stop=rest + 1, step=step)
     return grid_crops(grid, config, frame.dim, frame.boundary)
 
 
