@@ -56,10 +56,13 @@ def test_the_page_names_all_that_a_resumed_run_may_change() -> None:
     assert [key for key in keys if f"`{key}`" not in TEXT] == []
 
 
-def test_the_first_snippet_has_every_section_but_one() -> None:
-    """[normalisation] has a page of its own."""
+def test_the_first_snippet_has_every_section_but_two() -> None:
+    """[normalisation] and [map] have pages of their own."""
     assert len(SNIPPETS) == 2
-    assert set(tomllib.loads(SNIPPETS[0])) == set(TrainingRecipe.model_fields) - {"normalisation"}
+    assert set(tomllib.loads(SNIPPETS[0])) == set(TrainingRecipe.model_fields) - {
+        "normalisation",
+        "map",
+    }
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -1,6 +1,6 @@
 """[map]: a training from maps to maps, of fields on regular grids."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -24,14 +24,15 @@ class MapConfig(Config):
     """Distance of the points that it reads, in those of the grid: 4 for every fourth one along each
     axis, as super-resolution has them. It gives all points."""
     boundary: Boundary | None = None
-    """"open", with nothing beyond the edge, or "periodic"; null for that of the dataset, which
-    hm-data import-arrays is told."""
+    """"open", with nothing beyond the edge, or "periodic", as hm-data import-arrays --boundary has
+    it; null for that of the dataset."""
     subpoints: Annotated[int, Field(ge=1, le=64)] = 8
     """Points along each axis of a cell over which the magnetisation is averaged. One makes steps of
     the edges of bodies, and twenty times the error of the potential."""
-    vectors: tuple[MapInput | MapTarget, ...] | None = None
-    """Imported arrays whose channels are the components of a vector, such as ["inputs"], where
-    data.augment turns or reflects them; the channels of others are scalars. null if not known."""
+    vectors: tuple[Literal["inputs", "targets"], ...] | None = None
+    """Imported arrays whose channels are the components of vectors, "inputs", "targets" or both,
+    for data.augment that turns or reflects them; the channels of others are scalars. null if not
+    known."""
 
     @model_validator(mode="after")
     def _maps_of_one_kind(self) -> "MapConfig":

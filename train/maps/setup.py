@@ -339,7 +339,7 @@ def _vectors(
     chosen = _VECTORS if config.vectors is None else dict.fromkeys(config.vectors, True)
     for name in config.vectors or ():
         count = first if name == "inputs" else second
-        if name not in ("inputs", "targets") or count % frame.dim:
+        if count % frame.dim:
             raise RecipeError(
                 "map.vectors must name inputs or targets whose channels are vectors of "
                 f"{frame.dim} components, one after another; got {name!r} of {count} channels "

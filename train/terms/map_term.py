@@ -32,7 +32,7 @@ class MapTermConfig(Config):
     """One term: a loss of the error of the maps that a network gives."""
 
     of: Literal["map"]
-    """Quantity whose error is made small: the maps, whatever they hold."""
+    """Quantity whose error is made small: "map", the maps of the table [map]."""
     quantity: MapTarget | None = None
     """One of the maps, "potential", "field" or "targets"; null for the sum over all of them."""
     weight: NotNegative = 1.0

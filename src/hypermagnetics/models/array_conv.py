@@ -34,7 +34,8 @@ class ConvConfig(Config):
     away at each side, which the padding of the crops must hold; "same": all points stay, with zeros
     beyond the map, or its opposite side if it is periodic and whole."""
     activation: ActivationName = "gelu"
-    """Function between convolutions; see model mlp."""
+    """Function between convolutions: "gelu", "tanh", "silu", "softplus", "relu" or "leaky_relu";
+    "identity" for a linear network, as potential and field are linear in the magnetisation."""
     slope: NotNegative = _LEAKY_SLOPE
     """Slope of "leaky_relu" below 0."""
 

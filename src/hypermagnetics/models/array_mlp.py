@@ -29,7 +29,8 @@ class MLPConfig(Config):
     """Number of hidden layers."""
     activation: ActivationName = "gelu"
     """Function between layers: "gelu", "tanh", "silu", "softplus", or "relu" and "leaky_relu" of
-    slope 0.01, which have a kink and so serve no objective with derivatives."""
+    slope 0.01, which have a kink and so serve no objective with derivatives; "identity" for a
+    linear network."""
     gain: Positive = 1.0
     """Factor of the initial weights, in units of those that keep the variance from layer to layer.
     A smaller one begins with a smoother function, for few samples."""

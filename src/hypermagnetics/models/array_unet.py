@@ -33,7 +33,8 @@ class UNetConfig(Config):
     kernel: OddKernel = 3
     """Points of a kernel along each axis, an odd number."""
     activation: ActivationName = "gelu"
-    """Function behind each convolution; see model mlp."""
+    """Function behind each convolution: "gelu", "tanh", "silu", "softplus", "relu" or "leaky_relu";
+    "identity" for a linear network, as potential and field are linear in the magnetisation."""
 
 
 class Pair(eqx.Module):
