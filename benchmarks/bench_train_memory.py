@@ -52,19 +52,20 @@ def anonymous_bytes(process: int) -> int:
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon")), 0)
 
 
+def limited(group: Path | None) -> None:
+    """Put this process under the limit, of a control group if there is one."""
+    if group is None:
+        resource.setrlimit(resource.RLIMIT_DATA, (LIMIT, LIMIT))
+    else:
+        (group / "cgroup.procs").write_text(str(os.getpid()))
+
+
 def train(data: Path, run: Path, group: Path | None) -> tuple[int, float, int]:
     """Train through all samples once.
 
     Returns:
         Exit code, seconds, and the largest anonymous memory.
     """
-
-    def enter() -> None:
-        if group is None:
-            resource.setrlimit(resource.RLIMIT_DATA, (LIMIT, LIMIT))
-        else:
-            (group / "cgroup.procs").write_text(str(os.getpid()))
-
     settings = (
         f"schedule.max_steps={STEPS}",
         "data.blocks_per_batch=4",
@@ -75,7 +76,7 @@ def train(data: Path, run: Path, group: Path | None) -> tuple[int, float, int]:
     command += ["--points", "64", "--div-data"]
     command += [word for setting in settings for word in ("--set", setting)]
     start, peak = time.perf_counter(), 0
-    process = subprocess.Popen(command, preexec_fn=enter)
+    process = subprocess.Popen(command, preexec_fn=lambda: limited(group))
     while process.poll() is None:
         peak = max(peak, anonymous_bytes(process.pid))
         time.sleep(0.05)

@@ -221,12 +221,13 @@ def _evaluate_arrays(
     seconds = time.monotonic() - start
     lines = [wrote, f"{plan.num_predictions} predicted samples, {seconds:.1f} s in all."]
     if len(plan.subjects) == 1:
-        (subject, _), *_ = plan.subjects
+        (subject, network), *_ = plan.subjects
         place = Path(subject.place)
         given = json.dumps(str(place / MODEL_NAME if place.is_dir() else place))
         if model is not None:
             given += f", user_model={model.partition(':')[2]}"
-        lines.append(f"In Python: hypermagnetics.load({given})({subject.input})")
+        what = subject.input if network.inputs.map is None else "maps"
+        lines.append(f"In Python: hypermagnetics.load({given})({what})")
     echo("\n" + "\n".join(lines))
 
 

@@ -110,6 +110,10 @@ def _card(title: str, rows: Mapping[str, str], model: AnyModel, given: str) -> s
 def _call(model: AnyModel) -> str:
     if isinstance(model, ArrayModel):
         first, second = model.inputs.input.name, model.inputs.target.name
+        if model.inputs.map is not None:
+            shapes = (one.shape for one in (model.inputs.input, model.inputs.target))
+            given, found = (", ".join(map(str, ("samples", *shape))) for shape in shapes)
+            return f"found = model(maps)  # ({given}) -> ({found})"
         if model.inputs.parameters:
             return f"{second} = model({first})"
         return f"{second}, jacobian = model({first}), model.jacobian({first})"

@@ -39,6 +39,7 @@ def array_card(model: ArrayModel) -> str:
             "derivatives are exact: `model.jacobian`, `model.derivative`.",
             "",
             *_parameters(model),
+            *_grids(model),
             "## Where it can be trusted",
             "",
             _trusted_array(model),
@@ -64,6 +65,43 @@ def _parameters(model: ArrayModel) -> tuple[str, ...]:
         *(f"| {one.name} | {one.value:g} |" for one in parameters),
         "",
         f"Noise of the readings: {added}.",
+        "",
+    )
+
+
+def _grids(model: ArrayModel) -> tuple[str, ...]:
+    """The grids and channels of a network from maps to maps, if it is one."""
+    frame = model.inputs.map
+    if frame is None:
+        return ()
+    spacing = "" if frame.spacing is None else f", {frame.spacing:.6g} m apart"
+    rows = {
+        "it reads": f"{' x '.join(map(str, frame.read))} points"
+        + f", every {frame.stride}-th of {' x '.join(map(str, frame.padded))}" * (frame.stride > 1),
+        "it gives": f"{' x '.join(map(str, frame.core))} points{spacing}",
+        "padding": f"{frame.pad} points at each side of those that it gives",
+        "edge of the maps": frame.boundary,
+        "maps": "crops of larger ones" if frame.is_cropped else "whole",
+        "other numbers of points": "taken" if model.takes_other_sides else "refused",
+    }
+    channels = {
+        "read": frame.channels_read(model.inputs.input.shape[0]),
+        "given": frame.channels_given(model.inputs.target.shape[0]),
+    }
+    for way, of in channels.items():
+        each = (f"{name} {one.start} to {one.stop - 1}" for name, one in of.items())
+        rows[f"channels {way}"] = ", ".join(each)
+    if "magnetisation" in frame.inputs:
+        rows["magnetisation"] = (
+            f"mean over a cell, of {frame.subpoints} points along each axis: "
+            "`hypermagnetics.sources.cell_means`"
+        )
+    return (
+        "## Its grids",
+        "",
+        "| | |",
+        "|---|---|",
+        *(f"| {name} | {value} |" for name, value in rows.items()),
         "",
     )
 

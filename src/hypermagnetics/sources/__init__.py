@@ -9,6 +9,8 @@ from hypermagnetics.sources.bodies import Sphere as Sphere
 from hypermagnetics.sources.bodies import source_table as source_table
 from hypermagnetics.sources.configure import Configuration as Configuration
 from hypermagnetics.sources.configure import configure as configure
+from hypermagnetics.sources.demagnetisation import cell_kernel as cell_kernel
+from hypermagnetics.sources.demagnetisation import demagnetisation as demagnetisation
 from hypermagnetics.sources.directions import GROUPS as GROUPS
 from hypermagnetics.sources.directions import Directions as Directions
 from hypermagnetics.sources.directions import block_derivative as block_derivative
@@ -32,6 +34,8 @@ from hypermagnetics.sources.kinds.rectangle import rectangle as rectangle
 from hypermagnetics.sources.labels import derivative_labels as derivative_labels
 from hypermagnetics.sources.labels import jacobian_labels as jacobian_labels
 from hypermagnetics.sources.labels import labels as labels
+from hypermagnetics.sources.raster import Raster as Raster
+from hypermagnetics.sources.raster import cell_means as cell_means
 from hypermagnetics.sources.sampling import uniforms as uniforms
 from hypermagnetics.sources.superposition import block_superposition as block_superposition
 from hypermagnetics.sources.superposition import superposition as superposition

@@ -6,7 +6,7 @@ from typing import Literal
 import jax
 import numpy as np
 import scipy.fft
-from jaxtyping import Complex128, Float, Float64
+from jaxtyping import Array, Complex128, Float, Float64
 
 from hypermagnetics.sources.superposition import superposition
 from hypermagnetics.table import SHAPES, SIZES, BodyName, SourceColumns
@@ -54,7 +54,7 @@ def cell_kernel(
 
 
 def demagnetisation(
-    magnetisation: Float[np.ndarray, "samples dim *sides"],
+    magnetisation: Float[np.ndarray, "samples dim *sides"] | Float[Array, "samples dim *sides"],
     spacing: float,
     quantity: RasterQuantity,
 ) -> Float64[np.ndarray, "samples components *sides"]:
@@ -72,7 +72,7 @@ def demagnetisation(
     """
     sides = magnetisation.shape[2:]
     axes, double = tuple(range(2, 2 + len(sides))), [2 * side for side in sides]
-    spectrum = scipy.fft.rfftn(magnetisation.astype(np.float64), double, axes)
+    spectrum = scipy.fft.rfftn(np.asarray(magnetisation, np.float64), double, axes)
     product = np.einsum("cd...,sd...->sc...", _spectrum(sides, spacing, quantity), spectrum)
     whole = scipy.fft.irfftn(product, double, axes)
     found: np.ndarray = whole[(slice(None), slice(None), *map(slice, sides))]
