@@ -18,6 +18,9 @@ alone."""
 OF_ARRAYS = "mlp"
 """One for a dataset of arrays alone."""
 
+OF_MAPS = "map-arrays"
+"""One for a dataset of arrays alone that are maps."""
+
 OF_READINGS = "fisher-gaussian"
 """One for summaries of readings."""
 
@@ -70,8 +73,9 @@ class DefaultRecipe(NamedTuple):
                 f"--recipe {OF_READINGS} with data.noise=null if they have it."
             )
         if not dataset.has_sources and not self.is_asked_for:
-            because = f"as the dataset is of arrays alone, {', '.join(dataset.arrays)}."
-            return self._replace(name=OF_ARRAYS, because=because)
+            kind, name = ("maps", OF_MAPS) if _has_maps(dataset) else ("arrays alone", OF_ARRAYS)
+            because = f"as the dataset is of {kind}, {', '.join(dataset.arrays)}."
+            return self._replace(name=name, because=because)
         if self.because is not None:
             return self
         recipe = self.recipe
@@ -119,6 +123,15 @@ def default_recipe(changes: Mapping[str, object], changed: Changed) -> DefaultRe
         "NAME takes another."
     )
     return DefaultRecipe(LEARNED, changed, because)
+
+
+def _has_maps(dataset: Dataset) -> bool:
+    """Whether inputs and targets are maps, on as many points along each axis."""
+    if not {"inputs", "targets"} <= {*dataset.arrays} or "jacobian" in dataset.arrays:
+        return False
+    layout = next(iter(dataset.manifest.splits.values())).layout
+    first, second = (layout.array(name).shape[2:] for name in ("inputs", "targets"))
+    return first == second and len(first) in (2, 3)
 
 
 def _is_of_steps(key: str, value: object) -> bool:

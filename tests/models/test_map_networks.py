@@ -1,7 +1,7 @@
 """Networks from maps to maps: what each convolution eats, adds, knows and keeps."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import equinox as eqx
 import jax
@@ -27,6 +27,7 @@ from hypermagnetics.models import (
     load,
     save_model,
 )
+from hypermagnetics.models.convolution import Beyond, convolution
 from hypermagnetics.models.export import array_to_jax_export
 from hypermagnetics.models.map_network import interpolated, sub_pixels
 from hypermagnetics.sources.demagnetisation import demagnetisation
@@ -295,6 +296,33 @@ def test_a_network_of_maps_is_kept_in_a_file_and_exported(tmp_path: Path, kind: 
     np.testing.assert_array_equal(again(x), model(x))
     exported = jax.export.deserialize(bytearray(array_to_jax_export(model, "targets")))
     np.testing.assert_allclose(exported.call(x), model(x), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("beyond", get_args(Beyond))
+@pytest.mark.parametrize("size", [1, 3])
+def test_a_convolution_in_space_is_that_of_its_planes(beyond: Beyond, size: int) -> None:
+    """With values and gradients of the one over three axes."""
+    layer = convolution(3, 2, 4, size, beyond, jr.key(0))
+    plain = eqx.nn.Conv3d(
+        2,
+        4,
+        size,
+        padding=layer.padding,
+        padding_mode=layer.padding_mode,
+        key=jr.key(0),
+        dtype=jnp.float32,
+    )
+    plain = eqx.tree_at(lambda one: (one.weight, one.bias), plain, (layer.weight, layer.bias))
+    x = drawn(3, 2, 5, 6, 4)
+
+    @eqx.filter_jit
+    @eqx.filter_value_and_grad
+    def loss(one: eqx.nn.Conv) -> Array:
+        return jnp.sum(jnp.sin(jax.vmap(one)(x)))
+
+    np.testing.assert_allclose(jax.vmap(layer)(x), jax.vmap(plain)(x), rtol=0, atol=1e-5)
+    for own, other in zip(*map(jax.tree.leaves, (loss(layer), loss(plain))), strict=True):
+        np.testing.assert_allclose(own, other, rtol=1e-4, atol=1e-4)
 
 
 def test_a_map_is_linear_without_an_activation() -> None:

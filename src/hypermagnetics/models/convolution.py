@@ -1,9 +1,11 @@
 """Convolutions over maps, channels before the axes of space."""
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 from pydantic import AfterValidator, Field
 
 from hypermagnetics.shapes import AnyKey
@@ -27,6 +29,38 @@ Beyond = Literal["none", "zeros", "wrap"]
 the opposite side."""
 
 
+class ConvolutionInSpace(eqx.nn.Conv):
+    """A convolution over three axes, on a CPU as one over two, of neighbouring planes.
+
+    XLA has fast convolutions of two axes alone on a CPU; this takes a fifth to a tenth of the time,
+    and differs by rounding. Its parameters are the same.
+    """
+
+    def __call__(self, x: Float[Array, " channels *sides"], **_: Any) -> Float[Array, " out *seen"]:
+        """Convolve one map."""
+        direct = super().__call__
+        # Functions of their own: a method would be hashed with its parameters.
+        found: Array = jax.lax.platform_dependent(
+            x, cpu=lambda x: self._of_planes(x), default=lambda x: direct(x)
+        )
+        return found
+
+    def _of_planes(self, x: Float[Array, " channels *sides"]) -> Float[Array, " out *seen"]:
+        size = self.weight.shape[2]
+        half = (size - 1) // 2
+        if self.padding != "VALID":
+            mode = "wrap" if self.padding_mode == "CIRCULAR" else "constant"
+            x = jnp.pad(x, ((0, 0), *((half, half),) * 3), mode=mode)
+        depth = x.shape[1] - size + 1
+        shifted = jnp.concatenate([x[:, first : first + depth] for first in range(size)])
+        # Channels of all planes that a point sees, one after another.
+        weight = jnp.moveaxis(self.weight, 2, 1).reshape(len(self.weight), -1, size, size)
+        planes = jnp.moveaxis(shifted, 1, 0)
+        found = jax.lax.conv_general_dilated(planes, weight, (1, 1), "VALID")
+        assert self.bias is not None, "it has one"
+        return jnp.moveaxis(found, 0, 1) + self.bias
+
+
 def convolution(
     dim: int, channels_in: int, channels_out: int, size: int, beyond: Beyond, key: AnyKey
 ) -> Kernel:
@@ -40,7 +74,8 @@ def convolution(
         beyond: Values beyond the edge.
         key: Random key.
     """
-    return eqx.nn.Conv(
+    kind = ConvolutionInSpace if dim == 3 else eqx.nn.Conv
+    return kind(
         dim,
         channels_in,
         channels_out,
