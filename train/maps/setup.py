@@ -336,7 +336,9 @@ def _vectors(
             "data.augment turns or reflects imported maps; got none (map.vectors). Write "
             'map.vectors = [] if all channels are scalars, or for example ["inputs"].'
         )
-    chosen = _VECTORS if config.vectors is None else dict.fromkeys(config.vectors, True)
+    chosen: Mapping[MapInput | MapTarget, bool] = _VECTORS
+    if config.vectors is not None:
+        chosen = dict.fromkeys(config.vectors, True)
     for name in config.vectors or ():
         count = first if name == "inputs" else second
         if count % frame.dim:

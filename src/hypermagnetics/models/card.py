@@ -84,13 +84,14 @@ def _grids(model: ArrayModel) -> tuple[str, ...]:
         "maps": "crops of larger ones" if frame.is_cropped else "whole",
         "other numbers of points": "taken" if model.takes_other_sides else "refused",
     }
-    channels = {
-        "read": frame.channels_read(model.inputs.input.shape[0]),
-        "given": frame.channels_given(model.inputs.target.shape[0]),
-    }
-    for way, of in channels.items():
-        each = (f"{name} {one.start} to {one.stop - 1}" for name, one in of.items())
-        rows[f"channels {way}"] = ", ".join(each)
+    read = frame.channels_read(model.inputs.input.shape[0])
+    given = frame.channels_given(model.inputs.target.shape[0])
+    rows["channels read"] = ", ".join(
+        f"{n} {one.start} to {one.stop - 1}" for n, one in read.items()
+    )
+    rows["channels given"] = ", ".join(
+        f"{n} {one.start} to {one.stop - 1}" for n, one in given.items()
+    )
     if "magnetisation" in frame.inputs:
         rows["magnetisation"] = (
             f"mean over a cell, of {frame.subpoints} points along each axis: "

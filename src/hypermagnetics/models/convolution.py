@@ -74,7 +74,7 @@ def convolution(
         beyond: Values beyond the edge.
         key: Random key.
     """
-    kind = ConvolutionInSpace if dim == 3 else eqx.nn.Conv
+    kind: type[eqx.nn.Conv] = ConvolutionInSpace if dim == 3 else eqx.nn.Conv
     return kind(
         dim,
         channels_in,

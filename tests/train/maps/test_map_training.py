@@ -51,7 +51,7 @@ def batch_of(setup: Setup, step: int = 0) -> ArrayDeviceBatch:
     return found
 
 
-@pytest.mark.parametrize("stride", [1, 4])
+@pytest.mark.parametrize("stride", [1, 2])
 def test_a_batch_has_the_maps_of_its_sources(discs: Dataset, stride: int) -> None:
     """The raster at the cells of the points that are read, the potential at those of the core."""
     setup = make_setup(
