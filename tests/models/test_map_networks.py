@@ -10,6 +10,7 @@ import jax.random as jr
 import numpy as np
 import pytest
 from jaxtyping import Array
+from lowered import convolution_precisions, lowered_for_cuda
 
 from hypermagnetics.data import CropConfig, Crops, GridShape
 from hypermagnetics.errors import InputError, RecipeError
@@ -296,6 +297,27 @@ def test_a_network_of_maps_is_kept_in_a_file_and_exported(tmp_path: Path, kind: 
     np.testing.assert_array_equal(again(x), model(x))
     exported = jax.export.deserialize(bytearray(array_to_jax_export(model, "targets")))
     np.testing.assert_allclose(exported.call(x), model(x), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("core", [(8, 8), (4, 4, 4)])
+def test_convolutions_on_cuda_are_in_full_float32(core: tuple[int, ...]) -> None:
+    """Values and gradients, over two axes and over three, whatever JAX is set to."""
+    frame = frame_of(core)
+    model = UNet(UNetConfig(channels=(4, 4)), inputs_of(frame, (len(core), 1)), jr.key(0))
+    leaves, rest = eqx.partition(model, eqx.is_array)
+    x = drawn(2, len(core), *core)
+
+    def loss(arrays: UNet) -> Array:
+        return jnp.sum(eqx.combine(arrays, rest)(x) ** 2)
+
+    with jax.default_matmul_precision("tensorfloat32"):
+        program = lowered_for_cuda(jax.value_and_grad(loss), leaves)
+    found = convolution_precisions(program)
+    assert len(found) > 14
+    assert set(found) == {"HIGHEST"}
+    # Over all axes at once, and not plane by plane as on a CPU.
+    axes = ", ".join(map(str, range(len(core))))
+    assert f"x[o, i, {axes}]" in program
 
 
 @pytest.mark.parametrize("beyond", get_args(Beyond))

@@ -19,3 +19,10 @@ def precisions(program: str) -> list[str]:
     products = [line for line in program.splitlines() if "stablehlo.dot_general" in line]
     found = [re.search(r"precision = \[(\w+), (\w+)\]", line) for line in products]
     return [match[1] if match and match[1] == match[2] else str(match) for match in found]
+
+
+def convolution_precisions(program: str) -> list[str]:
+    """Precision of the factors of each convolution, such as "HIGHEST"."""
+    lines = [line for line in program.splitlines() if "stablehlo.convolution" in line]
+    found = [re.findall(r"#stablehlo<precision (\w+)>", line) for line in lines]
+    return [" ".join(sorted(set(names))) for names in found]
