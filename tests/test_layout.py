@@ -33,7 +33,7 @@ WITHIN_LAYER = {
 }
 """Imports inside a layer that are meant; everything else in one layer is apart."""
 
-REPORT_DRAWS = (*("rendering", "maps", "chart_axes", "error_charts", "parity"),)
+REPORT_DRAWS = ("rendering", "panels", "maps", "chart_axes", "error_charts", "parity")
 ONLY_IN = {
     "click": {
         "subcommands",
