@@ -47,6 +47,7 @@ ONLY_IN = {
         *("pictures.figure", "pictures.style", "train.plotting.figure"),
         "train.sweep.picture",
         *(f"evaluate.report.{name}" for name in REPORT_DRAWS),
+        "evaluate.maps.pictures",
     },
     "fmm3dpy": {"evaluate.baselines.fmm3d"},
     "PIL": {
