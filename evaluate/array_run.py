@@ -75,7 +75,7 @@ class ArrayPlan:
     num_fresh: int = FRESH
     """Number of samples with fresh noise that give Fisher information."""
     metrics_only: bool = False
-    """Whether there is to be no page."""
+    """Whether there are to be no page, and no baselines of maps."""
 
     @property
     def has_page(self) -> bool:
@@ -137,7 +137,7 @@ def array_plan(
         user_model: A user's class, for the files that name it.
         matmul: Precision of the factors of matrix products.
         num_fresh: Number of samples with fresh noise that give Fisher information.
-        metrics_only: Whether there is to be no page.
+        metrics_only: Whether there are to be no page, and no baselines of maps.
 
     Returns:
         The plan.
@@ -216,7 +216,7 @@ def _results(plan: ArrayPlan, listener: Listener) -> tuple[ArrayResults, list[Ma
     evaluations, of_maps = [], []
     for about, dataset, names in plan.datasets:
         for name in names:
-            of_maps.append(MapSplit(about, dataset, name))
+            of_maps.append(MapSplit(about, dataset, name, plan.metrics_only))
             for record, model in plan.subjects:
                 if model.inputs.map is not None:
                     evaluations += of_maps[-1].evaluate(record, model, listener)

@@ -36,6 +36,8 @@ class MapSplit:
     about: ArrayDataset
     dataset: Dataset
     split: str
+    metrics_only: bool = False
+    """Whether no baselines stand beside the networks."""
     networks: list[EvaluatedNetwork] = field(default_factory=list)
     """Those that were evaluated."""
     sample_relative_l2: Float64[np.ndarray, " samples"] = field(default_factory=lambda: np.zeros(0))
@@ -53,7 +55,7 @@ class MapSplit:
             listener: Receives the number of samples just predicted.
         """
         data = map_data_of(record, model, self.dataset, self.split)
-        baselines = self._new_baselines(record, model, data)
+        baselines = () if self.metrics_only else self._new_baselines(record, model, data)
         found = measure_maps(model, data, listener, baselines)
         if not self.networks:
             self.sample_relative_l2 = found.sample_relative_l2

@@ -273,13 +273,14 @@ def test_equal_evaluations_write_equal_bytes(imported: Path, tmp_path: Path) -> 
 
 
 def test_metrics_only_makes_no_page(place: Path, page: Page, tmp_path: Path) -> None:
-    """And removes an earlier one, which would contradict the new numbers."""
+    """It removes an earlier page, which would contradict the new numbers."""
     shutil.copytree(page.out, tmp_path / "out")
     words = (place / "net.hm", place / "data", "--split", "test", "--metrics-only")
     found = evaluated(tmp_path / "out", *words)
     assert not (tmp_path / "out" / "index.html").exists()
     assert "index.html" not in found.stdout
-    assert "errors" in found.stdout.lower()
+    assert "Errors in per cent of the truth" in found.stdout
+    assert "FFT of the raster" not in found.stdout
 
 
 @pytest.mark.parametrize("name", ["index.html", "results.json", "figures", "samples.zarr"])
