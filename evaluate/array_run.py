@@ -19,9 +19,10 @@ from hypermagnetics.data.parameters import Parameter
 from hypermagnetics.device_failures import device_failures_named
 from hypermagnetics.errors import RunError
 from hypermagnetics.evaluate.fisher.measurement import measure_fisher, num_predictions
+from hypermagnetics.evaluate.maps.evaluation import MapSplit
 from hypermagnetics.evaluate.maps.fit import map_data_of, refuse_other_maps
-from hypermagnetics.evaluate.maps.measurement import measure_maps
 from hypermagnetics.evaluate.plan import choose_splits, refuse_unknown_names
+from hypermagnetics.evaluate.report.earlier_page import is_page, remove_page
 from hypermagnetics.evaluate.results.array_records import (
     ArrayDataset,
     ArrayEvaluation,
@@ -47,7 +48,13 @@ from hypermagnetics.models import (
 )
 from hypermagnetics.models.store import read_header
 from hypermagnetics.precision import MatmulPrecision, matmul_precision
-from hypermagnetics.run_files import LOCK_NAME, PAGE_NAME, RESULTS_NAME, SAMPLES_NAME
+from hypermagnetics.run_files import (
+    FIGURES_NAME,
+    LOCK_NAME,
+    PAGE_NAME,
+    RESULTS_NAME,
+    SAMPLES_NAME,
+)
 
 FRESH = 20_000
 """Default number of samples with fresh noise that give Fisher information."""
@@ -67,6 +74,14 @@ class ArrayPlan:
     matmul: MatmulPrecision = "float32"
     num_fresh: int = FRESH
     """Number of samples with fresh noise that give Fisher information."""
+    metrics_only: bool = False
+    """Whether there are to be no page, and no baselines of maps."""
+
+    @property
+    def has_page(self) -> bool:
+        """Whether there is a page, which is of networks from maps to maps."""
+        of_maps = any(model.inputs.map is not None for _, model in self.subjects)
+        return of_maps and not self.metrics_only
 
     @property
     def num_predictions(self) -> int:
@@ -111,6 +126,7 @@ def array_plan(
     user_model: UserModel | None = None,
     matmul: MatmulPrecision = "float32",
     num_fresh: int = FRESH,
+    metrics_only: bool = False,
 ) -> ArrayPlan:
     """Open networks and datasets, and check that they fit, before any prediction.
 
@@ -121,6 +137,7 @@ def array_plan(
         user_model: A user's class, for the files that name it.
         matmul: Precision of the factors of matrix products.
         num_fresh: Number of samples with fresh noise that give Fisher information.
+        metrics_only: Whether there are to be no page, and no baselines of maps.
 
     Returns:
         The plan.
@@ -154,11 +171,11 @@ def array_plan(
                 if model.inputs.parameters:
                     _refuse_other_parameters(record, model, dataset, view)
                     _refuse_few(record, model, view, num_fresh)
-    return ArrayPlan(subjects, datasets, out, matmul, num_fresh)
+    return ArrayPlan(subjects, datasets, out, matmul, num_fresh, metrics_only)
 
 
 def evaluate_arrays(plan: ArrayPlan, listener: Listener = SILENT) -> ArrayResults:
-    """Evaluate every network on every split, and write results.json.
+    """Evaluate every network on every split, and write results.json, and of maps the page.
 
     Args:
         plan: The plan.
@@ -181,20 +198,28 @@ def evaluate_arrays(plan: ArrayPlan, listener: Listener = SILENT) -> ArrayResult
         try:
             _refuse_foreign(plan.out)
             with matmul_precision(plan.matmul), device_failures_named("A block", _SMALLER, _AGAIN):
-                results = _results(plan, listener)
-            write_text_atomically(plan.out / RESULTS_NAME, array_json(results))
+                results, of_maps = _results(plan, listener)
+                remove_page(plan.out)
+                write_text_atomically(plan.out / RESULTS_NAME, array_json(results))
+                if plan.has_page:
+                    from hypermagnetics.evaluate.maps.page import write_page  # with matplotlib
+
+                    listener.tell("drawing the page ...")
+                    write_page(results, of_maps, plan.out)
         finally:
             lock.unlink(missing_ok=True)
     return results
 
 
-def _results(plan: ArrayPlan, listener: Listener) -> ArrayResults:
-    evaluations = []
+def _results(plan: ArrayPlan, listener: Listener) -> tuple[ArrayResults, list[MapSplit]]:
+    """Results of all networks, and the splits for a page of those of maps."""
+    evaluations, of_maps = [], []
     for about, dataset, names in plan.datasets:
         for name in names:
+            of_maps.append(MapSplit(about, dataset, name, plan.metrics_only))
             for record, model in plan.subjects:
                 if model.inputs.map is not None:
-                    evaluations += _of_maps(record, model, about, dataset, name, listener)
+                    evaluations += of_maps[-1].evaluate(record, model, listener)
                     continue
                 view = _view(model, dataset, name)
                 targets = jacobian = fisher = None
@@ -214,7 +239,7 @@ def _results(plan: ArrayPlan, listener: Listener) -> ArrayResults:
                     )
                 )
     on_cpu = jax.default_backend() == "cpu"
-    return ArrayResults(
+    results = ArrayResults(
         subjects=tuple(record for record, _ in plan.subjects),
         datasets=tuple(about for about, _, _ in plan.datasets),
         evaluations=tuple(evaluations),
@@ -223,31 +248,7 @@ def _results(plan: ArrayPlan, listener: Listener) -> ArrayResults:
         processor=processor() if on_cpu else str(jax.devices()[0].device_kind),
         matmul=plan.matmul,
     )
-
-
-def _of_maps(
-    record: ArraySubject,
-    model: ArrayModel,
-    about: ArrayDataset,
-    dataset: Dataset,
-    name: str,
-    listener: Listener,
-) -> list[ArrayEvaluation]:
-    """Errors of the maps of a network, and of the baselines beside it, on one split."""
-    data = map_data_of(record, model, dataset, name)
-    found = measure_maps(model, data, listener)
-    return [
-        ArrayEvaluation(
-            subject=subject,
-            dataset=about.name,
-            split=name,
-            num_samples=len(data.data),
-            targets=None,
-            jacobian=None,
-            maps=maps,
-        )
-        for subject, maps in ((record.name, found.network), *found.baselines.items())
-    ]
+    return results, of_maps
 
 
 def _measured(
@@ -381,13 +382,17 @@ def _refuse_foreign(out: Path) -> None:
             f"The place of the results must be a directory; got {str(out)!r}, which is a file "
             "(--out). Choose another one."
         )
-    results = out / RESULTS_NAME
-    foreign = [path for path in (out / PAGE_NAME, out / SAMPLES_NAME) if path.exists()]
-    if results.exists() and not is_results(results):
-        foreign.append(results)
+    results, page, figures = out / RESULTS_NAME, out / PAGE_NAME, out / FIGURES_NAME
+    if (samples := out / SAMPLES_NAME).exists():
+        raise RunError(
+            "The directory of the results of networks from arrays to arrays must hold no samples, "
+            f"which belong to models of sources; got {samples}. Choose another directory (--out)."
+        )
+    foreign = [results] if results.exists() and not is_results(results) else []
+    foreign += [page] if page.exists() and not is_page(page) else []
+    foreign += [figures] if figures.exists() and not figures.is_dir() else []
     if foreign:
         raise RunError(
-            "The directory of the results of networks from arrays to arrays must hold no page and "
-            f"no samples, which belong to models of sources; got {foreign[0]}. Choose another "
-            "directory (--out)."
+            f"The directory of the results must hold no other {foreign[0].name} than that of "
+            f"hm-eval; got {foreign[0]}. Move it away, or choose another directory (--out)."
         )

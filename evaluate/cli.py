@@ -146,7 +146,8 @@ def main(
     Reports relative errors of potential and field beside baselines, physics and times, and writes
     results.json for programs, samples.zarr with the errors of every sample, and a page, index.html.
     Of networks from arrays to arrays it reports errors of targets and of their Jacobian, or Fisher
-    information of summaries and estimates of the parameters, in results.json alone.
+    information of summaries and estimates of the parameters, in results.json alone; of networks
+    from maps to maps errors at all points and by wave number, in results.json and the page.
     """
     with errors_in_one_line("hm-eval"):
         start = time.monotonic()
@@ -159,7 +160,9 @@ def main(
             _refuse_of_sources(gates, by_sources)
             chosen_out = out or _default_out(arguments)
             of_arrays = array_plan(
-                *(arguments, splits, chosen_out, _user_model(model), matmul), num_fresh or FRESH
+                *(arguments, splits, chosen_out, _user_model(model), matmul),
+                num_fresh or FRESH,
+                metrics_only,
             )
             _refuse_samples_in_vain(of_arrays, num_fresh)
             _evaluate_arrays(of_arrays, model, start, output_format)
@@ -214,12 +217,15 @@ def _evaluate_arrays(
         click.echo(array_json(results), nl=False)
     else:
         echo(array_text(results, output_format))
-    wrote = f"Wrote {plan.out / RESULTS_NAME}"
+    names = [RESULTS_NAME, *([PAGE_NAME] if plan.has_page else [])]
+    wrote = f"Wrote {', '.join(str(plan.out / name) for name in names)}"
     if output_format != "table":
         say(f"hm-eval: {wrote}")
         return
     seconds = time.monotonic() - start
     lines = [wrote, f"{plan.num_predictions} predicted samples, {seconds:.1f} s in all."]
+    if plan.has_page:
+        lines.append(f"Next: look at {plan.out / PAGE_NAME} in a browser.")
     if len(plan.subjects) == 1:
         (subject, network), *_ = plan.subjects
         place = Path(subject.place)

@@ -33,7 +33,7 @@ WITHIN_LAYER = {
 }
 """Imports inside a layer that are meant; everything else in one layer is apart."""
 
-REPORT_DRAWS = (*("rendering", "maps", "chart_axes", "error_charts", "parity"),)
+REPORT_DRAWS = ("rendering", "panels", "maps", "chart_axes", "error_charts", "parity")
 ONLY_IN = {
     "click": {
         "subcommands",
@@ -47,6 +47,7 @@ ONLY_IN = {
         *("pictures.figure", "pictures.style", "train.plotting.figure"),
         "train.sweep.picture",
         *(f"evaluate.report.{name}" for name in REPORT_DRAWS),
+        "evaluate.maps.pictures",
     },
     "fmm3dpy": {"evaluate.baselines.fmm3d"},
     "PIL": {

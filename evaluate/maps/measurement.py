@@ -1,12 +1,13 @@
 """Errors of whole maps: of a network, and of the baselines that read no more."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float64
 
-from hypermagnetics.evaluate.maps.baselines import baselines_of
+from hypermagnetics.evaluate.maps.baselines import Baseline, baselines_of
 from hypermagnetics.evaluate.maps.records import MapQuantity, MapScores
 from hypermagnetics.evaluate.maps.wave_numbers import Spectrum
 from hypermagnetics.evaluate.maps.whole_maps import Mapper, frame_on, rasters, true_maps
@@ -67,15 +68,23 @@ class MeasuredMaps(NamedTuple):
 
     network: tuple[MapScores, ...]
     baselines: dict[str, tuple[MapScores, ...]]
+    sample_relative_l2: Float64[np.ndarray, " samples"]
+    """Relative L2 error of each sample, of the first map that the network gives."""
 
 
-def measure_maps(model: ArrayModel, data: MapData, listener: Listener = SILENT) -> MeasuredMaps:
+def measure_maps(
+    model: ArrayModel,
+    data: MapData,
+    listener: Listener = SILENT,
+    baselines: Sequence[Baseline] | None = None,
+) -> MeasuredMaps:
     """Measure a network and its baselines on a split.
 
     Args:
         model: The network.
         data: The split.
         listener: Receives the number of samples just predicted.
+        baselines: Those that stand beside it; all of `baselines_of` if None.
 
     Returns:
         The errors of each map that they give, and, of sources, of the field by differences of the
@@ -84,24 +93,35 @@ def measure_maps(model: ArrayModel, data: MapData, listener: Listener = SILENT) 
     frame = frame_of_network(model, data)
     own: dict[MapQuantity, _Sums] = {}
     others: dict[str, dict[MapQuantity, _Sums]] = {}
-    for block in predicted_blocks(model, data, listener):
+    for block in predicted_blocks(model, data, listener, baselines):
         _add(own, block.of_network, block.truth, frame)
         for name, maps in block.of_baselines.items():
             _add(others.setdefault(name, {}), maps, block.truth, frame)
-    return MeasuredMaps(_all_scores(own), {name: _all_scores(one) for name, one in others.items()})
+    first = next(iter(own.values()))
+    return MeasuredMaps(
+        _all_scores(own),
+        {name: _all_scores(one) for name, one in others.items()},
+        joined(first.errors).sample_relative_l2(),
+    )
 
 
 def predicted_blocks(
-    model: ArrayModel, data: MapData, listener: Listener = SILENT
+    model: ArrayModel,
+    data: MapData,
+    listener: Listener = SILENT,
+    baselines: Sequence[Baseline] | None = None,
+    blocks: Sequence[int] | None = None,
 ) -> Iterator[PredictedBlock]:
-    """Yield the maps of each block; arguments as of `measure_maps`."""
+    """Yield the maps of blocks, of all if none are chosen; arguments as of `measure_maps`."""
     frame = frame_of_network(model, data)
-    predict, baselines = Mapper(model, frame, data), baselines_of(frame, data)
+    predict = Mapper(model, frame, data)
+    beside = baselines_of(frame, data) if baselines is None else baselines
+    numbers = range(data.data.layout.num_blocks) if blocks is None else blocks
     channels = frame.channels_given(model.inputs.target.shape[0])
     of_blocks = None
     if "magnetisation" in frame.inputs and isinstance(data, SourceMapData):
-        of_blocks = rasters(data, frame)
-    for number in range(data.data.layout.num_blocks):
+        of_blocks = rasters(data, frame, numbers)
+    for number in numbers:
         truth, found = true_maps(data, number), predict(number)
         raster = None if of_blocks is None else next(of_blocks)
         network = {name: found[:, own] for name, own in channels.items()}
@@ -109,7 +129,7 @@ def predicted_blocks(
             truth,
             raster,
             with_differences(network, frame),
-            {one.name: with_differences(one.maps(raster, truth), frame) for one in baselines},
+            {one.name: with_differences(one.maps(raster, truth), frame) for one in beside},
         )
         listener.advance(len(found))
 

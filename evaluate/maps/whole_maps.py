@@ -1,6 +1,6 @@
 """Whole maps of a split, put together from the crops that a network reads."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import equinox as eqx
 import jax
@@ -123,12 +123,13 @@ def true_maps(data: MapData, block: int) -> dict[str, np.ndarray]:
     return {"potential": potential[every], "field": field[every]}
 
 
-def rasters(data: SourceMapData, frame: MapFrame) -> Iterator[np.ndarray]:
+def rasters(data: SourceMapData, frame: MapFrame, blocks: Sequence[int]) -> Iterator[np.ndarray]:
     """Magnetisation of each block, on all stored points that are read, the halo included.
 
     Args:
         data: The split.
         frame: Grids of the network, whose stride and subpoints count.
+        blocks: Numbers of the blocks.
 
     Yields:
         (samples, dim, *sides) [A/m].
@@ -144,6 +145,6 @@ def rasters(data: SourceMapData, frame: MapFrame) -> Iterator[np.ndarray]:
         subpoints=frame.subpoints,
     )
     of_block = jax.jit(data.maps(whole).of_block)
-    for block in range(data.split.layout.num_blocks):
+    for block in blocks:
         arrays, count = _arrays(data, block, None)
         yield np.asarray(of_block(*map(jnp.asarray, arrays)).inputs)[:count]

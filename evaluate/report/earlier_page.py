@@ -16,8 +16,13 @@ def remove_page(out: Path) -> None:
         out: Directory of the page. A page that is not ours, or none, is left alone.
     """
     place = out / PAGE_NAME
-    if place.is_file() and TITLE.encode() in _head(place):
+    if is_page(place):
         place.unlink()
+
+
+def is_page(place: Path) -> bool:
+    """Whether a file is the page of an evaluation."""
+    return place.is_file() and TITLE.encode() in _head(place)
 
 
 def _head(place: Path) -> bytes:

@@ -15,7 +15,7 @@ from hypermagnetics.evaluate.results.published import LIKE, MODEL, SOURCE, is_pu
 from hypermagnetics.evaluate.results.records import Results
 from hypermagnetics.evaluate.results.tables import kind_lines, withheld_lines
 
-_Option = tuple[str, str, Mapping[str, str]]
+Option = tuple[str, str, Mapping[str, str]]
 """Value, text, and further data of an option."""
 
 
@@ -29,22 +29,50 @@ def page(report: Report, templates: Iterable[str]) -> str:
     Returns:
         HTML that needs no other file.
     """
-    sections = dict(_sections(report.results))
+    results = report.results
+    sections: dict[str, str] = {
+        heading: f"{_slots(heading)}{inner}" for heading, inner in _sections(results)
+    }
+    names = [subject.name for subject in results.subjects if subject.kind != "baseline"]
+    return filled_page(
+        names, _lead(results), conclusions(results), _controls(report), sections, templates
+    )
+
+
+def filled_page(
+    names: Sequence[str],
+    lead_text: str,
+    sentences: Sequence[str],
+    controls: Sequence[str],
+    sections: Mapping[str, str],
+    templates: Iterable[str],
+) -> str:
+    """The template of the package, filled in.
+
+    Args:
+        names: Subjects in the heading.
+        lead_text: Text below the heading.
+        sentences: Conclusions between them.
+        controls: HTML of `control`.
+        sections: HTML of each section by its heading, a single word.
+        templates: HTML of all figures.
+
+    Returns:
+        HTML that needs no other file.
+    """
     contents = "".join(f'<a href="#{name.lower()}">{name}</a>' for name in sections)
     body = "\n".join(
-        f'<section id="{heading.lower()}"><h2>{heading}</h2>\n{_slots(heading)}{inner}\n</section>'
+        f'<section id="{heading.lower()}"><h2>{heading}</h2>\n{inner}\n</section>'
         for heading, inner in sections.items()
     )
     return Template(_packaged("page.html")).substitute(
         title=TITLE,
-        heading=escape(_heading(report.results)),
-        conclusions="\n".join(
-            f'<p class="conclusion">{escape(one)}</p>' for one in conclusions(report.results)
-        ),
-        lead=escape(_lead(report.results)),
+        heading=escape(_heading(names)),
+        conclusions="\n".join(f'<p class="conclusion">{escape(one)}</p>' for one in sentences),
+        lead=escape(lead_text),
         css=_packaged("page.css"),
         js=_packaged("page.js"),
-        controls=_controls(report),
+        controls="\n".join(controls),
         contents=contents,
         sections=body,
         templates="\n".join(templates),
@@ -55,9 +83,8 @@ def _packaged(name: str) -> str:
     return (files("hypermagnetics.evaluate.report") / name).read_text(encoding="utf-8")
 
 
-def _heading(results: Results) -> str:
-    names = [subject.name for subject in results.subjects if subject.kind != "baseline"]
-    shown = names[:3] + ([f"{len(names) - 3} more"] if len(names) > 3 else [])
+def _heading(names: Sequence[str]) -> str:
+    shown = [*names[:3]] + ([f"{len(names) - 3} more"] if len(names) > 3 else [])
     return _joined(shown) or "Baselines"
 
 
@@ -65,8 +92,18 @@ def _lead(results: Results) -> str:
     data = list(dict.fromkeys(map(data_name, results.evaluations)))
     if len(results.datasets) == 1:
         data = list(dict.fromkeys(one.split for one in results.evaluations))
-    shown = data[:4] + ([f"{len(data) - 4} more"] if len(data) > 4 else [])
-    of = f" of {results.datasets[0].name}" if len(results.datasets) == 1 else ""
+    return lead(data, [one.name for one in results.datasets])
+
+
+def lead(data: Sequence[str], datasets: Sequence[str]) -> str:
+    """Sentences below the heading: the data, and the meaning of the numbers.
+
+    Args:
+        data: Names of the splits, each with its dataset if there are several.
+        datasets: Names of the datasets.
+    """
+    shown = [*data[:4]] + ([f"{len(data) - 4} more"] if len(data) > 4 else [])
+    of = f" of {datasets[0]}" if len(datasets) == 1 else ""
     return (
         f"Evaluated on {_joined(shown) or 'nothing'}{of}. Errors are relative errors in per cent "
         "of the truth; small numbers below are 95 % bootstrap intervals over samples."
@@ -77,22 +114,23 @@ def _joined(words: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
 
 
-def _controls(report: Report) -> str:
-    data: dict[str, _Option] = {
+def _controls(report: Report) -> list[str]:
+    data: dict[str, Option] = {
         data_name(one): (data_name(one), data_name(one), {"dataset": one.dataset})
         for one in report.results.evaluations
     }
     drawn = dict.fromkeys(one.evaluation.subject for one in report.evaluated)
-    choices: tuple[tuple[str, str, Sequence[_Option]], ...] = (
+    choices: tuple[tuple[str, str, Sequence[Option]], ...] = (
         ("data", "Data", list(data.values())),
         ("subject", "Subject", [(name, name, {}) for name in drawn]),
         ("rank", "Sample", [(*both, {}) for both in RANK_NAMES.items()]),
         ("quantity", "Quantity", [(name, name, {}) for name in QUANTITIES]),
     )
-    return "\n".join(_control(*choice) for choice in choices)
+    return [control(*choice) for choice in choices]
 
 
-def _control(name: str, label: str, options: Sequence[_Option]) -> str:
+def control(name: str, label: str, options: Sequence[Option]) -> str:
+    """HTML of a choice of the reader; hidden if there is but one option."""
     inner = "".join(
         f'<option value="{escape(value)}"'
         + "".join(f' data-{key}="{escape(other)}"' for key, other in also.items())

@@ -2,9 +2,15 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from html import escape
 
+from hypermagnetics.evaluate.report.cells import (
+    ERRORS,
+    count_cell,
+    error_cell,
+    global_l2_cells,
+    quantile_cells,
+)
 from hypermagnetics.evaluate.report.error_charts import first_number
 from hypermagnetics.evaluate.report.formats import UNDEFINED, count, number, per_cent, seconds
 from hypermagnetics.evaluate.report.inputs import QUANTITIES, Quantity, data_name, scores_of
@@ -23,11 +29,9 @@ from hypermagnetics.evaluate.results.records import (
     SubjectRecord,
 )
 from hypermagnetics.evaluate.results.tables import by_kind, knowledge_text
-from hypermagnetics.metrics import Quantiles, Scores, is_withheld
 from hypermagnetics.models import Knowledge
 
 _NOTHING = "No numbers for this choice."
-_ERRORS = ("Median [%]", "p90 [%]", "p99 [%]")
 _LAWS = {
     "superposition": "Superposition [%]",
     "homogeneity": "Homogeneity [%]",
@@ -38,17 +42,6 @@ _LAWS = {
 """Headings of the columns, by the names of laws."""
 
 
-def _error_cell(fraction: float | None, ci95: tuple[float, float] | None = None) -> Cell:
-    """A fraction in per cent, with its interval below it."""
-    value = math.nan if fraction is None else fraction
-    return Cell(per_cent(value), value, " to ".join(map(per_cent, ci95 or ())))
-
-
-def _count_cell(things: int | None) -> Cell:
-    """A count, undefined if None."""
-    return Cell(UNDEFINED, math.nan) if things is None else Cell(count(things), float(things))
-
-
 def summary(results: Results) -> str:
     """The main metrics of every subject on every split, and the published ones beside them."""
     data = list(dict.fromkeys(map(data_name, results.evaluations)))
@@ -57,7 +50,7 @@ def summary(results: Results) -> str:
     rows = [_summary_row(one, quantity, knows) for quantity in QUANTITIES for one in ordered]
     if any(is_published(dataset.bodies) for dataset in results.datasets):
         rows += [_published_row(what, error) for what, error in PUBLISHED]
-    headings = ("Subject", "Data", "Knows", "Exact pairs [%]", *_ERRORS, "Sample L2 [%]",
+    headings = ("Subject", "Data", "Knows", "Exact pairs [%]", *ERRORS, "Sample L2 [%]",
                 "Global L2 [%]", "Largest sample [%]", "Non-finite [%]", "Samples")  # fmt: skip
     return table("Errors of all subjects", headings, rows, empty=_NOTHING)
 
@@ -69,12 +62,12 @@ def _summary_row(evaluation: Evaluation, quantity: Quantity, knows: Mapping[str,
         Cell(evaluation.subject),
         Cell(data_name(evaluation)),
         Cell(knows.get(evaluation.subject, UNDEFINED)),
-        _error_cell(evaluation.exact_pairs),
-        *_quantile_cells(scores),
-        _error_cell(scores.median_sample_relative_l2, sample_ci95),
-        *_global_l2_cells(scores),
-        _error_cell(scores.nonfinite_fraction),
-        _count_cell(evaluation.num_samples),
+        error_cell(evaluation.exact_pairs),
+        *quantile_cells(scores),
+        error_cell(scores.median_sample_relative_l2, sample_ci95),
+        *global_l2_cells(scores),
+        error_cell(scores.nonfinite_fraction),
+        count_cell(evaluation.num_samples),
     )
     return Row(cells, {"quantity": quantity})
 
@@ -83,7 +76,7 @@ def _published_row(what: str, error: float) -> Row:
     nothing = Cell(UNDEFINED, math.nan)
     name = Cell(MODEL, sub=f"published: {SOURCE}")
     where = Cell(f"discs in 2D, {what}"), Cell(Knowledge.LABELS.value)
-    cells = (name, *where, *[nothing] * 5, _error_cell(error), *[nothing] * 3)
+    cells = (name, *where, *[nothing] * 5, error_cell(error), *[nothing] * 3)
     return Row(cells, {"quantity": "potential"}, "published")
 
 
@@ -95,11 +88,9 @@ def by_sources(results: Results) -> str:
                 Cell(one.subject),
                 Cell(data_name(one)),
                 Cell(", ".join(scores.columns)),
-                *_quantile_cells(scores),
-                _error_cell(
-                    scores.median_sample_relative_l2, scores.median_sample_relative_l2_ci95
-                ),
-                *_global_l2_cells(scores),
+                *quantile_cells(scores),
+                error_cell(scores.median_sample_relative_l2, scores.median_sample_relative_l2_ci95),
+                *global_l2_cells(scores),
             )
         )
         for one in by_kind(results)
@@ -107,7 +98,7 @@ def by_sources(results: Results) -> str:
     ]
     if not rows:
         return ""
-    headings = ("Subject", "Data", "By", *_ERRORS, "Sample L2 [%]", "Global L2 [%]",
+    headings = ("Subject", "Data", "By", *ERRORS, "Sample L2 [%]", "Global L2 [%]",
                 "Largest sample [%]")  # fmt: skip
     return table("Errors of derivatives by the sources", headings, rows, empty=_NOTHING)
 
@@ -137,15 +128,15 @@ def by_num_sources(results: Results) -> str:
         lambda scores: [
             (
                 Cell(key, float(first_number(key))),
-                *_quantile_cells(found),
-                _error_cell(found.median_sample_relative_l2, found.median_sample_relative_l2_ci95),
-                *_global_l2_cells(found),
-                _count_cell(found.num_samples),
+                *quantile_cells(found),
+                error_cell(found.median_sample_relative_l2, found.median_sample_relative_l2_ci95),
+                *global_l2_cells(found),
+                count_cell(found.num_samples),
             )
             for key, found in scores.by_num_sources.items()
         ],
     )
-    headings = ("Subject", "Sources", *_ERRORS, "Sample L2 [%]", "Global L2 [%]",
+    headings = ("Subject", "Sources", *ERRORS, "Sample L2 [%]", "Global L2 [%]",
                 "Largest sample [%]", "Samples")  # fmt: skip
     return table("Errors by number of sources", headings, rows, empty=_NOTHING)
 
@@ -158,9 +149,9 @@ def worst_samples(results: Results) -> str:
             (
                 _subject_cell(results, one.subject),
                 Cell(worst.name, is_code=True),
-                _count_cell(worst.num_sources),
-                _error_cell(worst.potential_relative_l2),
-                _error_cell(worst.field_relative_l2),
+                count_cell(worst.num_sources),
+                error_cell(worst.potential_relative_l2),
+                error_cell(worst.field_relative_l2),
             ),
             {"data": data_name(one)},
         )
@@ -188,7 +179,7 @@ def _rows(
 
 
 def _grouped(what: str, rows: Sequence[Row]) -> str:
-    headings = ("Subject", what, *_ERRORS, "Share of points [%]")
+    headings = ("Subject", what, *ERRORS, "Share of points [%]")
     return table(f"Errors by {what.lower()}", headings, rows, empty=_NOTHING)
 
 
@@ -201,7 +192,7 @@ def _subject_cell(results: Results, name: str) -> Cell:
 
 
 def _group(name: str, scores: GroupScores) -> tuple[Cell, ...]:
-    return Cell(name), *_quantile_cells(scores), _error_cell(scores.share_of_points)
+    return Cell(name), *quantile_cells(scores), error_cell(scores.share_of_points)
 
 
 def _distance(scores: DistanceScores) -> tuple[Cell, ...]:
@@ -211,24 +202,7 @@ def _distance(scores: DistanceScores) -> tuple[Cell, ...]:
     else:
         text = f"above {number(low)}" if high is None else f"{number(low)} to {number(high)}"
     place = Cell(text, -math.inf if low is None else low)
-    return place, *_quantile_cells(scores), _error_cell(scores.share_of_points)
-
-
-def _global_l2_cells(scores: Scores) -> tuple[Cell, ...]:
-    """The global L2 with its interval, or that it is withheld, and the largest sample."""
-    share = scores.global_relative_l2_largest_share
-    found = _error_cell(scores.global_relative_l2, scores.global_relative_l2_ci95)
-    if is_withheld(share):
-        found = replace(found, sub="no interval")
-    return found, _error_cell(share)
-
-
-def _quantile_cells(scores: Quantiles) -> tuple[Cell, ...]:
-    return (
-        _error_cell(scores.median_relative_error, scores.ci95),
-        _error_cell(scores.p90_relative_error),
-        _error_cell(scores.p99_relative_error),
-    )
+    return place, *quantile_cells(scores), error_cell(scores.share_of_points)
 
 
 def physics(results: Results) -> str:
@@ -257,9 +231,9 @@ def timings(results: Results) -> str:
             (
                 _subject_cell(results, one.subject),
                 Cell(f"{one.dataset}, {one.sweep}"),
-                _count_cell(one.num_samples),
-                _count_cell(one.num_sources),
-                _count_cell(one.num_points),
+                count_cell(one.num_samples),
+                count_cell(one.num_sources),
+                count_cell(one.num_points),
                 Cell(
                     seconds(one.median_seconds),
                     one.median_seconds,
@@ -267,7 +241,7 @@ def timings(results: Results) -> str:
                 ),
                 Cell(seconds(one.seconds_per_source), one.seconds_per_source),
                 Cell(seconds(one.seconds_per_point), one.seconds_per_point),
-                _count_cell(one.repeats),
+                count_cell(one.repeats),
             )
         )
         for one in results.timings
@@ -284,8 +258,8 @@ def evaluation_times(results: Results) -> str:
             (
                 _subject_cell(results, one.subject),
                 Cell(data_name(one)),
-                _count_cell(one.num_samples),
-                _count_cell(one.num_points),
+                count_cell(one.num_samples),
+                count_cell(one.num_points),
                 Cell(seconds(one.predict_seconds), one.predict_seconds),
                 Cell(seconds(one.seconds), one.seconds),
             )
@@ -308,7 +282,7 @@ def provenance(results: Results) -> str:
         ("Matrix products of models", results.matmul),
         ("Format of results.json", str(SCHEMA_VERSION)),
     )
-    return "\n".join([*parts, "<h3>Made with</h3>", _list(machine), _left_out(results)])
+    return "\n".join([*parts, "<h3>Made with</h3>", definitions(machine), _left_out(results)])
 
 
 def _left_out(results: Results) -> str:
@@ -326,11 +300,11 @@ def _subject(record: SubjectRecord) -> str:
         entries.append(("Features K", count(record.rank)))
     if record.sha256 is not None:
         entries.append(("sha256", record.sha256))
-    return _list(entries)
+    return definitions(entries)
 
 
 def _dataset(record: DatasetRecord) -> str:
-    return _list(
+    return definitions(
         (
             ("Dataset", record.name),
             ("Title", record.title),
@@ -342,7 +316,8 @@ def _dataset(record: DatasetRecord) -> str:
     )
 
 
-def _list(entries: Sequence[tuple[str, str]]) -> str:
+def definitions(entries: Sequence[tuple[str, str]]) -> str:
+    """A list of terms and their values."""
     items = "".join(
         f"<dt>{escape(term)}</dt><dd>{_value(term, value)}</dd>" for term, value in entries
     )

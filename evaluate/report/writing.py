@@ -1,11 +1,17 @@
 """Writing the report: the page, and every figure as files."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 
 from hypermagnetics.evaluate.measuring.detail import Evaluated
-from hypermagnetics.evaluate.report.figures import Drawn, drawn_in_order, processes_for
+from hypermagnetics.evaluate.report.figures import (
+    Drawn,
+    Note,
+    Undrawn,
+    drawn_in_order,
+    processes_for,
+)
 from hypermagnetics.evaluate.report.inputs import Report
 from hypermagnetics.evaluate.report.markup import template
 from hypermagnetics.evaluate.report.page import page
@@ -32,18 +38,34 @@ def write_report(results: Results, evaluated: Sequence[Evaluated], out: Path) ->
         The page, which needs no other file and no network. Equal arguments give equal bytes.
     """
     report = Report(results, evaluated)
-    directory = out / FIGURES_NAME
-    directory.mkdir(parents=True, exist_ok=True)
-    templates = []
-    processes = processes_for(_FIGURES_OF_EACH * len(evaluated))
-    with closing(drawn_in_order(figures_of(report), processes)) as figures:
-        for number, (slot, figure) in enumerate(figures):
-            if isinstance(figure, Drawn):
-                _write_files(figure, directory)
-            templates.append(template(number, slot, figure))
+    templates = write_figures(figures_of(report), _FIGURES_OF_EACH * len(evaluated), out)
     place = out / PAGE_NAME
     write_text_atomically(place, page(report, templates))
     return place
+
+
+def write_figures(
+    figures: Iterable[tuple[str, Undrawn | Note]], count: int, out: Path
+) -> list[str]:
+    """Write figures/<name>.png, .svg and .csv for every figure.
+
+    Args:
+        figures: Each after the name of its slot on the page, or a note in its place.
+        count: Approximate number of them.
+        out: Directory of the page; made if absent.
+
+    Returns:
+        HTML of each, to be copied into its slot.
+    """
+    directory = out / FIGURES_NAME
+    directory.mkdir(parents=True, exist_ok=True)
+    templates = []
+    with closing(drawn_in_order(figures, processes_for(count))) as drawn:
+        for number, (slot, figure) in enumerate(drawn):
+            if isinstance(figure, Drawn):
+                _write_files(figure, directory)
+            templates.append(template(number, slot, figure))
+    return templates
 
 
 def _write_files(figure: Drawn, directory: Path) -> None:

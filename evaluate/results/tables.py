@@ -1,6 +1,6 @@
 """The table of results for a terminal, in Markdown or in LaTeX."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple
 
 from hypermagnetics.evaluate.results.conclusion import conclusions
@@ -79,6 +79,11 @@ def withheld_lines(results: Results) -> list[str]:
         for found in (one.potential, one.field, one.by_sources)
         if found is not None
     ]
+    return withheld_of(shares)
+
+
+def withheld_of(shares: Iterable[float | None]) -> list[str]:
+    """A line on the global L2, if the largest share of a sample withholds an interval."""
     if not any(map(is_withheld, shares)):
         return []
     return [
