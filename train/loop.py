@@ -10,6 +10,7 @@ from pydantic import JsonValue
 from hypermagnetics.data import Split
 from hypermagnetics.errors import InterruptedRunError
 from hypermagnetics.log import Listener
+from hypermagnetics.models import ModelInputs
 from hypermagnetics.run_files import RunFiles
 from hypermagnetics.train.checkpoint import Reached, load_newest
 from hypermagnetics.train.clock import Clock
@@ -54,7 +55,9 @@ class Loop:
         # A finished run has no news.
         names = () if self.ending and files.model.exists() else setup.recipe.tracking.to
         valid = setup.valid
-        pictures = Pictures(setup.dataset, valid) if isinstance(valid, Split) else None
+        pictures = None
+        if isinstance(setup.inputs, ModelInputs) and isinstance(valid, Split):
+            pictures = Pictures(setup.dataset, valid)
         self._tracking = open_tracking(
             names, setup.recipe, pictures, files, self._done, self.clock, listener
         )

@@ -9,6 +9,7 @@ from hypermagnetics.data import Split
 from hypermagnetics.device_failures import device_failures_named
 from hypermagnetics.files import atomic_file, name_in_text, write_text_atomically
 from hypermagnetics.log import Listener
+from hypermagnetics.models import ModelInputs
 from hypermagnetics.models.store import read_header
 from hypermagnetics.run_files import AnyValidation, RunFiles
 from hypermagnetics.train.card import model_card
@@ -105,7 +106,7 @@ def _go_on(loop: Loop, setup: Setup, files: RunFiles) -> None:
 def _device_failures_named(setup: Setup, files: RunFiles) -> AbstractContextManager[None]:
     data, train = setup.recipe.data, setup.train
     lower = []
-    if isinstance(train, Split):
+    if isinstance(setup.inputs, ModelInputs) and isinstance(train, Split):
         num_points = data.points_per_step or train.layout.num_points
         lower.append(f"data.points_per_step (now {num_points})")
     if setup.objective.is_additive:
