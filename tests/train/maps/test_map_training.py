@@ -10,10 +10,10 @@ from small_maps import OF_SPHERES, map_recipe, maps_of_arrays, maps_of_sources
 
 from hypermagnetics.data import Dataset
 from hypermagnetics.metrics import measure
-from hypermagnetics.models import ArrayModel, MapFrame
+from hypermagnetics.models import ArrayInputs, ArrayModel, MapFrame
 from hypermagnetics.models.map_arrays import core_of, points_of
 from hypermagnetics.run_files import MapValidation
-from hypermagnetics.sources import magnetisation
+from hypermagnetics.sources import Raster, cell_means, magnetisation
 from hypermagnetics.train import train
 from hypermagnetics.train.aggregation import loss_and_gradient
 from hypermagnetics.train.devices import ArrayDeviceBatch, Devices
@@ -148,7 +148,9 @@ def test_both_feeds_give_the_same_maps(
                     np.testing.assert_array_equal(first, second)
 
 
-@pytest.mark.parametrize("loss", ["huber", "mse", "relative", "sample-relative", "spectral"])
+@pytest.mark.parametrize(
+    "loss", ["cauchy", "huber", "mse", "relative", "sample-relative", "spectral"]
+)
 @pytest.mark.parametrize("chunks", [1, 3])
 def test_every_loss_is_one_of_maps(discs: Dataset, loss: str, chunks: int) -> None:
     """In units of the root mean square of each map, whatever the parts of a batch."""
@@ -270,3 +272,28 @@ def test_a_linear_network_learns_a_stencil(arrays: Dataset, tmp_path: Path) -> N
     assert isinstance(run.outcome.validation, MapValidation)
     assert run.outcome.validation.targets_global_relative_l2 is not None
     assert run.outcome.validation.targets_global_relative_l2 < 1e-3
+
+
+def test_a_tracker_gets_numbers_and_no_pictures(discs: Dataset, tmp_path: Path) -> None:
+    """As of any network of arrays, though the dataset is of sources."""
+    pytest.importorskip("tensorboardX")
+    train(discs, tmp_path / "run", map_recipe(PLAIN, 'tracking.to=["tensorboard"]'))
+    assert list((tmp_path / "run").rglob("events.out.tfevents.*"))
+
+
+def test_the_unit_of_the_raster_is_its_root_mean_square(discs: Dataset) -> None:
+    """Of one component, over the stored grid of all samples, as they are few."""
+    inputs = make_setup(map_recipe(PLAIN), discs).inputs
+    assert isinstance(inputs, ArrayInputs)
+    split = discs.split("train")
+    raster = Raster((17, 17), 0.5, 8, reach=0.5)
+    blocks = [split.block(number).sources for number in range(split.layout.num_blocks)]
+    means = cell_means(
+        discs.columns, raster, jnp.asarray(np.concatenate(blocks)), jnp.full(2, -4.0)
+    )
+    rms = float(np.sqrt(np.mean(np.square(means))))
+    np.testing.assert_allclose(inputs.input.scale, (rms, rms), rtol=1e-5)
+    potential = split.statistics("potential")
+    wanted = np.hypot(potential.mean[0], potential.std[0])
+    np.testing.assert_allclose(inputs.target.scale, (wanted,), rtol=1e-6)
+    assert set(inputs.input.shift + inputs.target.shift) == {0.0}
