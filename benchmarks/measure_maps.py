@@ -76,7 +76,7 @@ def measure(name: str, task: Task, scratch: Path) -> None:
     words = [programs / "hm-train", data, run, "--recipe", task.recipe, "--set", limit]
     subprocess.run(words, check=True)
     seconds = time.perf_counter() - start
-    subprocess.run([programs / "hm-eval", run, data, "--metrics-only"], check=True)
+    subprocess.run([programs / "hm-eval", run, data], check=True)
     results = json.loads((run / "eval" / "results.json").read_text())
     for split in ("test", "test-more"):
         own, other = (potential(results, split, who, task.points) for who in (name, task.baseline))
