@@ -28,10 +28,11 @@ class CropConfig(Config):
     start: Annotated[int, Field(ge=0, le=_MAX_SIDE)] = 0
     """First anchor."""
     stop: Annotated[int, Field(ge=0, le=_MAX_SIDE)] | None = None
-    """End of the anchors, which is none of them; null for the points per side of the interior."""
+    """End of the anchors, which is none of them; null for the points per side of the interior. If
+    null, a last crop that would leave the interior is moved back to end with it, so that nothing is
+    left out."""
     step: Annotated[int, Field(ge=1, le=_MAX_SIDE)] | None = None
-    """Distance of anchors; null for `size`. If `stop` is null too, a last crop that would leave the
-    interior is moved back to end with it, so that nothing is left out."""
+    """Distance of anchors; null for `size`."""
     pad: Annotated[int, Field(ge=0, le=_MAX_SIDE)] = 0
     """Points added at each side: neighbours of the grid or of its halo."""
 
@@ -269,8 +270,8 @@ def _anchors(config: CropConfig, resolution: int) -> tuple[int, ...]:
             f"crop.size {size}, interior {resolution}). Lower it."
         )
     found = list(range(start, resolution if stop is None else stop, config.step or size))
-    if config.step is None and stop is None:
-        found[-1] = min(found[-1], resolution - size)
+    if stop is None:
+        found = list(dict.fromkeys(min(anchor, resolution - size) for anchor in found))
     if not found:
         raise RecipeError(
             f"The end of the anchors must be above the first anchor, {start}; got {stop} "

@@ -142,7 +142,7 @@ class Keeper:
 def _validator(setup: Setup) -> Validator | ArrayValidator | MapValidator | FisherValidator:
     parts = setup.devices, setup.prepare_valid
     if isinstance(setup.inputs, ArrayInputs) and setup.inputs.map is not None:
-        return MapValidator(setup.valid, setup.crops, setup.objective, *parts)
+        return MapValidator(setup.valid, setup.crops_of_valid, setup.objective, *parts)
     match setup.objective, setup.valid:
         case FisherObjective(), ArrayView():
             return FisherValidator(setup.valid, setup.objective, *parts)

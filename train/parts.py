@@ -29,3 +29,5 @@ class Parts:
     """Change of a batch of the validation split, the same in each validation."""
     crops: Crops | None = None
     """Crops of the grids in a step; None for whole grids."""
+    crops_of_valid: Crops | None = None
+    """Crops of maps in a validation, which cover them; None for whole grids."""

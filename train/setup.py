@@ -83,8 +83,8 @@ class Setup:
     phases: tuple[Phase, ...]
     prepare_valid: Augmentation
     """Change of the batches of the validation split, the same in each validation."""
-    crops: Crops | None = None
-    """Crops of the grids in a step; None for whole grids."""
+    crops_of_valid: Crops | None = None
+    """Crops of maps in a validation, which cover them; None for whole grids."""
 
     def new_model(self) -> AnyModel:
         """The model with its initial parameters."""
@@ -167,7 +167,7 @@ def make_setup(recipe: TrainingRecipe, dataset: Dataset, listener: Listener = SI
         devices=Devices.local(recipe.compute.devices),
         phases=make_phases(recipe, parts.objective, parts.template, parts.augment),
         prepare_valid=parts.prepare_valid,
-        crops=parts.crops,
+        crops_of_valid=parts.crops_of_valid,
     )
 
 

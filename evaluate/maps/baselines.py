@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hypermagnetics.models import MapFrame, MapTarget
+from hypermagnetics.evaluate.maps.whole_maps import margin_of
+from hypermagnetics.models import ArrayInputs, MapTarget
 from hypermagnetics.models.map_data import MapData, SourceMapData
-from hypermagnetics.models.map_network import spline_matrix
+from hypermagnetics.models.map_network import frame_of, held_targets, spline_matrix
 from hypermagnetics.sources.demagnetisation import demagnetisation
 
 _DEGREES: Mapping[str, int] = {"linear spline": 1, "cubic spline": 3}
@@ -27,23 +28,27 @@ class Baseline:
     every `stride`-th point alone."""
 
 
-def baselines_of(frame: MapFrame, data: MapData) -> tuple[Baseline, ...]:
-    """The baselines that read no more than a network of this frame.
+def baselines_of(inputs: ArrayInputs, data: MapData) -> tuple[Baseline, ...]:
+    """The baselines that read no more than a network.
 
     Args:
-        frame: Its grids.
+        inputs: Maps that the network reads and gives.
         data: The split.
 
     Returns:
         The convolution with the closed form of a cell, of the magnetisation; or linear and cubic
         splines, of every `stride`-th point of a target.
     """
+    frame = frame_of(inputs)
     if frame.inputs == ("magnetisation",) and isinstance(data, SourceMapData):
-        return (Baseline(_FFT, _Convolution(frame, data.grid.halo)),)
-    held = [name for name in frame.targets if name in frame.inputs]
+        assert frame.spacing is not None, "sources are on grids of known spacing"
+        margin = margin_of(frame.stride, data.grid.halo)
+        found = _Convolution(frame.targets, frame.stride, frame.spacing, frame.subpoints, margin)
+        return (Baseline(_FFT, found),)
+    held = tuple(held_targets(inputs))
     if frame.stride > 1 and held:
         return tuple(
-            Baseline(name, _Splines(frame, tuple(held), degree))
+            Baseline(name, _Splines(held, frame.stride, degree))
             for name, degree in _DEGREES.items()
         )
     return ()
@@ -53,20 +58,24 @@ def baselines_of(frame: MapFrame, data: MapData) -> tuple[Baseline, ...]:
 class _Convolution:
     """Potential and field of a raster, by FFT with zeros outside; see `demagnetisation`."""
 
-    frame: MapFrame
-    halo: int
+    targets: tuple[MapTarget, ...]
+    stride: int
+    spacing: float
+    """Distance of the points of the grid [m]."""
+    subpoints: int
+    """Those of the raster that it is given."""
+    margin: int
+    """Points of the grid that the raster has before the first point of the map."""
 
     def __call__(self, raster: np.ndarray | None, truth: Mapping[str, np.ndarray]) -> Given:
-        frame, halo = self.frame, self.halo
         assert raster is not None, "the input is the magnetisation"
-        assert frame.spacing is not None, "sources are on grids of known spacing"
         found: Given = {}
-        for name in frame.targets:
+        for name in self.targets:
             assert name != "targets", "sources have no such array"
-            values = demagnetisation(raster, frame.spacing * frame.stride, name)
-            if frame.stride > 1:
-                values = splined(values, frame.stride, 3)
-            inner = (slice(halo, side - halo) for side in values.shape[2:])
+            values = demagnetisation(raster, self.spacing * self.stride, name)
+            if self.stride > 1:
+                values = splined(values, self.stride, 3)
+            inner = (slice(self.margin, side - self.margin) for side in values.shape[2:])
             found[name] = values[(slice(None), slice(None), *inner)]
         return found
 
@@ -75,14 +84,17 @@ class _Convolution:
 class _Splines:
     """Splines along each axis, through the points that are read."""
 
-    frame: MapFrame
     names: tuple[MapTarget, ...]
+    stride: int
     degree: int
 
     def __call__(self, raster: np.ndarray | None, truth: Mapping[str, np.ndarray]) -> Given:
-        frame = self.frame
-        every = (slice(None), slice(None), *(slice(None, None, frame.stride),) * frame.dim)
-        return {name: splined(truth[name][every], frame.stride, self.degree) for name in self.names}
+        found: Given = {}
+        for name in self.names:
+            every = (slice(None, None, self.stride),) * (truth[name].ndim - 2)
+            read = truth[name][(slice(None), slice(None), *every)]
+            found[name] = splined(read, self.stride, self.degree)
+        return found
 
 
 def splined(values: np.ndarray, stride: int, degree: int) -> np.ndarray:

@@ -17,7 +17,7 @@ from hypermagnetics.evaluate.results.array_records import (
 )
 from hypermagnetics.log import SILENT, Listener
 from hypermagnetics.models import ArrayModel
-from hypermagnetics.models.map_data import MapData
+from hypermagnetics.models.map_data import MapData, SourceMapData, hidden_sources
 
 
 class EvaluatedNetwork(NamedTuple):
@@ -55,6 +55,10 @@ class MapSplit:
             listener: Receives the number of samples just predicted.
         """
         data = map_data_of(record, model, self.dataset, self.split)
+        if isinstance(data, SourceMapData) and (
+            sentence := hidden_sources(frame_of_network(model, data), data)
+        ):
+            listener.tell(sentence)
         baselines = () if self.metrics_only else self._new_baselines(record, model, data)
         found = measure_maps(model, data, listener, baselines)
         if not self.networks:
@@ -78,7 +82,7 @@ class MapSplit:
     ) -> tuple[Baseline, ...]:
         """Baselines of a network, with names of their own where another one has theirs."""
         found = []
-        for one in baselines_of(frame_of_network(model, data), data):
+        for one in baselines_of(model.inputs, data):
             if one in self._beside:
                 continue
             is_taken = one.name in {other.name for other in self._beside}

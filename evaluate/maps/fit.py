@@ -1,12 +1,25 @@
 """Whether a network from maps to maps fits a split."""
 
+import equinox as eqx
+import jax
+import numpy as np
+
 from hypermagnetics.data import Dataset
 from hypermagnetics.data.boundary import boundary_of
 from hypermagnetics.errors import RunError
-from hypermagnetics.evaluate.maps.whole_maps import crops_of, frame_on
 from hypermagnetics.evaluate.results.array_records import ArraySubject
 from hypermagnetics.models import ArrayModel, MapFrame
-from hypermagnetics.models.map_data import ArrayMapData, MapData, map_data, place_of
+from hypermagnetics.models.map_data import (
+    ArrayMapData,
+    MapData,
+    SourceMapData,
+    covering_crops,
+    frame_on,
+    map_data,
+    place_of,
+    point_bodies,
+    refuse_another_stride,
+)
 from hypermagnetics.models.map_network import frame_of
 
 _ROUNDING = 1e-5
@@ -50,6 +63,7 @@ def refuse_other_maps(
 
     Raises:
         DatasetError: If it has no maps.
+        InputError: If the network takes no maps of these sides.
         RecipeError: If its grid has not the crops that the network reads.
         RunError: If channels, points, spacing or boundary are others.
     """
@@ -83,13 +97,18 @@ def refuse_other_maps(
             f"them; got {grid} ({place}). Evaluate a network of convolutions, or take such a "
             "dataset."
         )
-    own = frame_on(frame, grid)
-    if any((side - 1) % own.stride for side in own.padded):
+    points = point_bodies(data.columns) if isinstance(data, SourceMapData) else ()
+    if points and "magnetisation" in frame.inputs:
         raise RunError(
-            f"The network reads every {own.stride}-th point, so points - 1 must be a multiple of "
-            f"{own.stride}; got {grid} ({place}). Evaluate it on such a grid."
+            "A network of the magnetisation must be evaluated on bodies with an inside; got "
+            f"{', '.join(points)} ({place}). Evaluate it on another dataset."
         )
-    crops_of(own, grid)
+    own = frame_on(frame, grid)
+    refuse_another_stride(own, grid)
+    covering_crops(own, grid)
+    # Its own words on maps of these sides, before any prediction.
+    shape = (1, model.inputs.input.shape[0], *own.read)
+    eqx.filter_eval_shape(model, jax.ShapeDtypeStruct(shape, np.float32))
 
 
 def _refuse_another_spacing(frame: MapFrame, data: MapData, place: str) -> None:

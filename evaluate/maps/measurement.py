@@ -10,13 +10,13 @@ from jaxtyping import Float64
 from hypermagnetics.evaluate.maps.baselines import Baseline, baselines_of
 from hypermagnetics.evaluate.maps.records import MapQuantity, MapScores
 from hypermagnetics.evaluate.maps.wave_numbers import Spectrum
-from hypermagnetics.evaluate.maps.whole_maps import Mapper, frame_on, rasters, true_maps
+from hypermagnetics.evaluate.maps.whole_maps import Mapper, rasters, true_maps
 from hypermagnetics.evaluate.results.quantity_scores import ArrayQuantityScores
 from hypermagnetics.log import SILENT, Listener
 from hypermagnetics.metrics import Errors, joined, measure
 from hypermagnetics.models import ArrayModel, MapFrame, MapTarget
 from hypermagnetics.models.map_arrays import points_of
-from hypermagnetics.models.map_data import MapData, SourceMapData
+from hypermagnetics.models.map_data import MapData, SourceMapData, frame_on
 
 Maps = dict[MapQuantity, np.ndarray]
 """Predicted maps by quantity, (samples, channels, *sides)."""
@@ -115,7 +115,7 @@ def predicted_blocks(
     """Yield the maps of blocks, of all if none are chosen; arguments as of `measure_maps`."""
     frame = frame_of_network(model, data)
     predict = Mapper(model, frame, data)
-    beside = baselines_of(frame, data) if baselines is None else baselines
+    beside = baselines_of(model.inputs, data) if baselines is None else baselines
     numbers = range(data.data.layout.num_blocks) if blocks is None else blocks
     channels = frame.channels_given(model.inputs.target.shape[0])
     of_blocks = None

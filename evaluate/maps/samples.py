@@ -14,6 +14,7 @@ from hypermagnetics.evaluate.maps.measurement import (
     truth_of,
 )
 from hypermagnetics.evaluate.maps.records import MapQuantity
+from hypermagnetics.evaluate.maps.whole_maps import margin_of
 from hypermagnetics.evaluate.measuring.detail import Rank
 from hypermagnetics.evaluate.measuring.evaluations import chosen_samples
 from hypermagnetics.metrics import measure
@@ -170,7 +171,7 @@ def _read(
     middle, stride, first = _middle(frame, network.data), frame.stride, 0
     if name == "magnetisation":
         assert block.raster is not None, "the input has it"
-        values, first = block.raster[row], -network.data.grid.halo
+        values, first = block.raster[row], -margin_of(frame.stride, network.data.grid.halo)
     else:
         read = (slice(None), *(slice(None, None, stride),) * frame.dim)
         values = block.truth[name][row][read]

@@ -7,45 +7,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hypermagnetics.data import CropConfig, Crops, GridShape, read_batch
+from hypermagnetics.data import CropConfig, read_batch
 from hypermagnetics.data.array_view import read_array_batch
-from hypermagnetics.data.boundary import Boundary
 from hypermagnetics.models import ArrayModel, MapFrame
 from hypermagnetics.models.map_arrays import ReadAndGiven, SourceMaps, maps_of_arrays
-from hypermagnetics.models.map_data import ArrayMapData, MapData, MapGrid, SourceMapData
-
-
-def frame_on(frame: MapFrame, grid: MapGrid) -> MapFrame:
-    """The frame of a network on a grid: of crops as it is, of whole maps with its sides."""
-    if frame.is_cropped or frame.core == grid.sides:
-        return frame
-    return MapFrame(**{**frame.model_dump(), "core": grid.sides})
-
-
-def crops_of(frame: MapFrame, grid: MapGrid) -> Crops | None:
-    """The crops that cover a grid; None if one crop is all of its points.
-
-    Where a network reads every `stride`-th point, all crops read points of the same lattice.
-
-    Raises:
-        RecipeError: If the grid has no such crops.
-    """
-    if not frame.is_cropped and frame.pad == grid.halo:
-        return None
-    size = frame.core[0]
-    config = CropConfig(size=size, pad=frame.pad)
-    if frame.stride > 1 and (rest := grid.sides[0] - size) > 0:
-        steps = range(frame.stride, size + 1, frame.stride)
-        # The rest is a multiple of the stride, as the first and last points are read.
-        step = max((step for step in steps if rest % step == 0), default=1)
-        config = CropConfig(size=size, pad=frame.pad, stop=rest + 1, step=step)
-    return grid_crops(grid, config, frame.dim, frame.boundary)
-
-
-def grid_crops(grid: MapGrid, config: CropConfig, dim: int, boundary: Boundary) -> Crops:
-    """Crops of the grid of some maps."""
-    shape = GridShape(points_per_side=grid.sides[0] + 2 * grid.halo, halo=grid.halo)
-    return Crops(shape, config, dim, boundary)
+from hypermagnetics.models.map_data import (
+    ArrayMapData,
+    MapData,
+    SourceMapData,
+    covering_crops,
+    grid_crops,
+)
 
 
 class Mapper:
@@ -60,7 +32,7 @@ class Mapper:
             data: The split.
         """
         self._model, self._data = model, data
-        self._crops = crops_of(frame, data.grid)
+        self._crops = covering_crops(frame, data.grid)
         self._sides = data.grid.sides
         maps = data.maps(frame) if isinstance(data, SourceMapData) else None
 
@@ -123,8 +95,13 @@ def true_maps(data: MapData, block: int) -> dict[str, np.ndarray]:
     return {"potential": potential[every], "field": field[every]}
 
 
+def margin_of(stride: int, halo: int) -> int:
+    """Points of the halo at each side that a raster has, on the lattice of the points read."""
+    return halo // stride * stride
+
+
 def rasters(data: SourceMapData, frame: MapFrame, blocks: Sequence[int]) -> Iterator[np.ndarray]:
-    """Magnetisation of each block, on all stored points that are read, the halo included.
+    """Magnetisation of each block, on the stored points that are read, and on those of the halo.
 
     Args:
         data: The split.
@@ -132,19 +109,24 @@ def rasters(data: SourceMapData, frame: MapFrame, blocks: Sequence[int]) -> Iter
         blocks: Numbers of the blocks.
 
     Yields:
-        (samples, dim, *sides) [A/m].
+        (samples, dim, *sides) [A/m], from `margin_of` points before the first point of the map.
     """
-    grid = data.grid
+    grid, margin = data.grid, margin_of(frame.stride, data.grid.halo)
     whole = MapFrame(
         inputs=("magnetisation",),
         targets=("potential",),
         dim=frame.dim,
-        core=tuple(side + 2 * grid.halo for side in grid.sides),
+        core=grid.sides,
+        pad=margin,
         stride=frame.stride,
         spacing=frame.spacing,
         subpoints=frame.subpoints,
     )
+    points = None
+    if margin != grid.halo:
+        config = CropConfig(size=grid.sides[0], pad=margin)
+        points = grid_crops(whole, grid, config).points(0)
     of_block = jax.jit(data.maps(whole).of_block)
     for block in blocks:
-        arrays, count = _arrays(data, block, None)
+        arrays, count = _arrays(data, block, points)
         yield np.asarray(of_block(*map(jnp.asarray, arrays)).inputs)[:count]

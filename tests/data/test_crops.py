@@ -222,9 +222,18 @@ REFUSALS: dict[str, tuple[dict[str, int], str]] = {
         "above the first anchor, 3; got 3 (crop.stop, crop.start)",
     ),
     "core outside": ({"stop": 7, "step": 2}, "below 10 (crop.size 4). Set crop.stop to 6 or less."),
-    "a literal step": ({"step": 4}, "got one from 8 to below 12 (crop.size 4)"),
     "padding outside": ({"pad": 3}, "at most 2, as the grid has a halo of 2; got 3 (crop.pad). "),
 }
+
+
+@pytest.mark.parametrize(
+    ("step", "anchors"), [(1, [0, 1, 2, 3, 4, 5]), (2, [0, 2, 4, 5]), (4, [0, 4, 5]), (9, [0])]
+)
+def test_a_step_leaves_nothing_out_behind_its_last_crop(step: int, anchors: list[int]) -> None:
+    """Which ends with the interior, of 9 points a side and crops of 4; but for gaps between."""
+    crops = planned(step=step)
+    assert [crops.anchor(number)[1] for number in range(len(anchors))] == anchors
+    assert len(crops) == len(anchors) ** 2
 
 
 @pytest.mark.parametrize("case", REFUSALS)

@@ -261,7 +261,7 @@ def test_convolutions_take_maps_of_other_sides() -> None:
         ),
         (
             lambda: FFTConvolution(
-                FFTConfig(), inputs_of(frame_of((8, 8), inputs=("field",))), jr.key(0)
+                FFTConfig(start="exact"), inputs_of(frame_of((8, 8), inputs=("field",))), jr.key(0)
             ),
             r'model.start must be "zero" .* got "exact" for field',
         ),
@@ -345,6 +345,18 @@ def test_a_convolution_in_space_is_that_of_its_planes(beyond: Beyond, size: int)
     np.testing.assert_allclose(jax.vmap(layer)(x), jax.vmap(plain)(x), rtol=0, atol=1e-5)
     for own, other in zip(*map(jax.tree.leaves, (loss(layer), loss(plain))), strict=True):
         np.testing.assert_allclose(own, other, rtol=1e-4, atol=1e-4)
+
+
+def test_small_maps_are_refused() -> None:
+    """With the least number of points."""
+    model = Conv(README_NET, inputs_of(frame_of((8, 8), pad=2)), jr.key(0))
+    assert model(drawn(2, 5, 6)).shape == (1, 1, 2)
+    with pytest.raises(InputError, match=r"at least 5 points along each axis.*got 4 x 6"):
+        model(drawn(2, 4, 6))
+    frame = frame_of((8, 8), inputs=("inputs",), targets=("targets",), boundary="periodic")
+    unet = UNet(UNetConfig(channels=(4, 4)), inputs_of(frame), jr.key(0))
+    with pytest.raises(InputError, match=r"a multiple of 2 points.*got 7 x 8"):
+        unet(drawn(2, 7, 8))
 
 
 def test_a_map_is_linear_without_an_activation() -> None:

@@ -1,13 +1,13 @@
 """Preparation of a training from maps to maps."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
 
-from hypermagnetics.data import CropConfig, Crops, Dataset, GridShape, Split, verify_split
+from hypermagnetics.data import Crops, Dataset, Split, verify_split
 from hypermagnetics.data.boundary import boundary_of
 from hypermagnetics.errors import DatasetError, RecipeError
 from hypermagnetics.log import Listener
@@ -19,6 +19,7 @@ from hypermagnetics.models import (
     MapInput,
     MapTarget,
     ModelInputs,
+    UNetConfig,
     build_array_model,
     is_of_arrays,
 )
@@ -26,11 +27,15 @@ from hypermagnetics.models.map_data import (
     MapData,
     MapGrid,
     SourceMapData,
+    covering_crops,
+    grid_crops,
+    hidden_sources,
     map_data,
     place_of,
+    point_bodies,
+    refuse_another_stride,
 )
 from hypermagnetics.models.user import UserModel, UserModelConfig, check_user_array_model
-from hypermagnetics.sources.kinds import KINDS
 from hypermagnetics.train.augmentation import make_augmentation
 from hypermagnetics.train.config import MapConfig, ObjectiveConfig, TrainingRecipe
 from hypermagnetics.train.devices import Augmentation, unchanged
@@ -43,8 +48,6 @@ from hypermagnetics.train.terms import MapFacts
 from hypermagnetics.train.user_code import UserCode
 from hypermagnetics.user_code import must
 
-_EDGE = 1e-4
-"""Part of a cell by which a body may lie beyond the edge, as recipes and float32 round."""
 _VECTORS: Mapping[MapInput | MapTarget, bool] = {
     **{"magnetisation": True, "field": True, "potential": False}
 }
@@ -92,10 +95,9 @@ def map_parts(
             f"Training and validation must be on the same grid, {grid}; got {valid.grid} "
             f"({place_of(valid)}). Take another split."
         )
-    units = {name: train.rms_of_norm(name, frame) for name in frame.targets}
+    units = {name: train.unit_of_norm(name, frame) for name in frame.targets}
     _refuse_nothing(train, units)
-    if isinstance(train, SourceMapData):
-        _warn_of_hidden_sources(frame, train, grid, listener)
+    _warn(frame, recipe, (train, valid), listener)
     if code.model is not None and isinstance(recipe.model, UserModelConfig):
         assert issubclass(code.model, ArrayModel), "its kind was looked at"
         check_user_array_model(code.model, recipe.model, inputs)
@@ -114,7 +116,8 @@ def map_parts(
             found = data.data
             verify_split(found if isinstance(found, Split) else found.split, listener)
     both = train.data, valid.data
-    return Parts(*both, inputs, template, objective, augment, prepare_valid, crops)
+    of_valid = covering_crops(frame, grid)
+    return Parts(*both, inputs, template, objective, augment, prepare_valid, crops, of_valid)
 
 
 def _refuse_keys(recipe: TrainingRecipe, code: UserCode) -> None:
@@ -152,7 +155,7 @@ def _frame(
     is_of_sources = isinstance(train, SourceMapData)
     read = config.input or (("magnetisation",) if is_of_sources else ("inputs",))
     given = config.target or (("potential",) if is_of_sources else ("targets",))
-    _refuse_maps_of_another_kind(read, given, train)
+    _refuse_maps_of_another_kind(recipe, read, given, train)
     boundary = boundary_of(dataset)
     if config.boundary not in (None, boundary):
         raise RecipeError(
@@ -174,23 +177,32 @@ def _frame(
         spacing=grid.spacing,
         subpoints=config.subpoints,
     )
-    _refuse_another_stride(frame)
+    refuse_another_stride(frame, grid)
     return frame
 
 
 def _refuse_maps_of_another_kind(
-    read: tuple[MapInput, ...], given: tuple[MapTarget, ...], train: MapData
+    recipe: TrainingRecipe,
+    read: tuple[MapInput, ...],
+    given: tuple[MapTarget, ...],
+    train: MapData,
 ) -> None:
     place = place_of(train)
     names: tuple[MapInput | MapTarget, ...] = (*read, *given)
     imported = {"inputs", "targets"} & {*names}
     if isinstance(train, SourceMapData):
+        for key, array in (("input", recipe.data.input), ("target", recipe.data.target)):
+            if array is not None:
+                raise RecipeError(
+                    f"data.{key} must be left out for maps of a dataset of sources, which "
+                    f"map.{key} names; got {array!r} (data.{key}, {place}). Leave it out."
+                )
         if imported:
             raise RecipeError(
                 "Maps of a dataset of sources must be its magnetisation, potential or field; got "
                 f"{imported.pop()!r} (map, {place}). Name one of these."
             )
-        points = [body for body in train.columns.bodies if KINDS[body].is_point]
+        points = point_bodies(train.columns)
         if "magnetisation" in names and points:
             raise RecipeError(
                 "A map of the magnetisation must be of bodies with an inside; got "
@@ -203,26 +215,6 @@ def _refuse_maps_of_another_kind(
             "Maps of an imported dataset must be its inputs and targets, as it has no bodies; got "
             f"{wrong!r} (map, {place}). Leave map.input and map.target out."
         )
-
-
-def _refuse_another_stride(frame: MapFrame) -> None:
-    stride = frame.stride
-    if frame.pad % stride:
-        raise RecipeError(
-            "The padding of crops must be a multiple of the stride, "
-            f"{stride}; got {frame.pad} (data.crop.pad, map.stride). Take "
-            f"{frame.pad + -frame.pad % stride}."
-        )
-    for side in frame.padded:
-        if (side - 1) % stride:
-            nearest = max((side - 1) // stride, 1) * stride + 1 - 2 * frame.pad
-            what = "data.crop.size" if frame.is_cropped else "points of the grid along each axis"
-            raise RecipeError(
-                f"A map of which every {stride}-th point is read must begin and end with one: "
-                f"points - 1 must be a multiple of {stride}; got {side} points along an axis"
-                f"{', padding included' * (frame.pad > 0)} (map.stride). Take {nearest} or "
-                f"{nearest + stride} for the {what}."
-            )
 
 
 def _with_pad_of_user(
@@ -247,7 +239,15 @@ def _with_pad_of_user(
         return frame  # the check of its shapes says more
     needed = frame.pad + points // 2
     if not frame.is_cropped and needed > 0:
-        return _replaced(frame, pad=needed)
+        found = _replaced(frame, pad=needed)
+        refuse_another_stride(found, train.grid)
+        return found
+    if needed < 0:
+        raise RecipeError(
+            f"A network of maps must give the points of the core, "
+            f"{list(inputs.target.shape[1:])}; got {-points // 2} more at each side from "
+            f"{config.name} (model.name). Cut them off in apply."
+        )
     raise RecipeError(
         f"Crops must have a padding of {needed} points, which {config.name} takes away at each "
         f"side; got {frame.pad} (data.crop.pad). Set data.crop.pad = {needed}."
@@ -261,16 +261,9 @@ def _replaced(frame: MapFrame, **values: int) -> MapFrame:
 
 def _crops(frame: MapFrame, recipe: TrainingRecipe, grid: MapGrid) -> Crops | None:
     """The crops of a step; None for all stored points."""
-    if recipe.data.crop is None and frame.pad == grid.halo:
-        return None
-    if len(set(grid.sides)) > 1:
-        raise RecipeError(
-            "Crops, and padding, must be of maps with as many points along each axis; got "
-            f'{grid} (data.crop). Leave it out, with a network of padding "same".'
-        )
-    shape = GridShape(points_per_side=grid.sides[0] + 2 * grid.halo, halo=grid.halo)
-    config = recipe.data.crop or CropConfig(size=grid.sides[0], pad=frame.pad)
-    return Crops(shape, config, frame.dim, frame.boundary)
+    if recipe.data.crop is None:
+        return covering_crops(frame, grid)
+    return grid_crops(frame, grid, recipe.data.crop)
 
 
 def _changes(
@@ -362,28 +355,20 @@ def _split(channels: slice, is_vector: bool | None, frame: MapFrame) -> Vectors:
     return tuple((slice(start, start + frame.dim), True) for start in starts)
 
 
-def _warn_of_hidden_sources(
-    frame: MapFrame, train: SourceMapData, grid: MapGrid, listener: Listener
+def _warn(
+    frame: MapFrame, recipe: TrainingRecipe, data: Sequence[MapData], listener: Listener
 ) -> None:
-    """Warn where the magnetisation that is read does not show all of the sources."""
-    if "magnetisation" not in frame.inputs:
-        return
-    if frame.is_cropped:
+    """Warn where a network does not see all of the sources, or zeros that are none."""
+    said = [hidden_sources(frame, one) for one in data if isinstance(one, SourceMapData)]
+    if sentence := next(filter(None, said), None):
+        listener.tell(sentence)
+    pads = isinstance(recipe.model, UNetConfig) or (
+        isinstance(recipe.model, ConvConfig) and recipe.model.padding == "same"
+    )
+    if pads and frame.is_cropped and frame.pad == 0:
         listener.tell(
-            "Crops do not show the magnetisation outside of them, which has its share in every "
-            "potential: errors of per cents follow. Leave data.crop out where whole maps fit."
-        )
-        return
-    assert grid.spacing is not None, "sources are on grids of known spacing"
-    found, dim = train.split.statistics("sources"), frame.dim
-    reach = train.maps(frame).reach
-    edge = (grid.sides[0] - 1 + 2 * frame.pad + 1) / 2 * grid.spacing
-    farthest = max(map(abs, (*found.min[dim : 2 * dim], *found.max[dim : 2 * dim]))) + reach
-    if farthest > edge + _EDGE * grid.spacing:
-        listener.tell(
-            f"Bodies reach up to {farthest:.3g} m from the centre, and the map ends at "
-            f"{edge:.3g} m: what is beyond it the input does not show, and errors of about 5 % "
-            'follow. Keep the bodies inside, as position = { distribution = "packed", ... } does.'
+            "Crops without padding end with zeros in the network, where the map goes on. Set "
+            "data.crop.pad, such as 8."
         )
 
 

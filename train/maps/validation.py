@@ -22,7 +22,7 @@ from hypermagnetics.train.validation import finite, median_of, number_of
 
 
 class MapValidator:
-    """Evaluates a network on all crops of one split, block by block; see `Validator`."""
+    """Evaluates a network on crops that cover the maps of one split; see `Validator`."""
 
     def __init__(
         self,

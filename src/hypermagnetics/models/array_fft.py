@@ -22,9 +22,9 @@ class FFTConfig(Config):
 
     name: Literal["fft"] = "fft"
     """Model: one convolution over the whole map by FFT, linear, with a number for each offset."""
-    start: Literal["exact", "zero"] = "exact"
+    start: Literal["exact", "zero"] | None = None
     """Kernel before the first step: "exact", potential and field of a cell by their closed form,
-    from the magnetisation alone; "zero"."""
+    from the magnetisation alone; "zero"; null for the first where it serves."""
 
 
 class FFTConvolution(MapNetwork):
@@ -63,7 +63,8 @@ class FFTConvolution(MapNetwork):
         sides = tuple(side if frame.wraps else 2 * side for side in frame.read)
         shape = (inputs.target.shape[0], inputs.input.shape[0])
         spectrum = np.zeros((*shape, *sides[:-1], sides[-1] // 2 + 1), complex)
-        if config.start == "exact":
+        is_raster = frame.inputs == ("magnetisation",)
+        if config.start == "exact" or (config.start is None and is_raster):
             spectrum = np.fft.rfftn(_exact(inputs), axes=tuple(range(2, 2 + frame.dim)))
         self.real = jnp.asarray(spectrum.real, jnp.float32)
         self.imaginary = jnp.asarray(spectrum.imag, jnp.float32)

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from pydantic import Field
 
 from hypermagnetics.config import Config
-from hypermagnetics.errors import RecipeError
+from hypermagnetics.errors import InputError, RecipeError
 from hypermagnetics.jax_setup import with_constants
 from hypermagnetics.models.activation import ACTIVATIONS, ActivationName
 from hypermagnetics.models.array_inputs import ArrayInputs
@@ -98,6 +98,12 @@ class UNet(MapNetwork):
     def features(self, values: Float[Array, " channels *read"]) -> Float[Array, " features *read"]:
         """Features of the targets at the points that were read; see `MapNetwork`."""
         sides, multiple = values.shape[1:], _FACTOR ** (len(self.config.channels) - 1)
+        if self.frame.wraps and any(side % multiple for side in sides):
+            raise InputError(
+                f"A periodic map must have a multiple of {multiple} points along each axis for "
+                f"{len(self.config.channels)} levels; got {' x '.join(map(str, sides))}. Give such "
+                "maps."
+            )
         # Zeros beyond the end, as there are beyond every edge of a map that does not wrap.
         missing = [(0, -side % multiple) for side in sides]
         x = jnp.pad(values, [(0, 0), *missing])

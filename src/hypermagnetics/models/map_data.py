@@ -7,14 +7,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hypermagnetics.data import Dataset, Split
+from hypermagnetics.data import CropConfig, Crops, Dataset, GridShape, Split
 from hypermagnetics.data.array_view import ArrayView, names_of
-from hypermagnetics.errors import DatasetError
+from hypermagnetics.errors import DatasetError, RecipeError
 from hypermagnetics.models.array_inputs import ArrayInputs, ArrayScales
 from hypermagnetics.models.map_arrays import SourceMaps, reach_of
 from hypermagnetics.models.map_frame import MapFrame, MapInput, MapTarget
+from hypermagnetics.sources.kinds import KINDS
 from hypermagnetics.table import SourceColumns
 
+_EDGE = 1e-4
+"""Part of a cell by which a body may lie beyond the edge, as recipes and float32 round."""
 _EXAMPLES = 256
 """Samples whose rasters give the unit of the magnetisation."""
 
@@ -71,7 +74,7 @@ class SourceMapData:
         largest = dict(zip(self.columns.names, self.split.statistics("sources").max, strict=True))
         return SourceMaps(frame, self.columns, reach_of(self.columns, largest))
 
-    def rms_of_norm(self, name: MapInput | MapTarget, frame: MapFrame) -> float:
+    def unit_of_norm(self, name: MapInput | MapTarget, frame: MapFrame) -> float:
         """Root mean square of the norm of a map: of the magnetisation over the first samples."""
         match name:
             case "potential" | "field":
@@ -102,7 +105,7 @@ class SourceMapData:
         scale: list[float] = []
         for name in names:
             count = frame.num_channels(name, 0)
-            scale += [self.rms_of_norm(name, frame) / count**0.5 or 1.0] * count
+            scale += [self.unit_of_norm(name, frame) / count**0.5 or 1.0] * count
         return ArrayScales(
             name=" and ".join(names),
             shape=(len(scale), *sides),
@@ -119,6 +122,7 @@ class SourceMapData:
             targets=("potential",),
             dim=dim,
             core=(round(layout.num_points ** (1 / dim)),) * dim,
+            stride=frame.stride,
             spacing=frame.spacing,
             subpoints=frame.subpoints,
         )
@@ -167,12 +171,11 @@ class ArrayMapData:
             )
         return MapGrid(first[1:], 0, None)
 
-    def rms_of_norm(self, name: MapInput | MapTarget, frame: MapFrame) -> float:
-        """Root mean square of the norm of a map."""
+    def unit_of_norm(self, name: MapInput | MapTarget, frame: MapFrame) -> float:
+        """Root mean square of the norm of a map less its mean, which may mean nothing."""
         assert name in ("inputs", "targets"), "imported arrays have no other maps"
         viewed = self.view.viewed[name]
-        found, count = viewed.statistics, viewed.shape[0]
-        return _rms(_each(found.mean, count), _each(found.std, count))
+        return _rms((0.0,), _each(viewed.statistics.std, viewed.shape[0]))
 
     def inputs(self, frame: MapFrame) -> ArrayInputs:
         """Shapes and scales of the maps that a network reads and gives.
@@ -226,6 +229,138 @@ def map_data(
     found = dataset.any_split(split)
     names = names_of(found, given_input, given_target)
     return ArrayMapData(ArrayView(found, {"inputs": names["inputs"], "targets": names["targets"]}))
+
+
+def frame_on(frame: MapFrame, grid: MapGrid) -> MapFrame:
+    """The frame of a network on a grid: of crops as it is, of whole maps with its sides."""
+    if frame.is_cropped or frame.core == grid.sides:
+        return frame
+    return MapFrame(**{**frame.model_dump(), "core": grid.sides})
+
+
+def covering_crops(frame: MapFrame, grid: MapGrid) -> Crops | None:
+    """The crops that cover a grid; None if one crop is all of its points.
+
+    Where a network reads every `stride`-th point, all crops read points of the same lattice.
+
+    Args:
+        frame: Grids of the network; see `frame_on`.
+        grid: The grid.
+
+    Raises:
+        RecipeError: If the grid has no such crops.
+    """
+    if not frame.is_cropped and frame.pad == grid.halo:
+        return None
+    size, stride = frame.core[0], frame.stride
+    config = CropConfig(size=size, pad=frame.pad)
+    if stride > 1 and (rest := grid.sides[0] - size) > 0:
+        step = max(
+            (step for step in range(stride, size + 1, stride) if rest % step == 0), default=0
+        )
+        if not step:
+            raise RecipeError(
+                f"Crops of which every {stride}-th point is read must cover the map from points "
+                f"of one lattice; got crops of {size} points of {grid} (data.crop.size, "
+                f"map.stride). Take a multiple of {stride} and one more."
+            )
+        config = CropConfig(size=size, pad=frame.pad, step=step)
+    return grid_crops(frame, grid, config)
+
+
+def grid_crops(frame: MapFrame, grid: MapGrid, config: CropConfig) -> Crops:
+    """Crops of the grid of some maps.
+
+    Args:
+        frame: Grids of the network.
+        grid: The grid.
+        config: The crops.
+
+    Raises:
+        RecipeError: If the grid has no such crops.
+    """
+    if len(set(grid.sides)) > 1:
+        raise RecipeError(
+            "Crops, and padding, must be of maps with as many points along each axis; got "
+            f'{grid} (data.crop). Leave it out, with a network of padding "same".'
+        )
+    is_imported = grid.spacing is None
+    if is_imported and frame.boundary == "open" and frame.pad > 0:
+        raise RecipeError(
+            "Imported maps that are open must be read without padding, as nothing is known beyond "
+            f"their edge; got {frame.pad} points (data.crop.pad, model.padding). Take a network of "
+            'padding "same" and no data.crop.pad, or import periodic maps with --boundary periodic.'
+        )
+    shape = GridShape(points_per_side=grid.sides[0] + 2 * grid.halo, halo=grid.halo)
+    return Crops(shape, config, frame.dim, frame.boundary)
+
+
+def refuse_another_stride(frame: MapFrame, grid: MapGrid) -> None:
+    """Refuse a stride that does not lead from one end of maps and crops to the other.
+
+    Args:
+        frame: Grids of the network, on those of the maps.
+        grid: The grid.
+
+    Raises:
+        RecipeError: If it does not.
+    """
+    stride = frame.stride
+    if frame.pad % stride:
+        raise RecipeError(
+            f"The padding must be a multiple of the stride, {stride}; got {frame.pad} "
+            f"(data.crop.pad, map.stride). Take {frame.pad + -frame.pad % stride}."
+        )
+    if stride > 1 and frame.boundary == "periodic":
+        raise RecipeError(
+            "map.stride must be 1 for periodic maps, as a stride reads both ends, which are "
+            f"neighbours there; got {stride} (map.stride). Import them as open maps, with their "
+            "first points once more behind the last."
+        )
+    whole = [("points of the grid along each axis", side, 0) for side in grid.sides]
+    crops = [("data.crop.size", side, frame.pad) for side in frame.padded] * frame.is_cropped
+    for what, side, pad in (*crops, *whole):
+        if (side - 1) % stride:
+            nearest = max((side - 1) // stride, 1) * stride + 1 - 2 * pad
+            raise RecipeError(
+                f"A map of which every {stride}-th point is read must begin and end with one: "
+                f"points - 1 must be a multiple of {stride}; got {side} points along an axis"
+                f"{', padding included' * (pad > 0)} (map.stride). Take {nearest} or "
+                f"{nearest + stride} for the {what}."
+            )
+
+
+def hidden_sources(frame: MapFrame, data: SourceMapData) -> str | None:
+    """A sentence on sources that a map of the magnetisation does not show; None if it shows all.
+
+    Args:
+        frame: Grids of the network, on those of the data.
+        data: The split.
+    """
+    if "magnetisation" not in frame.inputs:
+        return None
+    if frame.is_cropped:
+        return (
+            "Crops do not show the magnetisation outside of them, which has its share in every "
+            "potential: errors of per cents follow. Leave data.crop out where whole maps fit."
+        )
+    assert frame.spacing is not None, "sources are on grids of known spacing"
+    found, dim = data.split.statistics("sources"), frame.dim
+    edge = (data.grid.sides[0] + 2 * frame.pad) / 2 * frame.spacing
+    ends = (*found.min[dim : 2 * dim], *found.max[dim : 2 * dim])
+    farthest = max(map(abs, ends)) + data.maps(frame).reach
+    if farthest <= edge + _EDGE * frame.spacing:
+        return None
+    return (
+        f"Bodies reach up to {farthest:.3g} m from the centre, and the map ends at {edge:.3g} m "
+        f"({place_of(data)}): the input does not show them beyond it, and errors of about 5 % "
+        'follow. Keep the bodies inside, as position = { distribution = "packed", ... } does.'
+    )
+
+
+def point_bodies(columns: SourceColumns) -> tuple[str, ...]:
+    """Names of the bodies without an inside, which no raster shows."""
+    return tuple(body for body in columns.bodies if KINDS[body].is_point)
 
 
 def place_of(data: MapData) -> str:

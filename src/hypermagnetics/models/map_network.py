@@ -8,10 +8,10 @@ import numpy as np
 import scipy.interpolate
 from jaxtyping import Array, Bool, Float, Float64
 
-from hypermagnetics.errors import RecipeError
+from hypermagnetics.errors import InputError, RecipeError
 from hypermagnetics.models.array_inputs import ArrayInputs
 from hypermagnetics.models.array_model import ArrayModel
-from hypermagnetics.models.map_frame import MapFrame
+from hypermagnetics.models.map_frame import MapFrame, MapTarget
 
 _CUBIC = 3
 
@@ -54,6 +54,12 @@ class MapNetwork(ArrayModel):
         eaten = (read[0] - found.shape[1]) // 2
         found = sub_pixels(found, stride)
         wanted = frame.core_of(read)
+        if min(wanted) < 1:
+            least = 2 * frame.pad // stride + 1
+            raise InputError(
+                f"Maps must have at least {least} points along each axis, as {frame.pad} at each "
+                f"side are padding; got {' x '.join(map(str, read))}. Give larger maps."
+            )
         whole = [(side - 1) * stride + 1 for side in read]
         if stride > 1:
             middle = tuple(slice(eaten * stride, side - eaten * stride) for side in whole)
@@ -75,7 +81,7 @@ class MapNetwork(ArrayModel):
             Cubic splines, in numbers of order 1, and a mask of their points that were read.
         """
         frame, inputs, stride = self.frame, self.inputs, self.frame.stride
-        physical, of_input = inputs.input.physical(values), frame.channels_read(len(values))
+        physical, held = inputs.input.physical(values), held_targets(inputs)
         of_target = frame.channels_given(inputs.target.shape[0])
         whole = tuple((side - 1) * stride + 1 for side in values.shape[1:])
         read = np.zeros(whole, bool)
@@ -83,10 +89,13 @@ class MapNetwork(ArrayModel):
         splines, known = [], []
         for name, channels in of_target.items():
             count = channels.stop - channels.start
-            if name in of_input:
-                splined = interpolated(physical[of_input[name]], stride, _CUBIC)
-                scale = inputs.target.scales[channels].astype(values.dtype)
-                splines.append(splined / scale)
+            if name in held:
+                splined = interpolated(physical[held[name]], stride, _CUBIC)
+                scale, shift = (
+                    np.array(numbers)[channels].reshape(-1, *(1,) * frame.dim).astype(values.dtype)
+                    for numbers in (inputs.target.scale, inputs.target.shift)
+                )
+                splines.append((splined - shift) / scale)
                 known.append(np.broadcast_to(read, (count, *whole)))
             else:
                 splines.append(jnp.zeros((count, *whole), values.dtype))
@@ -106,6 +115,19 @@ def frame_of(inputs: ArrayInputs) -> MapFrame:
             "model mlp."
         )
     return inputs.map
+
+
+def held_targets(inputs: ArrayInputs) -> dict[MapTarget, slice]:
+    """Channels of the input that are targets, on the points that are read.
+
+    Those of imported arrays are if both are the same array.
+    """
+    frame = frame_of(inputs)
+    read = frame.channels_read(inputs.input.shape[0])
+    if frame.targets == ("targets",):
+        is_same = inputs.input.name == inputs.target.name
+        return {"targets": read["inputs"]} if is_same else {}
+    return {name: own for name, own in read.items() if name in frame.targets}
 
 
 def num_features(inputs: ArrayInputs) -> int:

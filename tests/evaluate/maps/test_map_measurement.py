@@ -5,23 +5,27 @@ from pathlib import Path
 import equinox as eqx
 import numpy as np
 import pytest
+from recording import Recording
 from refused import refused
 from small_maps import OF_SPHERES, map_recipe, maps_of_arrays, maps_of_sources
 
 from hypermagnetics.data import Dataset
+from hypermagnetics.data.array_import import import_arrays
 from hypermagnetics.data.boundary import boundary_of
+from hypermagnetics.data.map_arrays import input_and_target_maps
 from hypermagnetics.errors import HypermagneticsError
 from hypermagnetics.evaluate.array_run import array_plan, evaluate_arrays
 from hypermagnetics.evaluate.maps.baselines import splined
 from hypermagnetics.evaluate.maps.measurement import measure_maps, predicted_blocks
 from hypermagnetics.evaluate.maps.records import MapScores
 from hypermagnetics.evaluate.maps.wave_numbers import Spectrum
-from hypermagnetics.evaluate.maps.whole_maps import Mapper, frame_on
+from hypermagnetics.evaluate.maps.whole_maps import Mapper
 from hypermagnetics.evaluate.results.array_records import ArrayResults, array_text
 from hypermagnetics.evaluate.subjects.arguments import sort_arguments
+from hypermagnetics.log import SILENT, Listener
 from hypermagnetics.metrics import measure, scores
 from hypermagnetics.models import ArrayModel, load, save_model
-from hypermagnetics.models.map_data import map_data
+from hypermagnetics.models.map_data import frame_on, map_data
 from hypermagnetics.train.setup import make_setup
 
 PLAIN = "data.augment=[]"
@@ -158,6 +162,43 @@ def test_crops_of_super_resolution_read_one_lattice(discs: Dataset) -> None:
         np.testing.assert_allclose(given[every], truth[every], rtol=1e-6)
 
 
+@pytest.mark.parametrize("halo", [1, 2, 5])
+def test_a_halo_and_a_stride_have_a_baseline(tmp_path: Path, halo: int) -> None:
+    """Of cells as wide as the points that are read are apart, from as far as the halo reaches."""
+    data = maps_of_sources(tmp_path / "data", "grid.half_width=3.0", halo=halo)
+    model = network(data, PLAIN, 'model={name="conv",channels=[4],padding="same"}', "map.stride=2")
+    found = measure_maps(model, map_data(data, "test"))
+    plain = maps_of_sources(tmp_path / "plain", "grid.half_width=3.0")
+    other = measure_maps(network(plain, PLAIN, "map.stride=2"), map_data(plain, "test"))
+    pair = (by_quantity(one.baselines["FFT of the raster"])["potential"] for one in (found, other))
+    values = [one.all_points.global_relative_l2 for one in pair]
+    # All bodies are inside, so the halo knows no more; splines at the edge do.
+    np.testing.assert_allclose(*values, rtol=0.1)
+
+
+def test_imported_maps_of_a_stride_have_splines(tmp_path: Path) -> None:
+    """Where inputs and targets are one array, with its mean."""
+    random, x = np.random.default_rng(0), np.linspace(0, 1, 13)
+    for number in range(20):
+        a, b = random.normal(size=2)
+        smooth = 100 + a * np.sin(3 * x)[:, None] + b * np.cos(2 * x)[None]
+        np.save(tmp_path / f"tgt_{number:02}.npy", smooth[None].astype(np.float32))
+    files = input_and_target_maps([tmp_path / "tgt_*.npy"], [tmp_path / "tgt_*.npy"])
+    import_arrays(files, tmp_path / "data", samples_per_block=4)
+    data = Dataset.open(tmp_path / "data")
+    same = ("map={stride=4}", "data.input=targets", PLAIN)
+    model = network(data, *same)
+    found = measure_maps(model, map_data(data, "test", "targets", "targets"))
+    assert list(found.baselines) == ["linear spline", "cubic spline"]
+    cubic = by_quantity(found.baselines["cubic spline"])["targets"]
+    assert cubic.all_points.global_relative_l2 < 1e-3
+    (block,) = predicted_blocks(model, map_data(data, "test", "targets", "targets"))
+    every = (slice(None), slice(None), slice(None, None, 4), slice(None, None, 4))
+    np.testing.assert_allclose(
+        block.of_network["targets"][every], block.truth["targets"][every], rtol=1e-6
+    )
+
+
 @pytest.mark.parametrize("boundary", ["open", "periodic"])
 def test_imported_maps_are_measured(tmp_path: Path, boundary: str) -> None:
     """Without a baseline, and on crops that wrap around."""
@@ -213,10 +254,12 @@ def test_shells_hold_all_of_the_error(sides: tuple[int, ...]) -> None:
     assert ends[int(np.argmax(one.error))] == next(end for end in ends if number < end)
 
 
-def evaluated(model: ArrayModel, dataset: Dataset, directory: Path, *splits: str) -> ArrayResults:
+def evaluated(
+    model: ArrayModel, dataset: Dataset, directory: Path, listener: Listener = SILENT
+) -> ArrayResults:
     save_model(directory / "model.hm", model, {})
     arguments = sort_arguments((str(directory / "model.hm"), str(dataset.directory)))
-    return evaluate_arrays(array_plan(arguments, splits, directory / "out"))
+    return evaluate_arrays(array_plan(arguments, (), directory / "out"), listener)
 
 
 def test_a_table_has_network_and_baseline(plain: Dataset, tmp_path: Path) -> None:
@@ -250,6 +293,44 @@ def test_maps_of_another_kind_are_refused(
     other = maps_of_sources(tmp_path / "data", *overrides, resolution=resolution)
     with refused(HypermagneticsError, said):
         evaluated(network(plain, PLAIN, change), other, tmp_path)
+
+
+def test_maps_of_other_sides_are_refused_before_any_prediction(tmp_path: Path) -> None:
+    """Of crops or padding where they are no square, and of a U-Net that would not wrap."""
+    data = maps_of_arrays(tmp_path / "square", boundary="periodic")
+    strip = maps_of_arrays(tmp_path / "strip", sides=(8, 12), boundary="periodic")
+    odd = maps_of_arrays(tmp_path / "odd", sides=(7, 7), boundary="periodic")
+    valid = network(data, "map={}", PLAIN, 'model={name="conv",channels=[]}')
+    with refused(HypermagneticsError, "as many points along each axis; got 8 x 12 points"):
+        evaluated(valid, strip, tmp_path)
+    cropped = network(data, "map={}", PLAIN, "data.crop={size=4,pad=2}")
+    with refused(HypermagneticsError, "as many points along each axis; got 8 x 12 points"):
+        evaluated(cropped, strip, tmp_path)
+    with refused(HypermagneticsError, "a multiple of 2 points along each axis"):
+        evaluated(network(data, "map={}", PLAIN), odd, tmp_path)
+
+
+def test_what_a_raster_does_not_show_is_said(plain: Dataset, tmp_path: Path) -> None:
+    """Dipoles are refused, bodies beyond the edge warned of."""
+    model = network(plain, PLAIN)
+    dipoles = maps_of_sources(
+        tmp_path / "dipoles",
+        'sources={body={kind="dipole"},moment={distribution="normal",std=1.0},'
+        'position={distribution="normal",std=5.0}}',
+    )
+    with refused(HypermagneticsError, "bodies with an inside; got dipole"):
+        evaluated(model, dipoles, tmp_path)
+    beyond = maps_of_sources(tmp_path / "beyond", "sources.position.half_width=3.6")
+    listener = Recording()
+    evaluated(model, beyond, tmp_path, listener=listener)
+    said = [one for one in listener.told if "map ends" in one]
+    assert len(said) == 1
+    assert "the input does not show them beyond it" in said[0]
+    save_model(tmp_path / "again.hm", network(plain, PLAIN, "data.crop={size=5,pad=0}"), {})
+    files = (str(tmp_path / "model.hm"), str(tmp_path / "again.hm"), str(plain.directory))
+    both = evaluate_arrays(array_plan(sort_arguments(files), (), tmp_path / "both"))
+    names = [one.subject for one in both.evaluations]
+    assert names == ["model.hm", "FFT of the raster", "again.hm"]
 
 
 def test_another_resolution_of_the_same_spacing_is_taken(plain: Dataset, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from recording import Recording
@@ -14,6 +15,8 @@ from hypermagnetics.data import Dataset
 from hypermagnetics.data.array_import import import_arrays, inputs_and_targets
 from hypermagnetics.errors import DatasetError, HypermagneticsError, RecipeError
 from hypermagnetics.models import ArrayInputs
+from hypermagnetics.train.devices import AnyDeviceBatch, Devices
+from hypermagnetics.train.feed import read_blocks
 from hypermagnetics.train.setup import Setup, make_setup
 
 PLAIN = "data.augment=[]"
@@ -46,6 +49,15 @@ REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
         ("map.stride=4", "data.crop={size=7,pad=3}"),
         "a multiple of the stride, 4; got 3",
     ),
+    "a grid off the stride": (
+        ("map.stride=5", "data.crop={size=6}"),
+        "must be a multiple of 5; got 13 points along an axis (map.stride). Take 11 or 16",
+    ),
+    "crops smaller than the stride": (
+        ("map.stride=4", "data.crop={size=1,pad=0}"),
+        "from points of one lattice; got crops of 1 points",
+    ),
+    "arrays of sources": (("data.input=field",), "which map.input names; got 'field'"),
     "imported maps": (('map.input=["inputs"]',), "magnetisation, potential or field; got 'inputs'"),
     "two kinds of maps": (('map.input=["inputs","potential"]',), "'inputs' alone"),
     "no maps": (("map.input=[]",), "names of maps, each once"),
@@ -75,7 +87,7 @@ REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
         'unless model.activation is "leaky_relu"',
     ),
     "a kernel of fields": (
-        ('model={name="fft"}', 'map.input=["potential"]'),
+        ('model={name="fft",start="exact"}', 'map.input=["potential"]'),
         'must be "zero" unless',
     ),
 }
@@ -113,6 +125,35 @@ def test_imported_maps_that_do_not_fit_are_refused(
         make_setup(map_recipe("map={}", PLAIN, *changes), arrays)
 
 
+def test_open_imported_maps_have_no_padding(tmp_path: Path) -> None:
+    """Of crops, or of a network that takes points away; periodic ones have."""
+    square = maps_of_arrays(tmp_path / "open")
+    for changes in ((NET,), ("data.crop={size=4,pad=2,start=2,stop=3}",)):
+        with refused(RecipeError, "Imported maps that are open must be read without padding"):
+            make_setup(map_recipe("map={}", PLAIN, *changes), square)
+    periodic = maps_of_arrays(tmp_path / "periodic", boundary="periodic")
+    assert frame_pad(make_setup(map_recipe("map={}", PLAIN, NET), periodic)) == 2
+    with refused(RecipeError, "map.stride must be 1 for periodic maps"):
+        make_setup(map_recipe("map={stride=7}", PLAIN), periodic)
+
+
+def test_the_unit_of_imported_targets_has_no_mean(tmp_path: Path) -> None:
+    """A potential is known up to a constant."""
+    random = np.random.default_rng(0)
+    for name, mean in (("m", 0.0), ("q", 1000.0)):
+        np.save(tmp_path / f"{name}.npy", mean + random.normal(size=(20, 1, 6, 6)))
+    import_arrays(
+        inputs_and_targets(tmp_path / "m.npy", tmp_path / "q.npy"),
+        tmp_path / "data",
+        samples_per_block=4,
+    )
+    setup = make_setup(
+        map_recipe("map={}", PLAIN, "objective.loss=mse"), Dataset.open(tmp_path / "data")
+    )
+    losses = setup.objective(setup.new_model(), batch_of(setup))
+    assert 0.5 < float(losses.total) < 5
+
+
 def test_points_of_another_kind_are_no_map(tiny: Dataset) -> None:
     with refused(DatasetError, "must be on a regular grid"):
         make_setup(map_recipe(PLAIN), tiny)
@@ -148,6 +189,12 @@ def test_arrays_that_are_no_maps_are_refused(
         make_setup(map_recipe("map={}", PLAIN), Dataset.open(tmp_path / "data"))
 
 
+def batch_of(setup: Setup) -> AnyDeviceBatch:
+    """The maps of the first step."""
+    batch = read_blocks(setup.train, setup.schedule.blocks(0), setup.schedule.points(0))
+    return setup.phases[0].method.augment(Devices.local(1).take(batch), jnp.asarray(0))
+
+
 def told(dataset: Dataset, *changes: str) -> list[str]:
     listener = Recording()
     make_setup(map_recipe(PLAIN, *changes), dataset, listener)
@@ -164,6 +211,9 @@ def test_sources_that_the_map_does_not_show_are_warned_of(discs: Dataset, tmp_pa
     (edge,) = told(beyond)
     assert "the map ends at 3.25 m" in edge
     assert "errors of about 5 % follow" in edge
+    potential = 'map.input=["potential"]'
+    (zeros,) = told(discs, "data.crop={size=8}", potential)
+    assert zeros.startswith("Crops without padding end with zeros")
 
 
 WITH_A_HALO = """
@@ -175,6 +225,7 @@ from hypermagnetics.models import ArrayInputs, ArrayModel
 
 class Settings(Config):
     kernel: int = 3
+    beyond: int = 0
 
 
 class Net(ArrayModel):
@@ -182,13 +233,14 @@ class Net(ArrayModel):
     config: Settings = eqx.field(static=True)
     inputs: ArrayInputs = eqx.field(static=True)
 
-    def __init__(self, inputs, key, kernel=3):
-        self.inputs, self.config = inputs, Settings(kernel=kernel)
+    def __init__(self, inputs, key, kernel=3, beyond=0):
+        self.inputs, self.config = inputs, Settings(kernel=kernel, beyond=beyond)
         channels = inputs.input.shape[0], inputs.target.shape[0]
         self.layer = eqx.nn.Conv2d(*channels, kernel, key=key, dtype=jnp.float32)
 
     def apply(self, values):
-        return self.layer(values)
+        side = self.config.beyond // 2
+        return self.layer(jnp.pad(values, ((0, 0), (side, side), (side, side))))
 """
 
 
@@ -220,3 +272,9 @@ def test_the_padding_of_whole_maps_is_what_the_network_eats(discs: Dataset, net:
     crop = map_recipe(PLAIN, f'model={{name="{net}"}}', "data.crop={size=5,pad=0}")
     with refused(RecipeError, "must have a padding of 1 points", "got 0"):
         make_setup(crop, discs)
+    off = map_recipe(PLAIN, f'model={{name="{net}"}}', "map.stride=4")
+    with refused(HypermagneticsError, "must give"):
+        make_setup(off, discs)
+    more = map_recipe(PLAIN, f'model={{name="{net}",settings={{beyond=4}}}}')
+    with refused(RecipeError, "got 1 more at each side"):
+        make_setup(more, discs)

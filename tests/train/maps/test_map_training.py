@@ -92,8 +92,8 @@ def test_crops_come_with_their_padding(discs: Dataset) -> None:
     np.testing.assert_array_equal(
         batch.arrays["targets"][0], core_of(batch.arrays["inputs"][0], frame)
     )
-    assert setup.crops is not None
-    assert len(setup.crops) == 9
+    assert setup.schedule.crops is not None
+    assert len(setup.schedule.crops) == 9
 
 
 def test_imported_maps_go_on_at_the_opposite_side(arrays: Dataset) -> None:
@@ -216,8 +216,8 @@ def test_a_validation_is_of_all_points(
     changes: tuple[str, ...] = ('map={target=["potential","field"]}', PLAIN)
     data = discs
     if kind == "crops":
-        # Cores that do not overlap and cover all but the last points.
-        changes = (*CROPPED[1:], "data.crop={size=4,pad=2,stop=12}")
+        # In each step any crop, in a validation those that cover the map.
+        changes = (*CROPPED[1:], "data.crop={size=4,pad=2,step=1}")
     if kind == "arrays":
         data, changes = arrays, ("map={}", PLAIN)
     if kind == "spheres":
@@ -238,7 +238,7 @@ def test_a_validation_is_of_all_points(
     setup = make_setup(recipe, data)
     relative, sums = [], np.zeros(2)
     for block in range(setup.valid.layout.num_blocks):
-        crops = setup.crops
+        crops = setup.crops_of_valid
         for crop in range(1 if crops is None else len(crops)):
             points = None if crops is None else crops.points(crop)[None]
             batch = setup.prepare_valid(
@@ -252,6 +252,10 @@ def test_a_validation_is_of_all_points(
             one = measure(points_of(given), points_of(truth))
             relative.append(one.relative.ravel())
             sums += [one.squared_error.sum(), one.squared_truth.sum()]
+    if kind == "crops":
+        assert setup.crops_of_valid is not None
+        assert len(setup.crops_of_valid) == 16
+        assert setup.crops_of_valid.coverage().min() == 1
     first = getattr(found, f"{names[0]}_median_relative_error")
     np.testing.assert_allclose(first, np.nanmedian(np.concatenate(relative)), rtol=1e-4)
     whole = getattr(found, f"{names[0]}_global_relative_l2")
