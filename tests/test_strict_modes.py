@@ -16,10 +16,17 @@ from small_networks import INPUTS as NETWORK_INPUTS
 from hypermagnetics.data import Dataset
 from hypermagnetics.models import (
     MLP,
+    ArrayInputs,
+    ArrayScales,
+    ConvConfig,
+    FFTConfig,
     HyperLayer,
+    MapFrame,
     MLPConfig,
     Model,
     RangeSplitConfig,
+    UNetConfig,
+    build_array_model,
     build_model,
     load,
     save_model,
@@ -121,9 +128,10 @@ def _under_guard(call: Callable[..., _Value], *arguments: object) -> _Value:
 
 
 def test_no_shipped_model_is_left_out() -> None:
-    """Of the next test, but for the one from arrays to arrays, which has its own."""
+    """Of the next tests: from arrays to arrays, from maps to maps, and of sources."""
     shipped = {*get_args(get_args(_Shipped)[0])}
-    assert {type(make.args[0]) for make in _MAKE.values()} == shipped - {MLPConfig}
+    of_sources = {type(make.args[0]) for make in _MAKE.values()}
+    assert of_sources | {MLPConfig, *map(type, _MAPS)} == shipped
 
 
 def test_a_network_of_arrays_is_made_and_evaluated_under_the_transfer_guard() -> None:
@@ -133,6 +141,54 @@ def test_a_network_of_arrays_is_made_and_evaluated_under_the_transfer_guard() ->
     for call in (network, network.jacobian):
         assert np.isfinite(_under_guard(call, values)).all()
         assert np.isfinite(_under_guard(call, values.tolist())).all()
+    assert np.isfinite(_under_guard(network.derivative, values, values)).all()
+
+
+_MAPS = (
+    ConvConfig(channels=(4,), padding="same"),
+    UNetConfig(channels=(4, 4)),
+    FFTConfig(),
+)
+
+
+@pytest.mark.parametrize(
+    ("config", "stride"), [*((one, 1) for one in _MAPS), *((one, 2) for one in _MAPS[:2])]
+)
+@pytest.mark.parametrize("dim", [2, 3])
+def test_a_network_of_maps_is_made_and_evaluated_under_the_transfer_guard(
+    config: ConvConfig | UNetConfig | FFTConfig, dim: int, stride: int
+) -> None:
+    """Of arrays of numpy, with a spline where it reads some points alone, as fft never does."""
+    name = "magnetisation" if stride == 1 else "field"
+    frame = MapFrame(
+        inputs=(name,),
+        targets=("potential",) if stride == 1 else ("field",),
+        dim=dim,
+        core=(5,) * dim,
+        stride=stride,
+        spacing=0.1,
+    )
+    given = 1 if stride == 1 else dim
+    inputs = ArrayInputs(
+        input=ArrayScales(
+            name=name,
+            shape=(dim, *frame.read),
+            channel_axis=0,
+            shift=(0.0,) * dim,
+            scale=(1.0,) * dim,
+        ),
+        target=ArrayScales(
+            name="target",
+            shape=(given, *frame.core),
+            channel_axis=0,
+            shift=(0.0,) * given,
+            scale=(1.0,) * given,
+        ),
+        map=frame,
+    )
+    network = _under_guard(partial(build_array_model, config, inputs, key(0)))
+    values = np.ones((2, *inputs.input.shape), np.float32)
+    assert np.isfinite(_under_guard(network, values)).all()
     assert np.isfinite(_under_guard(network.derivative, values, values)).all()
 
 
