@@ -48,9 +48,8 @@ from hypermagnetics.train.terms import MapFacts
 from hypermagnetics.train.user_code import UserCode
 from hypermagnetics.user_code import must
 
-_VECTORS: Mapping[MapInput | MapTarget, bool] = {
-    **{"magnetisation": True, "field": True, "potential": False}
-}
+_VECTORS: frozenset[MapInput | MapTarget] = frozenset(("magnetisation", "field"))
+"""Maps of sources that are vectors."""
 
 
 def map_parts(
@@ -329,9 +328,7 @@ def _vectors(
             "data.augment turns or reflects imported maps; got none (map.vectors). Write "
             'map.vectors = [] if all channels are scalars, or for example ["inputs"].'
         )
-    chosen: Mapping[MapInput | MapTarget, bool] = _VECTORS
-    if config.vectors is not None:
-        chosen = dict.fromkeys(config.vectors, True)
+    chosen = _VECTORS if config.vectors is None else frozenset(config.vectors)
     for name in config.vectors or ():
         count = first if name == "inputs" else second
         if count % frame.dim:
@@ -341,13 +338,17 @@ def _vectors(
                 "(map.vectors). Leave it out."
             )
     read, given = (
-        tuple(part for name, own in side.items() for part in _split(own, chosen.get(name), frame))
+        tuple(
+            part
+            for name, own in side.items()
+            for part in _split(own, frame, is_vector=name in chosen)
+        )
         for side in sides
     )
     return read, given
 
 
-def _split(channels: slice, is_vector: bool | None, frame: MapFrame) -> Vectors:
+def _split(channels: slice, frame: MapFrame, *, is_vector: bool) -> Vectors:
     """Channels of one map: a vector, or several after another, or scalars."""
     if not is_vector:
         return ((channels, False),)
