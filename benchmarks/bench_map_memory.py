@@ -7,10 +7,9 @@ figure is the largest RssAnon, memory that is not the mapped files.
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-from bench_train_memory import BOUND, LIMIT, anonymous_bytes, limited, limited_group
+from bench_train_memory import BOUND, LIMIT, limited_group, watched
 from measurement import report
 
 SAMPLES, BLOCKS = 160_000, 32
@@ -38,22 +37,16 @@ def main() -> None:
         )
         command = [programs / "hm-train", data, run, "--recipe", "map-unet", "--div-data"]
         command += [word for setting in settings for word in ("--set", setting)]
-        start, peak = time.perf_counter(), 0
-        process = subprocess.Popen(command, preexec_fn=lambda: limited(group))
-        while process.poll() is None:
-            peak = max(peak, anonymous_bytes(process.pid))
-            time.sleep(0.05)
-        print(
-            f"exit code {process.returncode} under {'a control group' if group else 'RLIMIT_DATA'}"
-        )
+        code, seconds, peak = watched(command, group)
+        print(f"exit code {code} under {'a control group' if group else 'RLIMIT_DATA'}")
         report(
             "anonymous memory of a training of maps over 4 times its memory [GB]",
             peak / 1e9,
             BOUND,
-            exit_code=process.returncode,
+            exit_code=code,
             dataset_gb=size / 1e9,
             limit_gb=LIMIT / 1e9,
-            seconds=time.perf_counter() - start,
+            seconds=seconds,
         )
 
 

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from measurement import report
@@ -75,6 +75,15 @@ def train(data: Path, run: Path, group: Path | None) -> tuple[int, float, int]:
     command = [Path(sys.executable).parent / "hm-train", data, run, "--recipe", "demo"]
     command += ["--points", "64", "--div-data"]
     command += [word for setting in settings for word in ("--set", setting)]
+    return watched(command, group)
+
+
+def watched(command: Sequence[str | Path], group: Path | None) -> tuple[int, float, int]:
+    """Run a program under the limit.
+
+    Returns:
+        Exit code, seconds, and the largest anonymous memory.
+    """
     start, peak = time.perf_counter(), 0
     process = subprocess.Popen(command, preexec_fn=lambda: limited(group))
     while process.poll() is None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from hypermagnetics.data import Dataset
+from hypermagnetics.data.npy_maps import is_map
 from hypermagnetics.errors import DatasetError
 from hypermagnetics.models import GridSplitConfig, HyperLayerConfig
 from hypermagnetics.models.split.grid_settings import refusal_of
@@ -130,8 +131,8 @@ def _has_maps(dataset: Dataset) -> bool:
     if not {"inputs", "targets"} <= {*dataset.arrays} or "jacobian" in dataset.arrays:
         return False
     layout = next(iter(dataset.manifest.splits.values())).layout
-    first, second = (layout.array(name).shape[2:] for name in ("inputs", "targets"))
-    return first == second and len(first) in (2, 3)
+    first, second = (layout.array(name).shape[1:] for name in ("inputs", "targets"))
+    return is_map(first) and is_map(second) and first[1:] == second[1:]
 
 
 def _is_of_steps(key: str, value: object) -> bool:

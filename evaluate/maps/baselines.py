@@ -7,6 +7,7 @@ import numpy as np
 
 from hypermagnetics.evaluate.maps.whole_maps import margin_of
 from hypermagnetics.models import ArrayInputs, MapTarget
+from hypermagnetics.models.map_arrays import strided
 from hypermagnetics.models.map_data import MapData, SourceMapData
 from hypermagnetics.models.map_network import frame_of, held_targets, spline_matrix
 from hypermagnetics.sources.demagnetisation import demagnetisation
@@ -91,9 +92,7 @@ class _Splines:
     def __call__(self, raster: np.ndarray | None, truth: Mapping[str, np.ndarray]) -> Given:
         found: Given = {}
         for name in self.names:
-            every = (slice(None, None, self.stride),) * (truth[name].ndim - 2)
-            read = truth[name][(slice(None), slice(None), *every)]
-            found[name] = splined(read, self.stride, self.degree)
+            found[name] = splined(strided(truth[name], self.stride), self.stride, self.degree)
         return found
 
 

@@ -17,6 +17,7 @@ from hypermagnetics.metrics import Errors, joined, measure
 from hypermagnetics.models import ArrayModel, MapFrame, MapTarget
 from hypermagnetics.models.map_arrays import points_of
 from hypermagnetics.models.map_data import MapData, SourceMapData, frame_on
+from hypermagnetics.models.map_network import frame_of, points_read
 
 Maps = dict[MapQuantity, np.ndarray]
 """Predicted maps by quantity, (samples, channels, *sides)."""
@@ -47,7 +48,7 @@ class _Sums:
         errors = measure(points_of(found), points_of(truth))
         self.errors.append(errors)
         if frame.stride > 1:
-            new = np.flatnonzero(~read_points(frame, truth.shape[2:]))
+            new = np.flatnonzero(~points_read(truth.shape[2:], frame.stride))
             rows = (points_of(one)[:, new] for one in (found, truth))
             self.at_new.append(measure(*rows))
         difference = found.astype(np.float64) - truth
@@ -136,9 +137,7 @@ def predicted_blocks(
 
 def frame_of_network(model: ArrayModel, data: MapData) -> MapFrame:
     """The grids of a network on those of a split."""
-    frame = model.inputs.map
-    assert frame is not None, "it is one of maps"
-    return frame_on(frame, data.grid)
+    return frame_on(frame_of(model.inputs), data.grid)
 
 
 def with_differences(maps: Mapping[MapTarget, np.ndarray], frame: MapFrame) -> Maps:
@@ -154,13 +153,6 @@ def with_differences(maps: Mapping[MapTarget, np.ndarray], frame: MapFrame) -> M
         slopes = [np.gradient(potential, frame.spacing, axis=i, edge_order=2) for i in axes]
         found["field by differences"] = -np.stack(slopes, axis=1)
     return found
-
-
-def read_points(frame: MapFrame, sides: tuple[int, ...]) -> np.ndarray:
-    """Mask of the points of a whole map that the network reads, in a row."""
-    read = np.zeros(sides, bool)
-    read[(slice(None, None, frame.stride),) * frame.dim] = True
-    return read.ravel()
 
 
 def truth_of(quantity: MapQuantity) -> str:

@@ -19,7 +19,7 @@ from hypermagnetics.evaluate.measuring.detail import Rank
 from hypermagnetics.evaluate.measuring.evaluations import chosen_samples
 from hypermagnetics.metrics import measure
 from hypermagnetics.models import MapFrame, MapInput
-from hypermagnetics.models.map_arrays import points_of
+from hypermagnetics.models.map_arrays import points_of, strided
 from hypermagnetics.models.map_data import MapData, SourceMapData
 
 SHOWN: tuple[Rank, ...] = ("median", "worst")
@@ -59,11 +59,11 @@ class ReadMap:
     name: MapInput
     values: PlaneMap
     stride: int
-    """Distance of the points that are read, in those of the grid of what is given."""
+    """Stride of the points that are read [points of the target grid]."""
     first: int
-    """Number of its first point along each axis, on that grid."""
+    """Index of its first point along each axis of the target grid."""
     step: int
-    """Distance of the points that are shown, in those of that grid."""
+    """Stride of the points that are shown [points of the target grid]."""
     others: tuple[MapInput, ...]
     """Further maps that the network reads."""
     what: str
@@ -173,8 +173,7 @@ def _read(
         assert block.raster is not None, "the input has it"
         values, first = block.raster[row], -margin_of(frame.stride, network.data.grid.halo)
     else:
-        read = (slice(None), *(slice(None, None, stride),) * frame.dim)
-        values = block.truth[name][row][read]
+        (values,) = strided(block.truth[name][row : row + 1], stride)
     at = None if middle is None else (middle - first) // stride
     inputs = network.model.inputs.input
     what, unit = (inputs.name, inputs.unit) if name == "inputs" else (name, _UNITS[name])

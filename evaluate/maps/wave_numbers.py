@@ -39,11 +39,12 @@ class Spectrum:
         last = np.arange(sides[-1] // 2 + 1)
         twice = np.where((last == 0) | (2 * last == sides[-1]), 1.0, 2.0)
         for sums, values in ((self.error, error), (self.truth, truth)):
-            finite = np.nan_to_num(values, nan=np.inf, posinf=np.inf, neginf=np.inf)
-            with np.errstate(invalid="ignore"):
-                modes = np.abs(scipy.fft.rfftn(finite * window, axes=axes)) ** 2 * twice
-            total = modes.sum(axis=(0, 1))
-            sums += np.bincount(shells.ravel(), total.ravel(), count)
+            # What is not finite has an infinite error in every shell.
+            if not np.isfinite(values).all():
+                sums += np.inf
+                continue
+            modes = np.abs(scipy.fft.rfftn(values * window, axes=axes)) ** 2 * twice
+            sums += np.bincount(shells.ravel(), modes.sum(axis=(0, 1)).ravel(), count)
 
     def shells(self) -> tuple[WaveNumberError, ...]:
         """The error in each shell."""

@@ -33,7 +33,6 @@ class Mapper:
         """
         self._model, self._data = model, data
         self._crops = covering_crops(frame, data.grid)
-        self._sides = data.grid.sides
         maps = data.maps(frame) if isinstance(data, SourceMapData) else None
 
         @eqx.filter_jit

@@ -23,7 +23,7 @@ _BAR_BOTTOM, _BAR_HEIGHT = 0.52, 0.13
 _NOT_FINITE = "#9a9a9a"
 LINE = "#262626"
 """Colour of lines on a map."""
-# Told apart by colour-blind readers; few enough colours for an image of one byte a point.
+# Colour-blind-safe colour maps of at most 256 colours, for images of one byte per pixel.
 SIGNED = colormaps["RdBu_r"].resampled(200).with_extremes(bad=_NOT_FINITE)
 POSITIVE = colormaps["cividis"].resampled(200).with_extremes(bad=_NOT_FINITE)
 """Colours of values of both signs, white at zero, and of lengths."""

@@ -238,7 +238,7 @@ def _with_pad_of_user(
         return frame  # the check of its shapes says more
     needed = frame.pad + points // 2
     if not frame.is_cropped and needed > 0:
-        found = _replaced(frame, pad=needed)
+        found = frame.on(frame.core, needed)
         refuse_another_stride(found, train.grid)
         return found
     if needed < 0:
@@ -251,11 +251,6 @@ def _with_pad_of_user(
         f"Crops must have a padding of {needed} points, which {config.name} takes away at each "
         f"side; got {frame.pad} (data.crop.pad). Set data.crop.pad = {needed}."
     )
-
-
-def _replaced(frame: MapFrame, **values: int) -> MapFrame:
-    """The same grids with some values replaced, checked again."""
-    return MapFrame(**{**frame.model_dump(), **values})
 
 
 def _crops(frame: MapFrame, recipe: TrainingRecipe, grid: MapGrid) -> Crops | None:

@@ -9,6 +9,7 @@ from hypermagnetics.jax_setup import own_program
 from hypermagnetics.metrics import Errors, joined, measure, pooled_relative_l2
 from hypermagnetics.models import AnyModel, ArrayModel, MapTarget
 from hypermagnetics.models.map_arrays import points_of
+from hypermagnetics.models.map_network import frame_of
 from hypermagnetics.run_files import MapValidation
 from hypermagnetics.train.devices import (
     AnyDeviceBatch,
@@ -60,8 +61,7 @@ class MapValidator:
     def __call__(self, model: AnyModel) -> MapValidation:
         """Loss and errors over all points of all crops of all samples."""
         assert isinstance(model, ArrayModel), "a network of arrays is validated on arrays"
-        frame = model.inputs.map
-        assert frame is not None, "it is one of maps"
+        frame = frame_of(model.inputs)
         losses, counts = [], []
         errors: dict[MapTarget, list[Errors]] = {name: [] for name in frame.targets}
         channels = frame.channels_given(model.inputs.target.shape[0])

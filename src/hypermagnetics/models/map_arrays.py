@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, assert_never
+from typing import Any, NamedTuple, TypeVar, assert_never
 
 import jax.numpy as jnp
 import numpy as np
@@ -15,6 +15,7 @@ from hypermagnetics.sources.raster import Raster, cell_means
 from hypermagnetics.table import SHAPES, SourceColumns
 
 Maps = Float[Array, "samples channels *sides"]
+_Maps = TypeVar("_Maps", Array, np.ndarray)
 
 
 class ReadAndGiven(NamedTuple):
@@ -68,7 +69,7 @@ class SourceMaps:
 
         frame = self.frame
         read = [
-            of(name) if name == "magnetisation" else strided(of(name), frame)
+            of(name) if name == "magnetisation" else strided(of(name), frame.stride)
             for name in frame.inputs
         ]
         given = [core_of(of(name), frame) for name in frame.targets]
@@ -97,12 +98,14 @@ def maps_of_arrays(
     """
     whole = frame.padded
     first, second = (values.reshape(*values.shape[:2], *whole) for values in (inputs, targets))
-    return ReadAndGiven(strided(first, frame), core_of(second, frame))
+    return ReadAndGiven(strided(first, frame.stride), core_of(second, frame))
 
 
-def strided(values: Float[Array, "..."], frame: MapFrame) -> Float[Array, "..."]:
+def strided(values: _Maps, stride: int) -> _Maps:
     """Every `stride`-th point of maps (samples, channels, *sides)."""
-    return values[(slice(None), slice(None), *(slice(None, None, frame.stride),) * frame.dim)]
+    every: Any = (slice(None), slice(None), *(slice(None, None, stride),) * (values.ndim - 2))
+    found: _Maps = values[every]
+    return found
 
 
 def core_of(values: Float[Array, "..."], frame: MapFrame) -> Float[Array, "..."]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from hypermagnetics.data import CropConfig, Crops, Dataset, GridShape, Split
 from hypermagnetics.data.array_view import ArrayView, names_of
+from hypermagnetics.data.npy_maps import is_map
 from hypermagnetics.errors import DatasetError, RecipeError
 from hypermagnetics.models.array_inputs import ArrayInputs, ArrayScales
 from hypermagnetics.models.map_arrays import SourceMaps, reach_of
@@ -158,7 +159,7 @@ class ArrayMapData:
         """
         first, second = (self.view.viewed[role].shape for role in ("inputs", "targets"))
         for name, shape in (("inputs", first), ("targets", second)):
-            if len(shape) not in (3, 4):
+            if not is_map(shape):
                 raise DatasetError(
                     "Maps must have shape (channels, x, y) or (channels, x, y, z) each; got "
                     f"{list(shape)} of the {name} ({place_of(self)}). Import arrays of that shape."
@@ -235,7 +236,7 @@ def frame_on(frame: MapFrame, grid: MapGrid) -> MapFrame:
     """The frame of a network on a grid: of crops as it is, of whole maps with its sides."""
     if frame.is_cropped or frame.core == grid.sides:
         return frame
-    return MapFrame(**{**frame.model_dump(), "core": grid.sides})
+    return frame.on(grid.sides, frame.pad)
 
 
 def covering_crops(frame: MapFrame, grid: MapGrid) -> Crops | None:

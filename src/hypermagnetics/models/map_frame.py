@@ -1,6 +1,5 @@
 """Frame of maps: the grids of a network from maps to maps, and the fields on them."""
 
-import math
 from collections.abc import Sequence
 from typing import Annotated, Literal, TypeVar, assert_never
 
@@ -90,10 +89,9 @@ class MapFrame(Config):
         """Channels of each map that it gives, of `total` in all."""
         return _channels(self.targets, [self.num_channels(name, total) for name in self.targets])
 
-    @property
-    def num_points(self) -> int:
-        """Points of the core in training."""
-        return math.prod(self.core)
+    def on(self, core: tuple[int, ...], pad: int) -> "MapFrame":
+        """The same maps on another grid, checked again."""
+        return MapFrame(**{**self.model_dump(), "core": core, "pad": pad})
 
 
 def _channels(names: Sequence[_Name], counts: Sequence[int]) -> dict[_Name, slice]:

@@ -84,8 +84,7 @@ class MapNetwork(ArrayModel):
         physical, held = inputs.input.physical(values), held_targets(inputs)
         of_target = frame.channels_given(inputs.target.shape[0])
         whole = tuple((side - 1) * stride + 1 for side in values.shape[1:])
-        read = np.zeros(whole, bool)
-        read[(slice(None, None, stride),) * frame.dim] = True
+        read = points_read(whole, stride)
         splines, known = [], []
         for name, channels in of_target.items():
             count = channels.stop - channels.start
@@ -128,6 +127,13 @@ def held_targets(inputs: ArrayInputs) -> dict[MapTarget, slice]:
         is_same = inputs.input.name == inputs.target.name
         return {"targets": read["inputs"]} if is_same else {}
     return {name: own for name, own in read.items() if name in frame.targets}
+
+
+def points_read(sides: tuple[int, ...], stride: int) -> Bool[np.ndarray, "*sides"]:
+    """Mask of every `stride`-th point of a grid along each axis."""
+    read = np.zeros(sides, bool)
+    read[(slice(None, None, stride),) * len(sides)] = True
+    return read
 
 
 def num_features(inputs: ArrayInputs) -> int:

@@ -255,6 +255,16 @@ def test_shells_hold_all_of_the_error(sides: tuple[int, ...]) -> None:
     assert ends[int(np.argmax(one.error))] == next(end for end in ends if number < end)
 
 
+def test_what_is_not_finite_has_no_small_error() -> None:
+    """In any shell."""
+    truth = np.random.default_rng(0).normal(size=(2, 1, 8, 8))
+    error = np.zeros_like(truth)
+    error[1, 0, 3, 4] = np.nan
+    found = Spectrum()
+    found.add(error, truth, "open")
+    assert [shell.relative_l2 for shell in found.shells()] == [np.inf] * 4
+
+
 def evaluated(
     model: ArrayModel, dataset: Dataset, directory: Path, listener: Listener = SILENT
 ) -> ArrayResults:
@@ -348,6 +358,10 @@ def test_imported_maps_and_those_of_sources_are_told_apart(plain: Dataset, tmp_p
     of_arrays = network(arrays, "map={}", PLAIN)
     with refused(HypermagneticsError, "maps of imported arrays must be evaluated on such maps"):
         evaluated(of_arrays, plain, tmp_path)
+    one = tmp_path / "arrays" / "tgt_*.npy"
+    import_arrays(input_and_target_maps([one], [one]), tmp_path / "one", samples_per_block=4)
+    with refused(HypermagneticsError, "The inputs must have 2 channels and 2 axes of space; got"):
+        evaluated(of_arrays, Dataset.open(tmp_path / "one"), tmp_path)
     periodic = maps_of_arrays(tmp_path / "periodic", boundary="periodic")
     with refused(HypermagneticsError, "evaluated on open maps; got periodic ones"):
         evaluated(of_arrays, periodic, tmp_path)

@@ -9,9 +9,11 @@ import pytest
 from small_maps import OF_SPHERES, map_recipe, maps_of_arrays, maps_of_sources
 
 from hypermagnetics.data import Dataset
+from hypermagnetics.data.array_view import ArrayView
 from hypermagnetics.metrics import measure
-from hypermagnetics.models import ArrayInputs, ArrayModel, MapFrame
+from hypermagnetics.models import ArrayInputs, ArrayModel
 from hypermagnetics.models.map_arrays import core_of, points_of
+from hypermagnetics.models.map_network import frame_of
 from hypermagnetics.run_files import MapValidation
 from hypermagnetics.sources import Raster, cell_means, magnetisation
 from hypermagnetics.train import train
@@ -87,8 +89,8 @@ def test_crops_come_with_their_padding(discs: Dataset) -> None:
     setup = make_setup(map_recipe(*CROPPED, change), discs)
     batch = batch_of(setup)
     assert batch.arrays["inputs"].shape == (1, 4, 1, 9, 9)
-    frame = setup.inputs.map  # type: ignore[union-attr]
-    assert isinstance(frame, MapFrame)
+    assert isinstance(setup.inputs, ArrayInputs)
+    frame = frame_of(setup.inputs)
     np.testing.assert_array_equal(
         batch.arrays["targets"][0], core_of(batch.arrays["inputs"][0], frame)
     )
@@ -105,7 +107,8 @@ def test_imported_maps_go_on_at_the_opposite_side(arrays: Dataset) -> None:
     batch, schedule = batch_of(setup), setup.schedule
     (number,) = schedule.blocks(0)
     assert number is not None
-    (found,) = setup.train.read((number,))  # type: ignore[union-attr]
+    assert isinstance(setup.train, ArrayView)
+    (found,) = setup.train.read((number,))
     wrapped = np.pad(found["inputs"], ((0, 0), (0, 0), (1, 1), (1, 1)), mode="wrap")
     pieces = [wrapped[:, :, i : i + 6, j : j + 6] for i in (0, 4) for j in (0, 4)]
     count = int(batch.num_samples[0])
@@ -304,3 +307,22 @@ def test_the_unit_of_the_raster_is_its_root_mean_square(discs: Dataset) -> None:
     wanted = np.hypot(potential.mean[0], potential.std[0])
     np.testing.assert_allclose(inputs.target.scale, (wanted,), rtol=1e-6)
     assert set(inputs.input.shift + inputs.target.shift) == {0.0}
+
+
+def test_imported_vectors_turn_with_their_maps(arrays: Dataset) -> None:
+    """Their channels too; those of scalars stay, whatever is drawn."""
+    turned = ('data.augment=["reflection","quarter-turn"]', 'map={vectors=["inputs"]}')
+    plain, moved = (
+        batch_of(make_setup(map_recipe(*c), arrays)) for c in (("map={}", PLAIN), turned)
+    )
+    for role, is_vector in (("inputs", True), ("targets", False)):
+        before, after = (np.asarray(one.arrays[role])[0] for one in (plain, moved))
+        wanted = []
+        for flips in ((), (2,), (3,), (2, 3)):
+            for order in ((0, 1), (1, 0)):
+                found = before.transpose(0, 1, *(2 + axis for axis in order))
+                found = np.flip(found[:, list(order)] if is_vector else found, flips).copy()
+                for axis in flips if is_vector else ():
+                    found[:, axis - 2] *= -1
+                wanted.append(found)
+        assert [np.array_equal(after, one) for one in wanted].count(True) == 1
