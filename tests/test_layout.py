@@ -20,7 +20,7 @@ LAYERS = (
         "recipe_toml",
     },
     {"sources", "metrics", "data"},
-    {"pictures"},
+    {"pictures", "dynamics"},
     {"models"},
     set(PROGRAMS),
 )
