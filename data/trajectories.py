@@ -1,5 +1,6 @@
 """Stored trajectories: of moments beside sources, and of states alone; their declaration."""
 
+from hypermagnetics.data.dataset import Dataset
 from hypermagnetics.data.layout import ArrayName, DeclaredArray, SampleSize
 
 MOMENTS: ArrayName = "moments"
@@ -28,3 +29,17 @@ def declared_trajectories(size: SampleSize, num_steps: int) -> tuple[DeclaredArr
         components="axis",
     )
     return moments, DeclaredArray(name=SUBSTEPS, item_shape=(), dimensions=(), unit="1")
+
+
+def time_step_of(dataset: Dataset) -> float | None:
+    """Time between two states of imported trajectories, in the unit of their user.
+
+    Args:
+        dataset: The dataset.
+
+    Returns:
+        The time; None of a dataset that was not imported, or has none.
+    """
+    imported = dataset.manifest.recipe.get("imported")
+    found = imported.get("time_step") if isinstance(imported, dict) else None
+    return float(found) if isinstance(found, int | float) else None

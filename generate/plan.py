@@ -140,7 +140,7 @@ def make_plan(
 
 
 def _in_manifest(recipe: DatasetRecipe) -> dict[str, JsonValue]:
-    """The recipe as a manifest has it: without tables that others lack, as before there were any."""
+    """The recipe as a manifest has it: without later tables that it lacks, as it was before."""
     nothing = {name for name in ("derivatives", "dynamics") if getattr(recipe, name) is None}
     return recipe.model_dump(mode="json", exclude=nothing)
 

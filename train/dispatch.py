@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Int
 
 from hypermagnetics.data import BatchSchedule
-from hypermagnetics.train.devices import AnyDeviceBatch, DeviceBatch
+from hypermagnetics.train.devices import AnyDeviceBatch, ArrayDeviceBatch, DeviceBatch
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,9 @@ class HeldBatches(Batches):
     """Number of blocks of a step."""
     num_points: int | None = eqx.field(static=True)
     """Number of points of each grid in a step; None for all."""
+    window: int | None = eqx.field(static=True, default=None)
+    """Number of states of trajectories in a step; None for whole samples. The first state of each
+    sample follows the blocks."""
 
     def at(self, step: Int[Array, ""] | int) -> AnyDeviceBatch:
         """See `Batches`."""
@@ -65,6 +68,9 @@ class HeldBatches(Batches):
         cut: AnyDeviceBatch = jax.tree.map(
             lambda whole: whole[numbers[: self.num_blocks]], self.held
         )
+        if self.window is not None:
+            assert isinstance(cut, ArrayDeviceBatch), "trajectories are arrays"
+            return _windows(cut, numbers[self.num_blocks :], self.window)
         if self.num_points is None:
             return cut
         # One row of points for all blocks, or with crops one for each.
@@ -84,6 +90,18 @@ class HeldBatches(Batches):
             for role, values in flat.items()
         }
         return replace(cut, arrays=arrays)
+
+
+def _windows(
+    batch: ArrayDeviceBatch, starts: Int[Array, " numbers"], length: int
+) -> ArrayDeviceBatch:
+    """Windows of the trajectories of a batch, as `read_array_batch` gives them."""
+    states = batch.arrays["states"]
+    # Samples that fill up a block for the devices have no start of their own.
+    first = starts.reshape(len(states), -1)
+    first = jnp.pad(first, ((0, 0), (0, states.shape[1] - first.shape[1])))
+    cut = jax.vmap(jax.vmap(lambda own, at: jax.lax.dynamic_slice_in_dim(own, at, length)))
+    return replace(batch, arrays={**batch.arrays, "states": cut(states, first)})
 
 
 @dataclass(frozen=True)
@@ -110,7 +128,8 @@ def chosen_numbers(order: Order, steps: range, empty: int) -> np.ndarray:
     rows = []
     for step in steps:
         blocks = [empty if block is None else block for block in order.schedule.blocks(step)]
-        points = order.schedule.points(step)
-        rows.append(np.concatenate([blocks, () if points is None else points.ravel()]))
+        points, windows = order.schedule.points(step), order.schedule.window_starts(step)
+        further = [points, None if windows is None else windows.first]
+        rows.append(np.concatenate([blocks, *(f.ravel() for f in further if f is not None)]))
     room = [rows[-1]] * (order.most - len(rows))
     return np.stack([*rows, *room]).astype(np.int32)

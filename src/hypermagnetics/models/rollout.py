@@ -28,9 +28,7 @@ def frame_of_steps(model: ArrayModel) -> StepFrame:
     return model.inputs.steps
 
 
-def rollout(
-    model: ArrayModel, start: Numbers, num_steps: int
-) -> Float[Array, "*samples states ..."]:
+def rollout(model: ArrayModel, start: Numbers, num_steps: int) -> Float[Array, "..."]:
     """States of trajectories, step by step, the one at the start first.
 
     Args:
