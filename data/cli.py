@@ -3,7 +3,7 @@
 import shlex
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import get_args
 
@@ -39,7 +39,15 @@ from hypermagnetics.data.parameters import Parameter
 from hypermagnetics.data.state_import import trajectories_of_states
 from hypermagnetics.data.summary import describe, first_samples
 from hypermagnetics.data.team_file import TeamFile, read_team_file
-from hypermagnetics.data.verify import Compute, find_problems, num_recomputed, recompute_labels
+from hypermagnetics.data.verify import (
+    Compute,
+    NextStates,
+    Recomputation,
+    find_problems,
+    num_recomputed,
+    recompute_labels,
+    recompute_states,
+)
 from hypermagnetics.errors import DatasetError
 from hypermagnetics.log import Progress, errors_in_one_line, in_bytes
 from hypermagnetics.subcommands import FILE_PATH, FiniteRange, echo
@@ -98,7 +106,7 @@ def head(directory: Path, name: str | None, samples: int) -> None:
     "fraction",
     metavar="FRACTION",
     type=FiniteRange(0, 1, min_open=True),
-    help="Compute the labels of this fraction of the samples again, and compare them.",
+    help="Compute the labels, or the states, of this fraction of the samples again, and compare.",
 )
 @click.option(
     "--tolerance",
@@ -470,17 +478,58 @@ def _asked_for(team: TeamFile, length: str | None, field: str | None) -> Units:
 
 def _recompute(dataset: Dataset, fraction: float, tolerance: float, seed: int | None) -> None:
     seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
-    compute = _labels_of(dataset)
     generator = np.random.default_rng(seed)
-    splits = [dataset.split(name) for name in dataset.splits]
-    total = sum(num_recomputed(split, fraction) for split in splits)
+    how = (fraction, tolerance, generator)
+    recompute: Callable[[str, Progress], Recomputation]
+    if dataset.has_sources:
+        said, compute = "labels of {} samples follow from their sources", _labels_of(dataset)
+
+        def recompute(name: str, progress: Progress) -> Recomputation:
+            return recompute_labels(dataset.split(name), compute, *how, progress)
+    else:
+        said, next_states = "states of {} samples follow from those before", _physics_of(dataset)
+
+        def recompute(name: str, progress: Progress) -> Recomputation:
+            return recompute_states(dataset.array_split(name), next_states, *how, progress)
+
+    total = sum(num_recomputed(dataset.any_split(name), fraction) for name in dataset.splits)
     with Progress("hm-data", total, "samples") as progress:
-        for split in splits:
-            found = recompute_labels(split, compute, fraction, tolerance, generator, progress)
+        for name in dataset.splits:
+            found = recompute(name, progress)
             echo(
-                f"{split.name}: labels of {found.num_samples} samples follow from their sources; "
-                f"largest difference {found.worst:.2g} (--seed {seed})."
+                f"{name}: {said.format(found.num_samples)}; largest difference {found.worst:.2g} "
+                f"(--seed {seed})."
             )
+
+
+def _physics_of(dataset: Dataset) -> NextStates:
+    """A function that computes the states a step later in float64, on the CPU.
+
+    Raises:
+        DatasetError: If nothing is known by which the dataset could be computed.
+    """
+    # With JAX, as labels.
+    import jax
+
+    from hypermagnetics.dynamics import physics_of
+    from hypermagnetics.jax_setup import first_device, keep_to_cpu
+
+    physics = physics_of(dataset.manifest.recipe)
+    if physics is None:
+        raise DatasetError(
+            "A dataset must have sources, or states of a known physics, to be computed again; got "
+            f"{', '.join(dataset.arrays)} alone ({dataset.directory}; --recompute). Leave the "
+            "option out: its files and values are sound."
+        )
+    keep_to_cpu()
+    first_device("cpu")
+    compiled = jax.jit(physics.next_state)
+
+    def next_states(states: np.ndarray) -> np.ndarray:
+        with jax.enable_x64(True):
+            return np.asarray(compiled(states))
+
+    return next_states
 
 
 def _labels_of(dataset: Dataset) -> Compute:
