@@ -7,7 +7,7 @@ from hypermagnetics.data.boundary import Boundary
 from hypermagnetics.data.map_pattern import MapPattern, is_pattern
 from hypermagnetics.data.npy_file import NpyFile, read_npy, read_npy_header, refusal
 from hypermagnetics.data.npy_maps import NpyMaps, PatternFiles
-from hypermagnetics.data.states import STATES, states_declaration
+from hypermagnetics.data.trajectories import STATES, states_declaration
 
 _ONE = "(states, channels, *spatial) with 1 to 3 spatial axes, or (states, components)"
 _ALL = (

@@ -20,8 +20,8 @@ from hypermagnetics.data.manifest import (
 )
 from hypermagnetics.data.padding import refuse_bad_padding
 from hypermagnetics.data.split import AnySplit, ArraySplit, Split
-from hypermagnetics.data.states import STATES
 from hypermagnetics.data.statistics import Gatherer, Sums, statistics_of
+from hypermagnetics.data.trajectories import STATES
 from hypermagnetics.errors import DatasetError, is_passing
 from hypermagnetics.log import SILENT, Listener
 

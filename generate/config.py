@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Discriminator, Field, Tag
 from hypermagnetics.config import Config, Count, Positive
 from hypermagnetics.data.derivatives import DerivativesConfig
 from hypermagnetics.data.manifest import SplitName
+from hypermagnetics.dynamics import DynamicsConfig
 from hypermagnetics.generate.bodies import BodyConfig
 from hypermagnetics.sources.distributions import Moment, Position
 
@@ -162,6 +163,9 @@ class DatasetRecipe(Config):
     """Points at which potential and field are computed."""
     derivatives: DerivativesConfig | None = None
     """Derivatives that are stored beside potential and field; null for none."""
+    dynamics: DynamicsConfig | None = None
+    """How the moments go on, whose trajectories are stored; null for moments that stay. Potential
+    and field are those of the state at the start. See docs/dynamics.md."""
     storage: StorageConfig = StorageConfig()
     """Layout of the arrays in files."""
     splits: Annotated[dict[SplitName, SplitConfig], Field(min_length=1)]

@@ -3,6 +3,7 @@
 import numpy as np
 
 from hypermagnetics.data import SplitLayout
+from hypermagnetics.dynamics import MomentDynamics
 from hypermagnetics.errors import RecipeError
 from hypermagnetics.generate.bodies import (
     MixedConfig,
@@ -17,6 +18,7 @@ from hypermagnetics.generate.draw import draw_sources
 from hypermagnetics.sources import SourceColumns, uniforms
 from hypermagnetics.sources.distributions import Aligned, Constant, Lattice, Packed
 from hypermagnetics.sources.geometry import outer_radii, volumes
+from hypermagnetics.sources.kinds import KINDS
 from hypermagnetics.sources.packing import ROUNDING
 
 _MAX_SITES = 1 << 20
@@ -51,6 +53,8 @@ def refuse_contradictions(recipe: DatasetRecipe, columns: SourceColumns) -> None
         _refuse_small_lattice(recipe, position, columns.dim)
     if isinstance(position, Packed):
         _refuse_small_box(recipe, position, columns)
+    if recipe.dynamics is not None:
+        _refuse_unsuited_dynamics(recipe, recipe.dynamics, columns)
 
 
 def refuse_unpackable(
@@ -90,6 +94,45 @@ def _refuse_wrong_vectors(recipe: DatasetRecipe, dim: int) -> None:
                 f"The {what} must have {dim} components, as the sources are in {dim} dimensions; "
                 f"got {list(vector)} ({key}). Give one number for each axis."
             )
+
+
+def _refuse_unsuited_dynamics(
+    recipe: DatasetRecipe, dynamics: MomentDynamics, columns: SourceColumns
+) -> None:
+    """Refuse dynamics that do not exist for these bodies, or in this space."""
+    bodies, dim = columns.bodies, columns.dim
+    boxes = [body for body in bodies if not KINDS[body].is_dipole_outside]
+    if boxes:
+        raise RecipeError(
+            "Moments must be those of discs, spheres or dipoles to move, whose field outside is a "
+            f"dipole's, and whose own turns nothing; got a {boxes[0]}, whose shape has preferred "
+            "axes (sources.body, dynamics). Take another body, or leave [dynamics] out."
+        )
+    if dim not in dynamics.dimensions:
+        raise RecipeError(
+            f"dynamics.kind {dynamics.kind!r} must have bodies in "
+            f"{' or '.join(map(str, dynamics.dimensions))} dimensions; got {dim} (sources.body). "
+            "Take dynamics.kind = 'damping', or spheres."
+        )
+    applied = dynamics.applied_field
+    if applied is not None and len(applied) != dim:
+        raise RecipeError(
+            f"The applied field must have {dim} components, as the sources are in {dim} "
+            f"dimensions; got {list(applied)} (dynamics.applied_field). Give one for each axis."
+        )
+    points = [body for body in bodies if KINDS[body].is_point]
+    if dynamics.needs_volume and points:
+        raise RecipeError(
+            f"Bodies must have a volume with dynamics of kind {dynamics.kind!r}; got a {points[0]} "
+            "(sources.body). Take discs or spheres."
+        )
+    most = max(split.max_sources for split in recipe.splits.values())
+    if most > 1 and not points and not isinstance(recipe.sources.position, Packed):
+        raise RecipeError(
+            "Bodies whose moments move must not overlap; got positions that may lie on each other "
+            f"({recipe.sources.position.distribution!r}, sources.position.distribution). Take "
+            "'packed'."
+        )
 
 
 def _refuse_common_place(recipe: DatasetRecipe) -> None:

@@ -6,6 +6,8 @@ import numpy as np
 
 from hypermagnetics.data import CPU, Block, LabelDevice, SplitLayout, refuse_nonfinite
 from hypermagnetics.data.derivatives import DERIVATIVES
+from hypermagnetics.data.trajectories import MOMENTS, SUBSTEPS
+from hypermagnetics.dynamics import AnyDynamics, Trajectories, trajectories
 from hypermagnetics.errors import HypermagneticsError, LabelError, RecipeError, SourceError
 from hypermagnetics.generate.config import DatasetRecipe
 from hypermagnetics.generate.draw import draw_block
@@ -106,6 +108,13 @@ def start_block(
             with computing_on(device.platform):
                 found = jacobian_labels(columns, names, config.of, sources, num_sources, grid)
             declared[DERIVATIVES] = found[kept]
+        if (dynamics := recipe.dynamics) is not None:
+            # The last block at full size too: its last sample again in place of unwanted ones.
+            rows = np.minimum(np.arange(len(sources)), kept.stop - 1)
+            place = f"split {split!r}, samples counted from {first}"
+            with computing_on("cpu"):
+                made = _trajectories(dynamics, columns, sources[rows], num_sources[rows], place)
+            declared[MOMENTS], declared[SUBSTEPS] = made.moments[kept], made.substeps[kept]
         return Block(
             sources=sources[kept],
             num_sources=num_sources[kept],
@@ -116,3 +125,16 @@ def start_block(
         )
 
     return finish
+
+
+def _trajectories(
+    dynamics: AnyDynamics,
+    columns: SourceColumns,
+    sources: np.ndarray,
+    num_sources: np.ndarray,
+    place: str,
+) -> Trajectories:
+    try:
+        return trajectories(dynamics, columns, sources, num_sources)
+    except SourceError as error:
+        raise LabelError(f"{error} ({place})") from error

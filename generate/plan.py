@@ -20,6 +20,7 @@ from hypermagnetics.data import (
     version_of,
 )
 from hypermagnetics.data.derivatives import declaration
+from hypermagnetics.data.trajectories import declared_trajectories
 from hypermagnetics.errors import RecipeError
 from hypermagnetics.generate.any_plan import Plan, software
 from hypermagnetics.generate.bodies import source_columns
@@ -142,18 +143,21 @@ def make_plan(
 
 
 def _in_manifest(recipe: DatasetRecipe) -> dict[str, JsonValue]:
-    """The recipe as a manifest has it: without derivatives as it was before there were any."""
-    nothing = {"derivatives"} if recipe.derivatives is None else set[str]()
+    """The recipe as a manifest has it: without later tables that it lacks, as it was before."""
+    nothing = {name for name in ("derivatives", "dynamics") if getattr(recipe, name) is None}
     return recipe.model_dump(mode="json", exclude=nothing)
 
 
 def _declared(
     recipe: DatasetRecipe, columns: SourceColumns, size: SampleSize, along: tuple[str, ...]
 ) -> tuple[DeclaredArray, ...]:
-    if recipe.derivatives is None:
-        return ()
-    parameters = Directions(columns, along, moment=1.0, length=1.0).parameters
-    return (declaration(recipe.derivatives, size, len(parameters)),)
+    found: tuple[DeclaredArray, ...] = ()
+    if recipe.derivatives is not None:
+        parameters = Directions(columns, along, moment=1.0, length=1.0).parameters
+        found = (declaration(recipe.derivatives, size, len(parameters)),)
+    if recipe.dynamics is not None:
+        found += declared_trajectories(size, recipe.dynamics.num_steps)
+    return found
 
 
 class _Needed(NamedTuple):

@@ -21,7 +21,7 @@ from hypermagnetics.data import (
     version_of,
 )
 from hypermagnetics.data.manifest import SplitName
-from hypermagnetics.data.states import STATES, states_declaration
+from hypermagnetics.data.trajectories import STATES, states_declaration
 from hypermagnetics.dynamics import StatePhysicsConfig, samples_together, state_trajectories
 from hypermagnetics.errors import LabelError, RecipeError
 from hypermagnetics.generate.any_plan import Plan, software

@@ -16,8 +16,8 @@ from hypermagnetics.data.cli import main
 from hypermagnetics.data.convert import convert
 from hypermagnetics.data.npy_file import NpyReader
 from hypermagnetics.data.state_import import trajectories_of_states
-from hypermagnetics.data.states import imported_time_step
 from hypermagnetics.data.summary import describe
+from hypermagnetics.data.trajectories import time_step_of
 from hypermagnetics.data.verify import find_problems
 from hypermagnetics.errors import DatasetError
 
@@ -66,7 +66,7 @@ def test_a_file_of_trajectories_is_stored_as_it_is(
     assert declared.item_shape == (STATES, *shape)
     assert declared.dimensions == ("time", *axes[: len(shape)])
     assert declared.components == axes[0]
-    assert imported_time_step(made) == 0.5
+    assert time_step_of(dataset) == 0.5
     assert "boundary" not in made.recipe["imported"]  # type: ignore[operator]
 
 
@@ -116,7 +116,7 @@ def test_time_step_and_boundary_are_kept_and_said(tmp_path: Path) -> None:
     convert(Dataset.open(out), tmp_path / "other", storage_format="hdf5", compression="zstd")
     for directory in (out, tmp_path / "other"):
         dataset = Dataset.open(directory)
-        assert imported_time_step(dataset.manifest) == 0.01
+        assert time_step_of(dataset) == 0.01
         assert boundary_of(dataset) == "periodic"
         assert "\ntime step: 0.01\nboundary: periodic\n" in describe(dataset)
         assert is_all_of(dataset, drawn(1, 5))
@@ -128,7 +128,7 @@ def test_other_imports_say_nothing_of_time(tmp_path: Path) -> None:
     command = ["import-arrays", str(tmp_path / "out"), "--readings", str(tmp_path / "x.npy")]
     assert CliRunner().invoke(main, command).exit_code == 0
     assert "time_step" not in (tmp_path / "out/manifest.json").read_text()
-    assert imported_time_step(Dataset.open(tmp_path / "out").manifest) is None
+    assert time_step_of(Dataset.open(tmp_path / "out")) is None
 
 
 BAD_ARRAYS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str]] = {

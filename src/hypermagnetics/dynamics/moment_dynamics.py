@@ -38,6 +38,8 @@ class MomentDynamics(Config, abc.ABC):
     """Whether each moment keeps its magnitude."""
     dimensions: ClassVar[tuple[int, ...]]
     """Space dimensions in which it exists."""
+    needs_volume: ClassVar[bool]
+    """Whether it means nothing for points."""
     num_kept: ClassVar[int]
     """Vectors of each body beside the source table that decide how it goes on, and stay."""
 
@@ -114,6 +116,7 @@ class Flow(MomentDynamics):
     sample, which the dataset holds."""
 
     keeps_magnitude = True
+    needs_volume = False
     num_kept = 0
 
     @property

@@ -82,7 +82,7 @@ def integrated(
             return rates.at[number].set(found), None
 
         none = jnp.zeros((len(weights), *state.shape), state.dtype)
-        rates, _ = jax.lax.scan(add, none, (np.arange(len(weights)), stages))
+        rates, _ = jax.lax.scan(add, none, (jnp.arange(len(weights)), jnp.asarray(stages)))
         return project(state + state_like(step * combined(jnp.asarray(weights), rates)))
 
     found: Array = jax.lax.fori_loop(0, substeps, advance, state)

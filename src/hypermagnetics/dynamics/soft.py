@@ -30,6 +30,7 @@ class Soft(MomentDynamics):
 
     keeps_magnitude = False
     dimensions: ClassVar[tuple[int, ...]] = (2, 3)
+    needs_volume = True
     num_kept = 1
 
     @property

@@ -51,7 +51,7 @@ class StatePhysics(Config, abc.ABC):
     @abc.abstractmethod
     def begun(
         self, uniform: Float64[np.ndarray, "samples numbers"]
-    ) -> Float64[np.ndarray, "samples *state"]:
+    ) -> Float64[np.ndarray, " samples *state"]:
         """States at the start of trajectories.
 
         Args:

@@ -103,7 +103,7 @@ def _rolled_out(
         coarse = dynamics.next_moments(table, columns, exact, jnp.maximum(substeps // 2, 1))
         error = jnp.sqrt(jnp.sum((after - coarse) ** 2, axis=-1))
         size = jnp.sqrt(jnp.sum(after**2, axis=-1))
-        relative = jnp.where(size > 0, error / jnp.where(size > 0, size, 1), 0)
+        relative = jnp.where(size == 0, 0, error / jnp.where(size == 0, 1, size))
         # Not finite counts as an error without bound.
         found = jnp.where(jnp.isfinite(relative), relative, jnp.inf)
         worst = jnp.maximum(worst, jnp.max(found, axis=-1))

@@ -46,11 +46,16 @@ from hypermagnetics.models.registry import build_model as build_model
 from hypermagnetics.models.registry import is_of_arrays as is_of_arrays
 from hypermagnetics.models.registry import is_of_maps as is_of_maps
 from hypermagnetics.models.registry import num_outputs as num_outputs
+from hypermagnetics.models.rollout import rollout as rollout
 from hypermagnetics.models.split import GridSplit as GridSplit
 from hypermagnetics.models.split import GridSplitConfig as GridSplitConfig
 from hypermagnetics.models.split import RangeSplit as RangeSplit
 from hypermagnetics.models.split import RangeSplitConfig as RangeSplitConfig
 from hypermagnetics.models.split import split_of_domain as split_of_domain
+from hypermagnetics.models.step_frame import MomentFrame as MomentFrame
+from hypermagnetics.models.step_frame import StepFrame as StepFrame
+from hypermagnetics.models.stepper import Stepper as Stepper
+from hypermagnetics.models.stepper import StepperConfig as StepperConfig
 from hypermagnetics.models.store import load as load
 from hypermagnetics.models.store import load_of_sources as load_of_sources
 from hypermagnetics.models.store import save_model as save_model

@@ -12,6 +12,7 @@ from hypermagnetics.config import Config, Positive, refusal
 from hypermagnetics.data.parameters import Parameter
 from hypermagnetics.models.map_frame import MapFrame
 from hypermagnetics.models.noise import Noise
+from hypermagnetics.models.step_frame import StepFrame
 
 _Size = Annotated[int, Field(ge=1, le=2**24)]
 _MOST_AXES = 8
@@ -104,3 +105,5 @@ class ArrayInputs(Config):
     """Noise that the readings of a dataset lack; null if they have it."""
     map: MapFrame | None = None
     """Grids of a network from maps to maps; null of others."""
+    steps: StepFrame | None = None
+    """Steps of a network that gives the next state of a trajectory; null of others."""

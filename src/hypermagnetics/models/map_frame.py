@@ -33,7 +33,7 @@ class MapFrame(Config):
     """Maps that it reads, one after another along the channels."""
     targets: GivenMaps
     """Maps that it gives, likewise."""
-    dim: Annotated[int, Field(ge=2, le=3)]
+    dim: Annotated[int, Field(ge=1, le=3)]
     """Number of axes of space."""
     core: tuple[_Sides, ...]
     """Points of the core in training along each axis."""

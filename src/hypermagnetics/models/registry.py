@@ -1,6 +1,5 @@
 """Models by name: shipped ones, and classes of users."""
 
-from collections.abc import Mapping
 from typing import Annotated
 
 import jax.random as jr
@@ -16,45 +15,30 @@ from hypermagnetics.models.array_model import ArrayModel
 from hypermagnetics.models.array_unet import UNet, UNetConfig
 from hypermagnetics.models.fourier import FourierSeries, FourierSeriesConfig
 from hypermagnetics.models.hyper_layer import HyperLayer, HyperLayerConfig
-from hypermagnetics.models.hyper_mlp import HyperMLP, HyperMLPConfig
+from hypermagnetics.models.hyper_mlp import HyperMLP
 from hypermagnetics.models.inputs import ModelInputs
 from hypermagnetics.models.linear import Linear, LinearConfig
 from hypermagnetics.models.model import Model
+from hypermagnetics.models.source_models import TrainedSourceModel, is_grid_split
 from hypermagnetics.models.split import GridSplit, GridSplitConfig, RangeSplit, RangeSplitConfig
+from hypermagnetics.models.stepper import Stepper, StepperConfig, moments_of
 from hypermagnetics.models.user import UserModel, UserModelConfig, build_user_model, class_name
 from hypermagnetics.models.wave_layer import WaveLayer, WaveLayerConfig
 from hypermagnetics.shapes import AnyKey
 from hypermagnetics.user_code import names_user_code
 
-_Shipped = Annotated[
-    HyperLayerConfig
-    | WaveLayerConfig
-    | HyperMLPConfig
-    | FourierSeriesConfig
-    | LinearConfig
-    | RangeSplitConfig
-    | MLPConfig
-    | ConvConfig
-    | UNetConfig
-    | FFTConfig,
-    Field(discriminator="name"),
-]
-
-
-_OF_TRAINED_FACTORS = {"rank", "waves", "smoothness", "fit"}
+_ArrayConfig = MLPConfig | ConvConfig | UNetConfig | FFTConfig | StepperConfig
+"""Settings of the shipped networks from arrays to arrays."""
+_MapConfig = ConvConfig | UNetConfig | FFTConfig
+"""Those of networks from maps to maps alone."""
+_Shipped = Annotated[TrainedSourceModel | _ArrayConfig, Field(discriminator="name")]
 
 
 def _kind(value: object) -> str:
     """Member of the union that a table or a checked value belongs to."""
     if names_user_code(value, "name"):
         return UserModelConfig.__name__
-    if isinstance(value, GridSplitConfig):
-        return "grid"
-    if not isinstance(value, Mapping) or value.get("name") != "split":
-        return "shipped"
-    # The settings of trained factors, without the key, are those of earlier recipes and files.
-    factors = value.get("factors", "trained" if _OF_TRAINED_FACTORS & {*value} else "grid")
-    return "grid" if factors == "grid" else "shipped"
+    return "grid" if is_grid_split(value) else "shipped"
 
 
 # The models that are shipped stay a union of their own, so that a misspelt name is answered with
@@ -65,12 +49,6 @@ ModelConfig = Annotated[
     | Annotated[UserModelConfig, Tag(UserModelConfig.__name__)],
     Discriminator(_kind),
 ]
-
-
-_ArrayConfig = MLPConfig | ConvConfig | UNetConfig | FFTConfig
-"""Settings of the shipped networks from arrays to arrays."""
-_MapConfig = ConvConfig | UNetConfig | FFTConfig
-"""Those of networks from maps to maps alone."""
 
 AnyModel = Model | ArrayModel
 """A model of sources, or a network from arrays to arrays."""
@@ -123,6 +101,8 @@ def build_array_model(
             return UNet(config, inputs, key)
         case FFTConfig():
             return FFTConvolution(config, inputs, key)
+        case StepperConfig():
+            return Stepper(config, inputs, _part_of_stepper(config, inputs, key))
     if isinstance(config, UserModelConfig):
         built = _user_model(config, inputs, key, user_model)
         if isinstance(built, ArrayModel):
@@ -131,6 +111,15 @@ def build_array_model(
         f"The model must be a network from arrays to arrays; got {config.name!r}, which reads "
         "sources (model.name). Take 'mlp'."
     )
+
+
+def _part_of_stepper(config: StepperConfig, inputs: ArrayInputs, key: AnyKey) -> Model | MLP:
+    frame = moments_of(inputs)
+    if config.field is not None:
+        return build_model(config.field, frame.sources, key)
+    assert config.network is not None, "it has one of both"
+    # Its own part of the file names no dynamics, and no source models.
+    return MLP(config.network, inputs.model_copy(update={"steps": None}), key)
 
 
 def build_model(

@@ -1,0 +1,64 @@
+"""Frame of steps: time step and dynamics of a network that gives the next state of a trajectory."""
+
+from jaxtyping import Array, Float
+
+from hypermagnetics.config import Config, Positive
+from hypermagnetics.dynamics import DynamicsConfig, with_moments
+from hypermagnetics.models.inputs import ModelInputs
+
+
+class MomentFrame(Config):
+    """Moments that move: their dynamics, and the source table that they belong to."""
+
+    dynamics: DynamicsConfig
+    """How they go on."""
+    sources: ModelInputs
+    """Columns, ranges and scales of the source table."""
+
+    @property
+    def dim(self) -> int:
+        """Space dimension."""
+        return self.sources.dim
+
+    @property
+    def width(self) -> int:
+        """Columns that a network reads: those of the source table, and vectors that are kept."""
+        return self.sources.columns.size + self.dim * self.dynamics.num_kept
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of these columns."""
+        names = self.sources.columns.names
+        return (
+            *names,
+            *(f"remanent_{name}" for name in names[: self.dim] * self.dynamics.num_kept),
+        )
+
+
+class StepFrame(Config):
+    """Steps of a network that gives the next state of a trajectory.
+
+    It reads a state, or of moments the source table with those of the state, behind which are the
+    vectors of each source that are kept.
+    """
+
+    time_step: Positive | None = None
+    """Time between two states, of moments in [s]; null of iterates."""
+    moments: MomentFrame | None = None
+    """Moments that move; null of other states."""
+
+    def begun(self, states: Float[Array, "..."]) -> Float[Array, "..."]:
+        """Inputs at the start of trajectories: of states, or of moments of source tables."""
+        if self.moments is None:
+            return states
+        return self.moments.dynamics.begun(states, self.moments.dim)
+
+    def following(
+        self, inputs: Float[Array, "..."], states: Float[Array, "..."]
+    ) -> Float[Array, "..."]:
+        """Inputs of the next step, from those of this one and the states that it gave."""
+        return states if self.moments is None else with_moments(inputs, states)
+
+    def state(self, inputs: Float[Array, "..."]) -> Float[Array, "..."]:
+        """The states in inputs."""
+        return inputs if self.moments is None else inputs[..., : self.moments.dim]
