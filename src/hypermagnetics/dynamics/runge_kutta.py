@@ -74,7 +74,7 @@ def integrated(
     def state_like(values: _State) -> _State:
         return values.astype(state.dtype)
 
-    def advance(_: Int[Array, ""] | int, state: _State) -> _State:
+    def advance(_substep: Int[Array, ""] | int, state: _State) -> _State:
         # A loop, so that the rate is compiled once and not for each of up to twelve stages.
         def add(rates: Array, stage: tuple[Array, Array]) -> tuple[Array, None]:
             number, row = stage
