@@ -1,7 +1,7 @@
 """Import of files of numpy, .npy, as a dataset of arrays alone.
 
 They are inputs, targets and Jacobians, or readings and derivatives, and may be larger than the
-memory. Files of one map each are checked in `map_arrays`.
+memory. Files of one map each are checked in `map_arrays`, trajectories in `state_import`.
 """
 
 import math
@@ -56,6 +56,8 @@ class Arrays:
     parameters: tuple[Parameter, ...] = ()
     boundary: Boundary | None = None
     """Boundary of the box of maps; None if nothing is said of it."""
+    time_step: float | None = None
+    """Time between two states, in the unit of the user; None of anything else."""
 
     @property
     def num_samples(self) -> int:
@@ -238,6 +240,7 @@ def import_arrays(
             seed=seed,
             parameters=arrays.parameters,
             boundary=arrays.boundary,
+            time_step=arrays.time_step,
         )
         identity = _identity(arrays, origin, layouts, storage_format, compression)
         with DatasetWriter.open(out, identity, listener) as writer:

@@ -123,6 +123,11 @@ def _labels(manifest: Manifest) -> str:
     origin = manifest.recipe.get("imported")
     if isinstance(origin, dict) and manifest.array_layouts:
         return "Values were imported from the files in manifest.json and rounded to float32."
+    if manifest.array_layouts:
+        return (
+            "States were computed in float64 on the CPU, by the physics of the recipe, and rounded "
+            "to float32. `hm-data verify --recompute 0.01` computes each from the one before it."
+        )
     if isinstance(origin, dict):
         return (
             f"Sources, points and labels were imported from {json.dumps(origin.get('file'))} and "

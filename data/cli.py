@@ -3,6 +3,7 @@
 import shlex
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import get_args
 
@@ -35,9 +36,18 @@ from hypermagnetics.data.map_pattern import is_pattern
 from hypermagnetics.data.npy_file import refusal
 from hypermagnetics.data.origin import Shares
 from hypermagnetics.data.parameters import Parameter
+from hypermagnetics.data.state_import import trajectories_of_states
 from hypermagnetics.data.summary import describe, first_samples
 from hypermagnetics.data.team_file import TeamFile, read_team_file
-from hypermagnetics.data.verify import Compute, find_problems, num_recomputed, recompute_labels
+from hypermagnetics.data.verify import (
+    Compute,
+    NextStates,
+    Recomputation,
+    find_problems,
+    num_recomputed,
+    recompute_labels,
+    recompute_states,
+)
 from hypermagnetics.errors import DatasetError
 from hypermagnetics.log import Progress, errors_in_one_line, in_bytes
 from hypermagnetics.subcommands import FILE_PATH, FiniteRange, echo
@@ -96,7 +106,7 @@ def head(directory: Path, name: str | None, samples: int) -> None:
     "fraction",
     metavar="FRACTION",
     type=FiniteRange(0, 1, min_open=True),
-    help="Compute the labels of this fraction of the samples again, and compare them.",
+    help="Compute the labels, or the states, of this fraction of the samples again, and compare.",
 )
 @click.option(
     "--tolerance",
@@ -217,6 +227,7 @@ Examples: hm-data import-arrays out --inputs m.npy --targets q.npy --jacobian J.
           hm-data import-arrays out --readings fiducial.npy --derivatives derivative.npy
               --parameter mean=0 --parameter variance=1
           hm-data import-arrays out --inputs 'in_*.npy' --targets 'tgt_*.npy' --boundary periodic
+          hm-data import-arrays out --states 'trajectory_*.npy' --time-step 0.01
 """,
 )
 @_OUT
@@ -238,7 +249,8 @@ Examples: hm-data import-arrays out --inputs m.npy --targets q.npy --jacobian J.
 @click.option(
     "--boundary",
     type=click.Choice(get_args(Boundary)),
-    help="Boundary of the box of maps; periodic ones go on at the opposite side.  [default: open]",
+    help="Boundary of the box of maps, or of states with spatial axes; periodic ones go on at the "
+    "opposite side.  [default: open]",
 )
 @click.option(
     "--jacobian", type=FILE_PATH, help="Derivatives of targets, (samples, targets, inputs)."
@@ -260,6 +272,18 @@ Examples: hm-data import-arrays out --inputs m.npy --targets q.npy --jacobian J.
     metavar="NAME=VALUE",
     multiple=True,
     help="A parameter of the derivatives, and its value in all simulations.",
+)
+@click.option(
+    "--states",
+    metavar="FILE|'PATTERN'",
+    type=FILE_PATH,
+    help="Trajectories: a file (samples, states, channels, *spatial) or (samples, states, "
+    "components), or files of one each, without the samples, by a pattern in quotes.",
+)
+@click.option(
+    "--time-step",
+    type=FiniteRange(min=0, min_open=True),
+    help="Time between two states, in your unit; needed beside --states.",
 )
 @click.option(
     "--shares",
@@ -287,6 +311,8 @@ def import_arrays_command(
     readings: Path | None,
     derivatives: Path | None,
     parameters: tuple[str, ...],
+    states: Path | None,
+    time_step: float | None,
     shares: str,
     seed: int,
     samples_per_block: int | None,
@@ -297,31 +323,45 @@ def import_arrays_command(
     """Make the dataset OUT from files of numpy, .npy, which may be larger than the memory.
 
     Either inputs and targets, with or without their Jacobian, or readings and their derivatives, or
-    maps of inputs and targets with 2 or 3 spatial axes, each in a file of its own. Samples are
-    divided among the splits train, valid and test at random, each in one of them; values are
-    rounded to float32. After an interruption, give the same command again to go on.
+    maps of inputs and targets with 2 or 3 spatial axes, each in a file of its own, or trajectories
+    of states. Samples are divided among the splits train, valid and test at random, each in one of
+    them; values are rounded to float32. After an interruption, give the same command again to go
+    on.
     """
     with errors_in_one_line("hm-data"):
         of_inputs = {"--inputs": inputs, "--targets": targets, "--jacobian": jacobian}
         of_readings = {"--readings": readings, "--derivatives": derivatives}
-        given = [[name for name, path in of.items() if path] for of in (of_inputs, of_readings)]
+        given = [
+            [name for name, value in options.items() if value]
+            for options in (
+                {**of_inputs, "--jacobian-axes": jacobian_axes},
+                {**of_readings, "--parameter": parameters},
+                {"--states": states},
+            )
+        ]
         _refuse_pattern("--jacobian", jacobian)
         _refuse_pattern("--readings", readings)
         _refuse_pattern("--derivatives", derivatives)
         if boundary is not None and given[1]:
-            rule = "A boundary must be that of inputs and targets"
+            rule = "A boundary must be that of inputs and targets, or of states"
             raise refusal(rule, given[1][0], "--boundary", "Leave one out.")
-        if inputs and targets and not given[1] and not parameters:
+        if inputs and targets and not given[1] and not states:
             arrays = _inputs_and_targets(inputs, targets, jacobian, jacobian_axes, boundary)
-        elif readings and not given[0] and not jacobian_axes:
+        elif readings and not given[0] and not states:
             named = tuple(map(_parameter, parameters))
             arrays = readings_and_derivatives(readings, derivatives, named)
+        elif states and not given[0] and not given[1]:
+            arrays = _trajectories(states, time_step, boundary)
         else:
+            names = ", ".join(name for kind in given for name in kind)
             raise DatasetError(
                 "Files to import must be --inputs and --targets, with or without --jacobian, or "
-                "--readings, with or without --derivatives and their --parameter; got "
-                f"{', '.join([*given[0], *given[1]]) or 'none'}. Give one of the two."
+                "--readings, with or without --derivatives and their --parameter, or --states "
+                f"with their --time-step; got {names or 'none'}. Give one of the three."
             )
+        if time_step is not None and not states:
+            rule = "A time step must be that of states"
+            raise refusal(rule, f"{time_step:g} without any", "--time-step", "Give --states too.")
         with Progress("hm-data", arrays.num_samples, "samples") as progress:
             made = import_arrays(
                 arrays,
@@ -337,11 +377,8 @@ def import_arrays_command(
         _wrote(out, made)
         counts = (f"{name} {split.layout.num_samples}" for name, split in made.splits.items())
         echo(f"Splits by seed {seed}: {', '.join(counts)}. Values are stored as float32.")
-        if arrays.boundary is not None:
-            shapes = (f"{a.name} {' x '.join(map(str, a.item_shape))}" for a in arrays.declared)
-            echo(f"Maps, channels first: {', '.join(shapes)}; boundary {arrays.boundary}.")
-        if arrays.conversions:
-            echo(f"Converted to float32: {', '.join(arrays.conversions)}.")
+        for said in _about(arrays):
+            echo(said)
 
 
 def _inputs_and_targets(
@@ -370,9 +407,30 @@ def _inputs_and_targets(
     return input_and_target_maps(inputs, targets, boundary or "open")
 
 
+def _trajectories(path: Path, time_step: float | None, boundary: Boundary | None) -> Arrays:
+    """Checked files of trajectories."""
+    if time_step is None:
+        rule = "States must be a known time apart"
+        repair = "Give the time between two states, in your unit, as --time-step DT."
+        raise refusal(rule, "none", "--time-step", repair)
+    return trajectories_of_states(path, time_step, boundary)
+
+
+def _about(arrays: Arrays) -> Iterator[str]:
+    """Lines about imported arrays: of maps and states their shapes, and the converted files."""
+    shapes = ", ".join(f"{a.name} {' x '.join(map(str, a.item_shape))}" for a in arrays.declared)
+    ends = "" if arrays.boundary is None else f"; boundary {arrays.boundary}"
+    if arrays.time_step is not None:
+        yield f"Trajectories, time first: {shapes}; time step {arrays.time_step:g}{ends}."
+    elif ends:
+        yield f"Maps, channels first: {shapes}{ends}."
+    if arrays.conversions:
+        yield f"Converted to float32: {', '.join(arrays.conversions)}."
+
+
 def _refuse_pattern(option: str, path: Path | None) -> None:
     if path is not None and is_pattern(path):
-        rule = f"{option} must name one file, as patterns are those of inputs and targets alone"
+        rule = f"{option} must name one file, as patterns are those of inputs, targets and states"
         raise refusal(rule, repr(path.name), path, "Stack the files into one (samples, ...).")
 
 
@@ -420,17 +478,58 @@ def _asked_for(team: TeamFile, length: str | None, field: str | None) -> Units:
 
 def _recompute(dataset: Dataset, fraction: float, tolerance: float, seed: int | None) -> None:
     seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
-    compute = _labels_of(dataset)
     generator = np.random.default_rng(seed)
-    splits = [dataset.split(name) for name in dataset.splits]
-    total = sum(num_recomputed(split, fraction) for split in splits)
+    how = (fraction, tolerance, generator)
+    recompute: Callable[[str, Progress], Recomputation]
+    if dataset.has_sources:
+        said, compute = "labels of {} samples follow from their sources", _labels_of(dataset)
+
+        def recompute(name: str, progress: Progress) -> Recomputation:
+            return recompute_labels(dataset.split(name), compute, *how, progress)
+    else:
+        said, next_states = "states of {} samples follow from those before", _physics_of(dataset)
+
+        def recompute(name: str, progress: Progress) -> Recomputation:
+            return recompute_states(dataset.array_split(name), next_states, *how, progress)
+
+    total = sum(num_recomputed(dataset.any_split(name), fraction) for name in dataset.splits)
     with Progress("hm-data", total, "samples") as progress:
-        for split in splits:
-            found = recompute_labels(split, compute, fraction, tolerance, generator, progress)
+        for name in dataset.splits:
+            found = recompute(name, progress)
             echo(
-                f"{split.name}: labels of {found.num_samples} samples follow from their sources; "
-                f"largest difference {found.worst:.2g} (--seed {seed})."
+                f"{name}: {said.format(found.num_samples)}; largest difference {found.worst:.2g} "
+                f"(--seed {seed})."
             )
+
+
+def _physics_of(dataset: Dataset) -> NextStates:
+    """A function that computes the states a step later in float64, on the CPU.
+
+    Raises:
+        DatasetError: If nothing is known by which the dataset could be computed.
+    """
+    # With JAX, as labels.
+    import jax
+
+    from hypermagnetics.dynamics import physics_of
+    from hypermagnetics.jax_setup import first_device, keep_to_cpu
+
+    physics = physics_of(dataset.manifest.recipe)
+    if physics is None:
+        raise DatasetError(
+            "A dataset must have sources, or states of a known physics, to be computed again; got "
+            f"{', '.join(dataset.arrays)} alone ({dataset.directory}; --recompute). Leave the "
+            "option out: its files and values are sound."
+        )
+    keep_to_cpu()
+    first_device("cpu")
+    compiled = jax.jit(physics.next_state)
+
+    def next_states(states: np.ndarray) -> np.ndarray:
+        with jax.enable_x64(True):
+            return np.asarray(compiled(states))
+
+    return next_states
 
 
 def _labels_of(dataset: Dataset) -> Compute:

@@ -22,6 +22,7 @@ SOURCE_ARRAYS: tuple[ArrayName, ...] = ("sources", "num_sources", "grid", "poten
 DECLARED_BY_PROGRAMS: tuple[ArrayName, ...] = (
     *("inputs", "targets", "jacobian"),
     *("readings", "derivatives"),
+    *("moments", "substeps", "states"),
 )
 """Arrays that the programs declare."""
 MOST_COMPONENTS = 64

@@ -52,8 +52,7 @@ def _shared_words(patterns: Sequence[MapPattern]) -> list[str]:
     found = {pattern: pattern.words() for pattern in patterns}
     for pattern, words in found.items():
         if not words:
-            repair = "Check it; in quotes, ~ and variables stay as they are."
-            raise refusal("A pattern must match a file", "none", pattern.path, repair)
+            raise pattern.matches_nothing
     wanted = sorted(set().union(*found.values()))
     for number, word in enumerate(wanted):
         missing = [pattern for pattern, words in found.items() if word not in words]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hypermagnetics.data.npy_file import refusal
+from hypermagnetics.errors import DatasetError
 from hypermagnetics.files import name_in_text
 
 _WILDCARDS = frozenset("*?[")
@@ -24,11 +25,12 @@ class MapPattern:
     """Number of the part of the path that has the `*`."""
 
     @classmethod
-    def of(cls, path: Path) -> "MapPattern":
+    def of(cls, path: Path, option: str = "--inputs or --targets") -> "MapPattern":
         """Check a pattern.
 
         Args:
             path: The pattern.
+            option: The option that names it, for messages.
 
         Returns:
             The same, checked.
@@ -40,8 +42,14 @@ class MapPattern:
         if sum(map(text.count, _WILDCARDS)) != 1 or "*" not in text:
             rule = "A pattern must have one *, whose word names the sample, and no ?, [ or **"
             repair = "Write for example 'in_*.npy'."
-            raise refusal(rule, repr(text), "--inputs or --targets", repair)
+            raise refusal(rule, repr(text), option, repair)
         return cls(path, next(i for i, part in enumerate(path.parts) if "*" in part))
+
+    @property
+    def matches_nothing(self) -> DatasetError:
+        """The error of a pattern without files."""
+        repair = "Check it; in quotes, ~ and variables stay as they are."
+        return refusal("A pattern must match a file", "none", self.path, repair)
 
     @property
     def name(self) -> str:

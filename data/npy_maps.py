@@ -1,4 +1,4 @@
-"""Files of numpy, .npy, with one map each, (channels, *spatial), which patterns name.
+"""Files of numpy, .npy, with one map or one trajectory each, which patterns name.
 
 However many there are, one is open at a time, and no more of them in memory than a block has.
 """
@@ -28,11 +28,18 @@ class PatternFiles:
     pattern: MapPattern
     files: tuple[NpyFile, ...]
     """In the order of the samples."""
+    channel_axis: int = 0
+    """Axis of the channels: 0 of maps, 1 of trajectories."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of a map, (channels, *spatial)."""
+        """Shape of a file: (channels, *spatial) of a map, (states, channels, ...) of states."""
         return self.files[0].shape
+
+    @property
+    def num_channels(self) -> int:
+        """Number of channels of each file."""
+        return self.shape[self.channel_axis]
 
     @property
     def types(self) -> NamedTypes:
@@ -48,13 +55,16 @@ class NpyMaps:
 
     @property
     def num_rows(self) -> int:
-        """Number of maps."""
+        """Number of maps or trajectories."""
         return len(self.parts[0].files)
 
     @property
     def item_shape(self) -> tuple[int, ...]:
-        """Shape of a map, (channels, *spatial)."""
-        return (sum(part.shape[0] for part in self.parts), *self.parts[0].shape[1:])
+        """Shape of a row, with the channels of all patterns."""
+        first = self.parts[0]
+        shape = list(first.shape)
+        shape[first.channel_axis] = sum(part.num_channels for part in self.parts)
+        return tuple(shape)
 
     @property
     def types(self) -> tuple[NamedTypes, ...]:
@@ -68,7 +78,7 @@ class NpyMaps:
 
 
 class NpyMapsReader:
-    """Reader of maps."""
+    """Reader of maps or trajectories."""
 
     def __init__(self, about: NpyMaps) -> None:
         """Use `NpyMaps.open`."""
@@ -79,13 +89,13 @@ class NpyMapsReader:
         return tuple(map(_origin, self._about.parts))
 
     def rows(self, numbers: Sequence[int] | np.ndarray) -> np.ndarray:
-        """Maps, rounded to float32.
+        """Maps or trajectories, rounded to float32.
 
         Args:
-            numbers: Numbers of the maps.
+            numbers: Their numbers.
 
         Returns:
-            The maps, (maps, channels, *spatial).
+            The rows, (rows, *item), with the channels of all patterns.
 
         Raises:
             DatasetError: If a value is not finite or out of the range of float32, or a file is
@@ -95,9 +105,11 @@ class NpyMapsReader:
         for row, number in zip(found, np.asarray(numbers).tolist(), strict=True):
             first = 0
             for part in self._about.parts:
+                channels = np.moveaxis(row, part.channel_axis, 0)
                 with part.files[number].open() as reader:
-                    row[first : first + part.shape[0]] = reader.whole()
-                first += part.shape[0]
+                    values = np.moveaxis(reader.whole(), part.channel_axis, 0)
+                    channels[first : first + part.num_channels] = values
+                first += part.num_channels
         return found
 
     def refuse_another(self) -> None:
@@ -154,7 +166,7 @@ def _origin(part: PatternFiles) -> OriginMaps:
     return OriginMaps(
         pattern=name,
         num_files=len(part.files),
-        num_channels=part.shape[0],
+        num_channels=part.num_channels,
         sha256=digest.hexdigest(),
         dtypes=tuple(dict.fromkeys(dtype.name for dtype in dtypes)),
     )

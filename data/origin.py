@@ -1,6 +1,6 @@
 """Origin of imported arrays, as their manifest keeps it."""
 
-from hypermagnetics.config import Config
+from hypermagnetics.config import Config, Positive
 from hypermagnetics.data.boundary import Boundary
 from hypermagnetics.data.layout import ArrayName
 from hypermagnetics.data.parameters import Parameter
@@ -25,11 +25,12 @@ class OriginFile(Config):
 
 
 class OriginMaps(Config):
-    """Files of a pattern that were imported, each one map."""
+    """Files of a pattern that were imported, each one map or one trajectory."""
 
     pattern: str
     num_files: int
     num_channels: int
+    """Channels of a map; channels or components of the states of a trajectory."""
     sha256: str
     """That of the hexadecimal sha256 of the files, a line each, in the order of the samples."""
     dtypes: tuple[str, ...]
@@ -46,3 +47,6 @@ class Origin(Config):
     parameters: tuple[Parameter, ...]
     boundary: Boundary | None = None
     """Boundary of the box of maps; absent from the manifest of an import that says nothing."""
+    time_step: Positive | None = None
+    """Time between two states, in the unit of the user; absent from the manifest of an import of
+    anything else."""

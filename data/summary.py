@@ -12,6 +12,7 @@ from hypermagnetics.data.layout import ArraySpec, DeclaredArray
 from hypermagnetics.data.manifest import ArrayEntry, Manifest
 from hypermagnetics.data.parameters import parameters_of
 from hypermagnetics.data.split import AnySplit, ArraySplit
+from hypermagnetics.data.trajectories import time_step_of
 from hypermagnetics.errors import printable
 from hypermagnetics.log import in_bytes
 
@@ -123,6 +124,8 @@ def _content(dataset: Dataset) -> Iterator[str]:
         yield f"{'arrays' if manifest.array_layouts else 'further arrays'}: {', '.join(shapes)}"
     if parameters := parameters_of(manifest):
         yield f"parameters: {', '.join(f'{one.name} {one.value:g}' for one in parameters)}"
+    if (time_step := time_step_of(dataset)) is not None:
+        yield f"time step: {time_step:g}"
     if (boundary := boundary_of(dataset)) != "open":
         yield f"boundary: {boundary}"
 

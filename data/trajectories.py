@@ -1,7 +1,9 @@
 """Stored trajectories: of moments beside sources, and of states alone; their declaration."""
 
+from collections.abc import Sequence
+
 from hypermagnetics.data.dataset import Dataset
-from hypermagnetics.data.layout import ArrayName, DeclaredArray, SampleSize
+from hypermagnetics.data.layout import MOST_COMPONENTS, ArrayName, DeclaredArray, SampleSize
 
 MOMENTS: ArrayName = "moments"
 """Moments of each source at the start of a trajectory and after each step."""
@@ -29,6 +31,27 @@ def declared_trajectories(size: SampleSize, num_steps: int) -> tuple[DeclaredArr
         components="axis",
     )
     return moments, DeclaredArray(name=SUBSTEPS, item_shape=(), dimensions=(), unit="1")
+
+
+def states_declaration(num_states: int, state: Sequence[int]) -> DeclaredArray:
+    """The array of trajectories, as a layout declares it.
+
+    Args:
+        num_states: States of a trajectory, with that at the start.
+        state: Shape of a state: (components,), or (channels, *spatial).
+
+    Returns:
+        The declaration, with the time as first axis.
+    """
+    of_state: tuple[str, ...] = ("component",)
+    if len(state) > 1:
+        of_state = ("channel", *(f"space_{axis}" for axis in range(len(state) - 1)))
+    return DeclaredArray(
+        name=STATES,
+        item_shape=(num_states, *state),
+        dimensions=("time", *of_state),
+        components=of_state[0] if state[0] <= MOST_COMPONENTS else None,
+    )
 
 
 def time_step_of(dataset: Dataset) -> float | None:

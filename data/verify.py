@@ -1,4 +1,4 @@
-"""Checking every file and every value of a dataset, and labels against their sources."""
+"""Checking every file and value of a dataset, labels against sources, and states in time."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -19,8 +19,9 @@ from hypermagnetics.data.manifest import (
     Statistics,
 )
 from hypermagnetics.data.padding import refuse_bad_padding
-from hypermagnetics.data.split import AnySplit, Split
+from hypermagnetics.data.split import AnySplit, ArraySplit, Split
 from hypermagnetics.data.statistics import Gatherer, Sums, statistics_of
+from hypermagnetics.data.trajectories import STATES
 from hypermagnetics.errors import DatasetError, is_passing
 from hypermagnetics.log import SILENT, Listener
 
@@ -28,6 +29,8 @@ _SAMPLES_AT_ONCE = 32
 
 Compute = Callable[[np.ndarray, np.ndarray, np.ndarray], Mapping[ArrayName, np.ndarray]]
 """Potential, field and further labels, by name, from sources, num_sources and grid."""
+NextStates = Callable[[np.ndarray], np.ndarray]
+"""States a step later, in float64, from (states, *state)."""
 
 
 def verify_split(split: AnySplit, listener: Listener = SILENT) -> None:
@@ -100,14 +103,14 @@ def _problems(dataset: Dataset, listener: Listener) -> Iterator[DatasetError]:
 
 
 class Recomputation(NamedTuple):
-    """Comparison of recomputed labels with the stored ones."""
+    """Comparison of recomputed labels or states with the stored ones."""
 
     num_samples: int
     worst: float
     """Largest difference, in units of the larger of |value| and the sample's median |value|."""
 
 
-def num_recomputed(split: Split, fraction: float) -> int:
+def num_recomputed(split: AnySplit, fraction: float) -> int:
     """Number of samples in a fraction of a split, at least one."""
     return min(max(ceil(fraction * len(split)), 1), len(split))
 
@@ -147,6 +150,54 @@ def recompute_labels(
             part = samples[first : first + _SAMPLES_AT_ONCE]
             worst = max(worst, _compare(split, part, compute, tolerance))
             listener.advance(len(part))
+    return Recomputation(count, worst)
+
+
+def recompute_states(
+    split: ArraySplit,
+    next_states: NextStates,
+    fraction: float,
+    tolerance: float,
+    generator: np.random.Generator,
+    listener: Listener = SILENT,
+) -> Recomputation:
+    """Compute every state of a random fraction of the samples from the stored one before it.
+
+    Args:
+        split: The split, which has the array `states`.
+        next_states: States a step later.
+        fraction: Fraction of the samples; at least one is chosen.
+        tolerance: Allowed difference, in units of the larger of |value| and the median |value|
+            of the sample.
+        generator: Chooses the samples.
+        listener: Receives the number of samples just done.
+
+    Returns:
+        The comparison.
+
+    Raises:
+        DatasetError: With the first state that differs by more.
+    """
+    count = num_recomputed(split, fraction)
+    worst = 0.0
+    for sample in np.sort(generator.choice(len(split), count, replace=False)).tolist():
+        states = split.entries(STATES, range(sample, sample + 1))[0].astype(np.float64)
+        found = next_states(states[:-1])
+        scale = np.maximum(np.abs(states[1:]), np.median(np.abs(states)))
+        difference = np.abs(found - states[1:])
+        with np.errstate(invalid="ignore", divide="ignore"):
+            relative = np.where(difference == 0, 0.0, difference / scale)
+        place = np.unravel_index(int(np.argmax(relative)), relative.shape)
+        if not relative[place] <= tolerance:
+            index = [int(one) for one in place[1:]]
+            raise DatasetError(
+                f"The states must follow from the stored ones before them to {tolerance:g}; got "
+                f"{states[1:][place]} where {found[place]} belongs (split {split.name!r}, sample "
+                f"{sample}, state {int(place[0]) + 1}, index {index}, {split.directory}; rule V4). "
+                "The states are wrong at their source; make the dataset anew."
+            )
+        worst = max(worst, float(relative[place]))
+        listener.advance(1)
     return Recomputation(count, worst)
 
 

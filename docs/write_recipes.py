@@ -1,4 +1,4 @@
-"""Write docs/recipes.md: every key of both kinds of recipe, from their schemas.
+"""Write docs/recipes.md: every key of all kinds of recipe, from their schemas.
 
     python docs/write_recipes.py
 
@@ -8,6 +8,7 @@
 import inspect
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, get_origin
@@ -16,6 +17,7 @@ from pydantic.fields import FieldInfo
 
 from hypermagnetics.config import Config
 from hypermagnetics.generate.config import DatasetRecipe
+from hypermagnetics.generate.states import StatesRecipe
 from hypermagnetics.models.user import UserModelConfig
 from hypermagnetics.recipe_toml import Tag, alternatives, tag_of, tags_of
 from hypermagnetics.train.config import TrainingRecipe
@@ -39,6 +41,8 @@ of its keys, as in `--set splits.train.num_samples=50000`. A key that is left ou
 an unknown one is refused, and the nearest known one named. Which recipe hm-train takes without
 `--recipe` is said in [training.md](training.md#without---recipe).
 
+- **Datasets** are of sources, their potential and field, or, with a table `states` in place of
+  `sources` and `grid`, of trajectories of states.
 - **null** means not set. TOML has no word for it: there the key is left out. `--set` and JSON say
   `null`.
 - **Choices**: a table with a `kind`, a `distribution` or a `name` has the keys of that choice and
@@ -70,6 +74,8 @@ class Section(NamedTuple):
     """Headers in TOML; none for the whole recipe."""
     owner: Tag | None
     """The choice that alone has such a table."""
+    repeated: int = 0
+    """Number of sections above with the same heading, in other kinds of recipe."""
 
     @property
     def heading(self) -> str:
@@ -91,7 +97,8 @@ class Section(NamedTuple):
     @property
     def anchor(self) -> str:
         """Anchor of the heading, as GitHub makes it."""
-        return re.sub(r"[^\w\- ]", "", self.heading.lower()).replace(" ", "-")
+        anchor = re.sub(r"[^\w\- ]", "", self.heading.lower()).replace(" ", "-")
+        return f"{anchor}-{self.repeated}" if self.repeated else anchor
 
 
 class Allowed(NamedTuple):
@@ -104,11 +111,14 @@ class Allowed(NamedTuple):
 def page() -> str:
     """The text of docs/recipes.md."""
     parts = [INTRODUCTION]
+    headings: Counter[str] = Counter()
     for title, recipe in (
         ("Recipes of datasets, for hm-generate", DatasetRecipe),
+        ("Recipes of datasets of states, for hm-generate", StatesRecipe),
         ("Recipes of trainings, for hm-train", TrainingRecipe),
     ):
-        sections = _sections(recipe)
+        sections = [one._replace(repeated=headings[one.heading]) for one in _sections(recipe)]
+        headings.update(section.heading for section in sections)
         links = {section.schema.__name__: section for section in sections}
         assert len(links) == len({section.anchor for section in sections}) == len(sections)
         parts.append(f"## {title}\n")

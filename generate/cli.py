@@ -13,16 +13,15 @@ import click
 import hypermagnetics
 from hypermagnetics.config import load_recipe
 from hypermagnetics.data import Compression, StorageFormat, remove_dataset
-from hypermagnetics.generate.config import DatasetRecipe
+from hypermagnetics.generate.any_plan import Plan
 from hypermagnetics.generate.labels import label_device
-from hypermagnetics.generate.plan import Plan, make_plan
+from hypermagnetics.generate.recipes import DATASET_SCHEMA, plan_of
 from hypermagnetics.generate.run import Processes, generate
 from hypermagnetics.jax_setup import keep_to_cpu
 from hypermagnetics.log import Progress, errors_in_one_line, in_bytes
 from hypermagnetics.machine import Platform
 from hypermagnetics.recipe_toml import shown_recipe
 from hypermagnetics.recipes import describe_recipe, shipped_recipes
-from hypermagnetics.sources.kinds import KINDS
 from hypermagnetics.subcommands import FILE_PATH, SHOW, UnlessGiven, echo, refuse_beside_show
 
 _SECONDS_TO_START = 3
@@ -112,12 +111,12 @@ def main(
     with errors_in_one_line("hm-generate"):
         if shown is not None:
             refuse_beside_show(context)
-            echo(shown_recipe(DatasetRecipe, "dataset", shown, overrides))
+            echo(shown_recipe(DATASET_SCHEMA, "dataset", shown, overrides))
             return
         assert recipe is not None, "needed unless a recipe is shown"
         assert out is not None, "needed unless a recipe is shown"
-        parsed = load_recipe(DatasetRecipe, "dataset", recipe, overrides)
-        plan = make_plan(parsed, storage_format, compression)
+        parsed = load_recipe(DATASET_SCHEMA, "dataset", recipe, overrides)
+        plan = plan_of(parsed, storage_format, compression)
         if dry_run:
             echo(_describe(plan, out))
             return
@@ -153,17 +152,11 @@ def _generate(plan: Plan, out: Path, processes: Processes | None) -> None:
 def _describe(plan: Plan, out: Path) -> str:
     lines = [f"{plan.identity.title} -> {out} ({plan.identity.storage_format})"]
     for name, layout in plan.layouts.items():
-        split = plan.recipe.splits[name]
-        least, most = split.least_sources, split.max_sources
-        sources = f"{most}" if least == most else f"{least} to {most}"
         lines.append(
-            f"  {name}: {layout.num_samples} samples of {sources} sources at "
-            f"{layout.num_points} points, {layout.num_blocks} blocks, {layout.num_shards} shards, "
-            f"{in_bytes(layout.num_bytes)}"
+            f"  {name}: {plan.content_of(name)}, {layout.num_blocks} blocks, "
+            f"{layout.num_shards} shards, {in_bytes(layout.num_bytes)}"
         )
-    per_pair = sum(KINDS[body].seconds_per_pair for body in plan.columns.bodies)
-    seconds = plan.num_evaluations * per_pair + plan.num_bytes / _BYTES_PER_SECOND
-    seconds += _SECONDS_TO_START
+    seconds = plan.seconds + plan.num_bytes / _BYTES_PER_SECOND + _SECONDS_TO_START
     existing = next(parent for parent in (out, *out.absolute().parents) if parent.exists())
     lines.append(
         f"  total: {plan.num_samples} samples, {in_bytes(plan.num_bytes)} "

@@ -4,16 +4,16 @@ from collections.abc import Callable
 
 import numpy as np
 
-from hypermagnetics.data import CPU, Block, LabelDevice, refuse_nonfinite
+from hypermagnetics.data import CPU, Block, LabelDevice, SplitLayout, refuse_nonfinite
 from hypermagnetics.data.derivatives import DERIVATIVES
 from hypermagnetics.data.trajectories import MOMENTS, SUBSTEPS
 from hypermagnetics.dynamics import AnyDynamics, Trajectories, trajectories
-from hypermagnetics.errors import HypermagneticsError, LabelError, SourceError
+from hypermagnetics.errors import HypermagneticsError, LabelError, RecipeError, SourceError
+from hypermagnetics.generate.config import DatasetRecipe
 from hypermagnetics.generate.draw import draw_block
-from hypermagnetics.generate.plan import Plan, differentiated_columns
 from hypermagnetics.jax_setup import first_device
 from hypermagnetics.machine import Platform
-from hypermagnetics.sources import jacobian_labels, labels
+from hypermagnetics.sources import SourceColumns, chosen_columns, jacobian_labels, labels
 from hypermagnetics.sources.sums import computing_on
 
 
@@ -42,13 +42,38 @@ def label_device(platform: Platform, num_processes: int) -> LabelDevice:
     return LabelDevice(platform=platform, kind=first_device(platform).device_kind)
 
 
-def start_block(plan: Plan, split: str, index: int) -> Callable[[], Block]:
-    """Draw the inputs of a block, on the CPU, and start to compute its labels where planned.
+def differentiated_columns(recipe: DatasetRecipe, columns: SourceColumns) -> tuple[str, ...]:
+    """Names of the columns by which stored derivatives are; none without any.
+
+    Raises:
+        RecipeError: If a name is unknown, or its columns are the same for all sources.
+    """
+    if recipe.derivatives is None:
+        return ()
+    wanted = recipe.derivatives.columns
+    try:
+        return chosen_columns(columns, wanted, columns.names, "derivatives.columns")
+    except SourceError as error:
+        raise RecipeError(str(error)) from error
+
+
+def start_block(
+    recipe: DatasetRecipe,
+    columns: SourceColumns,
+    split: str,
+    layout: SplitLayout,
+    index: int,
+    device: LabelDevice,
+) -> Callable[[], Block]:
+    """Draw the inputs of a block, on the CPU, and start to compute its labels.
 
     Args:
-        plan: Plan of the dataset.
+        recipe: Recipe of the dataset, as resolved by the plan.
+        columns: Columns of the source tables.
         split: Name of the split.
+        layout: Its sizes.
         index: Number of the block.
+        device: Where labels are computed.
 
     Returns:
         A function that waits for the labels and returns the block. Calling it later lets the
@@ -57,15 +82,14 @@ def start_block(plan: Plan, split: str, index: int) -> Callable[[], Block]:
     Raises:
         LabelError: If what was drawn is no source.
     """
-    layout, device = plan.layouts[split], plan.identity.label_device or CPU
     # Every block is computed at full size, so that one compiled function serves them all.
     with computing_on("cpu"):
-        sources, num_sources, grid = draw_block(plan.recipe, plan.columns, split, layout, index)
+        sources, num_sources, grid = draw_block(recipe, columns, split, layout, index)
     first = layout.block_samples(index)[0]
     refuse_nonfinite("sources", sources, split, first)
     try:
         with computing_on(device.platform):
-            potential, field = labels(plan.columns, sources, num_sources, grid)
+            potential, field = labels(columns, sources, num_sources, grid)
     except SourceError as error:
         raise LabelError(
             f"Drawn rows must be sources; got one that is none, in the block from sample {first} "
@@ -79,17 +103,17 @@ def start_block(plan: Plan, split: str, index: int) -> Callable[[], Block]:
     def finish() -> Block:
         kept = slice(0, len(layout.block_samples(index)))
         declared = {}
-        if (config := plan.recipe.derivatives) is not None:
-            names = differentiated_columns(plan.recipe, plan.columns)
+        if (config := recipe.derivatives) is not None:
+            names = differentiated_columns(recipe, columns)
             with computing_on(device.platform):
-                found = jacobian_labels(plan.columns, names, config.of, sources, num_sources, grid)
+                found = jacobian_labels(columns, names, config.of, sources, num_sources, grid)
             declared[DERIVATIVES] = found[kept]
-        if (dynamics := plan.recipe.dynamics) is not None:
+        if (dynamics := recipe.dynamics) is not None:
             # The last block at full size too: its last sample again in place of unwanted ones.
             rows = np.minimum(np.arange(len(sources)), kept.stop - 1)
             place = f"split {split!r}, samples counted from {first}"
             with computing_on("cpu"):
-                made = _trajectories(dynamics, plan, sources[rows], num_sources[rows], place)
+                made = _trajectories(dynamics, columns, sources[rows], num_sources[rows], place)
             declared[MOMENTS], declared[SUBSTEPS] = made.moments[kept], made.substeps[kept]
         return Block(
             sources=sources[kept],
@@ -105,12 +129,12 @@ def start_block(plan: Plan, split: str, index: int) -> Callable[[], Block]:
 
 def _trajectories(
     dynamics: AnyDynamics,
-    plan: Plan,
+    columns: SourceColumns,
     sources: np.ndarray,
     num_sources: np.ndarray,
     place: str,
 ) -> Trajectories:
     try:
-        return trajectories(dynamics, plan.columns, sources, num_sources)
+        return trajectories(dynamics, columns, sources, num_sources)
     except SourceError as error:
         raise LabelError(f"{error} ({place})") from error

@@ -8,15 +8,14 @@ from hypermagnetics.config import changed_recipe
 from hypermagnetics.data import Compression, Dataset, Identity, StorageFormat
 from hypermagnetics.data.manifest import MANIFEST_NAME
 from hypermagnetics.generate import run
-from hypermagnetics.generate.config import DatasetRecipe
 from hypermagnetics.generate.labels import label_device
-from hypermagnetics.generate.plan import make_plan
+from hypermagnetics.generate.recipes import DATASET_SCHEMA, AnyDatasetRecipe, plan_of
 from hypermagnetics.log import progress
 from hypermagnetics.machine import Platform
 
 
 def generate(
-    recipe: str | Path | DatasetRecipe,
+    recipe: str | Path | AnyDatasetRecipe,
     out: str | Path,
     *,
     storage_format: StorageFormat = "zarr",
@@ -49,9 +48,9 @@ def generate(
         HypermagneticsError: If JAX has no such device, the disk has no room for it, or a worker
             process died.
     """
-    given = recipe if isinstance(recipe, DatasetRecipe) else str(recipe)
-    parsed = changed_recipe(DatasetRecipe, "dataset", given, changes)
-    plan = make_plan(parsed, storage_format, compression)
+    given = str(recipe) if isinstance(recipe, str | Path) else recipe
+    parsed: AnyDatasetRecipe = changed_recipe(DATASET_SCHEMA, "dataset", given, changes)
+    plan = plan_of(parsed, storage_format, compression)
     if (found := _finished(Path(out))) and _is_of(found.manifest.identity, plan.identity, device):
         return found
     plan = plan.on(label_device(device, workers))

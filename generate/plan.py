@@ -1,29 +1,28 @@
-"""Sizes of a dataset from its recipe, before anything is made."""
+"""Sizes of a dataset of sources from its recipe, before anything is made."""
 
 import math
-from collections.abc import Collection
-from dataclasses import dataclass, replace
-from importlib.metadata import version
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from pydantic import JsonValue
 
 from hypermagnetics.data import (
     CPU,
+    Block,
     Compression,
     DeclaredArray,
     GridShape,
     Identity,
-    LabelDevice,
     SampleSize,
-    Shard,
     SplitLayout,
     StorageFormat,
     version_of,
 )
 from hypermagnetics.data.derivatives import declaration
 from hypermagnetics.data.trajectories import declared_trajectories
-from hypermagnetics.errors import RecipeError, SourceError
+from hypermagnetics.errors import RecipeError
+from hypermagnetics.generate.any_plan import Plan, software
 from hypermagnetics.generate.bodies import source_columns
 from hypermagnetics.generate.config import (
     DatasetRecipe,
@@ -33,11 +32,10 @@ from hypermagnetics.generate.config import (
 )
 from hypermagnetics.generate.feasibility import refuse_contradictions, refuse_unpackable
 from hypermagnetics.generate.given_points import given_points
+from hypermagnetics.generate.labels import differentiated_columns, start_block
 from hypermagnetics.log import in_bytes
-from hypermagnetics.sources import BODIES, Directions, SourceColumns, chosen_columns
-
-_SOFTWARE = ("hypermagnetics", "jax", "jaxlib", "numpy", "scipy", "zarr", "h5py")
-"""Packages that determine the bytes."""
+from hypermagnetics.sources import BODIES, Directions, SourceColumns
+from hypermagnetics.sources.kinds import KINDS
 
 _SAMPLES_PER_GRID = 256
 """Default, unless the blocks would be too large."""
@@ -50,29 +48,18 @@ _MAX_BLOCK_BYTES = 256e6
 
 
 @dataclass(frozen=True)
-class Plan:
-    """All that determines the bytes of a dataset."""
+class SourcePlan(Plan):
+    """All that determines the bytes of a dataset of sources."""
 
     recipe: DatasetRecipe
     """Recipe with every open value filled in."""
     columns: SourceColumns
-    identity: Identity
 
     @property
     def layouts(self) -> dict[str, SplitLayout]:
         """Layouts of the splits, by name."""
         layouts = self.identity.splits.items()
         return {name: layout for name, layout in layouts if isinstance(layout, SplitLayout)}
-
-    @property
-    def num_samples(self) -> int:
-        """Number of samples of all splits."""
-        return sum(layout.num_samples for layout in self.layouts.values())
-
-    @property
-    def num_bytes(self) -> int:
-        """Bytes of the values of all splits."""
-        return sum(layout.num_bytes for layout in self.layouts.values())
 
     @property
     def num_evaluations(self) -> int:
@@ -82,18 +69,34 @@ class Plan:
             for layout in self.layouts.values()
         )
 
-    def on(self, device: LabelDevice) -> "Plan":
-        """The same, with labels computed on a device."""
-        return replace(self, identity=self.identity.model_copy(update={"label_device": device}))
+    @property
+    def seconds(self) -> float:
+        """About the time that the sums take on two cores [s]."""
+        return self.num_evaluations * sum(
+            KINDS[body].seconds_per_pair for body in self.columns.bodies
+        )
 
-    def shards(self) -> list[tuple[str, Shard]]:
-        """All shards in the order of work."""
-        return [(name, shard) for name, layout in self.layouts.items() for shard in layout.shards()]
+    @property
+    def less_memory(self) -> str:
+        """How blocks take less memory; see `Plan`."""
+        return "Lower samples_per_grid or the points of a grid, or compute on the CPU (device cpu)"
+
+    def content_of(self, split: str) -> str:
+        """The samples of a split in words; see `Plan`."""
+        layout, counts = self.layouts[split], self.recipe.splits[split]
+        least, most = counts.least_sources, counts.max_sources
+        sources = f"{most}" if least == most else f"{least} to {most}"
+        return f"{layout.num_samples} samples of {sources} sources at {layout.num_points} points"
+
+    def start_block(self, split: str, index: int) -> Callable[[], Block]:
+        """Draw sources and points, and start their sums; see `Plan`."""
+        layout, device = self.layouts[split], self.identity.label_device or CPU
+        return start_block(self.recipe, self.columns, split, layout, index, device)
 
 
 def make_plan(
     recipe: DatasetRecipe, storage_format: StorageFormat, compression: Compression = "none"
-) -> Plan:
+) -> SourcePlan:
     """Compute every size, of a dataset whose labels are computed on the CPU.
 
     Args:
@@ -133,31 +136,16 @@ def make_plan(
         compression=compression,
         recipe=_in_manifest(recipe),
         splits=splits,
-        software={name: version(name) for name in _SOFTWARE},
+        software=software(),
         label_device=CPU,
     )
-    return Plan(recipe, columns, identity)
+    return SourcePlan(identity, recipe, columns)
 
 
 def _in_manifest(recipe: DatasetRecipe) -> dict[str, JsonValue]:
     """The recipe as a manifest has it: without later tables that it lacks, as it was before."""
     nothing = {name for name in ("derivatives", "dynamics") if getattr(recipe, name) is None}
     return recipe.model_dump(mode="json", exclude=nothing)
-
-
-def differentiated_columns(recipe: DatasetRecipe, columns: SourceColumns) -> tuple[str, ...]:
-    """Names of the columns by which stored derivatives are; none without any.
-
-    Raises:
-        RecipeError: If a name is unknown, or its columns are the same for all sources.
-    """
-    if recipe.derivatives is None:
-        return ()
-    wanted = recipe.derivatives.columns
-    try:
-        return chosen_columns(columns, wanted, columns.names, "derivatives.columns")
-    except SourceError as error:
-        raise RecipeError(str(error)) from error
 
 
 def _declared(

@@ -19,12 +19,11 @@ from hypermagnetics.data import (
 )
 from hypermagnetics.device_failures import device_failures_named
 from hypermagnetics.errors import HypermagneticsError, InterruptedRunError
-from hypermagnetics.generate.plan import Plan
+from hypermagnetics.generate.any_plan import Plan
 from hypermagnetics.generate.shards import make_shard, pace
 from hypermagnetics.generate.workers import start_workers
 from hypermagnetics.log import SILENT, Listener, in_bytes
 
-_SMALLER = "Lower samples_per_grid or the points of a grid, or compute on the CPU (device cpu)"
 _AGAIN = "Once it is there again, give the same command: finished shards are kept"
 
 _OVERHEAD = 1.02
@@ -61,7 +60,7 @@ def generate(
         DeviceError: If the memory of the device is full, or it does not answer any more.
     """
     with (
-        device_failures_named("A block of labels", _SMALLER, _AGAIN),
+        device_failures_named("A block of labels", plan.less_memory, _AGAIN),
         DatasetWriter.open(directory, plan.identity, listener) as writer,
     ):
         missing = [(split, shard) for split, shard in plan.shards() if not writer.has(split, shard)]

@@ -5,9 +5,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from hypermagnetics.data import Block, Shard, ShardRecord, blocks_at_once, write_shard
-from hypermagnetics.generate.labels import start_block
-from hypermagnetics.generate.plan import Plan
+from hypermagnetics.data import AnyBlock, Shard, ShardRecord, blocks_at_once, write_shard
+from hypermagnetics.generate.any_plan import Plan
 
 _BLOCKS_AHEAD = 2
 """Blocks dispatched before the oldest is written: dispatch returns at once, so the device computes
@@ -62,15 +61,15 @@ def make_shard(
     with write_shard(directory, plan.identity, split, shard) as sink:
         for block in _blocks(plan, split, shard, blocks_ahead):
             sink.append(block)
-            written(len(block.potential))
+            written(block.num_samples)
     return sink.record
 
 
-def _blocks(plan: Plan, split: str, shard: Shard, ahead: int) -> Iterator[Block]:
+def _blocks(plan: Plan, split: str, shard: Shard, ahead: int) -> Iterator[AnyBlock]:
     """The blocks of a shard in order, computed a few ahead of the reader."""
-    started: deque[Callable[[], Block]] = deque()
+    started: deque[Callable[[], AnyBlock]] = deque()
     for index in range(shard.first_block, shard.first_block + shard.num_blocks):
-        started.append(start_block(plan, split, index))
+        started.append(plan.start_block(split, index))
         if len(started) > ahead:
             yield started.popleft()()
     while started:

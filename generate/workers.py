@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from hypermagnetics.child_processes import CONTEXT, children
 from hypermagnetics.data import Shard, ShardRecord
 from hypermagnetics.errors import HypermagneticsError, InterruptedRunError
-from hypermagnetics.generate.plan import Plan
+from hypermagnetics.generate.any_plan import Plan
 from hypermagnetics.generate.shards import make_shard
 
 _SECONDS_TO_END = 30.0

@@ -9,9 +9,10 @@ from packaging_facts import ROOT
 
 from hypermagnetics.config import Config
 from hypermagnetics.generate.config import DatasetRecipe
+from hypermagnetics.generate.states import StatesRecipe
 from hypermagnetics.train.config import TrainingRecipe
 
-RECIPES = (DatasetRecipe, TrainingRecipe)
+RECIPES = (DatasetRecipe, StatesRecipe, TrainingRecipe)
 
 
 def keys(recipe: type[Config]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -7,9 +7,10 @@ name, and `--set key=value` overrides any key before the check.
 import difflib
 import json
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from pydantic_core import PydanticCustomError
@@ -45,13 +46,24 @@ _Config = TypeVar("_Config", bound=Config)
 _Table = dict[str, JsonValue]
 
 
+@dataclass(frozen=True)
+class SchemaChoice(Generic[_Config]):
+    """Choice of the schema of a recipe by its tables."""
+
+    of: Callable[[Mapping[str, JsonValue], str], type[_Config]]
+    """Schema of a parsed recipe, whose source is named for messages."""
+
+
 def load_recipe(
-    schema: type[_Config], kind: RecipeKind, recipe: str, overrides: Sequence[str] = ()
+    schema: type[_Config] | SchemaChoice[_Config],
+    kind: RecipeKind,
+    recipe: str,
+    overrides: Sequence[str] = (),
 ) -> _Config:
     """Read a recipe, apply overrides and check it.
 
     Args:
-        schema: Schema of the recipe.
+        schema: Schema of the recipe, or the choice of one.
         kind: Kind of the shipped recipes among which a bare name is looked up.
         recipe: A path to a .toml or .json file, or the name of a shipped recipe.
         overrides: `key=value` texts; dots separate tables, the value is read as TOML and taken
@@ -75,11 +87,13 @@ def load_recipe(
     return checked(schema, table, where)
 
 
-def checked(schema: type[_Config], table: Mapping[str, JsonValue], where: str) -> _Config:
+def checked(
+    schema: type[_Config] | SchemaChoice[_Config], table: Mapping[str, JsonValue], where: str
+) -> _Config:
     """Turn a parsed table into a checked value.
 
     Args:
-        schema: Schema of the table.
+        schema: Schema of the table, or the choice of one.
         table: Plain values.
         where: Source of the table, for messages.
 
@@ -89,6 +103,8 @@ def checked(schema: type[_Config], table: Mapping[str, JsonValue], where: str) -
     Raises:
         RecipeError: With the first thing that does not fit.
     """
+    if isinstance(schema, SchemaChoice):
+        schema = schema.of(table, where)
     try:
         return schema.model_validate_json(json.dumps(table, default=str))
     except ValidationError as error:
@@ -117,12 +133,15 @@ def with_values(recipe: _Config, values: Mapping[str, JsonValue], where: str) ->
 
 
 def changed_recipe(
-    schema: type[_Config], kind: RecipeKind, recipe: str | _Config, changes: Mapping[str, Any]
+    schema: type[_Config] | SchemaChoice[_Config],
+    kind: RecipeKind,
+    recipe: str | _Config,
+    changes: Mapping[str, Any],
 ) -> _Config:
     """A recipe with some of its values replaced, for Python.
 
     Args:
-        schema: Schema of the recipe.
+        schema: Schema of the recipe, or the choice of one.
         kind: Kind of the shipped recipes among which a bare name is looked up.
         recipe: A path, the name of a shipped recipe, or a checked recipe.
         changes: Values by key; also settings, as of a model, and numbers of numpy. A table changes

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar, get_args
 
-from hypermagnetics.config import Config, load_recipe
+from hypermagnetics.config import Config, SchemaChoice, load_recipe
 from hypermagnetics.errors import RecipeError, printable
 from hypermagnetics.recipes import RecipeKind, describe_recipe, shipped_recipes
 
@@ -20,12 +20,15 @@ _Recipe = TypeVar("_Recipe", bound=Config)
 
 
 def shown_recipe(
-    schema: type[_Recipe], kind: RecipeKind, recipe: str, overrides: Sequence[str] = ()
+    schema: type[_Recipe] | SchemaChoice[_Recipe],
+    kind: RecipeKind,
+    recipe: str,
+    overrides: Sequence[str] = (),
 ) -> str:
     """Write a recipe to start from: complete, explained, and read back as the same.
 
     Args:
-        schema: Schema of the recipe.
+        schema: Schema of the recipe, or the choice of one.
         kind: Kind of the shipped recipes among which a bare name is looked up.
         recipe: A path to a .toml or .json file, or the name of a shipped recipe.
         overrides: `key=value` texts, as for `load_recipe`.

@@ -3,6 +3,7 @@
 import importlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -282,7 +283,7 @@ def test_a_finished_dataset_of_an_unknown_device_is_opened(tmp_path: Path) -> No
     """As an earlier release made it."""
     out, plan = tmp_path / "out", plan_of(*SMALL)
     unknown = plan.identity.model_copy(update={"label_device": None})
-    make_dataset(Plan(plan.recipe, plan.columns, unknown), out)
+    make_dataset(replace(plan, identity=unknown), out)
     assert generate(recipe_of(*SMALL), out).manifest.label_device is None
 
 

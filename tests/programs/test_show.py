@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 from program_runs import assert_refused, invoke, settings
 
-from hypermagnetics.config import Config, checked, load_recipe
+from hypermagnetics.config import checked, load_recipe
 from hypermagnetics.errors import RecipeError
-from hypermagnetics.generate.config import DatasetRecipe
+from hypermagnetics.generate.recipes import DATASET_SCHEMA
 from hypermagnetics.recipe_toml import recipe_toml
 from hypermagnetics.recipes import RecipeKind, shipped_recipes
 from hypermagnetics.train.config import TrainingRecipe
 
-KINDS: dict[str, tuple[RecipeKind, type[Config]]] = {
-    "hm-generate": ("dataset", DatasetRecipe),
+KINDS: dict[str, tuple[RecipeKind, Any]] = {
+    "hm-generate": ("dataset", DATASET_SCHEMA),
     "hm-train": ("training", TrainingRecipe),
 }
 SHIPPED = [(program, name) for program in KINDS for name in shipped_recipes(KINDS[program][0])]

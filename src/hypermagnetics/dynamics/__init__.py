@@ -14,5 +14,7 @@ from hypermagnetics.dynamics.runge_kutta import MethodName as MethodName
 from hypermagnetics.dynamics.state_kinds import AnyStatePhysics as AnyStatePhysics
 from hypermagnetics.dynamics.state_kinds import StatePhysicsConfig as StatePhysicsConfig
 from hypermagnetics.dynamics.state_kinds import physics_of as physics_of
+from hypermagnetics.dynamics.state_trajectory import samples_together as samples_together
+from hypermagnetics.dynamics.state_trajectory import state_trajectories as state_trajectories
 from hypermagnetics.dynamics.trajectory import Trajectories as Trajectories
 from hypermagnetics.dynamics.trajectory import trajectories as trajectories

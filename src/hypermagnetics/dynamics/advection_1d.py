@@ -79,7 +79,8 @@ class Advection1D(StatePhysics):
         waves = np.arange(self.num_points // 2 + 1)
         shift = np.exp(-2j * np.pi * waves * self.cfl / self.num_points)
         spectrum = jnp.fft.rfft(state)
-        moved = jnp.fft.irfft(spectrum * shift.astype(spectrum.dtype), n=self.num_points)
+        factors = jnp.broadcast_to(shift.astype(spectrum.dtype), spectrum.shape)
+        moved = jnp.fft.irfft(spectrum * factors, n=self.num_points)
         return moved.astype(state.dtype)
 
     def residual(self, after: State, before: State) -> State:

@@ -74,7 +74,7 @@ def integrated(
     def state_like(values: _State) -> _State:
         return values.astype(state.dtype)
 
-    def advance(_: Int[Array, ""] | int, state: _State) -> _State:
+    def advance(_substep: Int[Array, ""] | int, state: _State) -> _State:
         # A loop, so that the rate is compiled once and not for each of up to twelve stages.
         def add(rates: Array, stage: tuple[Array, Array]) -> tuple[Array, None]:
             number, row = stage
@@ -82,7 +82,7 @@ def integrated(
             return rates.at[number].set(found), None
 
         none = jnp.zeros((len(weights), *state.shape), state.dtype)
-        rates, _ = jax.lax.scan(add, none, (np.arange(len(weights)), stages))
+        rates, _ = jax.lax.scan(add, none, (jnp.arange(len(weights)), jnp.asarray(stages)))
         return project(state + state_like(step * combined(jnp.asarray(weights), rates)))
 
     found: Array = jax.lax.fori_loop(0, substeps, advance, state)

@@ -119,9 +119,8 @@ class Stepper(ArrayModel):
         model, frame = self.part, moments_of(self.inputs)
         dim, size = frame.dim, frame.sources.columns.size
         centres = table[:, dim : 2 * dim]
-        if model.rank is not None and {*frame.sources.columns.names[:dim]} <= {
-            *model.settled_columns
-        }:
+        moved = {*frame.sources.columns.names[:dim]}
+        if model.rank is not None and moved <= {*model.settled_columns}:
             # Linear in the moments: the field of each body at each centre for unit moments serves
             # all stages of all substeps, and none of the own field has to be taken away.
             unit = frame.sources.scales.moment

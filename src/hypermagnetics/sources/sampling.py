@@ -12,7 +12,9 @@ import numpy as np
 from jaxtyping import Float, Float64
 from scipy.special import ndtri
 
-Purpose = Literal["sources", "grid", "num_sources", "shapes", "lattice", "packing", "surface"]
+Purpose = Literal[
+    "sources", "grid", "num_sources", "shapes", "lattice", "packing", "surface", "states"
+]
 _PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 """The place of a purpose is part of the key of its stream: append, never reorder."""
 
