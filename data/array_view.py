@@ -195,7 +195,8 @@ def read_array_batch(
         blocks: Numbers of the blocks, in order; None for an empty one.
         points: Points of the maps, (blocks, points): indices of the axes of space in a row, which
             are all behind that of the channels. If None, the arrays as they are.
-        windows: Windows of the states, of trajectories; the whole ones if None.
+        windows: Windows of the states, of trajectories; the whole ones if None. Each is a sample of
+            the batch, those of one trajectory one after another.
 
     Returns:
         The batch. One whole block is a view of the mapped files; anything else is copied once.
@@ -206,6 +207,8 @@ def read_array_batch(
     found = [None if block is None else next(read) for block in blocks]
     counts = [0 if block is None else len(layout.block_samples(block)) for block in blocks]
     complete = [0 if block is None else view.num_complete(block) for block in blocks]
+    per_sample = 1 if windows is None else windows.first.shape[2]
+    counts, complete = ([per_sample * count for count in each] for each in (counts, complete))
     arrays: dict[Role, np.ndarray] = {}
     for role, viewed in view.viewed.items():
         parts = [None if one is None else one[role] for one in found]
@@ -213,13 +216,16 @@ def read_array_batch(
         if points is not None:
             shape = (shape[0], points.shape[1])
             parts = [_at_points(part, row) for part, row in zip(parts, points, strict=True)]
-        if role == "states" and windows is not None:
-            shape = (windows.length, *shape[1:])
-            parts = [
-                _in_windows(part, first, windows.length)
-                for part, first in zip(parts, windows.first, strict=True)
-            ]
-        arrays[role] = _gathered(parts, (size, *shape))
+        if windows is not None:
+            if role == "states":
+                shape = (windows.length, *shape[1:])
+                parts = [
+                    _in_windows(part, first, windows.length)
+                    for part, first in zip(parts, windows.first, strict=True)
+                ]
+            elif per_sample > 1:
+                parts = [None if one is None else one.repeat(per_sample, axis=0) for one in parts]
+        arrays[role] = _gathered(parts, (size * per_sample, *shape))
     whole = [block or 0 for block in blocks]
     return ArrayBatch(arrays, *(np.array(each, np.int32) for each in (counts, complete, whole)))
 
@@ -237,7 +243,9 @@ def _in_windows(part: np.ndarray | None, first: np.ndarray, length: int) -> np.n
     """Windows of trajectories, read from their own states alone."""
     if part is None:
         return None
-    return np.stack([one[at : at + length] for one, at in zip(part, first, strict=False)])
+    # The last block may have fewer samples than there are starts.
+    pairs = zip(part, first, strict=False)
+    return np.stack([one[at : at + length] for one, starts in pairs for at in starts])
 
 
 def _gathered(parts: list[np.ndarray | None], shape: tuple[int, ...]) -> np.ndarray:

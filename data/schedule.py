@@ -41,7 +41,7 @@ class WindowStarts(NamedTuple):
     """Windows of the samples of some blocks."""
 
     first: np.ndarray
-    """The first state of each sample, (blocks, samples)."""
+    """The first state of each window, (blocks, samples, windows)."""
     length: int
     """States of each window."""
 
@@ -58,9 +58,11 @@ class Windows:
     length: int
     """States of a window."""
     samples_per_block: int
+    per_sample: int = 1
+    """Windows of each sample."""
 
     def starts(self, seed: int, blocks: int, number: int) -> "WindowStarts":
-        """A random window of each sample.
+        """Random windows of each sample.
 
         Args:
             seed: Seed.
@@ -69,7 +71,7 @@ class Windows:
         """
         generator = _generator(seed, _STARTS, number)
         most = self.num_states - self.length
-        shape = blocks, self.samples_per_block
+        shape = blocks, self.samples_per_block, self.per_sample
         return WindowStarts(generator.integers(0, most, shape, endpoint=True), self.length)
 
 

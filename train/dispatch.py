@@ -60,7 +60,9 @@ class HeldBatches(Batches):
     """Number of points of each grid in a step; None for all."""
     window: int | None = eqx.field(static=True, default=None)
     """Number of states of trajectories in a step; None for whole samples. The first state of each
-    sample follows the blocks."""
+    window follows the blocks."""
+    samples: int = eqx.field(static=True, default=0)
+    """Samples of a block that have windows; those behind fill it up for the devices."""
 
     def at(self, step: Int[Array, ""] | int) -> AnyDeviceBatch:
         """See `Batches`."""
@@ -70,7 +72,8 @@ class HeldBatches(Batches):
         )
         if self.window is not None:
             assert isinstance(cut, ArrayDeviceBatch), "trajectories are arrays"
-            return _windows(cut, numbers[self.num_blocks :], self.window)
+            first = numbers[self.num_blocks :].reshape(self.num_blocks, self.samples, -1)
+            return _windows(cut, first, self.window)
         if self.num_points is None:
             return cut
         # One row of points for all blocks, or with crops one for each.
@@ -93,15 +96,22 @@ class HeldBatches(Batches):
 
 
 def _windows(
-    batch: ArrayDeviceBatch, starts: Int[Array, " numbers"], length: int
+    batch: ArrayDeviceBatch, first: Int[Array, "blocks samples windows"], length: int
 ) -> ArrayDeviceBatch:
     """Windows of the trajectories of a batch, as `read_array_batch` gives them."""
-    states = batch.arrays["states"]
-    # Samples that fill up a block for the devices have no start of their own.
-    first = starts.reshape(len(states), -1)
-    first = jnp.pad(first, ((0, 0), (0, states.shape[1] - first.shape[1])))
-    cut = jax.vmap(jax.vmap(lambda own, at: jax.lax.dynamic_slice_in_dim(own, at, length)))
-    return replace(batch, arrays={**batch.arrays, "states": cut(states, first)})
+    states, per_sample = batch.arrays["states"], first.shape[2]
+    first = jnp.pad(first, ((0, 0), (0, states.shape[1] - first.shape[1]), (0, 0)))
+
+    def cut(own: Array, starts: Array) -> Array:
+        return jax.vmap(lambda at: jax.lax.dynamic_slice_in_dim(own, at, length))(starts)
+
+    windows = jax.lax.collapse(jax.vmap(jax.vmap(cut))(states, first), 1, 3)
+    arrays = {
+        role: windows if role == "states" else jnp.repeat(values, per_sample, axis=1)
+        for role, values in batch.arrays.items()
+    }
+    counts = per_sample * batch.num_samples, per_sample * batch.num_complete
+    return ArrayDeviceBatch(arrays, *counts, batch.numbers, batch.keys)
 
 
 @dataclass(frozen=True)

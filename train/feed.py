@@ -191,8 +191,10 @@ class DeviceFeed:
         chosen = chosen_numbers(self._order, steps, empty=self._split.layout.num_blocks)
         numbers = jax.device_put(chosen, self._devices.everywhere)
         sizes = schedule.blocks_per_batch, schedule.points_in_step
-        window = None if schedule.windows is None else schedule.windows.length
-        batches = HeldBatches(self._held, numbers, *sizes, window)
+        of_windows: tuple[int | None, int] = (None, 0)
+        if schedule.windows is not None:
+            of_windows = schedule.windows.length, schedule.windows.samples_per_block
+        batches = HeldBatches(self._held, numbers, *sizes, *of_windows)
         self._step += count
         if idle:
             self.wait_seconds += time.perf_counter() - start

@@ -96,8 +96,8 @@ def rollout_parts(
             verify_split(view.split, listener)
     length = max(term.num_states for term in terms.values())
     windows, of_valid = (
-        Windows(view.viewed["states"].shape[0], length, view.layout.samples_per_block)
-        for view in (train, valid)
+        Windows(view.viewed["states"].shape[0], length, view.layout.samples_per_block, per_sample)
+        for view, per_sample in ((train, recipe.data.windows_per_sample), (valid, 1))
     )
     if of_valid.num_states < length:
         raise DatasetError(
