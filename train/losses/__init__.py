@@ -14,13 +14,14 @@ from hypermagnetics.train.losses.loss import UserLoss as UserLoss
 from hypermagnetics.train.losses.loss import check_point_loss as check_point_loss
 from hypermagnetics.train.losses.of_points import Cauchy as Cauchy
 from hypermagnetics.train.losses.of_points import Huber as Huber
+from hypermagnetics.train.losses.of_points import MeanAbsolute as MeanAbsolute
 from hypermagnetics.train.losses.of_points import MeanSquare as MeanSquare
 from hypermagnetics.train.losses.of_points import Relative as Relative
 from hypermagnetics.train.losses.sample_relative import SampleRelative as SampleRelative
 from hypermagnetics.train.losses.spectral import Spectral as Spectral
 from hypermagnetics.user_code import names_user_code, shipped_or_user_name
 
-ShippedLoss = Cauchy | Huber | MeanSquare | Relative | SampleRelative | Spectral
+ShippedLoss = Cauchy | Huber | MeanAbsolute | MeanSquare | Relative | SampleRelative | Spectral
 
 SHIPPED: tuple[str, ...] = tuple(
     loss.model_fields["kind"].default for loss in get_args(ShippedLoss)

@@ -27,6 +27,21 @@ class MeanSquare(LossOfPoints):
         return jnp.sum(error**2, axis=-1)
 
 
+class MeanAbsolute(LossOfPoints):
+    """|e|, whose mean is the mean absolute error."""
+
+    kind: Literal["mae"] = "mae"
+    """Kind of loss: the mean over points of |e|, for the error e in units of the root mean square
+    of the truth."""
+
+    def __call__(
+        self, error: Float[Array, "*shape components"], truth: Float[Array, "*shape components"]
+    ) -> Float[Array, "*shape"]:
+        """The loss of each point; its gradient is 0 at e = 0."""
+        square = jnp.sum(error**2, axis=-1)
+        return jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1)), 0)
+
+
 class Huber(LossOfPoints):
     """Huber's loss of |e|; a `PointLoss`."""
 

@@ -181,10 +181,11 @@ class RolloutTerm(ArrayTerm):
     def chain(self, evaluation: ArrayEvaluation) -> Chain:
         """The chain of steps of the network."""
         weights = self._weights_of_points(evaluation)
+        counts = evaluation.counts[..., None, None]  # computed here, outside of the loops
 
         def loss(states: Array, truth: Array | None) -> SampleLosses:
             error = states if truth is None else states - truth
-            counted = evaluation.masked(self._points(error))
+            counted = jnp.where(counts, self._points(error), 0)
             true = jnp.zeros_like(counted) if truth is None else self._points(truth)
             return self.loss(counted / self.rms, true / self.rms, weights)
 
