@@ -13,12 +13,15 @@ import numpy as np
 
 from hypermagnetics.data.layout import AnyBlock, AnyLayout, ArrayName, SplitLayout
 from hypermagnetics.data.manifest import Statistics
+from hypermagnetics.data.schedule import WindowStarts
 from hypermagnetics.data.split import AnySplit
+from hypermagnetics.data.trajectories import MOMENTS, STATES
 from hypermagnetics.errors import DatasetError
 
-Role = Literal["inputs", "targets", "jacobian", "derivatives"]
+Role = Literal["inputs", "targets", "jacobian", "derivatives", "states", "sources"]
 """Role of an array for a network: read by it, given by it, the derivatives of the latter by the
-former, or the derivatives of what it reads by parameters."""
+former, or the derivatives of what it reads by parameters; states of a trajectory, or the sources
+whose moments these are."""
 
 
 class Viewed(NamedTuple):
@@ -49,6 +52,24 @@ class ArrayBatch:
     """Number of each block in its split; 0 of an empty one."""
 
 
+def names_of_trajectories(split: AnySplit) -> dict[Role, ArrayName]:
+    """Names of the arrays of a split that are trajectories, and the sources of moments.
+
+    Raises:
+        DatasetError: If it has none.
+    """
+    known = split.layout.array_names
+    if MOMENTS in known:
+        return {"states": MOMENTS, "sources": "sources"}
+    if STATES in known:
+        return {"states": STATES}
+    raise DatasetError(
+        f"The dataset must have trajectories, {MOMENTS!r} or {STATES!r}; got {', '.join(known)} "
+        f"(split {split.name!r} of {split.directory}). Generate one such as precession or "
+        "advection-1d, or import states with hm-data import-arrays --states."
+    )
+
+
 class ArrayView:
     """The samples of a split as the arrays that a network reads, gives and is differentiated by.
 
@@ -66,7 +87,7 @@ class ArrayView:
         Args:
             split: The split.
             names: Names of the arrays by role: inputs and targets, perhaps with a Jacobian, or
-                inputs and their derivatives.
+                inputs and their derivatives; or states of trajectories, perhaps with the sources.
             columns: Columns of the sources that are the inputs, those of the training split; if
                 None, the ones that vary in this split.
 
@@ -78,7 +99,7 @@ class ArrayView:
         self.columns: tuple[str, ...] = ()
         """Columns of the sources that are the inputs; none of other arrays."""
         self._columns: np.ndarray | None = None
-        if names["inputs"] == "sources":
+        if names.get("inputs") == "sources":
             _refuse_several_sources(split)
             self.columns = _varying_columns(split) if columns is None else tuple(columns)
             self._columns = _indices(split, self.columns)
@@ -162,7 +183,10 @@ class ArrayView:
 
 
 def read_array_batch(
-    view: ArrayView, blocks: Sequence[int | None], points: np.ndarray | None = None
+    view: ArrayView,
+    blocks: Sequence[int | None],
+    points: np.ndarray | None = None,
+    windows: WindowStarts | None = None,
 ) -> ArrayBatch:
     """Gather blocks of a view.
 
@@ -171,6 +195,8 @@ def read_array_batch(
         blocks: Numbers of the blocks, in order; None for an empty one.
         points: Points of the maps, (blocks, points): indices of the axes of space in a row, which
             are all behind that of the channels. If None, the arrays as they are.
+        windows: Windows of the states, of trajectories; the whole ones if None. Each is a sample of
+            the batch, those of one trajectory one after another.
 
     Returns:
         The batch. One whole block is a view of the mapped files; anything else is copied once.
@@ -181,6 +207,8 @@ def read_array_batch(
     found = [None if block is None else next(read) for block in blocks]
     counts = [0 if block is None else len(layout.block_samples(block)) for block in blocks]
     complete = [0 if block is None else view.num_complete(block) for block in blocks]
+    per_sample = 1 if windows is None else windows.first.shape[2]
+    counts, complete = ([per_sample * count for count in each] for each in (counts, complete))
     arrays: dict[Role, np.ndarray] = {}
     for role, viewed in view.viewed.items():
         parts = [None if one is None else one[role] for one in found]
@@ -188,7 +216,16 @@ def read_array_batch(
         if points is not None:
             shape = (shape[0], points.shape[1])
             parts = [_at_points(part, row) for part, row in zip(parts, points, strict=True)]
-        arrays[role] = _gathered(parts, (size, *shape))
+        if windows is not None:
+            if role == "states":
+                shape = (windows.length, *shape[1:])
+                parts = [
+                    _in_windows(part, first, windows.length)
+                    for part, first in zip(parts, windows.first, strict=True)
+                ]
+            elif per_sample > 1:
+                parts = [None if one is None else one.repeat(per_sample, axis=0) for one in parts]
+        arrays[role] = _gathered(parts, (size * per_sample, *shape))
     whole = [block or 0 for block in blocks]
     return ArrayBatch(arrays, *(np.array(each, np.int32) for each in (counts, complete, whole)))
 
@@ -200,6 +237,15 @@ def _at_points(part: np.ndarray | None, points: np.ndarray) -> np.ndarray | None
     rows = part.reshape(*part.shape[:2], math.prod(part.shape[2:]))
     found: np.ndarray = np.take(rows, points, axis=2)
     return found
+
+
+def _in_windows(part: np.ndarray | None, first: np.ndarray, length: int) -> np.ndarray | None:
+    """Windows of trajectories, read from their own states alone."""
+    if part is None:
+        return None
+    # The last block may have fewer samples than there are starts.
+    pairs = zip(part, first, strict=False)
+    return np.stack([one[at : at + length] for one, starts in pairs for at in starts])
 
 
 def _gathered(parts: list[np.ndarray | None], shape: tuple[int, ...]) -> np.ndarray:

@@ -5,12 +5,13 @@ A batch is a pure function of (seed, step, rank, world), so a training resumes f
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
 from hypermagnetics.data.crops import Crops
 
-_ORDER, _POINTS, _DISPLACEMENT = 1, 2, 3
+_ORDER, _POINTS, _DISPLACEMENT, _STARTS = 1, 2, 3, 4
 """Purposes of random streams, so that no two share their numbers."""
 
 
@@ -36,6 +37,44 @@ class Division:
     distance: int
 
 
+class WindowStarts(NamedTuple):
+    """Windows of the samples of some blocks."""
+
+    first: np.ndarray
+    """The first state of each window, (blocks, samples, windows)."""
+    length: int
+    """States of each window."""
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Windows of trajectories: consecutive states of each sample, from a random one on.
+
+    All windows of a trajectory are equally probable, the first and the last alike.
+    """
+
+    num_states: int
+    """States of a trajectory."""
+    length: int
+    """States of a window."""
+    samples_per_block: int
+    per_sample: int = 1
+    """Windows of each sample."""
+
+    def starts(self, seed: int, blocks: int, number: int) -> "WindowStarts":
+        """Random windows of each sample.
+
+        Args:
+            seed: Seed.
+            blocks: Number of blocks.
+            number: Number of the draw, such as that of a step.
+        """
+        generator = _generator(seed, _STARTS, number)
+        most = self.num_states - self.length
+        shape = blocks, self.samples_per_block, self.per_sample
+        return WindowStarts(generator.integers(0, most, shape, endpoint=True), self.length)
+
+
 @dataclass(frozen=True)
 class BatchSchedule:
     """Schedule of the blocks and points read in each step.
@@ -58,6 +97,14 @@ class BatchSchedule:
     crops: Crops | None = None
     share: Share = Share()
     division: Division | None = None
+    windows: Windows | None = None
+    """Windows of trajectories; None for whole samples."""
+
+    def window_starts(self, step: int) -> "WindowStarts | None":
+        """The windows of one step; None for whole samples."""
+        if self.windows is None:
+            return None
+        return self.windows.starts(self.seed, self.blocks_per_batch, step)
 
     def blocks(self, step: int) -> tuple[int | None, ...]:
         """The blocks of one step, counted from 0; None for an empty one."""

@@ -12,7 +12,7 @@ import jax
 import hypermagnetics
 from hypermagnetics.config import load_recipe
 from hypermagnetics.data import Dataset
-from hypermagnetics.errors import InterruptedRunError, RunError, RunWriteError
+from hypermagnetics.errors import InterruptedRunError, RecipeError, RunError, RunWriteError
 from hypermagnetics.jax_setup import fix_settings, keep_compiled, refuse_missing_platform
 from hypermagnetics.log import errors_in_one_line, say
 from hypermagnetics.models import GridSplit
@@ -119,6 +119,12 @@ No data:  hm-train --domain 3 --accuracy 1e-5 run
     help="Take this loss (objective.loss), or for one term of the recipe (objective.terms.TERM).",
 )
 @click.option(
+    "--physics",
+    metavar="TERM=MODULE:FUNCTION",
+    multiple=True,
+    help="Take this reference physics of a rollout (objective.terms.TERM.physics).",
+)
+@click.option(
     "--normalisation",
     metavar="NAME|MODULE:FUNCTION",
     help="Take these scales (normalisation.scales).",
@@ -187,6 +193,7 @@ def main(
     overrides: tuple[str, ...],
     model: str | None,
     objectives: tuple[str, ...],
+    physics: tuple[str, ...],
     normalisation: str | None,
     mode: str | None,
     points: int | None,
@@ -231,7 +238,14 @@ def main(
         refuse_without(context, "domain", _BESIDE_DOMAIN)
         assert dataset is not None, "needed unless a recipe is shown"
         assert run is not None, "needed unless a recipe is shown"
-        files, names = RunFiles(run), Names(model, objectives, normalisation)
+        for given_physics in physics:
+            if not all(given_physics.partition("=")[::2]):
+                raise RecipeError(
+                    "Reference physics must be given as TERM=MODULE:FUNCTION, with the name of a "
+                    f"term of the recipe; got {given_physics!r} (--physics). Write for example "
+                    "--physics rollout=my_physics:step."
+                )
+        files, names = RunFiles(run), Names(model, objectives, physics, normalisation)
         given = {
             "mode": mode,
             "points_per_step": points,

@@ -53,8 +53,8 @@ class ArrayDeviceBatch(eqx.Module):
     @property
     def room(self) -> tuple[int, int]:
         """Number of blocks, and of samples that each has room for."""
-        inputs = self.arrays["inputs"]
-        return inputs.shape[0], inputs.shape[1]
+        some = next(iter(self.arrays.values()))
+        return some.shape[0], some.shape[1]
 
 
 AnyBatch = Batch | ArrayBatch

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Int
 
 from hypermagnetics.data import BatchSchedule
-from hypermagnetics.train.devices import AnyDeviceBatch, DeviceBatch
+from hypermagnetics.train.devices import AnyDeviceBatch, ArrayDeviceBatch, DeviceBatch
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,11 @@ class HeldBatches(Batches):
     """Number of blocks of a step."""
     num_points: int | None = eqx.field(static=True)
     """Number of points of each grid in a step; None for all."""
+    window: int | None = eqx.field(static=True, default=None)
+    """Number of states of trajectories in a step; None for whole samples. The first state of each
+    window follows the blocks."""
+    samples: int = eqx.field(static=True, default=0)
+    """Samples of a block that have windows; those behind fill it up for the devices."""
 
     def at(self, step: Int[Array, ""] | int) -> AnyDeviceBatch:
         """See `Batches`."""
@@ -65,6 +70,10 @@ class HeldBatches(Batches):
         cut: AnyDeviceBatch = jax.tree.map(
             lambda whole: whole[numbers[: self.num_blocks]], self.held
         )
+        if self.window is not None:
+            assert isinstance(cut, ArrayDeviceBatch), "trajectories are arrays"
+            first = numbers[self.num_blocks :].reshape(self.num_blocks, self.samples, -1)
+            return _windows(cut, first, self.window)
         if self.num_points is None:
             return cut
         # One row of points for all blocks, or with crops one for each.
@@ -84,6 +93,25 @@ class HeldBatches(Batches):
             for role, values in flat.items()
         }
         return replace(cut, arrays=arrays)
+
+
+def _windows(
+    batch: ArrayDeviceBatch, first: Int[Array, "blocks samples windows"], length: int
+) -> ArrayDeviceBatch:
+    """Windows of the trajectories of a batch, as `read_array_batch` gives them."""
+    states, per_sample = batch.arrays["states"], first.shape[2]
+    first = jnp.pad(first, ((0, 0), (0, states.shape[1] - first.shape[1]), (0, 0)))
+
+    def cut(own: Array, starts: Array) -> Array:
+        return jax.vmap(lambda at: jax.lax.dynamic_slice_in_dim(own, at, length))(starts)
+
+    windows = jax.lax.collapse(jax.vmap(jax.vmap(cut))(states, first), 1, 3)
+    arrays = {
+        role: windows if role == "states" else jnp.repeat(values, per_sample, axis=1)
+        for role, values in batch.arrays.items()
+    }
+    counts = per_sample * batch.num_samples, per_sample * batch.num_complete
+    return ArrayDeviceBatch(arrays, *counts, batch.numbers, batch.keys)
 
 
 @dataclass(frozen=True)
@@ -110,7 +138,8 @@ def chosen_numbers(order: Order, steps: range, empty: int) -> np.ndarray:
     rows = []
     for step in steps:
         blocks = [empty if block is None else block for block in order.schedule.blocks(step)]
-        points = order.schedule.points(step)
-        rows.append(np.concatenate([blocks, () if points is None else points.ravel()]))
+        points, windows = order.schedule.points(step), order.schedule.window_starts(step)
+        further = [points, None if windows is None else windows.first]
+        rows.append(np.concatenate([blocks, *(f.ravel() for f in further if f is not None)]))
     room = [rows[-1]] * (order.most - len(rows))
     return np.stack([*rows, *room]).astype(np.int32)

@@ -17,6 +17,7 @@ import numpy as np
 
 from hypermagnetics.data import Split, read_batch
 from hypermagnetics.data.array_view import ArrayView, read_array_batch
+from hypermagnetics.data.schedule import WindowStarts
 from hypermagnetics.errors import RunError
 from hypermagnetics.log import in_bytes
 from hypermagnetics.machine import memory_bytes
@@ -138,7 +139,8 @@ class StreamFeed:
         for step in steps:
             later = schedule.blocks(step + _HINT_STEPS)
             self._split.will_need([block for block in later if block is not None])
-            batches.append(read_blocks(self._split, schedule.blocks(step), schedule.points(step)))
+            points, windows = schedule.points(step), schedule.window_starts(step)
+            batches.append(read_blocks(self._split, schedule.blocks(step), points, windows))
         stacked = self._devices.take_stacked(batches, self._order.most)
         return Dispatch(StackedBatches(stacked), len(steps))
 
@@ -189,7 +191,10 @@ class DeviceFeed:
         chosen = chosen_numbers(self._order, steps, empty=self._split.layout.num_blocks)
         numbers = jax.device_put(chosen, self._devices.everywhere)
         sizes = schedule.blocks_per_batch, schedule.points_in_step
-        batches = HeldBatches(self._held, numbers, *sizes)
+        of_windows: tuple[int | None, int] = (None, 0)
+        if schedule.windows is not None:
+            of_windows = schedule.windows.length, schedule.windows.samples_per_block
+        batches = HeldBatches(self._held, numbers, *sizes, *of_windows)
         self._step += count
         if idle:
             self.wait_seconds += time.perf_counter() - start
@@ -205,11 +210,14 @@ def _zeros(like: AnyDeviceBatch, blocks: int) -> AnyDeviceBatch:
 
 
 def read_blocks(
-    split: TrainData, blocks: Sequence[int | None], points: np.ndarray | None = None
+    split: TrainData,
+    blocks: Sequence[int | None],
+    points: np.ndarray | None = None,
+    windows: WindowStarts | None = None,
 ) -> AnyBatch:
-    """Blocks of a split, of some of its points; see `read_batch` and `read_array_batch`."""
+    """Blocks of a split, of some of its points or states; see `read_array_batch`."""
     if isinstance(split, ArrayView):
-        return read_array_batch(split, blocks, points)
+        return read_array_batch(split, blocks, points, windows)
     return read_batch(split, blocks, points)
 
 

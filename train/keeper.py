@@ -20,6 +20,7 @@ from hypermagnetics.train.fisher.objective import FisherObjective
 from hypermagnetics.train.fisher.validation import FisherValidator
 from hypermagnetics.train.maps.validation import MapValidator
 from hypermagnetics.train.metrics_log import MetricsLog
+from hypermagnetics.train.rollouts.validation import RolloutValidator
 from hypermagnetics.train.setup import Setup
 from hypermagnetics.train.step import State
 from hypermagnetics.train.validation import Validator
@@ -139,8 +140,15 @@ class Keeper:
         return save_model(file, state.result, {**self._provenance, **reached})
 
 
-def _validator(setup: Setup) -> Validator | ArrayValidator | MapValidator | FisherValidator:
+_AnyValidator = Validator | ArrayValidator | MapValidator | RolloutValidator | FisherValidator
+
+
+def _validator(setup: Setup) -> _AnyValidator:
     parts = setup.devices, setup.prepare_valid
+    if setup.windows_of_valid is not None:
+        assert isinstance(setup.valid, ArrayView), "trajectories are arrays"
+        windows, seed = setup.windows_of_valid, setup.recipe.seed
+        return RolloutValidator(setup.valid, windows, seed, setup.objective, *parts)
     if isinstance(setup.inputs, ArrayInputs) and setup.inputs.map is not None:
         return MapValidator(setup.valid, setup.crops_of_valid, setup.objective, *parts)
     match setup.objective, setup.valid:

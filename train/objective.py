@@ -33,8 +33,11 @@ from hypermagnetics.train.terms import (
     Facts,
     MapFacts,
     MapTermConfig,
+    ResidualTermConfig,
+    RolloutFacts,
     Term,
     TermConfig,
+    TrajectoryTermConfig,
     counted,
 )
 
@@ -224,6 +227,42 @@ def make_map_objective(
         term.check(facts, loss, f"objective.terms.{name}")
         terms[name] = term.term(_sample_loss(loss, user_losses, facts.frame.dim), facts)
     return SumOfTerms(terms)
+
+
+def make_rollout_objective(
+    config: ObjectiveConfig, facts: RolloutFacts, user_losses: Mapping[str, PointLoss]
+) -> SumOfTerms:
+    """Make the objective of a recipe for a network that gives the next state; see `make_objective`.
+
+    Raises:
+        RecipeError: If a term is about something else, or does not fit the trajectories.
+    """
+    terms = {}
+    dim = 1 if facts.frame.moments is None else facts.frame.moments.dim
+    for name, term in terms_of_rollouts(config).items():
+        loss = config.loss_of(name)
+        term.check(facts, loss, f"objective.terms.{name}")
+        terms[name] = term.term(_sample_loss(loss, user_losses, dim), facts, name)
+    return SumOfTerms(terms)
+
+
+def terms_of_rollouts(
+    config: ObjectiveConfig,
+) -> dict[str, TrajectoryTermConfig | ResidualTermConfig]:
+    """The terms about rollouts.
+
+    Raises:
+        RecipeError: If one is about something else.
+    """
+    found: dict[str, TrajectoryTermConfig | ResidualTermConfig] = {}
+    for name, term in config.terms.items():
+        if not isinstance(term, TrajectoryTermConfig | ResidualTermConfig):
+            raise RecipeError(
+                "A training by rollouts must have terms of 'trajectory' or 'residual' alone; got "
+                f"one of {term.of!r} (objective.terms.{name}). Remove it."
+            )
+        found[name] = term
+    return found
 
 
 def terms_of_maps(config: ObjectiveConfig) -> dict[str, MapTermConfig]:

@@ -7,6 +7,7 @@ summaries of readings.
 from dataclasses import dataclass
 
 from hypermagnetics.data import Crops
+from hypermagnetics.data.schedule import Windows
 from hypermagnetics.models import AnyModel, ArrayInputs, ModelInputs
 from hypermagnetics.train.devices import Augmentation
 from hypermagnetics.train.feed import TrainData
@@ -31,3 +32,7 @@ class Parts:
     """Crops of the grids in a step; None for whole grids."""
     crops_of_valid: Crops | None = None
     """Crops of maps in a validation, which cover them; None for whole grids."""
+    windows: Windows | None = None
+    """Windows of trajectories in a step; None for whole samples."""
+    windows_of_valid: Windows | None = None
+    """Windows of trajectories in a validation; None for whole samples."""

@@ -6,12 +6,9 @@ from typing import assert_never
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import jax.random as jr
-import numpy as np
 
 from hypermagnetics.data import (
-    ArrayName,
     BatchSchedule,
     Crops,
     Dataset,
@@ -20,21 +17,22 @@ from hypermagnetics.data import (
     SplitLayout,
     verify_split,
 )
-from hypermagnetics.errors import DatasetError, RecipeError
+from hypermagnetics.data.array_view import ArrayView
+from hypermagnetics.data.schedule import Windows
+from hypermagnetics.errors import RecipeError
 from hypermagnetics.log import SILENT, Listener
 from hypermagnetics.models import (
     AnyModel,
     ArrayInputs,
     Model,
     ModelInputs,
-    TrainedRange,
+    Stepper,
     build_array_model,
     build_model,
     is_of_arrays,
     is_of_maps,
 )
 from hypermagnetics.models.user import UserModelConfig, check_user_model
-from hypermagnetics.shapes import Points, SourceTable
 from hypermagnetics.train.array_setup import array_parts
 from hypermagnetics.train.augmentation import make_augmentation
 from hypermagnetics.train.config import ObjectiveConfig, TrainingRecipe
@@ -53,14 +51,13 @@ from hypermagnetics.train.objective import (
 )
 from hypermagnetics.train.parts import Parts
 from hypermagnetics.train.phases import Phase, make_phases, phase_of
+from hypermagnetics.train.rollouts.setup import rollout_parts
 from hypermagnetics.train.sample_keys import TRAINING, VALIDATION, with_sample_keys
-from hypermagnetics.train.scales import Normalisation, rms, scales_of
-from hypermagnetics.train.terms import Facts
+from hypermagnetics.train.scales import rms
+from hypermagnetics.train.source_inputs import examples_of, inputs_of
+from hypermagnetics.train.terms import Facts, ResidualTermConfig, TrajectoryTermConfig
 from hypermagnetics.train.tracking.tracking import refuse_unusable
 from hypermagnetics.train.user_code import UserCode, user_code_of
-
-_EXAMPLES = 1 << 16
-"""Sources and points available to a model before the first step."""
 
 _STEPS_PER_DISPATCH = 16
 """Default on a GPU, where a step of a small model takes less time than its dispatch."""
@@ -85,15 +82,21 @@ class Setup:
     """Change of the batches of the validation split, the same in each validation."""
     crops_of_valid: Crops | None = None
     """Crops of maps in a validation, which cover them; None for whole grids."""
+    windows_of_valid: Windows | None = None
+    """Windows of trajectories in a validation; None for whole samples."""
 
     def new_model(self) -> AnyModel:
         """The model with its initial parameters."""
         key = jr.key(self.recipe.seed)
         if isinstance(self.inputs, ArrayInputs):
-            return build_array_model(self.recipe.model, self.inputs, key, self.code.model)
+            network = build_array_model(self.recipe.model, self.inputs, key, self.code.model)
+            split = self.train.split if isinstance(self.train, ArrayView) else self.train
+            if isinstance(network, Stepper) and isinstance(split, Split):
+                return network.fitted(*examples_of(split), jr.fold_in(key, 1))
+            return network
         assert isinstance(self.train, Split), "a model of sources has a split of sources"
         model = build_model(self.recipe.model, self.inputs, key, self.code.model)
-        return model.fitted(*_examples(self.train), jr.fold_in(key, 1))
+        return model.fitted(*examples_of(self.train), jr.fold_in(key, 1))
 
     @property
     def steps_per_dispatch(self) -> int:
@@ -168,6 +171,7 @@ def make_setup(recipe: TrainingRecipe, dataset: Dataset, listener: Listener = SI
         phases=make_phases(recipe, parts.objective, parts.template, parts.augment),
         prepare_valid=parts.prepare_valid,
         crops_of_valid=parts.crops_of_valid,
+        windows_of_valid=parts.windows_of_valid,
     )
 
 
@@ -179,6 +183,9 @@ def _make_parts(
         case FisherConfig():
             return fisher_parts
         case ObjectiveConfig():
+            terms = recipe.objective.terms.values()
+            if any(isinstance(term, TrajectoryTermConfig | ResidualTermConfig) for term in terms):
+                return rollout_parts
             if recipe.map is not None or is_of_maps(recipe.model):
                 return map_parts
             return array_parts if is_of_arrays(recipe.model, code.model) else source_parts
@@ -294,67 +301,5 @@ def _schedule(recipe: TrainingRecipe, parts: Parts) -> BatchSchedule:
         points_per_step=config.points_per_step,
         crops=parts.crops,
         division=division if config.div_data else None,
+        windows=parts.windows,
     )
-
-
-def _refuse_nothing_but_zeros(split: Split, name: ArrayName) -> None:
-    found = split.statistics(name)
-    # The columns of the sources begin with the moments.
-    width = split.layout.dim if name == "sources" else len(found.mean)
-    if not rms(found.mean[:width], found.std[:width]) > 0:
-        raise DatasetError(
-            f"{name} must differ from zero somewhere to be learned from; got zeros only (split "
-            f"{split.name!r} of {split.directory}). Train on another split or dataset."
-        )
-
-
-def inputs_of(
-    recipe: TrainingRecipe, dataset: Dataset, normalisation: Normalisation | None
-) -> ModelInputs:
-    """Inputs of a model for the sources of a dataset.
-
-    Args:
-        recipe: The recipe.
-        dataset: The dataset.
-        normalisation: A user's function that makes the scales; None if they are shipped.
-
-    Returns:
-        Columns, scales, and the ranges of the training split.
-
-    Raises:
-        DatasetError: If the training split does not exist or holds nothing but zeros, or its
-            sources have columns that no model can read.
-    """
-    train, config = dataset.split(recipe.data.train), recipe.normalisation
-    for name in ("sources", "grid", "potential", "field"):
-        _refuse_nothing_but_zeros(train, name)
-    return ModelInputs(
-        columns=dataset.columns,
-        trained=_trained(train),
-        scales=scales_of(train, config.scales, normalisation),
-        values=config.values,
-        moment=config.moment,
-        outside=recipe.outside,
-    )
-
-
-def _trained(split: Split) -> TrainedRange:
-    """Ranges of the values of the training split."""
-    sources, grid = split.statistics("sources"), split.statistics("grid")
-    return TrainedRange(
-        sources=tuple(zip(sources.min, sources.max, strict=True)),
-        points=tuple(zip(grid.min, grid.max, strict=True)),
-    )
-
-
-def _examples(split: Split) -> tuple[SourceTable, Points]:
-    """Sources, one a row, and points, from the first blocks of a split."""
-    blocks, sources, points = split.layout.num_blocks, [], []
-    for index in range(blocks):
-        block = split.block(index)
-        used = np.arange(block.sources.shape[1]) < block.num_sources[:, None]
-        sources.append(block.sources[used])
-        points.append(block.grid)
-        if min(sum(map(len, sources)), sum(map(len, points))) >= _EXAMPLES:
-            break
-    return jnp.asarray(np.concatenate(sources)), jnp.asarray(np.concatenate(points))

@@ -1,10 +1,10 @@
 """User-defined parts of a recipe: a model, an objective, a normalisation."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from hypermagnetics.errors import ExtensionError, RunError
 from hypermagnetics.models import UserModel
@@ -22,13 +22,16 @@ class Names:
     model: str | None = None
     objectives: tuple[str, ...] = ()
     """The loss of the objective as `name`, those of its terms as `term=name`."""
+    physics: tuple[str, ...] = ()
+    """Reference physics of terms, as `term=name`."""
     normalisation: str | None = None
 
     @classmethod
     def of(cls, recipe: TrainingRecipe) -> "Names":
         """Names in a recipe."""
         losses = recipe.objective.names_of_losses
-        return cls(recipe.model.name, losses, recipe.normalisation.scales)
+        physics = recipe.objective.names_of_physics
+        return cls(recipe.model.name, losses, physics, recipe.normalisation.scales)
 
     @property
     def overrides(self) -> tuple[str, ...]:
@@ -41,6 +44,8 @@ class Names:
                 made.append(f"model={{name={value}{settings}}}")
             elif option == "--normalisation":
                 made.append(f"normalisation.scales={value}")
+            elif option.startswith("--physics"):
+                made.append(f"objective.terms.{term}.physics={value}")
             else:
                 made.append(f"objective.{f'terms.{term}.' if term else ''}loss={value}")
         return tuple(made)
@@ -52,11 +57,14 @@ class Names:
 
     @property
     def _options(self) -> Mapping[str, str]:
-        """Names by option; that of a term's loss is `--objective term=`, followed by the name."""
+        """Names by option; those of terms are `--objective term=`, followed by the name."""
         found = {} if self.model is None else {"--model": self.model}
         for text in self.objectives:
             term, _, name = text.rpartition("=")
             found |= {f"--objective {term}=": name} if term else {"--objective": text}
+        for text in self.physics:
+            term, _, name = text.rpartition("=")
+            found[f"--physics {term}="] = name
         if self.normalisation is not None:
             found["--normalisation"] = self.normalisation
         return found
@@ -94,7 +102,7 @@ class Names:
 
 def _term_of(option: str) -> str:
     """Term of an option; empty for an option that is not of a term."""
-    return option.removeprefix("--objective").strip(" =") if option.endswith("=") else ""
+    return option.partition(" ")[2].strip(" =") if option.endswith("=") else ""
 
 
 def _written(option: str, name: str) -> str:
@@ -109,6 +117,8 @@ class UserCode:
     model: UserModel | None = None
     losses: Mapping[str, PointLoss] = field(default_factory=dict)
     """Losses by name."""
+    physics: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    """Reference physics by name."""
     normalisation: Normalisation | None = None
 
 
@@ -120,6 +130,14 @@ def user_code_of(recipe: TrainingRecipe) -> UserCode:
     """
     own, objective = Names.of(recipe).of_users, recipe.objective
     model, scales = own.pop("--model", None), own.pop("--normalisation", None)
+    physics = {
+        name: cast(
+            Callable[..., Any], _function(name, f"objective.terms.{_term_of(option)}.physics")
+        )
+        for option, name in own.items()
+        if option.startswith("--physics")
+    }
+    own = {option: name for option, name in own.items() if not option.startswith("--physics")}
     # What is left are losses; one that several terms name is imported once.
     losses = {
         name: cast(PointLoss, _function(name, objective.place_of(name)))
@@ -129,6 +147,7 @@ def user_code_of(recipe: TrainingRecipe) -> UserCode:
     return UserCode(
         None if model is None else import_user_model(model, "model.name"),
         losses,
+        physics,
         cast(Normalisation | None, _function(scales, "normalisation.scales")),
     )
 

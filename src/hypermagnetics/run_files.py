@@ -212,6 +212,26 @@ class MapValidation(_OfErrors):
         return {n: getattr(self, key) for n, key in keys.items() if key in self.model_fields_set}
 
 
+class RolloutValidation(_OfErrors):
+    """Result of one validation of a network that gives the next state; see `Validation`."""
+
+    loss: float | None
+    """The objective over one window of each trajectory."""
+    step_median_relative_error: float | None
+    """Median over the samples of |error| / |state| after one step."""
+    rollout_median_relative_error: float | None
+    """That after `rollout_steps`, each from the state that the one before gave."""
+    rollout_steps: int
+
+    @property
+    def median_errors(self) -> dict[str, float | None]:
+        """Median relative errors, that of one step first."""
+        found = {"one step": self.step_median_relative_error}
+        if self.rollout_steps > 1:
+            found[f"{self.rollout_steps} steps"] = self.rollout_median_relative_error
+        return found
+
+
 # Not strict: a line of JSON has lists.
 _Row = Annotated[tuple[float | None, ...], Field(strict=False)]
 _Matrix = Annotated[tuple[_Row, ...], Field(strict=False)]
@@ -248,7 +268,7 @@ class FisherValidation(FisherRecord):
         return f"det F {four_digits(self.determinant)}"
 
 
-AnyValidation = Validation | ArrayValidation | MapValidation | FisherValidation
+AnyValidation = Validation | ArrayValidation | MapValidation | RolloutValidation | FisherValidation
 
 
 _METRICS = FileKind("The metrics of a run", 1 << 30, RunError)

@@ -44,6 +44,9 @@ class DataConfig(Config):
     points_per_step: Count | None = None
     """Points of each grid used in a step, drawn anew each step; null for all. Points are cheaper
     than samples: neighbours carry nearly the same information."""
+    windows_per_sample: Annotated[int, Field(ge=1, le=4096)] = 1
+    """Windows of each trajectory in a step of a training by rollouts, drawn anew each step: several
+    where trajectories are few and long."""
     crop: CropConfig | None = None
     """Crops of regular grids: an epoch has each crop of each block, and a step uses the points of a
     crop, padding included, instead of all; null for whole grids."""

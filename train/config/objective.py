@@ -51,6 +51,12 @@ class ObjectiveConfig(Config):
         return self.loss.kind, *(f"{term}={kind}" for term, kind in self.losses_of_terms.items())
 
     @property
+    def names_of_physics(self) -> tuple[str, ...]:
+        """Functions of a user that terms name as reference physics, as `term=name`."""
+        found = ((name, getattr(term, "physics", None)) for name, term in self.terms.items())
+        return tuple(f"{term}={name}" for term, name in found if isinstance(name, str))
+
+    @property
     def weights(self) -> dict[str, float]:
         """Weights of the terms, by name."""
         return {name: term.weight for name, term in self.terms.items()}

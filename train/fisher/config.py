@@ -76,6 +76,11 @@ class FisherConfig(Config):
         return ()
 
     @property
+    def names_of_physics(self) -> tuple[str, ...]:
+        """None: it has no terms."""
+        return ()
+
+    @property
     def weights(self) -> dict[str, float]:
         """None: it has no terms."""
         return {}

@@ -2,10 +2,12 @@
 
 from hypermagnetics.dynamics.kinds import AnyDynamics as AnyDynamics
 from hypermagnetics.dynamics.kinds import DynamicsConfig as DynamicsConfig
+from hypermagnetics.dynamics.kinds import dynamics_of as dynamics_of
 from hypermagnetics.dynamics.moment_dynamics import FieldOfOthers as FieldOfOthers
 from hypermagnetics.dynamics.moment_dynamics import Flow as Flow
 from hypermagnetics.dynamics.moment_dynamics import MomentDynamics as MomentDynamics
 from hypermagnetics.dynamics.moment_dynamics import energy as energy
+from hypermagnetics.dynamics.moment_dynamics import magnitudes as magnitudes
 from hypermagnetics.dynamics.others import field_of_others as field_of_others
 from hypermagnetics.dynamics.others import with_moments as with_moments
 from hypermagnetics.dynamics.runge_kutta import MethodName as MethodName

@@ -138,15 +138,15 @@ class Flow(MomentDynamics):
     ) -> Moments:
         """The next state; each substep ends with the magnitudes of `table`."""
         moments = table[..., : columns.dim]
-        magnitudes = _norm(moments)
+        wanted = magnitudes(moments)
 
         def rate(moments: Moments) -> Moments:
             field = self.total_field(with_moments(table, moments), field_of_others)
             return self.rate(moments, field)
 
         def project(moments: Moments) -> Moments:
-            found = _norm(moments)
-            return moments * jnp.where(found > 0, magnitudes / jnp.where(found > 0, found, 1), 0)
+            found = magnitudes(moments)
+            return moments * jnp.where(found > 0, wanted / jnp.where(found > 0, found, 1), 0)
 
         return integrated(rate, moments, self.time_step, substeps, method, project)
 
@@ -166,13 +166,13 @@ class Flow(MomentDynamics):
 
 def towards(moments: Moments, field: Moments) -> Moments:
     """The part of a field across each moment times the magnitude: -m x (m x H) / |m|."""
-    magnitude = _norm(moments)
+    magnitude = magnitudes(moments)
     unit = moments / jnp.where(magnitude > 0, magnitude, 1)
     along = jnp.sum(unit * field, axis=-1, keepdims=True)
     return magnitude * (field - along * unit)
 
 
-def _norm(vectors: Moments) -> Float[Array, "*shape sources 1"]:
+def magnitudes(vectors: Moments) -> Float[Array, "*shape sources 1"]:
     """Lengths, with a derivative of 0 of vectors of length 0."""
     square = jnp.sum(vectors**2, axis=-1, keepdims=True)
     return jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1)), 0)

@@ -46,6 +46,7 @@ from hypermagnetics.models.registry import build_model as build_model
 from hypermagnetics.models.registry import is_of_arrays as is_of_arrays
 from hypermagnetics.models.registry import is_of_maps as is_of_maps
 from hypermagnetics.models.registry import num_outputs as num_outputs
+from hypermagnetics.models.rollout import frame_of_steps as frame_of_steps
 from hypermagnetics.models.rollout import rollout as rollout
 from hypermagnetics.models.split import GridSplit as GridSplit
 from hypermagnetics.models.split import GridSplitConfig as GridSplitConfig

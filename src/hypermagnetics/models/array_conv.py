@@ -13,7 +13,7 @@ from hypermagnetics.errors import RecipeError
 from hypermagnetics.jax_setup import with_constants
 from hypermagnetics.models.activation import ACTIVATIONS, ActivationName
 from hypermagnetics.models.array_inputs import ArrayInputs
-from hypermagnetics.models.convolution import Beyond, Kernel, OddKernel, Width, convolution
+from hypermagnetics.models.convolution import Beyond, Kernel, KernelSize, Width, convolution
 from hypermagnetics.models.map_network import MapNetwork, frame_of, num_features
 from hypermagnetics.shapes import AnyKey
 
@@ -27,8 +27,12 @@ class ConvConfig(Config):
     """Model: a chain of convolutions from maps to maps, which sees some points around each one."""
     channels: Annotated[tuple[Width, ...], Field(max_length=64)] = (32,)
     """Channels behind each convolution but the last, which has those of the target."""
-    kernel: OddKernel = 3
-    """Points of a kernel along each axis, an odd number."""
+    kernel: KernelSize = 3
+    """Points of a kernel along each axis: an odd number, or any on whole periodic maps with padding
+    "same", where one of 2 sees a point and the next."""
+    bias: bool = True
+    """Whether a convolution adds a number to each channel; without and with "identity", the network
+    is linear, and has no other parameters than its kernels."""
     padding: Literal["valid", "same"] = "valid"
     """"valid": no convolution reaches beyond the map, so that each takes (kernel - 1) / 2 points
     away at each side, which the padding of the crops must hold; "same": all points stay, with zeros
@@ -73,6 +77,14 @@ class Conv(MapNetwork):
             RecipeError: If the padding of the crops is not what the convolutions take away.
         """
         frame = frame_of(inputs)
+        if config.kernel % 2 == 0 and not (
+            frame.wraps and config.padding == "same" and frame.dim < 3
+        ):
+            raise RecipeError(
+                "model.kernel must be odd, so that each point has as many on both sides, unless "
+                "whole periodic maps of one or two axes are convolved with model.padding = "
+                f'"same"; got {config.kernel} (model.kernel). Take {config.kernel + 1}.'
+            )
         needed = config.eaten * frame.stride
         if config.padding == "valid" and frame.pad != needed:
             raise RecipeError(
@@ -89,7 +101,7 @@ class Conv(MapNetwork):
         if config.padding == "valid":
             beyond = "none"
         self.layers = tuple(
-            convolution(frame.dim, a, b, config.kernel, beyond, one)
+            convolution(frame.dim, a, b, config.kernel, beyond, one, has_bias=config.bias)
             for a, b, one in zip(sizes[:-1], sizes[1:], keys, strict=True)
         )
 

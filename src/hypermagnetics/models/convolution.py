@@ -21,8 +21,10 @@ def _odd(size: int) -> int:
     return size
 
 
-OddKernel = Annotated[int, Field(ge=1, le=63), AfterValidator(_odd)]
+KernelSize = Annotated[int, Field(ge=1, le=63)]
 """Points of a kernel along an axis."""
+OddKernel = Annotated[KernelSize, AfterValidator(_odd)]
+"""The same, with as many of them on both sides of a point."""
 
 Beyond = Literal["none", "zeros", "wrap"]
 """Values beyond the edge of a map: none, so that the result has fewer points, zeros, or those of
@@ -62,14 +64,21 @@ class ConvolutionInSpace(eqx.nn.Conv):
         weight = jnp.moveaxis(self.weight, 2, 1).reshape(len(self.weight), -1, size, size)
         planes = jnp.moveaxis(shifted, 1, 0)
         found = jax.lax.conv_general_dilated(planes, weight, (1, 1), within)
-        assert self.bias is not None, "it has one"
-        return jnp.moveaxis(found, 0, 1) + self.bias
+        moved = jnp.moveaxis(found, 0, 1)
+        return moved if self.bias is None else moved + self.bias
 
 
 def convolution(
-    dim: int, channels_in: int, channels_out: int, size: int, beyond: Beyond, key: AnyKey
+    dim: int,
+    channels_in: int,
+    channels_out: int,
+    size: int,
+    beyond: Beyond,
+    key: AnyKey,
+    *,
+    has_bias: bool = True,
 ) -> Kernel:
-    """Make a convolution with a bias, of fresh parameters in float32.
+    """Make a convolution of fresh parameters in float32.
 
     Args:
         dim: Number of axes of space.
@@ -78,6 +87,7 @@ def convolution(
         size: Points of the kernel along each axis.
         beyond: Values beyond the edge.
         key: Random key.
+        has_bias: Whether a number of each channel is added.
     """
     kind: type[eqx.nn.Conv] = ConvolutionInSpace if dim == 3 else eqx.nn.Conv
     return kind(
@@ -87,6 +97,7 @@ def convolution(
         size,
         padding="VALID" if beyond == "none" else "SAME",
         padding_mode="CIRCULAR" if beyond == "wrap" else "ZEROS",
+        use_bias=has_bias,
         dtype=jnp.float32,
         key=key,
     )

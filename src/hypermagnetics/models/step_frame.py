@@ -29,10 +29,8 @@ class MomentFrame(Config):
     def names(self) -> tuple[str, ...]:
         """Names of these columns."""
         names = self.sources.columns.names
-        return (
-            *names,
-            *(f"remanent_{name}" for name in names[: self.dim] * self.dynamics.num_kept),
-        )
+        kept = names[: self.dim] * self.dynamics.num_kept
+        return (*names, *(f"remanent_{name}" for name in kept))
 
 
 class StepFrame(Config):

@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 from pydantic import Field, model_validator
 
 from hypermagnetics.config import Config, refusal
+from hypermagnetics.dynamics import FieldOfOthers, magnitudes
 from hypermagnetics.errors import RecipeError
 from hypermagnetics.models.array_inputs import ArrayInputs
 from hypermagnetics.models.array_mlp import MLP, MLPConfig
@@ -56,7 +57,8 @@ class Stepper(ArrayModel):
 
     With a field it makes steps of the dynamics in H_i = H(all bodies) - H(body i alone), both of
     the model, at the centre of each body i: the own field is some ten times that of the others,
-    and turns nothing. With a network it takes its output, at the magnitude that the moments keep.
+    and turns nothing. Of a model that is linear in the moments it adds up the others alone. With a
+    network it takes its output, at the magnitude that the moments keep.
     """
 
     part: Model | MLP
@@ -87,7 +89,7 @@ class Stepper(ArrayModel):
             found = frame.dynamics.next_moments(
                 table,
                 frame.sources.columns,
-                self.field_of_others,
+                self._field_at(table),
                 self.config.substeps,
                 self.config.method,
             )
@@ -105,6 +107,10 @@ class Stepper(ArrayModel):
         Raises:
             RecipeError: If the stepper has a network in place of a field.
         """
+        return self._field_at(table)(table)
+
+    def _field_at(self, table: _Table) -> FieldOfOthers:
+        """The field of others as a function of tables that differ from one in their moments."""
         if isinstance(self.part, MLP):
             raise RecipeError(
                 "A stepper must have a model of the field to know it; got a network "
@@ -112,12 +118,36 @@ class Stepper(ArrayModel):
             )
         model, frame = self.part, moments_of(self.inputs)
         dim, size = frame.dim, frame.sources.columns.size
-        sources, centres = table[:, :size], table[:, dim : 2 * dim]
+        centres = table[:, dim : 2 * dim]
+        moved = {*frame.sources.columns.names[:dim]}
+        if model.rank is not None and moved <= {*model.settled_columns}:
+            # Linear in the moments: the field of each body at each centre for unit moments serves
+            # all stages of all substeps, and none of the own field has to be taken away.
+            unit = frame.sources.scales.moment
+            rows = jnp.broadcast_to(table[:, None, :size], (len(table), dim, size))
+            rows = rows.at[..., :dim].set(unit * jnp.eye(dim, dtype=table.dtype))
+            used = jnp.any(table[:, :dim] != 0, axis=-1)[:, None, None]
+            rows = jnp.where(used, rows, 0)
+            of_row = jax.vmap(jax.vmap(lambda row: model.field(row[None], centres)))
+            strengths = of_row(rows) / unit
+            apart = 1 - jnp.eye(len(table), dtype=table.dtype)
+            strengths = strengths * apart[:, None, :, None]
 
-        def alone(row: Float[Array, " columns"], centre: Float[Array, " dim"]) -> Array:
-            return model.field(row[None], centre[None])[0]
+            def of_moments(other: _Table) -> _Moments:
+                precision = jax.lax.Precision.HIGHEST
+                return jnp.einsum("jbia,jb->ia", strengths, other[:, :dim], precision=precision)
 
-        return model.field(sources, centres) - jax.vmap(alone)(sources, centres)
+            return of_moments
+
+        def difference(other: _Table) -> _Moments:
+            sources = other[:, :size]
+
+            def alone(row: Float[Array, " columns"], centre: Float[Array, " dim"]) -> Array:
+                return model.field(row[None], centre[None])[0]
+
+            return model.field(sources, centres) - jax.vmap(alone)(sources, centres)
+
+        return difference
 
     def _of_network(self, network: MLP, values: _Table, table: _Table) -> _Moments:
         frame = moments_of(self.inputs)
@@ -126,11 +156,8 @@ class Stepper(ArrayModel):
         if not frame.dynamics.keeps_magnitude:
             # A row of zeros is padding.
             return jnp.where(jnp.any(table != 0, axis=-1, keepdims=True), found, 0)
-        size, wanted = (
-            jnp.sqrt(jnp.sum(vectors**2, axis=-1, keepdims=True) + tiny)
-            for vectors, tiny in ((found, jnp.finfo(found.dtype).tiny), (before, 0))
-        )
-        return found * (wanted / size)
+        size = magnitudes(found)
+        return found * (magnitudes(before) / jnp.where(size > 0, size, 1))
 
 
 def moments_of(inputs: ArrayInputs) -> MomentFrame:

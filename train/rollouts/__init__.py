@@ -1,0 +1,1 @@
+"""Training by rollouts: networks that give the next state of a trajectory."""

@@ -1,0 +1,104 @@
+"""Errors of rollouts of a network on the validation split."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from hypermagnetics.data.array_view import ArrayView, read_array_batch
+from hypermagnetics.data.schedule import Windows
+from hypermagnetics.jax_setup import own_program
+from hypermagnetics.metrics import measure
+from hypermagnetics.models import AnyModel, ArrayModel, frame_of_steps
+from hypermagnetics.run_files import RolloutValidation
+from hypermagnetics.train.devices import AnyDeviceBatch, ArrayDeviceBatch, Augmentation, Devices
+from hypermagnetics.train.objective import Objective
+from hypermagnetics.train.validation import finite, median_of, number_of
+
+
+class RolloutValidator:
+    """Evaluates a network on one window of each trajectory of a split; see `Validator`.
+
+    Windows are drawn once, from a seed, and are the same in each validation.
+    """
+
+    def __init__(
+        self,
+        view: ArrayView,
+        windows: Windows,
+        seed: int,
+        objective: Objective,
+        devices: Devices,
+        prepare: Augmentation,
+    ) -> None:
+        """Store the parts; the first call compiles.
+
+        Args:
+            view: The samples.
+            windows: Windows of their trajectories.
+            seed: Seed of the windows.
+            objective: The loss.
+            devices: Devices that share the samples of a block.
+            prepare: Change of a batch.
+        """
+        self._view, self._windows, self._seed, self._devices = view, windows, seed, devices
+
+        def evaluate(
+            model: ArrayModel, batch: AnyDeviceBatch, number: Int[Array, ""]
+        ) -> tuple[jax.Array, jax.Array]:
+            changed = prepare(batch, number)
+            assert isinstance(changed, ArrayDeviceBatch), "trajectories are arrays"
+            return objective(model, changed).total, _rolled_out(model, changed)
+
+        self._evaluate = own_program(evaluate)
+
+    def first_loss(self, model: AnyModel) -> float:
+        """Objective on the first block, a check of the parameters."""
+        return self._of(model, 0)[0]
+
+    def __call__(self, model: AnyModel) -> RolloutValidation:
+        """Loss, and errors after the first and the last step of all windows."""
+        losses, counts = [], []
+        first: list[np.ndarray] = []
+        last: list[np.ndarray] = []
+        for block in range(self._view.layout.num_blocks):
+            loss, found, truth = self._of(model, block)
+            losses.append(loss)
+            counts.append(len(truth))
+            for errors, step in ((first, 0), (last, -1)):
+                errors.append(_relative(found[:, step], truth[:, step]))
+        return RolloutValidation(
+            loss=finite(np.average(losses, weights=counts)),
+            step_median_relative_error=median_of(first),
+            rollout_median_relative_error=median_of(last),
+            rollout_steps=self._windows.length - 1,
+        )
+
+    def _of(self, model: AnyModel, block: int) -> tuple[float, np.ndarray, np.ndarray]:
+        """Loss of a block, and its states behind each step, of the network and true ones."""
+        starts = self._windows.starts(self._seed, 1, block)
+        batch = read_array_batch(self._view, (block,), windows=starts)
+        loss, found = self._evaluate(model, self._devices.take(batch), number_of(block))
+        count = int(batch.num_samples[0])
+        return float(loss), np.asarray(found)[:count], batch.arrays["states"][0, :count, 1:]
+
+
+def _rolled_out(model: ArrayModel, batch: ArrayDeviceBatch) -> Float[Array, "samples steps ..."]:
+    """States of a network behind each step of the windows of the one block of a batch."""
+    frame, states = frame_of_steps(model), batch.arrays["states"][0]
+    inputs = states[:, 0]
+    if frame.moments is not None:
+        inputs = frame.following(frame.begun(batch.arrays["sources"][0]), inputs)
+
+    def advance(inputs: Array, _: None) -> tuple[Array, Array]:
+        after = model(inputs)
+        return frame.following(inputs, after), after
+
+    _, found = jax.lax.scan(advance, inputs, length=states.shape[1] - 1)
+    return jnp.moveaxis(found, 0, 1)
+
+
+def _relative(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """|predicted - truth| / |truth| of each sample."""
+    rows = [values.reshape(len(values), 1, -1) for values in (predicted, truth)]
+    return measure(*rows).relative
