@@ -110,6 +110,8 @@ def _card(title: str, rows: Mapping[str, str], model: AnyModel, given: str) -> s
 def _call(model: AnyModel) -> str:
     if isinstance(model, ArrayModel):
         first, second = model.inputs.input.name, model.inputs.target.name
+        if model.inputs.steps is not None:
+            return "states = hypermagnetics.models.rollout(model, start, 20)"
         if model.inputs.map is not None:
             shapes = (one.shape for one in (model.inputs.input, model.inputs.target))
             given, found = (", ".join(map(str, ("samples", *shape))) for shape in shapes)

@@ -10,7 +10,7 @@ from hypermagnetics.models import GridSplitConfig, HyperLayerConfig
 from hypermagnetics.models.split.grid_settings import refusal_of
 from hypermagnetics.table import SourceColumns
 from hypermagnetics.train.config import TrainingRecipe
-from hypermagnetics.train.setup import inputs_of
+from hypermagnetics.train.source_inputs import inputs_of
 
 ACCURATE, LEARNED = "split", "demo"
 """The most accurate of the shipped recipes, which makes no step, and one that learns from labels

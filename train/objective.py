@@ -1,6 +1,7 @@
 """The objective: the loss of a batch, in general and as a weighted sum of terms."""
 
 import abc
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -47,10 +48,14 @@ class Losses(eqx.Module):
 
     total: Float[Array, "*steps"]
     terms: dict[str, Float[Array, "*steps"]]
+    norms: dict[str, Float[Array, "*steps"]] = eqx.field(default_factory=dict, kw_only=True)
+    """Norms of the gradient and of the trained parameters before the step, if asked for."""
 
     def last_numbers(self) -> dict[str, Any]:
         """Numbers of the last of some steps beside its loss, for a line of metrics.jsonl."""
-        return {}
+        last = {name: float(values[-1]) for name, values in self.norms.items()}
+        finite = {name: one if math.isfinite(one) else None for name, one in last.items()}
+        return {"norms": finite} if finite else {}
 
 
 Sums = Mapping[str, Float[Array, "..."]]

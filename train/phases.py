@@ -65,6 +65,7 @@ def make_phases(
             chunks=recipe.compute.chunks,
             augment=augment,
             matmul=recipe.compute.matmul,
+            norms=recipe.tracking.norms,
         )
         last = config is stretches[-1]
         phases.append(Phase(first, None if last else first + config.steps, rate, method))

@@ -130,7 +130,8 @@ class Setup:
     def samples_per_step(self) -> int:
         """Samples of a full batch."""
         layout = self.train.layout
-        return self.recipe.data.blocks_of(layout.num_blocks) * layout.samples_per_block
+        samples = self.recipe.data.blocks_of(layout.num_blocks) * layout.samples_per_block
+        return samples * self.recipe.data.windows_per_sample
 
 
 def make_setup(recipe: TrainingRecipe, dataset: Dataset, listener: Listener = SILENT) -> Setup:
@@ -157,6 +158,12 @@ def make_setup(recipe: TrainingRecipe, dataset: Dataset, listener: Listener = SI
     refuse_unusable(recipe.tracking.to)
     code = user_code_of(recipe)
     parts = _make_parts(recipe, code)(recipe, dataset, code, listener)
+    if parts.windows is None and recipe.data.windows_per_sample != 1:
+        raise RecipeError(
+            "data.windows_per_sample must be left out unless terms are of 'trajectory' or "
+            f"'residual'; got {recipe.data.windows_per_sample} (data.windows_per_sample). Leave it "
+            "out."
+        )
     return Setup(
         recipe=recipe,
         dataset=dataset,

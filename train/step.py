@@ -1,6 +1,6 @@
 """Steps of the optimiser, compiled."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import equinox as eqx
@@ -49,6 +49,8 @@ class Method:
     """Augmentation of a batch before the model."""
     matmul: MatmulPrecision = "float32"
     """Precision of the factors of all matrix products of a step."""
+    norms: bool = False
+    """Whether the losses of a step hold norms of gradient and parameters."""
 
     def begin(self, model: AnyModel, average: AnyModel | None = None) -> State:
         """The state before the first step of the phase, in memory of its own.
@@ -92,6 +94,10 @@ class Method:
             self.chunks,
         )
         parameters = eqx.filter(state.model, self.trained)
+        if self.norms:
+            both = {"gradient": gradient, "parameters": parameters}
+            found = {name: optax.global_norm(tree) for name, tree in both.items()}
+            losses = replace(losses, norms=found)
         updates, optimiser = self.optimiser.update(gradient, state.optimiser, parameters)
         model = eqx.apply_updates(state.model, _without_kept(state.model, updates))
         average = state.average

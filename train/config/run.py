@@ -47,6 +47,9 @@ class TrackingConfig(Config):
 
     log_every: Count = 50
     """Steps between lines of metrics.jsonl, and between checks that the loss is finite."""
+    norms: bool = False
+    """Whether lines of metrics.jsonl have the norms of gradient and trained parameters before their
+    last step."""
     to: tuple[Tracker, ...] = ()
     """Trackers beside metrics.jsonl: "tensorboard", "wandb", "mlflow"; they need the extra
     `tracking`."""

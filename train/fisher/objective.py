@@ -137,7 +137,7 @@ class FisherLosses(Losses):
     def last_numbers(self) -> dict[str, Any]:
         """F, det F, det C and r of the last step."""
         last: FisherNumbers = jax.tree.map(lambda values: values[-1], self.fisher)
-        return {"fisher": last.record().model_dump(mode="json")}
+        return super().last_numbers() | {"fisher": last.record().model_dump(mode="json")}
 
 
 def fisher_losses(

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
 from hypermagnetics.train.losses.loss import SampleLosses
@@ -118,13 +117,13 @@ def diverted(
             return (following(own, passed), following(true, truth)), loss
 
         start = jax.lax.stop_gradient(inputs) if cut else inputs
-        _, losses = jax.lax.scan(along, (inputs, start), np.arange(branch))
+        _, losses = jax.lax.scan(along, (inputs, start), jnp.arange(branch))
         after = following(inputs, chain.passed(step(inputs), t))
         return after, weight * jnp.sum(losses, axis=0)
 
     count = steps - branch + 1
     weights = jnp.asarray(chain.weights[:count], inputs.dtype)
-    _, losses = jax.lax.scan(level, inputs, (np.arange(count), weights))
+    _, losses = jax.lax.scan(level, inputs, (jnp.arange(count), weights))
     return jnp.sum(losses, axis=0)
 
 
@@ -154,7 +153,7 @@ def residuals(
         return following(inputs, chain.passed(states, t)), loss
 
     weights = jnp.asarray(chain.weights, inputs.dtype)
-    _, losses = jax.lax.scan(level, inputs, (np.arange(len(weights)), weights))
+    _, losses = jax.lax.scan(level, inputs, (jnp.arange(len(weights)), weights))
     return jnp.sum(losses, axis=0)
 
 
@@ -168,6 +167,6 @@ def _along(chain: Chain, inputs: _Batch, truth: _Batch) -> tuple[SampleLosses, _
         loss = weight * chain.loss(states, true)
         return chain.following(inputs, chain.passed(states, t)), loss
 
-    levels = np.arange(count), jnp.asarray(chain.weights[:count], inputs.dtype)
+    levels = jnp.arange(count), jnp.asarray(chain.weights[:count], inputs.dtype)
     after, losses = jax.lax.scan(level, inputs, (*levels, jnp.moveaxis(truth, 2, 0)))
     return jnp.sum(losses, axis=0), after

@@ -78,6 +78,7 @@ class RolloutValidator:
         """Loss of a block, and its states behind each step, of the network and true ones."""
         starts = self._windows.starts(self._seed, 1, block)
         batch = read_array_batch(self._view, (block,), windows=starts)
+        assert isinstance(model, ArrayModel), "a network of arrays is validated on arrays"
         loss, found = self._evaluate(model, self._devices.take(batch), number_of(block))
         count = int(batch.num_samples[0])
         return float(loss), np.asarray(found)[:count], batch.arrays["states"][0, :count, 1:]

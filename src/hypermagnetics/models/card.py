@@ -40,6 +40,7 @@ def array_card(model: ArrayModel) -> str:
             "",
             *_parameters(model),
             *_grids(model),
+            *_steps(model),
             "## Where it can be trusted",
             "",
             _trusted_array(model),
@@ -99,6 +100,29 @@ def _grids(model: ArrayModel) -> tuple[str, ...]:
         )
     return (
         "## Its grids",
+        "",
+        "| | |",
+        "|---|---|",
+        *(f"| {name} | {value} |" for name, value in rows.items()),
+        "",
+    )
+
+
+def _steps(model: ArrayModel) -> tuple[str, ...]:
+    """Time step and dynamics of a network that gives the next state, if it is one."""
+    frame = model.inputs.steps
+    if frame is None:
+        return ()
+    rows = {"time step": "none, of iterates" if frame.time_step is None else f"{frame.time_step:g}"}
+    if frame.moments is not None:
+        if frame.time_step is not None:
+            rows["time step"] += " s"
+        dynamics = frame.moments.dynamics.model_dump(exclude={"num_steps", "time_step"})
+        rows |= {f"dynamics: {key}": str(value) for key, value in dynamics.items()}
+    return (
+        "## Its steps",
+        "",
+        "It gives the next state of a trajectory; `hypermagnetics.models.rollout` makes several.",
         "",
         "| | |",
         "|---|---|",

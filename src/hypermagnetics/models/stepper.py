@@ -128,8 +128,11 @@ class Stepper(ArrayModel):
             rows = rows.at[..., :dim].set(unit * jnp.eye(dim, dtype=table.dtype))
             used = jnp.any(table[:, :dim] != 0, axis=-1)[:, None, None]
             rows = jnp.where(used, rows, 0)
-            of_row = jax.vmap(jax.vmap(lambda row: model.field(row[None], centres)))
-            strengths = of_row(rows) / unit
+
+            def of_row(row: Float[Array, " columns"]) -> Array:
+                return model.field(row[None], centres)
+
+            strengths = jax.vmap(jax.vmap(of_row))(rows) / unit
             apart = 1 - jnp.eye(len(table), dtype=table.dtype)
             strengths = strengths * apart[:, None, :, None]
 
