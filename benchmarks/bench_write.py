@@ -20,7 +20,7 @@ from measurement import report
 from hypermagnetics.config import load_recipe
 from hypermagnetics.data import Block, DatasetWriter, Shard, StorageFormat
 from hypermagnetics.generate.config import DatasetRecipe
-from hypermagnetics.generate.plan import Plan, make_plan
+from hypermagnetics.generate.plan import SourcePlan, make_plan
 
 BOUND = 0.6
 BLOCKS, DISTINCT, THREADS, ROUNDS = 256, 16, 3, 5
@@ -33,7 +33,7 @@ def make_blocks() -> list[Block]:
     return [random_block(generator) for _ in range(DISTINCT)]
 
 
-def planned(storage_format: StorageFormat) -> Plan:
+def planned(storage_format: StorageFormat) -> SourcePlan:
     """Shards of 64 MB."""
     split = f"splits={{train={{num_samples={256 * BLOCKS}, num_sources=1}}}}"
     overrides = [split, "storage.shard_mb=64"]
@@ -41,7 +41,7 @@ def planned(storage_format: StorageFormat) -> Plan:
     return make_plan(recipe, storage_format)
 
 
-def ours(directory: Path, plan: Plan, blocks: list[Block]) -> float:
+def ours(directory: Path, plan: SourcePlan, blocks: list[Block]) -> float:
     """Seconds to write a dataset."""
     start = time.perf_counter()
     with DatasetWriter.open(directory, plan.identity) as writer:
@@ -59,7 +59,7 @@ def ours(directory: Path, plan: Plan, blocks: list[Block]) -> float:
     return time.perf_counter() - start
 
 
-def theirs(directory: Path, plan: Plan, blocks: list[Block]) -> float:
+def theirs(directory: Path, plan: SourcePlan, blocks: list[Block]) -> float:
     """Seconds to write the same bytes to plain files."""
     directory.mkdir()
     start = time.perf_counter()

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import jax.random as jr
@@ -68,8 +69,13 @@ def test_links_lead_somewhere(page: str) -> None:
 def anchors(file: Path) -> set[str]:
     """Of the headings of a page, as GitHub makes them."""
     headings = re.findall(r"^#+ (.+)$", file.read_text(encoding="utf-8"), re.MULTILINE)
-    kept = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings)
-    return {heading.replace(" ", "-") for heading in kept}
+    found: Counter[str] = Counter()
+    names = set()
+    for heading in headings:
+        name = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        names.add(f"{name}-{found[name]}" if found[name] else name)  # the same heading again
+        found[name] += 1
+    return names
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -25,7 +25,7 @@ from hypermagnetics.errors import DatasetError, HypermagneticsError
 from hypermagnetics.generate import generate
 from hypermagnetics.generate.bodies import source_columns
 from hypermagnetics.generate.config import DatasetRecipe
-from hypermagnetics.generate.plan import Plan, make_plan
+from hypermagnetics.generate.plan import SourcePlan, make_plan
 from hypermagnetics.generate.run import generate as make_dataset
 from hypermagnetics.generate.shards import make_shard
 from hypermagnetics.jax_setup import keep_to_cpu
@@ -91,7 +91,7 @@ def recipe_of(*overrides: str, name: str = "demo") -> DatasetRecipe:
     return load_recipe(DatasetRecipe, "dataset", name, overrides)
 
 
-def plan_of(*overrides: str, name: str = "demo") -> Plan:
+def plan_of(*overrides: str, name: str = "demo") -> SourcePlan:
     """Of a shipped recipe."""
     return make_plan(recipe_of(*overrides, name=name), "zarr")
 

@@ -9,7 +9,7 @@ from scipy.special import ndtri
 from small_plans import plan_of
 
 from hypermagnetics.generate.draw import Inputs, draw_block, draw_sources
-from hypermagnetics.generate.plan import Plan
+from hypermagnetics.generate.plan import SourcePlan
 from hypermagnetics.sources import BODIES, uniforms
 from hypermagnetics.sources.checks import refuse_bad_rows
 from hypermagnetics.table import QUATERNION
@@ -49,12 +49,12 @@ RECIPES: dict[str, dict[str, Any]] = {
 }
 
 
-def block(plan: Plan, index: int) -> Inputs:
+def block(plan: SourcePlan, index: int) -> Inputs:
     layout = plan.identity.splits["train"]
     return draw_block(plan.recipe, plan.columns, "train", layout, index)
 
 
-def samples(plan: Plan, *numbers: int) -> tuple[np.ndarray, np.ndarray]:
+def samples(plan: SourcePlan, *numbers: int) -> tuple[np.ndarray, np.ndarray]:
     return draw_sources(plan.recipe, plan.columns, "train", range(*numbers))
 
 

@@ -12,13 +12,13 @@ from hypermagnetics.config import checked, load_recipe
 from hypermagnetics.errors import RecipeError
 from hypermagnetics.generate.config import DatasetRecipe
 from hypermagnetics.generate.draw import draw_block
-from hypermagnetics.generate.plan import Plan, make_plan
+from hypermagnetics.generate.plan import SourcePlan, make_plan
 from hypermagnetics.recipe_toml import recipe_toml
 
 SURFACE = {"kind": "surface", "half_width": 2.0, "num_points": 400, "share": 0.3, "distance": 0.05}
 
 
-def grid(plan: Plan, index: int = 0) -> np.ndarray:
+def grid(plan: SourcePlan, index: int = 0) -> np.ndarray:
     return draw_block(plan.recipe, plan.columns, "train", plan.identity.splits["train"], index).grid
 
 

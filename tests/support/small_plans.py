@@ -4,7 +4,7 @@ from typing import Any
 
 from hypermagnetics.config import checked
 from hypermagnetics.generate.config import DatasetRecipe
-from hypermagnetics.generate.plan import Plan, make_plan
+from hypermagnetics.generate.plan import SourcePlan, make_plan
 
 _SOURCES = {
     "body": {"kind": "disc", "radius": 0.25},
@@ -18,7 +18,7 @@ _REST = {
 }
 
 
-def plan_of(num_samples: int = 20, num_sources: Any = 3, **tables: Any) -> Plan:
+def plan_of(num_samples: int = 20, num_sources: Any = 3, **tables: Any) -> SourcePlan:
     """The plan of one split, `train`; `tables` are parts of the recipe, or of its sources."""
     sources = {name: tables.pop(name, part) for name, part in _SOURCES.items()}
     splits = {"train": {"num_samples": num_samples, "num_sources": num_sources}}
