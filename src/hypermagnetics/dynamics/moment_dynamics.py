@@ -99,7 +99,7 @@ class MomentDynamics(Config, abc.ABC):
         found = field_of_others(table)
         if self.applied_field is None:
             return found
-        return found + jnp.asarray(self.applied_field, found.dtype)
+        return found + jnp.broadcast_to(jnp.asarray(self.applied_field, found.dtype), found.shape)
 
 
 class Flow(MomentDynamics):
