@@ -51,9 +51,10 @@ types: $(BIN)/pytest
 	$(BIN)/python -W ignore -c "import setuptools; setuptools.setup()" --quiet build --build-lib build/types
 	$(BIN)/mypy
 
-# The page that is made from the code: docs/recipes.md.
+# What is made from code: docs/recipes.md, and the pictures of docs/dynamics.md.
 docs: $(BIN)/hm-train
 	$(BIN)/python docs/write_recipes.py
+	$(BIN)/python docs/draw_rollouts.py
 
 bench: $(BIN)/pytest
 	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
