@@ -75,7 +75,8 @@ def test_commands_are_taken(command: str) -> None:
         text = text.replace("SEED", "0")
         if not text.startswith("model."):
             key, _, value = text.partition("=")
-            recipe = load_recipe(TrainingRecipe, "training", "demo", (text,))
+            named = (context.params.get("recipe") or "demo").replace("RECIPE", "demo")
+            recipe = load_recipe(TrainingRecipe, "training", named, (text,))
             found = recipe.model_dump(mode="json")
             for part in key.split("."):
                 found = found[part]
