@@ -48,6 +48,12 @@ jax.config.update("jax_persistent_cache_min_compile_time_secs", _SECONDS)
 os.environ["JAX_COMPILATION_CACHE_DIR"] = _CACHE
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = str(_SECONDS)
 
+# Each operation of a program would be written with the lines of code of all callers, here those of
+# pytest as well: half of the time of lowering.
+_NO_CALLERS = "0"
+jax.config.update("jax_traceback_in_locations_limit", int(_NO_CALLERS))
+os.environ["JAX_TRACEBACK_IN_LOCATIONS_LIMIT"] = _NO_CALLERS
+
 # Thousands of small files are synced, each time some milliseconds of a disk and none of memory.
 _MEMORY = Path("/dev/shm")
 _ROOM = 4e9
