@@ -11,6 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+# Threads of OpenBLAS wait for each other by spinning, while other workers need the cores: a QR of a
+# fit took five times as much CPU time. It reads the variable when numpy is imported.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import hypothesis
 import jax
 import jaxlib
