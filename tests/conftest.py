@@ -19,7 +19,7 @@ import hypothesis
 import jax
 import jaxlib
 import pytest
-from program_server import shorten_reports
+from program_server import share_compiled_programs, shorten_reports
 from tiny_datasets import MakeDataset, small_dataset
 
 from hypermagnetics.data import Dataset
@@ -42,8 +42,9 @@ _VERSION = tuple(map(int, jaxlib.__version__.split(".")[:2]))
 if os.environ.get("HM_TESTS_COMPILE") != "fully" and _VERSION < (0, 11):
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_QUICK}".strip()
 
-# Many tests compile the same programs. A directory for each worker: JAX does not write its files
-# whole or not at all. The programs that tests start read the variables.
+# Many tests compile the same programs. This process and those that are forked share a directory.
+# Interpreters that tests start read the variables: a directory for each worker, as JAX does not
+# write its files whole or not at all.
 _WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
 _CACHE = str(Path(__file__).parents[1] / ".pytest_cache" / "jax" / _WORKER)
 _SECONDS = 0.1
@@ -51,6 +52,7 @@ jax.config.update("jax_compilation_cache_dir", _CACHE)
 jax.config.update("jax_persistent_cache_min_compile_time_secs", _SECONDS)
 os.environ["JAX_COMPILATION_CACHE_DIR"] = _CACHE
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = str(_SECONDS)
+share_compiled_programs()
 
 # Each operation of a program would be written with the lines of code of all callers, here those of
 # pytest as well: half of the time of lowering.
