@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,12 @@ import hypothesis
 import jax
 import jaxlib
 import pytest
+from hdf5_trials import run_forked
 from program_server import share_compiled_programs, shorten_reports
 from tiny_datasets import MakeDataset, small_dataset
 
-from hypermagnetics.data import Dataset
+from hypermagnetics.child_processes import Ended, run_script
+from hypermagnetics.data import Dataset, hdf5_reading
 
 hypothesis.settings.register_profile("machines are noisy", deadline=None)
 hypothesis.settings.load_profile("machines are noisy")
@@ -111,6 +113,23 @@ def short_reports() -> Iterator[None]:
     """Short evaluations in this process too; see `program_server.shorten_reports`."""
     with pytest.MonkeyPatch.context() as patch:
         shorten_reports(patch.setattr)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forked_trials() -> Iterator[None]:
+    """HDF5 files are read first by forked processes; scripts of tests have real ones."""
+    shipped = hdf5_reading._SCRIPT
+
+    def run(
+        script: Path, words: Sequence[str], descriptors: Sequence[int], seconds: float
+    ) -> Ended:
+        if script != shipped:
+            return run_script(script, words, descriptors, seconds)
+        return Ended(*run_forked(script, words, descriptors))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hdf5_reading, "run_script", run)
         yield
 
 
