@@ -103,7 +103,7 @@ def convolution(
         key: Random key.
         has_bias: Whether a number of each channel is added.
     """
-    kind: type[Convolution] = ConvolutionInSpace if dim == 3 else Convolution
+    kind: type[eqx.nn.Conv] = ConvolutionInSpace if dim == 3 else Convolution
     return kind(
         dim,
         channels_in,
