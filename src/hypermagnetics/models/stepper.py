@@ -45,10 +45,11 @@ class StepperConfig(Config):
         if (self.field is None) == (self.network is None):
             got = "none" if self.field is None else "both"
             raise refusal("field", "be given, or network, one of them", got, "Give one of the two.")
-        if self.network is not None and {"substeps", "method"} & self.model_fields_set:
-            key = next(k for k in ("substeps", "method") if k in self.model_fields_set)
-            rule = "be left out with a network, which makes a whole step"
-            raise refusal(key, rule, getattr(self, key), "Remove it.")
+        # A file of a model has all keys, so those of the defaults are as good as left out.
+        for key in ("substeps", "method") if self.network is not None else ():
+            if getattr(self, key) != type(self).model_fields[key].default:
+                rule = "be left out with a network, which makes a whole step"
+                raise refusal(key, rule, getattr(self, key), "Remove it.")
         return self
 
 
