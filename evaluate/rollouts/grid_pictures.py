@@ -70,7 +70,7 @@ def grid_picture(one: SampleRollout) -> Picture:
                 draw_panel(axes, Place.of(shown.axes, column, low, height), panel)
     columns = dict(zip(shown.columns, np.meshgrid(*shown.coordinates, indexing="ij"), strict=True))
     for channel in range(count):
-        after = f"_{channel}" if count > 1 else ""
+        after = f"_{channel + 1}" if count > 1 else ""
         columns |= {
             f"true{after}": shown.truth[channel],
             f"predicted{after}": shown.found[channel],
@@ -127,7 +127,7 @@ def _last_state(one: SampleRollout) -> _Shown:
 def _panels(one: SampleRollout, shown: _Shown, error: _Plane, channel: int) -> list[Panel]:
     truth, found = shown.truth[channel], shown.found[channel]
     several = len(shown.truth) > 1
-    symbol = f"channel {channel} of {len(shown.truth)}" if several else one.what
+    symbol = f"channel {channel + 1} of {len(shown.truth)}" if several else one.what
     unit = f" [{one.unit}]" if one.unit else ""
     colours, limits = colour_scale(truth)
     largest = np.abs(error[np.isfinite(error)]).max(initial=0.0)

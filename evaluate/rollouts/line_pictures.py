@@ -93,12 +93,12 @@ def _of_moments(one: SampleRollout) -> Iterator[_Panel]:
         lines = tuple(
             _Line(
                 f"m{_AXES[axis]}",
-                f"source_{source}_m{_AXES[axis]}",
+                f"source_{source + 1}_m{_AXES[axis]}",
                 *(states[:, source, axis] / start[source] for states in (one.truth, one.found)),
             )
             for axis in range(one.truth.shape[-1])
         )
-        yield _Panel(f"Source {source}", "m / |m(0)|", lines)
+        yield _Panel(f"Source {source + 1}", "m / |m(0)|", lines)
 
 
 def _of_components(one: SampleRollout) -> Iterator[_Panel]:
@@ -106,12 +106,12 @@ def _of_components(one: SampleRollout) -> Iterator[_Panel]:
     for component in range(one.truth.shape[-1]):
         line = _Line(
             one.what,
-            f"component_{component}",
+            f"component_{component + 1}",
             one.truth[:, component],
             one.found[:, component],
         )
         unit = f" [{one.unit}]" if one.unit else ""
-        yield _Panel(f"Component {component}", f"{one.what}{unit}", (line,))
+        yield _Panel(f"Component {component + 1}", f"{one.what}{unit}", (line,))
 
 
 def _limit(axes: Axes, panel: _Panel) -> None:
