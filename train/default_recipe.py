@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from hypermagnetics.data import Dataset
 from hypermagnetics.data.npy_maps import is_map
+from hypermagnetics.data.trajectories import STATES
 from hypermagnetics.errors import DatasetError
 from hypermagnetics.models import GridSplitConfig, HyperLayerConfig
 from hypermagnetics.models.split.grid_settings import refusal_of
@@ -21,6 +22,9 @@ OF_ARRAYS = "mlp"
 
 OF_MAPS = "map-arrays"
 """One for a dataset of arrays alone that are maps."""
+
+OF_TRAJECTORIES = "trajectories"
+"""One for a dataset of states alone, in time."""
 
 OF_READINGS = "fisher-gaussian"
 """One for summaries of readings."""
@@ -75,6 +79,8 @@ class DefaultRecipe(NamedTuple):
             )
         if not dataset.has_sources and not self.is_asked_for:
             kind, name = ("maps", OF_MAPS) if _has_maps(dataset) else ("arrays alone", OF_ARRAYS)
+            if STATES in dataset.arrays:
+                kind, name = "trajectories", OF_TRAJECTORIES
             because = f"as the dataset is of {kind}, {', '.join(dataset.arrays)}."
             return self._replace(name=name, because=because)
         if self.because is not None:

@@ -70,7 +70,7 @@ class Lorenz(StatePhysics):
     def begun(
         self, uniform: Float64[np.ndarray, "samples numbers"]
     ) -> Float64[np.ndarray, "samples 3"]:
-        """States on the attractor; see `StatePhysics`."""
+        """States behind the steps that are left out; see `StatePhysics`."""
         with jax.enable_x64(True):
             state = jnp.asarray(self.start_std * ndtri(uniform))
             return np.asarray(_warmed_up(self, state))

@@ -90,7 +90,7 @@ class MomentDynamics(Config, abc.ABC):
             A vector for each body, in the unit of the moments.
         """
 
-    def begun(self, table: Tables, dim: int) -> Tables:
+    def begun(self, table: Tables, dim: int) -> Float[Array, "*shape sources wider"]:
         """Source tables at the start of a trajectory, with the vectors that are kept behind."""
         return jnp.concatenate([table, *[table[..., :dim]] * self.num_kept], axis=-1)
 
@@ -99,7 +99,7 @@ class MomentDynamics(Config, abc.ABC):
         found = field_of_others(table)
         if self.applied_field is None:
             return found
-        return found + jnp.asarray(self.applied_field, found.dtype)
+        return found + jnp.broadcast_to(jnp.asarray(self.applied_field, found.dtype), found.shape)
 
 
 class Flow(MomentDynamics):

@@ -63,7 +63,7 @@ def trajectories(
         table = dynamics.begun(placed(sources.astype(np.float64)), columns.dim)
         if not isinstance(dynamics, Flow):
             states, _ = _rolled_out(dynamics, columns, table, np.int32(1))
-            return Trajectories(_stored(states, sources), np.ones(len(sources), np.float32))
+            return Trajectories(_stored(np.asarray(states), sources), np.ones(len(sources), np.float32))
         found = np.zeros((len(sources), dynamics.num_steps + 1, *table.shape[1:]), np.float32)
         found = found[..., : columns.dim]
         needed = np.zeros(len(sources), np.int64)
@@ -82,7 +82,7 @@ def trajectories(
 
 def _stored(states: np.ndarray, sources: np.ndarray) -> Float32[np.ndarray, "samples ..."]:
     """States rounded to float32; the first are the moments as the sources have them."""
-    found = np.asarray(states).astype(np.float32)
+    found = states.astype(np.float32)
     found[:, 0] = sources[..., : found.shape[-1]]
     return found
 
