@@ -50,7 +50,7 @@ class RolloutSplit:
     def evaluate(
         self, record: ArraySubject, model: ArrayModel, listener: Listener = SILENT
     ) -> list[ArrayEvaluation]:
-        """Errors of a network, and with the first one those of what stands beside it.
+        """Errors of a network, and with the first one those of baselines and stored trajectories.
 
         Args:
             record: The network.

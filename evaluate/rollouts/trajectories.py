@@ -110,8 +110,8 @@ class StoredTrajectories:
         start, substeps = states[:, 0], np.ones(count, np.float32)
         if self.moments is not None:
             start, substeps = found.values("sources"), found.values(SUBSTEPS)
-        states, start = (_filled(one, size, 0) for one in (states, start))
-        return TrajectoryBlock(states, start, _filled(substeps, size, 1), count)
+        states, start = (_filled(one, size) for one in (states, start))
+        return TrajectoryBlock(states, start, _filled(substeps, size, 1.0), count)
 
     @property
     def name(self) -> str:
@@ -123,6 +123,6 @@ class StoredTrajectories:
         return self.split.layout.array(self.name).shape[1:]
 
 
-def _filled(values: np.ndarray, size: int, value: float) -> np.ndarray:
+def _filled(values: np.ndarray, size: int, value: float = 0.0) -> np.ndarray:
     padding = [(0, size - len(values))] + [(0, 0)] * (values.ndim - 1)
     return np.pad(values, padding, constant_values=value)
