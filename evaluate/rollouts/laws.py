@@ -28,14 +28,17 @@ _Moments = Float[np.ndarray, "samples states sources dim"]
 
 @dataclass(frozen=True)
 class Violations:
-    """How far the states of some samples break the laws of their dynamics, which are exactly 0.
+    """How far the states of some samples break the laws of their dynamics, and their energy.
 
-    They are those of `RolloutScores`, one of each sample; None where the dynamics have no such law.
+    Violations are those of `RolloutScores`, one of each sample, and 0 of exact states; None where
+    the dynamics have no such law.
     """
 
     magnitude_drift: _Samples | None = None
     energy_rise: _Samples | None = None
     residual: _Samples | None = None
+    energy: Float64[np.ndarray, "samples states"] | None = None
+    """Energy of each state minus that at the start, in the unit of its rise; None of iterates."""
 
 
 def violations(moments: MovingMoments, block: TrajectoryBlock, states: _Moments) -> Violations:
@@ -50,17 +53,20 @@ def violations(moments: MovingMoments, block: TrajectoryBlock, states: _Moments)
         The violations; infinite where states are not finite.
     """
     dynamics, count = moments.dynamics, block.count
-    drift = rise = residual = None
+    drift = rise = residual = change = None
     if dynamics.keeps_magnitude:
         drift = _largest_drift(states)
-    if isinstance(dynamics, Flow) and dynamics.damping > 0:
+    if isinstance(dynamics, Flow):
         with jax.enable_x64(True):
             of_states, unit = map(
                 np.asarray,
                 _energies(dynamics, moments.columns, *_placed(block, states)),
             )
-        rises = np.diff(of_states[:count], axis=1).max(axis=1)
-        rise = _ratio(np.maximum(rises, 0), unit[:count])
+        of_states, unit = of_states[:count], unit[:count]
+        with np.errstate(invalid="ignore"):
+            change = _ratio(of_states - of_states[:, :1], unit[:, None])
+            rises = np.maximum(np.diff(of_states, axis=1).max(axis=1), 0)
+        rise = _ratio(rises, unit) if dynamics.damping > 0 else None
     if isinstance(dynamics, Soft):
         with jax.enable_x64(True):
             violation = np.asarray(
@@ -71,7 +77,7 @@ def violations(moments: MovingMoments, block: TrajectoryBlock, states: _Moments)
             for one in (violation[:count], states[:, -1].astype(np.float64))
         )
         residual = _ratio(*lengths)
-    return Violations(drift, rise, residual)
+    return Violations(drift, rise, residual, change)
 
 
 def _largest_drift(states: _Moments) -> _Samples:
@@ -80,7 +86,7 @@ def _largest_drift(states: _Moments) -> _Samples:
         size = np.linalg.norm(states.astype(np.float64), axis=-1)
     start = size[:, :1]
     with np.errstate(invalid="ignore"):
-        drift = np.abs(_ratio(size, np.broadcast_to(start, size.shape)) - 1)
+        drift = np.abs(_ratio(size, start) - 1)
     drift = np.where(np.isfinite(size), drift, np.inf)
     found: _Samples = np.where(start > 0, drift, 0).max(axis=(1, 2))
     return found
@@ -129,6 +135,7 @@ def _residuals(
 def _ratio(values: np.ndarray, unit: np.ndarray) -> np.ndarray:
     """Values in a unit: NaN where it is zero, infinite where they are not finite."""
     found = np.full(values.shape, np.nan)
+    unit = np.broadcast_to(unit, values.shape)
     np.divide(values, unit, out=found, where=unit > 0)
     found[~np.isfinite(values)] = np.inf
     return found

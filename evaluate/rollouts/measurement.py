@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Float64
 
 from hypermagnetics.evaluate.results.quantity_scores import ArrayQuantityScores
 from hypermagnetics.evaluate.rollouts.baselines import Baseline, States
@@ -40,6 +40,8 @@ class MeasuredRollouts:
     relative: Float32[np.ndarray, "samples states"]
     """||error||₂ / ||truth||₂ of each state; NaN where the truth is zero, infinite where the
     prediction is not finite."""
+    energy: Float64[np.ndarray, "samples states"] | None
+    """Energy minus that at the start; see `Violations`."""
 
 
 def shown_steps(num_steps: int) -> tuple[int, ...]:
@@ -167,7 +169,8 @@ class _Sums:
             energy_rise=_over_samples([one.energy_rise for one in self.laws]),
             residual=_over_samples([one.residual for one in self.laws]),
         )
-        return MeasuredRollouts(scores, relative)
+        energies = [one.energy for one in self.laws if one.energy is not None]
+        return MeasuredRollouts(scores, relative, np.concatenate(energies) if energies else None)
 
 
 def half_exceed_step(relative: Float32[np.ndarray, "samples states"]) -> int | None:

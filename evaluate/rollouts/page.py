@@ -20,7 +20,7 @@ from hypermagnetics.evaluate.report.page import control, filled_page, lead
 from hypermagnetics.evaluate.report.writing import write_figures
 from hypermagnetics.evaluate.results.array_records import ArrayEvaluation, ArrayResults
 from hypermagnetics.evaluate.results.tables import withheld_of
-from hypermagnetics.evaluate.rollouts.error_chart import error_chart
+from hypermagnetics.evaluate.rollouts.charts import energy_chart, error_chart
 from hypermagnetics.evaluate.rollouts.evaluation import RolloutSplit
 from hypermagnetics.evaluate.rollouts.grid_pictures import grid_picture
 from hypermagnetics.evaluate.rollouts.line_pictures import line_picture
@@ -32,9 +32,9 @@ from hypermagnetics.files import write_text_atomically
 from hypermagnetics.run_files import PAGE_NAME
 
 _FIGURES_OF_EACH = 2
-"""Figures per network and split: two samples; and one chart of a split."""
+"""Figures per network and split: two samples; a split has two charts."""
 _NOTHING = "No numbers for this choice."
-_ERRORS, _SAMPLES = "rollout-errors", "rollouts"
+_CHARTS, _SAMPLES = "rollout-charts", "rollouts"
 """Names of slots."""
 
 
@@ -52,7 +52,7 @@ def write_page(results: ArrayResults, splits: Sequence[RolloutSplit], out: Path)
     """
     found = [(one, one.rollout) for one in results.evaluations if one.rollout is not None]
     networks = list(dict.fromkeys(one.record.name for split in splits for one in split.networks))
-    number = (_FIGURES_OF_EACH * len(networks) + 1) * len(splits)
+    number = (_FIGURES_OF_EACH * len(networks) + 2) * len(splits)
     templates = write_figures(_figures(found, splits), number, out)
     several = len(results.datasets) > 1
     data = dict.fromkeys(_data_name(one) if several else one.split for one, _ in found)
@@ -62,7 +62,7 @@ def write_page(results: ArrayResults, splits: Sequence[RolloutSplit], out: Path)
         (),
         _controls(found),
         {
-            "Summary": slot(_ERRORS, "", "pair") + _whole(found),
+            "Summary": slot(_CHARTS, "", "pair") + _whole(found),
             "Samples": _samples_note(splits) + slot(_SAMPLES, "Nothing was drawn for this choice."),
             "Errors": _errors(found),
             "Provenance": array_provenance(results, networks),
@@ -82,11 +82,16 @@ def _figures(found: _Found, splits: Sequence[RolloutSplit]) -> Iterator[tuple[st
     colours = looks(list(names))
     for split in splits:
         data = _data(split.about.name, split.split)
-        relative = {name: one.relative for name, one in split.measured.items() if name != STORED}
-        stored = split.data
-        draw = partial(error_chart, data, stored.name, TimeAxis.of(stored), relative, colours)
-        words = ("errors", split.about.name, split.split)
-        yield _ERRORS, Undrawn(words, {"data": data}, draw)
+        measured = {name: one for name, one in split.measured.items() if name != STORED}
+        stored, words = split.data, (split.about.name, split.split)
+        time = TimeAxis.of(stored)
+        relative = {name: one.relative for name, one in measured.items()}
+        draw = partial(error_chart, data, stored.name, time, relative, colours)
+        yield _CHARTS, Undrawn(("errors", *words), {"data": data}, draw)
+        energy = {name: one.energy for name, one in measured.items() if one.energy is not None}
+        if energy:
+            draw = partial(energy_chart, data, time, energy, colours)
+            yield _CHARTS, Undrawn(("energy", *words), {"data": data}, draw)
         on_grid = stored.moments is None and len(stored.state_shape) > 1
         for one in sample_rollouts(split):
             yield (

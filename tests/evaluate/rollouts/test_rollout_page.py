@@ -91,10 +91,10 @@ def page(place: Path) -> Page:
 
 def test_moments_are_drawn_source_by_source(place: Path, page: Page) -> None:
     """In units of their magnitude, against time; the CSV file has the numbers."""
-    expected = ["errors-data-test"]
+    expected = ["errors-data-test", "energy-data-test"]
     expected += [f"rollout-{rank}-net-hm-data-test" for rank in ("median", "worst")]
     assert {file.name for file in (page.out / "figures").iterdir()} == figures(expected)
-    assert len(page.figures) == 3
+    assert len(page.figures) == 4
     assert "Source 3: true (solid), predicted (dashed)" in page.text
     found = page.columns("rollout-worst-net-hm-data-test")
     assert [*found][:4] == ["step", "time_us", "true_source_1_mx", "predicted_source_1_mx"]
@@ -123,6 +123,18 @@ def test_errors_are_drawn_against_time(page: Page) -> None:
     assert all(float(row["p10"]) <= float(row["median"]) <= float(row["p90"]) for row in found)
     own, stays = ([row["median"] for row in found[first : first + 6]] for first in (0, 6))
     np.testing.assert_allclose(np.float64(own), np.float64(stays), rtol=1e-5)
+
+
+def test_the_energy_is_drawn_against_time(page: Page) -> None:
+    """It falls in the exact physics, and stays where the state does."""
+    found = page.rows_of("energy-data-test")
+    assert [row["step"] for row in found[:7]] == list("0123456")
+    by_subject: dict[str, list[float]] = {}
+    for row in found:
+        by_subject.setdefault(row["subject"], []).append(float(row["median"]))
+    assert by_subject["exact"] == sorted(by_subject["exact"], reverse=True)
+    assert by_subject["exact"][-1] < -1e-3
+    assert set(by_subject["state stays"]) == {0.0}
 
 
 def test_tables_have_all_subjects(page: Page) -> None:
