@@ -3,7 +3,7 @@
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import get_args
 
@@ -39,6 +39,7 @@ from hypermagnetics.data.parameters import Parameter
 from hypermagnetics.data.state_import import trajectories_of_states
 from hypermagnetics.data.summary import describe, first_samples
 from hypermagnetics.data.team_file import TeamFile, read_team_file
+from hypermagnetics.data.trajectories import MOMENTS, STATES, SUBSTEPS
 from hypermagnetics.data.verify import (
     Compute,
     NextStates,
@@ -480,29 +481,30 @@ def _recompute(dataset: Dataset, fraction: float, tolerance: float, seed: int | 
     seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
     generator = np.random.default_rng(seed)
     how = (fraction, tolerance, generator)
-    recompute: Callable[[str, Progress], Recomputation]
+    checks: dict[str, Callable[[str, Progress], Recomputation]] = {}
     if dataset.has_sources:
-        said, compute = "labels of {} samples follow from their sources", _labels_of(dataset)
+        compute = _labels_of(dataset)
+        checks["labels of {} samples follow from their sources"] = lambda name, progress: (
+            recompute_labels(dataset.split(name), compute, *how, progress)
+        )
+    if MOMENTS in dataset.arrays or not dataset.has_sources:
+        next_states = _next_states_of(dataset)
+        what = MOMENTS if dataset.has_sources else STATES
+        checks[what + " of {} samples follow from those before"] = lambda name, progress: (
+            recompute_states(dataset.any_split(name), next_states, *how, progress)
+        )
+    each = sum(num_recomputed(dataset.any_split(name), fraction) for name in dataset.splits)
+    with Progress("hm-data", len(checks) * each, "samples") as progress:
+        for said, recompute in checks.items():
+            for name in dataset.splits:
+                found = recompute(name, progress)
+                echo(
+                    f"{name}: {said.format(found.num_samples)}; largest difference "
+                    f"{found.worst:.2g} (--seed {seed})."
+                )
 
-        def recompute(name: str, progress: Progress) -> Recomputation:
-            return recompute_labels(dataset.split(name), compute, *how, progress)
-    else:
-        said, next_states = "states of {} samples follow from those before", _physics_of(dataset)
 
-        def recompute(name: str, progress: Progress) -> Recomputation:
-            return recompute_states(dataset.array_split(name), next_states, *how, progress)
-
-    total = sum(num_recomputed(dataset.any_split(name), fraction) for name in dataset.splits)
-    with Progress("hm-data", total, "samples") as progress:
-        for name in dataset.splits:
-            found = recompute(name, progress)
-            echo(
-                f"{name}: {said.format(found.num_samples)}; largest difference {found.worst:.2g} "
-                f"(--seed {seed})."
-            )
-
-
-def _physics_of(dataset: Dataset) -> NextStates:
+def _next_states_of(dataset: Dataset) -> NextStates:
     """A function that computes the states a step later in float64, on the CPU.
 
     Raises:
@@ -511,11 +513,12 @@ def _physics_of(dataset: Dataset) -> NextStates:
     # With JAX, as labels.
     import jax
 
-    from hypermagnetics.dynamics import physics_of
+    from hypermagnetics.dynamics import dynamics_of, physics_of, steps_of
     from hypermagnetics.jax_setup import first_device, keep_to_cpu
 
-    physics = physics_of(dataset.manifest.recipe)
-    if physics is None:
+    recipe = dataset.manifest.recipe
+    physics, dynamics = physics_of(recipe), dynamics_of(recipe)
+    if physics is None and dynamics is None:
         raise DatasetError(
             "A dataset must have sources, or states of a known physics, to be computed again; got "
             f"{', '.join(dataset.arrays)} alone ({dataset.directory}; --recompute). Leave the "
@@ -523,9 +526,17 @@ def _physics_of(dataset: Dataset) -> NextStates:
         )
     keep_to_cpu()
     first_device("cpu")
+    if dynamics is not None:
+        columns = dataset.columns
+
+        def next_moments(states: np.ndarray, of: Mapping[ArrayName, np.ndarray]) -> np.ndarray:
+            return steps_of(dynamics, columns, states, of["sources"], int(of[SUBSTEPS]))
+
+        return next_moments
+    assert physics is not None, "one of both is known"
     compiled = jax.jit(physics.next_state)
 
-    def next_states(states: np.ndarray) -> np.ndarray:
+    def next_states(states: np.ndarray, _: Mapping[ArrayName, np.ndarray]) -> np.ndarray:
         with jax.enable_x64(True):
             return np.asarray(compiled(states))
 

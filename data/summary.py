@@ -132,7 +132,7 @@ def _content(dataset: Dataset) -> Iterator[str]:
 
 def _rows_of(array: DeclaredArray) -> str:
     """Shape and number of the rows of an array, as in "3 for each sample"."""
-    shape = " x ".join(map(str, array.item_shape))
+    shape = " x ".join(map(str, array.item_shape)) or "one"
     which = f"each {array.per}" if array.num_rows is None else f"each of the first {array.per}s"
     return f"{shape} for {which}"
 

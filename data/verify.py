@@ -19,9 +19,9 @@ from hypermagnetics.data.manifest import (
     Statistics,
 )
 from hypermagnetics.data.padding import refuse_bad_padding
-from hypermagnetics.data.split import AnySplit, ArraySplit, Split
+from hypermagnetics.data.split import AnySplit, Split
 from hypermagnetics.data.statistics import Gatherer, Sums, statistics_of
-from hypermagnetics.data.trajectories import STATES
+from hypermagnetics.data.trajectories import MOMENTS, STATES, SUBSTEPS
 from hypermagnetics.errors import DatasetError, is_passing
 from hypermagnetics.log import SILENT, Listener
 
@@ -29,8 +29,9 @@ _SAMPLES_AT_ONCE = 32
 
 Compute = Callable[[np.ndarray, np.ndarray, np.ndarray], Mapping[ArrayName, np.ndarray]]
 """Potential, field and further labels, by name, from sources, num_sources and grid."""
-NextStates = Callable[[np.ndarray], np.ndarray]
-"""States a step later, in float64, from (states, *state)."""
+NextStates = Callable[[np.ndarray, Mapping[ArrayName, np.ndarray]], np.ndarray]
+"""States a step later, in float64, from (states, *state) and, of moments, the sources and substeps
+of the sample."""
 
 
 def verify_split(split: AnySplit, listener: Listener = SILENT) -> None:
@@ -154,7 +155,7 @@ def recompute_labels(
 
 
 def recompute_states(
-    split: ArraySplit,
+    split: AnySplit,
     next_states: NextStates,
     fraction: float,
     tolerance: float,
@@ -164,7 +165,7 @@ def recompute_states(
     """Compute every state of a random fraction of the samples from the stored one before it.
 
     Args:
-        split: The split, which has the array `states`.
+        split: The split, which has the array `states`, or `moments` beside sources.
         next_states: States a step later.
         fraction: Fraction of the samples; at least one is chosen.
         tolerance: Allowed difference, in units of the larger of |value| and the median |value|
@@ -179,10 +180,14 @@ def recompute_states(
         DatasetError: With the first state that differs by more.
     """
     count = num_recomputed(split, fraction)
+    name = MOMENTS if MOMENTS in split.layout.array_names else STATES
     worst = 0.0
     for sample in np.sort(generator.choice(len(split), count, replace=False)).tolist():
-        states = split.entries(STATES, range(sample, sample + 1))[0].astype(np.float64)
-        found = next_states(states[:-1])
+        one = range(sample, sample + 1)
+        states = split.entries(name, one)[0].astype(np.float64)
+        further = ("sources", SUBSTEPS) if name == MOMENTS else ()
+        beside = {array: split.entries(array, one)[0] for array in further}
+        found = next_states(states[:-1], beside)
         scale = np.maximum(np.abs(states[1:]), np.median(np.abs(states)))
         difference = np.abs(found - states[1:])
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -191,10 +196,10 @@ def recompute_states(
         if not relative[place] <= tolerance:
             index = [int(one) for one in place[1:]]
             raise DatasetError(
-                f"The states must follow from the stored ones before them to {tolerance:g}; got "
+                f"The {name} must follow from the stored ones before them to {tolerance:g}; got "
                 f"{states[1:][place]} where {found[place]} belongs (split {split.name!r}, sample "
                 f"{sample}, state {int(place[0]) + 1}, index {index}, {split.directory}; rule V4). "
-                "The states are wrong at their source; make the dataset anew."
+                f"The {name} are wrong at their source; make the dataset anew."
             )
         worst = max(worst, float(relative[place]))
         listener.advance(1)

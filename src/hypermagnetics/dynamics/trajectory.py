@@ -7,7 +7,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Float32, Int
+from jaxtyping import Array, Float, Float32, Float64, Int
 
 from hypermagnetics.dynamics.kinds import AnyDynamics
 from hypermagnetics.dynamics.moment_dynamics import Flow
@@ -63,7 +63,9 @@ def trajectories(
         table = dynamics.begun(placed(sources.astype(np.float64)), columns.dim)
         if not isinstance(dynamics, Flow):
             states, _ = _rolled_out(dynamics, columns, table, np.int32(1))
-            return Trajectories(_stored(np.asarray(states), sources), np.ones(len(sources), np.float32))
+            return Trajectories(
+                _stored(np.asarray(states), sources), np.ones(len(sources), np.float32)
+            )
         found = np.zeros((len(sources), dynamics.num_steps + 1, *table.shape[1:]), np.float32)
         found = found[..., : columns.dim]
         needed = np.zeros(len(sources), np.int64)
@@ -172,3 +174,42 @@ def refuse_overlap(
                 f"block, {distance[sample, second]:.4g} m apart with radii that add up to "
                 f"{least[sample, second]:.4g} m. Take sources.position.distribution = 'packed'."
             )
+
+
+def steps_of(
+    dynamics: AnyDynamics,
+    columns: SourceColumns,
+    states: Float64[np.ndarray, "states sources dim"],
+    sources: Float32[np.ndarray, "sources columns"],
+    substeps: int,
+) -> Float64[np.ndarray, "states sources dim"]:
+    """Moments a step later than each of some states of a sample, in float64.
+
+    Args:
+        dynamics: How moments go on.
+        columns: Columns of the source tables.
+        states: The states.
+        sources: Sources of the sample as stored.
+        substeps: Substeps of a step.
+
+    Returns:
+        The moments.
+    """
+    with jax.enable_x64(True):
+        table = dynamics.begun(placed(sources.astype(np.float64)), columns.dim)
+        return np.asarray(
+            _a_step_later(dynamics, columns, table, placed(states), np.int32(substeps))
+        )
+
+
+@partial(jax.jit, static_argnames=("dynamics", "columns"))
+def _a_step_later(
+    dynamics: AnyDynamics,
+    columns: SourceColumns,
+    table: Float[Array, "sources columns"],
+    states: Float[Array, "states sources dim"],
+    substeps: Int[Array, ""],
+) -> Float[Array, "states sources dim"]:
+    exact = partial(field_of_others, dim=columns.dim)
+    tables = jnp.broadcast_to(table, (len(states), *table.shape))
+    return dynamics.next_moments(with_moments(tables, states), columns, exact, substeps)

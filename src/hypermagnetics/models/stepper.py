@@ -45,11 +45,10 @@ class StepperConfig(Config):
         if (self.field is None) == (self.network is None):
             got = "none" if self.field is None else "both"
             raise refusal("field", "be given, or network, one of them", got, "Give one of the two.")
-        # A file of a model has all keys, so those of the defaults are as good as left out.
         for key in ("substeps", "method") if self.network is not None else ():
-            if getattr(self, key) != type(self).model_fields[key].default:
+            if (found := getattr(self, key)) != type(self).model_fields[key].default:
                 rule = "be left out with a network, which makes a whole step"
-                raise refusal(key, rule, getattr(self, key), "Remove it.")
+                raise refusal(key, rule, found, "Remove it.")
         return self
 
 

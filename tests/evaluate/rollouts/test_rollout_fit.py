@@ -4,16 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from program_runs import assert_refused, invoke
-from small_trajectories import (
+from known_steppers import (
     convolution,
     imported,
     inputs_of_moments,
     inputs_of_states,
-    moving,
-    states,
     staying,
 )
+from program_runs import assert_refused, invoke
+from small_trajectories import small_moments, small_states
 
 from hypermagnetics.data import Dataset
 from hypermagnetics.dynamics import dynamics_of
@@ -30,10 +29,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Datasets of moments and of states, with a network of each; not to be changed."""
     directory = tmp_path_factory.mktemp("fit")
     save_model(
-        directory / "moments.hm", staying(inputs_of_moments(moving(directory / "moments"))), {}
+        directory / "moments.hm",
+        staying(inputs_of_moments(small_moments(directory / "moments"))),
+        {},
     )
-    sizes = ("states.num_points=8", "states.waves=3")
-    of_states = states(directory / "states", "advection-1d", *sizes)
+    of_states = small_states(directory / "states")
     save_model(directory / "states.hm", on_line(of_states), {})
     return directory
 
@@ -108,8 +108,8 @@ def test_longer_trajectories_of_fewer_sources_are_taken(place: Path, tmp_path: P
 
 def test_other_states_are_refused(place: Path, tmp_path: Path) -> None:
     """Of another shape, time step or boundary."""
-    states(tmp_path / "longer", "advection-1d")
-    refused(place, "states.hm", tmp_path / "longer", "shape [1, 8], as in", "got [1, 30]")
+    small_states(tmp_path / "longer", "states.num_points=10")
+    refused(place, "states.hm", tmp_path / "longer", "shape [1, 8], as in", "got [1, 10]")
     values = np.random.default_rng(0).normal(size=(20, 4, 1, 8))
     periodic = imported(tmp_path / "other", values, "--boundary", "periodic")
     refused(place, "states.hm", tmp_path / "other", "must be 1 apart in time", "got 0.5")

@@ -10,17 +10,16 @@ import equinox as eqx
 import jax.random as jr
 import numpy as np
 import pytest
-from page_reading import Element, elements, rows
-from program_runs import invoke
-from small_trajectories import (
+from known_steppers import (
     convolution,
     imported,
     inputs_of_moments,
     inputs_of_states,
-    moving,
-    states,
     staying,
 )
+from page_reading import Element, elements, rows
+from program_runs import invoke
+from small_trajectories import small_moments, small_states
 
 from hypermagnetics.data import Dataset
 from hypermagnetics.models import MLP, MLPConfig
@@ -79,7 +78,9 @@ def figures(kinds: Sequence[str]) -> set[str]:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Moments that precess, and a network; not to be changed."""
     directory = tmp_path_factory.mktemp("page")
-    save_model(directory / "net.hm", staying(inputs_of_moments(moving(directory / "data"))), {})
+    save_model(
+        directory / "net.hm", staying(inputs_of_moments(small_moments(directory / "data"))), {}
+    )
     return directory
 
 
@@ -104,9 +105,9 @@ def test_moments_are_drawn_source_by_source(place: Path, page: Page) -> None:
     stays = found["predicted_source_2_mx"]
     np.testing.assert_allclose(stays, found["true_source_2_mx"][0], rtol=1e-5)
     # The sample of the caption is the one with the largest error at the last step.
-    moments = Dataset.open(place / "data").any_split("test").entries("moments", range(6))
-    change = np.linalg.norm((moments[:, -1] - moments[:, 0]).reshape(6, -1), axis=1)
-    change /= np.linalg.norm(moments[:, -1].reshape(6, -1), axis=1)
+    moments = Dataset.open(place / "data").any_split("test").entries("moments", range(7))
+    change = np.linalg.norm((moments[:, -1] - moments[:, 0]).reshape(7, -1), axis=1)
+    change /= np.linalg.norm(moments[:, -1].reshape(7, -1), axis=1)
     (caption,) = (text for text in page.captions if "(worst at the last step)" in text)
     assert f"test[{np.argmax(change)}]" in caption
     said = float(caption.partition("6 steps: ")[2].partition(" %")[0])
@@ -160,10 +161,9 @@ def test_metrics_only_makes_no_page(place: Path, page: Page, tmp_path: Path) -> 
 
 def test_states_along_a_line_are_drawn_against_time(tmp_path: Path) -> None:
     """Of two networks, one of which leaves the range of numbers."""
-    sizes = ("states.num_points=8", "states.waves=3", "splits={test={num_samples=3}}")
-    dataset = states(tmp_path / "data", "advection-1d", *sizes)
+    dataset = small_states(tmp_path / "data")
     inputs = inputs_of_states(dataset, 1.0)
-    for name, kernel in (("stays", STAYS), ("grows", 1e5 * STAYS)):
+    for name, kernel in (("stays", STAYS), ("grows", 1e8 * STAYS)):
         save_model(tmp_path / f"{name}.hm", convolution(inputs, kernel), {})
     words = (tmp_path / "stays.hm", tmp_path / "grows.hm", tmp_path / "data")
     found = evaluated(tmp_path / "out", *words)
@@ -176,9 +176,9 @@ def test_states_along_a_line_are_drawn_against_time(tmp_path: Path) -> None:
     assert {file.name for file in (found.out / "figures").iterdir()} == figures(expected)
     columns = found.columns("rollout-worst-stays-hm-data-test")
     assert [*columns] == ["time", "point", "true", "predicted", "error"]
-    assert (columns["time"].max(), columns["point"].max()) == (10, 7)
-    predicted = columns["predicted"].reshape(11, 8)
-    np.testing.assert_array_equal(predicted, np.broadcast_to(predicted[0], (11, 8)))
+    assert (columns["time"].max(), columns["point"].max()) == (6, 7)
+    predicted = columns["predicted"].reshape(7, 8)
+    np.testing.assert_array_equal(predicted, np.broadcast_to(predicted[0], (7, 8)))
     captions = [text for text in found.captions if text.startswith("grows.hm")]
     assert all("Grey, " in text and "no finite prediction." in text for text in captions)
     # Baselines stand beside the first network alone.
