@@ -11,7 +11,7 @@ import numpy as np
 
 from hypermagnetics.data.crops import Crops
 
-_ORDER, _POINTS, _DISPLACEMENT, _STARTS = 1, 2, 3, 4
+_ORDER, _POINTS, _DISPLACEMENT, _STARTS, _FIXED_STARTS = 1, 2, 3, 4, 5
 """Purposes of random streams, so that no two share their numbers."""
 
 
@@ -61,15 +61,26 @@ class Windows:
     per_sample: int = 1
     """Windows of each sample."""
 
-    def starts(self, seed: int, blocks: int, number: int) -> "WindowStarts":
-        """Random windows of each sample.
+    def starts(self, seed: int, blocks: int, step: int) -> WindowStarts:
+        """Random windows of each sample of the blocks of a step.
 
         Args:
             seed: Seed.
             blocks: Number of blocks.
-            number: Number of the draw, such as that of a step.
+            step: The step.
         """
-        generator = _generator(seed, _STARTS, number)
+        return self._drawn(_generator(seed, _STARTS, step), blocks)
+
+    def fixed_starts(self, seed: int, block: int) -> WindowStarts:
+        """Random windows of each sample of a block, the same in each step.
+
+        Args:
+            seed: Seed.
+            block: Number of the block.
+        """
+        return self._drawn(_generator(seed, _FIXED_STARTS, block), 1)
+
+    def _drawn(self, generator: np.random.Generator, blocks: int) -> WindowStarts:
         most = self.num_states - self.length
         shape = blocks, self.samples_per_block, self.per_sample
         return WindowStarts(generator.integers(0, most, shape, endpoint=True), self.length)
@@ -100,7 +111,7 @@ class BatchSchedule:
     windows: Windows | None = None
     """Windows of trajectories; None for whole samples."""
 
-    def window_starts(self, step: int) -> "WindowStarts | None":
+    def window_starts(self, step: int) -> WindowStarts | None:
         """The windows of one step; None for whole samples."""
         if self.windows is None:
             return None

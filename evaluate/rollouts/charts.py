@@ -49,8 +49,8 @@ def error_chart(
         medians = {name: drawable(100 * one[:, 1]) for name, one in found.items()}
         _draw(axes, steps * time.step, medians, looks)
         for name, one in found.items():
-            dashed = {"color": looks[name].colour, "ls": (0, (4, 2)), "lw": 1}
-            axes.plot(steps * time.step, drawable(100 * one[:, 2]), **dashed)
+            p90, colour = drawable(100 * one[:, 2]), looks[name].colour
+            axes.plot(steps * time.step, p90, color=colour, ls=(0, (4, 2)), lw=1)
         title = f"Error of the {what}: median (solid), p90 (dashed)"
         labelled(axes, title, time.name, "relative error [%]")
         drawn = np.concatenate([drawable(100 * one[:, 1:]).ravel() for one in found.values()])

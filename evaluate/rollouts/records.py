@@ -11,7 +11,8 @@ class StepErrors:
 
     step: int
     time: float | None
-    """Time of the state [s], of other states than moments in their own unit; None of iterates."""
+    """Time of the state [s], of other states than moments in their own unit; None of iterates,
+    and where it is not known."""
     errors: ArrayQuantityScores
     """A point is the state of a sample, with ||error||₂ / ||truth||₂ of all its values."""
 

@@ -1,5 +1,6 @@
 """Preparation of a training by rollouts."""
 
+import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -72,8 +73,9 @@ def rollout_parts(
     if code.model is not None and isinstance(recipe.model, UserModelConfig):
         assert issubclass(code.model, ArrayModel), "its kind was looked at"
         check_user_array_model(code.model, recipe.model, inputs)
+    dim = 1 if inputs.steps is None or inputs.steps.moments is None else inputs.steps.moments.dim
     for name, loss in code.losses.items():
-        check_point_loss(loss, name, 1, config.place_of(name))
+        check_point_loss(loss, name, dim, config.place_of(name))
     template: ArrayModel = eqx.filter_eval_shape(
         lambda: build_array_model(recipe.model, inputs, jr.key(0), code.model)
     )
@@ -291,6 +293,12 @@ def _physics(
         raise RecipeError(
             f"Reference physics must be of the states of the dataset, {list(inputs.target.shape)}; "
             f"got {list(physics.shape)} of {physics.kind!r} ({where}). Change its settings."
+        )
+    own, found = physics.seconds, frame.time_step
+    if own is not None and found is not None and not math.isclose(own, found):
+        raise RecipeError(
+            f"Reference physics must make the steps of the dataset, of {found:g}; got steps of "
+            f"{own:g} ({where}.time_step). Change it."
         )
     return Physics(physics.next_state, physics.residual)
 

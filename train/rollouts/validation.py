@@ -76,7 +76,7 @@ class RolloutValidator:
 
     def _of(self, model: AnyModel, block: int) -> tuple[float, np.ndarray, np.ndarray]:
         """Loss of a block, and its states behind each step, of the network and true ones."""
-        starts = self._windows.starts(self._seed, 1, block)
+        starts = self._windows.fixed_starts(self._seed, block)
         batch = read_array_batch(self._view, (block,), windows=starts)
         assert isinstance(model, ArrayModel), "a network of arrays is validated on arrays"
         loss, found = self._evaluate(model, self._devices.take(batch), number_of(block))

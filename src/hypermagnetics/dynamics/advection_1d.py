@@ -50,9 +50,8 @@ class Advection1D(StatePhysics):
         return "channel", "space_0"
 
     @property
-    def seconds(self) -> float:
-        """Time between two states, in steps."""
-        return 1.0
+    def seconds(self) -> None:
+        """None: a step is a distance, cfl."""
 
     @property
     def is_periodic(self) -> bool:

@@ -35,8 +35,8 @@ class StatePhysics(Config, abc.ABC):
 
     @property
     @abc.abstractmethod
-    def seconds(self) -> float:
-        """Time between two states, in the unit of the equations."""
+    def seconds(self) -> float | None:
+        """Time between two states, in the unit of the equations; None if they name none."""
 
     @property
     @abc.abstractmethod

@@ -113,7 +113,7 @@ def _steps(model: ArrayModel) -> tuple[str, ...]:
     frame = model.inputs.steps
     if frame is None:
         return ()
-    rows = {"time step": "none, of iterates" if frame.time_step is None else f"{frame.time_step:g}"}
+    rows = {"time step": "not known" if frame.time_step is None else f"{frame.time_step:g}"}
     if frame.moments is not None:
         if frame.time_step is not None:
             rows["time step"] += " s"

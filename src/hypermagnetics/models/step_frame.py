@@ -41,7 +41,8 @@ class StepFrame(Config):
     """
 
     time_step: Positive | None = None
-    """Time between two states, of moments in [s]; null of iterates."""
+    """Time between two states, of moments in [s]; null if it is not known, and
+    of iterates."""
     moments: MomentFrame | None = None
     """Moments that move; null of other states."""
 

@@ -175,8 +175,8 @@ def test_states_along_a_line_are_drawn_against_time(tmp_path: Path) -> None:
     expected.append("errors-data-test")
     assert {file.name for file in (found.out / "figures").iterdir()} == figures(expected)
     columns = found.columns("rollout-worst-stays-hm-data-test")
-    assert [*columns] == ["time", "point", "true", "predicted", "error"]
-    assert (columns["time"].max(), columns["point"].max()) == (6, 7)
+    assert [*columns] == ["step", "point", "true", "predicted", "error"]
+    assert (columns["step"].max(), columns["point"].max()) == (6, 7)
     predicted = columns["predicted"].reshape(7, 8)
     np.testing.assert_array_equal(predicted, np.broadcast_to(predicted[0], (7, 8)))
     captions = [text for text in found.captions if text.startswith("grows.hm")]

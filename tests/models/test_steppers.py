@@ -1,0 +1,141 @@
+"""Steppers of moments: their field, their files, exports and precision."""
+
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+import pytest
+from lowered import lowered_for_cuda, precisions
+
+from hypermagnetics.config import Config
+from hypermagnetics.dynamics import field_of_others
+from hypermagnetics.dynamics.llg import LLG
+from hypermagnetics.dynamics.soft import Soft
+from hypermagnetics.errors import HypermagneticsError, RecipeError
+from hypermagnetics.models import (
+    ArrayInputs,
+    ArrayScales,
+    ModelInputs,
+    MomentFrame,
+    StepFrame,
+    Stepper,
+    StepperConfig,
+    TrainedRange,
+    array_to_jax_export,
+    build_array_model,
+    load,
+    rollout,
+    save_model,
+)
+from hypermagnetics.sources import SourceColumns
+
+SPHERES = SourceColumns.of("sphere", constants={"radius": 0.4})
+LAW = LLG(kind="llg", time_step=1e-5, num_steps=5, applied_field=(0.0, 0.0, 0.2))
+TABLE = np.array(
+    [
+        [0.6, 0.0, 0.8, -0.8, 0.1, 0.0],
+        [0.0, 1.0, 0.0, 0.5, 0.6, -0.2],
+        [1.0, 0.0, 0.0, 0.2, -0.7, 0.4],
+    ],
+    np.float32,
+)
+GRID: dict[str, object] = {"name": "split"}
+HYPER = {"name": "hyper_mlp", "width": 4, "depth": 1, "hwidth": 0.1, "hdepth": 1}
+
+
+def inputs(dynamics: LLG | Soft = LAW) -> ArrayInputs:
+    seen = TrainedRange(sources=((-1.0, 1.0),) * 6, points=((-1.0, 1.0),) * 3)
+    moments = MomentFrame(dynamics=dynamics, sources=ModelInputs(columns=SPHERES, trained=seen))
+    return ArrayInputs(
+        input=ArrayScales(name="sources", shape=(3, moments.width), columns=moments.names),
+        target=ArrayScales(name="moments", shape=(3, 3), unit="A m^2"),
+        steps=StepFrame(time_step=dynamics.seconds, moments=moments),
+    )
+
+
+def stepper(**part: Config | dict[str, object]) -> Stepper:
+    config = StepperConfig.model_validate(part, strict=False)
+    found = build_array_model(config, inputs(), jr.key(0))
+    assert isinstance(found, Stepper)
+    return found.fitted(jnp.asarray(TABLE), jnp.asarray(TABLE[:, 3:]), jr.key(1))
+
+
+@pytest.fixture(scope="module")
+def of_grid() -> Stepper:
+    """With a field that is nearly exact."""
+    return stepper(field=GRID)
+
+
+def test_the_field_is_that_of_the_others(of_grid: Stepper) -> None:
+    """To the accuracy of a split by waves on a grid."""
+    wanted = np.asarray(field_of_others(jnp.asarray(TABLE), 3))
+    found = of_grid.field_of_others(jnp.asarray(TABLE))
+    np.testing.assert_allclose(found, wanted, atol=2e-3 * np.abs(wanted).max())
+
+
+def test_a_field_that_is_not_linear_is_taken_as_a_difference() -> None:
+    """That of all bodies less that of each alone."""
+    model = stepper(field=HYPER)
+    table = jnp.asarray(TABLE)
+    whole = model.part.field(table, table[:, 3:])  # type: ignore[union-attr]
+    alone = [model.part.field(row[None], row[None, 3:])[0] for row in table]  # type: ignore[union-attr]
+    found = model.field_of_others(table)
+    np.testing.assert_allclose(found, whole - jnp.stack(alone), rtol=1e-5, atol=1e-7)
+
+
+def test_steps_are_those_of_the_dynamics(of_grid: Stepper) -> None:
+    """In the same method and substeps."""
+    exact = LAW.next_moments(
+        jnp.asarray(TABLE), SPHERES, lambda table: field_of_others(table, 3), 4, "rk4"
+    )
+    np.testing.assert_allclose(of_grid(TABLE), exact, atol=1e-4)
+    np.testing.assert_allclose(np.linalg.norm(of_grid(TABLE), axis=-1), 1.0, atol=1e-6)
+
+
+def test_a_file_an_export_and_a_pickle_are_the_same_stepper(
+    of_grid: Stepper, tmp_path: Path
+) -> None:
+    """To the bit, or to rounding."""
+    save_model(tmp_path / "model.hm", of_grid, {})
+    wanted = np.asarray(rollout(of_grid, TABLE, 2))
+    for again in (load(tmp_path / "model.hm"), pickle.loads(pickle.dumps(of_grid))):
+        assert again.inputs == of_grid.inputs
+        np.testing.assert_array_equal(rollout(again, TABLE, 2), wanted)
+    exported = jax.export.deserialize(array_to_jax_export(of_grid, "targets"))
+    np.testing.assert_allclose(exported.call(TABLE[None])[0], wanted[1], atol=1e-6)
+
+
+MAKE: dict[str, Callable[[], Stepper]] = {
+    "grid": lambda: stepper(field=GRID),
+    "network": lambda: stepper(network={"name": "mlp", "width": 4, "depth": 1}),
+}
+
+
+@pytest.mark.parametrize("name", MAKE)
+def test_products_on_a_gpu_are_in_full_float32(name: str) -> None:
+    """Of every step, whatever the default of the platform."""
+    model = MAKE[name]()
+    found = precisions(lowered_for_cuda(lambda table: model(table), jnp.asarray(TABLE)))
+    assert set(found) == {"HIGHEST"}
+
+
+def test_steppers_that_mean_nothing_are_refused() -> None:
+    """With the way out."""
+    with pytest.raises(HypermagneticsError, match="must have moments that move; got other arrays"):
+        build_array_model(
+            StepperConfig(network={"name": "mlp"}),  # type: ignore[arg-type]
+            inputs().model_copy(update={"steps": None}),
+            jr.key(0),
+        )
+    network = stepper(network={"name": "mlp", "width": 4, "depth": 1})
+    with pytest.raises(RecipeError, match="must have a model of the field to know it"):
+        network.field_of_others(jnp.asarray(TABLE))
+    with pytest.raises(HypermagneticsError, match="which gives the next state of a trajectory"):
+        rollout(network.part, TABLE, 2)  # type: ignore[arg-type]
+    for wrong in ({}, {"field": GRID, "network": {"name": "mlp"}}):
+        with pytest.raises(ValueError, match="be given, or network, one of them"):
+            StepperConfig.model_validate(wrong, strict=False)
