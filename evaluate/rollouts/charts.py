@@ -92,7 +92,7 @@ def energy_chart(
         data: Name of the split on the page.
         time: Time between two states.
         energy: Energy minus that at the start by subject, in the unit of its rise, (samples,
-            states).
+            states); NaN of samples in no field.
         looks: Colours and markers of the subjects.
 
     Returns:
@@ -101,8 +101,10 @@ def energy_chart(
     steps = _drawn_steps(energy, 0)
     medians = {}
     for name, one in energy.items():
-        # A median among states that are not finite is none, and leaves a gap.
-        finite = np.where(np.isfinite(one), one, np.nan)[:, steps]
+        # A median among states that are not finite is none, and leaves a gap; samples in no field
+        # have no unit of energy.
+        defined = one[~np.isnan(one[:, 0])]
+        finite = np.where(np.isfinite(defined), defined, np.nan)[:, steps]
         medians[name] = np.median(finite, axis=0)
     with style():
         figure, (axes,) = framed([looks[name] for name in energy])

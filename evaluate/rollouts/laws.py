@@ -38,7 +38,8 @@ class Violations:
     energy_rise: _Samples | None = None
     residual: _Samples | None = None
     energy: Float64[np.ndarray, "samples states"] | None = None
-    """Energy of each state minus that at the start, in the unit of its rise; None of iterates."""
+    """Energy of each state minus that at the start, in the unit of its rise; NaN of samples in no
+    field, None of iterates."""
 
 
 def violations(moments: MovingMoments, block: TrajectoryBlock, states: _Moments) -> Violations:

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from hypermagnetics.evaluate.report.array_provenance import array_provenance
 from hypermagnetics.evaluate.report.cells import (
     ERRORS,
@@ -88,7 +90,11 @@ def _figures(found: _Found, splits: Sequence[RolloutSplit]) -> Iterator[tuple[st
         relative = {name: one.relative for name, one in measured.items()}
         draw = partial(error_chart, data, stored.name, time, relative, colours)
         yield _CHARTS, Undrawn(("errors", *words), {"data": data}, draw)
-        energy = {name: one.energy for name, one in measured.items() if one.energy is not None}
+        energy = {
+            name: one.energy
+            for name, one in measured.items()
+            if one.energy is not None and not np.isnan(one.energy[:, 0]).all()
+        }
         if energy:
             draw = partial(energy_chart, data, time, energy, colours)
             yield _CHARTS, Undrawn(("energy", *words), {"data": data}, draw)
