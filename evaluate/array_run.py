@@ -1,10 +1,12 @@
 """The evaluation of networks from arrays to arrays.
 
-It reports errors of targets and of their Jacobians, or Fisher information of summaries.
+It reports errors of targets and of their Jacobians, of maps or of rollouts, or Fisher information
+of summaries.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -32,6 +34,9 @@ from hypermagnetics.evaluate.results.array_records import (
 )
 from hypermagnetics.evaluate.results.json_file import is_results
 from hypermagnetics.evaluate.results.quantity_scores import ArrayQuantityScores
+from hypermagnetics.evaluate.rollouts.evaluation import RolloutSplit
+from hypermagnetics.evaluate.rollouts.fit import refuse_other_trajectories
+from hypermagnetics.evaluate.rollouts.trajectories import StoredTrajectories
 from hypermagnetics.evaluate.subjects.arguments import Arguments, SubjectArgument
 from hypermagnetics.files import name_in_text, only_writer, sha256_of, write_text_atomically
 from hypermagnetics.log import SILENT, Listener
@@ -75,13 +80,18 @@ class ArrayPlan:
     num_fresh: int = FRESH
     """Number of samples with fresh noise that give Fisher information."""
     metrics_only: bool = False
-    """Whether there are to be no page, and no baselines of maps."""
+    """Whether there are to be no page, and no baselines of maps and rollouts."""
+
+    @property
+    def is_of_rollouts(self) -> bool:
+        """Whether the networks give the next state of a trajectory."""
+        return self.subjects[0][1].inputs.steps is not None
 
     @property
     def has_page(self) -> bool:
-        """Whether there is a page, which is of networks from maps to maps."""
+        """Whether there is a page, which is of networks from maps to maps, or of rollouts."""
         of_maps = any(model.inputs.map is not None for _, model in self.subjects)
-        return of_maps and not self.metrics_only
+        return (of_maps or self.is_of_rollouts) and not self.metrics_only
 
     @property
     def num_predictions(self) -> int:
@@ -137,7 +147,7 @@ def array_plan(
         user_model: A user's class, for the files that name it.
         matmul: Precision of the factors of matrix products.
         num_fresh: Number of samples with fresh noise that give Fisher information.
-        metrics_only: Whether there are to be no page, and no baselines of maps.
+        metrics_only: Whether there are to be no page, and no baselines of maps and rollouts.
 
     Returns:
         The plan.
@@ -151,6 +161,7 @@ def array_plan(
     opened = [(one, Dataset.open(one.path)) for one in arguments.datasets]
     refuse_unknown_names(splits, [dataset for _, dataset in opened])
     subjects = tuple(_subject(one, user_model) for one in arguments.subjects)
+    _refuse_both_kinds(subjects)
     datasets = tuple(
         (
             ArrayDataset(one.name, name_in_text(one.path), dataset.sha256, dataset.manifest.title),
@@ -162,6 +173,11 @@ def array_plan(
     for record, model in subjects:
         for _, dataset, names in datasets:
             for name in names:
+                # States on a grid are of maps as well.
+                if model.inputs.steps is not None:
+                    trajectories = StoredTrajectories.of(dataset, name)
+                    refuse_other_trajectories(record, model, trajectories)
+                    continue
                 if model.inputs.map is not None:
                     maps = map_data_of(record, model, dataset, name)
                     refuse_other_maps(record, model, dataset, maps)
@@ -175,7 +191,7 @@ def array_plan(
 
 
 def evaluate_arrays(plan: ArrayPlan, listener: Listener = SILENT) -> ArrayResults:
-    """Evaluate every network on every split, and write results.json, and of maps the page.
+    """Evaluate every network on every split, and write results.json, perhaps with a page.
 
     Args:
         plan: The plan.
@@ -198,48 +214,81 @@ def evaluate_arrays(plan: ArrayPlan, listener: Listener = SILENT) -> ArrayResult
         try:
             _refuse_foreign(plan.out)
             with matmul_precision(plan.matmul), device_failures_named("A block", _SMALLER, _AGAIN):
-                results, of_maps = _results(plan, listener)
+                results, write_page = _results(plan, listener)
                 remove_page(plan.out)
                 write_text_atomically(plan.out / RESULTS_NAME, array_json(results))
                 if plan.has_page:
-                    from hypermagnetics.evaluate.maps.page import write_page  # with matplotlib
-
                     listener.tell("drawing the page ...")
-                    write_page(results, of_maps, plan.out)
+                    write_page(results)
         finally:
             lock.unlink(missing_ok=True)
     return results
 
 
-def _results(plan: ArrayPlan, listener: Listener) -> tuple[ArrayResults, list[MapSplit]]:
-    """Results of all networks, and the splits for a page of those of maps."""
-    evaluations, of_maps = [], []
-    for about, dataset, names in plan.datasets:
-        for name in names:
-            of_maps.append(MapSplit(about, dataset, name, plan.metrics_only))
-            for record, model in plan.subjects:
-                if model.inputs.map is not None:
-                    evaluations += of_maps[-1].evaluate(record, model, listener)
-                    continue
-                view = _view(model, dataset, name)
-                targets = jacobian = fisher = None
-                if model.inputs.parameters:
-                    fisher = measure_fisher(model, view, plan.num_fresh, listener)
-                else:
-                    targets, jacobian = _measured(model, view, listener)
-                evaluations.append(
-                    ArrayEvaluation(
-                        subject=record.name,
-                        dataset=about.name,
-                        split=name,
-                        num_samples=len(view),
-                        targets=None if targets is None else ArrayQuantityScores.of(targets),
-                        jacobian=None if jacobian is None else ArrayQuantityScores.of(jacobian),
-                        fisher=fisher,
-                    )
-                )
+def _results(
+    plan: ArrayPlan, listener: Listener
+) -> tuple[ArrayResults, Callable[[ArrayResults], object]]:
+    """Results of all networks, and the drawing of the page of those of maps or of rollouts."""
+    splits = [(about, dataset, name) for about, dataset, names in plan.datasets for name in names]
+    if plan.is_of_rollouts:
+        of_rollouts = [RolloutSplit(*one, plan.metrics_only) for one in splits]
+        evaluations = [
+            evaluation
+            for split in of_rollouts
+            for record, model in plan.subjects
+            for evaluation in split.evaluate(record, model, listener)
+        ]
+        return _recorded(plan, evaluations), partial(_rollout_page, of_rollouts, plan.out)
+    of_maps = [MapSplit(*one, plan.metrics_only) for one in splits]
+    evaluations = [
+        evaluation
+        for split in of_maps
+        for record, model in plan.subjects
+        for evaluation in (
+            [_evaluated(plan, split, record, model, listener)]
+            if model.inputs.map is None
+            else split.evaluate(record, model, listener)
+        )
+    ]
+    return _recorded(plan, evaluations), partial(_map_page, of_maps, plan.out)
+
+
+def _rollout_page(splits: Sequence[RolloutSplit], out: Path, results: ArrayResults) -> None:
+    from hypermagnetics.evaluate.rollouts.page import write_page  # with matplotlib
+
+    write_page(results, splits, out)
+
+
+def _map_page(splits: Sequence[MapSplit], out: Path, results: ArrayResults) -> None:
+    from hypermagnetics.evaluate.maps.page import write_page  # with matplotlib
+
+    write_page(results, splits, out)
+
+
+def _evaluated(
+    plan: ArrayPlan, split: MapSplit, record: ArraySubject, model: ArrayModel, listener: Listener
+) -> ArrayEvaluation:
+    """The evaluation of a network of arrays that are neither maps nor trajectories."""
+    view = _view(model, split.dataset, split.split)
+    targets = jacobian = fisher = None
+    if model.inputs.parameters:
+        fisher = measure_fisher(model, view, plan.num_fresh, listener)
+    else:
+        targets, jacobian = _measured(model, view, listener)
+    return ArrayEvaluation(
+        subject=record.name,
+        dataset=split.about.name,
+        split=split.split,
+        num_samples=len(view),
+        targets=None if targets is None else ArrayQuantityScores.of(targets),
+        jacobian=None if jacobian is None else ArrayQuantityScores.of(jacobian),
+        fisher=fisher,
+    )
+
+
+def _recorded(plan: ArrayPlan, evaluations: Sequence[ArrayEvaluation]) -> ArrayResults:
     on_cpu = jax.default_backend() == "cpu"
-    results = ArrayResults(
+    return ArrayResults(
         subjects=tuple(record for record, _ in plan.subjects),
         datasets=tuple(about for about, _, _ in plan.datasets),
         evaluations=tuple(evaluations),
@@ -248,7 +297,6 @@ def _results(plan: ArrayPlan, listener: Listener) -> tuple[ArrayResults, list[Ma
         processor=processor() if on_cpu else str(jax.devices()[0].device_kind),
         matmul=plan.matmul,
     )
-    return results, of_maps
 
 
 def _measured(
@@ -316,6 +364,16 @@ def _view(model: ArrayModel, dataset: Dataset, name: str) -> ArrayView:
         return ArrayView(split, names_of_readings(split, model.inputs.input.name))
     names = names_of(split, model.inputs.input.name, model.inputs.target.name)
     return ArrayView(split, names, model.inputs.input.columns or None)
+
+
+def _refuse_both_kinds(subjects: Sequence[tuple[ArraySubject, ArrayModel]]) -> None:
+    of_rollouts = [record.place for record, model in subjects if model.inputs.steps is not None]
+    if of_rollouts and len(of_rollouts) < len(subjects):
+        others = [record.place for record, _ in subjects if record.place not in of_rollouts]
+        raise RunError(
+            "Subjects must all be networks that give the next state of a trajectory, or none; got "
+            f"{', '.join(of_rollouts)} beside {', '.join(others)}. Evaluate them apart."
+        )
 
 
 def _refuse_misfit(record: ArraySubject, model: ArrayModel, view: ArrayView) -> None:

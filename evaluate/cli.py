@@ -21,7 +21,7 @@ from hypermagnetics.evaluate.array_run import (
 )
 from hypermagnetics.evaluate.compare.cli import compare
 from hypermagnetics.evaluate.plan import Plan, check_fit, open_datasets
-from hypermagnetics.evaluate.results.array_records import array_json, array_text
+from hypermagnetics.evaluate.results.array_records import ArraySubject, array_json, array_text
 from hypermagnetics.evaluate.results.gates import (
     Gate,
     apply_gate,
@@ -36,7 +36,7 @@ from hypermagnetics.evaluate.subjects.arguments import Arguments, sort_arguments
 from hypermagnetics.evaluate.subjects.opening import open_subjects
 from hypermagnetics.jax_setup import fix_settings, keep_compiled, refuse_missing_platform
 from hypermagnetics.log import Progress, courtesy_stream, errors_in_one_line, say
-from hypermagnetics.models import UserModel
+from hypermagnetics.models import ArrayModel, UserModel
 from hypermagnetics.models.user import import_user_model
 from hypermagnetics.precision import MatmulPrecision
 from hypermagnetics.run_files import (
@@ -147,7 +147,8 @@ def main(
     results.json for programs, samples.zarr with the errors of every sample, and a page, index.html.
     Of networks from arrays to arrays it reports errors of targets and of their Jacobian, or Fisher
     information of summaries and estimates of the parameters, in results.json alone; of networks
-    from maps to maps errors at all points and by wave number, in results.json and the page.
+    from maps to maps errors at all points and by wave number, and of networks that give the next
+    state of a trajectory errors of rollouts, in results.json and the page.
     """
     with errors_in_one_line("hm-eval"):
         start = time.monotonic()
@@ -232,9 +233,15 @@ def _evaluate_arrays(
         given = json.dumps(str(place / MODEL_NAME if place.is_dir() else place))
         if model is not None:
             given += f", user_model={model.partition(':')[2]}"
-        what = subject.input if network.inputs.map is None else "maps"
-        lines.append(f"In Python: hypermagnetics.load({given})({what})")
+        lines.append(f"In Python: {_in_python(f'hypermagnetics.load({given})', subject, network)}")
     echo("\n" + "\n".join(lines))
+
+
+def _in_python(network: str, subject: ArraySubject, model: ArrayModel) -> str:
+    if (frame := model.inputs.steps) is not None:
+        start = "states" if frame.moments is None else "sources"
+        return f"hypermagnetics.models.rollout({network}, {start}, num_steps)"
+    return f"{network}({subject.input if model.inputs.map is None else 'maps'})"
 
 
 def _plan(

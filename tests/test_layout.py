@@ -48,6 +48,7 @@ ONLY_IN = {
         "train.sweep.picture",
         *(f"evaluate.report.{name}" for name in REPORT_DRAWS),
         "evaluate.maps.pictures",
+        *("evaluate.rollouts.charts", "evaluate.rollouts.line_pictures"),
     },
     "fmm3dpy": {"evaluate.baselines.fmm3d"},
     "PIL": {

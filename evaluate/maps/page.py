@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from html import escape
 from pathlib import Path
 
 from hypermagnetics.evaluate.maps.evaluation import MapSplit
@@ -10,6 +9,7 @@ from hypermagnetics.evaluate.maps.pictures import map_picture
 from hypermagnetics.evaluate.maps.records import MapScores
 from hypermagnetics.evaluate.maps.samples import SHOWN, sample_maps
 from hypermagnetics.evaluate.maps.spectrum_chart import spectrum_chart
+from hypermagnetics.evaluate.report.array_provenance import array_provenance
 from hypermagnetics.evaluate.report.cells import (
     ERRORS,
     count_cell,
@@ -19,11 +19,9 @@ from hypermagnetics.evaluate.report.cells import (
 )
 from hypermagnetics.evaluate.report.chart_axes import looks
 from hypermagnetics.evaluate.report.figures import Note, Undrawn
-from hypermagnetics.evaluate.report.formats import count
 from hypermagnetics.evaluate.report.inputs import RANK_NAMES
-from hypermagnetics.evaluate.report.markup import Cell, Row, slot, table
+from hypermagnetics.evaluate.report.markup import Cell, Row, note, slot, table
 from hypermagnetics.evaluate.report.page import control, filled_page, lead
-from hypermagnetics.evaluate.report.tables import definitions
 from hypermagnetics.evaluate.report.writing import write_figures
 from hypermagnetics.evaluate.results.array_records import ArrayEvaluation, ArrayResults
 from hypermagnetics.evaluate.results.quantity_scores import ArrayQuantityScores
@@ -66,7 +64,7 @@ def write_page(results: ArrayResults, splits: Sequence[MapSplit], out: Path) -> 
             "Summary": _summary(evaluations),
             "Samples": _samples_note(splits) + slot(_MAPS, "No maps were drawn for this choice."),
             "Spectrum": slot(_SPECTRUM, "", "pair") + _wave_table(evaluations),
-            "Provenance": _provenance(results, list(networks)),
+            "Provenance": array_provenance(results, list(networks)),
         },
         templates,
     )
@@ -157,7 +155,7 @@ def _summary(evaluations: Sequence[ArrayEvaluation]) -> str:
             "The field by differences is that of neighbouring points of the potential, where no "
             "field is given."
         )
-    return table("Errors of all subjects", headings, rows, empty=_NOTHING) + _note(notes)
+    return table("Errors of all subjects", headings, rows, empty=_NOTHING) + note(notes)
 
 
 def _scores(maps: MapScores) -> Iterator[tuple[str, ArrayQuantityScores]]:
@@ -172,7 +170,7 @@ def _samples_note(splits: Sequence[MapSplit]) -> str:
     first = splits[0].networks[0]
     quantity = frame_of(first.model.inputs).targets[0]
     what = first.record.target if quantity == "targets" else quantity
-    return _note(
+    return note(
         [
             f"Samples with the median and the largest relative L2 error of the {what} by "
             f"{first.record.name}. Truth and prediction have one colour scale, and the error its "
@@ -194,46 +192,3 @@ def _wave_table(evaluations: Sequence[ArrayEvaluation]) -> str:
         rows.append(Row((*names, *(error_cell(errors.get(end)) for end in ends))))
     headings = ("Subject", "Data", "Quantity", *(f"|k| < {end} [%]" for end in ends))
     return table("Errors by wave number", headings, rows, empty=_NOTHING)
-
-
-def _provenance(results: ArrayResults, names: Sequence[str]) -> str:
-    """Networks, datasets, software and machine."""
-    parts = ["<h3>Subjects</h3>"]
-    parts += [
-        definitions(
-            (
-                ("Subject", one.name),
-                ("From", one.place),
-                ("Reads", one.input),
-                ("Gives", one.target),
-                ("Parameters", count(one.num_parameters)),
-                ("sha256", one.sha256),
-            )
-        )
-        for one in results.subjects
-        if one.name in names
-    ]
-    parts.append("<h3>Datasets</h3>")
-    parts += [
-        definitions(
-            (
-                ("Dataset", one.name),
-                ("Title", one.title),
-                ("From", one.place),
-                ("sha256 of manifest", one.sha256),
-            )
-        )
-        for one in results.datasets
-    ]
-    software = ", ".join(f"{name} {version}" for name, version in results.software.items())
-    machine = (
-        ("Software", software),
-        ("Device", results.device),
-        ("Processor", results.processor),
-        ("Matrix products of networks", results.matmul),
-    )
-    return "\n".join([*parts, "<h3>Made with</h3>", definitions(machine)])
-
-
-def _note(sentences: Sequence[str]) -> str:
-    return f'<p class="note">{escape(" ".join(sentences))}</p>' if sentences else ""

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import Colormap, ListedColormap
+from matplotlib.colors import ListedColormap
 
 from hypermagnetics.evaluate.maps.measurement import truth_of
 from hypermagnetics.evaluate.maps.samples import MapPlane, ReadMap, SampleMap
@@ -24,8 +24,10 @@ from hypermagnetics.evaluate.report.panels import (
     about_zero,
     clip,
     colour_limit,
+    colour_scale,
     draw_panel,
     empty_panels,
+    fitted_title,
     row_height,
 )
 from hypermagnetics.evaluate.report.rendering import Picture, style
@@ -36,8 +38,6 @@ _ARROWS = 18
 """Arrows of the magnetisation along a side."""
 _LEAST_ARROW = 0.05
 """Magnetisation with an arrow, as a share of the largest."""
-_LONGEST_TITLE = 42
-_SHORTEST_NAME = 12
 
 _PANELS = 4
 # Light where there is nothing, and light enough for arrows at the other end.
@@ -162,7 +162,7 @@ def _with_unit(name: str, unit: str) -> str:
 
 
 def _panels(one: SampleMap, row: _Row, count: int) -> list[Panel | None]:
-    colours, limits = _scale(row.truth, row.is_length)
+    colours, limits = colour_scale(row.truth, is_length=row.is_length)
     own = (POSITIVE, (0.0, colour_limit(row.error))) if row.is_length else None
     error_colours, error_limits = own or (SIGNED, about_zero(row.error))
     largest = np.abs(row.error[np.isfinite(row.error)]).max(initial=0.0)
@@ -174,8 +174,12 @@ def _panels(one: SampleMap, row: _Row, count: int) -> list[Panel | None]:
     error = "Error: predicted minus true" if count else error
     return [
         None if row.read is None else _input_panel(one, row),
-        Panel(_fitted("True " + truth + ": {}", sample), row.symbol, row.truth.T, limits, colours),
-        Panel(_fitted("{}: " + one.what, one.subject), row.symbol, row.found.T, limits, colours),
+        Panel(
+            fitted_title("True " + truth + ": {}", sample), row.symbol, row.truth.T, limits, colours
+        ),
+        Panel(
+            fitted_title("{}: " + one.what, one.subject), row.symbol, row.found.T, limits, colours
+        ),
         Panel(error, label, row.error.T, error_limits, error_colours),
     ]
 
@@ -185,7 +189,7 @@ def _input_panel(one: SampleMap, row: _Row) -> Panel:
     assert row.read is not None, "it is shown"
     # A map that is given as well has the scale of its truth.
     shown = row.truth if row.read_symbol == row.symbol else row.read
-    colours, limits = _scale(shown, read.name in ("magnetisation", "field"))
+    colours, limits = colour_scale(shown, is_length=read.name in ("magnetisation", "field"))
     if read.name == "magnetisation":
         colours = _DENSITY
     points = f", every {_ordinal(read.stride)} point" if read.stride > 1 else ""
@@ -193,18 +197,6 @@ def _input_panel(one: SampleMap, row: _Row) -> Panel:
     if plane.height is not None:
         title += f", {_height(plane)}"
     return Panel(title, row.read_symbol, row.read.T, limits, colours, _edges(read, plane))
-
-
-def _scale(values: _Values, is_length: bool) -> tuple[Colormap, tuple[float, float]]:
-    """Colours, and the values at their ends: about zero if both signs occur."""
-    if is_length:
-        return POSITIVE, (0.0, colour_limit(values))
-    finite = values[np.isfinite(values)]
-    low, high = float(finite.min(initial=0.0)), float(finite.max(initial=0.0))
-    if low < 0 < high or low == high:
-        return SIGNED, about_zero(values)
-    low, high = float(finite.min()), float(finite.max())
-    return POSITIVE, (low, high if high > low else low + (abs(low) or 1.0))
 
 
 def _axes(plane: MapPlane) -> MapAxes:
@@ -263,12 +255,6 @@ def _arrows(axes: Axes, place: Place, one: SampleMap) -> None:
         zorder=3,
     )
     arrows.set_clip_path(clip(axes, place))
-
-
-def _fitted(title: str, name: str) -> str:
-    """A title with a name in it, the beginning of which is left out if it is too long."""
-    room = max(_LONGEST_TITLE - len(title) + 2, _SHORTEST_NAME)
-    return title.format(name if len(name) <= room else "…" + name[1 - room :])
 
 
 def _ordinal(value: int) -> str:

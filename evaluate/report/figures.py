@@ -55,6 +55,8 @@ class Drawn:
     alt: str
     caption: str
     panels: int
+    per_row: int | None = None
+    """Panels side by side on a wide page; None for all."""
 
 
 class FileNames:
@@ -147,7 +149,11 @@ def _named(
 def _draw(name: str, one: Undrawn) -> Drawn:
     picture = one.draw()
     image = rendered(picture, name)
-    return Drawn(name, one.choice, image, picture.csv, picture.alt, picture.caption, picture.panels)
+    return Drawn(
+        *(name, one.choice, image, picture.csv, picture.alt, picture.caption),
+        panels=picture.panels,
+        per_row=picture.per_row,
+    )
 
 
 def _result(slot: str, one: Note | Future[Drawn]) -> tuple[str, Drawn | Note]:

@@ -81,6 +81,11 @@ def slot(name: str, empty: str, kind: str = "") -> str:
     return f'<div class="slot {kind}" data-slot="{name}" data-empty="{escape(empty)}"></div>'
 
 
+def note(sentences: Sequence[str]) -> str:
+    """A paragraph of sentences in small text; nothing if there are none."""
+    return f'<p class="note">{escape(" ".join(sentences))}</p>' if sentences else ""
+
+
 def _figure(drawn: Drawn) -> str:
     inner = _ROOT.sub("", drawn.image.svg)
     width, height = (round(length, 2) for length in drawn.image.size)
@@ -101,7 +106,7 @@ def _figure(drawn: Drawn) -> str:
         for ending in ("png", "svg", "csv")
     )
     return (
-        f'<figure><div class="panels of-{drawn.panels}" role="img" '
+        f'<figure><div class="panels of-{drawn.per_row or drawn.panels}" role="img" '
         f'aria-label="{escape(drawn.alt)}">'
         f"{pictures}</div><figcaption>{escape(drawn.caption)}"
         f'<span class="files">{links}</span></figcaption></figure>'

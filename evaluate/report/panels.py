@@ -18,8 +18,12 @@ PANEL, HEIGHT = 3.9, 4.7
 """Width and height of a panel [inch]."""
 _LEFT, _SIDE, _BOTTOM = 0.62, 3.1, 1.28
 """Left end, side and lower end of the square of a map in its panel [inch]."""
+_LOW_SIDE = 2.1
+"""Height of a map whose axes are no lengths [inch]."""
 _BAR_BOTTOM, _BAR_HEIGHT = 0.52, 0.13
 
+_LONGEST_TITLE = 42
+_SHORTEST_NAME = 12
 _NOT_FINITE = "#9a9a9a"
 LINE = "#262626"
 """Colour of lines on a map."""
@@ -54,6 +58,8 @@ class MapAxes:
     ends: Ends
     names: tuple[str, str]
     """Names with units, such as "x [m]"."""
+    is_to_scale: bool = True
+    """Whether both are lengths, drawn in one scale."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +112,8 @@ def row_height(axes: MapAxes) -> float:
 
 def _sides(axes: MapAxes) -> tuple[float, float]:
     """Width and height of a map [inch]."""
+    if not axes.is_to_scale:
+        return _SIDE, _LOW_SIDE
     extents = [high - low for low, high in axes.ends]
     # A strip thinner than an inch shows nothing: then one metre is longer one way.
     wide, tall = (max(_SIDE * extent / max(extents), 1.0) for extent in extents)
@@ -132,6 +140,36 @@ def about_zero(values: np.ndarray) -> tuple[float, float]:
     """Ends of a colour scale with zero in its middle."""
     limit = colour_limit(values)
     return -limit, limit
+
+
+def colour_scale(
+    values: np.ndarray, *, is_length: bool = False
+) -> tuple[Colormap, tuple[float, float]]:
+    """Colours of a map, and the values at their ends: about zero if both signs occur.
+
+    Args:
+        values: Values of the map.
+        is_length: Whether they are lengths of vectors.
+    """
+    if is_length:
+        return POSITIVE, (0.0, colour_limit(values))
+    finite = values[np.isfinite(values)]
+    low, high = float(finite.min(initial=0.0)), float(finite.max(initial=0.0))
+    if low < 0 < high or low == high:
+        return SIGNED, about_zero(values)
+    low, high = float(finite.min()), float(finite.max())
+    return POSITIVE, (low, high if high > low else low + (abs(low) or 1.0))
+
+
+def fitted_title(title: str, name: str) -> str:
+    """A title with a name in it, the beginning of which is left out if it is too long.
+
+    Args:
+        title: The title, with {} for the name.
+        name: The name.
+    """
+    room = max(_LONGEST_TITLE - len(title) + 2, _SHORTEST_NAME)
+    return title.format(name if len(name) <= room else "…" + name[1 - room :])
 
 
 def draw_panel(axes: Axes, place: Place, panel: Panel) -> None:

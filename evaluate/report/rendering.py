@@ -75,6 +75,8 @@ class Picture:
     caption: str
     panels: int = 1
     """Number of parts of equal width, which a narrow page shows one below the other."""
+    per_row: int | None = None
+    """Number of them side by side on a wide page; None for all."""
     is_smooth: bool = False
     """Whether images show smooth values, which a viewer may interpolate."""
 

@@ -14,6 +14,8 @@ from hypermagnetics.evaluate.results.numbers import interval_text, per_cent, sha
 from hypermagnetics.evaluate.results.quantity_scores import ArrayQuantityScores
 from hypermagnetics.evaluate.results.records import SCHEMA_VERSION
 from hypermagnetics.evaluate.results.tables import Table, TableFormat, table_text
+from hypermagnetics.evaluate.rollouts.records import RolloutScores
+from hypermagnetics.evaluate.rollouts.text import errors_table, whole_table
 from hypermagnetics.precision import MatmulPrecision
 
 ARRAYS: Literal["arrays"] = "arrays"
@@ -36,6 +38,8 @@ class ArrayEvaluation:
     """None for a network that is trained on targets."""
     maps: tuple[MapScores, ...] = ()
     """Errors of each map that it gives; none of a network of other arrays."""
+    rollout: RolloutScores | None = None
+    """None of a network that gives no next state; then results.json has no such key."""
 
 
 @dataclass(frozen=True)
@@ -81,12 +85,16 @@ class ArrayResults:
 
 def array_json(results: ArrayResults) -> str:
     """The text of results.json; a number that is not finite becomes null."""
-    table = {"schema": SCHEMA_VERSION, "content": ARRAYS} | dataclasses.asdict(results)
+    found = dataclasses.asdict(results)
+    for evaluation in found["evaluations"]:
+        if evaluation["rollout"] is None:
+            del evaluation["rollout"]
+    table = {"schema": SCHEMA_VERSION, "content": ARRAYS} | found
     return json.dumps(plain(table), indent=1, allow_nan=False) + "\n"
 
 
 def array_text(results: ArrayResults, table_format: TableFormat) -> str:
-    """The metrics of all networks on all splits: errors in per cent, and Fisher information.
+    """The metrics of all networks on all splits: errors in per cent, or Fisher information.
 
     Args:
         results: All results.
@@ -118,7 +126,7 @@ _HEADINGS = (
 
 def _tables(results: ArrayResults) -> Iterator[tuple[str, Table]]:
     """Tables that have rows, each with its title."""
-    errors, information, waves = [], [], []
+    errors, information, waves, rollouts = [], [], [], []
     for one in _ordered(results):
         place = _place(results, one)
         for quantity, found in (("targets", one.targets), ("jacobian", one.jacobian)):
@@ -132,12 +140,17 @@ def _tables(results: ArrayResults) -> Iterator[tuple[str, Table]]:
             waves.append((place, maps.quantity, one.subject, maps.by_wave_number))
         if one.fisher is not None:
             information.append((place, one.subject, one.fisher))
+        if one.rollout is not None:
+            rollouts.append((place, one.subject, one.rollout))
     if errors:
         rows = sorted(errors, key=lambda row: [row[:2] for row in errors].index(row[:2]))
         table = Table(("split", "quantity", "subject", *_HEADINGS), tuple(rows), 3)
         yield "Errors in per cent of the truth", table
     if waves:
         yield "Errors by wave number, in per cent of the truth in each shell", _wave_table(waves)
+    if rollouts:
+        yield "Errors of rollouts in per cent of the state", errors_table(rollouts)
+        yield "Rollouts as a whole: laws in per cent, median and largest", whole_table(rollouts)
     if information:
         yield "Fisher information of the summaries", information_table(information)
         yield "Estimates of the parameters", estimates_table(information)

@@ -13,10 +13,9 @@ from jaxtyping import Array, Float
 
 from hypermagnetics.data import Dataset, SplitLayout, verify_split
 from hypermagnetics.data.array_view import ArrayView, Viewed, names_of_trajectories
-from hypermagnetics.data.boundary import Boundary, boundary_of
 from hypermagnetics.data.schedule import Windows
-from hypermagnetics.data.trajectories import SUBSTEPS, time_step_of
-from hypermagnetics.dynamics import AnyStatePhysics, dynamics_of, field_of_others, physics_of
+from hypermagnetics.data.trajectories import SUBSTEPS
+from hypermagnetics.dynamics import AnyStatePhysics, field_of_others, physics_of
 from hypermagnetics.errors import DatasetError, ExtensionError, RecipeError
 from hypermagnetics.log import Listener
 from hypermagnetics.models import (
@@ -30,6 +29,11 @@ from hypermagnetics.models import (
     build_array_model,
     is_of_arrays,
     is_of_maps,
+)
+from hypermagnetics.models.state_data import (
+    boundary_of_states,
+    dynamics_of_moments,
+    time_step_of_states,
 )
 from hypermagnetics.models.user import UserModelConfig, check_user_array_model
 from hypermagnetics.train.array_setup import refuse_keys_of_sources
@@ -176,16 +180,17 @@ def _inputs(
         )
     axis = None if states.channel_axis is None else states.channel_axis - 1
     found = states.statistics
-    # Fields keep their zero, which convolutions take for nothing there.
-    shift, scale = (found.mean, found.std)
+    # Fields keep their zero, which convolutions take for nothing there, and their proportions.
+    shift, scale = found.mean, found.std
     if of_maps:
-        shift, scale = (0.0,), (pooled_rms(found),)
+        count = len(found.mean)
+        shift, scale = (0.0,) * count, (pooled_rms(found),) * count
     both = ArrayScales(
         name=states.name,
         shape=shape,
         unit=states.unit,
         channel_axis=axis,
-        shift=shift if axis is not None or len(shift) == 1 else (0.0,),
+        shift=shift,
         scale=tuple(one or 1.0 for one in scale),
         ranges=tuple(zip(found.min, found.max, strict=True)),
     )
@@ -196,37 +201,20 @@ def _inputs(
             targets=("targets",),
             dim=len(shape) - 1,
             core=shape[1:],
-            boundary=_boundary(dataset),
+            boundary=boundary_of_states(dataset),
         )
     return ArrayInputs(
         input=both,
         target=both,
         map=frame,
-        steps=StepFrame(time_step=_time_step(dataset)),
+        steps=StepFrame(time_step=time_step_of_states(dataset)),
     )
-
-
-def _boundary(dataset: Dataset) -> Boundary:
-    physics = physics_of(dataset.manifest.recipe)
-    if physics is None:
-        return boundary_of(dataset)
-    return "periodic" if physics.is_periodic else "open"
-
-
-def _time_step(dataset: Dataset) -> float | None:
-    physics = physics_of(dataset.manifest.recipe)
-    return time_step_of(dataset) if physics is None else physics.seconds
 
 
 def _inputs_of_moments(
     recipe: TrainingRecipe, dataset: Dataset, train: ArrayView, code: UserCode
 ) -> ArrayInputs:
-    dynamics = dynamics_of(dataset.manifest.recipe)
-    if dynamics is None:
-        raise DatasetError(
-            "Moments that move must have dynamics in the recipe of their dataset; got none "
-            f"({train.directory}). Generate it with [dynamics]."
-        )
+    dynamics = dynamics_of_moments(dataset)
     sources = inputs_of(recipe, dataset, code.normalisation)
     moments = MomentFrame(dynamics=dynamics, sources=sources)
     states, table = train.viewed["states"], train.viewed["sources"]
