@@ -24,12 +24,14 @@ from small_trajectories import (
 
 from hypermagnetics.config import load_recipe
 from hypermagnetics.data import Dataset
+from hypermagnetics.data.array_import import import_arrays
 from hypermagnetics.data.array_view import ArrayView, names_of_trajectories, read_array_batch
 from hypermagnetics.data.schedule import Windows, WindowStarts
+from hypermagnetics.data.state_import import trajectories_of_states
 from hypermagnetics.errors import ExtensionError, HypermagneticsError
 from hypermagnetics.generate import generate
 from hypermagnetics.generate.config import DatasetRecipe
-from hypermagnetics.models import Stepper, load, rollout
+from hypermagnetics.models import ArrayScales, Stepper, load, rollout
 from hypermagnetics.run_files import RunFiles
 from hypermagnetics.train.aggregation import loss_and_gradient
 from hypermagnetics.train.devices import ArrayDeviceBatch, Devices
@@ -191,6 +193,19 @@ def test_states_learn_their_stencil(states: Dataset, tmp_path: Path) -> None:
     line = json.loads((tmp_path / "run/metrics.jsonl").read_text().splitlines()[-1])
     assert line["validation"]["step_median_relative_error"] < 0.4
     assert line["validation"]["rollout_steps"] == 1
+
+
+def test_channels_keep_their_proportions(tmp_path: Path) -> None:
+    """States of several channels on a grid have one scale, and their zero."""
+    values = np.random.default_rng(0).normal(size=(10, 3, 2, 8)) * np.array([[1.0], [5.0]])
+    np.save(tmp_path / "x.npy", values)
+    files = trajectories_of_states(tmp_path / "x.npy", 0.5, "periodic")
+    import_arrays(files, tmp_path / "data", samples_per_block=4)
+    setup = convolution(Dataset.open(tmp_path / "data"), f"{ROLLOUT}.rollout_steps=1")
+    scales = setup.new_model().inputs.input
+    assert isinstance(scales, ArrayScales)
+    assert scales.shift == (0.0, 0.0)
+    assert scales.scale[0] == scales.scale[1]
 
 
 def test_norms_are_logged_on_request(states: Dataset, tmp_path: Path) -> None:
