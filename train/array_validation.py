@@ -6,12 +6,16 @@ from jaxtyping import Array, Int
 
 from hypermagnetics.data.array_view import ArrayView, read_array_batch
 from hypermagnetics.jax_setup import own_program
-from hypermagnetics.metrics import measure
 from hypermagnetics.models import AnyModel, ArrayModel
 from hypermagnetics.run_files import ArrayValidation
 from hypermagnetics.train.devices import ArrayDeviceBatch, Augmentation, Devices, unchanged
 from hypermagnetics.train.objective import Objective
-from hypermagnetics.train.validation import finite, median_of, number_of
+from hypermagnetics.train.validation import (
+    finite,
+    median_of,
+    number_of,
+    relative_of_samples,
+)
 
 
 class ArrayValidator:
@@ -57,18 +61,14 @@ class ArrayValidator:
             losses.append(float(loss))
             counts.append(count)
             targets = batch.arrays["targets"][0, :count]
-            errors[0].append(_relative(np.asarray(found)[:count], targets))
+            errors[0].append(relative_of_samples(np.asarray(found)[:count], targets))
             if slopes is not None:
                 true = batch.arrays["jacobian"][0, :count]
-                errors[1].append(_relative(np.asarray(slopes)[:count] * scales, true * scales))
+                errors[1].append(
+                    relative_of_samples(np.asarray(slopes)[:count] * scales, true * scales)
+                )
         return ArrayValidation(
             loss=finite(np.average(losses, weights=counts)),
             targets_median_relative_error=median_of(errors[0]),
             jacobian_median_relative_error=median_of(errors[1]) if errors[1] else None,
         )
-
-
-def _relative(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """|predicted - truth| / |truth| of each sample."""
-    rows = [values.reshape(len(values), 1, -1) for values in (predicted, truth)]
-    return measure(*rows).relative

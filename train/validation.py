@@ -91,3 +91,9 @@ def median_of(errors: list[np.ndarray]) -> float | None:
 def finite(value: np.floating) -> float | None:
     """The number; None if it is not finite."""
     return float(value) if np.isfinite(value) else None
+
+
+def relative_of_samples(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """|predicted - truth| / |truth| of each sample, of vectors of all of its values."""
+    rows = [values.reshape(len(values), 1, -1) for values in (predicted, truth)]
+    return measure(*rows).relative

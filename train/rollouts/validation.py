@@ -8,12 +8,17 @@ from jaxtyping import Array, Float, Int
 from hypermagnetics.data.array_view import ArrayView, read_array_batch
 from hypermagnetics.data.schedule import Windows
 from hypermagnetics.jax_setup import own_program
-from hypermagnetics.metrics import measure
 from hypermagnetics.models import AnyModel, ArrayModel, frame_of_steps
+from hypermagnetics.models.rollout import states_behind
 from hypermagnetics.run_files import RolloutValidation
 from hypermagnetics.train.devices import AnyDeviceBatch, ArrayDeviceBatch, Augmentation, Devices
 from hypermagnetics.train.objective import Objective
-from hypermagnetics.train.validation import finite, median_of, number_of
+from hypermagnetics.train.validation import (
+    finite,
+    median_of,
+    number_of,
+    relative_of_samples,
+)
 
 
 class RolloutValidator:
@@ -66,7 +71,7 @@ class RolloutValidator:
             losses.append(loss)
             counts.append(len(truth))
             for errors, step in ((first, 0), (last, -1)):
-                errors.append(_relative(found[:, step], truth[:, step]))
+                errors.append(relative_of_samples(found[:, step], truth[:, step]))
         return RolloutValidation(
             loss=finite(np.average(losses, weights=counts)),
             step_median_relative_error=median_of(first),
@@ -90,16 +95,4 @@ def _rolled_out(model: ArrayModel, batch: ArrayDeviceBatch) -> Float[Array, "sam
     inputs = states[:, 0]
     if frame.moments is not None:
         inputs = frame.following(frame.begun(batch.arrays["sources"][0]), inputs)
-
-    def advance(inputs: Array, _: None) -> tuple[Array, Array]:
-        after = model(inputs)
-        return frame.following(inputs, after), after
-
-    _, found = jax.lax.scan(advance, inputs, length=states.shape[1] - 1)
-    return jnp.moveaxis(found, 0, 1)
-
-
-def _relative(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """|predicted - truth| / |truth| of each sample."""
-    rows = [values.reshape(len(values), 1, -1) for values in (predicted, truth)]
-    return measure(*rows).relative
+    return jnp.moveaxis(states_behind(model, inputs, states.shape[1] - 1), 0, 1)

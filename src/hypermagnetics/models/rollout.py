@@ -68,15 +68,31 @@ def rollout(model: ArrayModel, start: Numbers, num_steps: int) -> Float[Array, "
     return found
 
 
-@eqx.filter_jit
-def _rolled_out(model: ArrayModel, inputs: Float[Array, "..."], num_steps: int) -> Array:
+def states_behind(
+    model: ArrayModel, inputs: Float[Array, "..."], num_steps: int
+) -> Float[Array, "steps ..."]:
+    """States behind each of some steps, for a program of one's own; see `rollout`.
+
+    Args:
+        model: A network that gives the next state.
+        inputs: Inputs of the first step, with axes of samples before their shape.
+        num_steps: Number of steps.
+
+    Returns:
+        The states, with the axis of the steps first.
+    """
     frame = frame_of_steps(model)
 
     def advance(inputs: Array, _: None) -> tuple[Array, Array]:
         after = model(inputs)
         return frame.following(inputs, after), after
 
-    _, states = jax.lax.scan(advance, inputs, length=num_steps)
-    first = frame.state(inputs)
-    whole = jnp.concatenate([first[None], states])
+    found: Array = jax.lax.scan(advance, inputs, length=num_steps)[1]
+    return found
+
+
+@eqx.filter_jit
+def _rolled_out(model: ArrayModel, inputs: Float[Array, "..."], num_steps: int) -> Array:
+    first = frame_of_steps(model).state(inputs)
+    whole = jnp.concatenate([first[None], states_behind(model, inputs, num_steps)])
     return jnp.moveaxis(whole, 0, first.ndim - len(model.inputs.target.shape))
