@@ -218,12 +218,10 @@ def read_array_batch(
             parts = [_at_points(part, row) for part, row in zip(parts, points, strict=True)]
         if windows is not None:
             if role == "states":
-                shape = (windows.length, *shape[1:])
-                parts = [
-                    _in_windows(part, first, windows.length)
-                    for part, first in zip(parts, windows.first, strict=True)
-                ]
-            elif per_sample > 1:
+                shape = (size * per_sample, windows.length, *shape[1:])
+                arrays[role] = _gathered_windows(parts, windows, shape)
+                continue
+            if per_sample > 1:
                 parts = [None if one is None else one.repeat(per_sample, axis=0) for one in parts]
         arrays[role] = _gathered(parts, (size * per_sample, *shape))
     whole = [block or 0 for block in blocks]
@@ -239,13 +237,18 @@ def _at_points(part: np.ndarray | None, points: np.ndarray) -> np.ndarray | None
     return found
 
 
-def _in_windows(part: np.ndarray | None, first: np.ndarray, length: int) -> np.ndarray | None:
-    """Windows of trajectories, read from their own states alone."""
-    if part is None:
-        return None
-    # The last block may have fewer samples than there are starts.
-    pairs = zip(part, first, strict=False)
-    return np.stack([one[at : at + length] for one, starts in pairs for at in starts])
+def _gathered_windows(
+    parts: Sequence[np.ndarray | None], windows: WindowStarts, shape: tuple[int, ...]
+) -> np.ndarray:
+    """Windows of trajectories, copied once, of their own states alone."""
+    gathered = np.zeros((len(parts), *shape), np.float32)
+    for target, part, first in zip(gathered, parts, windows.first, strict=True):
+        # The last block may have fewer samples than there are starts.
+        pairs = () if part is None else zip(part, first, strict=False)
+        each = (one[at : at + windows.length] for one, starts in pairs for at in starts)
+        for window, values in zip(target, each, strict=False):
+            window[:] = values
+    return gathered
 
 
 def _gathered(parts: list[np.ndarray | None], shape: tuple[int, ...]) -> np.ndarray:

@@ -108,7 +108,8 @@ class Recomputation(NamedTuple):
 
     num_samples: int
     worst: float
-    """Largest difference, in units of the larger of |value| and the sample's median |value|."""
+    """Largest difference, in units of the larger of |value| and of labels the median |value|, of
+    states the root mean square, of the sample."""
 
 
 def num_recomputed(split: AnySplit, fraction: float) -> int:
@@ -168,8 +169,8 @@ def recompute_states(
         split: The split, which has the array `states`, or `moments` beside sources.
         next_states: States a step later.
         fraction: Fraction of the samples; at least one is chosen.
-        tolerance: Allowed difference, in units of the larger of |value| and the median |value|
-            of the sample.
+        tolerance: Allowed difference, in units of the larger of |value| and the root mean square
+            of the sample, of states of their channel.
         generator: Chooses the samples.
         listener: Receives the number of samples just done.
 
@@ -188,7 +189,10 @@ def recompute_states(
         further = ("sources", SUBSTEPS) if name == MOMENTS else ()
         beside = {array: split.entries(array, one)[0] for array in further}
         found = next_states(states[:-1], beside)
-        scale = np.maximum(np.abs(states[1:]), np.median(np.abs(states)))
+        # In units of the root mean square of moments, or of a channel or component of states.
+        others = tuple(i for i in range(states.ndim) if i != 1 or name == MOMENTS)
+        scale = np.sqrt(np.mean(states**2, axis=others, keepdims=True))
+        scale = np.maximum(np.abs(states[1:]), scale)
         difference = np.abs(found - states[1:])
         with np.errstate(invalid="ignore", divide="ignore"):
             relative = np.where(difference == 0, 0.0, difference / scale)

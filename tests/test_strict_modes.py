@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import TypeVar, get_args
+from typing import Any, TypeVar, get_args
 
 import jax
 import numpy as np
@@ -12,6 +12,7 @@ import pytest
 from exact_model import inputs_of
 from jax.random import key
 from small_networks import INPUTS as NETWORK_INPUTS
+from small_steppers import TABLE, stepper_inputs
 
 from hypermagnetics.data import Dataset
 from hypermagnetics.models import (
@@ -25,10 +26,12 @@ from hypermagnetics.models import (
     MLPConfig,
     Model,
     RangeSplitConfig,
+    StepperConfig,
     UNetConfig,
     build_array_model,
     build_model,
     load,
+    rollout,
     save_model,
 )
 from hypermagnetics.models.fourier import FourierSeriesConfig
@@ -131,7 +134,7 @@ def test_no_shipped_model_is_left_out() -> None:
     """Of the next tests: from arrays to arrays, from maps to maps, and of sources."""
     shipped = {*get_args(get_args(_Shipped)[0])}
     of_sources = {type(make.args[0]) for make in _MAKE.values()}
-    assert of_sources | {MLPConfig, *map(type, _MAPS)} == shipped
+    assert of_sources | {MLPConfig, StepperConfig, *map(type, _MAPS)} == shipped
 
 
 def test_a_network_of_arrays_is_made_and_evaluated_under_the_transfer_guard() -> None:
@@ -142,6 +145,16 @@ def test_a_network_of_arrays_is_made_and_evaluated_under_the_transfer_guard() ->
         assert np.isfinite(_under_guard(call, values)).all()
         assert np.isfinite(_under_guard(call, values.tolist())).all()
     assert np.isfinite(_under_guard(network.derivative, values, values)).all()
+
+
+@pytest.mark.parametrize(
+    "part", [{"field": {"name": "split"}}, {"network": {"name": "mlp", "width": 4, "depth": 1}}]
+)
+def test_a_stepper_is_made_and_rolled_out_under_the_transfer_guard(part: dict[str, Any]) -> None:
+    """Of a table of numpy."""
+    config = StepperConfig.model_validate(part, strict=False)
+    stepper = _under_guard(partial(build_array_model, config, stepper_inputs(), key(0)))
+    assert np.isfinite(_under_guard(partial(rollout, stepper), TABLE, 2)).all()
 
 
 _MAPS = (

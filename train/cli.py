@@ -272,6 +272,7 @@ def main(
             parsed = default.recipe
         else:
             parsed = load_recipe(TrainingRecipe, "training", recipe, all_overrides)
+        Names.of(parsed).refuse_lost(names)
         try:
             with end_on_signals(run), full_disk_named(files):
                 opened = Dataset.open(dataset)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from hypermagnetics.errors import ExtensionError, RunError
+from hypermagnetics.errors import ExtensionError, RecipeError, RunError
 from hypermagnetics.models import UserModel
 from hypermagnetics.models.user import import_user_model
 from hypermagnetics.train.config import ObjectiveConfig, TrainingRecipe
@@ -68,6 +68,23 @@ class Names:
         if self.normalisation is not None:
             found["--normalisation"] = self.normalisation
         return found
+
+    def refuse_lost(self, given: "Names") -> None:
+        """Refuse names of the command line that these of the recipe lack.
+
+        Args:
+            given: Names on the command line.
+
+        Raises:
+            RecipeError: If --set has replaced the table that one of them stood in.
+        """
+        for option, name in given._options.items():
+            if (found := self._options.get(option)) != name:
+                raise RecipeError(
+                    f"{_written(option, name)} must hold in the whole recipe; got "
+                    f"{'none' if found is None else repr(found)} there, as --set replaces its "
+                    "table. Write the name into that table, or set single keys of it."
+                )
 
     def refuse_to_resume(self, given: "Names", where: Path) -> None:
         """Refuse to resume a run with other names than its own.

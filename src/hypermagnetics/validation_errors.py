@@ -85,6 +85,11 @@ def _follow(root: Schema, location: Sequence[int | str]) -> tuple[list[str], lis
     """
     tables, keys = [root], []
     for part in location:
+        members = [table for table in tables if _is_member(table, part)]
+        if len(tables) > 1 and members:
+            # Also of a kind that is named as one of its keys.
+            tables = members
+            continue
         children = [child for table in tables for child in _children(table, part)]
         if children:
             # An entry of a NamedTuple has a name, which is its title.
@@ -92,7 +97,7 @@ def _follow(root: Schema, location: Sequence[int | str]) -> tuple[list[str], lis
             keys.append(_name(children[0]) if titled else str(part))
             tables = _tables(children, root)
         else:
-            tables = [table for table in tables if _is_member(table, part)] or tables
+            tables = members or tables
     return keys, tables
 
 

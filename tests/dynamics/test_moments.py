@@ -12,6 +12,7 @@ from hypermagnetics.dynamics import (
     AnyDynamics,
     energy,
     field_of_others,
+    magnitudes,
     trajectories,
     with_moments,
 )
@@ -20,6 +21,7 @@ from hypermagnetics.dynamics.llg import LLG
 from hypermagnetics.dynamics.moment_dynamics import MU_0
 from hypermagnetics.dynamics.runge_kutta import MethodName, integrated
 from hypermagnetics.dynamics.soft import Soft
+from hypermagnetics.dynamics.trajectory import turn_per_step
 from hypermagnetics.errors import SourceError
 from hypermagnetics.sources import superposition
 from hypermagnetics.table import SourceColumns
@@ -184,6 +186,39 @@ def test_soft_iterates_end_at_the_solution_of_their_linear_equations() -> None:
         assert np.abs(np.asarray(left)).max() < 1e-6
 
 
+def test_soft_bodies_need_no_remanence() -> None:
+    """One in an applied field has V kappa H; beside a magnet it is magnetised."""
+    soft = Soft(kind="soft", susceptibility=5.0, num_steps=30, applied_field=(0.0, 0.0, 1.0))
+    table = tables(SPHERES, samples=1, sources=2)
+    table[..., :3] = 0
+    alone = table[:, :1].copy()
+    kappa, volume = 3 * 5 / (3 + 5), 4 / 3 * np.pi * 0.4**3
+    found = states_of(soft, SPHERES, alone)[0, -1, 0]
+    np.testing.assert_allclose(found, [0, 0, kappa * volume], rtol=1e-6, atol=1e-9)
+    table[0, 0, :3] = [0.0, 1.0, 0.0]
+    free = soft.model_copy(update={"applied_field": None})
+    pair = states_of(free, SPHERES, table)[0, -1]
+    with jax.enable_x64(True):
+        others = np.asarray(field_of_others(jnp.asarray(np.c_[pair, table[0, :, 3:]]), 3))
+    np.testing.assert_allclose(pair[1], kappa * volume * others[1], rtol=1e-5)
+    assert np.linalg.norm(pair[1]) > 1e-4
+
+
+def test_a_body_that_looks_like_none_is_refused() -> None:
+    """Of no moment, exactly at the origin."""
+    soft = Soft(kind="soft", susceptibility=5.0, applied_field=(0.0, 0.0, 1.0))
+    with pytest.raises(SourceError, match="must differ from a row of zeros"):
+        trajectories(soft, SPHERES, np.zeros((1, 1, 6), np.float32), np.array([1]))
+
+
+def test_magnitudes_of_atoms_are_no_zeros() -> None:
+    """In float32, of which their squares are below; with their gradient."""
+    moments = jnp.asarray([[3e-23, 4e-23, 0.0], [0.0, 0.0, 0.0]], jnp.float32)
+    np.testing.assert_allclose(magnitudes(moments)[:, 0], [5e-23, 0], rtol=1e-6)
+    slopes = jax.grad(lambda m: jnp.sum(magnitudes(m)))(moments)
+    np.testing.assert_allclose(slopes, [[0.6, 0.8, 0], [0, 0, 0]], rtol=1e-6)
+
+
 def test_time_scales_with_the_moments() -> None:
     """Twice the moments and twice the applied field turn twice as fast."""
     table = tables(SPHERES)
@@ -238,6 +273,16 @@ def test_dipoles_at_one_place_are_refused() -> None:
     table[1, 2, 3:] = table[1, 0, 3:]
     with pytest.raises(SourceError, match="sources 0 and 2 of sample 1"):
         trajectories(PRECESSION, dipoles, table, counts(table))
+
+
+def test_the_angle_of_a_step_is_that_of_the_law() -> None:
+    """Of damping alone with its factor alpha, and of the field across the moment."""
+    dynamics = Damping(
+        kind="damping", damping=1e-3, applied_field=(0.0, 0.0, 2.0), time_step=1e-6, num_steps=1
+    )
+    table = np.array([[[0.5, 0.0, 0.5 * 3**0.5, 0.0, 0.0, 0.0]]])
+    wanted = 2.2127616e5 * 1e-3 / (1 + 1e-6) * 2.0 * np.sin(np.pi / 6) * 1e-6
+    np.testing.assert_allclose(turn_per_step(dynamics, SPHERES, table), [wanted], rtol=1e-9)
 
 
 def test_a_step_that_no_method_resolves_is_refused() -> None:

@@ -32,8 +32,8 @@ def test_a_recipe_says_what_it_makes(name: str) -> None:
     assert found
     assert float(found[1]) == pytest.approx(plan.num_bytes / 1e6, rel=0.1)
     assert f"#     hm-generate {name} " in text.split("\n\n")[0]
-    # A network from arrays to arrays reads one source.
-    is_of_arrays = name not in NAMES or plan.recipe.derivatives
+    # A network from arrays to arrays reads one source, or trajectories of as many as in training.
+    is_of_arrays = name not in NAMES or plan.recipe.derivatives or plan.recipe.dynamics
     tests = ["test"] if is_of_arrays else ["test-single", "test-multi"]
     if name.startswith("maps"):  # as many sources as in training, or more
         tests = ["test", "test-more"]

@@ -10,56 +10,28 @@ import jax.random as jr
 import numpy as np
 import pytest
 from lowered import lowered_for_cuda, precisions
+from small_steppers import LAW, SPHERES, TABLE, stepper_inputs
 
 from hypermagnetics.config import Config
 from hypermagnetics.dynamics import field_of_others
-from hypermagnetics.dynamics.llg import LLG
-from hypermagnetics.dynamics.soft import Soft
 from hypermagnetics.errors import HypermagneticsError, RecipeError
 from hypermagnetics.models import (
-    ArrayInputs,
-    ArrayScales,
-    ModelInputs,
-    MomentFrame,
-    StepFrame,
     Stepper,
     StepperConfig,
-    TrainedRange,
     array_to_jax_export,
     build_array_model,
     load,
     rollout,
     save_model,
 )
-from hypermagnetics.sources import SourceColumns
 
-SPHERES = SourceColumns.of("sphere", constants={"radius": 0.4})
-LAW = LLG(kind="llg", time_step=1e-5, num_steps=5, applied_field=(0.0, 0.0, 0.2))
-TABLE = np.array(
-    [
-        [0.6, 0.0, 0.8, -0.8, 0.1, 0.0],
-        [0.0, 1.0, 0.0, 0.5, 0.6, -0.2],
-        [1.0, 0.0, 0.0, 0.2, -0.7, 0.4],
-    ],
-    np.float32,
-)
 GRID: dict[str, object] = {"name": "split"}
 HYPER = {"name": "hyper_mlp", "width": 4, "depth": 1, "hwidth": 0.1, "hdepth": 1}
 
 
-def inputs(dynamics: LLG | Soft = LAW) -> ArrayInputs:
-    seen = TrainedRange(sources=((-1.0, 1.0),) * 6, points=((-1.0, 1.0),) * 3)
-    moments = MomentFrame(dynamics=dynamics, sources=ModelInputs(columns=SPHERES, trained=seen))
-    return ArrayInputs(
-        input=ArrayScales(name="sources", shape=(3, moments.width), columns=moments.names),
-        target=ArrayScales(name="moments", shape=(3, 3), unit="A m^2"),
-        steps=StepFrame(time_step=dynamics.seconds, moments=moments),
-    )
-
-
 def stepper(**part: Config | dict[str, object]) -> Stepper:
     config = StepperConfig.model_validate(part, strict=False)
-    found = build_array_model(config, inputs(), jr.key(0))
+    found = build_array_model(config, stepper_inputs(), jr.key(0))
     assert isinstance(found, Stepper)
     return found.fitted(jnp.asarray(TABLE), jnp.asarray(TABLE[:, 3:]), jr.key(1))
 
@@ -128,7 +100,7 @@ def test_steppers_that_mean_nothing_are_refused() -> None:
     with pytest.raises(HypermagneticsError, match="must have moments that move; got other arrays"):
         build_array_model(
             StepperConfig(network={"name": "mlp"}),  # type: ignore[arg-type]
-            inputs().model_copy(update={"steps": None}),
+            stepper_inputs().model_copy(update={"steps": None}),
             jr.key(0),
         )
     network = stepper(network={"name": "mlp", "width": 4, "depth": 1})

@@ -79,7 +79,7 @@ def by_sources(keys: str) -> tuple[str]:
 ON_RANDOM_POINTS = {
     "unknown loss": (
         ("objective.terms.field.loss=spectrl",),
-        "'objective.terms.field.loss' must be 'cauchy', 'huber', 'mse', 'relative', "
+        "'objective.terms.field.loss' must be 'cauchy', 'huber', 'mae', 'mse', 'relative', "
         "'sample-relative' or 'spectral', or a function of yours as module:name; got 'spectrl'",
         "Did you mean 'spectral'?",
     ),
@@ -129,7 +129,7 @@ ON_RANDOM_POINTS = {
     ),
     "a kind that is none": (
         ("objective.loss={kind='hubr'}",),
-        "'objective.loss.kind' must be one of 'cauchy', 'huber', 'mse', 'relative', 'sample-rel",
+        "'objective.loss.kind' must be one of 'cauchy', 'huber', 'mae', 'mse', 'relative', 'sampl",
     ),
     "a table without a kind": (
         ("objective.terms.field.loss={delta=1.0}",),

@@ -128,7 +128,7 @@ TRAINING_OVERRIDES = {
     ),
     "unknown loss": (
         "objective.loss=hubr",
-        "'objective.loss' must be 'cauchy', 'huber', 'mse'",
+        "'objective.loss' must be 'cauchy', 'huber', 'mae', 'mse'",
         "'hubr'",
     ),
     "nothing to minimise": (

@@ -65,12 +65,24 @@ def test_a_network_learns_and_is_evaluated(made: Path, tmp_path: Path) -> None:
     assert "## Its steps" in (tmp_path / "run/model.md").read_text()
 
 
+def test_a_name_that_a_table_replaces_is_refused(made: Path, tmp_path: Path) -> None:
+    """Not left out without a word."""
+    ran = invoke(
+        *("hm-train", made, tmp_path / "run", "--recipe", "precession", *settings(*DIRECT)),
+        *("--physics", "rollout=my_physics:step"),
+        *settings('objective.terms.rollout={of="residual"}'),
+    )
+    assert_refused(ran, "--physics rollout=my_physics:step must hold in the whole recipe; got none")
+
+
 REFUSED = {
     "prisms-3d": ('dynamics={kind="llg",time_step=1e-5}', "got a cuboid, whose shape has"),
     "discs-2d-packed": ('dynamics={kind="llg",time_step=1e-5}', "must have bodies in 3 dimensions"),
     "spheres-3d": ("dynamics={kind='llg',time_step=1e-5}", "must not overlap; got positions"),
     "paper-discs-2d": ("dynamics={kind='damping',time_step=0.0}", "must be greater than 0"),
     "precession": ("dynamics.applied_field=[0.0,1.0]", "must have 3 components"),
+    "rectangles-2d": ("dynamics={kind='damping',damping=0.0,time_step=1.0}", "damping' must be"),
+    "mixed-2d": ("dynamics={kind='damping',time_step='a'}", "'dynamics.time_step' must be"),
 }
 
 

@@ -45,6 +45,10 @@ class Chain:
         # A network is a pytree, which the cache of the compiler cannot compare.
         return jax.checkpoint(lambda inputs: self.step(inputs)) if self.remat else self.step
 
+    def again(self, reference: Step) -> Step:
+        """A reference, computed again for the gradient if steps are."""
+        return jax.checkpoint(lambda inputs: reference(inputs)) if self.remat else reference
+
     def passed(self, states: _Batch, level: Array) -> _Batch:
         """States as they are passed on behind a level, counted from 0."""
         if self.cut_every is None:
@@ -80,7 +84,7 @@ def mixed(chain: Chain, reference: Step, inputs: _Batch, truth: _Batch, steps: i
         The loss of each sample.
     """
     total, inputs = _along(chain, inputs, truth[:, :, :steps])
-    physics = Chain(reference, chain.following, chain.loss, chain.weights[steps:])
+    physics = Chain(chain.again(reference), chain.following, chain.loss, chain.weights[steps:])
     return total + _along(physics, inputs, truth[:, :, steps:])[0]
 
 
@@ -104,14 +108,14 @@ def diverted(
     Returns:
         The loss of each sample.
     """
-    step, following = chain.made(), chain.following
+    step, following, again = chain.made(), chain.following, chain.again(reference)
 
     def level(inputs: _Batch, at: tuple[Array, Array]) -> tuple[_Batch, SampleLosses]:
         t, weight = at
 
         def along(both: tuple[_Batch, _Batch], b: Array) -> tuple[tuple[_Batch, _Batch], Array]:
             own, true = both
-            states, truth = step(own), reference(true)
+            states, truth = step(own), again(true)
             loss = chain.loss(states, truth)
             passed = chain.passed(states, t + b)
             return (following(own, passed), following(true, truth)), loss

@@ -1,7 +1,7 @@
 """Preparation of a training by rollouts."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -57,7 +57,7 @@ def rollout_parts(
     """Prepare data, network and objective; arguments as of `array_parts`.
 
     Raises:
-        DatasetError: If a split does not exist, has no trajectories, or none that move.
+        DatasetError: If a split does not exist, or has no trajectories, or zeros alone.
         ExtensionError: If code of a user breaks a rule.
         RecipeError: If a key of the recipe means nothing for trajectories, or does not fit them.
     """
@@ -87,12 +87,12 @@ def rollout_parts(
     assert frame is not None, "it was made above"
     terms = terms_of_rollouts(config)
     known = {
-        name: _physics(name, term.physics, term.of, dataset, train, inputs, code.physics)
+        name: _physics(name, term.physics, term.of, dataset, train, valid, inputs, code.physics)
         for name, term in terms.items()
     }
     facts = RolloutFacts(
         frame=frame,
-        rms=pooled_rms(states.statistics) if frame.moments is None else _unit_of_moments(states),
+        rms=pooled_rms(states.statistics) if frame.moments is None else _unit_of_moments(train),
         num_steps=num_steps,
         physics=known.__getitem__,
     )
@@ -125,14 +125,16 @@ def rollout_parts(
 
 
 def _refuse_other_keys(recipe: TrainingRecipe) -> None:
-    if not isinstance(recipe.model, StepperConfig):
+    has_field = isinstance(recipe.model, StepperConfig) and recipe.model.field is not None
+    if not has_field:
         refuse_keys_of_sources(recipe)
-        if not isinstance(recipe.model, UserModelConfig) and not is_of_arrays(recipe.model):
-            raise RecipeError(
-                "A training by rollouts must have a network that gives the next state; got "
-                f"{recipe.model.name!r}, which reads sources (model.name). Take 'stepper' for "
-                "moments, with model.field, or 'mlp' or 'conv' for states."
-            )
+    known = isinstance(recipe.model, StepperConfig | UserModelConfig)
+    if not known and not is_of_arrays(recipe.model):
+        raise RecipeError(
+            "A training by rollouts must have a network that gives the next state; got "
+            f"{recipe.model.name!r}, which reads sources (model.name). Take 'stepper' for "
+            "moments, with model.field, or 'mlp' or 'conv' for states."
+        )
     data = recipe.data
     wanted: dict[str, tuple[object, object, str]] = {
         "data.points_per_step": (data.points_per_step, None, "states are read whole"),
@@ -214,6 +216,12 @@ def _inputs(
 def _inputs_of_moments(
     recipe: TrainingRecipe, dataset: Dataset, train: ArrayView, code: UserCode
 ) -> ArrayInputs:
+    if not isinstance(recipe.model, StepperConfig | UserModelConfig):
+        raise RecipeError(
+            f"Moments that move must have a model 'stepper'; got {recipe.model.name!r}, which "
+            'knows nothing of sources (model.name). Take model = { name = "stepper", network = '
+            '{ name = "mlp" } }, or one with a field.'
+        )
     dynamics = dynamics_of_moments(dataset)
     sources = inputs_of(recipe, dataset, code.normalisation)
     moments = MomentFrame(dynamics=dynamics, sources=sources)
@@ -222,7 +230,7 @@ def _inputs_of_moments(
     scale, unit = (1.0,) * moments.width, 1.0
     if not (isinstance(config, StepperConfig) and config.field is not None):
         # Nothing is shifted, so that rows of zeros are zeros inside.
-        unit = _unit_of_moments(states)
+        unit = _unit_of_moments(train)
         each = [rms((m,), (s,)) or 1.0 for m, s in _columns(table)]
         each[: moments.dim] = [unit] * moments.dim
         scale = (*each, *(each[: moments.dim] * dynamics.num_kept))
@@ -246,9 +254,11 @@ def _columns(table: Viewed) -> list[tuple[float, float]]:
     return list(zip(table.statistics.mean, table.statistics.std, strict=True))
 
 
-def _unit_of_moments(states: Viewed) -> float:
-    """Root mean square of the norm of a moment."""
-    return rms(states.statistics.mean, states.statistics.std)
+def _unit_of_moments(train: ArrayView) -> float:
+    """Root mean square of the norm of a moment of a body; of rows that are none it is 0."""
+    states, counts = train.viewed["states"], train.split.statistics("num_sources")
+    share = counts.mean[0] / states.shape[1]
+    return rms(states.statistics.mean, states.statistics.std) / math.sqrt(share)
 
 
 def _physics(
@@ -257,6 +267,7 @@ def _physics(
     of: str,
     dataset: Dataset,
     train: ArrayView,
+    valid: ArrayView,
     inputs: ArrayInputs,
     functions: Mapping[str, Callable[..., Any]],
 ) -> Physics | None:
@@ -272,11 +283,13 @@ def _physics(
                 "Reference physics of moments must be that of their dataset, or a function; got a "
                 f"table ({where}). Leave it out."
             )
-        return _of_dynamics(frame.moments, train)
+        return _of_dynamics(frame.moments, (train, valid))
     physics = physics_of(dataset.manifest.recipe) if given is None else given
     if physics is None:
         return None
     assert isinstance(physics, AnyStatePhysics), "a table is one of these"
+    if given is not None:
+        _refuse_settings_of_the_start(physics, where)
     if physics.shape != inputs.target.shape:
         raise RecipeError(
             f"Reference physics must be of the states of the dataset, {list(inputs.target.shape)}; "
@@ -291,11 +304,21 @@ def _physics(
     return Physics(physics.next_state, physics.residual)
 
 
-def _of_dynamics(moments: MomentFrame, train: ArrayView) -> Physics:
+def _refuse_settings_of_the_start(physics: AnyStatePhysics, where: str) -> None:
+    for key in ("num_steps", *physics.of_the_start):
+        found = getattr(physics, key)
+        if found != type(physics).model_fields[key].default:
+            raise RecipeError(
+                f"Reference physics must leave out {key}, which is of the start of trajectories "
+                f"alone; got {found} ({where}.{key}). Remove it."
+            )
+
+
+def _of_dynamics(moments: MomentFrame, views: Sequence[ArrayView]) -> Physics:
     """The dynamics of a dataset, in the substeps of its hardest sample."""
     columns, dynamics = moments.sources.columns, moments.dynamics
     exact = partial(field_of_others, dim=columns.dim)
-    substeps = max(round(train.split.statistics(SUBSTEPS).max[0]), 1)
+    substeps = max(round(view.split.statistics(SUBSTEPS).max[0]) for view in views)
 
     def step(inputs: _Inputs) -> _Inputs:
         return dynamics.next_moments(inputs, columns, exact, substeps)
@@ -319,16 +342,20 @@ def _of_user(
     )
     with must(rule, function, where):
         found = eqx.filter_eval_shape(function, *arguments)
-    if not (isinstance(found, jax.ShapeDtypeStruct) and found.shape == state.shape):
+    if not (
+        isinstance(found, jax.ShapeDtypeStruct)
+        and found.shape == state.shape
+        and jnp.issubdtype(found.dtype, jnp.floating)
+    ):
         got = eqx.tree_pformat(found, struct_as_array=True).replace("\n", " ")
         raise ExtensionError(f"{rule}; got {got} ({where}). Give a value for each of the state.")
 
     def step(values: _Inputs) -> _Inputs:
         after: Array = jax.vmap(jax.vmap(function))(values)
-        return after
+        return after.astype(values.dtype)
 
     def residual(states: _Inputs, values: _Inputs) -> _Inputs:
         violation: Array = jax.vmap(jax.vmap(function))(states, values)
-        return violation
+        return violation.astype(states.dtype)
 
     return Physics(step, residual)

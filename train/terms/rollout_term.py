@@ -8,6 +8,7 @@ from typing import Annotated
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 from pydantic import AfterValidator, Field, model_validator
 
@@ -20,9 +21,10 @@ from hypermagnetics.train.losses.loss import SampleLosses, Values
 from hypermagnetics.train.rollouts.chain import Chain, Residual, Step
 from hypermagnetics.train.terms.array_term import ArrayEvaluation, ArrayTerm
 from hypermagnetics.train.terms.term import refuse_loose_numbers
-from hypermagnetics.user_code import UserName
+from hypermagnetics.user_code import UserName, is_user_name
 
 _EXPONENTIAL = re.compile(r"exponential:(\d*\.?\d+(?:[eE][-+]?\d+)?)")
+_MOST = float(np.finfo(np.float32).max)
 _Steps = Annotated[int, Field(ge=1, le=10_000)]
 
 
@@ -85,6 +87,15 @@ class RolloutTermConfig(Config, abc.ABC):
     """Loss of this term at each level; null for that of the objective. Each value is a point, or
     each moment a vector, in units of the root mean square over the training split."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _physics_has_a_kind(cls, table: object) -> object:
+        found = table.get("physics") if isinstance(table, dict) else None
+        if isinstance(found, str) and not is_user_name(found):
+            rule = "be a table with its kind, or module:function of yours"
+            raise refusal("physics", rule, found, "Write for example { kind = 'lorenz' }.")
+        return table
+
     _numbers_stand_in_losses = model_validator(mode="before")(refuse_loose_numbers)
 
     @property
@@ -111,6 +122,13 @@ class RolloutTermConfig(Config, abc.ABC):
                 raise refusal("level_weights", rule, list(given))
             if not sum(given) > 0:
                 raise refusal("level_weights", "have a number above 0", list(given))
+        try:
+            is_held = 0 < sum(self.weights) <= _MOST
+        except OverflowError:
+            is_held = False
+        if not is_held:
+            rule = f"add up to a number above 0 and below {_MOST:.3g}, that of float32"
+            raise refusal("level_weights", rule, given)
         return self
 
     @property
@@ -189,9 +207,10 @@ class RolloutTerm(ArrayTerm):
             true = jnp.zeros_like(counted) if truth is None else self._points(truth)
             return self.loss(counted / self.rms, true / self.rms, weights)
 
-        return Chain(
-            evaluation.model, self.frame.following, loss, self.weights, self.cut_every, self.remat
-        )
+        def step(inputs: Array) -> Array:
+            return self.frame.masked(inputs, evaluation.model(inputs))
+
+        return Chain(step, self.frame.following, loss, self.weights, self.cut_every, self.remat)
 
     def start(self, evaluation: ArrayEvaluation) -> Float[Array, "blocks samples ..."]:
         """Inputs of the first step of each sample."""
@@ -211,7 +230,7 @@ class RolloutTerm(ArrayTerm):
         if self.frame.moments is None:
             return None
         sources = evaluation.batch.arrays["sources"]
-        used = jnp.any(sources[..., : self.frame.moments.dim] != 0, axis=-1)
+        used = self.frame.moments.dynamics.used(sources)[..., 0]
         count = jnp.maximum(jnp.sum(used, axis=-1, keepdims=True), 1)
         weights: Array = used * (used.shape[-1] / count)
         return jax.lax.stop_gradient(weights.astype(sources.dtype))

@@ -66,6 +66,9 @@ class TrajectoryTermConfig(RolloutTermConfig):
         if mixes and not self.post_physics_steps:
             rule = 'be at least 1 with method "mix-chain"'
             raise refusal("post_physics_steps", rule, self.post_physics_steps, "Raise it.")
+        if self.physics is not None and not self.needs_physics:
+            rule = 'be left out unless method is "diverted-chain" or "mix-chain"'
+            raise refusal("physics", rule, self.physics, "Remove it.")
         if self.cut.diverted and not diverts:
             rule = 'be false unless method is "diverted-chain"'
             raise refusal("cut.diverted", rule, self.cut.diverted, "Remove it.")

@@ -10,6 +10,9 @@ from pydantic import Field, model_validator
 from hypermagnetics.config import refusal
 from hypermagnetics.dynamics.state_physics import State, StatePhysics
 
+_MOST_VALUES = 1 << 23
+"""Values of the waves at the points, which are all in memory at the start of trajectories."""
+
 
 class Advection1D(StatePhysics):
     """u(x, t + dt) = u(x - c dt, t): a step shifts each wave by the phase k c dt.
@@ -21,6 +24,7 @@ class Advection1D(StatePhysics):
         The documented proof of trainax 0.0.2, https://github.com/Ceyron/trainax.
     """
 
+    of_the_start = ("waves",)
     kind: Literal["advection-1d"]
     """Kind of physics: one scalar that moves along a periodic line at one speed."""
     cfl: float = -0.75
@@ -37,6 +41,9 @@ class Advection1D(StatePhysics):
         if not 2 * self.waves < self.num_points:
             rule = f"be below half of num_points, {self.num_points}"
             raise refusal("waves", rule, self.waves, "Lower it.")
+        if self.waves * self.num_points > _MOST_VALUES:
+            rule = f"make at most {_MOST_VALUES} values of waves, waves times num_points"
+            raise refusal("waves", rule, self.waves * self.num_points, "Lower it.")
         return self
 
     @property

@@ -1,6 +1,8 @@
 """Damping alone: moments turn into the field, in two or three dimensions."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
 
 from hypermagnetics.dynamics.moment_dynamics import Flow, towards
 from hypermagnetics.dynamics.others import Moments
@@ -11,6 +13,9 @@ class Damping(Flow):
 
     kind: Literal["damping"]
     """Kind of dynamics: moments turn into the field, as the damping part of "llg" alone."""
+
+    damping: Annotated[float, Field(gt=0, le=1e6)] = 0.1
+    """Gilbert's damping alpha, a number above 0."""
 
     dimensions: ClassVar[tuple[int, ...]] = (2, 3)
 

@@ -25,6 +25,7 @@ class Lorenz(StatePhysics):
         E. N. Lorenz, J. Atmos. Sci. 20 (1963) 130.
     """
 
+    of_the_start = ("warmup_steps", "start_std")
     kind: Literal["lorenz"]
     """Kind of physics: Lorenz's equations, by the classical method of Runge and Kutta."""
     sigma: float = 10.0

@@ -4,8 +4,9 @@ import abc
 from collections.abc import Callable
 from typing import Annotated, ClassVar
 
+import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 from pydantic import Field
 
 from hypermagnetics.config import Config, Positive
@@ -94,6 +95,11 @@ class MomentDynamics(Config, abc.ABC):
         """Source tables at the start of a trajectory, with the vectors that are kept behind."""
         return jnp.concatenate([table, *[table[..., :dim]] * self.num_kept], axis=-1)
 
+    @staticmethod
+    def used(table: Tables) -> Bool[Array, "*shape sources 1"]:
+        """Mask of the rows that are bodies: those that fill up a table are zeros throughout."""
+        return jnp.any(table != 0, axis=-1, keepdims=True)
+
     def total_field(self, table: Tables, field_of_others: FieldOfOthers) -> Moments:
         """Field of all others and the applied one [A/m]."""
         found = field_of_others(table)
@@ -174,8 +180,12 @@ def towards(moments: Moments, field: Moments) -> Moments:
 
 def magnitudes(vectors: Moments) -> Float[Array, "*shape sources 1"]:
     """Lengths, with a derivative of 0 of vectors of length 0."""
-    square = jnp.sum(vectors**2, axis=-1, keepdims=True)
-    return jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1)), 0)
+    # Over the largest component, as squares of the moments of atoms are below all of float32.
+    largest = jax.lax.stop_gradient(jnp.max(jnp.abs(vectors), axis=-1, keepdims=True))
+    is_some = largest > 0
+    unit = jnp.where(is_some, largest, 1)
+    square = jnp.sum((vectors / unit) ** 2, axis=-1, keepdims=True)
+    return jnp.where(is_some, unit * jnp.sqrt(jnp.where(is_some, square, 1)), 0)
 
 
 def energy(

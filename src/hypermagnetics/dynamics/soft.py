@@ -51,9 +51,7 @@ class Soft(MomentDynamics):
         field = self.total_field(table, field_of_others)
         strength = dim * chi / (dim + chi) * _volumes(table, columns)
         found = remanent / (1 + chi / dim) + strength[..., None] * field
-        # Rows of no remanent moment are padding.
-        used: Array = jnp.any(remanent != 0, axis=-1, keepdims=True)
-        return jnp.where(used, found, 0)
+        return jnp.where(self.used(table), found, 0)
 
     def residual(
         self,

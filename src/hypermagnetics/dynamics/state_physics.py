@@ -1,7 +1,7 @@
 """Interface of reference physics of states without sources, documented proofs of rollouts."""
 
 import abc
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 from jaxtyping import Array, Float, Float64
@@ -19,6 +19,8 @@ class StatePhysics(Config, abc.ABC):
     A new kind is one file: a class that answers all of this, and its name in `AnyStatePhysics`.
     """
 
+    of_the_start: ClassVar[tuple[str, ...]]
+    """Names of the settings that decide how trajectories begin, and not how they go on."""
     kind: str
     num_steps: Annotated[int, Field(ge=1, le=100_000)] = 100
     """Steps of a trajectory; the state before them is stored as well."""

@@ -59,6 +59,7 @@ def trajectories(
         SourceError: If bodies overlap, or the time step is too long for `MOST_SUBSTEPS`.
     """
     refuse_overlap(columns, sources, num_sources)
+    _refuse_unseen(columns, sources, num_sources)
     with jax.enable_x64(True):
         table = dynamics.begun(placed(sources.astype(np.float64)), columns.dim)
         if not isinstance(dynamics, Flow):
@@ -84,7 +85,8 @@ def trajectories(
 
 def _stored(states: np.ndarray, sources: np.ndarray) -> Float32[np.ndarray, "samples ..."]:
     """States rounded to float32; the first are the moments as the sources have them."""
-    found = states.astype(np.float32)
+    with np.errstate(over="ignore"):  # one beyond float32 is refused where it is written
+        found = states.astype(np.float32)
     found[:, 0] = sources[..., : found.shape[-1]]
     return found
 
@@ -123,10 +125,11 @@ def turn_per_step(
     """Angle that the fastest moment of each sample turns in a stored step at the start [rad]."""
     with jax.enable_x64(True):
         exact = partial(field_of_others, dim=columns.dim)
-        field = np.asarray(dynamics.total_field(placed(table), exact))
-    size = np.linalg.norm(field, axis=-1).max(axis=-1)
-    rate = dynamics.gamma / math.sqrt(1 + dynamics.damping**2)
-    found: np.ndarray = rate * dynamics.time_step * size
+        moments = placed(table)[..., : columns.dim]
+        rates = np.asarray(dynamics.rate(moments, dynamics.total_field(placed(table), exact)))
+    turning, size = (np.linalg.norm(one, axis=-1) for one in (rates, np.asarray(moments)))
+    each = np.divide(turning, size, out=np.zeros_like(size), where=size > 0)
+    found: np.ndarray = dynamics.time_step * each.max(axis=-1)
     return found
 
 
@@ -141,6 +144,23 @@ def _refuse_long_step(
         f"{degrees:.3g} degrees a step (dynamics.time_step {dynamics.time_step:g} s). Lower "
         "dynamics.time_step, keep the bodies further apart, or raise dynamics.tolerance."
     )
+
+
+def _refuse_unseen(
+    columns: SourceColumns,
+    sources: Float[np.ndarray, "samples sources columns"],
+    num_sources: Int[np.ndarray, " samples"],
+) -> None:
+    """Refuse a body whose row is zeros throughout, as that of no body is."""
+    used = np.arange(sources.shape[1]) < np.asarray(num_sources)[:, None]
+    hidden = used & ~(sources != 0).any(axis=-1)
+    if hidden.any():
+        sample, source = np.argwhere(hidden)[0]
+        raise SourceError(
+            "A body whose moment moves must differ from a row of zeros, which is no body; got "
+            f"source {source} of sample {sample} of the block, of no moment at the origin "
+            "(sources.moment, sources.position). Shift it by a little."
+        )
 
 
 def refuse_overlap(

@@ -1,5 +1,8 @@
 """Rollouts: steps of a network, each from the state that the one before gave."""
 
+import operator
+from typing import SupportsIndex
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -28,7 +31,7 @@ def frame_of_steps(model: ArrayModel) -> StepFrame:
     return model.inputs.steps
 
 
-def rollout(model: ArrayModel, start: Numbers, num_steps: int) -> Float[Array, "..."]:
+def rollout(model: ArrayModel, start: Numbers, num_steps: SupportsIndex) -> Float[Array, "..."]:
     """States of trajectories, step by step, the one at the start first.
 
     Args:
@@ -45,12 +48,13 @@ def rollout(model: ArrayModel, start: Numbers, num_steps: int) -> Float[Array, "
         InputError: If the network gives something else, or the shape does not fit.
     """
     frame = frame_of_steps(model)
-    if num_steps < 0:
+    count = operator.index(num_steps)
+    if count < 0:
         raise InputError(
-            f"A rollout must have at least 0 steps; got {num_steps} (num_steps). Give a number."
+            f"A rollout must have at least 0 steps; got {count} (num_steps). Give a number."
         )
     values = start
-    if not isinstance(start, jax.Array):
+    if not (isinstance(start, jax.Array) and jnp.issubdtype(start.dtype, jnp.floating)):
         given = real_array(start, "The start", InputError)
         values = placed(
             given.astype(jax.dtypes.canonicalize_dtype(np.result_type(given, np.float32)))
@@ -64,7 +68,7 @@ def rollout(model: ArrayModel, start: Numbers, num_steps: int) -> Float[Array, "
             f"got {list(values.shape)}. Give "
             f"{'source tables' if frame.moments else 'states'} as in the dataset of the training."
         )
-    found: Array = _rolled_out(model, frame.begun(values), num_steps)
+    found: Array = _rolled_out(model, values, count)
     return found
 
 
@@ -84,7 +88,7 @@ def states_behind(
     frame = frame_of_steps(model)
 
     def advance(inputs: Array, _: None) -> tuple[Array, Array]:
-        after = model(inputs)
+        after = frame.masked(inputs, model(inputs))
         return frame.following(inputs, after), after
 
     found: Array = jax.lax.scan(advance, inputs, length=num_steps)[1]
@@ -92,7 +96,9 @@ def states_behind(
 
 
 @eqx.filter_jit
-def _rolled_out(model: ArrayModel, inputs: Float[Array, "..."], num_steps: int) -> Array:
-    first = frame_of_steps(model).state(inputs)
+def _rolled_out(model: ArrayModel, start: Float[Array, "..."], num_steps: int) -> Array:
+    frame = frame_of_steps(model)
+    inputs = frame.begun(start)
+    first = frame.state(inputs)
     whole = jnp.concatenate([first[None], states_behind(model, inputs, num_steps)])
     return jnp.moveaxis(whole, 0, first.ndim - len(model.inputs.target.shape))

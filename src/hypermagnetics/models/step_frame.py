@@ -1,5 +1,6 @@
 """Frame of steps: time step and dynamics of a network that gives the next state of a trajectory."""
 
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from hypermagnetics.config import Config, Positive
@@ -51,6 +52,14 @@ class StepFrame(Config):
         if self.moments is None:
             return states
         return self.moments.dynamics.begun(states, self.moments.dim)
+
+    def masked(
+        self, inputs: Float[Array, "..."], states: Float[Array, "..."]
+    ) -> Float[Array, "..."]:
+        """States behind a step, with zeros in the rows of moments that are no bodies."""
+        if self.moments is None:
+            return states
+        return jnp.where(self.moments.dynamics.used(inputs), states, 0)
 
     def following(
         self, inputs: Float[Array, "..."], states: Float[Array, "..."]

@@ -18,6 +18,7 @@ from hypermagnetics.models.model import Model
 from hypermagnetics.models.source_models import SourceModelConfig
 from hypermagnetics.models.step_frame import MomentFrame
 from hypermagnetics.shapes import AnyKey, Points, SourceTable
+from hypermagnetics.sources.kinds import KINDS
 
 _Table = Float[Array, "sources columns"]
 _Moments = Float[Array, "sources dim"]
@@ -74,9 +75,16 @@ class Stepper(ArrayModel):
             part: The model of the field, or the network.
 
         Raises:
-            RecipeError: If the inputs are of no moments that move.
+            RecipeError: If the inputs are of no moments that move, or the field of dipoles is of a
+                model from which their own cannot be left out.
         """
-        moments_of(inputs)
+        frame = moments_of(inputs)
+        if isinstance(part, Model) and _has_points(frame) and not _is_linear(part, frame):
+            raise RecipeError(
+                "The field of a stepper on dipoles must be of a model that is linear in the "
+                "moments, as the own field of a dipole is infinite and cannot be taken away; got "
+                f"{type(part).__name__} (model.field). Take 'split' or 'hyper_layer', or spheres."
+            )
         self.config, self.inputs, self.part = config, inputs, part
 
     def apply(self, values: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -119,22 +127,26 @@ class Stepper(ArrayModel):
         model, frame = self.part, moments_of(self.inputs)
         dim, size = frame.dim, frame.sources.columns.size
         centres = table[:, dim : 2 * dim]
-        moved = {*frame.sources.columns.names[:dim]}
-        if model.rank is not None and moved <= {*model.settled_columns}:
+        if _is_linear(model, frame):
             # Linear in the moments: the field of each body at each centre for unit moments serves
             # all stages of all substeps, and none of the own field has to be taken away.
             unit = frame.sources.scales.moment
             rows = jnp.broadcast_to(table[:, None, :size], (len(table), dim, size))
             rows = rows.at[..., :dim].set(unit * jnp.eye(dim, dtype=table.dtype))
-            used = jnp.any(table[:, :dim] != 0, axis=-1)[:, None, None]
-            rows = jnp.where(used, rows, 0)
+            rows = jnp.where(frame.dynamics.used(table)[:, None], rows, 0)
+            own = jnp.eye(len(table), dtype=bool)
+            at, axis = centres, None
+            if _has_points(frame):
+                # The own field of a point is infinite where it is, its derivative too.
+                away = centres + frame.sources.scales.length
+                at, axis = jnp.where(own[..., None], away[:, None], centres), 0
 
-            def of_row(row: Float[Array, " columns"]) -> Array:
-                return model.field(row[None], centres)
+            def of_row(row: Float[Array, " columns"], at: Points) -> Array:
+                return model.field(row[None], at)
 
-            strengths = jax.vmap(jax.vmap(of_row))(rows) / unit
-            apart = 1 - jnp.eye(len(table), dtype=table.dtype)
-            strengths = strengths * apart[:, None, :, None]
+            of_body = jax.vmap(of_row, (0, None))
+            strengths = jax.vmap(of_body, (0, axis))(rows, at) / unit
+            strengths = jnp.where(own[:, None, :, None], 0, strengths)
 
             def of_moments(other: _Table) -> _Moments:
                 precision = jax.lax.Precision.HIGHEST
@@ -157,10 +169,19 @@ class Stepper(ArrayModel):
         found = self.inputs.target.physical(network.apply(values))
         before = table[:, : frame.dim]
         if not frame.dynamics.keeps_magnitude:
-            # A row of zeros is padding.
-            return jnp.where(jnp.any(table != 0, axis=-1, keepdims=True), found, 0)
+            return jnp.where(frame.dynamics.used(table), found, 0)
         size = magnitudes(found)
         return found * (magnitudes(before) / jnp.where(size > 0, size, 1))
+
+
+def _has_points(frame: MomentFrame) -> bool:
+    return any(KINDS[body].is_point for body in frame.sources.columns.bodies)
+
+
+def _is_linear(model: Model, frame: MomentFrame) -> bool:
+    """Whether a field is a sum over sources, linear in their moments."""
+    moments = frame.sources.columns.names[: frame.dim]
+    return model.rank is not None and {*moments} <= {*model.settled_columns}
 
 
 def moments_of(inputs: ArrayInputs) -> MomentFrame:

@@ -238,7 +238,8 @@ def test_physics_of_a_user(states: Dataset, tmp_path: Path, monkeypatch: Any) ->
     module.write_text(
         "def half(state):\n    return state / 2\n\n"
         "def shrinks(after, before):\n    return after - before / 2\n\n"
-        "def wrong(state):\n    return state[:, :3]\n"
+        "def wrong(state):\n    return state[:, :3]\n\n"
+        "def whole(state):\n    return state.astype(int)\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     terms = {
@@ -262,6 +263,8 @@ def test_physics_of_a_user(states: Dataset, tmp_path: Path, monkeypatch: Any) ->
             f"{ROLLOUT}.post_physics_steps=1",
             f'{ROLLOUT}.physics="my_physics:wrong"',
         )
+    with pytest.raises(ExtensionError, match="must give an array of floats"):
+        convolution(states, *DIVERTED, f'{ROLLOUT}.physics="my_physics:whole"')
 
 
 DIVERTED = (f"{ROLLOUT}.method=diverted-chain",)
@@ -277,6 +280,10 @@ REFUSED = {
     f"{ROLLOUT}.level_weights=[1.0]": r"have 2 numbers, one for each level",
     f"{ROLLOUT}.level_weights=[0.0,0.0]": r"have a number above 0",
     f"{ROLLOUT}.level_weights=decaying": r"exponential:0.9",
+    f"{ROLLOUT}.level_weights=exponential:1e300": r"add up to a number above 0 and below 3.4e\+38",
+    f"{ROLLOUT}.level_weights=exponential:1e999": r"add up to a number above 0 and below 3.4e\+38",
+    f"{ROLLOUT}.physics=lorenz": r"be a table with its kind, or module:function of yours",
+    f"{ROLLOUT}.physics={{kind='advection-1d',num_points=8,waves=3}}": r"be left out unless method",
     f"{ROLLOUT}.loss=spectral": r"spectral term must have the points of a regular grid",
     f"{ROLLOUT}.of=residual": r"cut|method",
     "data.augment=['reflection']": r"data.augment must be left out",
@@ -316,12 +323,53 @@ def test_more_refusals(states: Dataset, tmp_path: Path) -> None:
         make_setup(imported.model_copy(update={"data": data}), states)
 
 
+def test_settings_of_the_start_mean_nothing_in_a_reference(states: Dataset) -> None:
+    """As trajectories begin at states of the network."""
+    kind = "physics={kind='advection-1d',num_points=8,waves=3}"
+    with pytest.raises(HypermagneticsError, match="must leave out waves, which is of the start"):
+        convolution(states, *DIVERTED, f"{ROLLOUT}.{kind}")
+
+
+def test_moments_take_a_stepper_alone(moments: Dataset) -> None:
+    """An mlp would move rows that are no bodies."""
+    with pytest.raises(HypermagneticsError, match="must have a model 'stepper'; got 'mlp'"):
+        direct(moments, "model={name='mlp'}")
+    with pytest.raises(HypermagneticsError, match=r"normalisation.moment must be left out"):
+        direct(moments, "normalisation.moment=sample")
+
+
+def test_units_are_of_bodies_alone(tmp_path: Path) -> None:
+    """Not of the rows that fill up the tables of samples with fewer sources."""
+    counts = "{num_samples=9,num_sources=[1,3]}"
+    dataset = small_moments(tmp_path / "some", f"splits.train={counts}", f"splits.valid={counts}")
+    setup = direct(dataset)
+    (term,) = setup.objective.terms.values()  # type: ignore[attr-defined]
+    assert term.rms == pytest.approx(1.0, rel=1e-5)
+    split = dataset.split("train")
+    block = split.block(0)
+    states = np.asarray(rollout(setup.new_model(), block.sources, 2))
+    for row, used in enumerate(block.num_sources):
+        assert not states[row, :, used:].any()
+
+
+def test_steppers_of_dipoles_leave_out_their_own_field(tmp_path: Path) -> None:
+    """Which is infinite where they are."""
+    dataset = small_moments(tmp_path / "dipoles", "sources.body={kind='dipole',dim=3}")
+    setup = direct(dataset, 'model={name="stepper",field={name="split"}}', "schedule.max_steps=0")
+    block = dataset.split("test").block(0)
+    found = np.asarray(rollout(setup.new_model(), block.sources, STEPS))
+    assert np.abs(found - block.values("moments")).max() < 1e-2
+    with pytest.raises(HypermagneticsError, match="must be of a model that is linear"):
+        direct(dataset, 'model={name="stepper",field={name="hyper_mlp"}}').new_model()
+
+
 def test_a_rollout_refuses_other_shapes(states: Dataset) -> None:
     """Of states, and numbers of steps."""
     network = convolution(states).new_model()
     assert np.asarray(rollout(network, np.zeros((2, 1, 8)), 0)).shape == (2, 1, 1, 8)
     with pytest.raises(HypermagneticsError, match=r"must have shape \[1, 8\]"):
         rollout(network, np.zeros((1, 7)), 2)
+    assert np.asarray(rollout(network, jnp.zeros((1, 8), int), np.int64(2))).shape == (3, 1, 8)
     with pytest.raises(HypermagneticsError, match="at least 0 steps; got -1"):
         rollout(network, np.zeros((1, 8)), -1)
 
