@@ -21,6 +21,7 @@ from hypermagnetics.data import (
 )
 from hypermagnetics.data.derivatives import declaration
 from hypermagnetics.data.trajectories import declared_trajectories
+from hypermagnetics.dynamics import Flow
 from hypermagnetics.errors import RecipeError
 from hypermagnetics.generate.any_plan import Plan, software
 from hypermagnetics.generate.bodies import source_columns
@@ -39,6 +40,9 @@ from hypermagnetics.sources.kinds import KINDS
 
 _SAMPLES_PER_GRID = 256
 """Default, unless the blocks would be too large."""
+
+_SECONDS_PER_STEP = 3e-6
+"""Time of a stored step of a pair of moments, whose tolerance takes some two to four substeps."""
 
 _BLOCK_BYTES = 64e6
 """Largest block where the recipe leaves its size open. Several blocks are in memory at a time."""
@@ -71,10 +75,15 @@ class SourcePlan(Plan):
 
     @property
     def seconds(self) -> float:
-        """About the time that the sums take on two cores [s]."""
-        return self.num_evaluations * sum(
+        """About the time that the sums and the trajectories take on two cores [s]."""
+        sums = self.num_evaluations * sum(
             KINDS[body].seconds_per_pair for body in self.columns.bodies
         )
+        dynamics = self.recipe.dynamics
+        if not isinstance(dynamics, Flow):
+            return sums
+        pairs = sum(one.num_samples * one.max_sources**2 for one in self.layouts.values())
+        return sums + pairs * dynamics.num_steps * _SECONDS_PER_STEP
 
     @property
     def less_memory(self) -> str:
