@@ -17,6 +17,7 @@ import gc
 import importlib
 import json
 import os
+import re
 import resource
 import runpy
 import select
@@ -30,6 +31,7 @@ import tempfile
 import threading
 import types
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any, NamedTuple, NoReturn
 
@@ -40,6 +42,8 @@ _MODULES = {
     "hm-eval": "hypermagnetics.evaluate.cli",
 }
 _SHARED = Path(__file__).parents[2] / ".pytest_cache" / "jax" / "shared"
+_QUIET_WHEN_LOADING = (0, 10, 2)
+"""Version of jaxlib that loads a program without a line about features of the processor."""
 _LONGEST_REQUEST = 1 << 20
 _READY = b"ready\n"
 
@@ -166,8 +170,11 @@ def share_compiled_programs() -> None:
     """Let this process keep compiled programs, however small, where other processes find them.
 
     JAX writes its files bit by bit, so that another process may read half of one; here each appears
-    as a whole. The class that writes them has no public name: without it nothing is shared.
+    as a whole. The class that writes them has no public name: without it nothing is shared, nor
+    with older versions, which print lines of XLA when they load a program.
     """
+    if tuple(map(int, re.findall(r"\d+", version("jaxlib"))[:3])) < _QUIET_WHEN_LOADING:
+        return
     try:
         files = importlib.import_module("jax._src.lru_cache")
         cache, ending = files.LRUCache, files._CACHE_SUFFIX
