@@ -269,14 +269,15 @@ def memory(bounds: Bounds, scratch: Path) -> None:
     points, states, per_block, steps = 1000, 100, 32, 20
     peaks, sizes = [], []
     for count in (per_block, 1024):
-        data, run = scratch / f"states{count}", scratch / f"trained{count}"
+        data = scratch / f"states{count}"
+        runs = (scratch / f"trained{count}-{number}" for number in range(3))
         splits = {"train": {"num_samples": count}, "valid": {"num_samples": 1}}
         splits |= {"test": {"num_samples": 1}}
         made = {"num_points": points, "num_steps": states - 1}
         generate("advection-1d", data, states=made, splits=splits, samples_per_block=per_block)
         sizes.append(4 * count * states * points)
         # The allocator takes some 20 MB more or less from run to run.
-        peaks.append(min(peak_memory(data, run, steps) for _ in range(3)))
+        peaks.append(min(peak_memory(data, run, steps) for run in runs))
     batch = 4 * per_block * (steps + 1) * points
     more, allowed = peaks[1].whole - peaks[0].whole, sizes[1] + batch
     for size, peak in zip(sizes, peaks, strict=True):
