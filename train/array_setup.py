@@ -17,6 +17,7 @@ from hypermagnetics.train.devices import Augmentation, unchanged
 from hypermagnetics.train.losses import check_point_loss
 from hypermagnetics.train.objective import make_array_objective, terms_of_arrays
 from hypermagnetics.train.parts import Parts
+from hypermagnetics.train.refused_keys import Unused, refuse_keys
 from hypermagnetics.train.sample_keys import TRAINING, VALIDATION, with_sample_keys
 from hypermagnetics.train.scales import pooled_rms
 from hypermagnetics.train.terms import ArrayFacts
@@ -140,21 +141,16 @@ def refuse_keys_of_sources(recipe: TrainingRecipe) -> None:
     """
     data, normalisation = recipe.data, recipe.normalisation
     wanted = {
-        "data.points_per_step": (data.points_per_step, None, "arrays have no points"),
-        "data.crop": (data.crop, None, "arrays have no grid in space"),
-        "data.augment": (data.augment, (), "symmetries are of sources and fields"),
-        "normalisation.scales": (
+        "data.points_per_step": Unused(data.points_per_step, None, "arrays have no points"),
+        "data.crop": Unused(data.crop, None, "arrays have no grid in space"),
+        "data.augment": Unused(data.augment, (), "symmetries are of sources and fields"),
+        "normalisation.scales": Unused(
             normalisation.scales,
             "rms",
             "each channel has its mean and standard deviation",
         ),
-        "normalisation.values": (normalisation.values, "linear", "targets are no potential"),
-        "normalisation.moment": (normalisation.moment, "dataset", "inputs are no moments"),
-        "outside": (recipe.outside, "exact", "there is no closed form of arrays"),
+        "normalisation.values": Unused(normalisation.values, "linear", "targets are no potential"),
+        "normalisation.moment": Unused(normalisation.moment, "dataset", "inputs are no moments"),
+        "outside": Unused(recipe.outside, "exact", "there is no closed form of arrays"),
     }
-    for key, (found, default, why) in wanted.items():
-        if found != default:
-            raise RecipeError(
-                f"{key} must be left out for a network from arrays to arrays, as {why}; got "
-                f"{found!r:.80} ({key}). Leave it out."
-            )
+    refuse_keys(wanted, "for a network from arrays to arrays")

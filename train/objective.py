@@ -243,11 +243,12 @@ def make_rollout_objective(
         RecipeError: If a term is about something else, or does not fit the trajectories.
     """
     terms = {}
-    dim = 1 if facts.frame.moments is None else facts.frame.moments.dim
     for name, term in terms_of_rollouts(config).items():
         loss = config.loss_of(name)
         term.check(facts, loss, f"objective.terms.{name}")
-        terms[name] = term.term(_sample_loss(loss, user_losses, dim), facts, name)
+        terms[name] = term.term(
+            _sample_loss(loss, user_losses, facts.frame.vector_size), facts, name
+        )
     return SumOfTerms(terms)
 
 

@@ -39,7 +39,7 @@ class Spectrum:
         last = np.arange(sides[-1] // 2 + 1)
         twice = np.where((last == 0) | (2 * last == sides[-1]), 1.0, 2.0)
         for sums, values in ((self.error, error), (self.truth, truth)):
-            # What is not finite has an infinite error in every shell.
+            # A prediction that is not finite has an infinite error in every shell.
             if not np.isfinite(values).all():
                 sums += np.inf
                 continue

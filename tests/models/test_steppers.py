@@ -16,6 +16,9 @@ from hypermagnetics.config import Config
 from hypermagnetics.dynamics import field_of_others
 from hypermagnetics.errors import HypermagneticsError, RecipeError
 from hypermagnetics.models import (
+    MLP,
+    MLPConfig,
+    Model,
     Stepper,
     StepperConfig,
     array_to_jax_export,
@@ -52,9 +55,10 @@ def test_the_field_is_that_of_the_others(of_grid: Stepper) -> None:
 def test_a_field_that_is_not_linear_is_taken_as_a_difference() -> None:
     """That of all bodies less that of each alone."""
     model = stepper(field=HYPER)
-    table = jnp.asarray(TABLE)
-    whole = model.part.field(table, table[:, 3:])  # type: ignore[union-attr]
-    alone = [model.part.field(row[None], row[None, 3:])[0] for row in table]  # type: ignore[union-attr]
+    table, field = jnp.asarray(TABLE), model.part
+    assert isinstance(field, Model)
+    whole = field.field(table, table[:, 3:])
+    alone = [field.field(row[None], row[None, 3:])[0] for row in table]
     found = model.field_of_others(table)
     np.testing.assert_allclose(found, whole - jnp.stack(alone), rtol=1e-5, atol=1e-7)
 
@@ -99,15 +103,17 @@ def test_steppers_that_mean_nothing_are_refused() -> None:
     """With the way out."""
     with pytest.raises(HypermagneticsError, match="must have moments that move; got other arrays"):
         build_array_model(
-            StepperConfig(network={"name": "mlp"}),  # type: ignore[arg-type]
+            StepperConfig(network=MLPConfig()),
             stepper_inputs().model_copy(update={"steps": None}),
             jr.key(0),
         )
     network = stepper(network={"name": "mlp", "width": 4, "depth": 1})
+    mlp = network.part
+    assert isinstance(mlp, MLP)
     with pytest.raises(RecipeError, match="must have a model of the field to know it"):
         network.field_of_others(jnp.asarray(TABLE))
     with pytest.raises(HypermagneticsError, match="which gives the next state of a trajectory"):
-        rollout(network.part, TABLE, 2)  # type: ignore[arg-type]
+        rollout(mlp, TABLE, 2)
     for wrong in ({}, {"field": GRID, "network": {"name": "mlp"}}):
         with pytest.raises(ValueError, match="be given, or network, one of them"):
             StepperConfig.model_validate(wrong, strict=False)

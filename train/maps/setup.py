@@ -44,6 +44,7 @@ from hypermagnetics.train.maps.batches import to_maps_of_arrays, to_maps_of_sour
 from hypermagnetics.train.maps.lattice import LatticeSymmetry, Vectors, on_lattice
 from hypermagnetics.train.objective import make_map_objective
 from hypermagnetics.train.parts import Parts
+from hypermagnetics.train.refused_keys import Unused, refuse_keys
 from hypermagnetics.train.terms import MapFacts
 from hypermagnetics.train.user_code import UserCode
 from hypermagnetics.user_code import must
@@ -127,19 +128,16 @@ def _refuse_keys(recipe: TrainingRecipe, code: UserCode) -> None:
         )
     data, normalisation = recipe.data, recipe.normalisation
     wanted = {
-        "data.points_per_step": (data.points_per_step, None, "a map has all of its points"),
-        "data.noise": (data.noise, None, "targets belong to the stored inputs"),
-        "normalisation.scales": (normalisation.scales, "rms", "maps are in root mean squares"),
-        "normalisation.values": (normalisation.values, "linear", "targets may be a field"),
-        "normalisation.moment": (normalisation.moment, "dataset", "maps have no moments"),
-        "outside": (recipe.outside, "exact", "a map has no points outside"),
+        "data.points_per_step": Unused(data.points_per_step, None, "a map has all of its points"),
+        "data.noise": Unused(data.noise, None, "targets belong to the stored inputs"),
+        "normalisation.scales": Unused(
+            normalisation.scales, "rms", "maps are in root mean squares"
+        ),
+        "normalisation.values": Unused(normalisation.values, "linear", "targets may be a field"),
+        "normalisation.moment": Unused(normalisation.moment, "dataset", "maps have no moments"),
+        "outside": Unused(recipe.outside, "exact", "a map has no points outside"),
     }
-    for key, (found, default, why) in wanted.items():
-        if found != default:
-            raise RecipeError(
-                f"{key} must be left out beside a table [map], as {why}; got {found!r:.80} "
-                f"({key}). Leave it out."
-            )
+    refuse_keys(wanted, "beside a table [map]")
 
 
 def _frame(

@@ -42,6 +42,7 @@ from hypermagnetics.train.devices import unchanged
 from hypermagnetics.train.losses import check_point_loss
 from hypermagnetics.train.objective import make_rollout_objective, terms_of_rollouts
 from hypermagnetics.train.parts import Parts
+from hypermagnetics.train.refused_keys import Unused, refuse_keys
 from hypermagnetics.train.scales import pooled_rms, rms
 from hypermagnetics.train.source_inputs import inputs_of
 from hypermagnetics.train.terms import Physics, RolloutFacts
@@ -66,25 +67,18 @@ def rollout_parts(
     assert isinstance(config, ObjectiveConfig), "its kind was looked at"
     train, valid = (_view(dataset, name) for name in (recipe.data.train, recipe.data.valid))
     states = train.viewed["states"]
-    num_steps = states.shape[0] - 1
-    if train.viewed["states"].shape[1:] != valid.viewed["states"].shape[1:]:
-        raise DatasetError(
-            f"States of the splits must have one shape, {list(states.shape[1:])}; got "
-            f"{list(valid.viewed['states'].shape[1:])} (split {valid.name!r} of "
-            f"{valid.directory}). Give each split as many sources."
-        )
+    _refuse_other_shapes(train, valid)
     inputs = _inputs(recipe, dataset, train, code)
     if code.model is not None and isinstance(recipe.model, UserModelConfig):
         assert issubclass(code.model, ArrayModel), "its kind was looked at"
         check_user_array_model(code.model, recipe.model, inputs)
-    dim = 1 if inputs.steps is None or inputs.steps.moments is None else inputs.steps.moments.dim
+    frame = inputs.steps
+    assert frame is not None, "it was made above"
     for name, loss in code.losses.items():
-        check_point_loss(loss, name, dim, config.place_of(name))
+        check_point_loss(loss, name, frame.vector_size, config.place_of(name))
     template: ArrayModel = eqx.filter_eval_shape(
         lambda: build_array_model(recipe.model, inputs, jr.key(0), code.model)
     )
-    frame = inputs.steps
-    assert frame is not None, "it was made above"
     terms = terms_of_rollouts(config)
     known = {
         name: _physics(name, term.physics, term.of, dataset, train, valid, inputs, code.physics)
@@ -93,7 +87,7 @@ def rollout_parts(
     facts = RolloutFacts(
         frame=frame,
         rms=pooled_rms(states.statistics) if frame.moments is None else _unit_of_moments(train),
-        num_steps=num_steps,
+        num_steps=states.shape[0] - 1,
         physics=known.__getitem__,
     )
     objective = make_rollout_objective(config, facts, code.losses)
@@ -101,16 +95,6 @@ def rollout_parts(
         for view in (train, valid):
             verify_split(view.split, listener)
     length = max(term.num_states for term in terms.values())
-    windows, of_valid = (
-        Windows(view.viewed["states"].shape[0], length, view.layout.samples_per_block, per_sample)
-        for view, per_sample in ((train, recipe.data.windows_per_sample), (valid, 1))
-    )
-    if of_valid.num_states < length:
-        raise DatasetError(
-            f"Trajectories must have at least {length} states, those of a rollout; got "
-            f"{of_valid.num_states} (split {valid.name!r} of {valid.directory}). Lower "
-            "rollout_steps."
-        )
     return Parts(
         train,
         valid,
@@ -119,9 +103,28 @@ def rollout_parts(
         objective,
         unchanged,
         unchanged,
-        windows=windows,
-        windows_of_valid=of_valid,
+        windows=_windows(train, length, recipe.data.windows_per_sample),
+        windows_of_valid=_windows(valid, length, 1),
     )
+
+
+def _windows(view: ArrayView, length: int, per_sample: int) -> Windows:
+    num_states = view.viewed["states"].shape[0]
+    if num_states < length:
+        raise DatasetError(
+            f"Trajectories must have at least {length} states, those of a rollout; got "
+            f"{num_states} (split {view.name!r} of {view.directory}). Lower rollout_steps."
+        )
+    return Windows(num_states, length, view.layout.samples_per_block, per_sample)
+
+
+def _refuse_other_shapes(train: ArrayView, valid: ArrayView) -> None:
+    wanted, found = (view.viewed["states"].shape[1:] for view in (train, valid))
+    if found != wanted:
+        raise DatasetError(
+            f"States of the splits must have one shape, {list(wanted)}; got {list(found)} (split "
+            f"{valid.name!r} of {valid.directory}). Give each split as many sources."
+        )
 
 
 def _refuse_other_keys(recipe: TrainingRecipe) -> None:
@@ -136,21 +139,16 @@ def _refuse_other_keys(recipe: TrainingRecipe) -> None:
             "moments, with model.field, or 'mlp' or 'conv' for states."
         )
     data = recipe.data
-    wanted: dict[str, tuple[object, object, str]] = {
-        "data.points_per_step": (data.points_per_step, None, "states are read whole"),
-        "data.crop": (data.crop, None, "states are read whole"),
-        "data.augment": (data.augment, (), "symmetries of sources change how they go on"),
-        "data.noise": (data.noise, None, "trajectories are exact"),
-        "data.input": (data.input, None, "the trajectories are known by their name"),
-        "data.target": (data.target, None, "the trajectories are known by their name"),
-        "map": (recipe.map, None, "the grid of states is that of the dataset"),
+    wanted = {
+        "data.points_per_step": Unused(data.points_per_step, None, "states are read whole"),
+        "data.crop": Unused(data.crop, None, "states are read whole"),
+        "data.augment": Unused(data.augment, (), "symmetries of sources change how they go on"),
+        "data.noise": Unused(data.noise, None, "trajectories are exact"),
+        "data.input": Unused(data.input, None, "the trajectories are known by their name"),
+        "data.target": Unused(data.target, None, "the trajectories are known by their name"),
+        "map": Unused(recipe.map, None, "the grid of states is that of the dataset"),
     }
-    for key, (found, default, why) in wanted.items():
-        if found != default:
-            raise RecipeError(
-                f"{key} must be left out for a training by rollouts, as {why}; got {found!r:.80} "
-                f"({key}). Leave it out."
-            )
+    refuse_keys(wanted, "for a training by rollouts")
 
 
 def _view(dataset: Dataset, name: str) -> ArrayView:
@@ -169,6 +167,11 @@ def _inputs(
         )
     if isinstance(train.layout, SplitLayout):
         return _inputs_of_moments(recipe, dataset, train, code)
+    return _inputs_of_states(recipe, dataset, train)
+
+
+def _inputs_of_states(recipe: TrainingRecipe, dataset: Dataset, train: ArrayView) -> ArrayInputs:
+    states = train.viewed["states"]
     shape, of_maps = states.shape[1:], is_of_maps(recipe.model)
     if isinstance(recipe.model, StepperConfig):
         raise RecipeError(

@@ -1,44 +1,36 @@
 """The violation of a law by rollouts, as a term."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, model_validator
-
-from hypermagnetics.config import Config, refusal
 from hypermagnetics.errors import RecipeError
 from hypermagnetics.train.losses import Relative, SampleLoss, SampleRelative
 from hypermagnetics.train.losses.loss import SampleLosses
 from hypermagnetics.train.rollouts.chain import residuals
 from hypermagnetics.train.terms.array_term import ArrayEvaluation
-from hypermagnetics.train.terms.rollout_term import RolloutFacts, RolloutTerm, RolloutTermConfig
+from hypermagnetics.train.terms.rollout_term import (
+    Cut,
+    RolloutFacts,
+    RolloutTerm,
+    RolloutTermConfig,
+)
 
 
-class ResidualCut(Config):
+class ResidualCut(Cut):
     """Cuts of the gradient of residuals."""
 
-    chain: bool = False
-    """Whether the gradient from step to step is cut."""
-    every: Annotated[int, Field(ge=1, le=10_000)] = 1
-    """Number of steps behind which it is, if it is."""
     previous: bool = False
     """Whether the gradient of the residual by the state before a step is cut."""
     next: bool = False
     """Whether that by the state behind it is."""
-
-    @model_validator(mode="after")
-    def _every_is_of_a_cut(self) -> "ResidualCut":
-        if self.every != 1 and not self.chain:
-            raise refusal("every", "be left out unless chain is true", self.every, "Set chain.")
-        return self
 
 
 class ResidualTermConfig(RolloutTermConfig):
     """One term: a loss of the violation of a law between neighbouring states of a rollout."""
 
     of: Literal["residual"]
-    """Quantity that is made small: "residual", the violation of the dataset's own law, or what
-    module:function of `physics` gives of the state behind a step and the one before it."""
+    """Quantity that is made small: "residual", the violation of the dataset's own law by the state
+    behind a step and the one before it, or of that of module:function in `physics`."""
     cut: ResidualCut = ResidualCut()
     """Cuts of the gradient."""
 
@@ -74,7 +66,7 @@ class ResidualTermConfig(RolloutTermConfig):
             facts.frame,
             facts.rms,
             self.weights,
-            self.cut.every if self.cut.chain else None,
+            self.cut.behind,
             self.remat,
             facts.physics(name),
             self.cut,

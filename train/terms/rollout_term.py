@@ -41,6 +41,26 @@ LevelWeights = (
 )
 
 
+class Cut(Config):
+    """Cuts of the gradient of a rollout."""
+
+    chain: bool = False
+    """Whether the gradient from step to step is cut."""
+    every: Annotated[int, Field(ge=1, le=10_000)] = 1
+    """Number of steps behind which it is, if it is."""
+
+    @model_validator(mode="after")
+    def _every_is_of_a_cut(self) -> "Cut":
+        if self.every != 1 and not self.chain:
+            raise refusal("every", "be left out unless chain is true", self.every, "Set chain.")
+        return self
+
+    @property
+    def behind(self) -> int | None:
+        """Number of steps behind which the gradient is cut; None for no cut."""
+        return self.every if self.chain else None
+
+
 @dataclass(frozen=True)
 class Physics:
     """Reference physics that goes on from states of a network."""

@@ -5,33 +5,27 @@ from typing import Annotated, Literal, assert_never
 
 from pydantic import Field, model_validator
 
-from hypermagnetics.config import Config, refusal
+from hypermagnetics.config import refusal
 from hypermagnetics.train.losses import SampleLoss
 from hypermagnetics.train.losses.loss import SampleLosses
 from hypermagnetics.train.rollouts.chain import diverted, mixed, supervised
 from hypermagnetics.train.terms.array_term import ArrayEvaluation
-from hypermagnetics.train.terms.rollout_term import RolloutFacts, RolloutTerm, RolloutTermConfig
+from hypermagnetics.train.terms.rollout_term import (
+    Cut,
+    RolloutFacts,
+    RolloutTerm,
+    RolloutTermConfig,
+)
 
 RolloutMethod = Literal["supervised", "diverted-chain", "mix-chain"]
-_Every = Annotated[int, Field(ge=1, le=10_000)]
 
 
-class TrajectoryCut(Config):
+class TrajectoryCut(Cut):
     """Cuts of the gradient of a rollout."""
 
-    chain: bool = False
-    """Whether the gradient from step to step is cut."""
-    every: _Every = 1
-    """Number of steps behind which it is, if it is."""
     diverted: bool = False
     """Whether the gradient through the reference of a diverted chain is cut; the reference need
     not have one then."""
-
-    @model_validator(mode="after")
-    def _every_is_of_a_cut(self) -> "TrajectoryCut":
-        if self.every != 1 and not self.chain:
-            raise refusal("every", "be left out unless chain is true", self.every, "Set chain.")
-        return self
 
 
 class TrajectoryTermConfig(RolloutTermConfig):
@@ -99,7 +93,7 @@ class TrajectoryTermConfig(RolloutTermConfig):
             facts.frame,
             facts.rms,
             self.weights,
-            self.cut.every if self.cut.chain else None,
+            self.cut.behind,
             self.remat,
             facts.physics(name) if self.needs_physics else None,
             self,

@@ -47,6 +47,11 @@ class StepFrame(Config):
     moments: MomentFrame | None = None
     """Moments that move; null of other states."""
 
+    @property
+    def vector_size(self) -> int:
+        """Components of the vectors of a state: those of a moment; 1 of others, values alone."""
+        return 1 if self.moments is None else self.moments.dim
+
     def begun(self, states: Float[Array, "..."]) -> Float[Array, "..."]:
         """Inputs at the start of trajectories: of states, or of moments of source tables."""
         if self.moments is None:

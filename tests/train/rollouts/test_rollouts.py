@@ -35,8 +35,10 @@ from hypermagnetics.models import ArrayScales, Stepper, load, rollout
 from hypermagnetics.run_files import RunFiles
 from hypermagnetics.train.aggregation import loss_and_gradient
 from hypermagnetics.train.devices import ArrayDeviceBatch, Devices
+from hypermagnetics.train.objective import SumOfTerms
 from hypermagnetics.train.phases import trainable
 from hypermagnetics.train.setup import Setup, make_setup
+from hypermagnetics.train.terms.trajectory import TrajectoryTerm
 
 ROLLOUT = "objective.terms.rollout"
 
@@ -343,7 +345,9 @@ def test_units_are_of_bodies_alone(tmp_path: Path) -> None:
     counts = "{num_samples=9,num_sources=[1,3]}"
     dataset = small_moments(tmp_path / "some", f"splits.train={counts}", f"splits.valid={counts}")
     setup = direct(dataset)
-    (term,) = setup.objective.terms.values()  # type: ignore[attr-defined]
+    assert isinstance(setup.objective, SumOfTerms)
+    (term,) = setup.objective.terms.values()
+    assert isinstance(term, TrajectoryTerm)
     assert term.rms == pytest.approx(1.0, rel=1e-5)
     split = dataset.split("train")
     block = split.block(0)
