@@ -10,7 +10,7 @@ from hypermagnetics.evaluate.subjects.subject import Subject, Values, filled_up,
 from hypermagnetics.models import Knowledge
 from hypermagnetics.sources import SourceColumns
 from hypermagnetics.sources.superposition import block_sum
-from hypermagnetics.table import source_rows
+from hypermagnetics.table import nonzero
 
 EXACT_SUM_NAME = "exact sum"
 
@@ -69,7 +69,7 @@ def sources_first(
     Returns:
         The tables, and how many rows of each are sources.
     """
-    used = source_rows(sources, dim)
+    used = nonzero(sources[..., :dim])
     order = np.argsort(~used, axis=1, kind="stable")
     ordered = np.take_along_axis(sources, order[..., None], axis=1)
     return ordered, used.sum(axis=1).astype(np.int32)

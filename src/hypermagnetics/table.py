@@ -43,7 +43,14 @@ ROTATION_COLUMNS = ("angle", *QUATERNION)
 UNIT_TOLERANCE = 1e-5
 """Tolerance of the norm of a quaternion about 1; float32 leaves 1e-7."""
 
-SHAPE_COLUMNS = (*SIZES, *ROTATION_COLUMNS, "body")
+APPLIED = ("applied_x", "applied_y", "applied_z")
+"""Components of the uniform applied field at the place of a row [A/m]."""
+
+RESPONSE_COLUMNS = ("susceptibility", *APPLIED)
+"""Columns of soft bodies, whose magnetisation answers to the field: the susceptibility chi [1], 0
+of a hard magnet, and the applied field."""
+
+SHAPE_COLUMNS = (*SIZES, *ROTATION_COLUMNS, *RESPONSE_COLUMNS, "body")
 """All possible columns behind moment and position, in their order."""
 
 LENGTHS = ("position_x", "position_y", "position_z", *SIZES)
@@ -59,6 +66,10 @@ class SourceColumns:
     The columns are the components of moment and position, then the sizes, the rotation and the
     code of the body, as far as they differ from row to row. What a row's body has no use for is
     zero.
+
+    A table of soft bodies has the column `susceptibility` before the code, also where all rows
+    share it, so that padding is known by it; and with it the components of the applied field, as
+    columns or constants. There the moment is the remanent one: M = chi H + moment / volume.
     """
 
     dim: int
@@ -67,7 +78,7 @@ class SourceColumns:
     """Bodies that occur; with more than one, the column `body` holds the body of each row."""
     names: tuple[str, ...]
     constants: tuple[tuple[str, float], ...] = ()
-    """Sizes and rotation that all rows share, by name."""
+    """Sizes, rotation and applied field that all rows share, by name."""
 
     def __post_init__(self) -> None:
         _check_bodies(self.dim, self.bodies)
@@ -80,6 +91,7 @@ class SourceColumns:
             )
         needed = {name for body in self.bodies for name in SHAPES[body]}
         needed |= {"body"} if len(self.bodies) > 1 else set()
+        needed |= set(_response(self.dim)) if self.is_soft else set()
         given = [*self.shape_names, *(name for name, _ in self.constants)]
         if sorted(given) != sorted(needed):
             raise SourceError(
@@ -132,8 +144,9 @@ class SourceColumns:
         Args:
             bodies: One or more names of bodies.
             dim: Space dimension; may be left out unless all bodies are dipoles.
-            varying: Names of sizes and rotation that have a column.
-            constants: Values of those that all rows share; rotation is none if not given.
+            varying: Names of sizes, rotation, susceptibility and applied field that have a column.
+            constants: Values of those that all rows share; rotation is none if not given, and of
+                soft bodies the applied field is 0.
 
         Returns:
             The columns.
@@ -146,6 +159,8 @@ class SourceColumns:
             ('moment_x', 'moment_y', 'position_x', 'position_y')
             >>> SourceColumns.of("disc", varying=["radius"]).names[4:]
             ('radius',)
+            >>> SourceColumns.of("disc", varying=["radius", "susceptibility"]).is_soft
+            True
         """
         if dim is None:
             known = [DIMENSIONS[body] for body in bodies if body in DIMENSIONS]
@@ -158,6 +173,10 @@ class SourceColumns:
             for name in SHAPES[body]:
                 if name in _UNTURNED and name not in wanted:
                     fixed.setdefault(name, _UNTURNED[name])
+        if "susceptibility" in wanted:
+            for name in _applied(dim):
+                if name not in wanted:
+                    fixed.setdefault(name, 0.0)
         unknown = sorted((wanted | set(fixed)) - set(SHAPE_COLUMNS))
         names = [name for name in SHAPE_COLUMNS if name in wanted] + unknown
         ordered = tuple((name, fixed[name]) for name in SHAPE_COLUMNS if name in fixed)
@@ -191,7 +210,9 @@ class SourceColumns:
             else "rad"
             if name == "angle"
             else "1"
-            if name == "body" or name in QUATERNION
+            if name in ("body", "susceptibility", *QUATERNION)
+            else "A/m"
+            if name in APPLIED
             else "m"
             for name in self.names
         )
@@ -207,6 +228,18 @@ class SourceColumns:
         return self.names[2 * self.dim :]
 
     @property
+    def is_soft(self) -> bool:
+        """Whether there is a column of susceptibilities: bodies may answer to each other."""
+        return self.has("susceptibility")
+
+    @property
+    def hard(self) -> "SourceColumns":
+        """The columns without susceptibility and applied field: those of the remanent moments."""
+        names = tuple(name for name in self.names if name not in RESPONSE_COLUMNS)
+        constants = tuple(pair for pair in self.constants if pair[0] not in RESPONSE_COLUMNS)
+        return SourceColumns(self.dim, self.bodies, names, constants)
+
+    @property
     def codes(self) -> tuple[int, ...]:
         """Codes of the bodies in the column `body`; none if there is no such column."""
         return tuple(map(BODIES.index, self.bodies)) if self.has("body") else ()
@@ -220,21 +253,96 @@ class SourceColumns:
         return name in self.names
 
     def constant(self, name: str) -> float:
-        """Value of a size or a rotation shared by all rows."""
+        """Value of a size, a rotation or an applied field shared by all rows."""
         return dict(self.constants)[name]
 
 
-def source_rows(table: Float[Any, "*rows columns"], dim: int) -> Bool[Any, "*rows"]:
-    """Mask of the sources: rows of any moment. All others are padding.
+def source_rows(columns: SourceColumns, table: Float[Any, "*rows columns"]) -> Bool[Any, "*rows"]:
+    """Mask of the sources: rows of any moment or of a susceptibility. All others are padding.
 
     Args:
+        columns: Columns of `table`.
         table: Source tables, or rows of them, of numpy or of JAX.
-        dim: Space dimension.
 
     Returns:
         Booleans, of the same library.
     """
-    return (table[..., :dim] != 0).any(axis=-1)
+    has_moment = nonzero(table[..., : columns.dim])
+    if not columns.is_soft:
+        return has_moment
+    return has_moment | (table[..., columns.index("susceptibility")] != 0)
+
+
+def nonzero(vectors: Float[Any, "*rows dim"]) -> Bool[Any, "*rows"]:
+    """Mask of the vectors with a component other than 0: the sources among the moments of hard rows.
+
+    Args:
+        vectors: Vectors of numpy or of JAX.
+
+    Returns:
+        Booleans, of the same library.
+    """
+    return (vectors != 0).any(axis=-1)
+
+
+def hard_table(
+    columns: SourceColumns, table: Float[Any, "*rows columns"]
+) -> Float[Any, "*rows hard_columns"]:
+    """Source tables in the columns `columns.hard`: the remanent moments alone.
+
+    Args:
+        columns: Columns of `table`.
+        table: Source tables, or rows of them, of numpy or of JAX.
+
+    Returns:
+        The tables without susceptibility and applied field, of the same library and type. A soft
+        body without remanence is padding there.
+    """
+    if not columns.is_soft:
+        return table
+    return table[..., np.array([columns.index(name) for name in columns.hard.names])]
+
+
+def susceptibility(columns: SourceColumns, table: Float[Any, "*rows columns"]) -> Float[Any, "*rows"]:
+    """Susceptibility chi of each row, in M = chi H + moment / volume; 0 of hard magnets.
+
+    Args:
+        columns: Columns of `table`.
+        table: Source tables, or rows of them, of numpy or of JAX.
+
+    Returns:
+        Numbers, of the same library and type.
+    """
+    if columns.is_soft:
+        return table[..., columns.index("susceptibility")]
+    return table.__array_namespace__().zeros_like(table[..., 0])
+
+
+def applied_field(
+    columns: SourceColumns, table: Float[Any, "*rows columns"]
+) -> Float[Any, "*rows dim"]:
+    """Uniform applied field at the place of each row [A/m]; 0 where the columns have none.
+
+    Args:
+        columns: Columns of `table`.
+        table: Source tables, or rows of them, of numpy or of JAX.
+
+    Returns:
+        Vectors, of the same library and type. Padding has the field that all rows share, if any.
+    """
+    space, constants = table.__array_namespace__(), dict(columns.constants)
+    parts = [
+        table[..., columns.index(name)]
+        if columns.has(name)
+        else space.full_like(table[..., 0], constants.get(name, 0.0))
+        for name in _applied(columns.dim)
+    ]
+    return space.stack(parts, axis=-1)
+
+
+def applied_names(columns: SourceColumns) -> tuple[str, ...]:
+    """Names of the columns of the applied field, as far as it differs from row to row."""
+    return tuple(name for name in _applied(columns.dim) if columns.has(name))
 
 
 def is_body(
@@ -260,6 +368,14 @@ def vectors(dim: int) -> tuple[str, ...]:
     return tuple(f"{name}_{axis}" for name in ("moment", "position") for axis in "xyz"[:dim])
 
 
+def _applied(dim: int) -> tuple[str, ...]:
+    return APPLIED[:dim]
+
+
+def _response(dim: int) -> tuple[str, ...]:
+    return ("susceptibility", *_applied(dim))
+
+
 def _check_bodies(dim: int, bodies: tuple[BodyName, ...]) -> None:
     unknown = [body for body in bodies if body not in BODIES]
     if unknown or not bodies or len(set(bodies)) != len(bodies):
@@ -280,7 +396,7 @@ def _check_constants(constants: Mapping[str, float]) -> None:
         if not np.isfinite(value) or (name in SIZES and not value > 0):
             raise SourceError(
                 f"{name} must be finite{' and greater than 0' if name in SIZES else ''}; got "
-                f"{value} (a constant of the source table). Give it in metres or radians."
+                f"{value} (a constant of the source table). Give it in {_unit_in_words(name)}."
             )
     shared = [name for name in QUATERNION if name in constants]
     if shared and len(shared) < len(QUATERNION):
@@ -294,6 +410,10 @@ def _check_constants(constants: Mapping[str, float]) -> None:
             f"A rotation must be a quaternion of norm 1; got norm {norm:.6g} (a constant of the "
             "source table). Divide it by its norm."
         )
+
+
+def _unit_in_words(name: str) -> str:
+    return "A/m" if name in APPLIED else "metres or radians"
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -32,6 +32,7 @@ from hypermagnetics.metrics import (
     scores,
 )
 from hypermagnetics.sources import SourceColumns, block_superposition
+from hypermagnetics.table import source_rows
 
 BOUNDS = (-0.1, 0.0, 0.1, 1.0)
 """Of the intervals of distance; what the numbers are about plays no part in a page."""
@@ -49,7 +50,7 @@ class Wrong:
 
     def predict(self, sources: np.ndarray, points: np.ndarray, num_samples: int) -> Values:
         """As a `PointModel` does."""
-        counts = (sources[..., : self.columns.dim] != 0).any(axis=-1).sum(axis=-1)
+        counts = source_rows(self.columns, sources).sum(axis=-1)
         potential, field = block_superposition(
             self.columns,
             jnp.asarray(sources),

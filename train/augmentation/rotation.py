@@ -90,7 +90,7 @@ def _turned_in_the_plane(
     angle = batch.sources[..., columns.index("angle")]
     turned = [body for body in columns.bodies if "angle" in SHAPES[body]]
     is_turned = reduce(or_, (is_body(columns, body, batch.sources) for body in turned))
-    is_turned &= source_rows(batch.sources, columns.dim)
+    is_turned &= source_rows(columns, batch.sources)
     more = jnp.where(is_turned, turn[:, None, None], 0)
     return replace(moved, sources=with_columns(columns, moved.sources, {"angle": angle + more}))
 

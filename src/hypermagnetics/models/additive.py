@@ -20,7 +20,7 @@ from hypermagnetics.shapes import (
     SourceTables,
 )
 from hypermagnetics.shapes import Field as FieldValues
-from hypermagnetics.table import source_rows
+from hypermagnetics.table import nonzero
 
 MomentAs = Literal["factor", "input"]
 """Role of the moment in a hypernetwork: a factor of the weights made for each of its components, or
@@ -113,5 +113,5 @@ def sum_over_sources(
         vectors = made.reshape(*moment.shape, made.shape[-1] // moment.shape[-1])
         return jnp.einsum("sc,sck->k", moment, vectors)
     made = hypernetwork(position, jnp.concatenate([moment, shape], axis=-1))
-    is_source = source_rows(moment, moment.shape[-1])[..., None]
+    is_source = nonzero(moment)[..., None]  # a model of soft bodies is no sum over them
     return jnp.sum(jnp.where(is_source, made, 0), axis=0)

@@ -37,11 +37,11 @@ class Domain(NamedTuple):
         """Mask of the sources that are outside; by JAX."""
         far = self._far_rows(columns, sources)
         if self.largest_extent is not None:
-            is_source = source_rows(sources, columns.dim)
+            is_source = source_rows(columns, sources)
             for kind, is_kind, shape in by_kind(columns, sources, is_source):
                 if not kind.is_dipole_outside:
                     far |= is_kind & (kind.outer_radius(shape) > _limit(self.largest_extent))
-        found: Array = far & source_rows(sources, columns.dim)
+        found: Array = far & source_rows(columns, sources)
         return found
 
     def far_points(self, points: Points) -> Bool[Array, " points"]:
@@ -75,7 +75,7 @@ class Domain(NamedTuple):
             For positions, for sizes and for extents, if they are limited, and for points.
         """
         rows, dim = sources.reshape(-1, columns.size), columns.dim
-        rows = rows[source_rows(rows, dim)]
+        rows = rows[source_rows(columns, rows)]
         found = [_leave(rows[:, dim : 2 * dim], self.positions)]
         if self.sizes:
             found.append(self._sizes_leave(columns, rows))

@@ -109,7 +109,7 @@ class HyperMLP(Model):
         """All weights of the inference network for one configuration."""
         read = read_rows(self.inputs, sources)
         rows = jnp.concatenate(read, axis=-1)
-        is_source = source_rows(read.moment, self.inputs.dim)[..., None]
+        is_source = source_rows(self.inputs.columns, sources)[..., None]
         return jnp.sum(jnp.where(is_source, apply_layers(self.hypernetwork, rows), 0), axis=0)
 
     @property

@@ -1,13 +1,15 @@
 """Inputs of a network from a source table: dimensionless numbers of order 1."""
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
+from pydantic import model_validator
 
-from hypermagnetics.config import Config, Positive
+from hypermagnetics.config import Config, Positive, refusal
+from hypermagnetics.errors import RecipeError
 from hypermagnetics.shapes import SourceTable
-from hypermagnetics.table import QUATERNION, SIZES, SourceColumns
+from hypermagnetics.table import APPLIED, QUATERNION, SIZES, SourceColumns, applied_names
 
 ValuesAs = Literal["linear", "asinh"]
 """Meaning of a network's value u: the potential is scale * u, or scale * sinh(u)."""
@@ -55,7 +57,25 @@ class ModelInputs(Config):
     moment: MomentUnit = "dataset"
     """Unit of the moments."""
     outside: Outside = "exact"
-    """Treatment of sources and points outside of the domain."""
+    """Treatment of sources and points outside of the domain; "warn" by default for soft bodies,
+    which have no exact values of pairs."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _pairs_of_soft_bodies_have_no_values(cls, given: dict[str, Any]) -> dict[str, Any]:
+        columns = given.get("columns")
+        is_soft = isinstance(columns, SourceColumns) and columns.is_soft
+        return {"outside": "warn", **given} if is_soft else given
+
+    @model_validator(mode="after")
+    def _fits_soft_bodies(self) -> "ModelInputs":
+        if self.columns.is_soft:
+            refuse_exact_pairs(self.outside)
+            shared = any(value for name, value in self.columns.constants if name in APPLIED)
+            if self.moment == "sample" and shared:
+                rule = 'be "dataset" where all bodies share one applied field, which no unit scales'
+                raise refusal("moment", rule, self.moment)
+        return self
 
     @property
     def dim(self) -> int:
@@ -83,13 +103,27 @@ class ModelInputs(Config):
         return sum(width.get(name, 1) for name in self.columns.shape_names)
 
 
+def refuse_exact_pairs(outside: Outside) -> None:
+    """Refuse exact values of the pairs outside of the domain of a model of soft bodies.
+
+    Raises:
+        RecipeError: If they are wanted.
+    """
+    if outside == "exact":
+        raise RecipeError(
+            "outside must be 'warn', 'raise' or 'ignore' for a model of soft bodies, which answer "
+            "to each other, so that a pair of source and point alone has no exact value; got "
+            "'exact' (outside). Take 'warn'."
+        )
+
+
 class NetworkInputs(NamedTuple):
     """The sources of one configuration, as network inputs."""
 
     moment: Float[Array, "sources dim"]
     position: Float[Array, "sources dim"]
     shape: Float[Array, "sources features"]
-    """Sizes, rotation and kind of body."""
+    """Sizes, rotation, susceptibility, applied field and kind of body."""
 
 
 def read_rows(inputs: ModelInputs, sources: SourceTable) -> NetworkInputs:
@@ -99,6 +133,11 @@ def read_rows(inputs: ModelInputs, sources: SourceTable) -> NetworkInputs:
     its angle a is read as cos 2a and sin 2a. The quaternions q and -q are one rotation, so the
     entries of its matrix, quadratic in q, are read. The code of a body is read as one number for
     each body: 1 for its own, 0 for the others. All are finite for a padding row.
+
+    A susceptibility chi is read as chi / (chi + d) in d dimensions, the magnetisation of a ball in
+    a uniform field as a share of that at infinite chi: it goes from 0 to 1, and changes as little
+    as the field does from chi = 100 to 1000. An applied field is read in the scale of the moments
+    over the scale of the lengths to the power of d, the unit of a magnetisation.
 
     Args:
         inputs: Columns and scales.
@@ -116,6 +155,12 @@ def read_rows(inputs: ModelInputs, sources: SourceTable) -> NetworkInputs:
         features += [jnp.cos(2 * column["angle"]), jnp.sin(2 * column["angle"])]
     if QUATERNION[0] in column:
         features.append(_rotation_matrix(*(column[name] for name in QUATERNION)))
+    if "susceptibility" in column:
+        chi = column["susceptibility"]
+        features.append(chi / (chi + dim))
+    features += [
+        column[name] * (scales.length**dim / scales.moment) for name in applied_names(inputs.columns)
+    ]
     if "body" in column:
         codes = jnp.asarray(inputs.columns.codes, sources.dtype)[None]
         features.append((column["body"] == codes).astype(sources.dtype))

@@ -18,7 +18,7 @@ from hypermagnetics.errors import ExtensionError, SourceError
 from hypermagnetics.few_sizes import filled, first_rows, known_values
 from hypermagnetics.jax_setup import with_constants
 from hypermagnetics.models.domain import Domain, largest_extent
-from hypermagnetics.models.inputs import ModelInputs, Outside
+from hypermagnetics.models.inputs import ModelInputs, Outside, refuse_exact_pairs
 from hypermagnetics.models.knowledge import Knowledge
 from hypermagnetics.models.near_part import NearPart
 from hypermagnetics.models.network import Network
@@ -137,7 +137,12 @@ class Model(Network):
 
         Args:
             outside: The treatment.
+
+        Raises:
+            RecipeError: If exact values are wanted of a model of soft bodies.
         """
+        if self.inputs.columns.is_soft:
+            refuse_exact_pairs(outside)
         changed: _Model = object.__new__(type(self))
         for field in dataclasses.fields(self):
             object.__setattr__(changed, field.name, getattr(self, field.name))
@@ -407,7 +412,7 @@ class Model(Network):
         """Draw exact and predicted potential of one configuration, and their difference.
 
         Args:
-            sources: As in `potential`; rows of zero moment are left out.
+            sources: As in `potential`; padding is left out.
 
         Returns:
             A `hypermagnetics.pictures.picture.Picture`, which a notebook shows, of the region of
@@ -422,7 +427,7 @@ class Model(Network):
         columns, trained = self.inputs.columns, self.inputs.trained
         table = np.asarray(real_array(sources, "Sources"), np.float32)
         if table.ndim == 2 and table.shape[1] == columns.size:
-            table = table[source_rows(table, columns.dim)]
+            table = table[source_rows(columns, table)]
         refuse_bad_rows(columns, table)
         if not len(table):
             raise SourceError(

@@ -17,7 +17,7 @@ from hypermagnetics.shapes import (
 )
 from hypermagnetics.shapes import Field as FieldValues
 from hypermagnetics.sources.sums import PAIRS_PER_TILE, over_samples, sums_platform
-from hypermagnetics.table import source_rows
+from hypermagnetics.table import nonzero
 
 
 class NearPart(WithMethods):
@@ -68,7 +68,7 @@ class NearPart(WithMethods):
         Returns:
             The numbers.
         """
-        return jnp.where(source_rows(sources, points.shape[1]), len(points), 0)
+        return jnp.where(nonzero(sources[:, : points.shape[1]]), len(points), 0)
 
     @abc.abstractmethod
     def targets(

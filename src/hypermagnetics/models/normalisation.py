@@ -6,7 +6,7 @@ from jaxtyping import Array, Float
 
 from hypermagnetics.models.inputs import ModelInputs
 from hypermagnetics.shapes import SourceTable
-from hypermagnetics.table import source_rows
+from hypermagnetics.table import applied_field, applied_names, source_rows
 
 _BENT = 12.0
 """Limit of |u| for sinh; sinh(12) is 81377, above any potential in units of the scale."""
@@ -22,25 +22,36 @@ def in_own_unit(inputs: ModelInputs, sources: SourceTable) -> tuple[SourceTable,
     over the n rows whose moment is not zero, so padding does not count. Where there are none, the
     unit is 0: such a configuration has no potential. Otherwise the unit is 1.
 
+    Linear soft bodies answer in proportion to all moments and applied fields together, so both are
+    divided by it. There the sum is over m_s and L^dim H_s of the n rows that are sources, with the
+    applied field H_s and the scale L of the lengths.
+
     Args:
         inputs: Inputs of the model.
         sources: A whole source table; a part of it has another unit.
 
     Returns:
-        The table with moments divided by the unit, and the unit, a number.
+        The table with moments and applied fields divided by the unit, and the unit, a number.
     """
     if inputs.moment == "dataset":
         return sources, jnp.ones((), sources.dtype)
-    moments = sources[:, : inputs.dim]
+    moments, columns = sources[:, : inputs.dim], inputs.columns
+    causes = moments
+    if columns.is_soft:
+        applied = applied_field(columns, sources) * inputs.scales.length**inputs.dim
+        causes = jnp.concatenate([moments, applied], axis=-1)
     # Squares of the numbers as they are might underflow or overflow. The unit does not depend on
     # the peak, so neither does its gradient.
-    peak = jax.lax.stop_gradient(jnp.max(jnp.abs(moments), initial=0))
+    peak = jax.lax.stop_gradient(jnp.max(jnp.abs(causes), initial=0))
     is_some = peak > 0
     safe = jnp.where(is_some, peak, 1)
-    count = jnp.sum(source_rows(moments, inputs.dim), dtype=sources.dtype) * inputs.dim
-    square = jnp.where(is_some, jnp.sum((moments / safe) ** 2) / jnp.maximum(count, 1), 1)
+    count = jnp.sum(source_rows(columns, sources), dtype=sources.dtype) * inputs.dim
+    square = jnp.where(is_some, jnp.sum((causes / safe) ** 2) / jnp.maximum(count, 1), 1)
     unit = safe * jnp.sqrt(square) / inputs.scales.moment
     table = sources.at[:, : inputs.dim].set(moments / unit)
+    for name in applied_names(columns):
+        column = columns.index(name)
+        table = table.at[:, column].set(sources[:, column] / unit)
     return table, jnp.where(is_some, unit, 0)
 
 

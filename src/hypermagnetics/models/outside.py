@@ -54,7 +54,7 @@ def far_superposition(
     Returns:
         Potential [A] and field [A/m].
     """
-    is_source = source_rows(sources, columns.dim)
+    is_source = source_rows(columns, sources)
     dtype = jnp.result_type(sources, points)
     unit = rounding_unit(sources, points)
 
@@ -232,7 +232,7 @@ def exact_points(
     # excess is cut off.
     near = of_near(sources, jnp.where(far_points[:, None], jnp.nan, points)) + far_points.sum()
     counts = jnp.where(far_sources, len(points), jnp.minimum(near, len(points)))
-    return jnp.where(source_rows(sources, columns.dim), counts, 0)
+    return jnp.where(source_rows(columns, sources), counts, 0)
 
 
 def inside_domain(

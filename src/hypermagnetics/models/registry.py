@@ -139,11 +139,22 @@ def build_model(
 
     Raises:
         ExtensionError: If the class is not given, or refuses the settings.
-        RecipeError: If the model cannot have the normalisation of the inputs.
+        RecipeError: If the model cannot have the normalisation of the inputs, or is a sum over
+            sources that are soft.
     """
     model = _built(config, inputs, key, user_model)
     _refuse_to_lose_superposition(model)
+    _refuse_to_add_soft_bodies(model)
     return model
+
+
+def _refuse_to_add_soft_bodies(model: Model) -> None:
+    if model.inputs.columns.is_soft and (model.rank is not None or model.near is not None):
+        raise RecipeError(
+            "The model of soft bodies must be no sum over sources, as soft bodies answer to each "
+            f"other; got a {type(model).__name__}, which adds them up (model.name). Take "
+            "'hyper_mlp'."
+        )
 
 
 def _refuse_to_lose_superposition(model: Model) -> None:

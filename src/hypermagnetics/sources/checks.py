@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Array, Shaped
 
 from hypermagnetics.errors import SourceError
+from hypermagnetics.sources.kinds import KINDS
 from hypermagnetics.table import (
     QUATERNION,
     SHAPES,
@@ -91,7 +92,7 @@ def refuse_bad_tables(
         return
     tables = jax.device_get(sources)
     if num_sources is None:
-        used = source_rows(tables, columns.dim)
+        used = source_rows(columns, tables)
     else:
         used = np.arange(tables.shape[-2]) < jax.device_get(num_sources)[..., None]
     _refuse_broken(columns, tables[used], partial(_place, axes, used))
@@ -128,7 +129,7 @@ def marked(columns: SourceColumns, rows: _AnyArray) -> Any:
     """
     if not isinstance(rows, jax.core.Tracer):
         return rows
-    broken = source_rows(rows, columns.dim)
+    broken = source_rows(columns, rows)
     broken &= jnp.stack([rule.broken for rule in _rules(columns, rows)]).any(axis=0)
     moments = jnp.where(broken[..., None], jnp.nan, rows[..., : columns.dim])
     found: Array = rows.at[..., : columns.dim].set(moments)
@@ -180,6 +181,25 @@ def _rules(columns: SourceColumns, rows: Any) -> Iterator[_Rule]:
                 "A rotation must be a quaternion of norm 1; got norm "
                 f"{np.linalg.norm(row[quaternion].astype(np.float64)):.6g} ({at}). Divide it by "
                 "its norm."
+            ),
+        )
+    if columns.is_soft:
+        index = columns.index("susceptibility")
+        yield _Rule(
+            ~(rows[..., index] > -1),
+            lambda row, at: (
+                f"susceptibility must be greater than -1, that of a superconductor; got "
+                f"{row[index]} ({at}). Give chi of M = chi H, 0 for a hard magnet."
+            ),
+        )
+        points = space.zeros(rows.shape[:-1], bool)
+        for body in (body for body in columns.bodies if KINDS[body].is_point):
+            points = points | is_body(columns, body, rows)
+        yield _Rule(
+            points & (rows[..., index] != 0),
+            lambda row, at: (
+                f"susceptibility must be 0 for a body without a volume; got {row[index]} ({at}). "
+                "Take a body with a size."
             ),
         )
     if columns.has("body"):

@@ -6,7 +6,15 @@ from typing import Any, NamedTuple
 from jaxtyping import Float
 
 from hypermagnetics.errors import SourceError
-from hypermagnetics.table import BODIES, SHAPES, BodyName, SourceColumns, is_body, source_rows
+from hypermagnetics.table import (
+    BODIES,
+    RESPONSE_COLUMNS,
+    SHAPES,
+    BodyName,
+    SourceColumns,
+    is_body,
+    source_rows,
+)
 
 
 class Misfit(NamedTuple):
@@ -34,6 +42,7 @@ def misfit(columns: SourceColumns, wanted: SourceColumns) -> Misfit | None:
             f"{wanted.dim} dimensions and {wanted.size} columns",
         )
     known, own = dict(wanted.constants), {n for body in columns.bodies for n in SHAPES[body]}
+    own |= {*RESPONSE_COLUMNS}
     unread = [body for body in columns.bodies if body not in wanted.bodies]
     if unread:
         return Misfit(
@@ -60,8 +69,8 @@ def converted(
     """Source tables in other columns: the same sources, of the same exact fields.
 
     A size or rotation that all rows shared becomes a column, the code of the only body too;
-    columns of other bodies are zero. So are all new columns of rows of no moment, which are
-    padding.
+    columns of other bodies are zero. So are all new columns of padding, and the susceptibility of
+    sources that were hard.
 
     Args:
         columns: Columns of the tables.
@@ -90,7 +99,7 @@ def converted(
     if columns.names == wanted.names:
         return tables
     space = tables.__array_namespace__()
-    is_source = source_rows(tables, columns.dim)
+    is_source = source_rows(columns, tables)
     constants, zeros = dict(columns.constants), space.zeros_like(tables[..., 0])
 
     def column(name: str) -> Any:
@@ -110,5 +119,7 @@ def converted(
 
 
 def _with_shape(columns: SourceColumns, name: str) -> list[BodyName]:
-    """Bodies that have a size or rotation."""
+    """Bodies that have a size, a rotation or, as all, an applied field."""
+    if name in RESPONSE_COLUMNS:
+        return list(columns.bodies)
     return [body for body in columns.bodies if name in SHAPES[body]]

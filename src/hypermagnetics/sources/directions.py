@@ -146,7 +146,7 @@ class Directions:
         self, name: str, sources: Float[Array, "*tables sources columns"]
     ) -> Bool[Array, "*tables sources"]:
         """Mask of the sources whose body has this parameter."""
-        is_source: Array = source_rows(sources, self.columns.dim)
+        is_source: Array = source_rows(self.columns, sources)
         if name in vectors(self.columns.dim):
             return is_source
         bodies = [body for body in self.columns.bodies if name in SHAPES[body]]
@@ -180,7 +180,7 @@ def block_derivative(
     if num_sources is None:
         rows = jnp.arange(1, sources.shape[1] + 1, dtype=jnp.int32)
         # The last row with a moment: those of no moment before it add nothing.
-        count = jnp.max(jnp.where(source_rows(sources, columns.dim), rows, 0), axis=-1, initial=0)
+        count = jnp.max(jnp.where(source_rows(columns, sources), rows, 0), axis=-1, initial=0)
     else:
         count = num_sources
 

@@ -304,7 +304,7 @@ def _region_codes(
         codes: UInt8[Array, "blocks samples points"], rows: Float[Array, "blocks samples 1 columns"]
     ) -> tuple[UInt8[Array, "blocks samples points"], None]:
         offset = [axis - rows[..., dim + i] for i, axis in enumerate(where)]
-        for kind, is_kind, shape in by_kind(columns, rows, source_rows(rows, dim)):
+        for kind, is_kind, shape in by_kind(columns, rows, source_rows(columns, rows)):
             gap, size = kind.gap(offset, shape), kind.size(shape)
             code = jnp.where(is_kind, region_of(gap, size), beyond)
             codes = jnp.minimum(codes, code.astype(jnp.uint8))
@@ -377,7 +377,7 @@ def magnetisation_of_source(
     dim, where = columns.dim, components(points)
     offset = [axis - row[dim + i] for i, axis in enumerate(where)]
     total = tuple(jnp.zeros(len(points), jnp.result_type(row, points)) for _ in range(dim))
-    for kind, is_kind, shape in by_kind(columns, row, source_rows(row, dim)):
+    for kind, is_kind, shape in by_kind(columns, row, source_rows(columns, row)):
         if kind.is_point:
             continue
         position = [row[dim + i] for i in range(dim)]

@@ -55,7 +55,7 @@ def smooth_dipoles(
     places = np.stack(np.meshgrid(*[points] * dim, indexing="ij"), axis=-1).reshape(-1, dim)
     shares = np.prod(np.meshgrid(*[weights / 2] * dim, indexing="ij"), axis=0).ravel()
     offset = jnp.zeros((sources.shape[0], *places.shape), sources.dtype)
-    for kind, is_kind, shape in by_kind(columns, sources, source_rows(sources, dim)):
+    for kind, is_kind, shape in by_kind(columns, sources, source_rows(columns, sources)):
         # A row without extent is a dipole, which needs no rotation.
         is_extended = is_kind & (kind.outer_radius(shape) > 0)
         held = {name: jnp.where(is_extended, value, 1) for name, value in shape.items()}
@@ -83,6 +83,6 @@ def scaled_dipoles(
 def outer_radius(columns: SourceColumns, sources: SourceTable) -> Float[Array, " sources"]:
     """Radius of the ball around each body [m]; 0 for dipoles and padding rows."""
     found = jnp.zeros(sources.shape[0], sources.dtype)
-    for kind, is_kind, shape in by_kind(columns, sources, source_rows(sources, columns.dim)):
+    for kind, is_kind, shape in by_kind(columns, sources, source_rows(columns, sources)):
         found = jnp.where(is_kind, kind.outer_radius(shape), found)
     return found

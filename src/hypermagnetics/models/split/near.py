@@ -35,7 +35,7 @@ from hypermagnetics.sources.geometry import rounding_unit
 from hypermagnetics.sources.sums import PAIRS_PER_TILE, over_samples, reduced, sums_platform
 from hypermagnetics.sources.superposition import row_values
 from hypermagnetics.sources.values import dot
-from hypermagnetics.table import source_rows
+from hypermagnetics.table import nonzero, source_rows
 
 
 class Smoothing(NamedTuple):
@@ -87,7 +87,7 @@ class ExactNearby(NearPart):
             return jnp.sum(is_near(self.columns, self.smoothing, row[None], components(points)))
 
         counts = jax.lax.map(within, sources)
-        return jnp.where(source_rows(sources, self.columns.dim), counts, 0)
+        return jnp.where(source_rows(self.columns, sources), counts, 0)
 
     def targets(
         self,
@@ -286,7 +286,7 @@ def _summed(
 ) -> tuple[Potential, Field]:
     """The sum over sources of their values at all points."""
     dim = points.shape[1]
-    is_source = source_rows(sources, dim)
+    is_source = nonzero(sources[:, :dim])
     items = (sources, is_source)
 
     def of_source(item: tuple[Array, Array]) -> Values:

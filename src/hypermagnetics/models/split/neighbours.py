@@ -14,7 +14,7 @@ from hypermagnetics.models.steps import over_points
 from hypermagnetics.shapes import Points, SourceTable
 from hypermagnetics.sources import Values
 from hypermagnetics.sources.sums import PAIRS_PER_TILE, reduced, sums_platform
-from hypermagnetics.table import source_rows
+from hypermagnetics.table import nonzero
 
 _CELLS_PER_AXIS = {2: 1 << 15, 3: 1 << 10}
 """Limit that keeps the number of a cell within 32 bits. Beyond the last cell of an axis everything
@@ -66,7 +66,7 @@ def cell_list(dim: int, sources: SourceTable, reach: Float[Array, " sources"]) -
     """
     fixed = jax.lax.stop_gradient(sources)
     position = fixed[:, dim : 2 * dim]
-    is_source = source_rows(fixed, dim)
+    is_source = nonzero(fixed[:, :dim])
     side = jnp.max(jnp.where(is_source, reach, 0), initial=float(np.finfo(reach.dtype).tiny))
     lowest = jnp.min(jnp.where(is_source[:, None], position, jnp.inf), axis=0, initial=jnp.inf)
     found = CellList(sources, jnp.zeros(len(sources), jnp.int32), lowest, side)
