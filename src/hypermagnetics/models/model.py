@@ -254,6 +254,7 @@ class Model(Network):
             SourceError: As `potential`.
         """
         rows, at = checked_block(self.inputs, sources, points)
+        self._refuse_unknown(rows)
         return _block_at(self, rows, at, self._guard(rows, at) if guard is None else guard)
 
     def _block_within(
@@ -311,6 +312,28 @@ class Model(Network):
         if self.near is not None:
             true = self.near.targets(*arguments)
         return learned[0] - true[0], learned[1] - true[1]
+
+    def refuse_unknown(self, sources: SourceTables) -> None:
+        """Refuse sources that its parameters do not cover; none unless an architecture says so.
+
+        It is asked where the values are known. Inside a transformation of JAX such sources must
+        make all values NaN instead.
+
+        Args:
+            sources: Source tables of samples.
+
+        Raises:
+            SourceError: If there is one.
+        """
+
+    def magnetisation_at(self, sources: SourceTable, points: Points) -> FieldValues:
+        """Magnetisation M [A/m] at points; the exact one of hard magnets unless overridden.
+
+        Args:
+            sources: Source table.
+            points: Points of evaluation [m].
+        """
+        return magnetisation(self.inputs.columns, sources, points)
 
     def fitted(self: _Model, sources: SourceTable, points: Points, key: AnyKey) -> _Model:
         """The model before the first step: this one, or a fit if the architecture has one.
@@ -470,11 +493,18 @@ class Model(Network):
             return "none"
         return self.program_guard(*known)
 
+    def _refuse_unknown(self, sources: SourceTables) -> None:
+        if type(self).refuse_unknown is not Model.refuse_unknown:
+            known = known_values(sources)
+            if known is not None:
+                self.refuse_unknown(jnp.asarray(known[0]))
+
     def _of_few_sizes(
         self, values_at: Callable[..., _Chosen], sources: Numbers, points: Numbers
     ) -> _Chosen:
         """Values at points, by programs for few numbers of sources and of points."""
         table, at = checked_arguments(self.inputs, sources, points)
+        self._refuse_unknown(table[None])
         guard = self._guard(table, at)
         filled_table, filled_points = filled(table, at, self)
         near, counted = self.near, (filled_table, filled_points)
@@ -543,7 +573,7 @@ def flux_density_at(
 ) -> FieldValues:
     """Flux density [T] of checked arguments; see `Model.flux_density`, `NearPart` and `Guard`."""
     field = field_at(model, sources, points, capacity, guard)
-    total: FieldValues = MU_0 * (field + magnetisation(model.inputs.columns, sources, points))
+    total: FieldValues = MU_0 * (field + model.magnetisation_at(sources, points))
     return total
 
 

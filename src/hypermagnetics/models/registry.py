@@ -19,6 +19,7 @@ from hypermagnetics.models.hyper_mlp import HyperMLP
 from hypermagnetics.models.inputs import ModelInputs
 from hypermagnetics.models.linear import Linear, LinearConfig
 from hypermagnetics.models.model import Model
+from hypermagnetics.models.reduced import Reduced, ReducedConfig
 from hypermagnetics.models.source_models import TrainedSourceModel, is_grid_split
 from hypermagnetics.models.split import GridSplit, GridSplitConfig, RangeSplit, RangeSplitConfig
 from hypermagnetics.models.stepper import Stepper, StepperConfig, moments_of
@@ -198,6 +199,8 @@ def _built(
         return GridSplit(config, inputs)
     if isinstance(config, WaveLayerConfig):
         return WaveLayer(config, inputs)
+    if isinstance(config, ReducedConfig):
+        return Reduced(config, inputs)
     hyperkey, mainkey = jr.split(key)
     if isinstance(config, HyperLayerConfig):
         return HyperLayer(config=config, inputs=inputs, hyperkey=hyperkey, mainkey=mainkey)

@@ -9,6 +9,7 @@ from hypermagnetics.models.fourier import FourierSeriesConfig
 from hypermagnetics.models.hyper_layer import HyperLayerConfig
 from hypermagnetics.models.hyper_mlp import HyperMLPConfig
 from hypermagnetics.models.linear import LinearConfig
+from hypermagnetics.models.reduced.settings import ReducedConfig
 from hypermagnetics.models.split import GridSplitConfig, RangeSplitConfig
 from hypermagnetics.models.wave_layer import WaveLayerConfig
 
@@ -19,6 +20,7 @@ TrainedSourceModel = (
     | FourierSeriesConfig
     | LinearConfig
     | RangeSplitConfig
+    | ReducedConfig
 )
 """Settings of the models of sources, but for splits by waves on a grid."""
 
