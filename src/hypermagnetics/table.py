@@ -274,7 +274,7 @@ def source_rows(columns: SourceColumns, table: Float[Any, "*rows columns"]) -> B
 
 
 def nonzero(vectors: Float[Any, "*rows dim"]) -> Bool[Any, "*rows"]:
-    """Mask of the vectors with a component other than 0: the sources among the moments of hard rows.
+    """Mask of the vectors other than 0: of moments, those that are sources whatever the body.
 
     Args:
         vectors: Vectors of numpy or of JAX.
@@ -303,7 +303,9 @@ def hard_table(
     return table[..., np.array([columns.index(name) for name in columns.hard.names])]
 
 
-def susceptibility(columns: SourceColumns, table: Float[Any, "*rows columns"]) -> Float[Any, "*rows"]:
+def susceptibility(
+    columns: SourceColumns, table: Float[Any, "*rows columns"]
+) -> Float[Any, "*rows"]:
     """Susceptibility chi of each row, in M = chi H + moment / volume; 0 of hard magnets.
 
     Args:

@@ -70,7 +70,9 @@ class ModelInputs(Config):
     @model_validator(mode="after")
     def _fits_soft_bodies(self) -> "ModelInputs":
         if self.columns.is_soft:
-            refuse_exact_pairs(self.outside)
+            if self.outside == "exact":
+                rule = 'be "warn", "raise" or "ignore" of soft bodies, of which no pair is exact'
+                raise refusal("outside", rule, self.outside)
             shared = any(value for name, value in self.columns.constants if name in APPLIED)
             if self.moment == "sample" and shared:
                 rule = 'be "dataset" where all bodies share one applied field, which no unit scales'
@@ -117,6 +119,23 @@ def refuse_exact_pairs(outside: Outside) -> None:
         )
 
 
+def refuse_sums_of_soft_bodies(columns: SourceColumns, model: str) -> None:
+    """Refuse soft bodies for a model that is a sum over sources.
+
+    Args:
+        columns: Columns of its source tables.
+        model: Name of the model, for the message.
+
+    Raises:
+        RecipeError: If they are soft.
+    """
+    if columns.is_soft:
+        raise RecipeError(
+            "The model of soft bodies must be no sum over sources, as they answer to each other; "
+            f"got {model}, which adds them up (model.name). Take 'hyper_mlp'."
+        )
+
+
 class NetworkInputs(NamedTuple):
     """The sources of one configuration, as network inputs."""
 
@@ -159,7 +178,8 @@ def read_rows(inputs: ModelInputs, sources: SourceTable) -> NetworkInputs:
         chi = column["susceptibility"]
         features.append(chi / (chi + dim))
     features += [
-        column[name] * (scales.length**dim / scales.moment) for name in applied_names(inputs.columns)
+        column[name] * (scales.length**dim / scales.moment)
+        for name in applied_names(inputs.columns)
     ]
     if "body" in column:
         codes = jnp.asarray(inputs.columns.codes, sources.dtype)[None]
