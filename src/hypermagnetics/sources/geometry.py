@@ -204,6 +204,24 @@ def volumes(columns: SourceColumns, rows: Rows) -> Float64[np.ndarray, " rows"]:
     return _of_each(columns, rows, lambda kind, shape: kind.volume(shape))
 
 
+def half_edges(columns: SourceColumns, rows: Rows) -> Float64[np.ndarray, "rows dim dim"]:
+    """Half of each edge of each body as a vector [m]; 0 of bodies without edges.
+
+    Args:
+        columns: Columns of `rows`.
+        rows: One row for each body.
+
+    Returns:
+        The vectors, one for each edge of a box.
+    """
+    found = np.zeros((len(rows), columns.dim, columns.dim))
+    for kind, own, bodies in rows_by_kind(columns, rows):
+        edges = kind.half_edges(shape_of(columns, kind, bodies))
+        if edges is not None:
+            found[own] = edges
+    return found
+
+
 def _of_each(
     columns: SourceColumns, rows: Rows, quantity: Callable[[Kind, Shape], Scalars]
 ) -> Float64[np.ndarray, " rows"]:
