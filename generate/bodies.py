@@ -193,7 +193,8 @@ class MixedConfig(Config):
         others = [body.share for body in self.of if body.count is None]
         shares = [share for share in others if share is not None]
         if shares and (len(shares) != len(others) or abs(sum(shares) - 1) > 1e-9):
-            rule = "have a share in every body, with a sum of 1, or in no body; none beside a count"
+            every = "every body" if len(others) == len(self.of) else "every body without a count"
+            rule = f"have a share in {every}, with a sum of 1, or in no body"
             raise refusal("of", rule, [body.share for body in self.of])
         return self
 

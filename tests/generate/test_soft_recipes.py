@@ -200,7 +200,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "shares of less than the rest": (
         {"body": mix(DISC | {"count": 1}, SQUARE | {"share": 0.5})},
-        "have a share in every body, with a sum of 1, or in no body; none beside a count",
+        "have a share in every body without a count, with a sum of 1",
     ),
     "fewer sources than counts": (
         USUAL | {"body": mix(DISC | {"count": 3}, SQUARE)},

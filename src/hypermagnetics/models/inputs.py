@@ -9,7 +9,13 @@ from pydantic import model_validator
 from hypermagnetics.config import Config, Positive, refusal
 from hypermagnetics.errors import RecipeError
 from hypermagnetics.shapes import SourceTable
-from hypermagnetics.table import APPLIED, QUATERNION, SIZES, SourceColumns, applied_names
+from hypermagnetics.table import (
+    QUATERNION,
+    SIZES,
+    SourceColumns,
+    applied_names,
+    shares_applied_field,
+)
 
 ValuesAs = Literal["linear", "asinh"]
 """Meaning of a network's value u: the potential is scale * u, or scale * sinh(u)."""
@@ -73,8 +79,7 @@ class ModelInputs(Config):
             if self.outside == "exact":
                 rule = 'be "warn", "raise" or "ignore" of soft bodies, of which no pair is exact'
                 raise refusal("outside", rule, self.outside)
-            shared = any(value for name, value in self.columns.constants if name in APPLIED)
-            if self.moment == "sample" and shared:
+            if self.moment == "sample" and shares_applied_field(self.columns):
                 rule = 'be "dataset" where all bodies share one applied field, which no unit scales'
                 raise refusal("moment", rule, self.moment)
         return self

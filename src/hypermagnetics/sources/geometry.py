@@ -27,7 +27,7 @@ from hypermagnetics.sources.kinds import KINDS, Kind, Shape
 from hypermagnetics.sources.kinds.rounding import rounding_of
 from hypermagnetics.sources.sums import PAIRS_PER_TILE, over_point_tiles, reduced, sums_platform
 from hypermagnetics.sources.values import Scalars
-from hypermagnetics.table import SHAPES, SourceColumns, is_body, source_rows
+from hypermagnetics.table import SHAPES, SourceColumns, is_body, refuse_soft, source_rows
 
 _Distances = TypeVar("_Distances", Array, np.ndarray)
 
@@ -392,6 +392,7 @@ def magnetisation_of_source(
     columns: SourceColumns, unit: float, points: Points, row: Float[Array, " columns"]
 ) -> tuple[Float[Array, " points"], ...]:
     """Magnetisation of one source, by component."""
+    refuse_soft(columns, "A magnetisation of moment / volume")
     dim, where = columns.dim, components(points)
     offset = [axis - row[dim + i] for i, axis in enumerate(where)]
     total = tuple(jnp.zeros(len(points), jnp.result_type(row, points)) for _ in range(dim))
