@@ -4,6 +4,7 @@ The disc is the cross-section of a long cylinder that is magnetised across its a
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
@@ -122,6 +123,12 @@ class BallKind(Kind):
 
     def nodes(self, shape: Shape, places: Float64[np.ndarray, "nodes dim"]) -> None:
         """None: it is a dipole in its centre, whatever the radius, by the shell theorem."""
+
+    def cells(self, shape: Shape, division: Sequence[int]) -> None:
+        """None: a ball has no parts that are balls."""
+
+    def demagnetising_tensor(self, displacement: Components, shape: Shape) -> None:
+        """None: the closed form is short."""
 
 
 class DiscKind(BallKind):

@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float64
 
-from hypermagnetics.sources.kinds.kind import Kind, Offset, Shape
+from hypermagnetics.sources.kinds.demagnetising import box_tensor
+from hypermagnetics.sources.kinds.kind import Cells, Kind, Offset, Shape
 from hypermagnetics.sources.kinds.rounding import by_side
 from hypermagnetics.sources.sums import PAIRS_PER_TILE
 from hypermagnetics.sources.values import Components, Rounding, Scalars, dot, namespace
@@ -111,6 +112,31 @@ class BoxKind(Kind):
             direction = jnp.stack([jnp.broadcast_to(part, bodies) for part in along], axis=-1)
             offset += steps[..., None] * direction[:, None]
         return offset
+
+    def cells(self, shape: Shape, division: Sequence[int]) -> Cells:
+        """Boxes whose sides are equal shares of its own."""
+        sides, axes = self.sides(shape), self.axes(shape)
+        xp = namespace(*sides)
+        shares = [side / number for side, number in zip(sides, division, strict=True)]
+        steps = [
+            xp.stack(xp.broadcast_arrays(*(share * part for part in along)), axis=-1)
+            for along, share in zip(axes, shares, strict=True)
+        ]
+        names = [name for name in _SIDES if name in shape]
+        of_cell = {**shape, **dict(zip(names, shares, strict=True))}
+        return Cells(xp.stack(xp.broadcast_arrays(*steps), axis=-2), of_cell)
+
+    def demagnetising_tensor(
+        self, displacement: Components, shape: Shape
+    ) -> list[list[Float[Array, "..."]]]:
+        """See `box_tensor`; turned with the box."""
+        axes = self.axes(shape)
+        tensor = box_tensor([dot(along, displacement) for along in axes], self.sides(shape))
+        dim = range(len(axes))
+        return [
+            [sum(axes[k][i] * dot(tensor[k], [axis[j] for axis in axes]) for k in dim) for j in dim]
+            for i in dim
+        ]
 
 
 def _stacked(axes: Axes) -> Float64[np.ndarray, "... edges dim"]:

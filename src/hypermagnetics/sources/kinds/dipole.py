@@ -1,5 +1,6 @@
 """Point dipole: the far field of every body."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
@@ -98,3 +99,9 @@ class DipoleKind(Kind):
 
     def nodes(self, shape: Shape, places: Float64[np.ndarray, "nodes dim"]) -> None:
         """None: it is a dipole."""
+
+    def cells(self, shape: Shape, division: Sequence[int]) -> None:
+        """None: a point has no parts."""
+
+    def demagnetising_tensor(self, displacement: Components, shape: Shape) -> None:
+        """None: the closed form is short."""

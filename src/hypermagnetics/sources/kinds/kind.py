@@ -2,7 +2,7 @@
 
 import abc
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from jaxtyping import Array, Float, Float64
@@ -15,6 +15,16 @@ Shape = Mapping[str, Float[Any, "..."]]
 
 Offset = Sequence[Float[Any, "..."]]
 """Components of points minus the centre of a body [m]; they broadcast with those of its shape."""
+
+
+class Cells(NamedTuple):
+    """Equal cells of a body on a lattice, each a body of the same kind with the same rotation."""
+
+    steps: Float[Any, "*bodies dim dim"]
+    """Vectors from a cell to the next one along each axis of the lattice [m], (axis, component). It
+    is centred at the centre of the body."""
+    shape: Shape
+    """Sizes and rotation of one cell."""
 
 
 class Kind(abc.ABC):
@@ -133,4 +143,30 @@ class Kind(abc.ABC):
         Returns:
             Their images in the body from its centre [m], by a map that keeps shares of the volume;
             None where `is_dipole_outside`.
+        """
+
+    @abc.abstractmethod
+    def cells(self, shape: Shape, division: Sequence[int]) -> Cells | None:
+        """Division of the body into equal cells.
+
+        Args:
+            shape: Sizes and rotation.
+            division: Number of cells along each axis of the body.
+
+        Returns:
+            The cells; None if it cannot be divided into bodies of its kind.
+        """
+
+    @abc.abstractmethod
+    def demagnetising_tensor(
+        self, displacement: Components, shape: Shape
+    ) -> Sequence[Sequence[Float[Array, "..."]]] | None:
+        """Tensor N of the field H = -N M of a uniform magnetisation, by a form that compiles soon.
+
+        Args:
+            displacement: Components of point minus position [m], not on the surface.
+            shape: Sizes [m] and rotation.
+
+        Returns:
+            N_ij, to a rounding of 1; None where it is no other than that of `values`.
         """
