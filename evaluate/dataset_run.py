@@ -12,7 +12,7 @@ from hypermagnetics.evaluate.measuring.evaluations import Slopes, evaluated_of, 
 from hypermagnetics.evaluate.measuring.measurement import measure_split
 from hypermagnetics.evaluate.measuring.sample_file import SampleFile, sample_table
 from hypermagnetics.evaluate.measuring.slopes import measure_slopes
-from hypermagnetics.evaluate.physics import measure_physics
+from hypermagnetics.evaluate.physics import laws_left_out, measure_physics
 from hypermagnetics.evaluate.plan import OpenedDataset, Plan
 from hypermagnetics.evaluate.results.records import Evaluation, Physics, SubjectRecord, Timing
 from hypermagnetics.evaluate.subjects.subject import Subject
@@ -76,13 +76,15 @@ def evaluate_baselines(plan: Plan, one: OpenedDataset, listener: Listener) -> Fo
     baselines, left_out = available_baselines(one.columns)
     records = tuple(map(record_of, baselines))
     listener.tell(f"baselines on {one.name} ...")
-    bounds = Bounds.of(plan.subjects_on(one), one)
-    found = Found(baselines=(*records, *bounds.records), notes=left_out)
-    for name in one.splits:
-        split = one.dataset.split(name)
-        found += Found(
-            evaluations=(*_direct_sums(plan, one, split, baselines), *bounds.on(one, split))
-        )
+    found = Found(baselines=records, notes=left_out)
+    if not one.columns.is_soft:  # else no sum has a bound
+        bounds = Bounds.of(plan.subjects_on(one), one)
+        found += Found(baselines=bounds.records)
+        for name in one.splits:
+            split = one.dataset.split(name)
+            found += Found(
+                evaluations=(*_direct_sums(plan, one, split, baselines), *bounds.on(one, split))
+            )
     return found + _laws_and_times(plan, one, baselines, listener)
 
 
@@ -164,7 +166,7 @@ def _laws_and_times(
     split = max(
         (one.dataset.split(name) for name in one.splits), key=lambda s: s.layout.max_sources
     )
-    found = Found()
+    found = Found(notes=laws_left_out(one.columns))
     for subject in (*plan.subjects_on(one), *baselines):
         if subject.model is None:
             sentence = f"{subject.name} is a file: its physics and its speed cannot be measured."

@@ -4,13 +4,21 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal, NamedTuple, assert_never
 
 import numpy as np
-from jaxtyping import Float32, Float64
+from jaxtyping import Float32, Float64, Int64
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from hypermagnetics.config import Config, refusal
 from hypermagnetics.sources import BODIES, SourceColumns
-from hypermagnetics.sources.distributions import Length, Sizes, UniformAngle, UniformRotation
-from hypermagnetics.table import DIMENSIONS, SHAPES, UNIT_TOLERANCE
+from hypermagnetics.sources.distributions import (
+    BoxChoice,
+    Length,
+    Sizes,
+    Susceptibilities,
+    Susceptibility,
+    UniformAngle,
+    UniformRotation,
+)
+from hypermagnetics.table import APPLIED, DIMENSIONS, SHAPES, UNIT_TOLERANCE
 
 
 def _unit(quaternion: tuple[float, ...]) -> tuple[float, ...]:
@@ -29,7 +37,15 @@ _Sizes = Annotated[Sizes, _Drawn]
 _Pair = Annotated[tuple[Length, ...], Field(min_length=2, max_length=2)]
 _Triple = Annotated[tuple[Length, ...], Field(min_length=3, max_length=3)]
 _Quaternion = Annotated[tuple[float, ...], Field(min_length=4, max_length=4), AfterValidator(_unit)]
+_Boxes = Annotated[Sizes | BoxChoice, Field(discriminator="distribution")]
+_DrawnSides = Annotated[_Boxes, _Drawn]
 _Share = Annotated[float, Field(gt=0, lt=1)] | None
+_Count = Annotated[int, Field(ge=1, le=100_000)] | None
+_Susceptibility = (
+    Annotated[Annotated[Susceptibility, _One] | Annotated[Susceptibilities, _Drawn], _ONE_OR_DRAWN]
+    | None
+)
+_Remanence = Literal["none", "drawn"]
 
 
 class DipoleConfig(Config):
@@ -40,7 +56,11 @@ class DipoleConfig(Config):
     dim: Literal[2, 3] = 2
     """Space dimension: 2 or 3."""
     share: _Share = None
-    """Share of the sources that are this body, in a mix alone; null for equal shares."""
+    """Share of the sources that are this body, in a mix alone; of those that no `count` takes; null
+    for equal shares."""
+    count: _Count = None
+    """Number of sources of each sample that are this body, in a mix alone: its first rows, in the
+    order of the bodies; null for a share of the rest."""
 
 
 class DiscConfig(Config):
@@ -51,7 +71,16 @@ class DiscConfig(Config):
     radius: Annotated[Annotated[Length, _One] | _Sizes, _ONE_OR_DRAWN]
     """Radius [m]: a number for all, or a table by which one is drawn for each."""
     share: _Share = None
-    """Share of the sources that are this body, in a mix alone; null for equal shares."""
+    """Share of the sources that are this body, in a mix alone; of those that no `count` takes; null
+    for equal shares."""
+    count: _Count = None
+    """Number of sources of each sample that are this body, in a mix alone: its first rows, in the
+    order of the bodies; null for a share of the rest."""
+    susceptibility: _Susceptibility = None
+    """Susceptibility chi [1] in M = chi H + moment / volume: a number for all, or a table by which
+    one is drawn for each; null for hard magnets, whose magnetisation stays."""
+    remanence: _Remanence = "none"
+    """Moments of soft bodies without a field: "none", or "drawn" as those of hard magnets."""
 
 
 class SphereConfig(Config):
@@ -62,7 +91,16 @@ class SphereConfig(Config):
     radius: Annotated[Annotated[Length, _One] | _Sizes, _ONE_OR_DRAWN]
     """Radius [m]: a number for all, or a table by which one is drawn for each."""
     share: _Share = None
-    """Share of the sources that are this body, in a mix alone; null for equal shares."""
+    """Share of the sources that are this body, in a mix alone; of those that no `count` takes; null
+    for equal shares."""
+    count: _Count = None
+    """Number of sources of each sample that are this body, in a mix alone: its first rows, in the
+    order of the bodies; null for a share of the rest."""
+    susceptibility: _Susceptibility = None
+    """Susceptibility chi [1] in M = chi H + moment / volume: a number for all, or a table by which
+    one is drawn for each; null for hard magnets, whose magnetisation stays."""
+    remanence: _Remanence = "none"
+    """Moments of soft bodies without a field: "none", or "drawn" as those of hard magnets."""
 
 
 class RectangleConfig(Config):
@@ -70,12 +108,27 @@ class RectangleConfig(Config):
 
     kind: Literal["rectangle"]
     """Kind of body: rectangles, in two dimensions."""
-    dimension: Annotated[Annotated[_Pair, _One] | _Sizes, _ONE_OR_DRAWN]
-    """Full sides [m]: two numbers for all, or a table by which each side is drawn on its own."""
+    dimension: Annotated[Annotated[_Pair, _One] | _DrawnSides, _ONE_OR_DRAWN]
+    """Full sides [m]: two numbers for all, or a table by which each side is drawn on its own, or
+    all together."""
     angle: Annotated[Annotated[float, _One] | Annotated[UniformAngle, _Drawn], _ONE_OR_DRAWN] = 0.0
     """Rotation, counterclockwise [rad]: a number for all, or a table for random angles."""
     share: _Share = None
-    """Share of the sources that are this body, in a mix alone; null for equal shares."""
+    """Share of the sources that are this body, in a mix alone; of those that no `count` takes; null
+    for equal shares."""
+    count: _Count = None
+    """Number of sources of each sample that are this body, in a mix alone: its first rows, in the
+    order of the bodies; null for a share of the rest."""
+    susceptibility: _Susceptibility = None
+    """Susceptibility chi [1] in M = chi H + moment / volume: a number for all, or a table by which
+    one is drawn for each; null for hard magnets, whose magnetisation stays."""
+    remanence: _Remanence = "none"
+    """Moments of soft bodies without a field: "none", or "drawn" as those of hard magnets."""
+
+    @model_validator(mode="after")
+    def _sides_are_listed(self) -> "RectangleConfig":
+        _refuse_other_sides(self.dimension, 2)
+        return self
 
 
 class CuboidConfig(Config):
@@ -83,14 +136,35 @@ class CuboidConfig(Config):
 
     kind: Literal["cuboid"]
     """Kind of body: cuboids."""
-    dimension: Annotated[Annotated[_Triple, _One] | _Sizes, _ONE_OR_DRAWN]
-    """Full sides [m]: three numbers for all, or a table by which each side is drawn on its own."""
+    dimension: Annotated[Annotated[_Triple, _One] | _DrawnSides, _ONE_OR_DRAWN]
+    """Full sides [m]: three numbers for all, or a table by which each side is drawn on its own, or
+    all together."""
     rotation: Annotated[
         Annotated[_Quaternion, _One] | Annotated[UniformRotation, _Drawn], _ONE_OR_DRAWN
     ] = (1.0, 0.0, 0.0, 0.0)
     """Rotation: a unit quaternion (w, x, y, z) for all, or a table for random rotations."""
     share: _Share = None
-    """Share of the sources that are this body, in a mix alone; null for equal shares."""
+    """Share of the sources that are this body, in a mix alone; of those that no `count` takes; null
+    for equal shares."""
+    count: _Count = None
+    """Number of sources of each sample that are this body, in a mix alone: its first rows, in the
+    order of the bodies; null for a share of the rest."""
+    susceptibility: _Susceptibility = None
+    """Susceptibility chi [1] in M = chi H + moment / volume: a number for all, or a table by which
+    one is drawn for each; null for hard magnets, whose magnetisation stays."""
+    remanence: _Remanence = "none"
+    """Moments of soft bodies without a field: "none", or "drawn" as those of hard magnets."""
+
+    @model_validator(mode="after")
+    def _sides_are_listed(self) -> "CuboidConfig":
+        _refuse_other_sides(self.dimension, 3)
+        return self
+
+
+def _refuse_other_sides(dimension: object, count: int) -> None:
+    if isinstance(dimension, BoxChoice) and len(dimension.of[0]) != count:
+        rule = f"have {count} sides for each box"
+        raise refusal("dimension.of", rule, list(dimension.of[0]))
 
 
 SingleConfig = DipoleConfig | DiscConfig | SphereConfig | RectangleConfig | CuboidConfig
@@ -113,9 +187,14 @@ class MixedConfig(Config):
         if len({space_dimension(body) for body in self.of}) > 1:
             rule = "hold bodies of one space dimension (that of dipoles is dim)"
             raise refusal("of", rule, {body.kind: space_dimension(body) for body in self.of})
-        shares = [body.share for body in self.of if body.share is not None]
-        if shares and (len(shares) != len(self.of) or abs(sum(shares) - 1) > 1e-9):
-            rule = "have a share in every body, with a sum of 1, or in no body"
+        both = [body.kind for body in self.of if None not in (body.share, body.count)]
+        if both:
+            raise refusal("of", "have a share or a count in each body, not both", both)
+        others = [body.share for body in self.of if body.count is None]
+        shares = [share for share in others if share is not None]
+        if shares and (len(shares) != len(others) or abs(sum(shares) - 1) > 1e-9):
+            every = "every body" if len(others) == len(self.of) else "every body without a count"
+            rule = f"have a share in {every}, with a sum of 1, or in no body"
             raise refusal("of", rule, [body.share for body in self.of])
         return self
 
@@ -128,13 +207,13 @@ class _Quantity(NamedTuple):
 
     names: tuple[str, ...]
     """Names of the columns."""
-    value: Sequence[float] | Sizes | UniformAngle | UniformRotation
+    value: Sequence[float] | Sizes | BoxChoice | UniformAngle | UniformRotation
     numbers: int
     """Uniform random numbers per body."""
 
     def values(self, uniform: np.ndarray) -> Mapping[str, np.ndarray]:
         """The value of each column; `uniform` has the numbers of a body as last axis."""
-        if isinstance(self.value, Sizes | UniformAngle | UniformRotation):
+        if isinstance(self.value, Sizes | BoxChoice | UniformAngle | UniformRotation):
             parts = self.value.from_uniform(uniform)
         else:
             parts = np.asarray(self.value)
@@ -152,8 +231,18 @@ def space_dimension(body: SingleConfig | MixedConfig) -> int:
     return first.dim if isinstance(first, DipoleConfig) else DIMENSIONS[first.kind][0]
 
 
-def source_columns(body: SingleConfig | MixedConfig) -> SourceColumns:
-    """Columns of the source table: values that vary from source to source, and all of a mix."""
+def is_soft(member: SingleConfig) -> bool:
+    """Whether a body of a recipe is soft: its magnetisation answers to the field."""
+    return not isinstance(member, DipoleConfig) and member.susceptibility is not None
+
+
+def source_columns(body: SingleConfig | MixedConfig, *, is_applied: bool = False) -> SourceColumns:
+    """Columns of the source table: values that vary from source to source, and all of a mix.
+
+    Args:
+        body: Bodies of the sources.
+        is_applied: Whether a field is applied to the samples.
+    """
     quantities = [quantity for member in members(body) for quantity in _quantities(member)]
     mixed = isinstance(body, MixedConfig)
     varying = {name for part in quantities if part.numbers or mixed for name in part.names}
@@ -163,15 +252,43 @@ def source_columns(body: SingleConfig | MixedConfig) -> SourceColumns:
         if not (part.numbers or mixed)
         for name, value in part.values(np.empty(0)).items()
     }
+    dim = space_dimension(body)
+    if any(map(is_soft, members(body))):
+        varying |= {"susceptibility", *(APPLIED[:dim] if is_applied else ())}
     kinds = {member.kind for member in members(body)}
     names = tuple(name for name in BODIES if name in kinds)
-    return SourceColumns.of(*names, dim=space_dimension(body), varying=varying, constants=constants)
+    return SourceColumns.of(*names, dim=dim, varying=varying, constants=constants)
 
 
 def numbers_per_source(body: SingleConfig | MixedConfig) -> int:
     """Number of uniform random numbers for the body, sizes and rotation of a source."""
     choice = int(isinstance(body, MixedConfig))
     return choice + sum(part.numbers for member in members(body) for part in _quantities(member))
+
+
+def chosen_members(
+    body: SingleConfig | MixedConfig, uniform: Float64[np.ndarray, "samples sources numbers"]
+) -> Int64[np.ndarray, "samples sources"]:
+    """Number of the member of a mix that each source is; 0 of a single body.
+
+    Args:
+        body: Bodies of the sources.
+        uniform: `numbers_per_source(body)` for each source.
+    """
+    chosen = np.zeros(uniform.shape[:2], np.int64)
+    if not isinstance(body, MixedConfig):
+        return chosen
+    others = [number for number, member in enumerate(body.of) if member.count is None]
+    if others:
+        shares = [body.of[number].share or 1 / len(others) for number in others]
+        place = np.searchsorted(np.cumsum(shares)[:-1], uniform[..., 0], side="right")
+        chosen = np.asarray(others)[place]
+    first = 0
+    for number, member in enumerate(body.of):
+        count = member.count or 0
+        chosen[:, first : first + count] = number
+        first += count
+    return chosen
 
 
 def fill_shapes(
@@ -188,12 +305,8 @@ def fill_shapes(
         uniform: `numbers_per_source(body)` for each source.
         table: Source tables; columns other than these are left as they are.
     """
-    chosen = np.zeros(table.shape[:2], np.int64)
-    used = 0
-    if isinstance(body, MixedConfig):
-        shares = [member.share or 1 / len(body.of) for member in body.of]
-        chosen = np.searchsorted(np.cumsum(shares)[:-1], uniform[..., 0], side="right")
-        used = 1
+    chosen = chosen_members(body, uniform)
+    used = int(isinstance(body, MixedConfig))
     for number, member in enumerate(members(body)):
         rows = chosen == number
         for part in _quantities(member):
@@ -203,6 +316,33 @@ def fill_shapes(
                 np.copyto(table[..., columns.index(name)], values[name], "same_kind", where=rows)
         if columns.has("body"):
             table[rows, columns.index("body")] = BODIES.index(member.kind)
+
+
+def fill_responses(
+    body: SingleConfig | MixedConfig,
+    columns: SourceColumns,
+    chosen: Int64[np.ndarray, "samples sources"],
+    uniform: Float64[np.ndarray, "samples sources"],
+    table: Float32[np.ndarray, "samples sources columns"],
+) -> None:
+    """Write susceptibilities into source tables, and no moment where there is no remanence.
+
+    Args:
+        body: Bodies of the sources.
+        columns: Its columns, of soft bodies.
+        chosen: See `chosen_members`.
+        uniform: A number for each source.
+        table: Source tables with moments.
+    """
+    for number, member in enumerate(members(body)):
+        if isinstance(member, DipoleConfig) or member.susceptibility is None:
+            continue
+        rows, value = chosen == number, member.susceptibility
+        drawn = value.from_uniform(uniform) if isinstance(value, Susceptibilities) else value
+        susceptibility = table[..., columns.index("susceptibility")]
+        np.copyto(susceptibility, drawn, "same_kind", where=rows)
+        if member.remanence == "none":
+            table[rows, : columns.dim] = 0
 
 
 def _quantities(body: SingleConfig) -> tuple[_Quantity, ...]:
@@ -227,7 +367,11 @@ def _quantities(body: SingleConfig) -> tuple[_Quantity, ...]:
             assert_never(body)
 
 
-def _sizes(names: tuple[str, ...], value: float | tuple[float, ...] | Sizes) -> _Quantity:
+def _sizes(
+    names: tuple[str, ...], value: float | tuple[float, ...] | Sizes | BoxChoice
+) -> _Quantity:
     if isinstance(value, Sizes):
         return _Quantity(names, value, len(names))
+    if isinstance(value, BoxChoice):
+        return _Quantity(names, value, value.numbers)
     return _Quantity(names, value if isinstance(value, tuple) else (value,), 0)

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, Tag
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
-from hypermagnetics.config import Config, Count, Positive
+from hypermagnetics.config import Config, Count, Positive, refusal
 from hypermagnetics.data.derivatives import DerivativesConfig
 from hypermagnetics.data.manifest import SplitName
 from hypermagnetics.dynamics import DynamicsConfig
@@ -42,6 +42,9 @@ class SourcesConfig(Config):
     """Moments [A m²], in two dimensions [A m]."""
     position: Position
     """Positions [m]."""
+    applied_field: Moment | None = None
+    """Uniform field applied to each sample [A/m], which magnetises its soft bodies; null for none.
+    Labels are of the bodies alone, without it."""
 
 
 class RandomGrid(Config):
@@ -115,6 +118,28 @@ GivenGrid = FileGrid | ListGrid
 """Grids of points that a user gives one by one."""
 
 
+class SoftConfig(Config):
+    """Accuracy of the self-consistent magnetisation of soft bodies."""
+
+    cells: Annotated[int, Field(ge=1, le=64)]
+    """Cells along each side of a box, in each of which the magnetisation is uniform."""
+    order: Annotated[int, Field(ge=1, le=32)] = 8
+    """Highest multipole of a disc or a sphere."""
+    tolerance: Annotated[float, Field(gt=0, lt=1)] = 1e-8
+    """Largest relative residual of the equations."""
+    checked_samples: Annotated[int, Field(ge=0, le=10_000)] = 8
+    """Samples of each split, the first ones, that are solved a second time with `finer_cells`; the
+    difference of their fields is kept in the manifest as the estimated error of discretisation."""
+    finer_cells: Annotated[int, Field(ge=2, le=128)] | None = None
+    """Cells along each side of a box in the second solution; null for twice as many."""
+
+    @model_validator(mode="after")
+    def _is_finer(self) -> "SoftConfig":
+        if self.finer_cells is not None and not self.finer_cells > self.cells:
+            raise refusal("finer_cells", f"be above cells, {self.cells}", self.finer_cells)
+        return self
+
+
 class SplitConfig(Config):
     """One split."""
 
@@ -163,6 +188,8 @@ class DatasetRecipe(Config):
     """Points at which potential and field are computed."""
     derivatives: DerivativesConfig | None = None
     """Derivatives that are stored beside potential and field; null for none."""
+    soft: SoftConfig | None = None
+    """Accuracy of the magnetisation of soft bodies; null where there are none."""
     dynamics: DynamicsConfig | None = None
     """How the moments go on, whose trajectories are stored; null for moments that stay. Potential
     and field are those of the state at the start. See docs/dynamics.md."""

@@ -13,16 +13,22 @@ from jaxtyping import Float32, Int32
 
 from hypermagnetics.data import SplitLayout
 from hypermagnetics.errors import RecipeError
-from hypermagnetics.generate.bodies import fill_shapes, numbers_per_source
+from hypermagnetics.generate.bodies import (
+    chosen_members,
+    fill_responses,
+    fill_shapes,
+    numbers_per_source,
+)
 from hypermagnetics.generate.config import DatasetRecipe, GivenGrid, RegularGrid, SurfaceGrid
 from hypermagnetics.generate.given_points import given_points
 from hypermagnetics.grids import random_grid, regular_grid
 from hypermagnetics.sources import SourceColumns, uniforms
 from hypermagnetics.sources.distributions import Lattice, Packed
-from hypermagnetics.sources.geometry import outer_radii, volumes
+from hypermagnetics.sources.geometry import half_edges, outer_radii, volumes
 from hypermagnetics.sources.packing import CANDIDATES, pack
 from hypermagnetics.sources.sampling import Purpose, whole_numbers
 from hypermagnetics.sources.surface_points import numbers_per_point, points_near_surfaces
+from hypermagnetics.table import APPLIED
 
 _ROUND = 1 << 40
 """Offset of packing rounds: round c of sample i has the numbers of item c 2^40 + i."""
@@ -90,6 +96,7 @@ def draw_sources(
     draw.shapes(table)
     with np.errstate(over="ignore", invalid="ignore"):  # as above
         draw.vectors(table, num_sources)
+        draw.responses(table)
     table[np.arange(draw.max_sources) >= num_sources[:, None]] = 0
     return table, num_sources
 
@@ -114,12 +121,27 @@ class _Draw:
 
     def shapes(self, table: np.ndarray) -> None:
         """Fill in bodies, sizes and rotations."""
-        body = self._recipe.sources.body
-        numbers = numbers_per_source(body)
-        uniform = np.zeros((len(self._samples), self.max_sources, 0))
-        if numbers:
-            uniform = self._uniform("shapes", self.max_sources, numbers)
-        fill_shapes(body, self._columns, uniform, table)
+        fill_shapes(self._recipe.sources.body, self._columns, self._numbers_of_bodies(), table)
+
+    def responses(self, table: np.ndarray) -> None:
+        """Fill in susceptibilities and applied fields, in place of moments without remanence."""
+        if not self._columns.is_soft:
+            return
+        body, applied = self._recipe.sources.body, self._recipe.sources.applied_field
+        chosen = chosen_members(body, self._numbers_of_bodies())
+        uniform = self._uniform("susceptibility", self.max_sources)
+        fill_responses(body, self._columns, chosen, uniform, table)
+        if applied is not None:
+            field = applied.from_uniform(self._uniform("applied_field", self._columns.dim))
+            first = self._columns.index(APPLIED[0])
+            table[..., first : first + self._columns.dim] = field[:, None]
+
+    def _numbers_of_bodies(self) -> np.ndarray:
+        """Uniform numbers for the body, sizes and rotation of each source."""
+        numbers = numbers_per_source(self._recipe.sources.body)
+        if not numbers:
+            return np.zeros((len(self._samples), self.max_sources, 0))
+        return self._uniform("shapes", self.max_sources, numbers)
 
     def vectors(self, table: np.ndarray, num_sources: np.ndarray) -> None:
         """Fill in moments and positions; packing needs the sizes."""
@@ -153,7 +175,10 @@ class _Draw:
 
         rows = table.reshape(-1, table.shape[2])
         radii = outer_radii(self._columns, rows).reshape(table.shape[:2])
-        positions, placed = pack(radii, num_sources, dim, packed, candidates)
+        edges = None
+        if packed.shape == "body":
+            edges = half_edges(self._columns, rows).reshape(*table.shape[:2], dim, dim)
+        positions, placed = pack(radii, num_sources, dim, packed, candidates, edges)
         for sample in np.flatnonzero(placed.sum(axis=1) < num_sources)[:1]:
             taken = volumes(self._columns, table[sample])[placed[sample]].sum()
             raise RecipeError(

@@ -6,16 +6,18 @@ from hypermagnetics.data import SplitLayout
 from hypermagnetics.dynamics import MomentDynamics
 from hypermagnetics.errors import RecipeError
 from hypermagnetics.generate.bodies import (
+    DipoleConfig,
     MixedConfig,
     SingleConfig,
     fill_shapes,
+    is_soft,
     members,
     numbers_per_source,
     source_columns,
 )
 from hypermagnetics.generate.config import MAX_POINTS, DatasetRecipe, RegularGrid, SurfaceGrid
 from hypermagnetics.generate.draw import draw_sources
-from hypermagnetics.sources import SourceColumns, uniforms
+from hypermagnetics.sources import SourceColumns, body_size, uniforms
 from hypermagnetics.sources.distributions import Aligned, Constant, Lattice, Packed
 from hypermagnetics.sources.geometry import outer_radii, volumes
 from hypermagnetics.sources.kinds import KINDS
@@ -40,13 +42,16 @@ def refuse_contradictions(recipe: DatasetRecipe, columns: SourceColumns) -> None
             has another number of components than space has dimensions.
     """
     _refuse_wrong_vectors(recipe, columns.dim)
+    _refuse_wrong_counts(recipe)
+    _refuse_unsuited_softness(recipe, columns)
     _refuse_wrong_grid(recipe, columns.dim)
     position, body = recipe.sources.position, recipe.sources.body
-    if not isinstance(body, MixedConfig) and body.share is not None:
-        raise RecipeError(
-            f"The share of a body must be absent outside a mix; got {body.share} "
-            "(sources.body.share). Leave it out."
-        )
+    for key in ("share", "count"):
+        if not isinstance(body, MixedConfig) and getattr(body, key) is not None:
+            raise RecipeError(
+                f"The {key} of a body must be absent outside a mix; got {getattr(body, key)} "
+                f"(sources.body.{key}). Leave it out."
+            )
     if isinstance(position, Constant):
         _refuse_common_place(recipe)
     if isinstance(position, Lattice):
@@ -88,12 +93,83 @@ def _refuse_wrong_vectors(recipe: DatasetRecipe, dim: int) -> None:
     match recipe.sources.position:
         case Constant(value=vector):
             given.append(("constant position", "sources.position.value", vector))
+    match recipe.sources.applied_field:
+        case Aligned(direction=vector):
+            key = "sources.applied_field.direction"
+            given.append(("direction of the applied field", key, vector))
+        case Constant(value=vector):
+            given.append(("applied field", "sources.applied_field.value", vector))
     for what, key, vector in given:
         if len(vector) != dim:
             raise RecipeError(
                 f"The {what} must have {dim} components, as the sources are in {dim} dimensions; "
                 f"got {list(vector)} ({key}). Give one number for each axis."
             )
+
+
+def _refuse_wrong_counts(recipe: DatasetRecipe) -> None:
+    """Refuse splits that have not as many sources as the counts of a mix."""
+    counts = [member.count for member in members(recipe.sources.body)]
+    needed = sum(count for count in counts if count is not None)
+    for name, split in recipe.splits.items():
+        if split.least_sources < needed:
+            raise RecipeError(
+                f"A sample must have at least as many sources as the counts of its bodies, "
+                f"{needed}; got {split.least_sources} (split {name!r}, sources.body.of). Raise "
+                "num_sources, or lower count."
+            )
+        if None not in counts and split.max_sources > needed:
+            raise RecipeError(
+                f"A sample must have as many sources as the counts of its bodies, {needed}, where "
+                f"each has one; got {split.max_sources} (split {name!r}, sources.body.of). Leave "
+                "out the count of one body, or lower num_sources."
+            )
+
+
+def _refuse_unsuited_softness(recipe: DatasetRecipe, columns: SourceColumns) -> None:
+    """Refuse what does not exist of soft bodies, and what only they have."""
+    bodies, applied = members(recipe.sources.body), recipe.sources.applied_field
+    remanent = [
+        one for one in bodies if not isinstance(one, DipoleConfig) and one.remanence == "drawn"
+    ]
+    for one in remanent:
+        if not is_soft(one):
+            raise RecipeError(
+                "remanence must be left out of a hard magnet, whose moment is always drawn; got "
+                f"{one.remanence!r} of a {one.kind} (sources.body). Leave it out, or give a "
+                "susceptibility."
+            )
+    if not columns.is_soft:
+        for key, value in (("sources.applied_field", applied), ("soft", recipe.soft)):
+            if value is not None:
+                raise RecipeError(
+                    f"{key} must be left out without a soft body, as nothing answers to a field; "
+                    f"got one ({key}). Leave it out, or give a body a susceptibility."
+                )
+        return
+    if recipe.soft is None:
+        raise RecipeError(
+            "Soft bodies must have a table [soft], the accuracy of their magnetisation; got none "
+            "(soft). Write for example soft = { cells = 8 }."
+        )
+    if applied is None and all(is_soft(one) and one not in remanent for one in bodies):
+        raise RecipeError(
+            "Soft bodies must be magnetised by something; got no hard body, no remanence and no "
+            "applied field (sources). Add one of them."
+        )
+    for key, value in (("derivatives", recipe.derivatives), ("dynamics", recipe.dynamics)):
+        if value is not None:
+            raise RecipeError(
+                f"{key} must be left out of a dataset of soft bodies, as they are those of hard "
+                f"magnets; got one ({key}). Leave it out."
+            )
+    most = max(split.max_sources for split in recipe.splits.values())
+    if most > 1 and not isinstance(recipe.sources.position, Packed):
+        raise RecipeError(
+            "Soft bodies must not overlap; got positions that may lie on each other "
+            f"({recipe.sources.position.distribution!r}, sources.position.distribution). Take "
+            "'packed'."
+        )
 
 
 def _refuse_unsuited_dynamics(
@@ -181,12 +257,13 @@ def _refuse_small_lattice(recipe: DatasetRecipe, lattice: Lattice, dim: int) -> 
 
 
 def _refuse_small_box(recipe: DatasetRecipe, packed: Packed, columns: SourceColumns) -> None:
-    radius, kind = _largest_radius(recipe.sources.body)
+    radius, kind = _largest(recipe.sources.body, packed)
     if not radius < packed.half_width * (1 - 2 * ROUNDING):
         raise RecipeError(
-            f"Every body must fit into the box; got a {kind} of radius up to {radius:.6g}, corners "
-            f"included, in a box of half width {packed.half_width:g} (sources.position). Lower "
-            "the size, or raise half_width."
+            f"Every body must fit into the box; got a {kind} of radius up to {radius:.6g}, "
+            f"{'corners included' if packed.shape == 'ball' else 'at its narrowest'}, in a box of "
+            f"half width {packed.half_width:g} (sources.position). Lower the size, or raise "
+            "half_width."
         )
     mean = _mean_volume(recipe, columns)
     for name, split in recipe.splits.items():
@@ -208,13 +285,14 @@ def _mean_volume(recipe: DatasetRecipe, columns: SourceColumns) -> float:
     return float(volumes(columns, table[0]).mean())
 
 
-def _largest_radius(body: SingleConfig | MixedConfig) -> tuple[float, str]:
-    """Radius of the smallest circle or sphere around the largest body [m], and its kind."""
+def _largest(body: SingleConfig | MixedConfig, packed: Packed) -> tuple[float, str]:
+    """Radius of the ball around the largest body, or in it if packed itself [m], and its kind."""
+    radius_of = outer_radii if packed.shape == "ball" else body_size
     found = []
     for member in members(body):
         columns = source_columns(member)
         table = np.zeros((1, 1, columns.size), np.float32)
         # A number of 1 stands for the upper end of a range.
         fill_shapes(member, columns, np.ones((1, 1, numbers_per_source(member))), table)
-        found.append((float(outer_radii(columns, table[0])[0]), member.kind))
+        found.append((float(radius_of(columns, table[0])[0]), member.kind))
     return max(found)

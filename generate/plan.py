@@ -1,9 +1,9 @@
 """Sizes of a dataset of sources from its recipe, before anything is made."""
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import JsonValue
 
@@ -120,7 +120,8 @@ def make_plan(
         RecipeError: If the parts of the recipe contradict each other, its sources do not fit into
             their box, its points cannot be read, or a block would not fit in memory.
     """
-    columns = source_columns(recipe.sources.body)
+    is_applied = recipe.sources.applied_field is not None
+    columns = source_columns(recipe.sources.body, is_applied=is_applied)
     refuse_contradictions(recipe, columns)
     recipe, num_points = _with_points(recipe, columns.dim)
     sizes = {
@@ -152,9 +153,25 @@ def make_plan(
 
 
 def _in_manifest(recipe: DatasetRecipe) -> dict[str, JsonValue]:
-    """The recipe as a manifest has it: without later tables that it lacks, as it was before."""
-    nothing = {name for name in ("derivatives", "dynamics") if getattr(recipe, name) is None}
-    return recipe.model_dump(mode="json", exclude=nothing)
+    """The recipe as a manifest has it: without later tables and keys at rest, as it was before."""
+    later = ("derivatives", "soft", "dynamics")
+    nothing = {name for name in later if getattr(recipe, name) is None}
+    found: dict[str, Any] = recipe.model_dump(mode="json", exclude=nothing)
+    sources = found["sources"]
+    _leave_out(sources, {"applied_field": None})
+    _leave_out(sources["position"], {"shape": "ball"})
+    for body in (sources["body"], *sources["body"].get("of", ())):
+        _leave_out(body, {"count": None})
+        if body.get("susceptibility", 0) is None:
+            _leave_out(body, {"susceptibility": None, "remanence": "none"})
+    return found
+
+
+def _leave_out(table: dict[str, Any], later: Mapping[str, object]) -> None:
+    """Remove keys that have their default, which tables of earlier releases lack."""
+    for key, default in later.items():
+        if key in table and table[key] == default:
+            del table[key]
 
 
 def _declared(

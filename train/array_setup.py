@@ -151,6 +151,6 @@ def refuse_keys_of_sources(recipe: TrainingRecipe) -> None:
         ),
         "normalisation.values": Unused(normalisation.values, "linear", "targets are no potential"),
         "normalisation.moment": Unused(normalisation.moment, "dataset", "inputs are no moments"),
-        "outside": Unused(recipe.outside, "exact", "there is no closed form of arrays"),
+        "outside": Unused(recipe.outside or "exact", "exact", "there is no closed form of arrays"),
     }
     refuse_keys(wanted, "for a network from arrays to arrays")

@@ -303,7 +303,8 @@ def _train(
     _configure()
     say(f"hm-train: computing on {Devices.local(recipe.compute.devices).in_words}.")
     if default is not None:
-        check_run(files, recipe, dataset, choice)  # before a fit, which takes seconds
+        known = recipe.for_bodies(dataset.columns if dataset.has_sources else None)
+        check_run(files, known, dataset, choice)  # before a fit, which takes seconds
         default = default.for_dataset(dataset)
         recipe = default.recipe
         say(f"hm-train: {default.line}")

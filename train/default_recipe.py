@@ -17,6 +17,9 @@ ACCURATE, LEARNED = "split", "demo"
 """The most accurate of the shipped recipes, which makes no step, and one that learns from labels
 alone."""
 
+OF_SOFT = "hyper-mlp"
+"""One for soft bodies, which no sum over sources serves."""
+
 OF_ARRAYS = "mlp"
 """One for a dataset of arrays alone."""
 
@@ -92,7 +95,7 @@ class DefaultRecipe(NamedTuple):
         refusal = None if self.is_asked_for else refusal_of(recipe.model, inputs)
         if refusal is not None:
             return self._replace(
-                name=LEARNED,
+                name=OF_SOFT if inputs.columns.is_soft else LEARNED,
                 because=f"as {ACCURATE}, the most accurate, does not serve the dataset: {refusal}",
             )
         return self._replace(because=_most_accurate_for(inputs.columns))

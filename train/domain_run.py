@@ -52,7 +52,7 @@ def make_domain_run(
         RecipeError: If a value is out of its bounds, or the accuracy cannot be reached.
         RunError: If something is there that must not be.
     """
-    recipe = wanted.recipe
+    recipe = wanted.recipe.for_bodies(wanted.columns)
     config = recipe.model
     assert isinstance(config, GridSplitConfig), "the recipe is of that model"
     check_run(files, recipe, None, if_exists)

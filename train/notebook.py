@@ -136,6 +136,7 @@ def make_run(
     Returns:
         The outcome, and the class of a user's model.
     """
+    recipe = recipe.for_bodies(dataset.columns if dataset.has_sources else None)
     # Quick checks, then the slow ones of the setup, then the first file.
     check_run(files, recipe, dataset, if_exists)
     names = {recipe.data.train, recipe.data.valid}

@@ -6,6 +6,7 @@ import numpy as np
 from hypermagnetics.data import ArrayName, Dataset, Split
 from hypermagnetics.errors import DatasetError
 from hypermagnetics.models import ModelInputs, TrainedRange
+from hypermagnetics.models.inputs import refuse_exact_pairs
 from hypermagnetics.shapes import Points, SourceTable
 from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.scales import Normalisation, rms, scales_of
@@ -39,10 +40,15 @@ def inputs_of(
         Columns, scales, and the ranges of the training split.
 
     Raises:
+        RecipeError: If exact values of pairs are wanted of soft bodies.
         DatasetError: If the training split does not exist or holds nothing but zeros, or its
             sources have columns that no model can read.
     """
     train, config = dataset.split(recipe.data.train), recipe.normalisation
+    outside = recipe.for_bodies(dataset.columns).outside
+    assert outside is not None, "it is filled in"
+    if dataset.columns.is_soft:
+        refuse_exact_pairs(outside)
     for name in ("sources", "grid", "potential", "field"):
         _refuse_nothing_but_zeros(train, name)
     return ModelInputs(
@@ -51,7 +57,7 @@ def inputs_of(
         scales=scales_of(train, config.scales, normalisation),
         values=config.values,
         moment=config.moment,
-        outside=recipe.outside,
+        outside=outside,
     )
 
 

@@ -7,6 +7,11 @@ from hypermagnetics.evaluate.baselines.fmm3d import fmm3d, why_no_fmm3d
 from hypermagnetics.evaluate.subjects.subject import Subject
 from hypermagnetics.sources import SourceColumns
 
+_SOFT = (
+    "The exact sum, fmm3d, the rank floors and the linear control are left out: soft bodies answer "
+    "to each other, and are no sum over sources."
+)
+
 
 class Baselines(NamedTuple):
     """Available baselines, and the reasons for those left out."""
@@ -23,8 +28,10 @@ def available_baselines(columns: SourceColumns) -> Baselines:
         columns: Columns of the source tables.
 
     Returns:
-        The exact sum, and fmm3d where it is available.
+        The exact sum, and fmm3d where it is available; none of soft bodies.
     """
+    if columns.is_soft:
+        return Baselines((), (_SOFT,))
     why = why_no_fmm3d(columns)
     if why is not None:
         return Baselines((exact_sum(columns),), (why,))

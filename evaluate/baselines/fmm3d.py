@@ -11,6 +11,7 @@ from hypermagnetics.evaluate.subjects.subject import Subject, Values, on_any_spl
 from hypermagnetics.extras import how_to_install, is_installed, refuse_missing
 from hypermagnetics.models import Knowledge
 from hypermagnetics.sources import SourceColumns
+from hypermagnetics.table import refuse_soft
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,9 @@ def fmm3d(columns: SourceColumns, tolerance: float = 1e-3) -> Subject:
 
     Raises:
         RunError: If fmm3d is not available; see `why_no_fmm3d`.
+        SourceError: If bodies are soft.
     """
+    refuse_soft(columns, "A comparison with fmm3d")
     if columns.dim != 3:
         raise RunError(
             "A comparison with fmm3d must have sources in three dimensions; got sources in "

@@ -43,6 +43,13 @@ def sample_maps(evaluated: Evaluated) -> Iterator[Undrawn | Note]:
     """
     one = evaluated.evaluation
     choice = {"data": data_name(one), "subject": one.subject}
+    if evaluated.columns.is_soft:
+        yield Note(
+            choice,
+            "No maps: the field of soft bodies, which answer to each other, is known at the points "
+            "of the samples alone.",
+        )
+        return
     if evaluated.subject.model is None and evaluated.columns.dim == 3:
         yield Note(
             choice,

@@ -274,7 +274,7 @@ def source_rows(columns: SourceColumns, table: Float[Any, "*rows columns"]) -> B
 
 
 def nonzero(vectors: Float[Any, "*rows dim"]) -> Bool[Any, "*rows"]:
-    """Mask of the vectors with a component other than 0: the sources among the moments of hard rows.
+    """Mask of the vectors other than 0: of moments, those that are sources whatever the body.
 
     Args:
         vectors: Vectors of numpy or of JAX.
@@ -303,7 +303,9 @@ def hard_table(
     return table[..., np.array([columns.index(name) for name in columns.hard.names])]
 
 
-def susceptibility(columns: SourceColumns, table: Float[Any, "*rows columns"]) -> Float[Any, "*rows"]:
+def susceptibility(
+    columns: SourceColumns, table: Float[Any, "*rows columns"]
+) -> Float[Any, "*rows"]:
     """Susceptibility chi of each row, in M = chi H + moment / volume; 0 of hard magnets.
 
     Args:
@@ -340,9 +342,32 @@ def applied_field(
     return space.stack(parts, axis=-1)
 
 
+def shares_applied_field(columns: SourceColumns) -> bool:
+    """Whether all rows share a component of the applied field other than 0."""
+    return any(value != 0 for name, value in columns.constants if name in APPLIED)
+
+
 def applied_names(columns: SourceColumns) -> tuple[str, ...]:
     """Names of the columns of the applied field, as far as it differs from row to row."""
     return tuple(name for name in _applied(columns.dim) if columns.has(name))
+
+
+def refuse_soft(columns: SourceColumns, what: str) -> None:
+    """Refuse a table of soft bodies where the sum of single sources is meant as the truth.
+
+    Args:
+        columns: Columns of the table.
+        what: The sum, such as "A sum over sources".
+
+    Raises:
+        SourceError: If there is a column of susceptibilities.
+    """
+    if columns.is_soft:
+        raise SourceError(
+            f"{what} must be of hard magnets, as soft bodies answer to each other and do not add "
+            "up; got a source table with the column susceptibility. Take "
+            "sources.solve_magnetisation, or table.hard_table for the remanent moments alone."
+        )
 
 
 def is_body(

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import LinearConstraint, minimize
 
 from hypermagnetics.sources import uniforms
 from hypermagnetics.sources.distributions import Packed
-from hypermagnetics.sources.packing import CANDIDATES, Packing, pack
+from hypermagnetics.sources.packing import CANDIDATES, Packing, _gaps, _Outlines, pack
 
 
 def draw(first: int, dim: int, part: slice, number: int, count: int = 10**6) -> np.ndarray:
@@ -128,3 +129,84 @@ def test_a_sample_is_begun_anew() -> None:
     radii, counts = np.full((64, 32), 0.39), np.full(64, 32)
     assert not packing(radii, counts, 2, boxed(3.0, attempts=1)).placed.all()
     assert packing(radii, counts, 2, boxed(3.0)).placed.all()
+
+
+def _boxes(generator: np.random.Generator, samples: int, sources: int, dim: int) -> np.ndarray:
+    """Half edges: turned boxes, boxes along the axes, and balls."""
+    halves = generator.uniform(0.05, 0.3, (samples, sources, dim, 1))
+    turned = np.linalg.qr(generator.normal(size=(samples, sources, dim, dim)))[0]
+    turned[:, 1::3] = np.eye(dim)
+    halves[:, 2::3] = 0
+    return halves * turned
+
+
+def _corners(half_edges: np.ndarray) -> np.ndarray:
+    dim = len(half_edges)
+    signs = np.stack(np.meshgrid(*[(-1, 1)] * dim, indexing="ij"), -1).reshape(-1, dim)
+    return signs @ half_edges
+
+
+def _distance(first: np.ndarray, second: np.ndarray) -> float:
+    """Distance of two convex hulls of corners, by a quadratic programme."""
+
+    def apart(shares: np.ndarray) -> tuple[float, np.ndarray]:
+        difference = shares[: len(first)] @ first - shares[len(first) :] @ second
+        slope = np.concatenate([first @ difference, -second @ difference])
+        return float(difference @ difference) / 2, slope
+
+    numbers = len(first), len(second)
+    start = np.concatenate([np.full(number, 1 / number) for number in numbers])
+    sums = np.stack([np.repeat([1.0, 0], numbers), np.repeat([0, 1.0], numbers)])
+    found = minimize(
+        apart,
+        start,
+        jac=True,
+        bounds=[(0, 1)] * len(start),
+        constraints=LinearConstraint(sums, 1, 1),
+        method="SLSQP",
+        options={"maxiter": 500, "ftol": 1e-14},
+    )
+    return float(np.sqrt(2 * found.fun))
+
+
+@pytest.mark.parametrize("dim", [2, 3])
+def test_bodies_themselves_keep_their_distance(dim: int) -> None:
+    """Turned boxes and balls, by a distance that knows nothing of planes between them."""
+    generator = np.random.default_rng(dim)
+    samples, sources = 4, 9
+    edges = _boxes(generator, samples, sources, dim)
+    is_ball = ~edges.any(axis=(2, 3))
+    radii = np.sqrt((edges**2).sum(axis=(2, 3)))
+    radii[is_ball] = generator.uniform(0.1, 0.3, is_ball.sum())
+    box = boxed(1.1 if dim == 2 else 0.8, 0.04).model_copy(update={"shape": "body"})
+    drawn = partial(draw, 0, dim, count=samples)
+    positions, placed = pack(radii, np.full(samples, sources), dim, box, drawn, edges)
+    assert placed.all()
+    nearest = np.inf
+    for sample in range(samples):
+        for i in range(sources):
+            own = positions[sample, i] + _corners(edges[sample, i])
+            rounding = radii[sample, i] * is_ball[sample, i]
+            assert np.abs(own).max() + rounding <= box.half_width
+            for j in range(i):
+                other = positions[sample, j] + _corners(edges[sample, j])
+                apart = _distance(own, other) - rounding - radii[sample, j] * is_ball[sample, j]
+                assert apart >= box.min_gap - 1e-6
+                nearest = min(nearest, apart)
+    # Balls around them would lie in each other.
+    assert nearest < 0.1
+    spread = np.linalg.norm(positions[:, :, None] - positions[:, None], axis=-1)
+    assert (spread < radii[:, :, None] + radii[:, None])[:, *np.triu_indices(sources, 1)].any()
+
+
+def test_a_gap_to_a_ball_is_exact() -> None:
+    """Also across a corner, where planes along the faces see less."""
+    square = _Outlines(np.array([np.sqrt(0.5)]), np.eye(2)[None] / 2)
+    disc = _Outlines(np.array([0.25]), np.zeros((1, 2, 2)))
+    offset = np.array([[1.0, 1], [2, 0.3], [0.5, -2]])
+    expected = np.hypot(*np.maximum(np.abs(offset) - 0.5, 0).T) - 0.25
+    for first, second in ((square, disc), (disc, square)):
+        np.testing.assert_allclose(_gaps(first, second, offset), expected, rtol=1e-12)
+    # Of two squares, too: the nearest point of one to the centre of the other is a corner.
+    apart = _gaps(square, square, np.array([[1.3, 0.2], [1.2, 1.2]]))
+    np.testing.assert_allclose(apart, [0.3, 0.2 * np.sqrt(2)], rtol=1e-12)

@@ -21,6 +21,8 @@ _REST = {
 def plan_of(num_samples: int = 20, num_sources: Any = 3, **tables: Any) -> SourcePlan:
     """The plan of one split, `train`; `tables` are parts of the recipe, or of its sources."""
     sources = {name: tables.pop(name, part) for name, part in _SOURCES.items()}
+    if "applied_field" in tables:
+        sources["applied_field"] = tables.pop("applied_field")
     splits = {"train": {"num_samples": num_samples, "num_sources": num_sources}}
     recipe = _REST | {"sources": sources, "splits": splits} | tables
     return make_plan(checked(DatasetRecipe, recipe, "recipe of a test"), "zarr")

@@ -14,6 +14,7 @@ from hypermagnetics.train.augmentation.symmetry import (
     Symmetry,
     mapped_linearly,
     per_block,
+    shared_field,
     with_columns,
 )
 from hypermagnetics.train.devices import DeviceBatch
@@ -65,7 +66,7 @@ def _obstacle(columns: SourceColumns) -> str | None:
         edges = axes_of_quaternion([constants[name] for name in QUATERNION])
         if (np.sort(np.abs(np.array(edges)), axis=1)[:, :-1] > _ROUNDING).any():
             return f"a column {QUATERNION[0]} of its own for each cuboid, or edges along the axes"
-    return None
+    return shared_field(columns)
 
 
 REFLECTION = Symmetry(reflected, _obstacle)

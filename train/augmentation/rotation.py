@@ -18,6 +18,7 @@ from hypermagnetics.train.augmentation.symmetry import (
     Symmetry,
     mapped_linearly,
     per_block,
+    shared_component,
     with_columns,
 )
 from hypermagnetics.train.devices import DeviceBatch
@@ -113,7 +114,7 @@ def _obstacle(columns: SourceColumns) -> str | None:
         for name in SHAPES[body]:
             if name in ROTATION_COLUMNS and not columns.has(name):
                 return f"a column {name} of its own for each {body}"
-    return None
+    return shared_component(columns)
 
 
 ROTATION = Symmetry(rotated, _obstacle)

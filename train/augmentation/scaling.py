@@ -8,8 +8,14 @@ from jaxtyping import Array, Float
 
 from hypermagnetics.shapes import AnyKey
 from hypermagnetics.sources import SourceColumns
-from hypermagnetics.table import SIZES
-from hypermagnetics.train.augmentation.symmetry import Symmetry, none, per_block, per_sample
+from hypermagnetics.table import SIZES, applied_names
+from hypermagnetics.train.augmentation.symmetry import (
+    Symmetry,
+    per_block,
+    per_sample,
+    shared_field,
+    with_columns,
+)
 from hypermagnetics.train.devices import DeviceBatch
 
 OCTAVES_OF_LENGTH = 0.5
@@ -23,7 +29,7 @@ def scaled(columns: SourceColumns, batch: DeviceBatch, key: AnyKey) -> DeviceBat
     """Multiply all lengths of each block by a factor s, and the moments by s^dim.
 
     Magnetostatics has no scale of length. The magnetisation, moment over volume, stays, and so does
-    H at the scaled points; phi(s^dim m, s d, s sizes) = s phi(m, d, sizes).
+    H at the scaled points, an applied one too; phi(s^dim m, s d, s sizes) = s phi(m, d, sizes).
 
     Args:
         columns: Columns of the sources.
@@ -62,7 +68,7 @@ SCALING = Symmetry(scaled, _obstacle)
 
 
 def scaled_moments(columns: SourceColumns, batch: DeviceBatch, key: AnyKey) -> DeviceBatch:
-    """Multiply the moments of each sample by a factor c: phi(c m) = c phi(m), H -> c H.
+    """Multiply moments and applied field of each sample by c: phi(c m) = c phi(m), H -> c H.
 
     Args:
         columns: Columns of the sources.
@@ -80,7 +86,7 @@ def scaled_moments(columns: SourceColumns, batch: DeviceBatch, key: AnyKey) -> D
 def times_moments(
     columns: SourceColumns, batch: DeviceBatch, factors: Float[Array, "blocks samples"]
 ) -> DeviceBatch:
-    """Moments, potential and field of each sample times a factor.
+    """Moments, applied field, potential and field of each sample times a factor.
 
     Args:
         columns: Columns of the sources.
@@ -91,13 +97,18 @@ def times_moments(
         The batch.
     """
     moments = batch.sources[..., : columns.dim] * factors[..., None, None]
+    sources = jnp.concatenate([moments, batch.sources[..., columns.dim :]], axis=-1)
+    applied = {
+        name: batch.sources[..., columns.index(name)] * factors[..., None]
+        for name in applied_names(columns)
+    }
     return replace(
         batch,
-        sources=jnp.concatenate([moments, batch.sources[..., columns.dim :]], axis=-1),
+        sources=with_columns(columns, sources, applied),
         potential=batch.potential * factors[..., None],
         field=batch.field * factors[..., None, None],
     )
 
 
-MOMENT_SCALING = Symmetry(scaled_moments, none)
-"""Exact for any bodies."""
+MOMENT_SCALING = Symmetry(scaled_moments, shared_field)
+"""Exact for any bodies, of soft ones as they are linear."""

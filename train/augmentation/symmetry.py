@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 
 from hypermagnetics.shapes import AnyKey
 from hypermagnetics.sources import SourceColumns
+from hypermagnetics.table import APPLIED, applied_field, applied_names, shares_applied_field
 from hypermagnetics.train.devices import DeviceBatch
 
 _Draw = TypeVar("_Draw")
@@ -26,9 +27,18 @@ class Symmetry:
     """Reason why source tables of these columns cannot hold the result; None if they can."""
 
 
-def none(columns: SourceColumns) -> str | None:
-    """No obstacle: every source table can hold the result."""
+def shared_field(columns: SourceColumns) -> str | None:
+    """The obstacle of symmetries that change an applied field, which is no column if shared."""
+    if shares_applied_field(columns):
+        return "columns of its own for the applied field"
     return None
+
+
+def shared_component(columns: SourceColumns) -> str | None:
+    """The obstacle of rotations: an applied field that is not all columns, unless it is 0."""
+    if 0 < len(applied_names(columns)) < columns.dim:
+        return "columns of its own for all components of the applied field"
+    return shared_field(columns)
 
 
 def per_block(draw: Callable[[AnyKey], _Draw], key: AnyKey, batch: DeviceBatch) -> _Draw:
@@ -72,7 +82,9 @@ def per_sample(
 def mapped_linearly(
     columns: SourceColumns, batch: DeviceBatch, matrix: Float[Array, "blocks dim dim"]
 ) -> DeviceBatch:
-    """Moments, positions, points and fields v become Q v, with an orthogonal matrix for each block.
+    """Vectors v of bodies and points become Q v, with an orthogonal matrix for each block.
+
+    Those are moments, positions, applied fields, points and fields.
 
     The potential is that of the bodies mapped likewise, phi(Q m, Q d) = phi(m, d), so it stays.
 
@@ -82,7 +94,7 @@ def mapped_linearly(
         matrix: Q of each block.
 
     Returns:
-        The batch; columns behind the position are as before.
+        The batch; sizes, rotation and susceptibility are as before.
     """
     dim, sources = columns.dim, batch.sources
     parts = (
@@ -90,9 +102,14 @@ def mapped_linearly(
         _mapped(matrix, sources[..., dim : 2 * dim]),
         sources[..., 2 * dim :],
     )
+    mapped = jnp.concatenate(parts, axis=-1)
+    if applied := applied_names(columns):
+        field = _mapped(matrix, applied_field(columns, sources))
+        given = dict(zip(APPLIED[:dim], jnp.moveaxis(field, -1, 0), strict=True))
+        mapped = with_columns(columns, mapped, {name: given[name] for name in applied})
     return replace(
         batch,
-        sources=jnp.concatenate(parts, axis=-1),
+        sources=mapped,
         grid=_mapped(matrix, batch.grid),
         field=_mapped(matrix, batch.field),
     )

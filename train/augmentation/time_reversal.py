@@ -1,16 +1,16 @@
-"""Reversal of the sign of all moments of a sample."""
+"""Reversal of the sign of all moments of a sample, and of the field applied to it."""
 
 import jax.random as jr
 
 from hypermagnetics.shapes import AnyKey
 from hypermagnetics.sources import SourceColumns
 from hypermagnetics.train.augmentation.scaling import times_moments
-from hypermagnetics.train.augmentation.symmetry import Symmetry, none, per_sample
+from hypermagnetics.train.augmentation.symmetry import Symmetry, per_sample, shared_field
 from hypermagnetics.train.devices import DeviceBatch
 
 
 def reversed_in_time(columns: SourceColumns, batch: DeviceBatch, key: AnyKey) -> DeviceBatch:
-    """Reverse the moments of half of the samples: phi(-m) = -phi(m), H -> -H.
+    """Reverse moments and applied field of half of the samples: phi(-m) = -phi(m), H -> -H.
 
     Args:
         columns: Columns of the sources.
@@ -25,5 +25,5 @@ def reversed_in_time(columns: SourceColumns, batch: DeviceBatch, key: AnyKey) ->
     return times_moments(columns, batch, signs)
 
 
-TIME_REVERSAL = Symmetry(reversed_in_time, none)
+TIME_REVERSAL = Symmetry(reversed_in_time, shared_field)
 """Exact for any bodies."""

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 from hypermagnetics.config import Config, nearest, refusal
 from hypermagnetics.models.inputs import MomentUnit, Outside, ValuesAs
 from hypermagnetics.models.registry import ModelConfig
+from hypermagnetics.table import SourceColumns
 from hypermagnetics.train.config.data import DataConfig
 from hypermagnetics.train.config.map import MapConfig
 from hypermagnetics.train.config.objective import AnyObjectiveConfig, ObjectiveConfig
@@ -47,10 +48,11 @@ class TrainingRecipe(Config):
 
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
     """Seed of the initial parameters, the batches, and all other random choices."""
-    outside: Outside = "exact"
+    outside: Outside | None = None
     """Treatment of sources and points outside of the model's domain, which is the ranges of the
     training split: "exact" computes their values by the closed forms of the bodies, "warn" takes
-    the model's own with a warning, "raise" refuses them, "ignore" takes the model's own."""
+    the model's own with a warning, "raise" refuses them, "ignore" takes the model's own; null for
+    "exact", and for "warn" of soft bodies, of which no pair alone has exact values."""
     model: ModelConfig
     """Model, by its `name`, shipped or module:Class of your own, with its settings."""
     map: MapConfig | None = None
@@ -101,6 +103,16 @@ class TrainingRecipe(Config):
                     "Change one, or leave out the phase.",
                 )
         return self
+
+    def for_bodies(self, columns: SourceColumns | None) -> "TrainingRecipe":
+        """The same recipe, with the treatment of sources and points outside filled in.
+
+        Args:
+            columns: Columns of the source tables; None of a dataset without sources.
+        """
+        is_soft = columns is not None and columns.is_soft
+        outside = self.outside or ("warn" if is_soft else "exact")
+        return self.model_copy(update={"outside": outside})
 
     @property
     def resolved(self) -> "TrainingRecipe":

@@ -135,7 +135,7 @@ def _refuse_keys(recipe: TrainingRecipe, code: UserCode) -> None:
         ),
         "normalisation.values": Unused(normalisation.values, "linear", "targets may be a field"),
         "normalisation.moment": Unused(normalisation.moment, "dataset", "maps have no moments"),
-        "outside": Unused(recipe.outside, "exact", "a map has no points outside"),
+        "outside": Unused(recipe.outside or "exact", "exact", "a map has no points outside"),
     }
     refuse_keys(wanted, "beside a table [map]")
 

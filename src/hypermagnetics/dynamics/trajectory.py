@@ -15,7 +15,7 @@ from hypermagnetics.dynamics.others import field_of_others, with_moments
 from hypermagnetics.errors import SourceError
 from hypermagnetics.few_sizes import placed
 from hypermagnetics.sources.geometry import rows_by_kind, shape_of
-from hypermagnetics.table import SourceColumns
+from hypermagnetics.table import SourceColumns, refuse_soft
 
 MOST_SUBSTEPS = 1024
 """Most substeps of a stored step."""
@@ -56,8 +56,10 @@ def trajectories(
         The trajectories.
 
     Raises:
-        SourceError: If bodies overlap, or the time step is too long for `MOST_SUBSTEPS`.
+        SourceError: If bodies overlap, their table has susceptibilities, or the time step is too
+            long for `MOST_SUBSTEPS`.
     """
+    refuse_soft(columns, "Trajectories of moments")
     refuse_overlap(columns, sources, num_sources)
     _refuse_unseen(columns, sources, num_sources)
     with jax.enable_x64(True):

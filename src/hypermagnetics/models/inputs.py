@@ -9,7 +9,13 @@ from pydantic import model_validator
 from hypermagnetics.config import Config, Positive, refusal
 from hypermagnetics.errors import RecipeError
 from hypermagnetics.shapes import SourceTable
-from hypermagnetics.table import APPLIED, QUATERNION, SIZES, SourceColumns, applied_names
+from hypermagnetics.table import (
+    QUATERNION,
+    SIZES,
+    SourceColumns,
+    applied_names,
+    shares_applied_field,
+)
 
 ValuesAs = Literal["linear", "asinh"]
 """Meaning of a network's value u: the potential is scale * u, or scale * sinh(u)."""
@@ -70,9 +76,10 @@ class ModelInputs(Config):
     @model_validator(mode="after")
     def _fits_soft_bodies(self) -> "ModelInputs":
         if self.columns.is_soft:
-            refuse_exact_pairs(self.outside)
-            shared = any(value for name, value in self.columns.constants if name in APPLIED)
-            if self.moment == "sample" and shared:
+            if self.outside == "exact":
+                rule = 'be "warn", "raise" or "ignore" of soft bodies, of which no pair is exact'
+                raise refusal("outside", rule, self.outside)
+            if self.moment == "sample" and shares_applied_field(self.columns):
                 rule = 'be "dataset" where all bodies share one applied field, which no unit scales'
                 raise refusal("moment", rule, self.moment)
         return self
@@ -114,6 +121,23 @@ def refuse_exact_pairs(outside: Outside) -> None:
             "outside must be 'warn', 'raise' or 'ignore' for a model of soft bodies, which answer "
             "to each other, so that a pair of source and point alone has no exact value; got "
             "'exact' (outside). Take 'warn'."
+        )
+
+
+def refuse_sums_of_soft_bodies(columns: SourceColumns, model: str) -> None:
+    """Refuse soft bodies for a model that is a sum over sources.
+
+    Args:
+        columns: Columns of its source tables.
+        model: Name of the model, for the message.
+
+    Raises:
+        RecipeError: If they are soft.
+    """
+    if columns.is_soft:
+        raise RecipeError(
+            "The model of soft bodies must be no sum over sources, as they answer to each other; "
+            f"got {model}, which adds them up (model.name). Take 'hyper_mlp'."
         )
 
 
@@ -159,7 +183,8 @@ def read_rows(inputs: ModelInputs, sources: SourceTable) -> NetworkInputs:
         chi = column["susceptibility"]
         features.append(chi / (chi + dim))
     features += [
-        column[name] * (scales.length**dim / scales.moment) for name in applied_names(inputs.columns)
+        column[name] * (scales.length**dim / scales.moment)
+        for name in applied_names(inputs.columns)
     ]
     if "body" in column:
         codes = jnp.asarray(inputs.columns.codes, sources.dtype)[None]

@@ -18,7 +18,12 @@ from hypermagnetics.errors import ExtensionError, SourceError
 from hypermagnetics.few_sizes import filled, first_rows, known_values
 from hypermagnetics.jax_setup import with_constants
 from hypermagnetics.models.domain import Domain, largest_extent
-from hypermagnetics.models.inputs import ModelInputs, Outside, refuse_exact_pairs
+from hypermagnetics.models.inputs import (
+    ModelInputs,
+    Outside,
+    refuse_exact_pairs,
+    refuse_sums_of_soft_bodies,
+)
 from hypermagnetics.models.knowledge import Knowledge
 from hypermagnetics.models.near_part import NearPart
 from hypermagnetics.models.network import Network
@@ -131,6 +136,10 @@ class Model(Network):
             tuple((name, trained.sources[columns.index(name)]) for name in sizes),
             None if self.near is None else largest_extent(columns, trained.sources),
         )
+
+    def __check_init__(self) -> None:
+        if self.inputs.columns.is_soft and (self.rank is not None or self.near is not None):
+            refuse_sums_of_soft_bodies(self.inputs.columns, type(self).__name__)
 
     def with_outside(self: _Model, outside: Outside) -> _Model:
         """The same model with another treatment of sources and points outside of its domain.

@@ -145,17 +145,7 @@ def build_model(
     """
     model = _built(config, inputs, key, user_model)
     _refuse_to_lose_superposition(model)
-    _refuse_to_add_soft_bodies(model)
     return model
-
-
-def _refuse_to_add_soft_bodies(model: Model) -> None:
-    if model.inputs.columns.is_soft and (model.rank is not None or model.near is not None):
-        raise RecipeError(
-            "The model of soft bodies must be no sum over sources, as soft bodies answer to each "
-            f"other; got a {type(model).__name__}, which adds them up (model.name). Take "
-            "'hyper_mlp'."
-        )
 
 
 def _refuse_to_lose_superposition(model: Model) -> None:

@@ -29,6 +29,7 @@ from hypermagnetics.table import (
     BodyName,
     SourceColumns,
     is_body,
+    refuse_soft,
     source_rows,
     vectors,
 )
@@ -56,6 +57,9 @@ class Directions:
     """Unit of changes of moments [A m²]; in two dimensions [A m]."""
     length: float
     """Unit of changes of positions and sizes [m]; that of rotations is 1 rad."""
+
+    def __post_init__(self) -> None:
+        refuse_soft(self.columns, "Derivatives of a sum by its sources")
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -207,8 +211,10 @@ def chosen_columns(
         Names of columns; of a quaternion all four, or none.
 
     Raises:
-        SourceError: If a name is unknown, or its columns are the same for all sources.
+        SourceError: If a name is unknown, its columns are the same for all sources, or bodies are
+            soft.
     """
+    refuse_soft(columns, "Derivatives of a sum by its sources")
     may_change = [name for name in columns.names if name != "body"]
     free = {name for name in may_change if name in varying}
     if free & set(QUATERNION):

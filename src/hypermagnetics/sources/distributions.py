@@ -46,7 +46,7 @@ class Normal(Config):
     """Kind of distribution: independent normal components of zero mean."""
     std: Positive
     """Standard deviation of each component: of positions in [m], of moments in [A m²], in two
-    dimensions [A m]."""
+    dimensions [A m], of an applied field in [A/m]."""
 
     def from_uniform(self, uniform: Float[np.ndarray, "*shape"]) -> Float64[np.ndarray, "*shape"]:
         """Normal values from uniform numbers between 0 and 1, both excluded: their quantiles."""
@@ -60,7 +60,8 @@ class OnSphere(Config):
     distribution: Literal["sphere"]
     """Kind of distribution: one magnitude, all directions equally probable."""
     magnitude: Positive
-    """Magnitude of each vector: of moments in [A m²], in two dimensions [A m]."""
+    """Magnitude of each vector: of moments in [A m²], in two dimensions [A m], of an applied field
+    in [A/m]."""
 
     def from_uniform(self, uniform: _Uniform) -> _Vectors:
         """Vectors from a uniform number for each component."""
@@ -76,7 +77,8 @@ class Aligned(Config):
     direction: Annotated[tuple[float, ...], Field(min_length=2, max_length=3)]
     """Common direction: one component for each dimension, of any norm but 0."""
     magnitude: Positive
-    """Magnitude without the spread: of moments in [A m²], in two dimensions [A m]."""
+    """Magnitude without the spread: of moments in [A m²], in two dimensions [A m], of an applied
+    field in [A/m]."""
     spread: NotNegative = 0.0
     """Standard deviation of each component, in units of the magnitude; 0 for vectors all alike."""
 
@@ -102,7 +104,7 @@ class Constant(Config):
     """Kind of distribution: one vector, the same for all sources."""
     value: Annotated[tuple[_Component, ...], Field(min_length=2, max_length=3)]
     """The vector, one component for each dimension: of positions in [m], where each sample has one
-    source; of moments in [A m²], in two dimensions [A m]."""
+    source; of moments in [A m²], in two dimensions [A m]; of an applied field in [A/m]."""
 
     def from_uniform(self, uniform: _Uniform) -> _Vectors:
         """The vector for each row of numbers, whatever these are."""
@@ -172,10 +174,54 @@ class Packed(Config):
     half_width: Length
     """Half the side of the box around the origin [m]."""
     min_gap: NotNegative = 0.0
-    """Least distance between two bodies [m]; of boxes, between the circles or spheres around
-    them."""
+    """Least distance between two bodies [m], by `shape`."""
+    shape: Literal["ball", "body"] = "ball"
+    """Outlines that keep their distance. "ball": the circles or spheres around the bodies, which
+    lie in the box. "body": the bodies themselves, by planes between them; two boxes keep the gap
+    along the normal of a face or, in space, across an edge of each."""
     attempts: Annotated[int, Field(ge=1, le=10**6)] = 20
     """Attempts to place all bodies of a sample before the recipe is refused."""
+
+
+_Listed = Annotated[tuple[Length, ...], Field(min_length=2, max_length=3)]
+_Factor = Annotated[float, Field(gt=0)]
+
+
+class BoxChoice(Config):
+    """Full sides, together one of a list."""
+
+    distribution: Literal["choice"]
+    """Kind of distribution: the sides of one of the boxes of a list, all equally probable."""
+    of: Annotated[tuple[_Listed, ...], Field(min_length=1, max_length=1000)]
+    """Full sides of each box [m], along its own axes."""
+    scale: Annotated[tuple[_Factor, ...], Field(min_length=2, max_length=2)] | None = None
+    """Range of a factor of all sides of a box, [least, greatest], uniform in its logarithm; null
+    for none."""
+
+    @model_validator(mode="after")
+    def _boxes_alike(self) -> "BoxChoice":
+        if len({len(sides) for sides in self.of}) > 1:
+            raise refusal("of", "hold boxes of one number of sides", [len(one) for one in self.of])
+        if self.scale is not None and not self.scale[0] < self.scale[1]:
+            raise refusal("scale", "be [least, greatest] in this order", list(self.scale))
+        return self
+
+    @property
+    def numbers(self) -> int:
+        """Uniform random numbers for each box."""
+        return 1 if self.scale is None else 2
+
+    def from_uniform(
+        self, uniform: Float[np.ndarray, "*shape numbers"]
+    ) -> Float64[np.ndarray, "*shape sides"]:
+        """Sides [m] from the numbers of each box; the largest box from numbers of 1."""
+        share = np.asarray(uniform, np.float64)
+        boxes = np.asarray(sorted(self.of, key=lambda sides: np.linalg.norm(sides)))
+        sides: np.ndarray = boxes[whole_numbers(share[..., 0], len(boxes))]
+        if self.scale is None:
+            return sides
+        least, greatest = self.scale
+        return sides * (least * (greatest / least) ** share[..., 1:])
 
 
 class Sizes(Config):
@@ -197,11 +243,45 @@ class Sizes(Config):
 
     def from_uniform(self, uniform: Float[np.ndarray, "*shape"]) -> Float64[np.ndarray, "*shape"]:
         """A length [m] from each number."""
-        share = np.asarray(uniform, np.float64)
-        if self.distribution == "uniform":
-            return self.low + (self.high - self.low) * share
-        sizes: np.ndarray = self.low * (self.high / self.low) ** share
-        return sizes
+        return _between(self.distribution, self.low, self.high, uniform)
+
+
+Susceptibility = Annotated[float, Field(gt=0, le=1e7)]
+"""A susceptibility chi [1] of a soft body."""
+
+
+class Susceptibilities(Config):
+    """Susceptibilities drawn from a range."""
+
+    distribution: Literal["uniform", "log-uniform"]
+    """"uniform": all susceptibilities equally probable; "log-uniform": all of their logarithms."""
+    low: Susceptibility
+    """Least susceptibility [1]."""
+    high: Susceptibility
+    """Greatest susceptibility [1]; above `low`."""
+
+    @model_validator(mode="after")
+    def _range(self) -> "Susceptibilities":
+        if not self.low < self.high:
+            raise refusal("low", f"be less than high, {self.high:g}", self.low)
+        return self
+
+    def from_uniform(self, uniform: Float[np.ndarray, "*shape"]) -> Float64[np.ndarray, "*shape"]:
+        """A susceptibility from each number."""
+        return _between(self.distribution, self.low, self.high, uniform)
+
+
+def _between(
+    distribution: Literal["uniform", "log-uniform"],
+    low: float,
+    high: float,
+    uniform: Float[np.ndarray, "*shape"],
+) -> Float64[np.ndarray, "*shape"]:
+    share = np.asarray(uniform, np.float64)
+    if distribution == "uniform":
+        return low + (high - low) * share
+    values: np.ndarray = low * (high / low) ** share
+    return values
 
 
 class UniformAngle(Config):

@@ -27,7 +27,7 @@ from hypermagnetics.sources.kinds import KINDS, Kind, Shape
 from hypermagnetics.sources.kinds.rounding import rounding_of
 from hypermagnetics.sources.sums import PAIRS_PER_TILE, over_point_tiles, reduced, sums_platform
 from hypermagnetics.sources.values import Scalars
-from hypermagnetics.table import SHAPES, SourceColumns, is_body, source_rows
+from hypermagnetics.table import SHAPES, SourceColumns, is_body, refuse_soft, source_rows
 
 _Distances = TypeVar("_Distances", Array, np.ndarray)
 
@@ -204,6 +204,24 @@ def volumes(columns: SourceColumns, rows: Rows) -> Float64[np.ndarray, " rows"]:
     return _of_each(columns, rows, lambda kind, shape: kind.volume(shape))
 
 
+def half_edges(columns: SourceColumns, rows: Rows) -> Float64[np.ndarray, "rows dim dim"]:
+    """Half of each edge of each body as a vector [m]; 0 of bodies without edges.
+
+    Args:
+        columns: Columns of `rows`.
+        rows: One row for each body.
+
+    Returns:
+        The vectors, one for each edge of a box.
+    """
+    found = np.zeros((len(rows), columns.dim, columns.dim))
+    for kind, own, bodies in rows_by_kind(columns, rows):
+        edges = kind.half_edges(shape_of(columns, kind, bodies))
+        if edges is not None:
+            found[own] = edges
+    return found
+
+
 def _of_each(
     columns: SourceColumns, rows: Rows, quantity: Callable[[Kind, Shape], Scalars]
 ) -> Float64[np.ndarray, " rows"]:
@@ -374,6 +392,7 @@ def magnetisation_of_source(
     columns: SourceColumns, unit: float, points: Points, row: Float[Array, " columns"]
 ) -> tuple[Float[Array, " points"], ...]:
     """Magnetisation of one source, by component."""
+    refuse_soft(columns, "A magnetisation of moment / volume")
     dim, where = columns.dim, components(points)
     offset = [axis - row[dim + i] for i, axis in enumerate(where)]
     total = tuple(jnp.zeros(len(points), jnp.result_type(row, points)) for _ in range(dim))

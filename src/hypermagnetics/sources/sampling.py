@@ -13,7 +13,16 @@ from jaxtyping import Float, Float64
 from scipy.special import ndtri
 
 Purpose = Literal[
-    "sources", "grid", "num_sources", "shapes", "lattice", "packing", "surface", "states"
+    "sources",
+    "grid",
+    "num_sources",
+    "shapes",
+    "lattice",
+    "packing",
+    "surface",
+    "states",
+    "susceptibility",
+    "applied_field",
 ]
 _PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 """The place of a purpose is part of the key of its stream: append, never reorder."""

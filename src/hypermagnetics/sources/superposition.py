@@ -36,7 +36,7 @@ from hypermagnetics.sources.kinds import KINDS
 from hypermagnetics.sources.kinds.rounding import rounding_of
 from hypermagnetics.sources.sums import over_point_tiles, over_samples, reduced, sums_platform
 from hypermagnetics.sources.values import Components, Values
-from hypermagnetics.table import SourceColumns
+from hypermagnetics.table import SourceColumns, refuse_soft
 
 _Part = Callable[[tuple[Potential, Field]], Any]
 """Potential, field or both of the two."""
@@ -68,9 +68,9 @@ def superposition(
 
     Raises:
         SourceError: If a row is no source: not finite, of no size, of an unknown body, or with a
-            quaternion that is not of norm 1; or if the points are of another dimension. Inside a
-            transformation of JAX, as under `jit`, a row that is no source and has a moment makes
-            all values NaN instead.
+            quaternion that is not of norm 1; if bodies are soft, whose fields do not add up; or if
+            the points are of another dimension. Inside a transformation of JAX, as under `jit`, a
+            row that is no source and has a moment makes all values NaN instead.
     """
     found: tuple[Potential, Field] = _of_part(_both, columns, sources, points, num_sources)
     return found
@@ -346,7 +346,11 @@ def row_values(
 
     Yields:
         Potential and field as each body.
+
+    Raises:
+        SourceError: If bodies are soft, whose fields do not add up.
     """
+    refuse_soft(columns, "A sum over sources")
     dim = columns.dim
     for kind, is_kind, shape in by_kind(columns, row, is_source):
         # A padding row is all zero, and another body's sizes may be: taking such rows out before

@@ -11,7 +11,7 @@ from hypermagnetics.config import Config, Positive
 from hypermagnetics.errors import RecipeError
 from hypermagnetics.extras import refuse_missing
 from hypermagnetics.models.domain import Domain, Range, largest_extent
-from hypermagnetics.models.inputs import ModelInputs, Scales
+from hypermagnetics.models.inputs import ModelInputs, Scales, refuse_sums_of_soft_bodies
 from hypermagnetics.models.split.density import Density, KaiserBesselDensity, PowerDensity
 from hypermagnetics.models.split.dipoles import has_nodes
 from hypermagnetics.models.split.displacements import Displacements, Waves
@@ -160,8 +160,9 @@ def resolved(config: GridSplitConfig, inputs: ModelInputs) -> GridSplitConfig:
         capacity.
 
     Raises:
-        RecipeError: If the domain is not known, or the accuracy cannot be reached.
+        RecipeError: If the domain is not known, the accuracy cannot be reached, or bodies are soft.
     """
+    refuse_sums_of_soft_bodies(inputs.columns, config.name)
     dim, length = inputs.dim, inputs.scales.length
     accuracy = config.accuracy or ACCURACY[dim]
     cutoff = config.cutoff or _cutoff(config, inputs, accuracy)

@@ -118,6 +118,9 @@ class BallKind(Kind):
     def corners(self, shape: Shape) -> None:
         """None: it is drawn as a circle or a sphere."""
 
+    def half_edges(self, shape: Shape) -> None:
+        """None: it is round."""
+
     def nodes(self, shape: Shape, places: Float64[np.ndarray, "nodes dim"]) -> None:
         """None: it is a dipole in its centre, whatever the radius, by the shell theorem."""
 

@@ -96,6 +96,11 @@ class BoxKind(Kind):
         corners: np.ndarray = signs @ (axes * sides[..., None])
         return corners
 
+    def half_edges(self, shape: Shape) -> Float64[np.ndarray, "bodies edges dim"]:
+        """The axes, times half of the sides."""
+        edges: np.ndarray = _stacked(self.axes(shape)) * np.stack(self.sides(shape), -1)[..., None]
+        return edges / 2
+
     def nodes(self, shape: Shape, places: Float64[np.ndarray, "nodes dim"]) -> Float[Any, "..."]:
         """Places in the cube, scaled to the sides of the body and rotated with it."""
         sides, axes = self.sides(shape), self.axes(shape)

@@ -94,6 +94,9 @@ class DipoleKind(Kind):
     def corners(self, shape: Shape) -> None:
         """None: a point has no corners."""
 
+    def half_edges(self, shape: Shape) -> None:
+        """None: a point has no edges."""
+
     def nodes(self, shape: Shape, places: Float64[np.ndarray, "nodes dim"]) -> None:
         """None: it is a dipole."""
 

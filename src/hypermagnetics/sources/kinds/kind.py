@@ -127,6 +127,10 @@ class Kind(abc.ABC):
         """Corners of one body relative to its centre [m]; None if round, drawn by its `size`."""
 
     @abc.abstractmethod
+    def half_edges(self, shape: Shape) -> Float64[np.ndarray, "bodies edges dim"] | None:
+        """Half of each edge of bodies as a vector [m]; None if round or a point, by its `size`."""
+
+    @abc.abstractmethod
     def nodes(
         self, shape: Shape, places: Float64[np.ndarray, "nodes dim"]
     ) -> Float[Any, "bodies nodes dim"] | None:
