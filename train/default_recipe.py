@@ -7,7 +7,8 @@ from hypermagnetics.data import Dataset
 from hypermagnetics.data.npy_maps import is_map
 from hypermagnetics.data.trajectories import STATES
 from hypermagnetics.errors import DatasetError
-from hypermagnetics.models import GridSplitConfig, HyperLayerConfig
+from hypermagnetics.models import GridSplitConfig, HyperLayerConfig, ModelInputs, ReducedConfig
+from hypermagnetics.models.reduced.settings import refusal_of as refusal_of_reduced
 from hypermagnetics.models.split.grid_settings import refusal_of
 from hypermagnetics.table import SourceColumns
 from hypermagnetics.train.config import TrainingRecipe
@@ -17,8 +18,11 @@ ACCURATE, LEARNED = "split", "demo"
 """The most accurate of the shipped recipes, which makes no step, and one that learns from labels
 alone."""
 
+OF_SOFT_BOXES = "reduced"
+"""The most accurate for soft boxes of one shape, which makes no step."""
+
 OF_SOFT = "hyper-mlp"
-"""One for soft bodies, which no sum over sources serves."""
+"""One for other soft bodies, which no sum over sources serves."""
 
 OF_ARRAYS = "mlp"
 """One for a dataset of arrays alone."""
@@ -95,10 +99,19 @@ class DefaultRecipe(NamedTuple):
         refusal = None if self.is_asked_for else refusal_of(recipe.model, inputs)
         if refusal is not None:
             return self._replace(
-                name=OF_SOFT if inputs.columns.is_soft else LEARNED,
+                name=_other_than_accurate(self.changed, inputs),
                 because=f"as {ACCURATE}, the most accurate, does not serve the dataset: {refusal}",
             )
         return self._replace(because=_most_accurate_for(inputs.columns))
+
+
+def _other_than_accurate(changed: Changed, inputs: ModelInputs) -> str:
+    """Name of the recipe for sources that the accurate one does not serve."""
+    if not inputs.columns.is_soft:
+        return LEARNED
+    reduced = changed(OF_SOFT_BOXES).model
+    assert isinstance(reduced, ReducedConfig), "the recipe is of that model"
+    return OF_SOFT if refusal_of_reduced(reduced, inputs) else OF_SOFT_BOXES
 
 
 def default_recipe(changes: Mapping[str, object], changed: Changed) -> DefaultRecipe:

@@ -40,6 +40,8 @@ from hypermagnetics.models.noise import Noise as Noise
 from hypermagnetics.models.parameters import fiducial_parameters as fiducial_parameters
 from hypermagnetics.models.ranges import OutOfRangeError as OutOfRangeError
 from hypermagnetics.models.ranges import OutOfRangeWarning as OutOfRangeWarning
+from hypermagnetics.models.reduced import Reduced as Reduced
+from hypermagnetics.models.reduced import ReducedConfig as ReducedConfig
 from hypermagnetics.models.registry import AnyModel as AnyModel
 from hypermagnetics.models.registry import build_array_model as build_array_model
 from hypermagnetics.models.registry import build_model as build_model

@@ -51,9 +51,7 @@ def dipole_places(box: DividedBox) -> Float64[np.ndarray, "dipoles dim"]:
     return np.concatenate(found)
 
 
-def dipoles_of(
-    box: DividedBox, modes: Cells, gap: float, random: np.random.Generator
-) -> Dipoles:
+def dipoles_of(box: DividedBox, modes: Cells, gap: float, random: np.random.Generator) -> Dipoles:
     """Fit the moments of dipoles to the fields of modes, everywhere beyond a gap.
 
     The squares of the errors of the field are summed over points at distances from the gap to some

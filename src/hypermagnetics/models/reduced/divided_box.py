@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -177,17 +178,13 @@ class DividedBox:
             images.append(np.ravel_multi_index(axes, (self.divisions,) * self.dim))
         return tuple(images)
 
-    def _signs(
-        self, parity: Parity, flipped: tuple[bool, ...]
-    ) -> Float64[np.ndarray, " dim"]:
+    def _signs(self, parity: Parity, flipped: tuple[bool, ...]) -> Float64[np.ndarray, " dim"]:
         """Signs of the components of M = -grad phi at the image of a reflection."""
         even = math.prod(sign for sign, flip in zip(parity, flipped, strict=True) if flip)
         return np.array([-even if flip else even for flip in flipped], np.float64)
 
     @cached_property
-    def _eigen(
-        self,
-    ) -> dict[Parity, tuple[Float64[np.ndarray, " n"], Float64[np.ndarray, "n n"]]]:
+    def _eigen(self) -> Mapping[Parity, tuple[np.ndarray, np.ndarray]]:
         """Eigenvalues and eigenvectors of T, for each parity."""
         _, tensor = self._of_differences
         octant, found = self.indices[self._images[0]], {}

@@ -1,5 +1,6 @@
 """Reduced: soft boxes by the first modes of their magnetisation."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import equinox as eqx
@@ -19,13 +20,12 @@ from hypermagnetics.models.reduced.divided_box import DividedBox
 from hypermagnetics.models.reduced.modes import modes_of
 from hypermagnetics.models.reduced.rows import (
     SoftRows,
-    examples,
     magnets_of,
-    sides_of_constants,
+    sizes_in_words,
     smallest_gaps,
     soft_rows,
 )
-from hypermagnetics.models.reduced.settings import ReducedConfig
+from hypermagnetics.models.reduced.settings import ReducedConfig, resolved
 from hypermagnetics.models.reduced.snapshots import Surroundings, snapshots
 from hypermagnetics.models.reduced.system import coefficients, places_of, turned, turned_back
 from hypermagnetics.models.reduced.values import (
@@ -46,14 +46,10 @@ from hypermagnetics.shapes import (
 )
 from hypermagnetics.shapes import Field as FieldValues
 from hypermagnetics.sources.geometry import magnetisation
-from hypermagnetics.sources.kinds import KINDS
-from hypermagnetics.sources.kinds.box import BoxKind
 from hypermagnetics.sources.sums import over_samples
 from hypermagnetics.sources.superposition import block_sum
 from hypermagnetics.table import applied_field, susceptibility
 
-_MODES = {2: 32, 3: 64}
-_DIVISIONS = {2: 24, 3: 12}
 _NEIGHBOURS = {2: 300, 3: 200}
 """Fields of neighbours in each round, of each aspect."""
 _LEAST_SUSCEPTIBILITY = 0.5
@@ -115,7 +111,7 @@ class Reduced(Model):
         Raises:
             RecipeError: If the sources are not soft boxes, or their aspects are not known.
         """
-        self.config, self.inputs = _resolved(config, inputs), inputs
+        self.config, self.inputs = resolved(config, inputs), inputs
         boxes, modes, dim = self._boxes, self._modes, inputs.dim
         dipoles = max(len(dipole_places(box)) for box in boxes)
         cells, kinds = self._divisions**dim, len(boxes)
@@ -132,11 +128,11 @@ class Reduced(Model):
         Raises:
             RecipeError: If a soft body of the training split has no modes.
         """
-        for rule in (_kind_rule, _aspect_rule, _susceptibility_rule):
-            broken = np.asarray(rule(self, sources, self._soft_rows(sources)))
-            for row in np.flatnonzero(broken)[:1]:
-                message = self._reason(rule, np.asarray(sources[row]), "the training split")
-                raise RecipeError(message)
+        rows = self._soft_rows(sources)
+        for rule in _RULES_OF_A_ROW:
+            for row in np.flatnonzero(rule.broken(self, sources, rows))[:1]:
+                values = np.asarray(sources[row])
+                raise RecipeError(rule.message(self, values, "a source of the training split"))
         random = np.random.default_rng(np.asarray(jax.random.key_data(key)).tolist())
         susceptibilities = (_LEAST_SUSCEPTIBILITY, max(self.config.largest_susceptibility, 1.0))
         surroundings = Surroundings(self.config.gap, susceptibilities, _NEIGHBOURS[self.dim])
@@ -156,7 +152,9 @@ class Reduced(Model):
                     box.own_potential(modes.magnetisation),
                 )
             )
-        stacked = tuple(jnp.asarray(np.stack(one), jnp.float32) for one in zip(*arrays, strict=True))
+        stacked = tuple(
+            jnp.asarray(np.stack(one), jnp.float32) for one in zip(*arrays, strict=True)
+        )
         fitted: Reduced = eqx.tree_at(
             lambda m: (m.places, m.moments, m.own_field, m.magnetisation, m.own_potential),
             self,
@@ -174,8 +172,7 @@ class Reduced(Model):
         broken = np.asarray(_broken(self, sources))
         for sample, rule, row in np.argwhere(broken)[:1]:
             place = f"source {row}" + (f" of sample {sample}" if len(sources) > 1 else "")
-            row_values = np.asarray(sources[sample, row])
-            raise SourceError(self._reason(_RULES[rule], row_values, place))
+            raise SourceError(_RULES[rule].message(self, np.asarray(sources[sample, row]), place))
 
     def weights(self, sources: SourceTable) -> _State:
         """The coefficients of the modes of all soft boxes; see `Model`."""
@@ -315,98 +312,81 @@ class Reduced(Model):
     def _broken_rules(self, sources: SourceTable) -> Bool[Array, "rules rows"]:
         """Mask of the rows that break each of `_RULES`."""
         rows = self._soft_rows(sources)
-        return jnp.stack([rule(self, sources, rows) for rule in _RULES])
-
-    def _reason(self, rule: "_Rule", row: np.ndarray, place: str) -> str:
-        """The message about a row that breaks a rule."""
-        columns, config = self.inputs.columns, self.config
-        chi = float(susceptibility(columns, row))
-        if rule is _kind_rule:
-            return (
-                "A soft body must be a box for a reduced model, which has modes of no other; got "
-                f"a body of susceptibility {chi:g} that is none ({place}). Solve it by "
-                "hypermagnetics.sources.solve_magnetisation, as balls are solved quickly."
-            )
-        if rule is _aspect_rule:
-            listed = ", ".join(str(list(sides)) for sides in config.aspects or ())
-            return (
-                "The sides of a soft body must be as those of an aspect that the model has modes "
-                f"of, {listed}; got {examples(columns, row)} ({place}). {_ADVICE} this aspect in "
-                "model.aspects."
-            )
-        if rule is _susceptibility_rule:
-            most = config.largest_susceptibility
-            return (
-                f"The susceptibility of a soft body must be above 0 and at most {most:g}, the "
-                f"range of the modes; got {chi:g} ({place}). {_ADVICE} a larger "
-                "model.largest_susceptibility."
-            )
-        return (
-            f"A soft body must be at least {config.gap:g} of its longest side away from other "
-            f"bodies; got one that is closer ({place}). {_ADVICE} a smaller model.gap."
-        )
+        return jnp.stack([rule.broken(self, sources, rows) for rule in _RULES])
 
 
-def _kind_rule(model: Reduced, sources: SourceTable, rows: SoftRows) -> Bool[Array, " rows"]:
+class _Rule(NamedTuple):
+    """A rule that the soft rows of a source table must keep."""
+
+    broken: Callable[[Reduced, SourceTable, SoftRows], Bool[Array, " rows"]]
+    """Mask of the rows that break it."""
+    message: Callable[[Reduced, np.ndarray, str], str]
+    """The message, made of such a row and its place."""
+
+
+def _is_no_box(model: Reduced, sources: SourceTable, rows: SoftRows) -> Bool[Array, " rows"]:
     return rows.is_soft & ~rows.boxes.is_soft
 
 
-def _aspect_rule(model: Reduced, sources: SourceTable, rows: SoftRows) -> Bool[Array, " rows"]:
+def _no_box(model: Reduced, row: np.ndarray, place: str) -> str:
+    return (
+        "A soft body must be a box for a reduced model, which has modes of no other; got another "
+        f"of susceptibility {_chi(model, row):g} ({place}). Solve it by "
+        "hypermagnetics.sources.solve_magnetisation, to which balls cost little."
+    )
+
+
+def _is_of_no_aspect(model: Reduced, sources: SourceTable, rows: SoftRows) -> Bool[Array, " rows"]:
     return rows.boxes.is_soft & ~(rows.mismatch <= _SAME_ASPECT)
 
 
-def _susceptibility_rule(
-    model: Reduced, sources: SourceTable, rows: SoftRows
-) -> Bool[Array, " rows"]:
+def _no_aspect(model: Reduced, row: np.ndarray, place: str) -> str:
+    listed = ", ".join(str([round(side, 6) for side in one]) for one in model.config.aspects or ())
+    return (
+        "The sides of a soft body must be in the ratio of an aspect that the model has modes of, "
+        f"{listed}; got {sizes_in_words(model.inputs.columns, row)} ({place}). {_ADVICE} this "
+        "aspect in model.aspects."
+    )
+
+
+def _is_too_soft(model: Reduced, sources: SourceTable, rows: SoftRows) -> Bool[Array, " rows"]:
     chi = rows.boxes.susceptibility
     return rows.is_soft & ~((chi > 0) & (chi <= model.config.largest_susceptibility))
 
 
-def _gap_rule(model: Reduced, sources: SourceTable, rows: SoftRows) -> Bool[Array, " rows"]:
+def _too_soft(model: Reduced, row: np.ndarray, place: str) -> str:
+    most = model.config.largest_susceptibility
+    return (
+        f"The susceptibility of a soft body must be above 0 and at most {most:g}, the range of the "
+        f"modes; got {_chi(model, row):g} ({place}). {_ADVICE} a larger "
+        "model.largest_susceptibility."
+    )
+
+
+def _is_too_close(model: Reduced, sources: SourceTable, rows: SoftRows) -> Bool[Array, " rows"]:
     least = (1 - _ROUNDING) * model.config.gap * rows.unit * rows.boxes.side
     return rows.boxes.is_soft & (smallest_gaps(model.inputs.columns, sources) < least)
 
 
-_RULES = (_kind_rule, _aspect_rule, _susceptibility_rule, _gap_rule)
-_Rule = type(_kind_rule)
+def _too_close(model: Reduced, row: np.ndarray, place: str) -> str:
+    return (
+        f"A soft body must be at least {model.config.gap:g} of its longest side away from other "
+        f"bodies; got one that is closer ({place}). {_ADVICE} a smaller model.gap."
+    )
+
+
+_RULES_OF_A_ROW = (
+    _Rule(_is_no_box, _no_box),
+    _Rule(_is_of_no_aspect, _no_aspect),
+    _Rule(_is_too_soft, _too_soft),
+)
+_RULES = (*_RULES_OF_A_ROW, _Rule(_is_too_close, _too_close))
+
+
+def _chi(model: Reduced, row: np.ndarray) -> float:
+    return float(susceptibility(model.inputs.columns, row))
 
 
 @eqx.filter_jit
 def _broken(model: Reduced, sources: SourceTables) -> Bool[Array, "samples rules rows"]:
     return jax.vmap(model._broken_rules)(sources)
-
-
-def _resolved(config: ReducedConfig, inputs: ModelInputs) -> ReducedConfig:
-    """Settings with every open one chosen."""
-    columns, dim = inputs.columns, inputs.dim
-    if not columns.is_soft or not any(isinstance(KINDS[b], BoxKind) for b in columns.bodies):
-        raise RecipeError(
-            "A reduced model must have sources with susceptibilities and boxes among them; got "
-            f"columns {', '.join(columns.names)} of {', '.join(columns.bodies)} (model.name). "
-            "Take a dataset of soft bodies, such as soft-squares, or another model."
-        )
-    if inputs.is_normalised_beyond_scales:
-        raise RecipeError(
-            "normalisation.values must be 'linear' and normalisation.moment 'dataset' for a "
-            f"reduced model, which learns no values; got {inputs.values!r} and {inputs.moment!r} "
-            "(normalisation). Leave both out."
-        )
-    shared = sides_of_constants(columns)
-    aspects = config.aspects or (None if shared is None else (shared,))
-    if aspects is None:
-        raise RecipeError(
-            "model.aspects must list the sides of the soft boxes where they differ from row to "
-            "row; got null (model.aspects). List each aspect, as [[1, 1], [2, 1]]."
-        )
-    for sides in aspects:
-        if len(sides) != dim:
-            raise RecipeError(
-                f"An aspect must have {dim} sides, one for each axis; got {list(sides)} "
-                "(model.aspects). Give them in the order of dimension_x, dimension_y, ..."
-            )
-    chosen = {
-        "aspects": tuple(tuple(side / max(sides) for side in sides) for sides in aspects),
-        "modes": config.modes or _MODES[dim],
-        "divisions": config.divisions or _DIVISIONS[dim],
-    }
-    return config.model_copy(update=chosen)

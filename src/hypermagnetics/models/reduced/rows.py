@@ -72,9 +72,7 @@ def soft_rows(
     return SoftRows(boxes, unit, remanence, is_soft, jnp.min(difference, axis=-1))
 
 
-def magnets_of(
-    columns: SourceColumns, sources: SourceTable
-) -> Float[Array, "rows hard_columns"]:
+def magnets_of(columns: SourceColumns, sources: SourceTable) -> Float[Array, "rows hard_columns"]:
     """The hard rows in the columns `columns.hard`; all others as magnets of no moment.
 
     Those have sizes of 1, as a body without extent is none.
@@ -173,15 +171,7 @@ def _boxes(
     return is_box, sides, axes
 
 
-def sides_of_constants(columns: SourceColumns) -> tuple[float, ...] | None:
-    """Sides that all boxes of a table share, in the order of its axes; None if they differ."""
-    constants = dict(columns.constants)
-    names = [name for name in SIZES if name.startswith("dimension_")][: columns.dim]
-    if not all(name in constants for name in names):
-        return None
-    return tuple(constants[name] for name in names)
-
-
-def examples(columns: SourceColumns, rows: np.ndarray) -> str:
-    """Sizes of a row, for messages."""
-    return ", ".join(f"{name} {rows[columns.index(name)]:g}" for name in SIZES if columns.has(name))
+def sizes_in_words(columns: SourceColumns, row: np.ndarray) -> str:
+    """Sizes of a row, as far as they have columns, for messages."""
+    sizes = [name for name in SIZES if columns.has(name)]
+    return ", ".join(f"{name} {row[columns.index(name)]:g}" for name in sizes)

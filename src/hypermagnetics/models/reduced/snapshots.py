@@ -74,7 +74,9 @@ class _Charges:
                 found.append(box.centres[cells] + offset)
         return np.concatenate(found)
 
-    def of(self, magnetisation: Float64[np.ndarray, "cells dim"]) -> Float64[np.ndarray, " charges"]:
+    def of(
+        self, magnetisation: Float64[np.ndarray, "cells dim"]
+    ) -> Float64[np.ndarray, " charges"]:
         """The charges of a magnetisation, whose volume charges vanish in a soft body."""
         box, found = self.box, []
         per_face = _CHARGES_PER_SIDE ** (box.dim - 1)
@@ -222,7 +224,9 @@ def _of_charges(
             offset = [axis - place[i] for i, axis in enumerate(where)]
             square = dot(offset, offset)
             weight = charge / (square if dim == 2 else square * jnp.sqrt(square))
-            total = tuple(so_far + weight * part for so_far, part in zip(total, offset, strict=True))
+            total = tuple(
+                so_far + weight * part for so_far, part in zip(total, offset, strict=True)
+            )
         return total, None
 
     none = (jnp.zeros_like(where[0]),) * dim

@@ -54,7 +54,7 @@ def coefficients(
     field: Float[Array, "rows dipoles dim"],
     remanent: Float[Array, "rows modes"],
 ) -> Float[Array, "rows modes"]:
-    """Coefficients a of the modes, the solution of
+    """Coefficients a of the modes, which solve a linear system of all bodies.
 
         a_i = r_i + chi_i (S a_i + h_i + sum_j K_ij a_j),
 

@@ -93,7 +93,7 @@ def of_dipoles(
 
 
 def _dipole(moment: Components, offset: Components) -> Values:
-    """phi = m.d / (A d^n) and H = -grad phi, without a care for numbers beyond the float type."""
+    """Potential phi = m.d / (A d^n) and H = -grad phi, in units near 1 alone."""
     dim = len(offset)
     inverse2 = 1 / dot(offset, offset)
     scale = inverse2 / full_angle(dim)
