@@ -146,7 +146,7 @@ def source_rows_of(
     """
     found = SourceColumns.with_all_varying(columns.dim, *columns.bodies)
     dim = columns.dim
-    of_hard = list(by_kind(columns, hard, source_rows(hard, dim)))
+    of_hard = list(by_kind(columns, hard, source_rows(columns, hard)))
     tables = [_table(found, hard[:, :dim], hard[:, dim : 2 * dim], of_hard)]
     for body, state in zip(bodies, states, strict=True):
         if isinstance(body, Balls):
