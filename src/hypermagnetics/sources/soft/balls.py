@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from functools import partial
 
 import equinox as eqx
 import jax
@@ -84,7 +83,7 @@ class Balls(eqx.Module):
 
         def add(total: Harmonics, source: tuple[Array, ...]) -> tuple[Harmonics, None]:
             place, row = source
-            block = jax.checkpoint(self._block)(place)
+            block = jax.checkpoint(lambda source: self._block(source))(place)
             return total + jnp.einsum("bij,j->bi", block, row, precision="highest"), None
 
         start = -self.factors * states
@@ -96,7 +95,7 @@ class Balls(eqx.Module):
     def own_matrix(self) -> Float[Array, "bodies harmonics bodies harmonics"]:
         """Matrix of `own`."""
         count, size = len(self.radius), len(self.degrees)
-        blocks = jax.lax.map(self._block, jnp.arange(count))
+        blocks = jax.lax.map(lambda source: self._block(source), jnp.arange(count))
         alone = -jnp.eye(count)[:, None, :, None] * jnp.diag(jnp.asarray(self.factors))[:, None]
         found: Array = jnp.moveaxis(blocks, 0, 2).reshape(count, size, count, size) + alone
         return found
@@ -136,7 +135,7 @@ class Balls(eqx.Module):
 
         def add(total: Array, source: tuple[Array, ...]) -> tuple[Array, None]:
             place, row = source
-            matrix = jax.checkpoint(partial(self._field_of, points=points, is_used=is_used))(place)
+            matrix = jax.checkpoint(lambda source: self._field_of(source, points, is_used))(place)
             return total + jnp.einsum("pij,j->pi", matrix, row, precision="highest"), None
 
         total, _ = jax.lax.scan(add, jnp.zeros_like(points), (jnp.arange(len(states)), states))
@@ -146,8 +145,9 @@ class Balls(eqx.Module):
         self, points: Float[Array, "points dim"], is_used: Bool[Array, " points"]
     ) -> Float[Array, "points dim bodies harmonics"]:
         """Matrix of `field`."""
-        field_of = partial(self._field_of, points=points, is_used=is_used)
-        return jnp.moveaxis(jax.lax.map(field_of, jnp.arange(len(self.radius))), 0, 2)
+        bodies = jnp.arange(len(self.radius))
+        found = jax.lax.map(lambda source: self._field_of(source, points, is_used), bodies)
+        return jnp.moveaxis(found, 0, 2)
 
     def _field_of(
         self,

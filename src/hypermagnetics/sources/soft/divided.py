@@ -2,7 +2,6 @@
 
 import itertools
 import math
-from functools import partial
 
 import equinox as eqx
 import jax
@@ -251,8 +250,10 @@ class Divided(eqx.Module):
         is_used: Bool[Array, " points"],
         left_out: Array,
     ) -> Float[Array, "points dim sources dim"]:
-        tensor_of = partial(self._tensor_of, points=points, is_used=is_used, left_out=left_out)
-        return jnp.moveaxis(jax.lax.map(tensor_of, self._sources()), 0, 2)
+        found = jax.lax.map(
+            lambda source: self._tensor_of(source, points, is_used, left_out), self._sources()
+        )
+        return jnp.moveaxis(found, 0, 2)
 
 
 def _lattice(division: tuple[int, ...]) -> Int64[np.ndarray, "places dim"]:

@@ -125,7 +125,7 @@ def solve(
         cells_columns=cells_columns,
         cells=cells,
         moments=moments,
-        residual=_residual(problem, material, states),
+        residual=_residual(problem, material, states, fields),
         iterations=iterations,
         hard=hard,
         bodies=bodies,
@@ -205,27 +205,28 @@ def _problem(
     places: tuple[Array | np.ndarray, ...],
     applied_field: Float[Array, "sources dim"],
 ) -> _Problem:
+    of_hard = _field_of_hard(columns, hard, bodies)
     outside, remanent = [], []
-    for body, place in zip(bodies, places, strict=True):
-        field = body.uniform(applied_field[place])
-        if len(hard):
-            field += body.received(_field_of_hard(columns, hard, body))
+    for body, place, received in zip(bodies, places, of_hard, strict=True):
         volume = jnp.where(body.is_soft, body.volume, 1)
         own = body.uniform(table[place][:, : columns.dim] / volume[:, None])
-        outside.append(_masked(body.is_soft, field))
+        outside.append(_masked(body.is_soft, body.uniform(applied_field[place]) + received))
         remanent.append(_masked(body.is_soft, own))
     return _Problem(bodies, tuple(outside), tuple(remanent))
 
 
-def _field_of_hard(
-    columns: SourceColumns, hard: SourceTable, body: Balls | Divided
-) -> Float[Array, "points dim"]:
+def _field_of_hard(columns: SourceColumns, hard: SourceTable, bodies: Bodies) -> States:
+    """Field of the hard magnets in the soft bodies, by one sum over all."""
+    if not bodies or not len(hard):
+        return tuple(jnp.zeros(()) for _ in bodies)
+    is_used = jnp.concatenate([body.is_used for body in bodies])
+    points = jnp.concatenate([body.points for body in bodies])
     # Points of rows that are not soft may be anywhere, also in a dipole.
-    inside = body.points
-    first = jnp.argmax(body.is_used)
-    points = jnp.where(body.is_used[:, None], inside, inside[first])
-    found = field_of_table(columns, hard, points)
-    return jnp.where(body.is_used[:, None], found, 0)
+    points = jnp.where(is_used[:, None], points, points[jnp.argmax(is_used)])
+    found = jnp.where(is_used[:, None], field_of_table(columns, hard, points), 0)
+    ends = np.cumsum([len(body.points) for body in bodies])[:-1]
+    parts = jnp.split(found, ends)
+    return tuple(body.received(part) for body, part in zip(bodies, parts, strict=True))
 
 
 def _masked(is_soft: Bool[Array, " bodies"], state: Array) -> Array:
@@ -335,11 +336,12 @@ def _newton(
     return fields, count
 
 
-def _residual(problem: _Problem, material: _Material, states: States) -> Float[Array, ""]:
-    """|M - f(H_0 + K M) - M_rem| over |M|, in the scale of the system; 0 where M is."""
+def _residual(
+    problem: _Problem, material: _Material, states: States, fields: States
+) -> Float[Array, ""]:
+    """|M - f(H) - M_rem| over |M|, in the scale of the system; 0 where M is."""
     if not states:
         return jnp.zeros(())
-    fields = _sum(problem.outside, field_of(problem.bodies, states))
     made, slopes = material.magnetisation(fields)
     factors = scales(slopes, problem.bodies[0].dim)
     rest = _difference(states, _sum(made, problem.remanent))
