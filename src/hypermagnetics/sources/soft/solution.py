@@ -188,9 +188,7 @@ def _corrections(
 ) -> tuple[Potential, Field]:
     """Potential and field of the cells, with the rest: multipoles, and the field inside."""
     unit = rounding_unit(points)
-    for body, state in zip(
-        solution.bodies, solution.magnetisations, strict=True
-    ):
+    for body, state in zip(solution.bodies, solution.magnetisations, strict=True):
         if isinstance(body, Balls):
             more = body.beyond_dipole(state, points)
             potential, field = potential + more[:, 0], field + more[:, 1:]

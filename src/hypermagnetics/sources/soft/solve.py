@@ -155,9 +155,7 @@ class _Material(NamedTuple):
             return times(self.susceptibility, fields), self.susceptibility
         found = [
             response(self.law, field, chi[..., 0], limit[..., 0])
-            for field, chi, limit in zip(
-                fields, self.susceptibility, self.saturation, strict=True
-            )
+            for field, chi, limit in zip(fields, self.susceptibility, self.saturation, strict=True)
         ]
         return tuple(each.magnetisation for each in found), tuple(each.slope for each in found)
 
@@ -189,9 +187,7 @@ def _bodies(
         else:
             steps = jnp.broadcast_to(cells.steps, (count, dim, dim))
             bodies.append(
-                Divided(
-                    kind, settings.cells, centres, own.is_kind, shape, steps, dict(cells.shape)
-                )
+                Divided(kind, settings.cells, centres, own.is_kind, shape, steps, dict(cells.shape))
             )
         places.append(place)
     return tuple(bodies), tuple(places)

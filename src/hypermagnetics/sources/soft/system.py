@@ -161,9 +161,7 @@ def solved(
         def solve(matvec: object, b: States) -> tuple[States, Int[Array, ""]]:
             return _gmres(matvec, b, tolerance, max_iterations)
 
-        found, iterations = jax.lax.custom_linear_solve(
-            product, scaled, solve, solve, has_aux=True
-        )
+        found, iterations = jax.lax.custom_linear_solve(product, scaled, solve, solve, has_aux=True)
         return Solved(found, iterations)
     fixed = jax.lax.stop_gradient((bodies, slopes))
     known = field_matrix(fixed[0], right) if matrix is None else matrix
