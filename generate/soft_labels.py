@@ -1,4 +1,4 @@
-"""Labels of soft bodies: potential and field of all bodies, self-consistent, without the applied."""
+"""Labels of soft bodies: the self-consistent potential and field of all bodies of a sample."""
 
 from functools import partial
 
@@ -100,9 +100,7 @@ def discretisation(
         with computing_on("cpu"):
             inputs = draw_block(recipe, columns, split, layout, index)
             kept = min(left, len(layout.block_samples(index)))
-            tables, grid = (
-                each.astype(np.float64) for each in (inputs.sources[:kept], inputs.grid)
-            )
+            tables, grid = inputs.sources[:kept].astype(np.float64), inputs.grid.astype(np.float64)
             where = f"split {split!r}, block {index}"
             _, coarse = soft_labels(columns, tables, grid, soft, uses, where)
             _, fine = soft_labels(columns, tables, grid, soft.finer, uses, where)
