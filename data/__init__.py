@@ -20,6 +20,7 @@ from hypermagnetics.data.layout import Shard as Shard
 from hypermagnetics.data.layout import SplitLayout as SplitLayout
 from hypermagnetics.data.layout import StorageFormat as StorageFormat
 from hypermagnetics.data.manifest import CPU as CPU
+from hypermagnetics.data.manifest import Discretisation as Discretisation
 from hypermagnetics.data.manifest import Identity as Identity
 from hypermagnetics.data.manifest import LabelDevice as LabelDevice
 from hypermagnetics.data.manifest import Manifest as Manifest

@@ -549,10 +549,12 @@ def _labels_of(dataset: Dataset) -> Compute:
     from hypermagnetics.jax_setup import first_device, keep_to_cpu
     from hypermagnetics.sources import chosen_columns, jacobian_labels, labels
     from hypermagnetics.sources.sums import computing_on
+    from hypermagnetics.table import refuse_soft
 
     keep_to_cpu()
     first_device("cpu")  # refused before the first sample
     columns, derivatives = dataset.columns, derivatives_of(dataset.manifest)
+    refuse_soft(columns, "A dataset that is computed again")
     names: tuple[str, ...] = ()
     if derivatives is not None:
         wanted = derivatives.columns

@@ -63,7 +63,7 @@ def convert(
             for task in as_completed(tasks):
                 task.result()
                 listener.advance(tasks[task])
-        return writer.finish()
+        return writer.finish(dataset.manifest.discretisation)
 
 
 def _identity(

@@ -131,6 +131,21 @@ CPU = LabelDevice(platform="cpu", kind="cpu")
 """Any CPU."""
 
 
+class Discretisation(Config):
+    """Estimated error of the division of soft bodies into cells: the difference of a finer one."""
+
+    cells: Annotated[int, Field(ge=1)]
+    """Cells along each side of a box, of the labels."""
+    finer_cells: Annotated[int, Field(ge=2)]
+    """Cells along each side of the finer solution."""
+    samples: Annotated[int, Field(ge=1)]
+    """Number of samples that were compared, the first ones of the first split."""
+    field_median: Annotated[float, Field(ge=0)]
+    """Median of |difference of H| / |H| over the points of the samples."""
+    field_p90: Annotated[float, Field(ge=0)]
+    """Its 90 % quantile."""
+
+
 class Description(Config):
     """Description of a dataset, finished or not."""
 
@@ -168,6 +183,8 @@ class Manifest(Description):
 
     splits: dict[SplitName, SplitEntry]
     files: tuple[FileEntry, ...]
+    discretisation: Discretisation | None = None
+    """Estimated error of the labels of soft bodies; null, and absent, if that is not known."""
 
     @model_validator(mode="after")
     def _version_follows_from_the_arrays(self) -> "Manifest":
@@ -220,7 +237,8 @@ class Manifest(Description):
 
     def to_json(self) -> str:
         """The text of manifest.json; each file takes one line."""
-        rest = self.model_dump(mode="json", exclude={"files"})
+        unknown = {"discretisation"} if self.discretisation is None else set()
+        rest = self.model_dump(mode="json", exclude={"files"} | unknown)
         head = json.dumps(rest, indent=1, allow_nan=False).removesuffix("\n}")
         files = ",\n".join(f"  {json.dumps(entry)}" for entry in self.files)
         return f'{head},\n "files": [\n{files}\n ]\n}}\n'

@@ -30,6 +30,7 @@ from hypermagnetics.data.manifest import (
     CHECKSUMS_NAME,
     MANIFEST_NAME,
     ArrayEntry,
+    Discretisation,
     FileEntry,
     Identity,
     Manifest,
@@ -136,8 +137,11 @@ class DatasetWriter:
             for path, content in self._storage(split).metadata().items():
                 write_text_atomically(self._directory / path, content.decode())
 
-    def finish(self) -> Manifest:
+    def finish(self, discretisation: Discretisation | None = None) -> Manifest:
         """Write card and checksums, read back, and write the manifest last, which ends the work.
+
+        Args:
+            discretisation: Estimated error of the labels of soft bodies, if known.
 
         Raises:
             DatasetError: If a reader would refuse the dataset, which then stays unfinished.
@@ -149,7 +153,7 @@ class DatasetWriter:
                 files.append(file_entry(self._directory, path, split, 0, 0))
             for shard in layout.shards():
                 files.extend(self._journal.records[split, shard.number].files)
-        manifest = self._manifest(tuple(files))
+        manifest = self._manifest(tuple(files), discretisation)
         text = manifest.to_json()
         write_text_atomically(self._directory / CARD_NAME, dataset_card(manifest))
         write_text_atomically(self._directory / CHECKSUMS_NAME, checksums(text, manifest.files))
@@ -162,9 +166,12 @@ class DatasetWriter:
     def _storage(self, split: str) -> SplitStorage:
         return shard_storage(self._directory, self._identity, split)
 
-    def _manifest(self, files: tuple[FileEntry, ...]) -> Manifest:
+    def _manifest(
+        self, files: tuple[FileEntry, ...], discretisation: Discretisation | None
+    ) -> Manifest:
         splits = {name: self._split(name, layout) for name, layout in self._identity.splits.items()}
-        return Manifest.model_validate({**dict(self._identity), "splits": splits, "files": files})
+        own = {"splits": splits, "files": files, "discretisation": discretisation}
+        return Manifest.model_validate({**dict(self._identity), **own})
 
     def _split(self, split: str, layout: AnyLayout) -> SplitEntry:
         parts = [self._journal.records[split, shard.number].sums for shard in layout.shards()]

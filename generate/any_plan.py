@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 
-from hypermagnetics.data import AnyBlock, AnyLayout, Identity, LabelDevice, Shard
+from hypermagnetics.data import AnyBlock, AnyLayout, Discretisation, Identity, LabelDevice, Shard
 
 _SOFTWARE = ("hypermagnetics", "jax", "jaxlib", "numpy", "scipy", "zarr", "h5py")
 """Packages that determine the bytes."""
@@ -59,6 +59,13 @@ class Plan(abc.ABC):
         Raises:
             LabelError: If a value is no number, or there is no such sample.
         """
+
+    def discretisation(self) -> Discretisation | None:
+        """Estimated error of the labels of soft bodies, computed once all are made; or None.
+
+        It depends on the recipe alone, whatever was made when and by how many processes.
+        """
+        return None
 
     @abc.abstractmethod
     def content_of(self, split: str) -> str:

@@ -291,6 +291,37 @@ def chosen_members(
     return chosen
 
 
+class Uses(NamedTuple):
+    """Rows of source tables by the use that the bodies of a recipe allow them."""
+
+    soft: tuple[tuple[int, ...], ...]
+    """Rows that may be a soft body of each kind, in the order of the columns' bodies."""
+    hard: tuple[int, ...]
+    """Rows that may be a hard magnet."""
+
+
+def uses_of_rows(body: SingleConfig | MixedConfig, columns: SourceColumns, rows: int) -> Uses:
+    """Uses of the rows of tables: those of a `count` are always the same.
+
+    Args:
+        body: Bodies of the sources.
+        columns: Its columns.
+        rows: Number of rows.
+    """
+    own: dict[str, range] = {}
+    first = 0
+    for member in members(body):
+        if member.count is not None:
+            own[member.kind] = range(first, first + member.count)
+            first += member.count
+    rest = range(first, rows)
+    of_kind = {member.kind: own.get(member.kind, rest) for member in members(body)}
+    are_soft = {member.kind for member in members(body) if is_soft(member)}
+    soft = tuple(tuple(of_kind[name] if name in are_soft else ()) for name in columns.bodies)
+    hard = {row for kind, found in of_kind.items() if kind not in are_soft for row in found}
+    return Uses(soft, tuple(sorted(hard)))
+
+
 def fill_shapes(
     body: SingleConfig | MixedConfig,
     columns: SourceColumns,

@@ -128,16 +128,21 @@ class SoftConfig(Config):
     tolerance: Annotated[float, Field(gt=0, lt=1)] = 1e-8
     """Largest relative residual of the equations."""
     checked_samples: Annotated[int, Field(ge=0, le=10_000)] = 8
-    """Samples of each split, the first ones, that are solved a second time with `finer_cells`; the
-    difference of their fields is kept in the manifest as the estimated error of discretisation."""
+    """Samples of the first split, the first ones, that are solved a second time with `finer_cells`;
+    the difference of their fields is kept in the manifest as the estimated error."""
     finer_cells: Annotated[int, Field(ge=2, le=128)] | None = None
-    """Cells along each side of a box in the second solution; null for twice as many."""
+    """Cells along each side of a box in the second solution; null for half as many again."""
 
     @model_validator(mode="after")
     def _is_finer(self) -> "SoftConfig":
         if self.finer_cells is not None and not self.finer_cells > self.cells:
             raise refusal("finer_cells", f"be above cells, {self.cells}", self.finer_cells)
         return self
+
+    @property
+    def finer(self) -> "SoftConfig":
+        """The settings of the second solution."""
+        return self.model_copy(update={"cells": self.finer_cells or -(-3 * self.cells // 2)})
 
 
 class SplitConfig(Config):

@@ -9,12 +9,17 @@ from hypermagnetics.data.derivatives import DERIVATIVES
 from hypermagnetics.data.trajectories import MOMENTS, SUBSTEPS
 from hypermagnetics.dynamics import AnyDynamics, Trajectories, trajectories
 from hypermagnetics.errors import HypermagneticsError, LabelError, RecipeError, SourceError
+from hypermagnetics.generate.bodies import uses_of_rows
 from hypermagnetics.generate.config import DatasetRecipe
 from hypermagnetics.generate.draw import draw_block
+from hypermagnetics.generate.soft_labels import soft_labels
 from hypermagnetics.jax_setup import first_device
 from hypermagnetics.machine import Platform
 from hypermagnetics.sources import SourceColumns, chosen_columns, jacobian_labels, labels
 from hypermagnetics.sources.sums import computing_on
+
+_Values = tuple[np.ndarray, np.ndarray]
+"""Potential and field of the samples of a block."""
 
 
 def label_device(platform: Platform, num_processes: int) -> LabelDevice:
@@ -87,21 +92,22 @@ def start_block(
         sources, num_sources, grid = draw_block(recipe, columns, split, layout, index)
     first = layout.block_samples(index)[0]
     refuse_nonfinite("sources", sources, split, first)
-    try:
-        with computing_on(device.platform):
-            potential, field = labels(columns, sources, num_sources, grid)
-    except SourceError as error:
-        raise LabelError(
-            f"Drawn rows must be sources; got one that is none, in the block from sample {first} "
-            f"of split {split!r}: {error} Change the recipe so that sizes stay above 0 in float32."
-        ) from error
+    kept = slice(0, len(layout.block_samples(index)))
+    place = f"split {split!r}, samples counted from {first}"
+    wait: Callable[[], _Values]
+    if (soft := recipe.soft) is not None:
+        uses = uses_of_rows(recipe.sources.body, columns, layout.max_sources)
 
-    # A GPU sends these while it computes the blocks that are started before they are asked for.
-    potential.copy_to_host_async()
-    field.copy_to_host_async()
+        def wait() -> _Values:
+            tables, points = (each.astype(np.float64) for each in (sources[kept], grid))
+            with computing_on(device.platform):
+                return soft_labels(columns, tables, points, soft, uses, place)
+
+    else:
+        wait = _started(columns, sources, num_sources, grid, split, first, device)
 
     def finish() -> Block:
-        kept = slice(0, len(layout.block_samples(index)))
+        potential, field = wait()
         declared = {}
         if (config := recipe.derivatives) is not None:
             names = differentiated_columns(recipe, columns)
@@ -111,7 +117,6 @@ def start_block(
         if (dynamics := recipe.dynamics) is not None:
             # The last block at full size too: its last sample again in place of unwanted ones.
             rows = np.minimum(np.arange(len(sources)), kept.stop - 1)
-            place = f"split {split!r}, samples counted from {first}"
             with computing_on("cpu"):
                 made = _trajectories(dynamics, columns, sources[rows], num_sources[rows], place)
             declared[MOMENTS], declared[SUBSTEPS] = made.moments[kept], made.substeps[kept]
@@ -119,12 +124,36 @@ def start_block(
             sources=sources[kept],
             num_sources=num_sources[kept],
             grid=grid,
-            potential=np.asarray(potential)[kept],
-            field=np.asarray(field)[kept],
+            potential=potential[kept].astype(np.float32),
+            field=field[kept].astype(np.float32),
             declared=declared,
         )
 
     return finish
+
+
+def _started(
+    columns: SourceColumns,
+    sources: np.ndarray,
+    num_sources: np.ndarray,
+    grid: np.ndarray,
+    split: str,
+    first: int,
+    device: LabelDevice,
+) -> Callable[[], _Values]:
+    """Start to compute sums over sources, and return a function that waits for them."""
+    try:
+        with computing_on(device.platform):
+            potential, field = labels(columns, sources, num_sources, grid)
+    except SourceError as error:
+        raise LabelError(
+            f"Drawn rows must be sources; got one that is none, in the block from sample {first} "
+            f"of split {split!r}: {error} Change the recipe so that sizes stay above 0 in float32."
+        ) from error
+    # A GPU sends these while it computes the blocks that are started before they are asked for.
+    potential.copy_to_host_async()
+    field.copy_to_host_async()
+    return lambda: (np.asarray(potential), np.asarray(field))
 
 
 def _trajectories(

@@ -12,6 +12,7 @@ from hypermagnetics.data import (
     Block,
     Compression,
     DeclaredArray,
+    Discretisation,
     GridShape,
     Identity,
     SampleSize,
@@ -34,6 +35,7 @@ from hypermagnetics.generate.config import (
 from hypermagnetics.generate.feasibility import refuse_contradictions, refuse_unpackable
 from hypermagnetics.generate.given_points import given_points
 from hypermagnetics.generate.labels import differentiated_columns, start_block
+from hypermagnetics.generate.soft_labels import discretisation, seconds_of_soft
 from hypermagnetics.log import in_bytes
 from hypermagnetics.sources import BODIES, Directions, SourceColumns
 from hypermagnetics.sources.kinds import KINDS
@@ -73,9 +75,16 @@ class SourcePlan(Plan):
             for layout in self.layouts.values()
         )
 
+    def discretisation(self) -> Discretisation | None:
+        """Solve the first samples again with finer cells; see `Plan`."""
+        split = next(iter(self.recipe.splits))
+        return discretisation(self.recipe, self.columns, split, self.layouts[split])
+
     @property
     def seconds(self) -> float:
         """About the time that the sums and the trajectories take on two cores [s]."""
+        if self.recipe.soft is not None:
+            return seconds_of_soft(self.recipe, self.columns)
         sums = self.num_evaluations * sum(
             KINDS[body].seconds_per_pair for body in self.columns.bodies
         )

@@ -68,7 +68,7 @@ def generate(
         num_made = sum(shard.num_samples for _, shard in missing)
         listener.skip(plan.num_samples - num_made)
         _make(plan, directory, writer, missing, listener, processes)
-        return writer.finish(), num_made
+        return writer.finish(plan.discretisation()), num_made
 
 
 _Make = Callable[[str, Shard], ShardRecord]

@@ -71,7 +71,7 @@ def _angle(corners: _Corners, axis: int) -> Float[Array, "..."]:
     # face beside the face, where each angle alone jumps.
     across, along = (other for other in range(3) if other != axis)
     z, z_near = corners[along]
-    total: Float[Array, "..."] = jnp.zeros(())
+    total: Float[Array, ...] = jnp.zeros(())
     for sign_u, u in zip((1, -1), corners[axis], strict=True):
         for sign_v, v in zip((1, -1), corners[across], strict=True):
             far = jnp.sqrt(u * u + v * v + z * z)
@@ -88,7 +88,7 @@ def _logarithm(corners: _Corners, first: int, second: int) -> Float[Array, "..."
     centre, half = 0.5 * (far + near), 0.5 * (far - near)
     centre = jnp.where(centre < 0, -centre, centre)
     far, near = centre + half, centre - half
-    ratio: Float[Array, "..."] = jnp.ones(())
+    ratio: Float[Array, ...] = jnp.ones(())
     for sign_u, u in zip((1, -1), corners[first], strict=True):
         for sign_v, v in zip((1, -1), corners[second], strict=True):
             across2 = u * u + v * v
