@@ -298,7 +298,7 @@ class Reduced(Model):
         """Own potential, over the unit, and magnetisation of the box around each point, or 0."""
         boxes, values = state.rows.boxes, state.coefficients
         # One product for all aspects: the modes of each row's own are too many to be copied.
-        is_aspect = boxes.aspect[:, None] == jnp.arange(len(self._boxes))
+        is_aspect = boxes.aspect[:, None] == jnp.arange(len(self._boxes))[None]
         by_aspect = jnp.where(is_aspect[..., None], values[:, None], 0)
         own = jnp.einsum("rak,akc->rc", by_aspect, self.own_potential)
         inner = jnp.einsum("rak,akcd->rcd", by_aspect, self.magnetisation)

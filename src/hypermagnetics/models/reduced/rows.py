@@ -57,7 +57,7 @@ def soft_rows(
     unit = jnp.max(jnp.where(is_box, longest, 0))
     unit = jax.lax.stop_gradient(jnp.where(unit > 0, unit, 1))
     shares = sides / longest[:, None]
-    difference = jnp.max(jnp.abs(shares[:, None] - aspects), axis=-1)
+    difference = jnp.max(jnp.abs(shares[:, None] - aspects[None]), axis=-1)
     moment = jnp.where(is_box[:, None], sources[:, :dim], 0)
     # One side after the other, as the volume may leave the float type.
     remanence = functools.reduce(jnp.divide, jnp.moveaxis(sides[..., None], 1, 0), moment)
@@ -83,7 +83,7 @@ def magnets_of(columns: SourceColumns, sources: SourceTable) -> Float[Array, "ro
     if columns.has("body"):
         neutral[columns.hard.index("body")] = float(columns.codes[0])
     rows = hard_table(columns, sources)
-    found: Array = jnp.where(is_hard[:, None], rows, jnp.asarray(neutral, rows.dtype))
+    found: Array = jnp.where(is_hard[:, None], rows, jnp.asarray([neutral], rows.dtype))
     return found
 
 

@@ -88,7 +88,7 @@ class _Charges:
 
 def snapshots(
     boxes: Sequence[DividedBox], surroundings: Surroundings, random: np.random.Generator
-) -> list[Cells]:
+) -> list[np.ndarray]:
     """Magnetisations of each box in uniform fields, beside magnets and beside the others.
 
     At first each box answers to uniform fields and to dipoles in any direction at any distance.
@@ -179,7 +179,7 @@ def _beside_magnets(
 def _field_of_neighbour(
     box: DividedBox,
     charges: Sequence[_Charges],
-    magnetisations: Sequence[Cells],
+    magnetisations: Sequence[np.ndarray],
     surroundings: Surroundings,
     random: np.random.Generator,
 ) -> Float64[np.ndarray, "cells dim"]:

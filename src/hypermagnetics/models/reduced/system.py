@@ -111,11 +111,11 @@ def _dipole_tensor(
 ) -> Float[Array, "numbers numbers"]:
     """Field at places `to` of unit moments at places `of`, as a matrix."""
     count, dim = to.shape
-    offset = to[:, None] - of
+    offset = to[:, None] - of[None]
     square = jnp.sum(offset**2, axis=-1)
     inverse = 1 / (square if dim == 2 else square * jnp.sqrt(square))
     scaled = inverse / full_angle(dim)
     along = dim * (scaled / square)[..., None, None] * offset[..., :, None] * offset[..., None, :]
-    tensor = along - scaled[..., None, None] * jnp.eye(dim, dtype=to.dtype)
+    tensor = along - scaled[..., None, None] * jnp.eye(dim, dtype=to.dtype)[None, None]
     found: Array = jnp.moveaxis(tensor, 2, 1).reshape(count * dim, count * dim)
     return found

@@ -36,9 +36,9 @@ def inside_of(boxes: Boxes, sides: Float[Array, "rows dim"], points: Points) -> 
         sides: Sides of each, over the longest.
         points: Points, over the unit.
     """
-    offset = points[:, None] - boxes.centre
-    place = jnp.einsum("red,prd->pre", boxes.axes, offset) / boxes.side[:, None]
-    inside = jnp.all(jnp.abs(place) <= sides / 2, axis=-1) & boxes.is_soft
+    offset = points[:, None] - boxes.centre[None]
+    place = jnp.einsum("red,prd->pre", boxes.axes, offset) / boxes.side[None, :, None]
+    inside = jnp.all(jnp.abs(place) <= sides[None] / 2, axis=-1) & boxes.is_soft[None]
     box = jnp.argmax(inside, axis=-1)
     chosen = jnp.take_along_axis(place, box[:, None, None], axis=1)[:, 0]
     return InsideOf(box, jnp.any(inside, axis=-1), chosen)
@@ -75,7 +75,7 @@ def of_dipoles(
         number, centre, moment, place = body
         is_other = own != number
         # Points in the body are moved out of it, away from its dipoles, so that all is finite.
-        where = components(jnp.where(is_other[:, None], points, centre + _AWAY))
+        where = components(jnp.where(is_other[:, None], points, centre[None] + _AWAY))
 
         def add(so_far: Values, step: tuple[Array, Array]) -> tuple[Values, None]:
             for one, at in zip(*step, strict=True):
