@@ -20,8 +20,9 @@ from hypermagnetics.sources.geometry import by_kind
 from hypermagnetics.sources.kinds import KINDS
 from hypermagnetics.sources.soft.balls import Balls
 from hypermagnetics.sources.soft.divided import Divided
+from hypermagnetics.sources.soft.hard import field_of_hard, hard_rows
 from hypermagnetics.sources.soft.material import Law, response
-from hypermagnetics.sources.soft.solution import SoftSolution, source_rows_of
+from hypermagnetics.sources.soft.solution import SoftSolution, uniform_bodies
 from hypermagnetics.sources.soft.system import (
     Bodies,
     MethodName,
@@ -35,7 +36,6 @@ from hypermagnetics.sources.soft.system import (
     solved,
     times,
 )
-from hypermagnetics.sources.superposition import field_of as field_of_table
 from hypermagnetics.table import SourceColumns
 
 _MOST_STEPS = 50
@@ -109,9 +109,10 @@ def solve(
     """
     use = every_row(columns, len(table)) if rows is None else rows
     is_hard = susceptibility[use.hard] == 0
-    hard = table[use.hard].at[:, : columns.dim].multiply(is_hard[:, None])
+    full = SourceColumns.with_all_varying(columns.dim, *columns.bodies)
+    hard = hard_rows(columns, full, table[use.hard], is_hard)
     bodies, places = _bodies(columns, table, susceptibility, settings, use)
-    problem = _problem(columns, table, hard, bodies, places, applied_field)
+    problem = _problem(full, table, hard, bodies, places, applied_field)
     chi = [_beside(susceptibility[place], like) for place, like in zip(places, problem.remanent)]
     limit = [_beside(saturation[place], like) for place, like in zip(places, problem.remanent)]
     material = _Material(settings.law, tuple(chi), tuple(limit))
@@ -124,11 +125,10 @@ def solve(
     for body, place, state in zip(bodies, places, states, strict=True):
         of_body = jnp.where(body.is_soft[:, None], body.moments(state), 0)
         moments = moments.at[place].add(of_body)
-    cells_columns, cells = source_rows_of(columns, hard, bodies, states)
     return SoftSolution(
         columns=columns,
-        cells_columns=cells_columns,
-        cells=cells,
+        cells_columns=full,
+        cells=uniform_bodies(full, hard, bodies, states),
         moments=moments,
         residual=_residual(problem, material, states, fields),
         iterations=iterations,
@@ -160,9 +160,7 @@ class _Material(NamedTuple):
             return times(self.susceptibility, fields), self.susceptibility
         found = [
             response(self.law, field, chi[..., 0], limit[..., 0])
-            for field, chi, limit in zip(
-                fields, self.susceptibility, self.saturation, strict=True
-            )
+            for field, chi, limit in zip(fields, self.susceptibility, self.saturation, strict=True)
         ]
         return tuple(each.magnetisation for each in found), tuple(each.slope for each in found)
 
@@ -222,7 +220,7 @@ def _field_of_hard(columns: SourceColumns, hard: SourceTable, bodies: Bodies) ->
     points = jnp.concatenate([body.points for body in bodies])
     # Points of rows that are not soft may be anywhere, also in a dipole.
     points = jnp.where(is_used[:, None], points, points[jnp.argmax(is_used)])
-    found = jnp.where(is_used[:, None], field_of_table(columns, hard, points), 0)
+    found = jnp.where(is_used[:, None], field_of_hard(columns, hard, points), 0)
     ends = np.cumsum([len(body.points) for body in bodies])[:-1]
     parts = jnp.split(found, ends)
     return tuple(body.received(part) for body, part in zip(bodies, parts, strict=True))

@@ -159,14 +159,10 @@ def solved(
     scaled = tuple(factor * part for factor, part in zip(factors, right, strict=True))
     if method == "gmres":
 
-        def solve(
-            matvec: Callable[[States], States], b: States
-        ) -> tuple[States, Int[Array, ""]]:
+        def solve(matvec: Callable[[States], States], b: States) -> tuple[States, Int[Array, ""]]:
             return _gmres(matvec, b, tolerance, max_iterations)
 
-        found, iterations = jax.lax.custom_linear_solve(
-            product, scaled, solve, solve, has_aux=True
-        )
+        found, iterations = jax.lax.custom_linear_solve(product, scaled, solve, solve, has_aux=True)
         return Solved(found, iterations)
     fixed = jax.lax.stop_gradient((bodies, slopes))
     known = field_matrix(fixed[0], right) if matrix is None else matrix
