@@ -337,5 +337,5 @@ def test_gaps_are_those_of_the_nearest_bodies() -> None:
     table[3] = [0, 0, 2.0, 2.0, 1, 1, np.pi / 4, 9, 0, 0]
     gaps = np.asarray(smallest_gaps(COLUMNS, jnp.asarray(table)))
     np.testing.assert_allclose(gaps[1:3], [0.1, 0.1], atol=1e-6)
-    assert gaps[3] == pytest.approx(1.5 - np.sqrt(0.5), abs=1e-6)
+    assert gaps[3] == pytest.approx((1.7 - np.sqrt(0.5)) / np.sqrt(2), abs=1e-6)
     assert gaps[4] == np.inf

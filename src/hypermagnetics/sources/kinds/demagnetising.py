@@ -55,14 +55,14 @@ def box_tensor(
     return jnp.stack([jnp.stack(row, axis=-1) for row in rows], axis=-2)
 
 
-def _faces(centre: Float[Array, "*axes"], half: Float[Array, "*axes"]) -> Float[Array, "*axes 2"]:
+def _faces(centre: Float[Array, "*#axes"], half: Float[Array, "*#axes"]) -> Float[Array, "*axes 2"]:
     """Coordinates from the face at -side / 2 and from that at side / 2."""
     return jnp.stack(jnp.broadcast_arrays(centre + half, centre - half), axis=-1)
 
 
 def _flat(
-    centre: Float[Array, "*points 2"], half: Float[Array, "*points 2"]
-) -> tuple[Float[Array, "*points 2"], Float[Array, "*points"]]:
+    centre: Float[Array, "*#points 2"], half: Float[Array, "*#points 2"]
+) -> tuple[Float[Array, "*#points 2"], Float[Array, "*points"]]:
     """N_xx and N_yy, and N_xy, in two dimensions."""
     faces = _faces(centre, half)
     u, side = faces, faces[..., ::-1, :]
@@ -74,8 +74,8 @@ def _flat(
 
 
 def _angles(
-    centre: Float[Array, "*points 3"], half: Float[Array, "*points 3"]
-) -> Float[Array, "*points 3"]:
+    centre: Float[Array, "*#points 3"], half: Float[Array, "*#points 3"]
+) -> Float[Array, "*#points 3"]:
     """The diagonal, for each axis in turn."""
     faces = _faces(centre, half)
     u = faces[..., :, :, None]
@@ -91,8 +91,8 @@ def _angles(
 
 
 def _logarithms(
-    centre: Float[Array, "*points 3"], half: Float[Array, "*points 3"]
-) -> Float[Array, "*points 3"]:
+    centre: Float[Array, "*#points 3"], half: Float[Array, "*#points 3"]
+) -> Float[Array, "*#points 3"]:
     """N_yz, N_zx and N_xy."""
     faces = _faces(centre, half)
     u = faces[..., (1, 2, 0), :, None]
