@@ -58,7 +58,8 @@ def soft_labels(
         LabelError: If the equations of a sample are not solved to the tolerance.
     """
     own = _settings(columns, settings, uses)
-    rows = Rows(tuple(map(np.asarray, uses.soft)), np.asarray(uses.hard))
+    soft = tuple(np.asarray(rows, np.int32) for rows in uses.soft)
+    rows = Rows(soft, np.asarray(uses.hard, np.int32))
     potentials, fields = [], []
     with jax.enable_x64(True):
         points = placed(grid)

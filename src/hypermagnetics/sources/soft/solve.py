@@ -197,7 +197,7 @@ def _bodies(
 def _problem(
     columns: SourceColumns,
     table: SourceTable,
-    hard: SourceTable,
+    hard: Float[Array, "hard columns"],
     bodies: Bodies,
     places: tuple[Array | np.ndarray, ...],
     applied_field: Float[Array, "sources dim"],
