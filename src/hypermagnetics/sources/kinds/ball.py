@@ -127,7 +127,7 @@ class BallKind(Kind):
     def cells(self, shape: Shape, division: Sequence[int]) -> None:
         """None: a ball has no parts that are balls."""
 
-    def demagnetising_tensor(self, displacement: Components, shape: Shape) -> None:
+    def demagnetising_tensor(self, displacement: Float[Array, "*points dim"], shape: Shape) -> None:
         """None: the closed form is short."""
 
 

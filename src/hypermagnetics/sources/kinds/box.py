@@ -127,16 +127,16 @@ class BoxKind(Kind):
         return Cells(xp.stack(xp.broadcast_arrays(*steps), axis=-2), of_cell)
 
     def demagnetising_tensor(
-        self, displacement: Components, shape: Shape
-    ) -> list[list[Float[Array, "..."]]]:
+        self, displacement: Float[Array, "*points dim"], shape: Shape
+    ) -> Float[Array, "*both dim dim"]:
         """See `box_tensor`; turned with the box."""
-        axes = self.axes(shape)
-        tensor = box_tensor([dot(along, displacement) for along in axes], self.sides(shape))
-        dim = range(len(axes))
-        return [
-            [sum(axes[k][i] * dot(tensor[k], [axis[j] for axis in axes]) for k in dim) for j in dim]
-            for i in dim
-        ]
+        sides = jnp.stack(jnp.broadcast_arrays(*self.sides(shape)), axis=-1)
+        axes = [jnp.stack(jnp.broadcast_arrays(*along), axis=-1) for along in self.axes(shape)]
+        edges = jnp.stack(jnp.broadcast_arrays(*axes), axis=-2)
+        # Sums, and no products of matrices, which are slow where there are many small ones.
+        local = (edges * displacement[..., None, :]).sum(-1)
+        half_turned = (box_tensor(local, sides)[..., None] * edges[..., None, :, :]).sum(-2)
+        return (edges[..., :, :, None] * half_turned[..., :, None, :]).sum(-3)
 
 
 def _stacked(axes: Axes) -> Float64[np.ndarray, "... edges dim"]:

@@ -103,5 +103,5 @@ class DipoleKind(Kind):
     def cells(self, shape: Shape, division: Sequence[int]) -> None:
         """None: a point has no parts."""
 
-    def demagnetising_tensor(self, displacement: Components, shape: Shape) -> None:
+    def demagnetising_tensor(self, displacement: Float[Array, "*points dim"], shape: Shape) -> None:
         """None: the closed form is short."""

@@ -159,12 +159,12 @@ class Kind(abc.ABC):
 
     @abc.abstractmethod
     def demagnetising_tensor(
-        self, displacement: Components, shape: Shape
-    ) -> Sequence[Sequence[Float[Array, "..."]]] | None:
+        self, displacement: Float[Array, "*points dim"], shape: Shape
+    ) -> Float[Array, "*both dim dim"] | None:
         """Tensor N of the field H = -N M of a uniform magnetisation, by a form that compiles soon.
 
         Args:
-            displacement: Components of point minus position [m], not on the surface.
+            displacement: Point minus position [m], not on the surface.
             shape: Sizes [m] and rotation.
 
         Returns:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int64
 
+from hypermagnetics.sources.geometry import OfKind
 from hypermagnetics.sources.kinds import Kind
 from hypermagnetics.sources.kinds.rounding import rounding_of
 
@@ -32,6 +33,37 @@ class Divided(eqx.Module):
     """Vectors between neighbouring cells, (body, axis of the lattice, component)."""
     cell_shape: dict[str, Float[Array, " bodies"]]
     """Sizes and rotation of their cells."""
+    kernel: Float[Array, "bodies differences dim dim"]
+    """Tensor between cells of a body by the difference of their places, modulo its range."""
+
+    @classmethod
+    def of(
+        cls, own: OfKind, division: tuple[int, ...], centres: Float[Array, "bodies dim"]
+    ) -> "Divided | None":
+        """Divide bodies of one kind.
+
+        Args:
+            own: Kind, mask of the soft rows, and the shape of all rows.
+            division: Cells along each axis.
+            centres: Positions [m].
+
+        Returns:
+            The bodies; None if the kind is not divided.
+        """
+        count, dim = centres.shape
+        shape = {name: jnp.broadcast_to(value, (count,)) for name, value in own.shape.items()}
+        cells = own.kind.cells(shape, division)
+        if cells is None:
+            return None
+        steps = jnp.broadcast_to(cells.steps, (count, dim, dim))
+        size = np.asarray([2 * number - 1 for number in division])
+        places = _lattice(tuple(size))
+        apart = np.where(places < np.asarray(division), places, places - size)
+        each = {name: value[:, None] for name, value in cells.shape.items()}
+        kernel = _tensor(own.kind, _vectors(apart, steps), each)
+        return cls(
+            own.kind, division, centres, own.is_kind, shape, steps, dict(cells.shape), kernel
+        )
 
     @property
     def dim(self) -> int:
@@ -54,7 +86,7 @@ class Divided(eqx.Module):
         """Centres of the cells."""
         middle = (np.asarray(self.division) - 1) / 2
         places = _lattice(self.division) - middle
-        return self.centres[:, None] + self._vectors(places)
+        return self.centres[:, None] + _vectors(places, self.steps)
 
     @property
     def points(self) -> Float[Array, "points dim"]:
@@ -78,7 +110,7 @@ class Divided(eqx.Module):
         """Field of the bodies in the bodies: by FFT of each in itself."""
         axes = tuple(range(1, 1 + self.dim))
         size = tuple(2 * number - 1 for number in self.division)
-        kernel = self._kernel().reshape(-1, *size, self.dim, self.dim)
+        kernel = self.kernel.reshape(-1, *size, self.dim, self.dim)
         lattice = states.reshape(-1, *self.division, self.dim)
         spectrum = jnp.fft.rfftn(lattice, size, axes)
         product = jnp.einsum(
@@ -101,7 +133,7 @@ class Divided(eqx.Module):
         places = _lattice(self.division)
         apart = (places[:, None] - places[None]) % size
         at = np.ravel_multi_index(tuple(np.moveaxis(apart, -1, 0)), tuple(size))
-        alone = -jnp.moveaxis(self._kernel()[:, at], -2, -3)  # body, cell, i, cell, j
+        alone = -jnp.moveaxis(self.kernel[:, at], -2, -3)  # body, cell, i, cell, j
         if len(alone) == 1:
             return alone[:, :, :, None]
         bodies = jnp.arange(len(self.is_soft))
@@ -173,36 +205,10 @@ class Divided(eqx.Module):
 
         return jax.lax.map(of_body, jnp.arange(len(states)))
 
-    def _vectors(self, places: np.ndarray) -> Float[Array, "bodies places dim"]:
-        """Vectors of places of the lattice."""
-        found: Array = jnp.einsum("pa,bad->bpd", places, self.steps, precision="highest")
-        return found
-
     def of_each_cell(self, of_bodies: Array) -> Array:
         """A number of each body, for all of its cells."""
         count = self.num_cells
         return jnp.repeat(of_bodies, count, total_repeat_length=count * len(of_bodies))
-
-    def _kernel(self) -> Float[Array, "bodies differences dim dim"]:
-        """Tensor between cells of a body by the difference of their places, modulo its range."""
-        size = np.asarray([2 * number - 1 for number in self.division])
-        places = _lattice(tuple(size))
-        apart = np.where(places < np.asarray(self.division), places, places - size)
-        offset = self._vectors(apart)
-        each = {name: value[:, None] for name, value in self.cell_shape.items()}
-        return self._tensor(list(jnp.moveaxis(offset, -1, 0)), each)
-
-    def _tensor(
-        self, offset: list[Array], shape: dict[str, Array]
-    ) -> Float[Array, "*places dim dim"]:
-        found = self.kind.demagnetising_tensor(offset, shape)
-        if found is None:
-            raise TypeError(
-                f"A kind that is divided into cells must have a demagnetising tensor; got "
-                f"{self.kind.name} without one. Implement it."
-            )
-        rows = [jnp.stack(jnp.broadcast_arrays(*row), axis=-1) for row in found]
-        return jnp.stack(rows, axis=-2)
 
     def _sources(self) -> tuple[Array, dict[str, Array], Array, Array]:
         """Centre, shape, use and body of each cell."""
@@ -222,7 +228,7 @@ class Divided(eqx.Module):
         both = is_used & is_soft & (left_out != body)
         # In its own centre the tensor is finite, whichever body the row is.
         offset = jnp.where(both[:, None], points - centre, 0.0)
-        return jnp.where(both[:, None, None], -self._tensor(list(offset.T), shape), 0.0)
+        return jnp.where(both[:, None, None], -_tensor(self.kind, offset, shape), 0.0)
 
     def _summed(
         self,
@@ -235,7 +241,7 @@ class Divided(eqx.Module):
         @jax.checkpoint
         def of_cell(source: tuple[Array, dict[str, Array], Array, Array], state: Array) -> Array:
             tensor = self._tensor_of(source, points, is_used, left_out)
-            return jnp.einsum("pij,j->pi", tensor, state, precision="highest")
+            return (tensor * state).sum(-1)
 
         def add(total: Array, item: tuple[tuple[Array, ...], Array]) -> tuple[Array, None]:
             return total + of_cell(*item), None
@@ -254,6 +260,26 @@ class Divided(eqx.Module):
             lambda source: self._tensor_of(source, points, is_used, left_out), self._sources()
         )
         return jnp.moveaxis(found, 0, 2)
+
+
+def _tensor(
+    kind: Kind, offset: Float[Array, "*points dim"], shape: dict[str, Array]
+) -> Float[Array, "*points dim dim"]:
+    found = kind.demagnetising_tensor(offset, shape)
+    if found is None:
+        raise TypeError(
+            "A kind that is divided into cells must have a demagnetising tensor; got "
+            f"{kind.name} without one. Implement it."
+        )
+    return found
+
+
+def _vectors(
+    places: np.ndarray, steps: Float[Array, "bodies dim dim"]
+) -> Float[Array, "bodies places dim"]:
+    """Vectors of places of a lattice."""
+    found: Array = jnp.einsum("pa,bad->bpd", places, steps, precision="highest")
+    return found
 
 
 def _lattice(division: tuple[int, ...]) -> Int64[np.ndarray, "places dim"]:

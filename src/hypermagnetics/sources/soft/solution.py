@@ -1,9 +1,5 @@
 """The solution of soft bodies: moments, an exact source table, and values at points."""
 
-import functools
-import operator
-from collections.abc import Sequence
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -15,13 +11,14 @@ from hypermagnetics.methods import WithMethods
 from hypermagnetics.shapes import Field, Points, Potential, SourceTable
 from hypermagnetics.sources.arguments import float_arrays, widest
 from hypermagnetics.sources.checks import refuse_bad_points
-from hypermagnetics.sources.geometry import OfKind, by_kind, rounding_unit
+from hypermagnetics.sources.geometry import OfKind, rounding_unit
 from hypermagnetics.sources.geometry import magnetisation as magnetisation_of_table
 from hypermagnetics.sources.soft.balls import Balls
 from hypermagnetics.sources.soft.divided import Divided
+from hypermagnetics.sources.soft.hard import bodies_table
 from hypermagnetics.sources.soft.system import Bodies, States
 from hypermagnetics.sources.superposition import superposition
-from hypermagnetics.table import BODIES, QUATERNION, SIZES, SourceColumns, source_rows
+from hypermagnetics.table import SourceColumns
 
 
 class SoftSolution(WithMethods):
@@ -125,61 +122,37 @@ class SoftSolution(WithMethods):
             where = placed(at).astype(self.cells.dtype)
             total = jnp.zeros_like(where)
             if len(self.hard):
-                total = magnetisation_of_table(self.columns, self.hard, where)
+                total = magnetisation_of_table(self.cells_columns, self.hard, where)
             found: Field = _with_induced(self, where, total)
             return found
 
 
-def source_rows_of(
+def uniform_bodies(
     columns: SourceColumns, hard: SourceTable, bodies: Bodies, states: States
-) -> tuple[SourceColumns, SourceTable]:
+) -> SourceTable:
     """Uniformly magnetised bodies whose superposition is that of a solution.
 
     Args:
-        columns: Columns of `hard`.
-        hard: Hard magnets; rows of no moment are left empty.
+        columns: Columns with one for each size and rotation.
+        hard: Hard magnets, in these columns.
         bodies: Soft bodies.
         states: Their magnetisation.
 
     Returns:
-        Columns and table.
+        Hard magnets, balls and cells.
     """
-    found = SourceColumns.with_all_varying(columns.dim, *columns.bodies)
-    dim = columns.dim
-    of_hard = list(by_kind(columns, hard, source_rows(columns, hard)))
-    tables = [_table(found, hard[:, :dim], hard[:, dim : 2 * dim], of_hard)]
+    tables = [hard]
     for body, state in zip(bodies, states, strict=True):
         if isinstance(body, Balls):
             own = OfKind(body.kind, body.is_soft, {"radius": body.radius})
-            tables.append(_table(found, body.moments(state), body.centres, [own]))
+            tables.append(bodies_table(columns, body.moments(state), body.centres, [own]))
         else:
             shape = {name: body.of_each_cell(value) for name, value in body.cell_shape.items()}
             volume = body.of_each_cell(body.volume / body.num_cells)
-            moments = volume[:, None] * state.reshape(-1, dim)
-            tables.append(
-                _table(found, moments, body.points, [OfKind(body.kind, body.is_used, shape)])
-            )
-    return found, jnp.concatenate(tables)
-
-
-def _table(
-    columns: SourceColumns,
-    moments: Float[Array, "rows dim"],
-    positions: Float[Array, "rows dim"],
-    kinds: Sequence[OfKind],
-) -> Float[Array, "rows columns"]:
-    """Rows of a source table; those of no kind are a body of size 1 and no moment."""
-    used = functools.reduce(operator.or_, (each.is_kind for each in kinds))
-    parts = jnp.where(used[:, None], jnp.concatenate([moments, positions], -1), 0)
-    extra = []
-    for name in columns.shape_names:
-        start = float(name in SIZES or name == QUATERNION[0])
-        value = jnp.full(len(moments), columns.codes[0] if name == "body" else start, parts.dtype)
-        for kind, is_kind, shape in kinds:
-            own = BODIES.index(kind.name) if name == "body" else shape.get(name, start)
-            value = jnp.where(is_kind, own, value)
-        extra.append(value)
-    return jnp.concatenate([parts, *(value[:, None] for value in extra)], -1)
+            moments = volume[:, None] * state.reshape(-1, columns.dim)
+            own = OfKind(body.kind, body.is_used, shape)
+            tables.append(bodies_table(columns, moments, body.points, [own]))
+    return jnp.concatenate(tables)
 
 
 @jax.jit

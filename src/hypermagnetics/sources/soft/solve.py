@@ -12,6 +12,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int
 
 from hypermagnetics.shapes import SourceTable
@@ -19,12 +20,14 @@ from hypermagnetics.sources.geometry import by_kind
 from hypermagnetics.sources.kinds import KINDS
 from hypermagnetics.sources.soft.balls import Balls
 from hypermagnetics.sources.soft.divided import Divided
+from hypermagnetics.sources.soft.hard import field_of_hard, hard_rows
 from hypermagnetics.sources.soft.material import Law, response
-from hypermagnetics.sources.soft.solution import SoftSolution, source_rows_of
+from hypermagnetics.sources.soft.solution import SoftSolution, uniform_bodies
 from hypermagnetics.sources.soft.system import (
     Bodies,
     MethodName,
     Slopes,
+    Solved,
     States,
     field_matrix,
     field_of,
@@ -33,11 +36,13 @@ from hypermagnetics.sources.soft.system import (
     solved,
     times,
 )
-from hypermagnetics.sources.superposition import field_of as field_of_table
 from hypermagnetics.table import SourceColumns
 
+_MOST_STEPS = 50
+"""The most steps of Newton's method: those that converge take less than ten."""
+
 _HALVINGS = 12
-"""The most halvings of a step of Newton's method."""
+"""The most halvings of one of them."""
 
 
 class Settings(NamedTuple):
@@ -55,7 +60,7 @@ class Settings(NamedTuple):
     tolerance: float = 1e-10
     """Relative residual that GMRES and Newton's method have to reach."""
     max_iterations: int = 1000
-    """The most steps of GMRES, or of Newton's method."""
+    """The most steps of GMRES for a linear system."""
 
 
 class Rows(NamedTuple):
@@ -104,9 +109,10 @@ def solve(
     """
     use = every_row(columns, len(table)) if rows is None else rows
     is_hard = susceptibility[use.hard] == 0
-    hard = table[use.hard].at[:, : columns.dim].multiply(is_hard[:, None])
+    full = SourceColumns.with_all_varying(columns.dim, *columns.bodies)
+    hard = hard_rows(columns, full, table[use.hard], is_hard)
     bodies, places = _bodies(columns, table, susceptibility, settings, use)
-    problem = _problem(columns, table, hard, bodies, places, applied_field)
+    problem = _problem(full, table, hard, bodies, places, applied_field)
     chi = [_beside(susceptibility[place], like) for place, like in zip(places, problem.remanent)]
     limit = [_beside(saturation[place], like) for place, like in zip(places, problem.remanent)]
     material = _Material(settings.law, tuple(chi), tuple(limit))
@@ -119,11 +125,10 @@ def solve(
     for body, place, state in zip(bodies, places, states, strict=True):
         of_body = jnp.where(body.is_soft[:, None], body.moments(state), 0)
         moments = moments.at[place].add(of_body)
-    cells_columns, cells = source_rows_of(columns, hard, bodies, states)
     return SoftSolution(
         columns=columns,
-        cells_columns=cells_columns,
-        cells=cells,
+        cells_columns=full,
+        cells=uniform_bodies(full, hard, bodies, states),
         moments=moments,
         residual=_residual(problem, material, states, fields),
         iterations=iterations,
@@ -178,17 +183,13 @@ def _bodies(
         (own,) = (
             each for each in by_kind(columns, rows, susceptibility[place] != 0) if each.kind is kind
         )
-        count, dim = len(rows), columns.dim
-        shape = {key: jnp.broadcast_to(value, (count,)) for key, value in own.shape.items()}
+        dim = columns.dim
         centres = jnp.where(own.is_kind[:, None], rows[:, dim : 2 * dim], 0)
-        cells = kind.cells(shape, settings.cells)
-        if cells is None:
-            bodies.append(Balls(kind, centres, kind.size(shape), own.is_kind, settings.order))
-        else:
-            steps = jnp.broadcast_to(cells.steps, (count, dim, dim))
-            bodies.append(
-                Divided(kind, settings.cells, centres, own.is_kind, shape, steps, dict(cells.shape))
-            )
+        found: Balls | Divided | None = Divided.of(own, settings.cells, centres)
+        if found is None:
+            radius = jnp.broadcast_to(kind.size(own.shape), (len(rows),))
+            found = Balls(kind, centres, radius, own.is_kind, settings.order)
+        bodies.append(found)
         places.append(place)
     return tuple(bodies), tuple(places)
 
@@ -196,7 +197,7 @@ def _bodies(
 def _problem(
     columns: SourceColumns,
     table: SourceTable,
-    hard: Float[Array, "hard columns"],
+    hard: SourceTable,
     bodies: Bodies,
     places: tuple[Array | np.ndarray, ...],
     applied_field: Float[Array, "sources dim"],
@@ -219,7 +220,7 @@ def _field_of_hard(columns: SourceColumns, hard: SourceTable, bodies: Bodies) ->
     points = jnp.concatenate([body.points for body in bodies])
     # Points of rows that are not soft may be anywhere, also in a dipole.
     points = jnp.where(is_used[:, None], points, points[jnp.argmax(is_used)])
-    found = jnp.where(is_used[:, None], field_of_table(columns, hard, points), 0)
+    found = jnp.where(is_used[:, None], field_of_hard(columns, hard, points), 0)
     ends = np.cumsum([len(body.points) for body in bodies])[:-1]
     parts = jnp.split(found, ends)
     return tuple(body.received(part) for body, part in zip(bodies, parts, strict=True))
@@ -254,20 +255,40 @@ def _magnetisation(
         if settings.method == "dense":
             matrix = field_matrix(fixed.bodies, problem.outside)
         start, iterations = _newton(fixed, _Material(material.law, *numbers), settings, matrix)
-    made, slopes = material.magnetisation(start)
-    guess = _sum(made, problem.remanent)
-    lacking = _difference(_sum(problem.outside, field_of(bodies, guess)), start)
-    found = solved(
-        bodies,
+    found = _step(problem, material, settings, start, matrix)
+    return found.states, _fields(problem, found.states), iterations + found.iterations
+
+
+def _step(
+    problem: _Problem,
+    material: _Material,
+    settings: Settings,
+    fields: States,
+    matrix: Float[Array, "size size"] | None,
+) -> Solved:
+    """M of the law's tangent at fields H*: (1 - D K) M = f(H*) + M_rem + D (H_0 - H*)."""
+    made, slopes = material.magnetisation(fields)
+    change = times(slopes, _difference(problem.outside, fields))
+    right = _sum(_sum(made, problem.remanent), change)
+    return solved(
+        problem.bodies,
         slopes,
-        times(slopes, lacking),
+        right,
         settings.method,
         settings.tolerance,
         settings.max_iterations,
         matrix,
     )
-    fields = _sum(_sum(start, lacking), field_of(bodies, found.states))
-    return _sum(guess, found.states), fields, iterations + found.iterations
+
+
+def _fields(
+    problem: _Problem, states: States, matrix: Float[Array, "size size"] | None = None
+) -> States:
+    """H = H_0 + K M."""
+    if matrix is None:
+        return _sum(problem.outside, field_of(problem.bodies, states))
+    flat, back = ravel_pytree(states)
+    return _sum(problem.outside, back(jnp.matmul(matrix, flat, precision="highest")))
 
 
 def _newton(
@@ -282,37 +303,26 @@ def _newton(
     where one goes too far all the same, it is halved.
     """
 
-    def lacking(fields: States) -> tuple[States, States, Slopes]:
-        made, slopes = material.magnetisation(fields)
-        whole = _sum(made, problem.remanent)
-        due = _sum(problem.outside, field_of(problem.bodies, whole))
-        return _difference(due, fields), whole, slopes
-
-    def goes_on(so_far: tuple[States, Array, Array, Array]) -> Array:
-        _, error, count, steps = so_far
-        return (error > settings.tolerance) & (steps < settings.max_iterations)
+    zero = jax.tree.map(jnp.zeros_like, problem.outside)
+    size = norm(_fields(problem, problem.remanent, matrix))
 
     def error_of(fields: States) -> Array:
-        """Difference of the field, relative to the field without any magnetisation."""
-        return norm(lacking(fields)[0]) / jnp.maximum(size, jnp.finfo(size.dtype).tiny)
+        """|H - H_0 - K M| relative to the field without induced magnetisation."""
+        made = _sum(material.magnetisation(fields)[0], problem.remanent)
+        error = norm(_difference(_fields(problem, made, matrix), fields))
+        return error / jnp.where(size > 0, size, 1)
 
-    size = norm(lacking(jax.tree.map(jnp.zeros_like, problem.outside))[0])
+    def goes_on(so_far: tuple[States, Array, Array, Array]) -> Array:
+        _, error, _, steps = so_far
+        return (error > settings.tolerance) & (steps < _MOST_STEPS)
 
     def step(so_far: tuple[States, Array, Array, Array]) -> tuple[States, Array, Array, Array]:
         fields, error, count, steps = so_far
-        rest, _, slopes = lacking(fields)
-        found = solved(
-            problem.bodies,
-            slopes,
-            times(slopes, rest),
-            settings.method,
-            settings.tolerance,
-            settings.max_iterations,
-            matrix,
-        )
-        change = _sum(rest, field_of(problem.bodies, found.states))
+        found = _step(problem, material, settings, fields, matrix)
+        aim = _fields(problem, found.states, matrix)
 
         def moved(share: Array) -> States:
+            change = _difference(aim, fields)
             return _sum(fields, tuple(share * part for part in change))
 
         def too_far(trial: tuple[Array, Array]) -> Array:
@@ -326,7 +336,6 @@ def _newton(
         share, reached = jax.lax.while_loop(too_far, halved, (whole, error_of(moved(whole))))
         return moved(share), reached, count + found.iterations, steps + 1
 
-    zero = jax.tree.map(jnp.zeros_like, problem.outside)
     begin = (zero, error_of(zero), jnp.asarray(0), jnp.asarray(0))
     fields, _, count, _ = jax.lax.while_loop(goes_on, step, begin)
     return fields, count

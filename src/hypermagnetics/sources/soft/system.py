@@ -4,6 +4,7 @@ x is the magnetisation of all of them, K x the field that it makes in them, and 
 law of the material.
 """
 
+from collections.abc import Callable
 from typing import Literal, NamedTuple, get_args
 
 import jax
@@ -26,7 +27,7 @@ Slopes = tuple[Float[Array, "..."], ...]
 MethodName = Literal["dense", "gmres"]
 METHODS: tuple[MethodName, ...] = get_args(MethodName)
 
-RESTART = 40
+RESTART = 30
 """Vectors that GMRES keeps."""
 
 
@@ -158,7 +159,7 @@ def solved(
     scaled = tuple(factor * part for factor, part in zip(factors, right, strict=True))
     if method == "gmres":
 
-        def solve(matvec: object, b: States) -> tuple[States, Int[Array, ""]]:
+        def solve(matvec: Callable[[States], States], b: States) -> tuple[States, Int[Array, ""]]:
             return _gmres(matvec, b, tolerance, max_iterations)
 
         found, iterations = jax.lax.custom_linear_solve(product, scaled, solve, solve, has_aux=True)
@@ -205,30 +206,45 @@ def _times_rows(slopes: Slopes, matrix: Float[Array, "size size"], like: States)
 
 
 def _gmres(
-    matvec: object, right: States, tolerance: float, max_iterations: int
+    matvec: Callable[[States], States], right: States, tolerance: float, max_iterations: int
 ) -> tuple[States, Int[Array, ""]]:
-    """Cycles of restarted GMRES until the residual is small enough, or the steps are used up."""
-    goal = tolerance * norm(right)
-    restart = min(RESTART, sum(part.size for part in right), max_iterations)
+    """Cycles of restarted GMRES until the residual is small enough, or the products used up.
 
-    def residual(states: States) -> Float[Array, ""]:
-        return norm(jax.tree.map(jnp.subtract, right, matvec(states)))
+    That of JAX says neither how many there were nor how well they did.
+    """
+    flat, back = ravel_pytree(right)
+    goal = tolerance * jnp.linalg.norm(flat)
+    size = min(RESTART, len(flat), max_iterations)
 
-    def goes_on(so_far: tuple[States, Float[Array, ""], Int[Array, ""]]) -> Array:
-        _, error, count = so_far
-        return (error > goal) & (count < max_iterations)
+    def product(vector: Array) -> Array:
+        made: Array = ravel_pytree(matvec(back(vector)))[0]
+        return made
 
-    def cycle(
-        so_far: tuple[States, Float[Array, ""], Int[Array, ""]],
-    ) -> tuple[States, Float[Array, ""], Int[Array, ""]]:
-        states, _, count = so_far
-        # One cycle of a fixed number of steps: it stops early by itself where they are solved.
-        found, _ = jax.scipy.sparse.linalg.gmres(
-            matvec, right, states, tol=0.0, atol=goal, restart=restart, maxiter=1
-        )
-        return found, residual(found), count + restart
+    def goes_on(so_far: tuple[Array, Array, Array]) -> Array:
+        _, rest, count = so_far
+        return (jnp.linalg.norm(rest) > goal) & (count < max_iterations)
 
-    zero = jax.tree.map(jnp.zeros_like, right)
-    start = (zero, norm(right), jnp.asarray(0))
-    found, _, count = jax.lax.while_loop(goes_on, cycle, start)
-    return found, count
+    def cycle(so_far: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        found, rest, count = so_far
+        length = jnp.linalg.norm(rest)
+        first = jnp.zeros((size + 1, len(flat)), flat.dtype).at[0].set(rest / length)
+
+        def arnoldi(vectors: Array, step: Array) -> tuple[Array, Array]:
+            new = product(vectors[step])
+            parts = jnp.zeros(size + 1, flat.dtype)
+            for _ in range(2):  # once leaves what rounding brings back
+                along = vectors @ new
+                new, parts = new - along @ vectors, parts + along
+            left = jnp.linalg.norm(new)
+            new = jnp.where(left > 0, new / jnp.where(left > 0, left, 1), 0)
+            return vectors.at[step + 1].set(new), parts.at[step + 1].set(left)
+
+        vectors, columns = jax.lax.scan(arnoldi, first, jnp.arange(size))
+        goal_of_all = jnp.zeros(size + 1, flat.dtype).at[0].set(length)
+        shares = jnp.linalg.lstsq(columns.T, goal_of_all)[0]
+        found = found + shares @ vectors[:-1]
+        return found, flat - product(found), count + size
+
+    zero = jnp.zeros_like(flat)
+    found, _, count = jax.lax.while_loop(goes_on, cycle, (zero, flat, jnp.asarray(0)))
+    return back(found), count
