@@ -18,7 +18,12 @@ from hypermagnetics.errors import RecipeError
 from hypermagnetics.jax_setup import with_constants
 from hypermagnetics.models.additive import AdditiveModel
 from hypermagnetics.models.derivatives import value_and_gradient
-from hypermagnetics.models.inputs import ModelInputs, NetworkInputs, read_rows
+from hypermagnetics.models.inputs import (
+    ModelInputs,
+    NetworkInputs,
+    read_rows,
+    refuse_sums_of_soft_bodies,
+)
 from hypermagnetics.models.orthonormal import uncorrelated
 from hypermagnetics.shapes import AnyKey, Points, SourceTable
 
@@ -86,10 +91,11 @@ class WaveLayer(AdditiveModel):
             inputs: Dimension, columns and scales; 2D rows [moment, position] if None.
 
         Raises:
-            RecipeError: If the functions of a source are too many.
+            RecipeError: If the functions of a source are too many, or bodies are soft.
         """
         self.config = config or WaveLayerConfig()
         self.inputs = inputs or ModelInputs()
+        refuse_sums_of_soft_bodies(self.inputs.columns, self.config.name)
         dim = self.inputs.dim
         factors = 1 + self.inputs.shape_size
         functions = self.config.source_width * factors

@@ -197,7 +197,7 @@ def _bodies(
 def _problem(
     columns: SourceColumns,
     table: SourceTable,
-    hard: Float[Array, "hard columns"],
+    hard: SourceTable,
     bodies: Bodies,
     places: tuple[Array | np.ndarray, ...],
     applied_field: Float[Array, "sources dim"],
