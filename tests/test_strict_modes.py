@@ -25,6 +25,7 @@ from hypermagnetics.models import (
     MapFrame,
     MLPConfig,
     Model,
+    ModelInputs,
     RangeSplitConfig,
     StepperConfig,
     UNetConfig,
@@ -39,6 +40,7 @@ from hypermagnetics.models.fourier_fit import FourierFitConfig
 from hypermagnetics.models.hyper_layer import HyperLayerConfig
 from hypermagnetics.models.hyper_mlp import HyperMLPConfig
 from hypermagnetics.models.linear import LinearConfig
+from hypermagnetics.models.reduced import ReducedConfig
 from hypermagnetics.models.registry import _Shipped
 from hypermagnetics.models.wave_layer import WaveLayerConfig
 from hypermagnetics.sources import (
@@ -134,7 +136,8 @@ def test_no_shipped_model_is_left_out() -> None:
     """Of the next tests: from arrays to arrays, from maps to maps, and of sources."""
     shipped = {*get_args(get_args(_Shipped)[0])}
     of_sources = {type(make.args[0]) for make in _MAKE.values()}
-    assert of_sources | {MLPConfig, StepperConfig, *map(type, _MAPS)} == shipped
+    others = {MLPConfig, StepperConfig, ReducedConfig, *map(type, _MAPS)}
+    assert of_sources | others == shipped
 
 
 def test_a_network_of_arrays_is_made_and_evaluated_under_the_transfer_guard() -> None:
@@ -219,6 +222,21 @@ def test_a_model_is_made_fitted_and_evaluated_under_the_transfer_guard(name: str
             assert np.isfinite(values).all()
     labels_ = np.ones((1, 5)), np.ones((1, 5, 2))
     for values in _under_guard(model.errors, _SOURCES[None], _POINTS, *labels_):
+        assert np.isfinite(values).all()
+
+
+def test_a_model_of_soft_boxes_is_made_fitted_and_evaluated_under_the_transfer_guard() -> None:
+    """Its modes are made by numpy on the host."""
+    columns = SourceColumns.of(
+        "rectangle", varying=["susceptibility"], constants={"dimension_x": 1, "dimension_y": 1}
+    )
+    config = ReducedConfig(modes=4, divisions=4)
+    model = _under_guard(partial(build_model, config, ModelInputs(columns=columns), key(0)))
+    rows = np.array([[1, 0.5, 0, 0, 0], [0, 0, 1.5, 0.2, 20]], np.float32)
+    model = _under_guard(model.fitted, *jax.device_put((rows, _POINTS)), key(1))
+    for call in (model.potential, model.field, model.flux_density):
+        assert np.isfinite(_under_guard(call, rows.tolist(), _POINTS)).all()
+    for values in _under_guard(model.block, rows[None], _POINTS.tolist()):
         assert np.isfinite(values).all()
 
 

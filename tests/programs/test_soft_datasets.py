@@ -168,7 +168,7 @@ def test_a_sum_is_refused_before_a_run_begins(squares: Path, tmp_path: Path) -> 
     )
     assert_refused(ran, "got 'exact' (outside)")
     chosen = default_recipe({}, lambda name: load_recipe(TrainingRecipe, "training", name, ()))
-    assert chosen.for_dataset(Dataset.open(squares)).name == "hyper-mlp"
+    assert chosen.for_dataset(Dataset.open(squares)).name == "reduced"
 
 
 def test_derivatives_by_soft_sources_are_refused(squares: Path, tmp_path: Path) -> None:

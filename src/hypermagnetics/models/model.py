@@ -15,7 +15,7 @@ from jaxtyping import Array, Int, PyTree
 
 from hypermagnetics.arrays import Numbers, real_array
 from hypermagnetics.errors import ExtensionError, SourceError
-from hypermagnetics.few_sizes import filled, first_rows, known_values
+from hypermagnetics.few_sizes import filled, first_rows, known_values, placed
 from hypermagnetics.jax_setup import with_constants
 from hypermagnetics.models.domain import Domain, largest_extent
 from hypermagnetics.models.inputs import (
@@ -506,7 +506,7 @@ class Model(Network):
         if type(self).refuse_unknown is not Model.refuse_unknown:
             known = known_values(sources)
             if known is not None:
-                self.refuse_unknown(jnp.asarray(known[0]))
+                self.refuse_unknown(placed(known[0]))
 
     def _of_few_sizes(
         self, values_at: Callable[..., _Chosen], sources: Numbers, points: Numbers

@@ -32,7 +32,7 @@ class Modes(NamedTuple):
 
 
 def modes_of(box: DividedBox, magnetisations: Cells, count: int) -> Modes:
-    """The uniform magnetisations, then the first left singular vectors of what they leave.
+    """The uniform magnetisations, then the first singular vectors of the remainder.
 
     Each mode has a parity. The uniform ones are exact, so that remanence and the response to weak
     susceptibility are.

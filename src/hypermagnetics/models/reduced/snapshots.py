@@ -16,7 +16,7 @@ from hypermagnetics.models.reduced.divided_box import Cells, DividedBox
 from hypermagnetics.sources.values import dot, full_angle
 
 _GENERATIONS = 3
-"""Rounds in which boxes magnetise each other; later ones add nothing that the first do not have."""
+"""Rounds in which boxes magnetise each other."""
 
 _CHARGES_PER_SIDE = 2
 """Charges along each side of the face of a cell."""
