@@ -144,10 +144,11 @@ class Dipole(Body):
     name: ClassVar[BodyName] = "dipole"
     moment: Float[Array, " dim"]
     position: Float[Array, " dim"]
-    susceptibility: ClassVar[None] = None
+    susceptibility: None
 
     def __init__(self, moment: Numbers, position: Numbers) -> None:
         """Take moment [A m²], in two dimensions [A m], and position [m]."""
+        self.susceptibility = None  # a point has no volume
         self.moment, self.position = _reals(moment=moment, position=position)
 
     def shape(self) -> tuple[Float[Array, "..."], ...]:
