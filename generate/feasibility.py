@@ -127,7 +127,7 @@ def _refuse_wrong_counts(recipe: DatasetRecipe) -> None:
 
 
 def _refuse_unsuited_softness(recipe: DatasetRecipe, columns: SourceColumns) -> None:
-    """Refuse what does not exist of soft bodies, and what only they have."""
+    """Refuse keys that do not exist of soft bodies, and those that only they have."""
     bodies, applied = members(recipe.sources.body), recipe.sources.applied_field
     remanent = [
         one for one in bodies if not isinstance(one, DipoleConfig) and one.remanence == "drawn"
