@@ -138,8 +138,8 @@ def _labels(manifest: Manifest) -> str:
     text = f"Labels were computed in float64{where} from the stored float32 sources and grid."
     if "susceptibility" in manifest.columns:
         text += (
-            " They are of all bodies, whose magnetisation M = chi H + moment / volume answers to the "
-            "field of all others and the applied one, without the applied field itself."
+            " They are of all bodies, whose magnetisation M = chi H + moment / volume answers to "
+            "the field of all others and the applied one, without the applied field itself."
         )
     if (found := manifest.discretisation) is not None:
         text += (

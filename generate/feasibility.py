@@ -127,7 +127,7 @@ def _refuse_wrong_counts(recipe: DatasetRecipe) -> None:
 
 
 def _refuse_unsuited_softness(recipe: DatasetRecipe, columns: SourceColumns) -> None:
-    """Refuse keys that soft bodies have no values for, and keys of soft bodies alone."""
+    """Refuse keys that do not exist of soft bodies, and those that only they have."""
     bodies, applied = members(recipe.sources.body), recipe.sources.applied_field
     remanent = [
         one for one in bodies if not isinstance(one, DipoleConfig) and one.remanence == "drawn"
@@ -140,8 +140,11 @@ def _refuse_unsuited_softness(recipe: DatasetRecipe, columns: SourceColumns) -> 
                 "susceptibility."
             )
     if not columns.is_soft:
-        for key, value in (("sources.applied_field", applied), ("soft", recipe.soft)):
-            if value is not None:
+        for key, is_there in (
+            ("sources.applied_field", applied is not None),
+            ("soft", recipe.soft is not None),
+        ):
+            if is_there:
                 raise RecipeError(
                     f"{key} must be left out without a soft body, as nothing answers to a field; "
                     f"got one ({key}). Leave it out, or give a body a susceptibility."
@@ -157,8 +160,8 @@ def _refuse_unsuited_softness(recipe: DatasetRecipe, columns: SourceColumns) -> 
             "Soft bodies must be magnetised by something; got no hard body, no remanence and no "
             "applied field (sources). Add one of them."
         )
-    for key, value in (("derivatives", recipe.derivatives), ("dynamics", recipe.dynamics)):
-        if value is not None:
+    for key in ("derivatives", "dynamics"):
+        if getattr(recipe, key) is not None:
             raise RecipeError(
                 f"{key} must be left out of a dataset of soft bodies, as they are those of hard "
                 f"magnets; got one ({key}). Leave it out."

@@ -100,7 +100,7 @@ def start_block(
 
         def wait() -> _Values:
             tables, points = (each.astype(np.float64) for each in (sources[kept], grid))
-            with computing_on(device.platform):
+            with computing_on("cpu"):
                 return soft_labels(columns, tables, points, soft, uses, place)
 
     else:

@@ -15,6 +15,7 @@ from hypermagnetics.data import (
     Discretisation,
     GridShape,
     Identity,
+    LabelDevice,
     SampleSize,
     SplitLayout,
     StorageFormat,
@@ -74,6 +75,15 @@ class SourcePlan(Plan):
             layout.num_samples * layout.max_sources * layout.num_points
             for layout in self.layouts.values()
         )
+
+    def on(self, device: LabelDevice) -> Plan:
+        """The same on a device, which for soft bodies is the CPU; see `Plan`."""
+        if device != CPU and self.recipe.soft is not None:
+            raise RecipeError(
+                "Soft bodies must be solved for on the CPU, in float64 and one sample at a time; "
+                f"got {device.in_words} (device). Leave the option out."
+            )
+        return super().on(device)
 
     def discretisation(self) -> Discretisation | None:
         """Solve the first samples again with finer cells; see `Plan`."""

@@ -55,7 +55,7 @@ def laws_left_out(columns: SourceColumns) -> tuple[str, ...]:
     """
     if not columns.is_soft:
         return ()
-    sentences = (
+    sentences: tuple[str, ...] = (
         "Superposition is no law of soft bodies, which answer to each other, and the flux of B "
         "through their surfaces is not measured, as their exact magnetisation is not known.",
     )

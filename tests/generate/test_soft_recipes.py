@@ -8,6 +8,7 @@ from refused import refused
 from scipy.special import ndtri
 from small_plans import plan_of
 
+from hypermagnetics.data import CPU, LabelDevice
 from hypermagnetics.errors import RecipeError
 from hypermagnetics.generate.draw import draw_sources
 from hypermagnetics.generate.plan import SourcePlan
@@ -238,6 +239,14 @@ def test_contradictions_are_refused(name: str) -> None:
     tables, sentence = REFUSED[name]
     with refused(RecipeError, sentence):
         plan_of(**tables)
+
+
+def test_a_gpu_is_refused() -> None:
+    """Whose labels nobody has compared with those of a CPU."""
+    plan = plan_of(**USUAL)
+    with refused(RecipeError, "must be solved for on the CPU", "Leave the option out"):
+        plan.on(LabelDevice(platform="gpu", kind="a card"))
+    assert plan.on(CPU) == plan
 
 
 def test_keys_at_rest_stay_out_of_manifests() -> None:

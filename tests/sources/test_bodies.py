@@ -5,8 +5,19 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from magnets import KINDS, random_rows
+from refused import refused
 
-from hypermagnetics.sources import Body, Cuboid, Dipole, Disc, Rectangle, Sphere, superposition
+from hypermagnetics.errors import SourceError
+from hypermagnetics.sources import (
+    Body,
+    Cuboid,
+    Dipole,
+    Disc,
+    Rectangle,
+    Sphere,
+    source_table,
+    superposition,
+)
 
 _CLASSES: dict[str, type[Body]] = {
     "dipole in 2D": Dipole,
@@ -126,3 +137,23 @@ def test_a_body_can_be_an_argument_of_jit() -> None:
     body, points = magnet("disc in 2D", a_row("disc in 2D")), jnp.asarray(_POINT[:, :2])
     compiled = jax.jit(lambda body, where: body.potential(where))
     np.testing.assert_allclose(compiled(body, points), body.potential(points), rtol=1e-14)
+
+
+def test_a_susceptibility_makes_a_body_soft() -> None:
+    """It has a column, and no field of its own; one of 0 is a hard magnet."""
+    disc = Disc([0.0, 0.0], [1.0, 2.0], 0.5, susceptibility=100)
+    assert disc.columns.is_soft
+    np.testing.assert_array_equal(disc.row, [0, 0, 1, 2, 0.5, 100])
+    with refused(SourceError, "must be of hard magnets"):
+        disc.field(np.array([[3.0, 0.0]]))
+    bar = Rectangle([1.0, 0.0], [0.0, 0.0], [1.0, 2.0], susceptibility=0.0)
+    assert bar.susceptibility is None
+    assert not bar.columns.is_soft
+    columns, table = source_table([disc, bar])
+    np.testing.assert_array_equal(table[:, columns.index("susceptibility")], [100, 0])
+    slope = jax.grad(lambda chi: Disc([0.0, 0.0], [1.0, 2.0], 0.5, chi).row[-1])(3.0)
+    assert slope == 1
+    with refused(SourceError, "greater than -1"):
+        Sphere([0.0] * 3, [0.0] * 3, 1.0, -1.0)
+    with refused(SourceError, "susceptibility of a cuboid must be a number"):
+        Cuboid([0.0] * 3, [0.0] * 3, [1.0] * 3, susceptibility=[1.0, 2.0, 3.0])

@@ -273,3 +273,35 @@ def test_far_from_the_origin_no_digits_are_lost(far: float) -> None:
         for found in (body.field(at), made.field(at), superposition(columns, table, at)[1]):
             errors = np.linalg.norm(np.asarray(found) - true, axis=1) / np.linalg.norm(true, axis=1)
             assert errors.max() < 1e-9
+
+
+def test_susceptibilities_go_and_come_back() -> None:
+    """A number, three equal ones, or those of the collection around."""
+    cube = magpylib.magnet.Cuboid(dimension=(1e-2, 2e-2, 1e-2), **_MAGNET)
+    ball = magpylib.magnet.Sphere(diameter=1e-2, position=(0.1, 0, 0), **_MAGNET)
+    other = magpylib.magnet.Sphere(diameter=1e-2, position=(0.2, 0, 0), **_MAGNET)
+    cube.susceptibility, ball.susceptibility = 3.5, (0.2, 0.2, 0.2)
+    made = from_magpylib(magpylib.Collection(cube, magpylib.Collection(ball), other))
+    assert [body.susceptibility for body in made] == [3.5, 0.2, None]
+    back = to_magpylib(made).children
+    assert [getattr(magnet, "susceptibility", None) for magnet in back] == [3.5, 0.2, None]
+    np.testing.assert_allclose(back[0].magnetization, cube.magnetization)
+    whole = magpylib.Collection(other, override_parent=True)
+    whole.susceptibility = 7.0
+    assert from_magpylib(whole)[0].susceptibility == 7.0
+    columns, table = source_table(made)
+    assert columns.names[-2:] == ("susceptibility", "body")
+    np.testing.assert_array_equal(table[:, columns.index("susceptibility")], [3.5, 0.2, 0])
+
+
+@pytest.mark.parametrize("value", [(0.1, 0.2, 0.3), [[1.0]], (1.0, 1.0)])
+def test_a_susceptibility_of_some_directions_is_refused(value: object) -> None:
+    """The law of the material is isotropic."""
+    ball = magpylib.magnet.Sphere(diameter=1e-2, **_MAGNET)
+    ball.susceptibility = value
+    with pytest.raises(SourceError, match="must be the same in all directions"):
+        from_magpylib(ball)
+    dipole = magpylib.misc.Dipole(moment=(1, 0, 0))
+    dipole.susceptibility = 2.0
+    with pytest.raises(SourceError, match="of a Dipole must be 0"):
+        from_magpylib(dipole)

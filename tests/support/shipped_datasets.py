@@ -7,12 +7,14 @@ from hypermagnetics.recipes import shipped_recipes
 
 
 def random_recipes() -> list[str]:
-    """Names of those with points drawn at random, of any number."""
+    """Names of those of hard magnets with points drawn at random, of any number."""
     each = {
         name: load_recipe(DATASET_SCHEMA, "dataset", name) for name in shipped_recipes("dataset")
     }
     return [
         name
         for name, recipe in each.items()
-        if isinstance(recipe, DatasetRecipe) and recipe.grid.kind == "random"
+        if isinstance(recipe, DatasetRecipe)
+        and recipe.grid.kind == "random"
+        and recipe.soft is None
     ]

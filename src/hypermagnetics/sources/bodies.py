@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -28,8 +29,20 @@ def _reals(**values: Numbers) -> tuple[Float[Array, "..."], ...]:
         return tuple(placed(array.astype(dtype)) for array in arrays)
 
 
+def _soft(susceptibility: Numbers) -> dict[str, Numbers]:
+    """The susceptibility as an argument of `_reals`; none of a hard magnet, where it is 0."""
+    is_known = not isinstance(susceptibility, jax.core.Tracer)
+    if is_known and np.ndim(susceptibility) == 0 and susceptibility == 0:
+        return {}
+    return {"susceptibility": susceptibility}
+
+
 class Body(WithMethods):
     """A uniformly magnetised body, computed as a source table with this one row.
+
+    A body with a susceptibility is soft: its moment is the remanent one, and its magnetisation,
+    M = chi H + moment / volume, follows from the field of all others. It is for source tables that
+    `solve_magnetisation` reads, and has no field of its own.
 
     A body is a pytree: `jax.grad` of a function of it gives the derivatives with respect to
     moment, position, size and rotation. Made of float64 arrays of numpy it keeps float64, also
@@ -41,6 +54,8 @@ class Body(WithMethods):
     """Magnetisation times volume [A m²], in two dimensions magnetisation times area [A m]."""
     position: eqx.AbstractVar[Float[Array, " dim"]]
     """Centre [m]."""
+    susceptibility: eqx.AbstractVar[Float[Array, ""] | None]
+    """Susceptibility chi of a soft body; None of a hard magnet."""
 
     @abc.abstractmethod
     def shape(self) -> tuple[Float[Array, "..."], ...]:
@@ -61,6 +76,11 @@ class Body(WithMethods):
                 f"{self.moment.size} and {self.position.size}. Give one number for each axis."
             )
         wanted_size = len(SHAPES[self.name])
+        if self.susceptibility is not None and self.susceptibility.ndim:
+            raise SourceError(
+                f"The susceptibility of a {self.name} must be a number; got shape "
+                f"{self.susceptibility.shape}. Give one for all directions."
+            )
         got = sum(part.size for part in self.shape())
         if got != wanted_size:
             raise SourceError(
@@ -72,12 +92,15 @@ class Body(WithMethods):
     @property
     def columns(self) -> SourceColumns:
         """Columns of `row`."""
-        return SourceColumns.of(self.name, dim=self.position.shape[0], varying=SHAPES[self.name])
+        soft = () if self.susceptibility is None else ("susceptibility",)
+        varying = (*SHAPES[self.name], *soft)
+        return SourceColumns.of(self.name, dim=self.position.shape[0], varying=varying)
 
     @property
     def row(self) -> Float[Array, " columns"]:
         """The body as the row of a source table."""
-        parts = (self.moment, self.position, *self.shape())
+        soft = () if self.susceptibility is None else (self.susceptibility,)
+        parts = (self.moment, self.position, *self.shape(), *soft)
         with widest(*parts):
             return jnp.concatenate([jnp.ravel(part) for part in parts])
 
@@ -96,7 +119,7 @@ class Body(WithMethods):
             Potential [A] at each point.
 
         Raises:
-            SourceError: If the points are of another dimension.
+            SourceError: If the points are of another dimension, or the body is soft.
         """
         return potential_of(self.columns, self._table(), points)
 
@@ -110,7 +133,7 @@ class Body(WithMethods):
             Field [A/m] at each point.
 
         Raises:
-            SourceError: If the points are of another dimension.
+            SourceError: If the points are of another dimension, or the body is soft.
         """
         return field_of(self.columns, self._table(), points)
 
@@ -121,9 +144,11 @@ class Dipole(Body):
     name: ClassVar[BodyName] = "dipole"
     moment: Float[Array, " dim"]
     position: Float[Array, " dim"]
+    susceptibility: None
 
     def __init__(self, moment: Numbers, position: Numbers) -> None:
         """Take moment [A m²], in two dimensions [A m], and position [m]."""
+        self.susceptibility = None  # a point has no volume
         self.moment, self.position = _reals(moment=moment, position=position)
 
     def shape(self) -> tuple[Float[Array, "..."], ...]:
@@ -138,12 +163,16 @@ class Disc(Body):
     moment: Float[Array, " dim"]
     position: Float[Array, " dim"]
     radius: Float[Array, ""]
+    susceptibility: Float[Array, ""] | None
 
-    def __init__(self, moment: Numbers, position: Numbers, radius: Numbers) -> None:
-        """Take moment [A m], position [m] and radius [m]."""
-        self.moment, self.position, self.radius = _reals(
-            moment=moment, position=position, radius=radius
-        )
+    def __init__(
+        self, moment: Numbers, position: Numbers, radius: Numbers, susceptibility: Numbers = 0.0
+    ) -> None:
+        """Take moment [A m], position [m], radius [m] and susceptibility [1]."""
+        soft = _soft(susceptibility)
+        values = _reals(moment=moment, position=position, radius=radius, **soft)
+        self.moment, self.position, self.radius = values[:3]
+        self.susceptibility = values[3] if soft else None
 
     def shape(self) -> tuple[Float[Array, "..."], ...]:
         """Radius."""
@@ -157,12 +186,16 @@ class Sphere(Body):
     moment: Float[Array, " dim"]
     position: Float[Array, " dim"]
     radius: Float[Array, ""]
+    susceptibility: Float[Array, ""] | None
 
-    def __init__(self, moment: Numbers, position: Numbers, radius: Numbers) -> None:
-        """Take moment [A m²], position [m] and radius [m]."""
-        self.moment, self.position, self.radius = _reals(
-            moment=moment, position=position, radius=radius
-        )
+    def __init__(
+        self, moment: Numbers, position: Numbers, radius: Numbers, susceptibility: Numbers = 0.0
+    ) -> None:
+        """Take moment [A m²], position [m], radius [m] and susceptibility [1]."""
+        soft = _soft(susceptibility)
+        values = _reals(moment=moment, position=position, radius=radius, **soft)
+        self.moment, self.position, self.radius = values[:3]
+        self.susceptibility = values[3] if soft else None
 
     def shape(self) -> tuple[Float[Array, "..."], ...]:
         """Radius."""
@@ -177,13 +210,24 @@ class Rectangle(Body):
     position: Float[Array, " dim"]
     dimension: Float[Array, " dim"]
     angle: Float[Array, ""]
+    susceptibility: Float[Array, ""] | None
 
     def __init__(
-        self, moment: Numbers, position: Numbers, dimension: Numbers, angle: Numbers = 0.0
+        self,
+        moment: Numbers,
+        position: Numbers,
+        dimension: Numbers,
+        angle: Numbers = 0.0,
+        susceptibility: Numbers = 0.0,
     ) -> None:
-        """Take moment [A m], position [m], full sides [m] and counterclockwise rotation [rad]."""
-        values = _reals(moment=moment, position=position, dimension=dimension, angle=angle)
-        self.moment, self.position, self.dimension, self.angle = values
+        """Take moment [A m], position [m], full sides [m], rotation [rad] and susceptibility [1].
+
+        The rotation is counterclockwise.
+        """
+        soft = _soft(susceptibility)
+        values = _reals(moment=moment, position=position, dimension=dimension, angle=angle, **soft)
+        self.moment, self.position, self.dimension, self.angle = values[:4]
+        self.susceptibility = values[4] if soft else None
 
     def shape(self) -> tuple[Float[Array, "..."], ...]:
         """Sides and angle."""
@@ -198,6 +242,7 @@ class Cuboid(Body):
     position: Float[Array, " dim"]
     dimension: Float[Array, " dim"]
     rotation: Float[Array, " 4"]
+    susceptibility: Float[Array, ""] | None
 
     def __init__(
         self,
@@ -205,10 +250,17 @@ class Cuboid(Body):
         position: Numbers,
         dimension: Numbers,
         rotation: Numbers = (1.0, 0.0, 0.0, 0.0),
+        susceptibility: Numbers = 0.0,
     ) -> None:
-        """Take moment [A m²], position [m], full sides [m] and unit quaternion (w, x, y, z)."""
-        values = _reals(moment=moment, position=position, dimension=dimension, rotation=rotation)
-        self.moment, self.position, self.dimension, self.rotation = values
+        """Take moment [A m²], position [m], full sides [m], rotation and susceptibility [1].
+
+        The rotation is a unit quaternion (w, x, y, z).
+        """
+        soft = _soft(susceptibility)
+        given = {"moment": moment, "position": position, "dimension": dimension}
+        values = _reals(**given, rotation=rotation, **soft)
+        self.moment, self.position, self.dimension, self.rotation = values[:4]
+        self.susceptibility = values[4] if soft else None
 
     def shape(self) -> tuple[Float[Array, "..."], ...]:
         """Sides and quaternion."""
@@ -222,7 +274,8 @@ def source_table(bodies: Sequence[Body]) -> tuple[SourceColumns, SourceTable]:
         bodies: At least one, all in the same number of dimensions.
 
     Returns:
-        The columns, and a row for each body, for `superposition` or a model.
+        The columns, and a row for each body, for `superposition` or a model; with a column of
+        susceptibilities if one is soft, for `solve_magnetisation`.
 
     Raises:
         SourceError: If there is none, or their dimensions differ.
@@ -241,6 +294,8 @@ def source_table(bodies: Sequence[Body]) -> tuple[SourceColumns, SourceTable]:
         )
     names = tuple(name for name in BODIES if any(body.name == name for body in bodies))
     varying = {shape for name in names for shape in SHAPES[name]}
+    if any(body.susceptibility is not None for body in bodies):
+        varying.add("susceptibility")
     columns = SourceColumns.of(*names, dim=dims.pop(), varying=varying)
     of_bodies, rows = [body.row for body in bodies], []
     with widest(*of_bodies):

@@ -24,6 +24,9 @@ def from_magpylib(source: object) -> list[Body]:
     collections, at any depth, are taken where they are: magpylib keeps their positions in the frame
     of the laboratory. Sensors in a collection are left out, because they make no field.
 
+    A magnet with an attribute `susceptibility`, or in a collection with one, as
+    magpylib-material-response has it, is soft: its magnetisation is the remanent one.
+
     Args:
         source: A `magpylib.magnet.Cuboid` or `Sphere`, a `magpylib.misc.Dipole`, or a
             `magpylib.Collection`.
@@ -34,8 +37,9 @@ def from_magpylib(source: object) -> list[Body]:
         set to it: far from the origin a position in float32 has lost the digits of a small magnet.
 
     Raises:
-        SourceError: If it is something else, holds no magnet, follows a path of several steps, or
-            lacks a size, a magnetisation or a moment.
+        SourceError: If it is something else, holds no magnet, follows a path of several steps,
+            lacks a size, a magnetisation or a moment, or has another susceptibility in another
+            direction.
         HypermagneticsError: If magpylib is not installed.
 
     Examples:
@@ -60,7 +64,8 @@ def to_magpylib(bodies: Sequence[Body]) -> Any:
         bodies: At least one; dipoles in three dimensions, spheres and cuboids.
 
     Returns:
-        A `magpylib.Collection` with the same field H.
+        A `magpylib.Collection` with the same field H; soft bodies have an attribute
+        `susceptibility`.
 
     Raises:
         SourceError: If there is no body, or one that magpylib has no magnet for.
@@ -106,16 +111,38 @@ def _body(magpylib: Any, source: Any, where: str) -> Body:
     x, y, z, w = _one_step(source.orientation.as_quat(), source, "orientation", (4,), where)
     turned = source.orientation.apply
     if isinstance(source, magpylib.misc.Dipole):
+        if getattr(source, "susceptibility", None):
+            raise SourceError(
+                "The susceptibility of a Dipole must be 0, as it has no volume; got "
+                f"{source.susceptibility} ({where}). Take a Sphere."
+            )
         moment = turned(_numbers(source, "moment", (3,), where))
         return Dipole(moment, position)
+    chi = _susceptibility(source, where)
     magnetisation = turned(_numbers(source, "magnetization", (3,), where))
     if isinstance(source, magpylib.magnet.Sphere):
         radius = 0.5 * float(_numbers(source, "diameter", (), where))
         moment = magnetisation * _ball_volume(radius)
-        return Sphere(moment, position, radius)
+        return Sphere(moment, position, radius, chi)
     dimension = _numbers(source, "dimension", (3,), where)
     moment = magnetisation * dimension.prod()
-    return Cuboid(moment, position, dimension, np.array([w, x, y, z]))
+    return Cuboid(moment, position, dimension, np.array([w, x, y, z]), chi)
+
+
+def _susceptibility(source: Any, where: str) -> float:
+    """Susceptibility of a magnet, or of the nearest collection around it that has one; else 0."""
+    at = source
+    while at is not None and getattr(at, "susceptibility", None) is None:
+        at = at.parent
+    if at is None:
+        return 0.0
+    values = np.asarray(at.susceptibility, np.float64)
+    if values.shape not in ((), (3,)) or not (values == values.ravel()[0]).all():
+        raise SourceError(
+            "A susceptibility must be the same in all directions, a number or three equal ones; "
+            f"got {values.tolist()} ({where}). Give a mean, if that serves."
+        )
+    return float(values.ravel()[0])
 
 
 def _numbers(
@@ -149,6 +176,13 @@ def _one_step(
 
 
 def _magnet(magpylib: Any, body: Body, where: str) -> Any:
+    magnet = _hard_magnet(magpylib, body, where)
+    if body.susceptibility is not None:
+        magnet.susceptibility = float(body.susceptibility)
+    return magnet
+
+
+def _hard_magnet(magpylib: Any, body: Body, where: str) -> Any:
     moment, position = (np.array(v, np.float64) for v in (body.moment, body.position))
     match body:
         case Dipole() if position.shape == (3,):

@@ -62,7 +62,7 @@ class _Outlines(NamedTuple):
 
     @property
     def _is_box(self) -> Bool[np.ndarray, "*shape"]:
-        found: np.ndarray = self.half_edges.any(axis=(-2, -1))
+        found: np.ndarray = np.any(self.half_edges, axis=(-2, -1))
         return found
 
     @property
@@ -183,21 +183,21 @@ def _are_free(
     """Whether a body at each candidate is in the box and clear of the bodies already placed."""
     needed = packed.min_gap + ROUNDING * packed.half_width
     is_there = np.arange(others.radii.shape[1]) < counts[:, None]
-    free: np.ndarray
     if packed.shape == "ball":
         apart = others.radii + own.radii[:, None] + needed
         apart[~is_there] = 0
         squared = np.zeros((*candidates.shape[:2], places.shape[1]))
         for axis in range(places.shape[2]):
             squared += (candidates[:, :, None, axis] - places[:, None, :, axis]) ** 2
-        free = (squared >= (apart**2)[:, None]).all(axis=2)
+        free: np.ndarray = (squared >= (apart**2)[:, None]).all(axis=2)
         return free
     offset = places[:, None] - candidates[:, :, None]
     one = own.of(slice(None), None, None)
     gap = _gaps(one, others.of(slice(None), None), offset)
-    free = ((gap >= needed) | ~is_there[:, None]).all(axis=2)
-    fits = (own.extents < packed.half_width * (1 - ROUNDING)).all(axis=-1)
-    return free & fits[:, None]
+    is_clear: np.ndarray = np.all((gap >= needed) | ~is_there[:, None], axis=2)
+    fits: np.ndarray = np.all(own.extents < packed.half_width * (1 - ROUNDING), axis=-1)
+    is_free: np.ndarray = is_clear & fits[:, None]
+    return is_free
 
 
 def _gaps(

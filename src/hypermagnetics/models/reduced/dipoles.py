@@ -2,13 +2,11 @@
 
 from typing import NamedTuple
 
-import jax
 import numpy as np
 from jaxtyping import Float64
 
 from hypermagnetics.models.reduced.divided_box import Cells, DividedBox
 from hypermagnetics.models.reduced.snapshots import places_around
-from hypermagnetics.sources.superposition import block_superposition
 from hypermagnetics.sources.values import full_angle
 
 _LAYERS = {2: ((0.035, 9), (0.15, 5)), 3: ((0.07, 6), (0.2, 3))}
@@ -70,10 +68,7 @@ def dipoles_of(box: DividedBox, modes: Cells, gap: float, random: np.random.Gene
         The dipoles.
     """
     points = places_around(box, gap, _FAR, _POINTS[box.dim], random)
-    with jax.enable_x64(True):
-        table = box.table(modes)
-        counts = np.full(len(table), table.shape[1])
-        field = np.asarray(block_superposition(box.cell_columns, table, counts, points)[1])
+    field = box.field(modes, points)
     weight = 1 / np.sqrt(np.sum(field**2, axis=(0, 2)))
     places = dipole_places(box)
     tensor = weight[:, None, None, None] * _dipole_tensor(points[:, None] - places)

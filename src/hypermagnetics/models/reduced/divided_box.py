@@ -6,14 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Array, Float, Float64, Int64
 from scipy.signal import fftconvolve
 
 from hypermagnetics.sources.kinds import KINDS
 from hypermagnetics.sources.kinds.box import BoxKind
+from hypermagnetics.sources.kinds.demagnetising import box_tensor
 from hypermagnetics.sources.superposition import superposition
 from hypermagnetics.table import DIMENSIONS, SHAPES, SIZES, SourceColumns
+
+_POINTS_AT_ONCE = 16
 
 Cells = Float64[np.ndarray, "bodies cells dim"]
 """Vectors in the cells of a box, for several magnetisations."""
@@ -87,10 +92,13 @@ class DividedBox:
         sizes = [name for name in SHAPES[body] if name in SIZES]
         return SourceColumns.of(body, constants=dict(zip(sizes, self.cell.tolist(), strict=True)))
 
-    def table(self, magnetisation: Cells) -> Float64[np.ndarray, "bodies cells columns"]:
-        """Source tables of the cells of several magnetisations."""
-        places = np.broadcast_to(self.centres, magnetisation.shape)
-        return np.concatenate([self.cell_volume * magnetisation, places], axis=-1)
+    def field(
+        self, magnetisation: Cells, points: Float64[np.ndarray, "points dim"]
+    ) -> Float64[np.ndarray, "bodies points dim"]:
+        """Field of magnetisations outside of the box."""
+        with jax.enable_x64(True):
+            arrays = (points, self.centres, self.cell, magnetisation)
+            return np.asarray(_field_of_cells(*map(jnp.asarray, arrays)))
 
     @cached_property
     def parities(self) -> tuple[Parity, ...]:
@@ -222,3 +230,20 @@ class DividedBox:
         )
         shape = (count,) * self.dim
         return potential.reshape(*shape, -1), field.reshape(*shape, self.dim, self.dim)
+
+
+@jax.jit
+def _field_of_cells(
+    points: Float[Array, "points dim"],
+    centres: Float[Array, "cells dim"],
+    sides: Float[Array, " dim"],
+    magnetisation: Float[Array, "bodies cells dim"],
+) -> Float[Array, "bodies points dim"]:
+    """Field of cells, by one tensor of a point and a cell for all magnetisations."""
+
+    def at(point: Float[Array, " dim"]) -> Float[Array, "bodies dim"]:
+        tensor = box_tensor(point[None] - centres, sides[None])
+        return -jnp.einsum("cij,bcj->bi", tensor, magnetisation)
+
+    found = jax.lax.map(at, points, batch_size=_POINTS_AT_ONCE)
+    return jnp.moveaxis(found, 0, 1)

@@ -133,13 +133,12 @@ class Reduced(Model):
             for row in np.flatnonzero(rule.broken(self, sources, rows))[:1]:
                 values = np.asarray(sources[row])
                 raise RecipeError(rule.message(self, values, "a source of the training split"))
+        boxes = self._boxes
         random = np.random.default_rng(np.asarray(jax.random.key_data(key)).tolist())
         susceptibilities = (_LEAST_SUSCEPTIBILITY, max(self.config.largest_susceptibility, 1.0))
         surroundings = Surroundings(self.config.gap, susceptibilities, _NEIGHBOURS[self.dim])
         arrays = []
-        for box, found in zip(
-            self._boxes, snapshots(self._boxes, surroundings, random), strict=True
-        ):
+        for box, found in zip(boxes, snapshots(boxes, surroundings, random), strict=True):
             modes = modes_of(box, found, self._modes).padded_to(self._modes)
             dipoles = dipoles_of(box, modes.magnetisation, self.config.gap, random)
             missing = self.places.shape[1] - len(dipoles.places)
