@@ -325,9 +325,20 @@ def test_the_response_of_a_box_is_its_own_cells_equation() -> None:
     field = random.normal(size=(2, 36, 2))
     chi = np.array([5.0, 200.0])
     found = box.response(field, chi)
-    with jax.enable_x64(True):
-        own = [superposition(box.cell_columns, table, box.centres)[1] for table in box.table(found)]
-    np.testing.assert_allclose(found, chi[:, None, None] * (field + np.stack(own)), rtol=1e-9)
+    for one, outer, number in zip(found, field, chi, strict=True):
+        table = np.concatenate([box.cell_volume * one, box.centres], axis=1)
+        own = superposition(box.cell_columns, table, box.centres)[1]
+        np.testing.assert_allclose(one, number * (outer + own), rtol=1e-9)
+
+
+def test_the_field_of_cells_is_that_of_the_closed_forms() -> None:
+    for sides in ((1.0, 0.5), (1.0, 1.0, 0.5)):
+        box, random = DividedBox(sides, 4), np.random.default_rng(3)
+        magnetisation = random.normal(size=(1, len(box.centres), box.dim))
+        points = random.uniform(0.8, 3, (5, box.dim))
+        table = np.concatenate([box.cell_volume * magnetisation[0], box.centres], axis=1)
+        exact = superposition(box.cell_columns, table, points)[1]
+        np.testing.assert_allclose(box.field(magnetisation, points)[0], exact, rtol=1e-8)
 
 
 def test_gaps_are_those_of_the_nearest_bodies() -> None:

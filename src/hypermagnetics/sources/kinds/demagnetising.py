@@ -70,7 +70,7 @@ def _flat(
     angles = jnp.arctan2(u * (far - near), u * u + far * near)
     square = faces[..., 0, :, None] ** 2 + faces[..., 1, None, :] ** 2
     ratio = square[..., 0, 0] * square[..., 1, 1] / (square[..., 0, 1] * square[..., 1, 0])
-    return (angles * _SIGNS).sum(-1) / (2 * math.pi), jnp.log(ratio) / (4 * math.pi)
+    return jnp.tensordot(angles, _SIGNS, 1) / (2 * math.pi), jnp.log(ratio) / (4 * math.pi)
 
 
 def _angles(
@@ -87,7 +87,7 @@ def _angles(
     # face beside the face, where each angle alone jumps.
     imaginary = u * v * (far * to_near - near * to_far)
     angles = jnp.arctan2(imaginary, u * u * to_far * to_near + v * v * far * near)
-    return (angles * _CORNERS).sum((-1, -2)) / (4 * math.pi)
+    return jnp.tensordot(angles, _CORNERS, 2) / (4 * math.pi)
 
 
 def _logarithms(

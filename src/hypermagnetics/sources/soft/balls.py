@@ -86,7 +86,7 @@ class Balls(eqx.Module):
             block = jax.checkpoint(lambda source: self._block(source))(place)
             return total + jnp.einsum("bij,j->bi", block, row, precision="highest"), None
 
-        start = -self.factors * states
+        start = -self.factors[None] * states
         if len(states) == 1:
             return start
         total, _ = jax.lax.scan(add, start, (jnp.arange(len(states)), states))
@@ -96,7 +96,9 @@ class Balls(eqx.Module):
         """Matrix of `own`."""
         count, size = len(self.radius), len(self.degrees)
         blocks = jax.lax.map(lambda source: self._block(source), jnp.arange(count))
-        alone = -jnp.eye(count)[:, None, :, None] * jnp.diag(jnp.asarray(self.factors))[:, None]
+        alone = (
+            -jnp.eye(count)[:, None, :, None] * jnp.diag(jnp.asarray(self.factors))[None, :, None]
+        )
         found: Array = jnp.moveaxis(blocks, 0, 2).reshape(count, size, count, size) + alone
         return found
 
@@ -115,7 +117,7 @@ class Balls(eqx.Module):
         order: int,
     ) -> Float[Array, "points regular harmonics"]:
         """Coefficients about points of the potential outside of a ball, over R / sqrt(d)."""
-        offset = jnp.where(is_used[:, None], points - self.centres[source], 1.0)
+        offset = jnp.where(is_used[:, None], points - self.centres[source][None], 1.0)
         matrix = translation(
             list(offset.T),
             jnp.broadcast_to(self.radius[source], radius.shape),
@@ -123,7 +125,7 @@ class Balls(eqx.Module):
             self.order,
             order,
         )
-        return jnp.where(is_used[:, None, None], matrix * self.factors, 0.0)
+        return jnp.where(is_used[:, None, None], matrix * self.factors[None, None], 0.0)
 
     def field(
         self,
@@ -169,7 +171,11 @@ class Balls(eqx.Module):
         """Magnetisation at points, 0 outside."""
 
         def of_ball(place: Array) -> Array:
-            row, radius, offset = states[place], self.radius[place], points - self.centres[place]
+            row, radius, offset = (
+                states[place],
+                self.radius[place],
+                points - self.centres[place][None],
+            )
             inside = self.is_soft[place] & (jnp.sum(offset * offset, -1) <= radius**2)
             gradient = self._gradient(row, offset / radius)
             return jnp.where(inside[:, None], gradient, 0)
@@ -183,10 +189,14 @@ class Balls(eqx.Module):
 
         On the surface the field is the mean of both sides.
         """
-        higher = jnp.where(self.degrees > 1, states, 0)
+        higher = jnp.where(self.degrees[None] > 1, states, 0)
 
         def of_ball(place: Array) -> Array:
-            row, radius, offset = higher[place], self.radius[place], points - self.centres[place]
+            row, radius, offset = (
+                higher[place],
+                self.radius[place],
+                points - self.centres[place][None],
+            )
             distance = jnp.sum(offset * offset, -1)
             beyond = distance - radius**2
             is_here = self.is_soft[place]
@@ -194,7 +204,7 @@ class Balls(eqx.Module):
             along = jnp.full(len(points), radius)
             matrix = self._translated(place, points, outer, along, 1)
             outside = jnp.einsum("pij,j->pi", matrix, row, precision="highest")
-            outside = outside * jnp.concatenate([radius[None], -jnp.ones(self.dim)])
+            outside = outside * jnp.concatenate([radius[None], -jnp.ones(self.dim)])[None]
             outside = outside.at[:, 0].divide(math.sqrt(self.dim))
             within = jnp.where((beyond <= 0)[:, None], offset / radius, 0)
             row = row * self.factors

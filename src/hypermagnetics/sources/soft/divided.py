@@ -180,20 +180,21 @@ class Divided(eqx.Module):
         """
 
         def of_body(place: Array) -> Array:
-            offset = points - self.centres[place]
+            division = np.asarray(self.division)[None]
+            offset = points - self.centres[place][None]
             inverse = jnp.linalg.inv(self.steps[place])
             at = jnp.matmul(offset, inverse, precision="highest")
-            at = at + (np.asarray(self.division) - 1) / 2
-            most = np.maximum(np.asarray(self.division) - 2, 0)
+            at = at + (division - 1) / 2
+            most = np.maximum(division - 2, 0)
             base = jnp.clip(jnp.floor(at), 0, most)
-            shares = jnp.where(np.asarray(self.division) > 1, at - base, 0)
+            shares = jnp.where(division > 1, at - base, 0)
             base = base.astype(int)
             values = states[place].reshape(*self.division, self.dim)
             total = jnp.zeros_like(points)
             for corner in itertools.product((0, 1), repeat=self.dim):
-                weight = jnp.prod(jnp.where(np.asarray(corner) == 1, shares, 1 - shares), -1)
-                last = np.asarray(self.division) - 1
-                where = jnp.minimum(base + np.asarray(corner), last)
+                weight = jnp.prod(jnp.where(np.asarray([corner]) == 1, shares, 1 - shares), -1)
+                last = division - 1
+                where = jnp.minimum(base + np.asarray([corner]), last)
                 total += weight[:, None] * values[tuple(where.T)]
             shape = {name: value[place] for name, value in self.shape.items()}
             axes = list(points.T)
@@ -227,7 +228,7 @@ class Divided(eqx.Module):
         centre, shape, is_soft, body = source
         both = is_used & is_soft & (left_out != body)
         # In its own centre the tensor is finite, whichever body the row is.
-        offset = jnp.where(both[:, None], points - centre, 0.0)
+        offset = jnp.where(both[:, None], points - centre[None], 0.0)
         return jnp.where(both[:, None, None], -_tensor(self.kind, offset, shape), 0.0)
 
     def _summed(
@@ -241,7 +242,7 @@ class Divided(eqx.Module):
         @jax.checkpoint
         def of_cell(source: tuple[Array, dict[str, Array], Array, Array], state: Array) -> Array:
             tensor = self._tensor_of(source, points, is_used, left_out)
-            return (tensor * state).sum(-1)
+            return (tensor * state[None, None]).sum(-1)
 
         def add(total: Array, item: tuple[tuple[Array, ...], Array]) -> tuple[Array, None]:
             return total + of_cell(*item), None

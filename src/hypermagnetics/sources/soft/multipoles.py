@@ -118,13 +118,14 @@ def translation(
     distance = jnp.sqrt(dot(displacement, displacement))
     direction = [part / distance for part in displacement]
     table = jnp.stack(_outgoing_table(direction, outgoing_order + regular_order), -1)
+    leading = (None,) * distance.ndim
     shares = sum(
-        weights * table[..., places]
+        weights[leading] * table[..., places]
         for places, weights in zip(static.places, static.weights, strict=True)
     )
-    rows = (regular_radius / distance)[..., None] ** static.regular_degrees
+    rows = (regular_radius / distance)[..., None] ** static.regular_degrees[leading]
     column_powers = static.outgoing_degrees + (dim - 2)
-    columns = (outgoing_radius / distance)[..., None] ** column_powers
+    columns = (outgoing_radius / distance)[..., None] ** column_powers[leading]
     found: Array = rows[..., :, None] * shares * columns[..., None, :]
     return found
 
