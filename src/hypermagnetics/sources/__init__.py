@@ -37,6 +37,8 @@ from hypermagnetics.sources.labels import labels as labels
 from hypermagnetics.sources.raster import Raster as Raster
 from hypermagnetics.sources.raster import cell_means as cell_means
 from hypermagnetics.sources.sampling import uniforms as uniforms
+from hypermagnetics.sources.soft import SoftSolution as SoftSolution
+from hypermagnetics.sources.soft import solve_magnetisation as solve_magnetisation
 from hypermagnetics.sources.superposition import block_superposition as block_superposition
 from hypermagnetics.sources.superposition import superposition as superposition
 from hypermagnetics.sources.values import Values as Values

@@ -95,6 +95,26 @@ def refuse_bad_tables(
         used = source_rows(columns, tables)
     else:
         used = np.arange(tables.shape[-2]) < jax.device_get(num_sources)[..., None]
+    refuse_broken_rows(columns, tables, used, axes)
+
+
+def refuse_broken_rows(
+    columns: SourceColumns,
+    tables: np.ndarray,
+    used: np.ndarray,
+    axes: tuple[str, ...] = ("source",),
+) -> None:
+    """Refuse rows in use that are no source.
+
+    Args:
+        columns: Columns of the tables.
+        tables: One or several source tables.
+        used: Mask of the rows in use.
+        axes: Names of the axes before that of the columns, in the singular.
+
+    Raises:
+        SourceError: With the first row that is not a source.
+    """
     _refuse_broken(columns, tables[used], partial(_place, axes, used))
 
 
@@ -129,8 +149,7 @@ def marked(columns: SourceColumns, rows: _AnyArray) -> Any:
     """
     if not isinstance(rows, jax.core.Tracer):
         return rows
-    broken = source_rows(columns, rows)
-    broken &= jnp.stack([rule.broken for rule in _rules(columns, rows)]).any(axis=0)
+    broken = source_rows(columns, rows) & broken_rows(columns, rows)
     moments = jnp.where(broken[..., None], jnp.nan, rows[..., : columns.dim])
     found: Array = rows.at[..., : columns.dim].set(moments)
     if columns.has("body"):
@@ -138,6 +157,19 @@ def marked(columns: SourceColumns, rows: _AnyArray) -> Any:
         code = columns.index("body")
         found = found.at[..., code].set(jnp.where(broken, columns.codes[0], rows[..., code]))
     return found
+
+
+def broken_rows(columns: SourceColumns, rows: _AnyArray) -> Any:
+    """Mask of the rows that are no source, padding among them.
+
+    Args:
+        columns: Columns of `rows`.
+        rows: Source tables, or rows of them, of JAX.
+
+    Returns:
+        Booleans.
+    """
+    return jnp.stack([rule.broken for rule in _rules(columns, rows)]).any(axis=0)
 
 
 def has_values(*arrays: object) -> bool:

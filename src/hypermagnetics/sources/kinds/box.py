@@ -133,6 +133,9 @@ class BoxKind(Kind):
         sides = jnp.stack(jnp.broadcast_arrays(*self.sides(shape)), axis=-1)
         axes = [jnp.stack(jnp.broadcast_arrays(*along), axis=-1) for along in self.axes(shape)]
         edges = jnp.stack(jnp.broadcast_arrays(*axes), axis=-2)
+        # Of one rank, as JAX may be set to promote none.
+        leading = (None,) * (displacement.ndim + 1 - edges.ndim)
+        edges, sides = edges[leading], sides[leading]
         # Sums, and no products of matrices, which are slow where there are many small ones.
         local = (edges * displacement[..., None, :]).sum(-1)
         half_turned = (box_tensor(local, sides)[..., None] * edges[..., None, :, :]).sum(-2)

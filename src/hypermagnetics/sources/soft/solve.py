@@ -302,7 +302,6 @@ def _newton(
     From there on the steps of one body fall short, as f bends down, and do not run into saturation;
     where one goes too far all the same, it is halved.
     """
-
     zero = jax.tree.map(jnp.zeros_like, problem.outside)
     size = norm(_fields(problem, problem.remanent, matrix))
 

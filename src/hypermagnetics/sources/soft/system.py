@@ -166,10 +166,11 @@ def solved(
         return Solved(found, iterations)
     fixed = jax.lax.stop_gradient((bodies, slopes))
     known = field_matrix(fixed[0], right) if matrix is None else matrix
-    flat, back = ravel_pytree(right)
+    size = sum(part.size for part in right)
     made = _times_rows(fixed[1], known, right)
-    scale = ravel_pytree(tuple(jnp.broadcast_to(f, r.shape) for f, r in zip(factors, right)))[0]
-    whole = scale[:, None] * (jnp.eye(len(flat), dtype=flat.dtype) - made)
+    each = zip(factors, right, strict=True)
+    scale = jnp.concatenate([jnp.broadcast_to(f, part.shape).ravel() for f, part in each])
+    whole = scale[:, None] * (jnp.eye(size, dtype=made.dtype) - made)
     factored = jax.scipy.linalg.lu_factor(whole)
 
     def eliminated(transposed: int) -> object:
