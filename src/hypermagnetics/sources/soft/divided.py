@@ -13,6 +13,9 @@ from hypermagnetics.sources.geometry import OfKind
 from hypermagnetics.sources.kinds import Kind
 from hypermagnetics.sources.kinds.rounding import rounding_of
 
+_Source = tuple[Array, dict[str, Array], Array, Array]
+"""Centre, shape, use and body of a cell."""
+
 OfCells = Float[Array, "bodies cells dim"]
 
 
@@ -211,7 +214,7 @@ class Divided(eqx.Module):
         count = self.num_cells
         return jnp.repeat(of_bodies, count, total_repeat_length=count * len(of_bodies))
 
-    def _sources(self) -> tuple[Array, dict[str, Array], Array, Array]:
+    def _sources(self) -> _Source:
         """Centre, shape, use and body of each cell."""
         shape = {name: self.of_each_cell(value) for name, value in self.cell_shape.items()}
         bodies = self.of_each_cell(jnp.arange(len(self.is_soft)))
@@ -219,7 +222,7 @@ class Divided(eqx.Module):
 
     def _tensor_of(
         self,
-        source: tuple[Array, dict[str, Array], Array, Array],
+        source: _Source,
         points: Float[Array, "points dim"],
         is_used: Bool[Array, " points"],
         left_out: Array,
@@ -240,11 +243,11 @@ class Divided(eqx.Module):
     ) -> Float[Array, "points dim"]:
         # Derivatives compute the tensors anew: those of all pairs would not fit into memory.
         @jax.checkpoint
-        def of_cell(source: tuple[Array, dict[str, Array], Array, Array], state: Array) -> Array:
+        def of_cell(source: _Source, state: Array) -> Array:
             tensor = self._tensor_of(source, points, is_used, left_out)
             return (tensor * state[None, None]).sum(-1)
 
-        def add(total: Array, item: tuple[tuple[Array, ...], Array]) -> tuple[Array, None]:
+        def add(total: Array, item: tuple[_Source, Array]) -> tuple[Array, None]:
             return total + of_cell(*item), None
 
         flat = states.reshape(-1, self.dim)

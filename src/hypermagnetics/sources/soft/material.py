@@ -112,5 +112,6 @@ def response(
     secant = (value / size)[..., None, None]
     direction = field / size[..., None]
     along = direction[..., :, None] * direction[..., None, :]
-    tensor = secant * jnp.eye(dim) + (slope[..., None, None] - secant) * along
+    unit = jnp.eye(dim)[(None,) * (slope.ndim)]
+    tensor = secant * unit + (slope[..., None, None] - secant) * along
     return Response(secant[..., 0] * field, tensor)
