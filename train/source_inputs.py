@@ -18,7 +18,7 @@ _EXAMPLES = 1 << 16
 
 def _refuse_nothing_but_zeros(split: Split, name: ArrayName) -> None:
     found = split.statistics(name)
-    places = range(len(found.mean))
+    places = tuple(range(len(found.mean)))
     if name == "sources":  # whose columns begin with the moments
         applied = [split.column_names.index(each) for each in APPLIED if each in split.column_names]
         places = (*range(split.layout.dim), *applied)
