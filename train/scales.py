@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from hypermagnetics.data import ArrayName, Split, Statistics
 from hypermagnetics.errors import ExtensionError, RecipeError
 from hypermagnetics.models import Scales
+from hypermagnetics.table import APPLIED
 from hypermagnetics.user_code import must
 
 Normalisation = Callable[[Mapping[ArrayName, Statistics]], Scales]
@@ -31,6 +32,8 @@ def scales_of(split: Split, name: str, function: Normalisation | None) -> Scales
         ValidationError: If root mean squares are not positive and finite.
     """
     statistics = {array: split.statistics(array) for array in _ARRAYS}
+    sources, grid = statistics["sources"], statistics["grid"]
+    statistics["sources"] = _with_causes(split.column_names, sources, grid)
     if function is None:
         if name == "rms":
             return rms_scales(statistics)
@@ -45,6 +48,23 @@ def scales_of(split: Split, name: str, function: Normalisation | None) -> Scales
             "Scales(length, moment, potential)."
         )
     return found
+
+
+def _with_causes(names: Sequence[str], sources: Statistics, grid: Statistics) -> Statistics:
+    """Statistics of the sources; of soft bodies without moments, those of L^dim H in their place.
+
+    H is the applied field and L the scale of the lengths.
+    """
+    dim = len(grid.mean)
+    places = [names.index(name) for name in APPLIED[:dim] if name in names]
+    if len(places) < dim or any(sources.min[:dim]) or any(sources.max[:dim]):
+        return sources
+    volume = (rms(grid.mean, grid.std) / math.sqrt(dim)) ** dim
+    changed = {}
+    for name, values in vars(sources).items():
+        found = [volume * values[place] for place in places]
+        changed[name] = (*found, *values[dim:])
+    return Statistics(**changed)
 
 
 def rms_scales(statistics: Mapping[ArrayName, Statistics]) -> Scales:

@@ -8,8 +8,9 @@ from hypermagnetics.errors import DatasetError
 from hypermagnetics.models import ModelInputs, TrainedRange
 from hypermagnetics.models.inputs import refuse_exact_pairs
 from hypermagnetics.shapes import Points, SourceTable
+from hypermagnetics.table import APPLIED
 from hypermagnetics.train.config import TrainingRecipe
-from hypermagnetics.train.scales import Normalisation, rms, scales_of
+from hypermagnetics.train.scales import Normalisation, scales_of
 
 _EXAMPLES = 1 << 16
 """Sources and points available to a model before the first step."""
@@ -17,9 +18,11 @@ _EXAMPLES = 1 << 16
 
 def _refuse_nothing_but_zeros(split: Split, name: ArrayName) -> None:
     found = split.statistics(name)
-    # The columns of the sources begin with the moments.
-    width = split.layout.dim if name == "sources" else len(found.mean)
-    if not rms(found.mean[:width], found.std[:width]) > 0:
+    places = tuple(range(len(found.mean)))
+    if name == "sources":  # whose columns begin with the moments
+        applied = [split.column_names.index(each) for each in APPLIED if each in split.column_names]
+        places = (*range(split.layout.dim), *applied)
+    if not any((found.mean[place], found.std[place]) != (0, 0) for place in places):
         raise DatasetError(
             f"{name} must differ from zero somewhere to be learned from; got zeros only (split "
             f"{split.name!r} of {split.directory}). Train on another split or dataset."

@@ -18,7 +18,7 @@ def begun(tmp_path_factory: pytest.TempPathFactory, tiny: Dataset) -> Path:
     """A conversion whose shards are all written, and whose manifest is not."""
     out = tmp_path_factory.mktemp("begun") / "data"
 
-    def die(self: DatasetWriter) -> None:
+    def die(self: DatasetWriter, discretisation: object) -> None:
         raise Killed
 
     with pytest.MonkeyPatch.context() as patch:

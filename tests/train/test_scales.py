@@ -8,7 +8,7 @@ from hypermagnetics.config import load_recipe
 from hypermagnetics.data import ArrayName, Dataset, Split, Statistics
 from hypermagnetics.errors import RecipeError
 from hypermagnetics.train.config import TrainingRecipe
-from hypermagnetics.train.scales import median_scales, scales_of
+from hypermagnetics.train.scales import _with_causes, median_scales, rms_scales, scales_of
 from hypermagnetics.train.setup import make_setup
 
 
@@ -97,3 +97,21 @@ def test_unknown_normalisations_are_refused(override: str, message: str) -> None
     """With those that there are."""
     with pytest.raises(RecipeError, match=message):
         recipe_of(override)
+
+
+def test_soft_bodies_without_moments_have_the_scale_of_the_applied_field() -> None:
+    """In the unit of a moment; where there are moments, it is theirs."""
+
+    def statistics(*std: float) -> Statistics:
+        zero = tuple(0.0 for _ in std)
+        return Statistics(mean=zero, std=std, median_abs=std, min=tuple(-s for s in std), max=std)
+
+    names = ("moment_x", "moment_y", "position_x", "position_y", "applied_x", "applied_y")
+    grid, potential = statistics(2.0, 2.0), statistics(1.0)
+    without, some = statistics(0, 0, 1, 1, 3, 3), statistics(5, 5, 1, 1, 3, 3)
+    for sources, expected in ((without, 3 * 2.0**2), (some, 5.0)):
+        found = _with_causes(names, sources, grid)
+        each = {"sources": found, "grid": grid, "potential": potential}
+        assert rms_scales(each).moment == pytest.approx(expected)
+        assert median_scales(each).moment == pytest.approx(expected)
+    assert _with_causes(names[:4], statistics(0, 0, 1, 1), grid) == statistics(0, 0, 1, 1)
