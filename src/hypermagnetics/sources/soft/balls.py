@@ -37,18 +37,19 @@ class Balls(eqx.Module):
     @property
     def volume(self) -> Float[Array, " bodies"]:
         """Volume [m³], or area [m²]."""
-        found: Array = self.kind.volume({"radius": self.radius})
-        return found
+        return jnp.asarray(self.kind.volume({"radius": self.radius}))
 
     @property
     def degrees(self) -> Float64[np.ndarray, " harmonics"]:
         """Degree of each harmonic."""
-        return degrees(self.dim, self.order).astype(np.float64)
+        found: np.ndarray = degrees(self.dim, self.order).astype(np.float64)
+        return found
 
     @property
     def factors(self) -> Float64[np.ndarray, " harmonics"]:
         """Demagnetising factor l / (2 l + d - 2) of each harmonic."""
-        return self.degrees / (2 * self.degrees + self.dim - 2)
+        found: np.ndarray = self.degrees / (2 * self.degrees + self.dim - 2)
+        return found
 
     @property
     def points(self) -> Float[Array, "points dim"]:
@@ -86,7 +87,7 @@ class Balls(eqx.Module):
             block = jax.checkpoint(lambda source: self._block(source))(place)
             return total + jnp.einsum("bij,j->bi", block, row, precision="highest"), None
 
-        start = -self.factors[None] * states
+        start: Array = -jnp.asarray(self.factors)[None] * states
         if len(states) == 1:
             return start
         total, _ = jax.lax.scan(add, start, (jnp.arange(len(states)), states))
@@ -211,7 +212,7 @@ class Balls(eqx.Module):
             inner = jnp.matmul(regular(list(within.T), self.order), row, precision="highest")
             inner = inner * radius / math.sqrt(self.dim)
             inside = jnp.concatenate([inner[:, None], -self._gradient(row, within)], -1)
-            close = 4 * jnp.finfo(distance.dtype).eps * radius**2
+            close = 4 * float(np.finfo(distance.dtype).eps) * radius**2
             mean = 0.5 * (outside + inside)
             found = jnp.where((beyond < 0)[:, None], inside, outside)
             found = jnp.where((jnp.abs(beyond) <= close)[:, None] & outer[:, None], mean, found)
@@ -228,7 +229,8 @@ class Balls(eqx.Module):
             values = regular(list(point), self.order)
             return jnp.dot(values, row, precision="highest") / math.sqrt(self.dim)
 
-        return jax.vmap(jax.grad(sum_of))(offset)
+        found: Array = jax.vmap(jax.grad(sum_of))(offset)
+        return found
 
 
 def _over(of_ball: Callable[[Array], Array], count: int, like: Array) -> Array:
@@ -237,5 +239,5 @@ def _over(of_ball: Callable[[Array], Array], count: int, like: Array) -> Array:
     def add(total: Array, place: Array) -> tuple[Array, None]:
         return total + of_ball(place), None
 
-    total, _ = jax.lax.scan(add, jnp.zeros_like(like), jnp.arange(count))
-    return total
+    total: tuple[Array, None] = jax.lax.scan(add, jnp.zeros_like(like), jnp.arange(count))
+    return total[0]

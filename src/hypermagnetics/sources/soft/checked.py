@@ -12,7 +12,7 @@ from hypermagnetics.arrays import Numbers, whole_number
 from hypermagnetics.errors import SourceError
 from hypermagnetics.few_sizes import known_values, placed
 from hypermagnetics.machine import memory_bytes
-from hypermagnetics.sources.arguments import float_arrays
+from hypermagnetics.sources.arguments import AnyFloats, float_arrays
 from hypermagnetics.sources.checks import broken_rows, refuse_bad_shape, refuse_broken_rows
 from hypermagnetics.sources.kinds import KINDS
 from hypermagnetics.sources.soft.material import LAWS, Law
@@ -93,13 +93,12 @@ def solve_magnetisation(
     References:
         Chadebec, Coulomb and Janet, IEEE Trans. Magn. 42 (2006) 515, for the method of moments.
     """
-    rows_of, field_at, chi_of, limit_of = _arrays(
-        columns, table, susceptibility, applied_field, saturation, law
-    )
+    arguments = _arrays(columns, table, susceptibility, applied_field, saturation, law)
     settings = _settings(columns, law, order, cells, method, tolerance, max_iterations)
-    values = known_values(rows_of, field_at, chi_of, limit_of)
+    values = known_values(*arguments)
     if values is None:
-        _refuse_short(rows_of, field_at, chi_of, limit_of)
+        _refuse_short(*arguments)
+        rows_of, field_at, chi_of, limit_of = map(jnp.asarray, arguments)
         chi = jnp.where(_is_broken(columns, rows_of, chi_of), jnp.nan, chi_of)
         use = every_row(columns, len(rows_of))
         settings = _with_method(columns, use, settings, method)
@@ -114,14 +113,16 @@ def solve_magnetisation(
             found,
         )
         return marked
-    _refuse_bad_bodies(columns, *values, settings)
-    use = _rows(columns, values[0], values[2])
+    rows, applied, given, most = values
+    _refuse_bad_bodies(columns, rows, applied, given, most, settings)
+    use = _rows(columns, rows, given)
     settings = _with_method(columns, use, settings, method)
     with jax.enable_x64(True):
-        arrays = [
-            placed(array.astype(np.float64)) for array in (rows_of, chi_of, field_at, limit_of)
-        ]
-        solution: SoftSolution = solve(columns, *arrays, settings, use)
+        # The arguments themselves, as some may be differentiated.
+        rows_of, field_at, chi_of, limit_of = (
+            placed(array.astype(np.float64)) for array in arguments
+        )
+        solution: SoftSolution = solve(columns, rows_of, chi_of, field_at, limit_of, settings, use)
         _refuse_unsolved(solution, settings, tolerance)
     return solution
 
@@ -133,7 +134,7 @@ def _arrays(
     applied_field: Numbers | None,
     saturation: Numbers | None,
     law: Law,
-) -> tuple[Array, Array, Array, Array]:
+) -> tuple[AnyFloats, AnyFloats, AnyFloats, AnyFloats]:
     """Table, applied field, susceptibility and saturation of each row."""
     if not callable(law) and law not in LAWS:
         raise SourceError(
@@ -224,7 +225,7 @@ def _is_broken(columns: SourceColumns, rows: Array, chi: Array) -> Array:
     return bad
 
 
-def _refuse_short(*arrays: Array) -> None:
+def _refuse_short(*arrays: AnyFloats) -> None:
     for array in arrays:
         if array.dtype != np.float64:
             raise SourceError(

@@ -76,8 +76,7 @@ class Divided(eqx.Module):
     @property
     def volume(self) -> Float[Array, " bodies"]:
         """Volume [m³], or area [m²]."""
-        found: Array = self.kind.volume(self.shape)
-        return found
+        return jnp.asarray(self.kind.volume(self.shape))
 
     @property
     def num_cells(self) -> int:
@@ -207,7 +206,8 @@ class Divided(eqx.Module):
             share = jnp.where(self.is_soft[place], share, 0)
             return jnp.concatenate([total, share[:, None]], -1)
 
-        return jax.lax.map(of_body, jnp.arange(len(states)))
+        found: Array = jax.lax.map(of_body, jnp.arange(len(states)))
+        return found
 
     def of_each_cell(self, of_bodies: Array) -> Array:
         """A number of each body, for all of its cells."""

@@ -98,7 +98,8 @@ def response(
         Both.
     """
     dim = field.shape[-1]
-    square = dot(jnp.moveaxis(field, -1, 0), jnp.moveaxis(field, -1, 0))
+    parts_of = list(jnp.moveaxis(field, -1, 0))
+    square = dot(parts_of, parts_of)
     is_zero = square < _LEAST**2
     size = jnp.where(is_zero, _LEAST, jnp.sqrt(jnp.where(is_zero, 1.0, square)))
 

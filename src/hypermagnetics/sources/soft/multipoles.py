@@ -111,7 +111,8 @@ def translation(
         The coefficients of the regular harmonics, a column for each outgoing one.
 
     References:
-        Epton and Dembart, SIAM J. Sci. Comput. 16 (1995) 865; in two dimensions the binomial series.
+        Epton and Dembart, SIAM J. Sci. Comput. 16 (1995) 865; in two dimensions the binomial
+        series.
     """
     dim = len(displacement)
     static = _translation_tables(dim, outgoing_order, regular_order)

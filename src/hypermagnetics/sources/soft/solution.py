@@ -36,13 +36,13 @@ class SoftSolution(WithMethods):
     """Uniformly magnetised bodies: hard magnets, balls by their moments, and the cells of others.
     Their superposition is the potential everywhere and, outside of the divided bodies, the field,
     but for the multipoles of balls beyond their moments. Rows of no moment are no bodies."""
-    moments: Float[Array, "sources dim"]
+    moments: Float[Array, "rows dim"]
     """Moment of each row, remanent and induced [A m²]; in two dimensions [A m]."""
     residual: Float[Array, ""]
     """|M - f(H) - M_rem| over |M|, over all cells and multipoles, with the field H of this M."""
     iterations: Int[Array, ""]
     """Systems solved by elimination, or products with the matrix in GMRES."""
-    hard: SourceTable
+    hard: Float[Array, "rows hard_columns"]
     """The hard magnets; other rows have no moment."""
     bodies: Bodies
     magnetisations: States
@@ -128,7 +128,10 @@ class SoftSolution(WithMethods):
 
 
 def uniform_bodies(
-    columns: SourceColumns, hard: SourceTable, bodies: Bodies, states: States
+    columns: SourceColumns,
+    hard: Float[Array, "magnets columns"],
+    bodies: Bodies,
+    states: States,
 ) -> SourceTable:
     """Uniformly magnetised bodies whose superposition is that of a solution.
 

@@ -113,8 +113,14 @@ def solve(
     hard = hard_rows(columns, full, table[use.hard], is_hard)
     bodies, places = _bodies(columns, table, susceptibility, settings, use)
     problem = _problem(full, table, hard, bodies, places, applied_field)
-    chi = [_beside(susceptibility[place], like) for place, like in zip(places, problem.remanent)]
-    limit = [_beside(saturation[place], like) for place, like in zip(places, problem.remanent)]
+    chi = [
+        _beside(susceptibility[place], like)
+        for place, like in zip(places, problem.remanent, strict=True)
+    ]
+    limit = [
+        _beside(saturation[place], like)
+        for place, like in zip(places, problem.remanent, strict=True)
+    ]
     material = _Material(settings.law, tuple(chi), tuple(limit))
     if bodies:
         states, fields, iterations = _magnetisation(problem, material, settings)
@@ -245,7 +251,6 @@ def _magnetisation(
     One step of Newton's method from a field H* that is a constant: from 0 for the linear law, which
     it solves; from the solution for others, where its derivatives are those of the solution.
     """
-    bodies = problem.bodies
     start, iterations = jax.tree.map(jnp.zeros_like, problem.outside), jnp.asarray(0)
     matrix = None
     if material.law != "linear":

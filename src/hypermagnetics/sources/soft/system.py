@@ -5,7 +5,7 @@ law of the material.
 """
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
@@ -173,8 +173,8 @@ def solved(
     whole = scale[:, None] * (jnp.eye(size, dtype=made.dtype) - made)
     factored = jax.scipy.linalg.lu_factor(whole)
 
-    def eliminated(transposed: int) -> object:
-        def solve(_: object, b: States) -> tuple[States, Int[Array, ""]]:
+    def eliminated(transposed: int) -> Callable[[Any, States], tuple[States, Int[Array, ""]]]:
+        def solve(_: Any, b: States) -> tuple[States, Int[Array, ""]]:
             row, again = ravel_pytree(b)
             return again(jax.scipy.linalg.lu_solve(factored, row, transposed)), jnp.asarray(1)
 
@@ -223,7 +223,8 @@ def _gmres(
 
     def goes_on(so_far: tuple[Array, Array, Array]) -> Array:
         _, rest, count = so_far
-        return (jnp.linalg.norm(rest) > goal) & (count < max_iterations)
+        is_open: Array = (jnp.linalg.norm(rest) > goal) & (count < max_iterations)
+        return is_open
 
     def cycle(so_far: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         found, rest, count = so_far
