@@ -17,6 +17,9 @@ from hypermagnetics.sources.kinds.rounding import rounding_of
 from hypermagnetics.sources.superposition import field_of
 from hypermagnetics.table import BODIES, QUATERNION, SIZES, SourceColumns
 
+_Magnets = Float[Array, "magnets columns"]
+"""Source table of the hard magnets alone."""
+
 
 def hard_rows(
     columns: SourceColumns,
@@ -75,7 +78,9 @@ def bodies_table(
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
-def field_of_hard(columns: SourceColumns, hard: SourceTable, points: Points) -> Field:
+def field_of_hard(
+    columns: SourceColumns, hard: Float[Array, "magnets columns"], points: Points
+) -> Field:
     """Field of hard magnets, exact at any distance.
 
     Its derivatives are those of the plain forms of the kinds, which are the same but for roundings
@@ -103,18 +108,20 @@ def _field_of_hard_jvp(
     return exact, tangent
 
 
-def _plain_field(columns: SourceColumns, hard: SourceTable, points: Points) -> Field:
+def _plain_field(
+    columns: SourceColumns, hard: Float[Array, "magnets columns"], points: Points
+) -> Field:
     dim, unit = columns.dim, rounding_unit(hard, points)
 
     @jax.checkpoint
     def of_row(row: Float[Array, " columns"]) -> Field:
         total = jnp.zeros_like(points)
         for kind, is_kind, shape in by_kind(columns, row, jnp.asarray(True)):
-            offset = points - row[dim : 2 * dim]
+            offset = points - row[dim : 2 * dim][None]
             moment = jnp.where(is_kind, row[:dim], 0)
             tensor = kind.demagnetising_tensor(jnp.where(is_kind, offset, 0), shape)
             if tensor is not None:
-                total -= (tensor * moment).sum(-1) / kind.volume(shape)
+                total -= (tensor * moment[None, None]).sum(-1) / kind.volume(shape)
                 continue
             where = components(points)
             position = [row[dim + i] for i in range(dim)]

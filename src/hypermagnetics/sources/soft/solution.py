@@ -42,7 +42,7 @@ class SoftSolution(WithMethods):
     """|M - f(H) - M_rem| over |M|, over all cells and multipoles, with the field H of this M."""
     iterations: Int[Array, ""]
     """Systems solved by elimination, or products with the matrix in GMRES."""
-    hard: Float[Array, "rows hard_columns"]
+    hard: Float[Array, "magnets hard_columns"]
     """The hard magnets; other rows have no moment."""
     bodies: Bodies
     magnetisations: States

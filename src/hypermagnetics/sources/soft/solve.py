@@ -203,7 +203,7 @@ def _bodies(
 def _problem(
     columns: SourceColumns,
     table: SourceTable,
-    hard: SourceTable,
+    hard: Float[Array, "magnets columns"],
     bodies: Bodies,
     places: tuple[Array | np.ndarray, ...],
     applied_field: Float[Array, "sources dim"],
@@ -218,7 +218,9 @@ def _problem(
     return _Problem(bodies, tuple(outside), tuple(remanent))
 
 
-def _field_of_hard(columns: SourceColumns, hard: SourceTable, bodies: Bodies) -> States:
+def _field_of_hard(
+    columns: SourceColumns, hard: Float[Array, "magnets columns"], bodies: Bodies
+) -> States:
     """Field of the hard magnets in the soft bodies, by one sum over all."""
     if not bodies or not len(hard):
         return tuple(jnp.zeros(()) for _ in bodies)
