@@ -2,10 +2,18 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from hypermagnetics.data import Split
 from hypermagnetics.evaluate.baselines import available_baselines
+from hypermagnetics.evaluate.baselines.soft_solve import (
+    SAMPLES,
+    Compared,
+    comparison,
+    hard_magnets,
+    seconds_of,
+    solves,
+)
 from hypermagnetics.evaluate.bounds import Bounds
 from hypermagnetics.evaluate.measuring.detail import Evaluated
 from hypermagnetics.evaluate.measuring.evaluations import Slopes, evaluated_of, evaluation_of
@@ -77,7 +85,12 @@ def evaluate_baselines(plan: Plan, one: OpenedDataset, listener: Listener) -> Fo
     records = tuple(map(record_of, baselines))
     listener.tell(f"baselines on {one.name} ...")
     found = Found(baselines=records, notes=left_out)
-    if not one.columns.is_soft:  # else no sum has a bound
+    if one.columns.is_soft:
+        for name in one.splits:
+            found += _beside_solves(plan, one, one.dataset.split(name), listener)
+        by_name = {record.name: record for record in found.baselines}
+        found = replace(found, baselines=tuple(by_name.values()))
+    else:
         bounds = Bounds.of(plan.subjects_on(one), one)
         found += Found(baselines=bounds.records)
         for name in one.splits:
@@ -157,6 +170,38 @@ def _direct_sums(
         evaluation_of(measurement, (subject.name, one.name, split.name), seconds)
         for subject, measurement in zip(baselines, measurements, strict=True)
     )
+
+
+def _beside_solves(plan: Plan, one: OpenedDataset, split: Split, listener: Listener) -> Found:
+    """The hard magnets alone and solves by cells, on the first samples, beside the subjects."""
+    found, compared = Found(), []
+    listener.tell(f"solves of {SAMPLES} samples of {split.name} of {one.name} ...")
+
+    def measured(subject: Subject) -> Evaluation:
+        start = time.perf_counter()
+        (measurement,) = measure_split(
+            (subject,),
+            split,
+            one.columns,
+            unit=one.length_unit,
+            directory=plan.out,
+            num_samples=SAMPLES,
+        )
+        seconds = time.perf_counter() - start
+        return evaluation_of(measurement, (subject.name, one.name, split.name), seconds)
+
+    for subject, seconds in ((hard_magnets(one.columns), 0.0), *solves(one.columns, split)):
+        evaluation = measured(subject)
+        found += Found(evaluations=(evaluation,), baselines=(record_of(subject),))
+        if seconds:
+            error = evaluation.field.median_relative_error
+            compared.append(Compared(subject.name, error, seconds))
+    for subject in plan.subjects_on(one):
+        if subject.model is not None:
+            error = measured(subject).field.median_relative_error
+            own = Compared(subject.name, error, seconds_of(subject.model, split))
+            found += Found(notes=(comparison(split.name, own, compared),))
+    return found
 
 
 def _laws_and_times(

@@ -9,6 +9,9 @@ from jaxtyping import Array, Bool, Float, Int
 
 from hypermagnetics.sources.values import full_angle
 
+_NUMBERS_AT_ONCE = 1 << 17
+"""Of the tensors between the dipoles of two boxes that are computed at once; half a megabyte."""
+
 
 class Boxes(NamedTuple):
     """The rows of a source table as soft boxes, in units of one length of the configuration."""
@@ -91,7 +94,9 @@ def coefficients(
         return jnp.where(is_pair, found, 0)
 
     # A few pairs at a time, as a tensor of all pairs of dipoles is large.
-    half = jax.lax.map(lambda pair: between(*pair), (jnp.asarray(first), jnp.asarray(second)))
+    pairs = (jnp.asarray(first), jnp.asarray(second))
+    at_once = max(_NUMBERS_AT_ONCE // size**2, 1)
+    half = jax.lax.map(lambda pair: between(*pair), pairs, batch_size=at_once)
     across = jnp.zeros((rows, rows, modes, modes), half.dtype).at[first, second].set(half)
     across = across + jnp.moveaxis(across, (0, 1, 2, 3), (1, 0, 3, 2))
     across = across * boxes.side[None, :, None, None] ** dim

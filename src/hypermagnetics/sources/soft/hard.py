@@ -17,7 +17,7 @@ from hypermagnetics.sources.kinds.rounding import rounding_of
 from hypermagnetics.sources.superposition import field_of
 from hypermagnetics.table import BODIES, QUATERNION, SIZES, SourceColumns
 
-_Magnets = Float[Array, "magnets columns"]
+_Magnets = Float[Array, "magnets hard_columns"]
 """Source table of the hard magnets alone."""
 
 
@@ -26,7 +26,7 @@ def hard_rows(
     full: SourceColumns,
     rows: SourceTable,
     is_hard: Bool[Array, " sources"],
-) -> SourceTable:
+) -> Float[Array, "sources hard_columns"]:
     """Hard magnets as rows with a column for each size, all of them bodies.
 
     Args:
@@ -79,7 +79,7 @@ def bodies_table(
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
 def field_of_hard(
-    columns: SourceColumns, hard: Float[Array, "magnets columns"], points: Points
+    columns: SourceColumns, hard: Float[Array, "magnets hard_columns"], points: Points
 ) -> Field:
     """Field of hard magnets, exact at any distance.
 
@@ -109,7 +109,7 @@ def _field_of_hard_jvp(
 
 
 def _plain_field(
-    columns: SourceColumns, hard: Float[Array, "magnets columns"], points: Points
+    columns: SourceColumns, hard: Float[Array, "magnets hard_columns"], points: Points
 ) -> Field:
     dim, unit = columns.dim, rounding_unit(hard, points)
 

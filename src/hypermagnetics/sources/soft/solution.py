@@ -129,7 +129,7 @@ class SoftSolution(WithMethods):
 
 def uniform_bodies(
     columns: SourceColumns,
-    hard: Float[Array, "magnets columns"],
+    hard: Float[Array, "magnets hard_columns"],
     bodies: Bodies,
     states: States,
 ) -> SourceTable:

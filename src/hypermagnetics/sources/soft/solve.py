@@ -203,7 +203,7 @@ def _bodies(
 def _problem(
     columns: SourceColumns,
     table: SourceTable,
-    hard: Float[Array, "magnets columns"],
+    hard: Float[Array, "magnets hard_columns"],
     bodies: Bodies,
     places: tuple[Array | np.ndarray, ...],
     applied_field: Float[Array, "sources dim"],
@@ -219,7 +219,7 @@ def _problem(
 
 
 def _field_of_hard(
-    columns: SourceColumns, hard: Float[Array, "magnets columns"], bodies: Bodies
+    columns: SourceColumns, hard: Float[Array, "magnets hard_columns"], bodies: Bodies
 ) -> States:
     """Field of the hard magnets in the soft bodies, by one sum over all."""
     if not bodies or not len(hard):
