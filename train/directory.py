@@ -204,7 +204,9 @@ def open_run(
 
 
 def _refuse_another_run(files: RunFiles, recipe: TrainingRecipe, now: Provenance) -> None:
-    if changed := changed_keys(recipe_of(files).resolved, recipe.resolved):
+    # A recipe that leaves `outside` open is of a release without soft bodies.
+    begun = recipe_of(files).for_bodies(None)
+    if changed := changed_keys(begun.resolved, recipe.resolved):
         free = ", ".join(changeable_keys(TrainingRecipe))
         some = ", ".join(changed[:_MOST_KEYS]) + ", ..." * (len(changed) > _MOST_KEYS)
         raise RunError(

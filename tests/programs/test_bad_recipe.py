@@ -56,7 +56,7 @@ DATASET_OVERRIDES = {
     "radius of a dipole": (
         "sources.body.kind=dipole",
         "'sources.body.radius' must be a known key; got 1.0",
-        "Known: dim, kind, share.",
+        "Known: count, dim, kind, share.",
     ),
     "no unit quaternion": (
         "sources.body={kind='cuboid', dimension=[1.0, 1.0, 1.0], rotation=[1.0, 1.0, 1.0, 1.0]}",

@@ -87,7 +87,7 @@ def test_keys_are_explained_where_they_first_stand() -> None:
     assert text.count("# Number of samples.") == 1
     assert 'Others: "sphere", "aligned",\n# "constant".\ndistribution = "normal"\n' in text
     assert 'Others: "uniform", "lattice", "packed", "constant".\ndistribution = "normal"\n' in text
-    assert re.search(r"\n# .*null for equal shares\.\n#share = null\n", text)
+    assert re.search(r"\n# .* null for\n# equal shares\.\n#share = null\n", text)
     assert max(map(len, text.splitlines())) <= 100
 
 

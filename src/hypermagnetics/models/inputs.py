@@ -1,6 +1,6 @@
 """Inputs of a network from a source table: dimensionless numbers of order 1."""
 
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -66,16 +66,11 @@ class ModelInputs(Config):
     """Treatment of sources and points outside of the domain; "warn" by default for soft bodies,
     which have no exact values of pairs."""
 
-    @model_validator(mode="before")
-    @classmethod
-    def _pairs_of_soft_bodies_have_no_values(cls, given: dict[str, Any]) -> dict[str, Any]:
-        columns = given.get("columns")
-        is_soft = isinstance(columns, SourceColumns) and columns.is_soft
-        return {"outside": "warn", **given} if is_soft else given
-
     @model_validator(mode="after")
     def _fits_soft_bodies(self) -> "ModelInputs":
         if self.columns.is_soft:
+            if "outside" not in self.model_fields_set:
+                self.__dict__["outside"] = "warn"
             if self.outside == "exact":
                 rule = 'be "warn", "raise" or "ignore" of soft bodies, of which no pair is exact'
                 raise refusal("outside", rule, self.outside)

@@ -502,18 +502,19 @@ class Model(Network):
             return "none"
         return self.program_guard(*known)
 
-    def _refuse_unknown(self, sources: SourceTables) -> None:
+    def _refuse_unknown(self, sources: SourceTable | SourceTables) -> None:
         if type(self).refuse_unknown is not Model.refuse_unknown:
             known = known_values(sources)
             if known is not None:
-                self.refuse_unknown(placed(known[0]))
+                (tables,) = known
+                self.refuse_unknown(placed(tables if tables.ndim == 3 else tables[None]))
 
     def _of_few_sizes(
         self, values_at: Callable[..., _Chosen], sources: Numbers, points: Numbers
     ) -> _Chosen:
         """Values at points, by programs for few numbers of sources and of points."""
         table, at = checked_arguments(self.inputs, sources, points)
-        self._refuse_unknown(table[None])
+        self._refuse_unknown(table)
         guard = self._guard(table, at)
         filled_table, filled_points = filled(table, at, self)
         near, counted = self.near, (filled_table, filled_points)
