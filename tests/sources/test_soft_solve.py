@@ -70,12 +70,12 @@ def test_two_balls_are_the_series_as_the_order_grows() -> None:
     columns, table = source_table([_sphere(NONE), _sphere([0.0, 0, 2.5])])
     expected = _moment_of_two_spheres(2.5, 100.0, 60)
     errors = []
-    for order in (1, 4, 8, 16):
+    for order in (1, 5, 16):
         found = solve_magnetisation(columns, table, 100.0, [0.0, 0, 1], order=order)
         errors.append(abs(float(found.moments[0, 2]) / expected - 1))
     assert errors[0] > 5e-3
-    assert errors[0] > 5 * errors[1] > 25 * errors[2]
-    assert errors[3] < 1e-6
+    assert errors[0] > 25 * errors[1]
+    assert errors[2] < 1e-6
 
 
 @pytest.mark.slow
