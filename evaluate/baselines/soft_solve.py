@@ -121,7 +121,7 @@ def _solved(
 
 
 def hard_magnets(columns: SourceColumns) -> Subject:
-    """The hard magnets alone: what the soft bodies add is its error."""
+    """The hard magnets alone, which leave out the share of the soft bodies."""
     model = HardMagnets(columns)
     place = "the sum over the closed forms of the hard magnets"
     return _subject("no soft bodies", place, model)
