@@ -123,6 +123,7 @@ def test_the_field_inside_is_that_of_the_solve() -> None:
     assert np.abs(potential - true[0])[inside].max() < 1e-2 * np.abs(true[0]).max()
 
 
+@pytest.mark.slow
 def test_a_body_in_space_answers_as_in_the_solve() -> None:
     turned = np.array([0.8, 0.2, -0.4, 0.4]) / np.linalg.norm([0.8, 0.2, -0.4, 0.4])
     straight = [1.0, 0, 0, 0]
@@ -247,6 +248,7 @@ def test_it_is_the_same_under_jit_and_in_a_block() -> None:
         np.testing.assert_allclose(found, expected, atol=1e-4 * scale)
 
 
+@pytest.mark.slow
 def test_it_has_a_derivative_in_the_place_of_a_body() -> None:
     point = jnp.array([[0.2, 1.5]], jnp.float32)
 
