@@ -205,8 +205,8 @@ def open_run(
 
 def _refuse_another_run(files: RunFiles, recipe: TrainingRecipe, now: Provenance) -> None:
     # A recipe that leaves `outside` open is of a release without soft bodies.
-    begun = recipe_of(files).for_bodies(None)
-    if changed := changed_keys(begun.resolved, recipe.resolved):
+    begun, wanted = (one.for_bodies(None).resolved for one in (recipe_of(files), recipe))
+    if changed := changed_keys(begun, wanted):
         free = ", ".join(changeable_keys(TrainingRecipe))
         some = ", ".join(changed[:_MOST_KEYS]) + ", ..." * (len(changed) > _MOST_KEYS)
         raise RunError(
