@@ -94,7 +94,7 @@ class SourcePlan(Plan):
     def seconds(self) -> float:
         """About the time that the sums and the trajectories take on two cores [s]."""
         if self.recipe.soft is not None:
-            return seconds_of_soft(self.recipe, self.columns)
+            return seconds_of_soft(self.recipe, self.columns, self.layouts)
         sums = self.num_evaluations * sum(
             KINDS[body].seconds_per_pair for body in self.columns.bodies
         )

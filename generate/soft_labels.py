@@ -1,5 +1,6 @@
 """Labels of soft bodies: the self-consistent potential and field of all bodies of a sample."""
 
+from collections.abc import Mapping
 from functools import partial
 
 import jax
@@ -20,14 +21,18 @@ from hypermagnetics.sources.soft.system import MethodName
 from hypermagnetics.sources.sums import computing_on
 from hypermagnetics.table import SourceColumns, applied_field, hard_table, susceptibility
 
-_MOST_DENSE = 8192
-"""Most unknowns that are found by elimination, whose matrices take 2 GB."""
+_MOST_DENSE = 12_288
+"""Most unknowns that are found by elimination, whose matrices take 4.4 GB. It is the same on all
+machines; without a matrix some thousand unknowns already take ten times as long."""
 
-_SECONDS_PER_CUBE = 6e-11
+_SECONDS_PER_CUBE = 3e-11
 """Time of elimination for the cube of the number of unknowns [s]."""
 
-_SECONDS_PER_PAIR = {2: 8e-7, 3: 6e-6}
-"""Time of a pair of cells [s], by dimension: its tensor, for the matrix and for products."""
+_SECONDS_PER_PAIR = {2: 1.2e-7, 3: 3e-7}
+"""Time of the tensor between two cells [s], by dimension."""
+
+_SECONDS_PER_POINT = {2: 2e-7, 3: 6e-7}
+"""Time of potential and field of a cell at a point [s], by dimension."""
 
 
 def soft_labels(
@@ -124,21 +129,24 @@ def _has_cells(columns: SourceColumns, uses: Uses) -> bool:
     return any(rows and not KINDS[body].is_dipole_outside for body, rows in found)
 
 
-def seconds_of_soft(recipe: DatasetRecipe, columns: SourceColumns) -> float:
+def seconds_of_soft(
+    recipe: DatasetRecipe, columns: SourceColumns, layouts: Mapping[str, SplitLayout]
+) -> float:
     """About the time that solving for all samples of a recipe takes on two cores [s].
 
     Args:
         recipe: Recipe of the dataset.
         columns: Columns of the source tables.
+        layouts: Sizes of its splits.
     """
     assert recipe.soft is not None, "it has soft bodies"
-    total = 0.0
-    for number, split in enumerate(recipe.splits.values()):
-        uses = uses_of_rows(recipe.sources.body, columns, split.max_sources)
-        total += split.num_samples * _seconds(columns, recipe.soft, uses) / 2
+    total, body = 0.0, recipe.sources.body
+    for number, layout in enumerate(layouts.values()):
+        uses, points = uses_of_rows(body, columns, layout.max_sources), layout.num_points
+        total += layout.num_samples * _seconds(columns, recipe.soft, uses, points) / 2
         if number == 0 and _has_cells(columns, uses):
-            checked = min(recipe.soft.checked_samples, split.num_samples)
-            total += checked * _seconds(columns, recipe.soft.finer, uses)
+            checked = min(recipe.soft.checked_samples, layout.num_samples)
+            total += checked * _seconds(columns, recipe.soft.finer, uses, points) / 2
     return total
 
 
@@ -157,11 +165,12 @@ def num_unknowns(columns: SourceColumns, settings: SoftConfig, uses: Uses) -> in
     return sum(len(rows) * number for rows, number in zip(uses.soft, each, strict=True))
 
 
-def _seconds(columns: SourceColumns, settings: SoftConfig, uses: Uses) -> float:
+def _seconds(columns: SourceColumns, settings: SoftConfig, uses: Uses, points: int) -> float:
     """About the time of one sample on one core [s]."""
-    unknowns = num_unknowns(columns, settings, uses)
-    pairs = (unknowns / columns.dim) ** 2
-    return _SECONDS_PER_CUBE * unknowns**3 + _SECONDS_PER_PAIR[columns.dim] * pairs
+    unknowns, dim = num_unknowns(columns, settings, uses), columns.dim
+    cells = unknowns / dim
+    each = _SECONDS_PER_PAIR[dim] * cells + _SECONDS_PER_POINT[dim] * points
+    return _SECONDS_PER_CUBE * unknowns**3 + cells * each
 
 
 def _settings(columns: SourceColumns, settings: SoftConfig, uses: Uses) -> Settings:

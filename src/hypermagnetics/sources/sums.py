@@ -146,6 +146,10 @@ def over_samples(
     """
     count = samples[0].shape[0]
     at_once = max(pairs // max(pairs_each, 1), 1)
+    if at_once == 1:
+        # Without an axis of one sample, under which both branches of a choice are computed.
+        one_by_one: _Tree = jax.lax.map(lambda each: of_sample(*each), samples)
+        return one_by_one
     if count <= at_once:
         return jax.vmap(of_sample)(*samples)
     num_groups = -(-count // at_once)

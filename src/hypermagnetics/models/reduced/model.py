@@ -58,7 +58,7 @@ _SAME_ASPECT = 1e-3
 """Largest difference of sides, over the longest, of boxes of one aspect."""
 _ROUNDING = 1e-4
 """Of a gap, over the least."""
-_NUMBERS_AT_ONCE = 1 << 24
+_NUMBERS_AT_ONCE = 1 << 22
 """Of the matrices and values of samples that are computed at once."""
 _ALL_ROWS = 1 << 30
 _ADVICE = "Solve it by hypermagnetics.sources.solve_magnetisation, or make a model with"

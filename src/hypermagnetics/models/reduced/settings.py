@@ -12,7 +12,7 @@ from hypermagnetics.sources.kinds import KINDS
 from hypermagnetics.sources.kinds.box import BoxKind
 from hypermagnetics.table import SIZES
 
-_MODES = {2: 32, 3: 64}
+_MODES = {2: 32, 3: 96}
 _DIVISIONS = {2: 24, 3: 12}
 
 
@@ -38,7 +38,7 @@ class ReducedConfig(Config):
     """Sides of the soft boxes, one entry for each aspect; sizes are of no account. null for the
     one aspect that all soft boxes of the training split share."""
     modes: _Modes | None = None
-    """Modes of each body, the uniform ones included; null for 32 in two dimensions, 64 in three."""
+    """Modes of each body, the uniform ones included; null for 32 in two dimensions, 96 in three."""
     divisions: _Divisions | None = None
     """Cells along each side of a box of which the modes are made; an even number; null for 24 in
     two dimensions, 12 in three."""

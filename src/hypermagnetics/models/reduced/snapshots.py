@@ -28,6 +28,12 @@ _MAGNETS_FROM = 0.3
 """Smallest distance of the dipoles that stand for hard magnets: those are not points, and a box of
 them next to the soft one has the charges of a neighbour."""
 
+_UNIFORM_FIELDS = 8
+"""Susceptibilities of the answers to uniform fields along each axis."""
+
+_UNIFORM_SIZE = 5.0
+"""Norm of these answers, over that of others: they are a part of every configuration."""
+
 _SCALES = (0.5, 2.0)
 """Sizes of neighbours over that of the box."""
 
@@ -91,7 +97,7 @@ def snapshots(
 ) -> list[np.ndarray]:
     """Magnetisations of each box in uniform fields, beside magnets and beside the others.
 
-    At first each box answers to uniform fields and to dipoles in any direction at any distance.
+    At first each box answers to uniform fields, and to dipoles in any direction at any distance.
     Then, round after round, it answers to one neighbour of any of the boxes, of any size, rotation
     and distance, with a magnetisation of an earlier round. By superposition, what several
     neighbours do is in the span of what each of them does. The sizes of the answers to neighbours
@@ -162,8 +168,8 @@ def _surface_points(
 def _beside_magnets(
     box: DividedBox, surroundings: Surroundings, random: np.random.Generator
 ) -> Cells:
-    """The uniform magnetisations, and answers to uniform fields and to dipoles, all of norm 1."""
-    fields = list(box.uniform)
+    """The uniform magnetisations, and answers to uniform fields and to dipoles."""
+    fields = []
     for place in places_around(box, _MAGNETS_FROM, _FAR, surroundings.count, random):
         offset, moment = box.centres - place, random.normal(size=box.dim)
         square = np.sum(offset**2, axis=1, keepdims=True)
@@ -171,9 +177,14 @@ def _beside_magnets(
         fields.append(along / square ** (box.dim / 2))
     field = np.stack(fields)
     answers = box.response(field, _susceptibilities(surroundings, len(field), random))
-    found = np.concatenate([box.uniform, answers])
-    normed: np.ndarray = found / box.norms(found)[:, None, None]
-    return normed
+    steps = np.geomspace(*surroundings.susceptibilities, _UNIFORM_FIELDS)
+    in_uniform = box.response(
+        np.repeat(box.uniform, len(steps), axis=0), np.tile(steps, len(box.uniform))
+    )
+    found = np.concatenate([in_uniform, box.uniform, answers])
+    sizes = np.where(np.arange(len(found)) < len(in_uniform), _UNIFORM_SIZE, 1.0)
+    scaled: np.ndarray = found * (sizes / box.norms(found))[:, None, None]
+    return scaled
 
 
 def _field_of_neighbour(

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from hypermagnetics.sources.values import full_angle
+from hypermagnetics.grids import components
+from hypermagnetics.sources.values import dot, full_angle
 
 _NUMBERS_AT_ONCE = 1 << 17
 """Of the tensors between the dipoles of two boxes that are computed at once; half a megabyte."""
@@ -83,20 +84,31 @@ def coefficients(
     tests = turned(boxes.axes, moments)
     external = jnp.einsum("ikpd,ipd->ik", tests, field)
 
-    size = dim * places.shape[1]
     first, second = np.triu_indices(rows, 1)
 
-    def between(i: Int[Array, ""], j: Int[Array, ""]) -> Float[Array, "modes modes"]:
-        # The places of rows that are no soft box may be the same, as those of padding are.
-        is_pair = boxes.is_soft[i] & boxes.is_soft[j]
-        tensor = _dipole_tensor(places[i], jnp.where(is_pair, places[j], places[i] + 1))
-        found = tests[i].reshape(modes, size) @ (tensor @ tests[j].reshape(modes, size).T)
-        return jnp.where(is_pair, found, 0)
+    none = jnp.zeros((modes, modes), field.dtype)
 
-    # A few pairs at a time, as a tensor of all pairs of dipoles is large.
+    def between(pair: tuple[Int[Array, ""], Int[Array, ""]]) -> Float[Array, "modes modes"]:
+        i, j = pair
+        is_pair = boxes.is_soft[i] & boxes.is_soft[j]
+        # Where both branches are computed: rows that are no soft box may share their places.
+        other = jnp.where(is_pair, places[j], places[i] + 1)
+
+        def projected() -> Float[Array, "modes modes"]:
+            tensor, found = _dipole_tensor(places[i], other), none
+            for a in range(dim):
+                along = sum(tensor[a][b] @ tests[j, :, :, b].T for b in range(dim))
+                found = found + tests[i, :, :, a] @ along
+            return found
+
+        chosen: Array = jax.lax.cond(is_pair, projected, lambda: none)
+        return chosen
+
+    # A few pairs at a time, as a tensor of all pairs of dipoles is large; where it is one, those
+    # of rows that are no soft box take no time.
+    at_once = _NUMBERS_AT_ONCE // (dim * places.shape[1]) ** 2
     pairs = (jnp.asarray(first), jnp.asarray(second))
-    at_once = max(_NUMBERS_AT_ONCE // size**2, 1)
-    half = jax.lax.map(lambda pair: between(*pair), pairs, batch_size=at_once)
+    half = jax.lax.map(between, pairs, batch_size=at_once if at_once > 1 else None)
     across = jnp.zeros((rows, rows, modes, modes), half.dtype).at[first, second].set(half)
     across = across + jnp.moveaxis(across, (0, 1, 2, 3), (1, 0, 3, 2))
     across = across * boxes.side[None, :, None, None] ** dim
@@ -113,14 +125,16 @@ def coefficients(
 
 def _dipole_tensor(
     to: Float[Array, "dipoles dim"], of: Float[Array, "dipoles dim"]
-) -> Float[Array, "numbers numbers"]:
-    """Field at places `to` of unit moments at places `of`, as a matrix."""
-    count, dim = to.shape
-    offset = to[:, None] - of[None]
-    square = jnp.sum(offset**2, axis=-1)
-    inverse = 1 / (square if dim == 2 else square * jnp.sqrt(square))
-    scaled = inverse / full_angle(dim)
-    along = dim * (scaled / square)[..., None, None] * offset[..., :, None] * offset[..., None, :]
-    tensor = along - scaled[..., None, None] * jnp.eye(dim, dtype=to.dtype)[None, None]
-    found: Array = jnp.moveaxis(tensor, 2, 1).reshape(count * dim, count * dim)
-    return found
+) -> list[list[Float[Array, "dipoles dipoles"]]]:
+    """Field at places `to` of unit moments at places `of`, an array for each pair of components.
+
+    As one array its parts would be computed once for each component, and moved once more.
+    """
+    offset = [a[:, None] - b[None] for a, b in zip(components(to), components(of), strict=True)]
+    dim, square = len(offset), dot(offset, offset)
+    scale = 1 / (full_angle(dim) * (square if dim == 2 else square * jnp.sqrt(square)))
+    radial = dim * scale / square
+    return [
+        [radial * offset[a] * offset[b] - (scale if a == b else 0) for b in range(dim)]
+        for a in range(dim)
+    ]

@@ -23,9 +23,6 @@ from hypermagnetics.sources.soft.solve import Rows, Settings, every_row, solve
 from hypermagnetics.sources.soft.system import METHODS, RESTART, MethodName
 from hypermagnetics.table import SourceColumns, is_body, source_rows
 
-_MOST_DENSE = 6000
-"""Unknowns up to which elimination is taken: 2 minutes of one core, and 1.2 GB."""
-
 _MATRICES = 4
 """Matrices of all unknowns that elimination needs at once."""
 
@@ -78,8 +75,8 @@ def solve_magnetisation(
         saturation: M_s [A/m], a number or one for each row; of `langevin` and `tanh` alone.
         order: Highest degree L of the multipoles of balls. Other laws than the linear one need 1.
         cells: Cells along each axis of a box; a number, or one for each axis of the box.
-        method: `dense`, elimination, or `gmres`, without a matrix; by the number of unknowns if
-            None, up to 6000 by elimination.
+        method: `dense`, elimination, or `gmres`, without a matrix. If None, elimination where its
+            matrices fit into half of the memory, some 10,000 unknowns in 8 GB.
         tolerance: Largest residual |M - f(H) - M_rem| over |M|; a solution beyond it is refused.
         max_iterations: The most products with the matrix in GMRES.
 
@@ -325,8 +322,11 @@ def _with_method(
         else:
             divided += len(rows)
     unknowns = balls * len(degrees(dim, settings.order)) + divided * cells * dim
-    chosen: MethodName = method or ("dense" if unknowns <= _MOST_DENSE else "gmres")
     room = memory_bytes() // 2
+    # Where the matrix fits, elimination is the quicker one: each product without it computes all
+    # of its tensors again.
+    fits = _MATRICES * 8 * unknowns**2 <= room
+    chosen: MethodName = method or ("dense" if fits else "gmres")
     kernels = _TENSORS * 8 * dim**2 * divided * math.prod(2 * n - 1 for n in settings.cells)
     if chosen == "dense":
         needed, most = _MATRICES * 8 * unknowns**2, math.isqrt(room // (_MATRICES * 8))

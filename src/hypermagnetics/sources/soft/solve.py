@@ -12,7 +12,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int
 
 from hypermagnetics.shapes import SourceTable
@@ -29,6 +28,7 @@ from hypermagnetics.sources.soft.system import (
     Slopes,
     Solved,
     States,
+    field_by_matrix,
     field_matrix,
     field_of,
     norm,
@@ -254,16 +254,13 @@ def _magnetisation(
     it solves; from the solution for others, where its derivatives are those of the solution.
     """
     start, iterations = jax.tree.map(jnp.zeros_like, problem.outside), jnp.asarray(0)
-    matrix = None
+    fixed, *numbers = jax.lax.stop_gradient((problem, material.susceptibility, material.saturation))
+    dense = settings.method == "dense"
+    matrix = field_matrix(fixed.bodies, problem.outside) if dense else None
     if material.law != "linear":
-        fixed, *numbers = jax.lax.stop_gradient(
-            (problem, material.susceptibility, material.saturation)
-        )
-        if settings.method == "dense":
-            matrix = field_matrix(fixed.bodies, problem.outside)
         start, iterations = _newton(fixed, _Material(material.law, *numbers), settings, matrix)
     found = _step(problem, material, settings, start, matrix)
-    return found.states, _fields(problem, found.states), iterations + found.iterations
+    return found.states, _fields(problem, found.states, matrix), iterations + found.iterations
 
 
 def _step(
@@ -281,10 +278,9 @@ def _step(
         problem.bodies,
         slopes,
         right,
-        settings.method,
+        matrix,
         settings.tolerance,
         settings.max_iterations,
-        matrix,
     )
 
 
@@ -294,8 +290,7 @@ def _fields(
     """H = H_0 + K M."""
     if matrix is None:
         return _sum(problem.outside, field_of(problem.bodies, states))
-    flat, back = ravel_pytree(states)
-    return _sum(problem.outside, back(jnp.matmul(matrix, flat, precision="highest")))
+    return _sum(problem.outside, field_by_matrix(matrix, problem.bodies, states))
 
 
 def _newton(

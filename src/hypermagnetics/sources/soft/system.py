@@ -59,6 +59,33 @@ def field_of(bodies: Bodies, states: States) -> States:
     return tuple(found)
 
 
+@jax.custom_jvp
+def field_by_matrix(matrix: Float[Array, "size size"], bodies: Bodies, states: States) -> States:
+    """K x by a matrix that is there already, with the derivatives of `field_of`.
+
+    Args:
+        matrix: K of these bodies, without gradient.
+        bodies: The bodies, for derivatives.
+        states: x.
+
+    Returns:
+        The field.
+    """
+    del bodies
+    flat, back = ravel_pytree(states)
+    found: States = back(jnp.matmul(matrix, flat, precision="highest"))
+    return found
+
+
+@field_by_matrix.defjvp
+def _field_by_matrix_jvp(
+    primals: tuple[Array, Bodies, States], tangents: tuple[Array, Bodies, States]
+) -> tuple[States, States]:
+    matrix, bodies, states = primals
+    _, change = jax.jvp(field_of, (bodies, states), tangents[1:])
+    return field_by_matrix(matrix, bodies, states), change
+
+
 def field_matrix(bodies: Bodies, like: States) -> Float[Array, "size size"]:
     """K as a matrix of the states in one row.
 
@@ -130,10 +157,9 @@ def solved(
     bodies: Bodies,
     slopes: Slopes,
     right: States,
-    method: MethodName,
+    matrix: Float[Array, "size size"] | None,
     tolerance: float,
     max_iterations: int,
-    matrix: Float[Array, "size size"] | None = None,
 ) -> Solved:
     """Solve (1 - D K) x = b, with derivatives by the same system.
 
@@ -141,10 +167,9 @@ def solved(
         bodies: The bodies, which define K.
         slopes: D.
         right: b.
-        method: Elimination, or GMRES without a matrix.
+        matrix: K without gradient, for elimination; None for GMRES.
         tolerance: Of GMRES: residual, relative to the right-hand side.
         max_iterations: The most products of GMRES.
-        matrix: K, if it is there already; without gradient.
 
     Returns:
         The solution.
@@ -157,17 +182,15 @@ def solved(
         return _subtracted(factors, states, made)
 
     scaled = tuple(factor * part for factor, part in zip(factors, right, strict=True))
-    if method == "gmres":
+    if matrix is None:
 
         def solve(matvec: Callable[[States], States], b: States) -> tuple[States, Int[Array, ""]]:
             return _gmres(matvec, b, tolerance, max_iterations)
 
         found, iterations = jax.lax.custom_linear_solve(product, scaled, solve, solve, has_aux=True)
         return Solved(found, iterations)
-    fixed = jax.lax.stop_gradient((bodies, slopes))
-    known = field_matrix(fixed[0], right) if matrix is None else matrix
     size = sum(part.size for part in right)
-    made = _times_rows(fixed[1], known, right)
+    made = _times_rows(jax.lax.stop_gradient(slopes), matrix, right)
     each = zip(factors, right, strict=True)
     scale = jnp.concatenate([jnp.broadcast_to(f, part.shape).ravel() for f, part in each])
     whole = scale[:, None] * (jnp.eye(size, dtype=made.dtype) - made)
