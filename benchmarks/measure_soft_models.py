@@ -249,7 +249,7 @@ def network(report: Report, folder: Path) -> None:
         start = time.perf_counter()
         changes: dict[str, Any] = {}
         if recipe == "hyper-mlp":
-            changes = {"schedule": {"max_minutes": NETWORK_MINUTES, "max_steps": None}}
+            changes = {"schedule": {"max_minutes": NETWORK_MINUTES}}
         model = train(dataset, folder / recipe, recipe, **changes).model
         errors = samples.errors(samples.of_model(model), true)
         print(

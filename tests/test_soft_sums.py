@@ -35,10 +35,12 @@ from hypermagnetics.sources import (
     jacobian_labels,
     labels,
     magnetisation,
+    solve_magnetisation,
     superposition,
 )
 from hypermagnetics.sources.conversion import converted
 from hypermagnetics.sources.superposition import field_of, potential_of
+from hypermagnetics.table import applied_field, hard_table, susceptibility
 
 SOFT = SourceColumns.of("disc", varying=["radius", "susceptibility"])
 TABLE = np.array([[1.0, 0, 0, 0, 0.5, 0], [0, 0, 2, 0, 0.5, 100]])
@@ -93,8 +95,6 @@ PLACES: dict[str, Callable[[], Any]] = {
         SOFT, jnp.asarray(TABLE), jnp.asarray(POINTS), _FAR, _MASK
     ),
     "flux density of a model": lambda: network().flux_density(TABLE, POINTS),
-    "picture": lambda: draw_sample(network(), SOFT, _block()),
-    "picture for a notebook": lambda: network().plot(TABLE),
     "exact sum": lambda: exact_sum(SOFT).model.predict(SINGLE, POINTS, 1),  # type: ignore[union-attr]
     "fmm3d": lambda: fmm3d(SOFT),
     "flux": lambda: flux(
@@ -102,6 +102,23 @@ PLACES: dict[str, Callable[[], Any]] = {
         [Configuration(SOFT, TABLE, POINTS)],
     ),
 }
+
+
+def test_a_picture_of_soft_bodies_has_the_solve_as_its_truth() -> None:
+    """And the moments that it finds as arrows."""
+    drawing = draw_sample(network(), SOFT, _block())
+    true = solve_magnetisation(
+        SOFT.hard, hard_table(SOFT, TABLE), susceptibility(SOFT, TABLE), applied_field(SOFT, TABLE)
+    )
+    x, y = drawing.axes
+    place, corner = (40, 90), np.array([[x[90], y[40]]])
+    np.testing.assert_allclose(drawing.true_potential[place], true.potential(corner)[0], rtol=1e-4)
+    np.testing.assert_allclose(drawing.true_field[place], true.field(corner)[0], rtol=1e-4)
+    tails, heads = drawing.arrows[:, 0], drawing.arrows[:, 1]
+    along = np.sum((heads - tails) * np.asarray(true.moments), axis=1)
+    lengths = np.linalg.norm(heads - tails, axis=1) * np.linalg.norm(true.moments, axis=1)
+    np.testing.assert_allclose(along, lengths, rtol=1e-5)
+    assert network().plot(TABLE).png.startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("place", PLACES)

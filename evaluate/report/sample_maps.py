@@ -15,6 +15,7 @@ from hypermagnetics.evaluate.report.maps import field_maps, potential_maps, stre
 from hypermagnetics.evaluate.report.rendering import Picture
 from hypermagnetics.evaluate.subjects.subject import PointModel
 from hypermagnetics.pictures import (
+    CELLS_OF_TRUTH,
     Drawing,
     draw_plane,
     draw_points,
@@ -43,13 +44,6 @@ def sample_maps(evaluated: Evaluated) -> Iterator[Undrawn | Note]:
     """
     one = evaluated.evaluation
     choice = {"data": data_name(one), "subject": one.subject}
-    if evaluated.columns.is_soft:
-        yield Note(
-            choice,
-            "No maps: the field of soft bodies, which answer to each other, is known at the points "
-            "of the samples alone.",
-        )
-        return
     if evaluated.subject.model is None and evaluated.columns.dim == 3:
         yield Note(
             choice,
@@ -128,10 +122,12 @@ def _title(evaluated: Evaluated, rank: Rank, drawing: Drawing) -> str:
         per_cent(float(detail.sample_relative_l2[sample]))
         for detail in (evaluated.potential, evaluated.field)
     )
+    cells = CELLS_OF_TRUTH[evaluated.columns.dim]
+    truth = f" Truth by a solve of {cells} cells a side." if evaluated.columns.is_soft else ""
     return (
         f"{one.subject} on {one.dataset}, {one.split}[{sample}] ({RANK_NAMES[rank]}), "
         f"{counted(int(evaluated.num_sources[sample]), 'source')}{_plane(drawing)}. "
-        f"Relative L2 error: potential {potential} %, field {field} %."
+        f"Relative L2 error: potential {potential} %, field {field} %.{truth}"
     )
 
 

@@ -154,7 +154,7 @@ def test_a_model_of_soft_bodies_is_trained_and_evaluated(squares: Path, tmp_path
     laws = [one["law"] for one in physics["properties"]]
     assert laws == ["homogeneity", "gradient", "laplace"]
     page = (out / "index.html").read_text()
-    assert "No maps: the field of soft bodies" in page
+    assert "Truth by a solve of 16 cells a side" in page
 
 
 def test_a_sum_is_refused_before_a_run_begins(squares: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 `figure` and `style` import matplotlib, and are imported where something is drawn, not before.
 """
 
+from hypermagnetics.pictures.drawing import CELLS_OF_TRUTH as CELLS_OF_TRUTH
 from hypermagnetics.pictures.drawing import Drawing as Drawing
 from hypermagnetics.pictures.drawing import draw_plane as draw_plane
 from hypermagnetics.pictures.drawing import draw_sample as draw_sample

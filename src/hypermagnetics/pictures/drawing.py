@@ -11,10 +11,14 @@ from jaxtyping import Float, Float64
 from hypermagnetics.data import Block, Split
 from hypermagnetics.pictures.outlines import bodies_in_plane
 from hypermagnetics.shapes import BlockField, BlockPotential, Points, SourceTables
-from hypermagnetics.sources import SourceColumns, body_size
+from hypermagnetics.sources import SourceColumns, body_size, solve_magnetisation
 from hypermagnetics.sources.superposition import block_sum
+from hypermagnetics.table import applied_field, hard_table, susceptibility
 
 RESOLUTION = 128
+CELLS_OF_TRUTH = {2: 16, 3: 6}
+"""Cells along each side of a soft box in the solve that is drawn as the truth, by dimension: those
+of the shipped recipes."""
 DIPOLE_SIZE = 0.05
 """Size of a drawn dipole, in sides of the picture."""
 
@@ -168,14 +172,14 @@ def draw_plane(
         field: Predicted [A/m].
 
     Returns:
-        The truth and the prediction.
+        The truth, of soft bodies by a solve of `CELLS_OF_TRUTH`, and the prediction.
     """
     sources = block.sources[0, : block.num_sources[0]]
-    tables = (equally_long(block.sources), block.num_sources, plane.points)
-    true_potential, true_field = block_sum(columns, *map(jnp.asarray, tables))
+    moments, true_potential, true_field = _true_values(columns, block, plane.points)
     right, up = plane.axes
     dipole_size = DIPOLE_SIZE * float(right[-1] - right[0])
-    outlines, arrows = bodies_in_plane(columns, sources, plane.height, dipole_size, plane.across)
+    drawn = np.concatenate([moments, hard_table(columns, sources)[:, columns.dim :]], axis=1)
+    outlines, arrows = bodies_in_plane(columns.hard, drawn, plane.height, dipole_size, plane.across)
     shape = (len(up), len(right))
     return Drawing(
         axes=plane.axes,
@@ -183,11 +187,35 @@ def draw_plane(
         height=plane.height,
         outlines=outlines,
         arrows=arrows,
-        true_potential=np.asarray(true_potential).reshape(shape),
-        true_vectors=np.asarray(true_field).reshape(*shape, -1),
+        true_potential=true_potential.reshape(shape),
+        true_vectors=true_field.reshape(*shape, -1),
         potential=potential.reshape(shape),
         vectors=field.reshape(*shape, -1),
     )
+
+
+def _true_values(
+    columns: SourceColumns, block: Block, points: Float[np.ndarray, "points dim"]
+) -> tuple[Float[np.ndarray, "bodies dim"], np.ndarray, np.ndarray]:
+    """Moments, and true potential and field of a block of one sample.
+
+    Of soft bodies, by a solve: all moments, remanent and induced.
+    """
+    sources = block.sources[0, : block.num_sources[0]]
+    if columns.is_soft:
+        found = solve_magnetisation(
+            columns.hard,
+            hard_table(columns, sources),
+            susceptibility(columns, sources),
+            applied_field(columns, sources),
+            cells=CELLS_OF_TRUTH[columns.dim],
+        )
+        values = (found.moments, *found.potential_and_field(points))
+        moments, potential, field = map(np.asarray, values)
+        return moments, potential, field
+    tables = (equally_long(block.sources), block.num_sources, points)
+    potential, field = map(np.asarray, block_sum(columns, *map(jnp.asarray, tables)))
+    return sources[:, : columns.dim], potential[0], field[0]
 
 
 def equally_long(
