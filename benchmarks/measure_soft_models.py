@@ -50,7 +50,7 @@ CELLS = {"soft-squares": 24, "soft-cuboids": 12}
 SQUARE_COUNTS = {2: 8, 4: 16, 8: 4, 12: 2}
 """Configurations of each number of squares."""
 CUBOID_SAMPLES = 6
-NETWORK_STEPS = 4000
+NETWORK_STEPS = 12_000
 NETWORK_SAMPLES = 1024
 
 
@@ -259,7 +259,7 @@ def network(report: Report, folder: Path) -> None:
             "model": {"name": "set_network:SetNetwork"},
             "data": {"points_per_step": 64, "augment": ["rotation", "reflection"]},
             "normalisation": {"moment": "sample"},
-            "schedule": {"max_steps": NETWORK_STEPS},
+            "schedule": {"max_steps": NETWORK_STEPS, "learning_rate": 3e-3},
         },
     }
     for recipe, own in changes.items():
