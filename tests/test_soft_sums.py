@@ -22,7 +22,7 @@ from hypermagnetics.evaluate.physics.flux import flux
 from hypermagnetics.evaluate.physics.probe import Configuration, Probe
 from hypermagnetics.models import HyperMLP, ModelInputs
 from hypermagnetics.models.outside import far_superposition
-from hypermagnetics.pictures import draw_sample
+from hypermagnetics.pictures import draw_points, draw_sample
 from hypermagnetics.sources import (
     Directions,
     Raster,
@@ -119,6 +119,19 @@ def test_a_picture_of_soft_bodies_has_the_solve_as_its_truth() -> None:
     lengths = np.linalg.norm(heads - tails, axis=1) * np.linalg.norm(true.moments, axis=1)
     np.testing.assert_allclose(along, lengths, rtol=1e-5)
     assert network().plot(TABLE).png.startswith(b"\x89PNG")
+
+
+def test_predictions_from_a_file_stand_beside_the_labels_of_soft_bodies() -> None:
+    """Which need no solve."""
+    corners = np.array([[3, 1], [0, 2], [-2, -1], [1, -3]], np.float32)
+    potential, field = np.ones((1, 4), np.float32), np.ones((1, 4, 2), np.float32)
+    block = Block(
+        sources=SINGLE, num_sources=COUNTS, grid=corners, potential=potential, field=field
+    )
+    drawing = draw_points(2 * potential, field, SOFT, block)
+    inside = np.isfinite(drawing.potential)
+    np.testing.assert_allclose(drawing.true_potential[inside], 1, rtol=1e-6)
+    assert len(drawing.outlines) == 2
 
 
 @pytest.mark.parametrize("place", PLACES)

@@ -17,6 +17,7 @@ from hypermagnetics.evaluate.subjects.subject import PointModel
 from hypermagnetics.pictures import (
     CELLS_OF_TRUTH,
     Drawing,
+    Plane,
     draw_plane,
     draw_points,
     equally_long,
@@ -77,7 +78,17 @@ def _drawings(evaluated: Evaluated) -> Iterator[tuple[Rank, Drawing | str]]:
             for across in (2, 1, 0) if rank == "median" else (2,):
                 plane = plane_of(columns, block, low, high, across=across, resolution=_RESOLUTION)
                 values = model.predict(equally_long(block.sources), plane.points, 1)
-                yield rank, draw_plane(plane, columns, block, *values)
+                yield rank, _in_a_plane(plane, columns, block, *values)
+
+
+def _in_a_plane(
+    plane: Plane, columns: SourceColumns, block: Block, potential: np.ndarray, field: np.ndarray
+) -> Drawing | str:
+    """Drawing of a sample, or a sentence on why its soft bodies are not solved for again."""
+    try:
+        return draw_plane(plane, columns, block, potential, field)
+    except SourceError as error:
+        return str(error)
 
 
 def _from_points(
@@ -95,7 +106,7 @@ def _from_points(
 
 def _in_the_plane(
     model: PointModel, columns: SourceColumns, split: Split, blocks: dict[Rank, Block]
-) -> Iterator[tuple[Rank, Drawing]]:
+) -> Iterator[tuple[Rank, Drawing | str]]:
     """Drawings of all samples from one prediction at the same points."""
     low, high = _box(split)
     first = next(iter(blocks.values()))
@@ -106,7 +117,7 @@ def _in_the_plane(
     potential, field = model.predict(tables, plane.points, len(tables))
     for row, (rank, block) in enumerate(blocks.items()):
         one = slice(row, row + 1)
-        yield rank, draw_plane(plane, columns, block, potential[one], field[one])
+        yield rank, _in_a_plane(plane, columns, block, potential[one], field[one])
 
 
 def _box(split: Split) -> tuple[np.ndarray, np.ndarray]:
@@ -122,8 +133,10 @@ def _title(evaluated: Evaluated, rank: Rank, drawing: Drawing) -> str:
         per_cent(float(detail.sample_relative_l2[sample]))
         for detail in (evaluated.potential, evaluated.field)
     )
+    # Predictions from a file stand beside the labels of the sample.
+    is_solved = evaluated.columns.is_soft and evaluated.subject.model is not None
     cells = CELLS_OF_TRUTH[evaluated.columns.dim]
-    truth = f" Truth by a solve of {cells} cells a side." if evaluated.columns.is_soft else ""
+    truth = f" Truth by a solve of {cells} cells a side." if is_solved else ""
     return (
         f"{one.subject} on {one.dataset}, {one.split}[{sample}] ({RANK_NAMES[rank]}), "
         f"{counted(int(evaluated.num_sources[sample]), 'source')}{_plane(drawing)}. "

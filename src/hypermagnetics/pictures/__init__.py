@@ -5,6 +5,7 @@
 
 from hypermagnetics.pictures.drawing import CELLS_OF_TRUTH as CELLS_OF_TRUTH
 from hypermagnetics.pictures.drawing import Drawing as Drawing
+from hypermagnetics.pictures.drawing import Plane as Plane
 from hypermagnetics.pictures.drawing import draw_plane as draw_plane
 from hypermagnetics.pictures.drawing import draw_sample as draw_sample
 from hypermagnetics.pictures.drawing import equally_long as equally_long

@@ -13,6 +13,7 @@ import pytest
 from matplotlib.image import imread
 from report_records import Wrong, at_points_only, evaluated, logged_run, subject
 
+from hypermagnetics.errors import SourceError
 from hypermagnetics.evaluate.report.earlier_page import remove_page
 from hypermagnetics.evaluate.report.figures import (
     Drawn,
@@ -123,6 +124,23 @@ def test_predictions_from_a_file_have_no_plane_in_space(mixture):
     (note,) = sample_maps(found)
     assert isinstance(note, Note)
     assert note.text.startswith("No maps: blind is predictions")
+
+
+@pytest.mark.parametrize("mixture", [2, 3], indirect=True, ids=["2D", "3D"])
+def test_a_sample_without_a_truth_in_a_plane_has_a_note(mixture, monkeypatch):
+    """As one whose soft bodies are refused by the solve."""
+
+    def refuse(*_):
+        raise SourceError("Soft bodies must not overlap others.")
+
+    monkeypatch.setattr("hypermagnetics.evaluate.report.sample_maps.draw_plane", refuse)
+    one = subject("wavy", Wrong(mixture.columns))
+    split = mixture.dataset.split("test")
+    notes = list(sample_maps(evaluated(one, mixture.dataset, "bodies", split, mixture.columns)))
+    assert notes
+    for note in notes:
+        assert isinstance(note, Note)
+        assert note.text == "No map: Soft bodies must not overlap others."
 
 
 def test_predictions_from_a_file_are_drawn_from_their_points(written, tiny):

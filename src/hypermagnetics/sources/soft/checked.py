@@ -325,11 +325,11 @@ def _with_method(
     room = memory_bytes() // 2
     # Where the matrix fits, elimination is the quicker one: each product without it computes all
     # of its tensors again.
-    fits = _MATRICES * 8 * unknowns**2 <= room
-    chosen: MethodName = method or ("dense" if fits else "gmres")
+    of_matrices = _MATRICES * 8 * unknowns**2
+    chosen: MethodName = method or ("dense" if of_matrices <= room else "gmres")
     kernels = _TENSORS * 8 * dim**2 * divided * math.prod(2 * n - 1 for n in settings.cells)
     if chosen == "dense":
-        needed, most = _MATRICES * 8 * unknowns**2, math.isqrt(room // (_MATRICES * 8))
+        needed, most = of_matrices, math.isqrt(room // (_MATRICES * 8))
     else:
         needed = 8 * (RESTART + 10) * unknowns + kernels
         most = int(unknowns * room / max(needed, 1))
