@@ -26,7 +26,7 @@ from hypermagnetics.data.rows import (
 )
 from hypermagnetics.data.storage import SplitPlace
 from hypermagnetics.errors import DatasetError, raise_refusal
-from hypermagnetics.files import whole_file
+from hypermagnetics.files import first_file
 
 _AXES = ("x", "y", "z")
 _ALIGNMENT = 4096
@@ -91,7 +91,7 @@ class Hdf5Storage:
         """Write one shard; its file takes its name when the block ends without an error."""
         with (
             unknown_filter() if self._place.compression == "zstd" else nullcontext(),
-            whole_file(self._path(shard)) as raw,
+            first_file(self._path(shard)) as raw,
             h5py.File(
                 raw, "w", alignment_threshold=_ALIGNMENT, alignment_interval=_ALIGNMENT
             ) as file,

@@ -46,6 +46,7 @@ from hypermagnetics.files import (
     first_foreign_file,
     only_writer,
     remove_contents,
+    remove_parts,
     sync_directories,
     write_text_atomically,
 )
@@ -99,6 +100,7 @@ class DatasetWriter:
                     f"damaged ({directory / JOURNAL_NAME}). The shards without a sound line are "
                     "made anew; check the disk."
                 )
+            remove_parts(directory)
             writer = cls(directory, identity, journal)
             if (directory / MANIFEST_NAME).exists() and not writer._has_all():
                 raise _finished(directory)  # by another process, meanwhile
@@ -146,6 +148,7 @@ class DatasetWriter:
         Raises:
             DatasetError: If a reader would refuse the dataset, which then stays unfinished.
         """
+        remove_parts(self._directory)  # of makers that another one has overtaken
         sync_directories(self._directory)
         files: list[FileEntry] = []
         for split, layout in self._identity.splits.items():

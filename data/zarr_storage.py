@@ -27,7 +27,7 @@ from hypermagnetics.data.zarr_metadata import (
     zarr_metadata,
 )
 from hypermagnetics.errors import DatasetError
-from hypermagnetics.files import whole_file
+from hypermagnetics.files import first_file
 
 _NO_CHUNK = 2**64 - 1
 _CRC_BYTES = 4
@@ -118,7 +118,7 @@ class ZarrStorage:
         with ExitStack() as stack:
             files = {
                 spec.name: stack.enter_context(
-                    whole_file(self._place.directory / self._shard_path(spec, shard))
+                    first_file(self._place.directory / self._shard_path(spec, shard))
                 )
                 for spec in self._specs(shard)
             }

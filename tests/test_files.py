@@ -302,3 +302,62 @@ def test_a_tree_is_removed_and_nothing_behind_a_link(tmp_path: Path, kind: str) 
     assert not tree.exists()
     assert not tree.is_symlink()
     assert (kept / "file").read_text() == "precious"
+
+
+def _write_first(path: Path, content: bytes, meanwhile: Callable[[], None] = lambda: None) -> None:
+    with files.first_file(path) as file:
+        file.write(content)
+        meanwhile()
+
+
+@pytest.mark.parametrize("can_link", [True, False], ids=["links", "no links"])
+def test_of_several_makers_of_a_file_the_first_gives_it_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, can_link: bool
+) -> None:
+    """The second, which began before, finds it; another one's bytes are replaced."""
+    if not can_link:
+
+        def refuse(part: Path, path: Path) -> None:
+            raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+        monkeypatch.setattr(os, "link", refuse)
+    path = tmp_path / "shard"
+    _write_first(path, b"same", lambda: _write_first(path, b"same"))
+    first = path.stat()
+    _write_first(path, b"same")
+    assert os.path.samestat(path.stat(), first)
+    _write_first(path, b"other")
+    assert path.read_bytes() == b"other"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["shard"]
+
+
+def test_a_maker_that_is_overtaken_at_the_last_moment_replaces_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between its look at the name and its link: two makers of the same bytes, one file."""
+    path, link = tmp_path / "shard", os.link
+
+    def overtaken(part: Path, place: Path) -> None:
+        monkeypatch.setattr(os, "link", link)
+        _write_first(path, b"same")
+        seen.append(path.stat())
+        link(part, place)
+
+    seen: list[os.stat_result] = []
+    monkeypatch.setattr(os, "link", overtaken)
+    _write_first(path, b"same")
+    assert os.path.samestat(path.stat(), seen[0])
+    assert [entry.name for entry in tmp_path.iterdir()] == ["shard"]
+
+
+def test_an_error_of_a_maker_leaves_nothing_and_a_kill_a_part(tmp_path: Path) -> None:
+    """Which `remove_parts` takes away, and nothing else."""
+    path = tmp_path / "c" / "0"
+    with pytest.raises(RuntimeError), files.first_file(path):
+        raise RuntimeError
+    assert list(path.parent.iterdir()) == []
+    for name in ("0.part-a-b-12-00ff", "1.part", "2", "party-1"):
+        (path.parent / name).touch()
+    assert files.first_foreign_file(tmp_path, re.compile(r"c/(\d|party-1)")) is None
+    files.remove_parts(tmp_path)
+    assert sorted(entry.name for entry in path.parent.iterdir()) == ["2", "party-1"]

@@ -5,7 +5,9 @@ import fcntl
 import hashlib
 import os
 import re
+import secrets
 import shutil
+import socket
 import stat
 import time
 from collections.abc import Iterator
@@ -24,6 +26,9 @@ _TO_APPEND = os.O_RDWR | os.O_CREAT | os.O_APPEND
 _NO_LOCKS = _UNSUPPORTED | {errno.ENOLCK}
 _NO_REPLACING = _UNSUPPORTED | {errno.EEXIST, errno.EPERM, errno.EACCES}
 _ASIDE = ".replaced"
+_PART = re.compile(r"\.part(-[\w-]+)?$")
+"""End of the name of a file that is being written, with its maker where there may be several."""
+_NO_LINKING = _UNSUPPORTED | {errno.EPERM, errno.EMLINK, errno.EXDEV}
 _said: set[str] = set()
 """Messages about file systems that this process has shown."""
 
@@ -192,6 +197,70 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
+def first_file(path: Path) -> Iterator[IO[bytes]]:
+    """Open a `whole_file` that several makers may write at once, on any machines.
+
+    Each writes a part of its own. The first that is done gives its file the name, and the others
+    find theirs to be the same. One that differs is a leftover of an earlier work, and is replaced.
+
+    Args:
+        path: The final name. A leftover of a killed maker is `path` with `.part-HOST-PID-RANDOM`
+            behind it, see `remove_parts`.
+
+    Yields:
+        The file, open for writing and reading in binary.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    host = re.sub(r"\W", "-", socket.gethostname())[:40]
+    part = path.with_name(f"{path.name}.part-{host}-{os.getpid()}-{secrets.token_hex(4)}")
+    restore(path)
+    try:
+        with _opened(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, "w+b") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        _put_first(part, path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def _put_first(part: Path, path: Path) -> None:
+    """Give a finished file its name, unless one of the same bytes has it."""
+    if not os.path.lexists(path):
+        try:
+            # Unlike a renaming it never replaces what another maker has put there meanwhile.
+            os.link(part, path)
+        except FileExistsError:
+            pass
+        except OSError as error:
+            if error.errno not in _NO_LINKING:
+                raise
+            put_in_place(part, path)
+            return
+    if not os.path.samefile(part, path) and not _are_same(part, path):
+        put_in_place(part, path)
+        return
+    part.unlink()
+
+
+def _are_same(one: Path, other: Path) -> bool:
+    return not other.is_symlink() and sha256_of(one) == sha256_of(other)
+
+
+def remove_parts(directory: Path) -> None:
+    """Delete all files below a directory that killed makers have left unfinished.
+
+    Args:
+        directory: A directory that nothing else is written to.
+    """
+    for root, _, names in os.walk(directory):
+        for name in names:
+            if _PART.search(name):
+                Path(root, name).unlink(missing_ok=True)
+
+
+@contextmanager
 def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     """A `whole_file` whose name survives a power cut, too."""
     with whole_file(path) as file:
@@ -223,12 +292,12 @@ def first_foreign_file(directory: Path, ours: re.Pattern[str]) -> str | None:
 
     Returns:
         The relative path, or None if all belong. A file still being written or exchanged, with
-        `.part` or `.replaced` behind its name, belongs too.
+        `.part`, also of a maker, or `.replaced` behind its name, belongs too.
     """
     for path in sorted(directory.rglob("*")):
         name = path.relative_to(directory).as_posix()
         is_file = path.is_symlink() or not path.is_dir()
-        if is_file and not ours.fullmatch(name.removesuffix(".part").removesuffix(_ASIDE)):
+        if is_file and not ours.fullmatch(_PART.sub("", name).removesuffix(_ASIDE)):
             return name
     return None
 

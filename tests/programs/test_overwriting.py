@@ -115,7 +115,7 @@ def test_hm_train_overwrites_a_run_with_its_evaluation(tmp_path: Path) -> None:
     ran = invoke("hm-train", dataset, run, *SHORT, "--overwrite")
     assert (ran.code, ran.complaints) == (0, [])
     assert not (run / "eval").exists()
-    assert not list(run.rglob("*.part"))
+    assert not list(run.rglob("*.part*"))
 
 
 def test_hm_generate_overwrites_a_dataset_that_a_kill_left(tmp_path: Path) -> None:
@@ -129,4 +129,4 @@ def test_hm_generate_overwrites_a_dataset_that_a_kill_left(tmp_path: Path) -> No
         ran = invoke("hm-generate", *SMALL, out, "--overwrite")
         assert (ran.code, ran.complaints) == (0, [])
         assert Dataset.open(out).splits == ("train",)
-        assert not list(out.rglob("*.part"))
+        assert not list(out.rglob("*.part*"))

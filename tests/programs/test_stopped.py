@@ -108,7 +108,7 @@ def test_a_full_disk_at_a_checkpoint_keeps_the_one_before(tmp_path: Path) -> Non
     assert f"the last good checkpoint is {last}" in line
     assert "Make room, then give the same command again with --resume, or if_exists=" in line
     assert last.read_bytes() == whole
-    assert not list(run.rglob("*.part"))
+    assert not list(run.rglob("*.part*"))
     assert run_program("hm-train", dataset, run, "--resume").code == 0
     assert_same_model(run)
 

@@ -67,7 +67,7 @@ def test_hm_train_makes_a_whole_run(storage_format: StorageFormat) -> None:
     run = finished_run(storage_format).path
     for name in ("model.hm", "recipe.json", "run.json", "metrics.jsonl", "final.hm"):
         assert (run / name).is_file()
-    assert not list(run.rglob("*.part"))
+    assert not list(run.rglob("*.part*"))
     *_, best = sorted((run / "checkpoints").glob("best-*.hm"))
     assert sha256(run / "model.hm") == sha256(best)
     recipe, provenance = read_json(run / "recipe.json"), read_json(run / "run.json")

@@ -209,7 +209,7 @@ def test_eight_readers_do_not_disturb_a_conversion(
     ]
     assert len({line_of(reader) for reader in readers}) == 1
     convert = ("hm-data", "convert", data, out, "--compress", "zstd")
-    process = start_program(*convert, variables=Fault("replace", "HOLD", 5).variables(tmp_path))
+    process = start_program(*convert, variables=Fault("link", "HOLD", 5).variables(tmp_path))
     barrier.wait(process)
     for _ in range(2):
         for reader in readers:

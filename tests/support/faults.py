@@ -88,7 +88,7 @@ class Fault:
     """The calls of a function of `os` that are at fault; each process counts its own."""
 
     call: str
-    """`fsync`, `replace`, `rename` or `unlink`; the fault comes before the call."""
+    """`fsync`, `link`, `replace`, `rename` or `unlink`; the fault comes before the call."""
     what: str
     """A name of `errno`, KILL, or HOLD, which holds one call of each process.
 
