@@ -15,14 +15,22 @@ from hypermagnetics.config import load_recipe
 from hypermagnetics.data import Compression, StorageFormat, remove_dataset
 from hypermagnetics.generate.any_plan import Plan
 from hypermagnetics.generate.labels import label_device
+from hypermagnetics.generate.makers import Makers, open_makers
 from hypermagnetics.generate.recipes import DATASET_SCHEMA, plan_of
-from hypermagnetics.generate.run import Processes, generate
+from hypermagnetics.generate.run import generate
 from hypermagnetics.jax_setup import keep_to_cpu
 from hypermagnetics.log import Progress, errors_in_one_line, in_bytes
 from hypermagnetics.machine import Platform
 from hypermagnetics.recipe_toml import shown_recipe
 from hypermagnetics.recipes import describe_recipe, shipped_recipes
-from hypermagnetics.subcommands import FILE_PATH, SHOW, UnlessGiven, echo, refuse_beside_show
+from hypermagnetics.subcommands import (
+    CLUSTER,
+    FILE_PATH,
+    SHOW,
+    UnlessGiven,
+    echo,
+    refuse_beside_show,
+)
 
 _SECONDS_TO_START = 3
 """Time of imports and compilation."""
@@ -42,6 +50,8 @@ def _list_recipes(context: click.Context, _: click.Parameter, wanted: bool) -> N
     epilog="""Example:  hm-generate paper-discs-2d discs --set splits.train.num_samples=20000
 
     On a GPU:  hm-generate prisms-3d prisms --device gpu
+
+    On many machines:  hm-generate prisms-3d prisms --cluster slurm.toml
 
     Your own:  hm-generate --show paper-discs-2d > my.toml"""
 )
@@ -78,6 +88,7 @@ def _list_recipes(context: click.Context, _: click.Parameter, wanted: bool) -> N
     show_default=True,
     help="Processes that make shards; 1 for threads in this process, as many as suit the cores.",
 )
+@CLUSTER
 @click.option("--dry-run", is_flag=True, help="Show size and time of the dataset; write nothing.")
 @click.option("--overwrite", is_flag=True, help="Delete the dataset at OUT first.")
 @click.option(
@@ -101,6 +112,7 @@ def main(
     compression: Compression,
     device: Platform,
     workers: int,
+    cluster: str | None,
     dry_run: bool,
     overwrite: bool,
 ) -> None:
@@ -122,10 +134,12 @@ def main(
             return
         prepare = partial(_prepare, device)
         prepare()
-        plan = plan.on(label_device(device, workers))  # refused before anything is deleted
-        if overwrite:
-            remove_dataset(out)
-        _generate(plan, out, Processes(workers, prepare) if workers > 1 else None)
+        # Refused before anything is deleted.
+        plan = plan.on(label_device(device, workers))
+        with open_makers(workers, cluster, device, prepare) as makers:
+            if overwrite:
+                remove_dataset(out)
+            _generate(plan, out, makers)
 
 
 def _prepare(device: Platform) -> None:
@@ -137,10 +151,10 @@ def _prepare(device: Platform) -> None:
     gc.freeze()
 
 
-def _generate(plan: Plan, out: Path, processes: Processes | None) -> None:
+def _generate(plan: Plan, out: Path, makers: Makers) -> None:
     start = time.monotonic()
     with Progress("hm-generate", plan.num_samples, "samples") as progress:
-        _, num_made = generate(plan, out, progress, processes)
+        _, num_made = generate(plan, out, progress, makers)
     seconds = time.monotonic() - start
     echo(
         f"Wrote {out}: {plan.num_samples} samples, {in_bytes(plan.num_bytes)}, in {seconds:.1f} s "

@@ -9,6 +9,7 @@ from hypermagnetics.data import Compression, Dataset, Identity, StorageFormat
 from hypermagnetics.data.manifest import MANIFEST_NAME
 from hypermagnetics.generate import run
 from hypermagnetics.generate.labels import label_device
+from hypermagnetics.generate.makers import open_makers
 from hypermagnetics.generate.recipes import DATASET_SCHEMA, AnyDatasetRecipe, plan_of
 from hypermagnetics.log import progress
 from hypermagnetics.machine import Platform
@@ -22,6 +23,7 @@ def generate(
     compression: Compression = "none",
     device: Platform = "cpu",
     workers: int = 1,
+    cluster: str | None = None,
     quiet: bool = True,
     **changes: Any,
 ) -> Dataset:
@@ -35,6 +37,7 @@ def generate(
         device: Where labels are computed. Those of a CPU are the same bytes everywhere, those of a
             GPU may differ by a rounding.
         workers: Processes that make shards; 1 for threads in this process.
+        cluster: Workers of Dask that make shards: "local:N", "tcp://HOST:PORT", or a .toml file.
         quiet: Show no progress.
         **changes: Keys of the recipe with other values. A dictionary changes the keys that it
             names, and leaves the others of its table.
@@ -45,8 +48,8 @@ def generate(
     Raises:
         RecipeError: If a key is unknown, or a value does not fit.
         DatasetError: If something else is at `out`, such as a dataset of another recipe.
-        HypermagneticsError: If JAX has no such device, the disk has no room for it, or a worker
-            process died.
+        HypermagneticsError: If JAX has no such device, the disk has no room for it, a worker
+            process died, or the cluster does not answer.
     """
     given = str(recipe) if isinstance(recipe, str | Path) else recipe
     parsed: AnyDatasetRecipe = changed_recipe(DATASET_SCHEMA, "dataset", given, changes)
@@ -54,9 +57,11 @@ def generate(
     if (found := _finished(Path(out))) and _is_of(found.manifest.identity, plan.identity, device):
         return found
     plan = plan.on(label_device(device, workers))
-    processes = run.Processes(workers, gc.freeze) if workers > 1 else None
-    with progress("generate", plan.num_samples, "samples", quiet=quiet) as listener:
-        run.generate(plan, Path(out), listener, processes)
+    with (
+        open_makers(workers, cluster, device, gc.freeze) as makers,
+        progress("generate", plan.num_samples, "samples", quiet=quiet) as listener,
+    ):
+        run.generate(plan, Path(out), listener, makers)
     return Dataset.open(out)
 
 

@@ -9,6 +9,7 @@ import pytest
 from packaging_facts import modules, setup_cfg
 from sweep_plans import plan_of
 
+from hypermagnetics.cluster import AnyCluster, LocalWorkers, open_cluster, parse_cluster
 from hypermagnetics.data import Dataset
 from hypermagnetics.errors import HypermagneticsError
 from hypermagnetics.evaluate.baselines.fmm3d import fmm3d
@@ -21,7 +22,7 @@ from hypermagnetics.train.tracking.tracking import refuse_unusable
 
 IMPORT_NAMES = {"google-crc32c": "google_crc32c", "pillow": "PIL"}
 """Names of packages that are imported by another one."""
-PARTS = {"pydantic_core"}
+PARTS = {"pydantic_core", "dask"}
 """Packages without which another one is never installed."""
 
 SPHERES = SourceColumns.described(
@@ -30,6 +31,13 @@ SPHERES = SourceColumns.described(
     (*(f"{name}_{axis}" for name in ("moment", "position") for axis in "xyz"), "radius"),
     {},
 )
+
+
+def jobs(directory: Path) -> AnyCluster:
+    """A cluster of batch jobs."""
+    (file := directory / "jobs.toml").write_text('class = "SLURMCluster"\nworkers = 1\n')
+    return parse_cluster(str(file))
+
 
 Use = Callable[[Dataset, Path], object]
 USES: dict[tuple[str, str], Use] = {
@@ -43,6 +51,8 @@ USES: dict[tuple[str, str], Use] = {
     ),
     ("tensorboardX", "a tracker"): lambda data, path: refuse_unusable(["tensorboard"]),
     ("wandb", "a tracker"): lambda data, path: refuse_unusable(["wandb"]),
+    ("distributed", "a cluster"): lambda data, path: open_cluster(LocalWorkers(1)).__enter__(),
+    ("dask_jobqueue", "batch jobs"): lambda data, path: open_cluster(jobs(path)).__enter__(),
     ("mlflow", "a tracker"): lambda data, path: refuse_unusable(["mlflow"]),
 }
 IN_A_REPORT = {"pyvista", "vtkmodules"}

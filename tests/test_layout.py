@@ -16,6 +16,7 @@ LAYERS = (
     {
         *("recipes", "config", "files", "grids", "log", "user_code", "jax_setup"),
         *("extras", "subcommands", "child_processes", "table", "run_files", "machine"),
+        "cluster",
         *("arrays", "methods", "few_sizes", "precision", "device_failures", "input_files"),
         "recipe_toml",
     },
@@ -27,6 +28,7 @@ LAYERS = (
 WITHIN_LAYER = {
     *(("config", "recipes"), ("user_code", "config")),
     *(("run_files", "log"), ("run_files", "config"), ("run_files", "files"), ("files", "log")),
+    *(("cluster", name) for name in ("child_processes", "config", "extras", "input_files", "log")),
     *(("config", "files"), ("methods", "precision")),
     *(("recipe_toml", "config"), ("recipe_toml", "recipes")),
     *(("config", "input_files"), ("run_files", "input_files"), ("jax_setup", "machine")),
@@ -58,6 +60,9 @@ ONLY_IN = {
     "pyvista": {"evaluate.report.view3d"},
     "vtkmodules": {"evaluate.report.view3d"},
     "multiprocessing": {"child_processes", "generate.workers"},
+    "dask": {"cluster"},
+    "dask_jobqueue": {"cluster"},
+    "distributed": {"cluster"},
     "optuna": {"train.sweep.optuna_search"},
     "xarray": {"data.labelled", "data.split"},
 }

@@ -99,7 +99,7 @@ def children(
     """
     started: list[BaseProcess] = []
     try:
-        with _starting():
+        with starting():
             for own in arguments:
                 child = CONTEXT.Process(target=_serve, args=(target, *own))
                 child.start()
@@ -125,7 +125,7 @@ def child_pool(count: int) -> Iterator[Submit]:
         Submission of work to them. It and its results raise a `BrokenProcessPool` when a child has
         died.
     """
-    with _starting():  # its locks start the resource tracker
+    with starting():  # its locks start the resource tracker
         pool = ProcessPoolExecutor(count, CONTEXT, _end_with_parent)
     try:
         yield partial(_submit, pool)
@@ -134,12 +134,12 @@ def child_pool(count: int) -> Iterator[Submit]:
 
 
 def _submit(pool: ProcessPoolExecutor, work: Callable[[], _Result]) -> Future[_Result]:
-    with _starting():  # this is where the children are started
+    with starting():  # this is where the children are started
         return pool.submit(work)
 
 
 @contextmanager
-def _starting() -> Iterator[None]:
+def starting() -> Iterator[None]:
     """Start processes in the block that never receive a Ctrl-C, nor look around."""
     with _safe_path(), _ctrl_c_held_back():
         yield

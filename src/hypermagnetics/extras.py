@@ -5,6 +5,8 @@ import importlib.util
 from hypermagnetics.errors import HypermagneticsError
 
 EXTRAS = {
+    "dask_jobqueue": "cluster",
+    "distributed": "cluster",
     "fmm3dpy": "peers",
     "jax_finufft": "nufft",
     "magpylib": "peers",

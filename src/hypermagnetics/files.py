@@ -238,7 +238,7 @@ def _put_first(part: Path, path: Path) -> None:
                 raise
             put_in_place(part, path)
             return
-    if not os.path.samefile(part, path) and not _are_same(part, path):
+    if not part.samefile(path) and not _are_same(part, path):
         put_in_place(part, path)
         return
     part.unlink()

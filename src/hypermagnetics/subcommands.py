@@ -50,6 +50,15 @@ SHOW = click.option(
 """The option that prints a recipe; see `refuse_beside_show`."""
 
 
+CLUSTER = click.option(
+    "--cluster",
+    metavar="local:N|tcp://HOST:PORT|FILE.toml",
+    help="Workers of Dask that do the work: N on this machine, those of a scheduler, or batch jobs "
+    "(docs/clusters.md).",
+)
+"""The option that gives work to a cluster."""
+
+
 class UnlessGiven(click.Argument):
     """An argument that is needed unless one of some eager options is given."""
 

@@ -340,7 +340,7 @@ def test_threads_follow_the_cores(
         counts.append(count)
         return shard_threads(count, *others)
 
-    for user in ("generate.run", "data.convert"):
+    for user in ("generate.makers", "data.convert"):
         monkeypatch.setattr(f"hypermagnetics.{user}.shard_threads", counted)
     make_dataset(plan, tmp_path / "made")
     convert(Dataset.open(tmp_path / "made"), tmp_path / "converted")

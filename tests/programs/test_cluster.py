@@ -1,0 +1,215 @@
+"""hm-generate on a cluster: workers that are killed, a program that is, and all else that ends."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from faults import Barrier, Fault, assert_end, wait_until
+from program_runs import (
+    FORMATS,
+    ONE_SPLIT_RECIPE,
+    assert_refused,
+    contents,
+    finish,
+    invoke,
+    one_split,
+    run_program,
+    start_program,
+)
+from small_plans import plan_of
+
+from hypermagnetics.cluster import Scheduler, open_cluster
+from hypermagnetics.data import StorageFormat
+from hypermagnetics.errors import HypermagneticsError
+from hypermagnetics.generate import makers
+from hypermagnetics.generate.notebook import generate
+
+
+def generation(out: Path, cluster: str = "local:2") -> tuple[str, ...]:
+    """The command that makes the dataset of `one_split`."""
+    return ("hm-generate", *ONE_SPLIT_RECIPE, str(out), "--cluster", cluster)
+
+
+def test_three_killed_workers_change_no_byte(tmp_path: Path) -> None:
+    """Each before a file takes its name; the program says nothing of it."""
+    fault = Fault(
+        "link", "KILL", first=7, last=10**9, in_workers=True, most_kills=3, true_clock=True
+    )
+    ran = run_program(*generation(out := tmp_path / "out"), variables=fault.variables(tmp_path))
+    assert (ran.code, ran.complaints) == (0, []), ran
+    assert len(list((tmp_path / "faulty").glob("killed-*"))) == 3
+    assert contents(out) == contents(one_split("zarr"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("storage_format", FORMATS)
+@pytest.mark.parametrize("call", ["fsync", "link", "unlink"])
+def test_workers_killed_at_any_call_change_no_byte(
+    tmp_path: Path, storage_format: StorageFormat, call: str
+) -> None:
+    """Before a file is synced, takes its name, or has lost the name of its part."""
+    fault = Fault(call, "KILL", first=4, last=10**9, in_workers=True, most_kills=3, true_clock=True)
+    command = (*generation(out := tmp_path / "out"), "--format", storage_format)
+    ran = run_program(*command, variables=fault.variables(tmp_path))
+    assert (ran.code, ran.complaints) == (0, []), ran
+    assert len(list((tmp_path / "faulty").glob("killed-*"))) == 3
+    assert contents(out) == contents(one_split(storage_format))
+
+
+def test_a_killed_program_takes_its_workers_along_and_goes_on(tmp_path: Path) -> None:
+    """Before the fourth line of the journal; the same command ends with the bytes of threads."""
+    fault = Fault("fsync", "KILL", 4, file="journal", true_clock=True).variables(tmp_path)
+    process = start_program(*generation(out := tmp_path / "out"), variables=fault)
+    children: set[int] = set()
+
+    def is_over() -> bool:
+        children.update(workers_of(process.pid))
+        return process.poll() is not None
+
+    while not is_over():
+        pass
+    assert finish(process).code == -signal.SIGKILL
+    assert len(children) == 2
+    assert_end(sorted(children))
+    assert not (out / "manifest.json").exists()
+    ran = invoke(*generation(out)[:-2])
+    assert (ran.code, ran.complaints) == (0, []), ran
+    assert contents(out) == contents(one_split("zarr"))
+
+
+def workers_of(process: int) -> list[int]:
+    """The processes that a process has started to work."""
+    found = []
+    try:
+        for task in Path(f"/proc/{process}/task").iterdir():
+            for child in map(int, (task / "children").read_text().split()):
+                if b"--multiprocessing-fork" in Path(f"/proc/{child}/cmdline").read_bytes():
+                    found.append(child)
+    except OSError:
+        pass
+    return found
+
+
+def test_ctrl_c_ends_all_in_one_line(tmp_path: Path) -> None:
+    """As on a terminal, where all processes get it, each worker in the middle of a shard."""
+    fault = Fault("fsync", "HOLD", 3, in_workers=True, true_clock=True).variables(tmp_path)
+    process = start_program(*generation(out := tmp_path / "out"), variables=fault)
+    (barrier := Barrier(tmp_path)).wait(process, 2)
+    os.killpg(process.pid, signal.SIGINT)
+    ran = finish(process)
+    assert (ran.code, ran.stdout) == (130, ""), ran
+    (line,) = ran.complaints
+    assert "is kept" in line
+    assert_end(barrier.held)
+    assert invoke(*generation(out)[:-2]).code == 0
+    assert contents(out) == contents(one_split("zarr"))
+
+
+@contextmanager
+def scheduler(directory: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+    """A scheduler and a worker in processes of their own, as a user starts them."""
+    address = directory / "address.json"
+    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--no-dashboard"]
+    words = ["--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(address)]
+    started = [subprocess.Popen([*command, *words], stderr=subprocess.DEVNULL)]
+    try:
+        command = [sys.executable, "-m", "distributed.cli.dask_worker", "--no-dashboard"]
+        words = ["--scheduler-file", str(address), "--nthreads", "2", "--no-nanny"]
+        variables = {**os.environ, "PWD": str(directory)}
+        started.append(
+            subprocess.Popen(
+                [*command, *words], stderr=subprocess.DEVNULL, env=variables, cwd=directory
+            )
+        )
+        wait_until(started[0], address.exists, "the address")  # type: ignore[arg-type]
+        (text,) = (part for part in address.read_text().split('"') if part.startswith("tcp://"))
+        with open_cluster(Scheduler(text)) as joined:
+            assert list(joined.results(abs, [-1])) == [1]  # its worker has come
+        yield text, started
+    finally:
+        for process in started:
+            process.kill()
+        for process in started:
+            process.wait()
+
+
+@pytest.mark.slow
+def test_a_scheduler_of_a_team_does_the_work_for_two_programs(tmp_path: Path) -> None:
+    """One after another, in another directory; its worker stays as it was."""
+    with scheduler(tmp_path) as (address, _):
+        for out in (tmp_path / "first", tmp_path / "second"):
+            ran = run_program(*generation(out, address))
+            assert (ran.code, ran.complaints) == (0, []), ran
+            assert contents(out) == contents(one_split("zarr"))
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_dies_is_said(tmp_path: Path) -> None:
+    """In the middle of the work; finished shards are kept."""
+    out = tmp_path / "out"
+    with scheduler(tmp_path) as (address, started):
+        fault = Fault("fsync", "HOLD", 4, file="journal", true_clock=True).variables(tmp_path)
+        process = start_program(*generation(out, address), variables=fault)
+        (barrier := Barrier(tmp_path)).wait(process)
+        started[0].kill()
+        barrier.release()
+        assert_refused(finish(process), "must run until all work is done", "work is kept")
+    assert invoke(*generation(out)[:-2]).code == 0
+    assert contents(out) == contents(one_split("zarr"))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--workers", "2"), "--workers, --cluster"),
+        (("--device", "gpu"), "must find a GPU|on CPUs by the workers of a cluster"),
+    ],
+)
+def test_options_that_contradict_a_cluster_are_refused(
+    tmp_path: Path, options: tuple[str, ...], said: str
+) -> None:
+    """Before anything is written."""
+    ran = invoke(*generation(tmp_path / "out"), *options)
+    assert_refused(ran)
+    assert any(part in ran.stderr for part in said.split("|"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_cluster_that_is_not_there_deletes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With --overwrite."""
+    monkeypatch.setattr("hypermagnetics.cluster._SECONDS_TO_CONNECT", 1)
+    out = tmp_path / "out"
+    assert invoke(*generation(out)[:-2]).code == 0
+    before = contents(out)
+    assert_refused(invoke(*generation(out, "tcp://127.0.0.1:9"), "--overwrite"), "must answer")
+    assert contents(out) == before
+
+
+def test_a_worker_of_other_versions_or_without_the_directory_refuses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its bytes would be others, or lie where nobody looks for them."""
+    plan = plan_of()
+    with pytest.raises(HypermagneticsError, match=r"must see the unfinished dataset .+ got no jou"):
+        makers._make(plan, tmp_path, print, ("train", 0))
+    other = {**plan.identity.software, "jax": "0.1"}
+    monkeypatch.setattr(makers, "software", lambda: other)
+    with pytest.raises(HypermagneticsError, match=r"got jax 0\.1 on the worker and \d"):
+        makers._make(plan, tmp_path, print, ("train", 0))
+
+
+def test_a_notebook_has_a_cluster_too(tmp_path: Path) -> None:
+    """With the bytes of threads."""
+    changes = {"grid": {"num_points": 8}, "storage": {"shard_mb": 0.002}}
+    made = [
+        generate("demo", tmp_path / name, cluster=cluster, **changes)
+        for name, cluster in (("threads", None), ("cluster", "local:1"))
+    ]
+    assert made[0].sha256 == made[1].sha256
