@@ -24,7 +24,7 @@ from hypermagnetics.data.layout import (
     DeclaredArray,
     Shard,
     StorageFormat,
-    samples_per_shard,
+    in_shards,
 )
 from hypermagnetics.data.manifest import Identity, Manifest, version_of
 from hypermagnetics.data.npy_file import NpyFile, read_npy, refusal
@@ -198,7 +198,7 @@ def import_arrays(
     samples_per_block: int | None = None,
     storage_format: StorageFormat = "zarr",
     compression: Compression = "none",
-    shard_bytes: float = 256e6,
+    shard_bytes: float | None = None,
     listener: Listener = SILENT,
 ) -> Manifest:
     """Make a dataset of checked files, or complete an unfinished one.
@@ -216,7 +216,7 @@ def import_arrays(
             large ones.
         storage_format: Format of the dataset.
         compression: Compression of its files.
-        shard_bytes: Target size of a shard.
+        shard_bytes: Target size of a shard; None for one that suits the size of the dataset.
         listener: Receives the number of samples of each block written, or found written.
 
     Returns:
@@ -230,10 +230,10 @@ def import_arrays(
     samples = divided(arrays.num_complete, arrays.num_samples, shares, seed)
     with ExitStack() as stack:
         readers = {name: stack.enter_context(file.open()) for name, file in arrays.files.items()}
-        layouts = {
-            name: _layout(arrays, numbers, samples_per_block, shard_bytes)
-            for name, numbers in samples.items()
+        blocks = {
+            name: _layout(arrays, numbers, samples_per_block) for name, numbers in samples.items()
         }
+        layouts = in_shards(blocks, shard_bytes)
         origin = Origin(
             files={name: reader.origin() for name, reader in readers.items()},
             shares=shares,
@@ -340,9 +340,7 @@ def _is_swapped(j: NpyFile, targets: int, inputs: int, axes: JacobianAxes | None
     return fitting == ["inputs,targets"]
 
 
-def _layout(
-    arrays: Arrays, numbers: np.ndarray, samples_per_block: int | None, shard_bytes: float
-) -> ArrayLayout:
+def _layout(arrays: Arrays, numbers: np.ndarray, samples_per_block: int | None) -> ArrayLayout:
     counts = {
         name: int(np.count_nonzero(numbers < file.num_rows)) for name, file in arrays.files.items()
     }
@@ -364,7 +362,7 @@ def _layout(
     return ArrayLayout(
         num_samples=len(numbers),
         samples_per_block=per_block,
-        samples_per_shard=samples_per_shard(len(numbers), per_block, each, shard_bytes),
+        samples_per_shard=per_block,
         declared=declared,
     )
 

@@ -11,6 +11,7 @@ import click
 import numpy as np
 
 import hypermagnetics
+from hypermagnetics.cluster import hands_of
 from hypermagnetics.data import ArrayName, Compression, Dataset, StorageFormat
 from hypermagnetics.data.array_import import (
     Arrays,
@@ -51,7 +52,7 @@ from hypermagnetics.data.verify import (
 )
 from hypermagnetics.errors import DatasetError
 from hypermagnetics.log import Progress, errors_in_one_line, in_bytes
-from hypermagnetics.subcommands import FILE_PATH, FiniteRange, echo
+from hypermagnetics.subcommands import CLUSTER, FILE_PATH, FiniteRange, echo
 
 _TOLERANCE = 1e-5
 _REFUSED = 2
@@ -64,7 +65,8 @@ _OUT = click.argument("out", type=FILE_PATH)
 _SHARD_MB = click.option(
     "--shard-mb",
     type=FiniteRange(min=0, min_open=True, max=_MOST_MB),
-    help="Size of a shard before compression [10^6 bytes].  [default: unchanged; 256 of an import]",
+    help="Size of a shard before compression [10^6 bytes].  [default: unchanged; of an import 256, "
+    "or more above 256 GB]",
 )
 
 
@@ -119,20 +121,27 @@ def head(directory: Path, name: str | None, samples: int) -> None:
 @click.option(
     "--seed", type=click.IntRange(0), help="Seed of the choice of samples.  [default: random]"
 )
-def verify(directory: Path, fraction: float | None, tolerance: float, seed: int | None) -> None:
+@CLUSTER
+def verify(
+    directory: Path,
+    fraction: float | None,
+    tolerance: float,
+    seed: int | None,
+    cluster: str | None,
+) -> None:
     """Check every file and value of DIR; exit with 2 if anything is wrong.
 
     Compares sizes and sha256 of all files, shapes, types and codecs, looks for values that are not
     finite, and computes the statistics of the manifest again. Messages cite the rules of
-    docs/format.md.
+    docs/format.md. The workers of a cluster check files and values; --recompute computes here.
     """
     with errors_in_one_line("hm-data"):
         start = time.monotonic()
         dataset = Dataset.unchecked(directory)
         total = sum(entry.bytes for entry in dataset.manifest.files)
         problems = 0
-        with Progress("hm-data", total, "bytes") as progress:
-            for problem in find_problems(dataset, progress):
+        with hands_of(cluster) as hands, Progress("hm-data", total, "bytes") as progress:
+            for problem in find_problems(dataset, progress, hands):
                 progress.tell(str(problem))
                 problems += 1
         if problems:
@@ -210,7 +219,7 @@ def import_command(
                 m_is=m_is,
                 storage_format=storage_format,
                 compression=compression,
-                shard_bytes=256e6 if shard_mb is None else shard_mb * 1e6,
+                shard_bytes=None if shard_mb is None else shard_mb * 1e6,
                 listener=progress,
             )
         _wrote(out, made)
@@ -372,7 +381,7 @@ def import_arrays_command(
                 samples_per_block=samples_per_block,
                 storage_format=storage_format,
                 compression=compression,
-                shard_bytes=256e6 if shard_mb is None else shard_mb * 1e6,
+                shard_bytes=None if shard_mb is None else shard_mb * 1e6,
                 listener=progress,
             )
         _wrote(out, made)

@@ -16,8 +16,8 @@ from hypermagnetics.data.layout import (
     Shard,
     SplitLayout,
     StorageFormat,
+    in_shards,
 )
-from hypermagnetics.data.layout import samples_per_shard as shard_size
 from hypermagnetics.data.manifest import Identity, Manifest
 from hypermagnetics.data.team_file import TeamFile, TeamReader, refusal, si_unit
 from hypermagnetics.data.writer import DatasetWriter
@@ -140,7 +140,7 @@ def import_team_file(
     m_is: MomentKind | None = None,
     storage_format: StorageFormat = "zarr",
     compression: Compression = "none",
-    shard_bytes: float = 256e6,
+    shard_bytes: float | None = None,
     listener: Listener = SILENT,
 ) -> Manifest:
     """Make a dataset of a team file, or complete an unfinished one.
@@ -153,7 +153,7 @@ def import_team_file(
             prisms.
         storage_format: Format of the dataset.
         compression: Compression of its files.
-        shard_bytes: Target size of a shard.
+        shard_bytes: Target size of a shard; None for one that suits the size of the dataset.
         listener: Receives the number of samples of each block written, or found written.
 
     Returns:
@@ -165,7 +165,8 @@ def import_team_file(
     """
     with team.open() as reader:
         convention = _convention(team, reader, units or Units(), m_is)
-        splits = {split: _layout(convention, split, shard_bytes) for split in team.splits}
+        blocks = {split: _layout(convention, split) for split in team.splits}
+        splits = in_shards(blocks, shard_bytes)
         identity = _identity(convention, reader.sha256(), splits, storage_format, compression)
         with DatasetWriter.open(out, identity, listener) as writer:
             writer.write_metadata()
@@ -242,7 +243,7 @@ def _bytes_each(convention: _Convention, split: str) -> int:
     return size.bytes + (size.grid_bytes if part.per_sample else 0)
 
 
-def _layout(convention: _Convention, split: str, shard_bytes: float) -> SplitLayout:
+def _layout(convention: _Convention, split: str) -> SplitLayout:
     team, part = convention.team, convention.team.splits[split]
     per_grid = 1 if part.per_sample else min(_SAMPLES_PER_GRID, team.num_samples)
     size, each = _sample_size(convention, split), _bytes_each(convention, split)
@@ -252,7 +253,7 @@ def _layout(convention: _Convention, split: str, shard_bytes: float) -> SplitLay
         num_samples=team.num_samples,
         samples_per_grid=per_grid,
         shared_grid=not part.per_sample,
-        samples_per_shard=shard_size(team.num_samples, per_grid, each, shard_bytes),
+        samples_per_shard=per_grid,
         **size._asdict(),
     )
 

@@ -4,7 +4,7 @@ import abc
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 from pydantic import Discriminator, Field, Tag, model_serializer, model_validator
@@ -545,6 +545,44 @@ def _declared_bytes(declared: Sequence[DeclaredArray], samples_per_block: int) -
         spec = array.spec(samples_per_block, 1, samples_per_block)
         total += spec.row_bytes / (1 if array.per == "sample" else samples_per_block)
     return total
+
+
+_AnyLayoutT = TypeVar("_AnyLayoutT", SplitLayout, ArrayLayout)
+
+
+def default_shard_bytes(dataset_bytes: int) -> float:
+    """Size of a shard that keeps the files of a dataset few.
+
+    Hubs and file systems take some ten thousand files in a directory, and a hundred thousand in
+    all. A shard has a file for each array in Zarr, and one in HDF5.
+
+    Args:
+        dataset_bytes: Bytes of all values of the dataset.
+
+    Returns:
+        256 MB up to datasets of 256 GB, then a thousandth of the dataset up to 1 GB, and at least
+        1 / 8192 of it.
+    """
+    usual = min(max(dataset_bytes / 1000, 256e6), 1e9)
+    return max(usual, dataset_bytes / 8192)
+
+
+def in_shards(
+    layouts: Mapping[str, _AnyLayoutT], shard_bytes: float | None
+) -> dict[str, _AnyLayoutT]:
+    """The splits of a dataset in shards.
+
+    Args:
+        layouts: Layouts by the names of the splits.
+        shard_bytes: Target size of a shard before compression; None for one that suits the size of
+            the dataset.
+
+    Returns:
+        The same layouts, with as many samples in a shard.
+    """
+    total = sum(layout.num_bytes for layout in layouts.values())
+    size = default_shard_bytes(total) if shard_bytes is None else shard_bytes
+    return {name: layout.with_shards_of(size) for name, layout in layouts.items()}
 
 
 def samples_per_shard(

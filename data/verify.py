@@ -1,15 +1,17 @@
 """Checking every file and value of a dataset, labels against sources, and states in time."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from math import ceil
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from hypermagnetics.cluster import Hands, InTurn, in_order
 from hypermagnetics.data.dataset import Dataset
 from hypermagnetics.data.file_checks import check_directory, check_names
+from hypermagnetics.data.formats import split_storage
 from hypermagnetics.data.layout import ArrayName, Block, Shard
 from hypermagnetics.data.manifest import (
     CHECKSUMS_NAME,
@@ -25,6 +27,7 @@ from hypermagnetics.data.trajectories import MOMENTS, STATES, SUBSTEPS
 from hypermagnetics.errors import DatasetError, is_passing
 from hypermagnetics.log import SILENT, Listener
 
+_IN_TURN = InTurn()
 _SAMPLES_AT_ONCE = 32
 
 Compute = Callable[[np.ndarray, np.ndarray, np.ndarray], Mapping[ArrayName, np.ndarray]]
@@ -52,55 +55,135 @@ def verify_split(split: AnySplit, listener: Listener = SILENT) -> None:
         _check_values(split, shard)
 
 
-def find_problems(dataset: Dataset, listener: Listener = SILENT) -> Iterator[DatasetError]:
+def find_problems(
+    dataset: Dataset, listener: Listener = SILENT, hands: Hands = _IN_TURN
+) -> Iterator[DatasetError]:
     """Check a whole dataset, and go on after a problem where possible.
 
     Args:
         dataset: The dataset, of which the manifest was read.
-        listener: Receives the bytes of each file when it is done.
+        listener: Receives the bytes of the files of each shard when they are done.
+        hands: Where shards are checked; in this process unless given.
 
     Yields:
-        Every problem: files by size and sha256, then the values of shards whose files are sound,
-        and the units and statistics of the manifest.
+        Every problem: files without values, then shard by shard the files by size and sha256 and,
+        if these are sound, the values, and last the units and statistics of the manifest.
 
     Raises:
         DatasetError: If the manifest is unusable, so that nothing can be compared with it, or was
             replaced meanwhile.
         OSError: If the operating system lets no more files be opened.
     """
-    for problem in _problems(dataset, listener):
+    for problem in _problems(dataset, listener, hands):
         # Else the files of another dataset would be called damaged.
         dataset.files.refuse_another_manifest(dataset.sha256)
         yield problem
     dataset.files.refuse_another_manifest(dataset.sha256)
 
 
-def _problems(dataset: Dataset, listener: Listener) -> Iterator[DatasetError]:
+def _problems(dataset: Dataset, listener: Listener, hands: Hands) -> Iterator[DatasetError]:
     directory, manifest, sha256 = dataset.directory, dataset.manifest, dataset.sha256
     check_names(directory, manifest, dataset.places())
     listed = list(_problem(lambda: check_directory(directory, manifest, sha256)))
     yield from listed or _problem(lambda: _check_list(directory, manifest, sha256))
     unsound = set()
     for entry in manifest.files:
-        found = list(_problem(partial(_check_file, dataset, entry)))
-        yield from found
-        unsound |= {entry.path} if found else set()
-        listener.advance(entry.bytes)
+        if entry.num_samples == 0:
+            found = list(_problem(partial(_check_file, dataset, entry)))
+            yield from found
+            unsound |= {entry.split} if found else set()
+            listener.advance(entry.bytes)
     if manifest.columns[:1] == ("moment_x",):  # a table of ours, whose units are known
         yield from _problem(lambda: dataset.columns)
+    usable = []
     for name in dataset.splits:
         try:
-            split = dataset.any_split(name)
+            dataset.any_split(name)
+            usable.append(name)
         except (DatasetError, OSError) as error:
-            if not unsound & {entry.path for entry in manifest.files if entry.num_samples == 0}:
+            if name not in unsound:
                 yield _as_problem(error)
-            continue
-        found_sums: list[dict[ArrayName, Sums]] = []
-        for shard in split.layout.shards():
-            if not unsound & set(split.shard_paths(shard)):
-                yield from _problem(partial(_check_shard, split, shard, found_sums))
-        if len(found_sums) == split.layout.num_shards:
-            yield from _problem(partial(_check_statistics, split, found_sums))
+    work: Callable[[tuple[int, _Piece]], tuple[int, _Checked]]
+    if isinstance(hands, InTurn):
+        work = partial(_numbered, partial(_check_piece, dataset, tuple(usable)))
+    else:
+        place = (directory.absolute(), sha256)
+        work = partial(_numbered, partial(_check_there, *place, tuple(usable)))
+    sums: dict[str, list[dict[ArrayName, Sums]]] = {name: [] for name in usable}
+    for checked in in_order(hands.results(work, enumerate(_pieces(dataset)))):
+        yield from checked.problems
+        listener.advance(checked.num_bytes)
+        if checked.sums is not None:
+            sums[checked.split].append(checked.sums)
+    for name, parts in sums.items():
+        split = dataset.any_split(name)
+        if len(parts) == split.layout.num_shards:
+            yield from _problem(partial(_check_statistics, split, parts))
+
+
+class _Piece(NamedTuple):
+    """A shard to be checked."""
+
+    split: str
+    number: int
+    entries: range
+    """Places of its files in the manifest."""
+
+
+class _Checked(NamedTuple):
+    """A shard that was checked."""
+
+    split: str
+    problems: tuple[DatasetError, ...]
+    num_bytes: int
+    sums: dict[ArrayName, Sums] | None
+    """Sums over its values; None if one of them, or a file, is not sound."""
+
+
+def _pieces(dataset: Dataset) -> Iterator[_Piece]:
+    """All shards in the order of the manifest, which was compared with the splits."""
+    first = 0
+    for name, place in dataset.places().items():
+        storage = split_storage(dataset.manifest.storage_format, place)
+        first += len(storage.metadata_paths())
+        for shard in place.layout.shards():
+            end = first + len(storage.shard_paths(shard))
+            yield _Piece(name, shard.number, range(first, end))
+            first = end
+
+
+def _numbered(
+    check: Callable[[_Piece], _Checked], piece: tuple[int, _Piece]
+) -> tuple[int, _Checked]:
+    number, one = piece
+    return number, check(one)
+
+
+def _check_there(directory: Path, sha256: str, usable: tuple[str, ...], piece: _Piece) -> _Checked:
+    """Check a shard in a process that has not opened the dataset yet."""
+    return _check_piece(_opened(directory, sha256), usable, piece)
+
+
+@lru_cache(1)
+def _opened(directory: Path, sha256: str) -> Dataset:
+    dataset = Dataset.unchecked(directory)
+    dataset.refuse_unless(sha256)
+    return dataset
+
+
+def _check_piece(dataset: Dataset, usable: tuple[str, ...], piece: _Piece) -> _Checked:
+    """Check the files of a shard, and if they are sound, its values."""
+    entries = dataset.manifest.files[piece.entries.start : piece.entries.stop]
+    problems: list[DatasetError] = []
+    for entry in entries:
+        problems += _problem(partial(_check_file, dataset, entry))
+    found: list[dict[ArrayName, Sums]] = []
+    if not problems and piece.split in usable:
+        split = dataset.any_split(piece.split)
+        shard = split.layout.shard(piece.number)
+        problems += _problem(partial(_check_shard, split, shard, found))
+    size = sum(entry.bytes for entry in entries)
+    return _Checked(piece.split, tuple(problems), size, found[0] if found else None)
 
 
 class Recomputation(NamedTuple):

@@ -6,6 +6,7 @@ from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from hypermagnetics.config import Config, Count, Positive, refusal
 from hypermagnetics.data.derivatives import DerivativesConfig
+from hypermagnetics.data.layout import default_shard_bytes
 from hypermagnetics.data.manifest import SplitName
 from hypermagnetics.dynamics import DynamicsConfig
 from hypermagnetics.generate.bodies import BodyConfig
@@ -171,8 +172,20 @@ class SplitConfig(Config):
 class StorageConfig(Config):
     """Layout of the arrays in files; it does not change a value."""
 
-    shard_mb: Positive = 256.0
-    """Target size of a shard, all arrays together [10^6 bytes]; at least one block."""
+    shard_mb: Positive | None = None
+    """Target size of a shard, all arrays together [10^6 bytes]; at least one block. null for 256,
+    and more of datasets above 256 GB, so that their files stay few: 1000 from 1 TB on."""
+
+    def of_bytes(self, dataset_bytes: int) -> "StorageConfig":
+        """The same, with the size of a shard filled in for a dataset of so many bytes."""
+        if self.shard_mb is not None:
+            return self
+        return self.model_copy(update={"shard_mb": default_shard_bytes(dataset_bytes) / 1e6})
+
+    @property
+    def shard_bytes(self) -> float | None:
+        """Target size of a shard [bytes]; None if it is left to the size of the dataset."""
+        return None if self.shard_mb is None else self.shard_mb * 1e6
 
 
 class DatasetRecipe(Config):

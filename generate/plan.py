@@ -22,6 +22,7 @@ from hypermagnetics.data import (
     version_of,
 )
 from hypermagnetics.data.derivatives import declaration
+from hypermagnetics.data.layout import in_shards
 from hypermagnetics.data.trajectories import declared_trajectories
 from hypermagnetics.dynamics import Flow
 from hypermagnetics.errors import RecipeError
@@ -151,7 +152,10 @@ def make_plan(
     declared = {name: _declared(recipe, columns, size, along) for name, size in sizes.items()}
     needed = [_Needed(size, declared[name]) for name, size in sizes.items()]
     recipe = _with_block_size(recipe, needed)
-    splits = {name: _layout(recipe, name, size, declared[name]) for name, size in sizes.items()}
+    blocks = {name: _layout(recipe, name, size, declared[name]) for name, size in sizes.items()}
+    storage = recipe.storage.of_bytes(sum(layout.num_bytes for layout in blocks.values()))
+    recipe = recipe.model_copy(update={"storage": storage})
+    splits = in_shards(blocks, storage.shard_bytes)
     refuse_unpackable(recipe, columns, splits)
     identity = Identity(
         format_version=version_of(splits.values()),
@@ -268,4 +272,4 @@ def _layout(
         samples_per_shard=per_grid,
         declared=declared,
         **size._asdict(),
-    ).with_shards_of(recipe.storage.shard_mb * 1e6)
+    )

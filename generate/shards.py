@@ -32,7 +32,7 @@ def pace(plan: Plan, wanted: int) -> Pace:
     """
     largest = max(layout.block_bytes for layout in plan.layouts.values())
     blocks = blocks_at_once(largest)
-    shards = min(wanted, blocks)
+    shards = max(min(wanted, blocks), 1)
     return Pace(shards, min(_BLOCKS_AHEAD, blocks // shards - 1))
 
 

@@ -20,6 +20,7 @@ from hypermagnetics.data import (
     StorageFormat,
     version_of,
 )
+from hypermagnetics.data.layout import in_shards
 from hypermagnetics.data.manifest import SplitName
 from hypermagnetics.data.trajectories import STATES, states_declaration
 from hypermagnetics.dynamics import StatePhysicsConfig, samples_together, state_trajectories
@@ -160,7 +161,10 @@ def plan_of_states(
     """
     samples = recipe.samples_per_block or samples_together(recipe.states)
     recipe = recipe.model_copy(update={"samples_per_block": samples})
-    splits = {name: _layout(recipe, name, samples) for name in recipe.splits}
+    blocks = {name: _layout(recipe, name, samples) for name in recipe.splits}
+    storage = recipe.storage.of_bytes(sum(layout.num_bytes for layout in blocks.values()))
+    recipe = recipe.model_copy(update={"storage": storage})
+    splits = in_shards(blocks, storage.shard_bytes)
     identity = Identity(
         format_version=version_of(splits.values()),
         title=recipe.title,
@@ -197,4 +201,4 @@ def _layout(recipe: StatesRecipe, name: str, samples_per_block: int) -> ArrayLay
         samples_per_block=per_block,
         samples_per_shard=per_block,
         declared=(declared,),
-    ).with_shards_of(recipe.storage.shard_mb * 1e6)
+    )

@@ -15,7 +15,17 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeVar, assert_never
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Literal,
+    NamedTuple,
+    Protocol,
+    TypeVar,
+    assert_never,
+    runtime_checkable,
+)
 
 from pydantic import Field, JsonValue
 
@@ -137,6 +147,44 @@ def _read(file: Path) -> JobsConfig:
     return checked(JobsConfig, table, f"cluster {file}")
 
 
+@runtime_checkable
+class Hands(Protocol):
+    """Whatever does pieces of work: this process, or the workers of a cluster."""
+
+    def results(
+        self, work: Callable[[_Item], _Result], items: Iterable[_Item], /
+    ) -> Iterator[_Result]:
+        """Do some work with each of many items, and yield the results in any order."""
+
+
+class InTurn:
+    """This process, which does one piece of work after another."""
+
+    def results(
+        self, work: Callable[[_Item], _Result], items: Iterable[_Item], /
+    ) -> Iterator[_Result]:
+        """See `Hands`."""
+        return map(work, items)
+
+
+def in_order(results: Iterable[tuple[int, _Result]]) -> Iterator[_Result]:
+    """Bring numbered results into their order, each as soon as all before it are there.
+
+    Args:
+        results: Results with their numbers, which count from 0 without a gap.
+
+    Yields:
+        The results.
+    """
+    early: dict[int, _Result] = {}
+    wanted = 0
+    for number, result in results:
+        early[number] = result
+        while wanted in early:
+            yield early.pop(wanted)
+            wanted += 1
+
+
 class _Call(NamedTuple):
     """A call that is made where it is unpickled.
 
@@ -159,9 +207,9 @@ class Workers:
         self._client, self._least_threads = client, least_threads
 
     def results(
-        self, work: Callable[[_Item], _Result], items: Iterable[_Item]
+        self, work: Callable[[_Item], _Result], items: Iterable[_Item], /
     ) -> Iterator[_Result]:
-        """Do some work with each of many items.
+        """Do some work with each of many items; see `Hands`.
 
         Few items are under way at any time, so neither they nor their results pile up at the
         scheduler. An item of a worker that dies goes to another one, and may so be worked at twice.
@@ -267,6 +315,26 @@ def open_cluster(cluster: AnyCluster) -> Iterator[Workers]:
         if not client.nthreads():
             say(f"hypermagnetics: waiting for the first worker of {client.scheduler.address} ...")
         yield Workers(client, least)
+
+
+@contextmanager
+def hands_of(cluster: str | None) -> Iterator[Hands]:
+    """The hands that `--cluster` names: workers of a cluster, or this process if it is not given.
+
+    Args:
+        cluster: Its text; see `parse_cluster`.
+
+    Yields:
+        The hands.
+
+    Raises:
+        HypermagneticsError: As of `parse_cluster` and `open_cluster`.
+    """
+    if cluster is None:
+        yield InTurn()
+        return
+    with open_cluster(parse_cluster(cluster)) as workers:
+        yield workers
 
 
 def _started(cluster: AnyCluster, stack: ExitStack) -> tuple[Any, int]:

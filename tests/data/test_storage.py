@@ -22,11 +22,12 @@ from hypermagnetics.data import (
     verify_split,
 )
 from hypermagnetics.data.convert import convert
-from hypermagnetics.data.layout import SOURCE_ARRAYS
+from hypermagnetics.data.layout import SOURCE_ARRAYS, default_shard_bytes
 from hypermagnetics.data.verify import find_problems
 from hypermagnetics.errors import DatasetError
 from hypermagnetics.generate.config import DatasetRecipe
 from hypermagnetics.generate.plan import make_plan
+from hypermagnetics.generate.recipes import DATASET_SCHEMA, plan_of
 
 
 def whole(dataset: Dataset, split: str) -> dict[str, np.ndarray]:
@@ -253,3 +254,18 @@ def test_all_blocks_share_a_regular_grid(tmp_path: Path, make_dataset: MakeDatas
     group = zarr.open_group(made[0].directory / "train.zarr", mode="r")
     assert group["grid"].shape == (1, 25, 2)
     np.testing.assert_array_equal(group["grid"][0], made[0].split("train").block(5).grid)
+
+
+def test_shards_grow_with_the_dataset_so_that_its_files_stay_few() -> None:
+    """256 MB of what fits on a laptop, 1 GB of terabytes, and never more than 8192 shards."""
+    sizes = {10**6: 256e6, 256 * 10**9: 256e6, 512 * 10**9: 512e6, 10**12: 1e9, 8 * 10**12: 1e9}
+    assert {total: default_shard_bytes(total) for total in sizes} == pytest.approx(sizes)
+    large = ["splits={train={num_samples=1000000000,num_sources=1}}", "grid.num_points=1024"]
+    recipe = load_recipe(DATASET_SCHEMA, "dataset", "paper-discs-2d", large)
+    plan = plan_of(recipe, "zarr")
+    (layout,) = plan.layouts.values()
+    assert layout.num_bytes == pytest.approx(12.3e12, rel=0.01)
+    assert 8000 < layout.num_shards <= 8192 * 1.01
+    assert plan.identity.recipe["storage"] == {"shard_mb": layout.num_bytes / 8192 / 1e6}
+    small = load_recipe(DATASET_SCHEMA, "dataset", "paper-discs-2d")
+    assert plan_of(small, "zarr").identity.recipe["storage"] == {"shard_mb": 256.0}

@@ -15,7 +15,9 @@ from program_runs import (
     ONE_SPLIT_RECIPE,
     assert_refused,
     contents,
+    copy_of,
     finish,
+    finished_dataset,
     invoke,
     one_split,
     run_program,
@@ -213,3 +215,26 @@ def test_a_notebook_has_a_cluster_too(tmp_path: Path) -> None:
         for name, cluster in (("threads", None), ("cluster", "local:1"))
     ]
     assert made[0].sha256 == made[1].sha256
+
+
+@pytest.mark.parametrize("storage_format", [pytest.param("zarr", marks=pytest.mark.slow), "hdf5"])
+def test_workers_check_a_dataset_as_one_process_does(
+    tmp_path: Path, storage_format: StorageFormat
+) -> None:
+    """The same problems in the same order, and none of a sound one."""
+    sound = finished_dataset(storage_format)
+    ran = run_program("hm-data", "verify", sound.path, "--cluster", "local:2")
+    assert (ran.code, ran.complaints) == (0, []), ran
+    assert "are sound" in ran.stdout
+    bad = copy_of(sound, tmp_path / "bad")
+    files = [path for path in sorted(bad.glob("*/**/*")) if path.is_file()]
+    for path in files[3::7]:
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+    files[5].unlink()
+    ran = run_program("hm-data", "verify", bad, "--cluster", "local:2")
+    here = invoke("hm-data", "verify", bad)
+    assert ran.code == here.code == 2
+    assert ran.complaints == here.complaints
+    assert len(here.complaints) == len(files[3::7]) + 1
