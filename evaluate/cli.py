@@ -3,7 +3,8 @@
 import json
 import shlex
 import time
-from contextlib import redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal, get_args
@@ -11,6 +12,7 @@ from typing import Literal, get_args
 import click
 
 import hypermagnetics
+from hypermagnetics.cluster import open_cluster, parse_cluster
 from hypermagnetics.errors import HypermagneticsError
 from hypermagnetics.evaluate.array_run import (
     FRESH,
@@ -19,6 +21,7 @@ from hypermagnetics.evaluate.array_run import (
     evaluate_arrays,
     is_of_arrays,
 )
+from hypermagnetics.evaluate.cluster_run import ClusterParts, Job
 from hypermagnetics.evaluate.compare.cli import compare
 from hypermagnetics.evaluate.plan import Plan, check_fit, open_datasets
 from hypermagnetics.evaluate.results.array_records import ArraySubject, array_json, array_text
@@ -46,7 +49,7 @@ from hypermagnetics.run_files import (
     RESULTS_NAME,
     SAMPLES_NAME,
 )
-from hypermagnetics.subcommands import FILE_PATH, CommandOrSubcommand, echo
+from hypermagnetics.subcommands import CLUSTER, FILE_PATH, CommandOrSubcommand, echo
 
 _GATE_FAILED = 3
 _MANY_OUT = Path("report")
@@ -125,6 +128,7 @@ Compare:  hm-eval compare first/eval second/eval    (see hm-eval compare --help)
     show_default=True,
     help="Precision of the factors of the models' matrix products, on GPUs and TPUs.",
 )
+@CLUSTER
 @click.version_option(hypermagnetics.__version__, prog_name="hm-eval")
 def main(
     words: tuple[str, ...],
@@ -137,6 +141,7 @@ def main(
     num_fresh: int | None,
     model: str | None,
     matmul: MatmulPrecision,
+    cluster: str | None,
 ) -> None:
     """Evaluate every SUBJECT on every DATASET.
 
@@ -158,7 +163,7 @@ def main(
         keep_compiled()
         arguments = sort_arguments(words)
         if is_of_arrays(arguments.subjects):
-            _refuse_of_sources(gates, by_sources)
+            _refuse_of_sources(gates, by_sources, cluster)
             chosen_out = out or _default_out(arguments)
             of_arrays = array_plan(
                 *(arguments, splits, chosen_out, _user_model(model), matmul),
@@ -174,8 +179,12 @@ def main(
             plan = _plan(arguments, splits, out, metrics_only, _user_model(model))
             plan = replace(plan, matmul=matmul, by_sources=by_sources)
             refuse_unknown_splits(gates, [name for one in plan.datasets for name in one.splits])
-            with Progress("hm-eval", plan.num_predictions, "samples") as listener:
-                results = evaluate(plan, listener)
+            job = Job.of(arguments, splits, model, plan)
+            with (
+                _elsewhere(cluster, job) as elsewhere,
+                Progress("hm-eval", plan.num_predictions, "samples") as listener,
+            ):
+                results = evaluate(plan, listener, elsewhere)
         if output_format == "json":
             click.echo(to_json(results), nl=False)
         else:
@@ -184,9 +193,20 @@ def main(
         _pass_gates(gates, results)
 
 
-def _refuse_of_sources(gates: list[Gate], by_sources: tuple[str, ...]) -> None:
+@contextmanager
+def _elsewhere(cluster: str | None, job: Job) -> Iterator[ClusterParts | None]:
+    """The workers that predict, if a cluster is given."""
+    if cluster is None:
+        yield None
+        return
+    with open_cluster(parse_cluster(cluster)) as workers:
+        yield ClusterParts(job, workers)
+
+
+def _refuse_of_sources(gates: list[Gate], by_sources: tuple[str, ...], cluster: str | None) -> None:
     """Refuse options that mean something for potential and field alone."""
-    for option, given in (("--gate", gates), ("--by-sources", by_sources)):
+    options = (("--gate", gates), ("--by-sources", by_sources), ("--cluster", cluster))
+    for option, given in options:
         if given:
             raise HypermagneticsError(
                 f"{option} must be left out for a network from arrays to arrays, as it is about "

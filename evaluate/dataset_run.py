@@ -15,9 +15,10 @@ from hypermagnetics.evaluate.baselines.soft_solve import (
     solves,
 )
 from hypermagnetics.evaluate.bounds import Bounds
+from hypermagnetics.evaluate.cluster_run import ClusterParts
 from hypermagnetics.evaluate.measuring.detail import Evaluated
 from hypermagnetics.evaluate.measuring.evaluations import Slopes, evaluated_of, evaluation_of
-from hypermagnetics.evaluate.measuring.measurement import measure_split
+from hypermagnetics.evaluate.measuring.measurement import join_parts, measure_split
 from hypermagnetics.evaluate.measuring.sample_file import SampleFile, sample_table
 from hypermagnetics.evaluate.measuring.slopes import measure_slopes
 from hypermagnetics.evaluate.physics import laws_left_out, measure_physics
@@ -51,7 +52,11 @@ class Found:
 
 
 def evaluate_dataset(
-    plan: Plan, one: OpenedDataset, samples: SampleFile, listener: Listener
+    plan: Plan,
+    one: OpenedDataset,
+    samples: SampleFile,
+    listener: Listener,
+    elsewhere: ClusterParts | None = None,
 ) -> Found:
     """Evaluate all subjects on one dataset.
 
@@ -60,13 +65,15 @@ def evaluate_dataset(
         one: The dataset.
         samples: File for the per-sample values.
         listener: Receives the number of samples just predicted.
+        elsewhere: Workers of a cluster that predict; None to predict here.
 
     Returns:
         The findings.
     """
     found = Found()
     for name in one.splits:
-        found += _evaluate_split(plan, one, one.dataset.split(name), samples, listener)
+        split = one.dataset.split(name)
+        found += _evaluate_split(plan, one, split, samples, listener, elsewhere)
     return found
 
 
@@ -102,17 +109,26 @@ def evaluate_baselines(plan: Plan, one: OpenedDataset, listener: Listener) -> Fo
 
 
 def _evaluate_split(
-    plan: Plan, one: OpenedDataset, split: Split, samples: SampleFile, listener: Listener
+    plan: Plan,
+    one: OpenedDataset,
+    split: Split,
+    samples: SampleFile,
+    listener: Listener,
+    elsewhere: ClusterParts | None,
 ) -> Found:
     start, subjects = time.perf_counter(), plan.predicted_on(one)
-    measurements = measure_split(
-        subjects,
-        split,
-        one.columns,
-        unit=one.length_unit,
-        directory=plan.out,
-        listener=listener,
-    )
+    if elsewhere is None:
+        measurements = measure_split(
+            subjects,
+            split,
+            one.columns,
+            unit=one.length_unit,
+            directory=plan.out,
+            listener=listener,
+        )
+    else:
+        parts = elsewhere.on(plan, one, split)
+        measurements = join_parts(parts, len(subjects), split, plan.out, listener)
     seconds = (time.perf_counter() - start) / len(subjects)
     slopes, found = _by_sources(plan, one, split, subjects, listener)
     for subject, measurement in zip(subjects, measurements, strict=True):

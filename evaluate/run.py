@@ -8,6 +8,7 @@ import jax
 from hypermagnetics.data import verify_split
 from hypermagnetics.device_failures import device_failures_named
 from hypermagnetics.errors import RunError
+from hypermagnetics.evaluate.cluster_run import ClusterParts
 from hypermagnetics.evaluate.dataset_run import (
     Found,
     evaluate_baselines,
@@ -35,12 +36,16 @@ _AGAIN = "Once it is there again, give the same command"
 _SOFTWARE = ("hypermagnetics", "jax", "jaxlib", "equinox", "numpy", "scipy")
 
 
-def evaluate(plan: Plan, listener: Listener = SILENT) -> Results:
+def evaluate(
+    plan: Plan, listener: Listener = SILENT, elsewhere: ClusterParts | None = None
+) -> Results:
     """Evaluate every subject on every dataset, and write results.json, samples.zarr and the report.
 
     Args:
         plan: The plan.
         listener: Receives the number of samples just predicted, and the step after the last one.
+        elsewhere: Workers of a cluster that predict the samples; None to predict here. Baselines,
+            physics and times are of this machine in any case.
 
     Returns:
         The results. Apart from times they depend on the files that are read alone.
@@ -63,12 +68,12 @@ def evaluate(plan: Plan, listener: Listener = SILENT) -> Results:
         try:
             _refuse_foreign(plan.out)  # again, as that took minutes
             with matmul_precision(plan.matmul), device_failures_named("A block", _SMALLER, _AGAIN):
-                return _evaluate(plan, listener)
+                return _evaluate(plan, listener, elsewhere)
         finally:
             lock.unlink(missing_ok=True)
 
 
-def _evaluate(plan: Plan, listener: Listener) -> Results:
+def _evaluate(plan: Plan, listener: Listener, elsewhere: ClusterParts | None) -> Results:
     found = Found()
 
     def remove_old() -> None:
@@ -78,7 +83,7 @@ def _evaluate(plan: Plan, listener: Listener) -> Results:
 
     with SampleFile.open(plan.out, remove_old) as samples:
         for one in plan.datasets:
-            found += evaluate_dataset(plan, one, samples, listener)
+            found += evaluate_dataset(plan, one, samples, listener, elsewhere)
         for one in () if plan.metrics_only else plan.datasets:
             found += evaluate_baselines(plan, one, listener)
         refuse_changed(plan.subjects)

@@ -4,11 +4,12 @@ import os
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -67,6 +68,29 @@ class Measurement:
     """Time of the predictions alone, without a first call, which compiles [s]."""
 
 
+class SubjectPart(NamedTuple):
+    """Errors of one subject on some consecutive samples."""
+
+    potential: Errors
+    field: Errors
+    pairs: Pairs
+    exact_pairs: int
+    """Pairs of source and point that it computes exactly; 0 if it does not tell."""
+    pairs_in_all: int
+    seconds: float
+    """Time of the predictions [s]."""
+
+
+class Part(NamedTuple):
+    """Errors of all subjects on some consecutive samples."""
+
+    first: int
+    """Number of the first sample."""
+    num_sources: Int[np.ndarray, " samples"]
+    places: Places
+    of_subjects: tuple[SubjectPart, ...]
+
+
 def measure_split(
     subjects: Sequence[Subject],
     split: Split,
@@ -94,29 +118,76 @@ def measure_split(
     Returns:
         One measurement for each subject.
     """
-    layout = split.layout
-    shape = (min(num_samples or layout.num_samples, layout.num_samples), layout.num_points)
+    wanted = min(num_samples or len(split), len(split))
     rows = samples_per_call(split)
-    found = Places(*(large_array(shape, np.uint8, directory) for _ in range(3)))
-    num_sources = np.empty(shape[0], np.int32)
-    collectors = [_Collector(subject, split, rows, shape, directory) for subject in subjects]
+    collected = _Collected(len(subjects), split, wanted, directory)
+    predictors = [_Predictor(subject, split, rows) for subject in subjects]
 
     def place(first: int, block: Block) -> None:
-        samples = slice(first, first + len(block.sources))
-        num_sources[samples] = block.num_sources
-        here = places(columns, block, unit)
-        found.region[samples] = here.region
-        found.distance[samples] = here.distance
-        found.body[samples] = here.body
+        collected.put_places(first, block.num_sources, places(columns, block, unit))
+
+    def compare(number: int, first: int, block: Block, found: _Predicted) -> None:
+        collected.put(number, first, _compared(first, block, found, wanted))
 
     with _beside_predictions() as beside:
-        for first, block in pieces(split, rows, shape[0]):
+        for first, block in pieces(split, rows, wanted):
             beside(partial(place, first, block))
-            for collector in collectors:
-                predicted = collector.predict(first, block)
-                beside(partial(collector.compare, first, block, predicted))
+            for number, predictor in enumerate(predictors):
+                beside(partial(compare, number, first, block, predictor.predict(first, block)))
                 listener.advance(len(block.sources))
-    return tuple(one.measurement(found, num_sources) for one in collectors)
+    return collected.measurements()
+
+
+def join_parts(
+    parts: Iterable[Part],
+    num_subjects: int,
+    split: Split,
+    directory: Path,
+    listener: Listener = SILENT,
+) -> tuple[Measurement, ...]:
+    """Put the parts of a whole split together, as `measure_split` gives them.
+
+    Args:
+        parts: The parts, in any order.
+        num_subjects: Number of subjects.
+        split: The samples.
+        directory: Directory for large arrays.
+        listener: Receives the number of samples of each part, times the subjects.
+
+    Returns:
+        One measurement for each subject.
+    """
+    collected = _Collected(num_subjects, split, len(split), directory)
+    for part in parts:
+        collected.put_places(part.first, part.num_sources, part.places)
+        for number, one in enumerate(part.of_subjects):
+            collected.put(number, part.first, one)
+        listener.advance(len(part.num_sources) * num_subjects)
+    return collected.measurements()
+
+
+class PartMeasurement:
+    """Measures parts of a split, in any order and in any process."""
+
+    def __init__(
+        self, subjects: Sequence[Subject], split: Split, columns: SourceColumns, unit: float
+    ) -> None:
+        """Predict nothing yet; arguments as of `measure_split`."""
+        self._split, self._columns, self._unit = split, columns, unit
+        self._rows = samples_per_call(split)
+        self._predictors = [_Predictor(subject, split, self._rows) for subject in subjects]
+
+    def parts(self, block: int) -> Iterator[Part]:
+        """Measure all parts of a block, each of one call of the subjects."""
+        whole = self._split.block(block)
+        start = self._split.layout.block_samples(block)[0]
+        for first, piece in _cut(whole, start, self._rows):
+            found = places(self._columns, piece, self._unit)
+            parts = tuple(
+                _compared(first, piece, predictor.predict(first, piece), len(self._split))
+                for predictor in self._predictors
+            )
+            yield Part(first, piece.num_sources, found, parts)
 
 
 @contextmanager
@@ -202,46 +273,95 @@ def samples_per_call(split: Split) -> int:
     return min(layout.samples_per_grid, max(_VALUES_PER_CALL // layout.num_points, 1))
 
 
-class _Collector:
-    """Collects the errors of one subject."""
+class _Predicted(NamedTuple):
+    """Predictions of some samples."""
 
-    def __init__(
-        self, subject: Subject, split: Split, rows: int, shape: tuple[int, int], directory: Path
-    ) -> None:
+    values: Values
+    seconds: float
+    exact_pairs: int
+    pairs_in_all: int
+
+
+class _Predictor:
+    """Predicts samples of a split with one subject."""
+
+    def __init__(self, subject: Subject, split: Split, rows: int) -> None:
         self._predict: BlockPredictor = subject.on_split(split, rows)
-        self._potential, self._field = (no_errors(shape, directory) for _ in range(2))
-        self._pairs: list[Pairs] = []
-        self._num_samples = shape[0]
-        self._seconds = 0.0
         self._count, self._rows = subject.exact_pairs, rows
-        self._exact_pairs = self._pairs_in_all = 0
+        self._is_compiled = False
 
-    def predict(self, first: int, block: Block) -> Values:
-        """Predict some samples."""
-        if first == 0:
-            self._predict(block, first)  # compiles, out of the time measured
+    def predict(self, first: int, block: Block) -> _Predicted:
+        """Predict some samples, the first of which has that number."""
+        if not self._is_compiled:
+            self._predict(block, first)  # out of the time measured
+            self._is_compiled = True
         start = time.perf_counter()
         values = self._predict(block, first)
-        self._seconds += time.perf_counter() - start
-        if self._count is not None:
-            self._exact_pairs += self._count(block.sources, block.grid, self._rows)
-            self._pairs_in_all += int(block.num_sources.sum()) * len(block.grid)
-        return values
+        seconds = time.perf_counter() - start
+        if self._count is None:
+            return _Predicted(values, seconds, 0, 0)
+        exact = self._count(block.sources, block.grid, self._rows)
+        return _Predicted(values, seconds, exact, int(block.num_sources.sum()) * len(block.grid))
 
-    def compare(self, first: int, block: Block, values: Values) -> None:
-        """Compare predictions of some samples with their labels."""
-        labels = Values(block.potential, block.field)
-        both = (self._potential, self._field)
-        for errors, predicted, truth in zip(both, values, labels, strict=True):
-            put_errors(errors, first, measure(predicted, truth))
-        self._pairs.append(pairs_of(values, labels, first, self._num_samples))
 
-    def measurement(self, found: Places, num_sources: Int[np.ndarray, " samples"]) -> Measurement:
-        """The errors of all samples added."""
-        pairs = Pairs.join(self._pairs)
-        share = self._exact_pairs / self._pairs_in_all if self._pairs_in_all else None
+def _compared(first: int, block: Block, found: _Predicted, num_samples: int) -> SubjectPart:
+    """Compare predictions of some samples with their labels."""
+    labels = Values(block.potential, block.field)
+    potential, field = (
+        measure(predicted, truth) for predicted, truth in zip(found.values, labels, strict=True)
+    )
+    pairs = pairs_of(found.values, labels, first, num_samples)
+    counts = (found.exact_pairs, found.pairs_in_all)
+    return SubjectPart(potential, field, pairs, *counts, found.seconds)
+
+
+class _Collected:
+    """Collects the errors of all subjects on the first samples of a split."""
+
+    def __init__(self, num_subjects: int, split: Split, num_samples: int, directory: Path) -> None:
+        shape = (num_samples, split.layout.num_points)
+        self._places = Places(*(large_array(shape, np.uint8, directory) for _ in range(3)))
+        self._num_sources = np.empty(num_samples, np.int32)
+        self._errors = [
+            (no_errors(shape, directory), no_errors(shape, directory)) for _ in range(num_subjects)
+        ]
+        self._pairs: list[dict[int, Pairs]] = [{} for _ in range(num_subjects)]
+        self._exact_pairs, self._pairs_in_all = [0] * num_subjects, [0] * num_subjects
+        self._seconds = [0.0] * num_subjects
+
+    def put_places(
+        self, first: int, num_sources: Int[np.ndarray, " samples"], found: Places
+    ) -> None:
+        """Put the places of the points of some samples."""
+        samples = slice(first, first + len(num_sources))
+        self._num_sources[samples] = num_sources
+        self._places.region[samples] = found.region
+        self._places.distance[samples] = found.distance
+        self._places.body[samples] = found.body
+
+    def put(self, number: int, first: int, part: SubjectPart) -> None:
+        """Put the errors of a subject on some samples."""
+        potential, field = self._errors[number]
+        put_errors(potential, first, part.potential)
+        put_errors(field, first, part.field)
+        self._pairs[number][first] = part.pairs
+        self._exact_pairs[number] += part.exact_pairs
+        self._pairs_in_all[number] += part.pairs_in_all
+        self._seconds[number] += part.seconds
+
+    def measurements(self) -> tuple[Measurement, ...]:
+        """The errors of all samples that were put."""
+        return tuple(map(self._measurement, range(len(self._errors))))
+
+    def _measurement(self, number: int) -> Measurement:
+        in_all = self._pairs_in_all[number]
         return Measurement(
-            self._potential, self._field, pairs, found, num_sources, share, self._seconds
+            *self._errors[number],
+            Pairs.join([pairs for _, pairs in sorted(self._pairs[number].items())]),
+            self._places,
+            self._num_sources,
+            self._exact_pairs[number] / in_all if in_all else None,
+            self._seconds[number],
         )
 
 
@@ -288,22 +408,32 @@ def pieces(split: Split, rows: int, num_samples: int) -> Iterator[tuple[int, Blo
     """
     first = 0
     for block in split.blocks():
-        for start in range(0, len(block.sources), rows):
-            if first == num_samples:
+        for start, piece in _cut(block, first, rows):
+            left = num_samples - start
+            if left <= 0:
                 return
-            stop = min(start + rows, len(block.sources), start + num_samples - first)
-            samples = slice(start, stop)
-            yield (
-                first,
-                Block(
-                    sources=block.sources[samples],
-                    num_sources=block.num_sources[samples],
-                    grid=block.grid,
-                    potential=block.potential[samples],
-                    field=block.field[samples],
-                ),
-            )
-            first += stop - start
+            yield start, piece if left >= piece.num_samples else _first_of(piece, left)
+        first += block.num_samples
+
+
+def _cut(block: Block, first: int, rows: int) -> Iterator[tuple[int, Block]]:
+    """Pieces of a block, each with the number of its first sample."""
+    for start in range(0, block.num_samples, rows):
+        samples = slice(start, start + rows)
+        piece = Block(
+            sources=block.sources[samples],
+            num_sources=block.num_sources[samples],
+            grid=block.grid,
+            potential=block.potential[samples],
+            field=block.field[samples],
+        )
+        yield first + start, piece
+
+
+def _first_of(piece: Block, num_samples: int) -> Block:
+    """The first samples of a piece."""
+    ((_, cut),) = islice(_cut(piece, 0, num_samples), 1)
+    return cut
 
 
 def large_array(shape: tuple[int, ...], dtype: DTypeLike, directory: Path) -> np.ndarray:

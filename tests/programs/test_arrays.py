@@ -127,7 +127,11 @@ def test_what_needs_sources_says_so(place: Path, tmp_path: Path) -> None:
     assert invoke("hm-data", "verify", data, "--recompute", "1").code == 2
     beside = invoke("hm-eval", run, found.path, data, "--out", tmp_path / "out")
     assert_refused(beside, "must all be networks from arrays to arrays, or none")
-    for option in (("--gate", "test.potential.median < 1"), ("--by-sources", "moment")):
+    options = (
+        *(("--gate", "test.potential.median < 1"), ("--by-sources", "moment")),
+        ("--cluster", "local:1"),
+    )
+    for option in options:
         ran = invoke("hm-eval", run, data, *option, "--out", tmp_path / "out")
         assert_refused(ran, "must be left out for a network from arrays to arrays")
     out = tmp_path / "arrays"

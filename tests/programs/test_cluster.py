@@ -1,12 +1,16 @@
-"""hm-generate on a cluster: workers that are killed, a program that is, and all else that ends."""
+"""The programs on a cluster: workers that are killed, a program that is, and all else that ends."""
 
+import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from faults import Barrier, Fault, assert_end, wait_until
@@ -18,6 +22,7 @@ from program_runs import (
     copy_of,
     finish,
     finished_dataset,
+    finished_run,
     invoke,
     one_split,
     run_program,
@@ -28,6 +33,11 @@ from small_plans import plan_of
 from hypermagnetics.cluster import Scheduler, open_cluster
 from hypermagnetics.data import StorageFormat
 from hypermagnetics.errors import HypermagneticsError
+from hypermagnetics.evaluate import cluster_run
+from hypermagnetics.evaluate.cluster_run import Job
+from hypermagnetics.evaluate.plan import Plan, open_datasets
+from hypermagnetics.evaluate.subjects.arguments import sort_arguments
+from hypermagnetics.evaluate.subjects.opening import open_subjects
 from hypermagnetics.generate import makers
 from hypermagnetics.generate.notebook import generate
 
@@ -238,3 +248,39 @@ def test_workers_check_a_dataset_as_one_process_does(
     assert ran.code == here.code == 2
     assert ran.complaints == here.complaints
     assert len(here.complaints) == len(files[3::7]) + 1
+
+
+def without_times(results: Path) -> Any:
+    """The content of results.json, but for what depends on the clock and the directory."""
+    found = json.loads((results / "results.json").read_text())
+    for evaluation in found["evaluations"]:
+        del evaluation["seconds"], evaluation["predict_seconds"]
+    return {key: value for key, value in found.items() if key not in ("created", "machine")}
+
+
+@pytest.mark.parametrize("storage_format", ["zarr", pytest.param("hdf5", marks=pytest.mark.slow)])
+def test_workers_find_the_errors_that_one_process_does(
+    tmp_path: Path, storage_format: StorageFormat
+) -> None:
+    """Of each sample, in files and numbers, whichever worker had which block."""
+    words = (finished_run(storage_format).path, finished_dataset(storage_format).path)
+    for name, options in (("here", ()), ("there", ("--cluster", "local:2"))):
+        ran = run_program("hm-eval", *words, "--metrics-only", "--out", tmp_path / name, *options)
+        assert (ran.code, ran.complaints) == (0, []), ran
+    assert without_times(tmp_path / "here") == without_times(tmp_path / "there")
+    here, there = (contents(tmp_path / name / "samples.zarr") for name in ("here", "there"))
+    assert here == there
+    assert here
+
+
+def test_a_worker_that_finds_another_model_refuses(tmp_path: Path) -> None:
+    """As on a machine with other files under the same path."""
+    run = copy_of(finished_run("zarr"), tmp_path / "run")
+    words = (str(run), str(finished_dataset("zarr").path))
+    arguments = sort_arguments(words)
+    plan = Plan(open_subjects(arguments.subjects), open_datasets(arguments.datasets), tmp_path)
+    job = Job.of(arguments, (), None, plan)
+    assert pickle.loads(pickle.dumps(job)) == job
+    other = replace(job, sha256=("0" * 64, *job.sha256[1:]))
+    with pytest.raises(HypermagneticsError, match=r"got another .+run\. Give paths that are"):
+        cluster_run._opened(other)
