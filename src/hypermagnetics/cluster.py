@@ -53,6 +53,11 @@ _LOGGERS = {"distributed", "dask_jobqueue", "tornado", "asyncio"}
 _SETTINGS: dict[str, Any] = {
     # Workers compute as the client would: with as many threads of BLAS, and the same modules.
     "distributed.nanny.pre-spawn-environ": {"PYTHONSAFEPATH": "1"},
+    # Nothing looks at these measurements, which take some per cent of a worker.
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "500ms",
+    "distributed.admin.tick.cycle": "5s",
+    "distributed.admin.system-monitor.interval": "5s",
 }
 
 
