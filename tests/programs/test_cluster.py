@@ -7,8 +7,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,7 @@ from small_plans import plan_of
 
 from hypermagnetics.cluster import Scheduler, open_cluster
 from hypermagnetics.data import StorageFormat
+from hypermagnetics.data.journal import JOURNAL_NAME
 from hypermagnetics.errors import HypermagneticsError
 from hypermagnetics.evaluate import cluster_run
 from hypermagnetics.evaluate.cluster_run import Job
@@ -215,6 +218,18 @@ def test_a_worker_of_other_versions_or_without_the_directory_refuses(
     monkeypatch.setattr(makers, "software", lambda: other)
     with pytest.raises(HypermagneticsError, match=r"got jax 0\.1 on the worker and \d"):
         makers._make(plan, tmp_path, print, ("train", 0))
+
+
+def test_a_shard_that_is_made_many_times_at_once_is_made_once(tmp_path: Path) -> None:
+    """As after a heartbeat that was lost: all makers end with the same record."""
+    plan = plan_of(num_samples=600)
+    (tmp_path / JOURNAL_NAME).touch()
+    make = partial(makers._make, plan, tmp_path, print, ("train", 0))
+    with ThreadPoolExecutor(4) as pool:
+        first, *others = [one.result() for one in [pool.submit(make) for _ in range(12)]]
+    assert others == [first] * 11
+    assert all((tmp_path / entry.path).stat().st_size == entry.bytes for entry in first.files)
+    assert not list(tmp_path.rglob("*.part*"))
 
 
 def test_a_notebook_has_a_cluster_too(tmp_path: Path) -> None:
