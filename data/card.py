@@ -1,6 +1,7 @@
 """The dataset card: the README.md of a dataset."""
 
 import json
+from textwrap import indent
 
 from hypermagnetics.data.layout import AnyLayout, DeclaredArray, SplitLayout
 from hypermagnetics.data.manifest import Manifest
@@ -35,6 +36,7 @@ def dataset_card(manifest: Manifest) -> str:
             "",
             _labels(manifest),
             "",
+            *_credits(manifest),
             "## Reading and checking",
             "",
             "```python",
@@ -45,6 +47,21 @@ def dataset_card(manifest: Manifest) -> str:
             "",
         )
     )
+
+
+def _credits(manifest: Manifest) -> tuple[str, ...]:
+    """Licence, authors and citation of the recipe, as far as it has them."""
+    recipe = manifest.recipe
+    authors, citation = recipe.get("authors"), recipe.get("citation")
+    said = []
+    if licence := recipe.get("licence"):
+        said.append(f"Licence: {licence}")
+    if isinstance(authors, list) and authors:
+        said.append(f"Authors: {', '.join(map(str, authors))}")
+    if citation:
+        said.append(f"Cite as:\n\n{indent(str(citation).strip(), '    ')}")
+    paragraphs = (line for text in said for line in (text, ""))
+    return ("## Licence and authors", "", *paragraphs) if said else ()
 
 
 def split_header(manifest: Manifest) -> list[str]:

@@ -188,11 +188,33 @@ class StorageConfig(Config):
         return None if self.shard_mb is None else self.shard_mb * 1e6
 
 
-class DatasetRecipe(Config):
+_Line = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class TitledRecipe(Config):
+    """Title, authors and licence of a dataset, for the people who read its card and reports."""
+
+    title: _Line
+    """Title of the dataset, for the people who read its card and reports."""
+    licence: _Line | None = None
+    """Licence of the dataset, as its identifier of SPDX, such as "CC-BY-4.0"; null for none, which
+    leaves others without the right to use it."""
+    authors: Annotated[tuple[_Line, ...], Field(max_length=200)] = ()
+    """Names of the authors, in the order of a citation; none to leave them out."""
+    citation: Annotated[str, Field(min_length=1, max_length=4000)] | None = None
+    """Text by which others should cite the dataset, such as a DOI or a BibTeX entry; null for
+    none."""
+
+    @property
+    def without_credits(self) -> set[str]:
+        """Keys of licence, authors and citation that say nothing; manifests leave them out."""
+        keys = {"licence": self.licence, "authors": self.authors, "citation": self.citation}
+        return {key for key, value in keys.items() if not value}
+
+
+class DatasetRecipe(TitledRecipe):
     """A whole dataset."""
 
-    title: Annotated[str, Field(min_length=1, max_length=200)]
-    """Title of the dataset, for the people who read its card and reports."""
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)]
     """Seed of all random values; the same recipe with the same seed makes the same dataset."""
     samples_per_grid: Annotated[int, Field(ge=1, le=2**20)] | None = None

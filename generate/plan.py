@@ -179,7 +179,8 @@ def _in_manifest(recipe: DatasetRecipe) -> dict[str, JsonValue]:
     """The recipe as a manifest has it: without later tables and keys at rest, as it was before."""
     later = ("derivatives", "soft", "dynamics")
     nothing = {name for name in later if getattr(recipe, name) is None}
-    found: dict[str, Any] = recipe.model_dump(mode="json", exclude=nothing)
+    absent = nothing | recipe.without_credits
+    found: dict[str, Any] = recipe.model_dump(mode="json", exclude=absent)
     sources = found["sources"]
     _leave_out(sources, {"applied_field": None})
     _leave_out(sources["position"], {"shape": "ball"})

@@ -26,7 +26,7 @@ from hypermagnetics.data.trajectories import STATES, states_declaration
 from hypermagnetics.dynamics import StatePhysicsConfig, samples_together, state_trajectories
 from hypermagnetics.errors import LabelError, RecipeError
 from hypermagnetics.generate.any_plan import Plan, software
-from hypermagnetics.generate.config import StorageConfig
+from hypermagnetics.generate.config import StorageConfig, TitledRecipe
 from hypermagnetics.log import in_bytes
 from hypermagnetics.sources import uniforms
 from hypermagnetics.sources.sums import computing_on
@@ -45,11 +45,9 @@ class StatesSplit(Config):
     """Number of samples. A sample is a trajectory from a start of its own."""
 
 
-class StatesRecipe(Config):
+class StatesRecipe(TitledRecipe):
     """A whole dataset of states."""
 
-    title: Annotated[str, Field(min_length=1, max_length=200)]
-    """Title of the dataset, for the people who read its card and reports."""
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)]
     """Seed of all random values; the same recipe with the same seed makes the same dataset."""
     samples_per_block: Annotated[int, Field(ge=1, le=2**20)] | None = None
@@ -175,7 +173,7 @@ def plan_of_states(
         seed=recipe.seed,
         storage_format=storage_format,
         compression=compression,
-        recipe=recipe.model_dump(mode="json"),
+        recipe=recipe.model_dump(mode="json", exclude=recipe.without_credits),
         splits=splits,
         software=software(),
         label_device=CPU,

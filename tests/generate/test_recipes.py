@@ -1,11 +1,17 @@
 """The shipped recipes of datasets."""
 
+import json
 import re
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from hypermagnetics.config import checked, load_recipe
+from hypermagnetics.config import changed_recipe, checked, load_recipe
+from hypermagnetics.data.convert import convert
+from hypermagnetics.errors import RecipeError
+from hypermagnetics.generate import generate
 from hypermagnetics.generate.config import DatasetRecipe
 from hypermagnetics.generate.draw import draw_sources
 from hypermagnetics.generate.plan import make_plan
@@ -60,3 +66,34 @@ def test_the_resolved_recipe_is_a_recipe(name: str) -> None:
     plan = plan_of(EACH[name], "zarr")
     resolved = checked(DATASET_SCHEMA, plan.identity.recipe, "the test")
     assert plan_of(resolved, "zarr") == plan
+
+
+@pytest.mark.parametrize("name", ["demo", "lorenz"])
+def test_licence_and_authors_are_in_manifest_and_card(tmp_path: Path, name: str) -> None:
+    """Also after a conversion; a dataset without them has no such keys, and its card no heading."""
+    sources = ", num_sources = 1" if name == "demo" else ""
+    small = [f"splits={{ train = {{ num_samples = 4{sources} }} }}"]
+    credits = {"licence": "CC-BY-4.0", "authors": ["Ada B.", "Émile C."], "citation": "@misc{d}\n"}
+    keys = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in credits.items()]
+    made = generate(load_recipe(DATASET_SCHEMA, "dataset", name, small + keys), tmp_path / "with")
+    again = convert(made, tmp_path / "converted", "hdf5")
+    for recipe in (made.manifest.recipe, again.recipe):
+        assert {key: recipe[key] for key in credits} == credits
+    for directory in (tmp_path / "with", tmp_path / "converted"):
+        card = (directory / "README.md").read_text(encoding="utf-8")
+        said = "Licence: CC-BY-4.0\n\nAuthors: Ada B., Émile C.\n\nCite as:\n\n    @misc{d}\n"
+        assert f"## Licence and authors\n\n{said}" in card
+    plain = generate(load_recipe(DATASET_SCHEMA, "dataset", name, small), tmp_path / "without")
+    assert not credits.keys() & plain.manifest.recipe.keys()
+    assert "Licence" not in (tmp_path / "without" / "README.md").read_text(encoding="utf-8")
+    values = [{e.path: e.sha256 for e in one.manifest.files} for one in (made, plain)]
+    assert values[0] == values[1]
+
+
+@pytest.mark.parametrize(
+    "change", [{"licence": ""}, {"authors": "Ada"}, {"authors": [""]}, {"citation": ""}]
+)
+def test_credits_that_say_nothing_are_refused(change: dict[str, Any]) -> None:
+    """A list of names, and no empty texts."""
+    with pytest.raises(RecipeError, match=next(iter(change))):
+        changed_recipe(DATASET_SCHEMA, "dataset", "demo", change)
