@@ -38,9 +38,11 @@ from hypermagnetics.data.npy_file import refusal
 from hypermagnetics.data.origin import Shares
 from hypermagnetics.data.parameters import Parameter
 from hypermagnetics.data.state_import import trajectories_of_states
+from hypermagnetics.data.stores import Store
 from hypermagnetics.data.summary import describe, first_samples
 from hypermagnetics.data.team_file import TeamFile, read_team_file
 from hypermagnetics.data.trajectories import MOMENTS, STATES, SUBSTEPS
+from hypermagnetics.data.transfer import copy_from_store, copy_to_store, find_dataset
 from hypermagnetics.data.verify import (
     Compute,
     NextStates,
@@ -151,6 +153,40 @@ def verify(
         echo(f"{directory}: {in_bytes(total)} in all files are sound ({seconds:.1f} s).")
         if fraction is not None:
             _recompute(dataset, fraction, tolerance, seed)
+
+
+@main.command(epilog="Example:  hm-data upload discs s3://bucket/discs")
+@_DIR
+@click.argument("url")
+def upload(directory: Path, url: str) -> None:
+    """Copy the dataset DIR to URL, a place in an object store: s3://, gs:// or az://.
+
+    The manifest comes last, and never over that of another dataset. After an interruption, give
+    the same command again to go on. Credentials come from the environment.
+    """
+    with errors_in_one_line("hm-data"):
+        store, dataset = Store(url), Dataset.open(directory)
+        total = sum(entry.bytes for entry in dataset.manifest.files)
+        with Progress("hm-data", total, "bytes") as progress:
+            copy_to_store(dataset, store, progress)
+        echo(f"Wrote {store.url}: {in_bytes(total)}, sha256 {dataset.sha256}.")
+        echo(f"Next: hm-data download {shlex.quote(store.url)} DIR")
+
+
+@main.command(epilog="Example:  hm-data download s3://bucket/discs discs")
+@click.argument("url")
+@_DIR
+def download(url: str, directory: Path) -> None:
+    """Copy the dataset at URL, s3://, gs://, az:// or https://, to DIR, and check every byte.
+
+    After an interruption, give the same command again to go on. Credentials come from the
+    environment.
+    """
+    with errors_in_one_line("hm-data"):
+        found = find_dataset(Store(url))
+        with Progress("hm-data", found.num_bytes, "bytes") as progress:
+            made = copy_from_store(found, directory, progress)
+        _wrote(directory, made)
 
 
 @main.command(name="convert")

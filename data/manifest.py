@@ -34,7 +34,9 @@ _VERSIONS = " or ".join(map(str, _FORMAT_VERSIONS))
 MANIFEST_NAME = "manifest.json"
 CHECKSUMS_NAME = "manifest-sha256.txt"
 CARD_NAME = "README.md"
-_FILE = FileKind("A manifest (rule M1)", 1 << 25, DatasetError, 1 << 21)
+MOST_BYTES = 1 << 25
+"""Largest manifest."""
+_FILE = FileKind("A manifest (rule M1)", MOST_BYTES, DatasetError, 1 << 21)
 _REPAIR = "Get the file from the dataset's source again."
 
 # Names without a dot, except single ones inside: no "..", nothing absolute, nothing hidden.
@@ -279,12 +281,12 @@ def read_manifest(directory: Path) -> tuple[Manifest, str]:
     return parse_manifest(_FILE.read(path), path)
 
 
-def parse_manifest(text: bytes, path: Path) -> tuple[Manifest, str]:
+def parse_manifest(text: bytes, path: Path | str) -> tuple[Manifest, str]:
     """Check the text of a manifest.
 
     Args:
         text: The bytes of the file.
-        path: Path of the file, for messages.
+        path: Path or URL of the file, for messages.
 
     Returns:
         The manifest, and the sha256 of its bytes, which names the dataset.
@@ -302,7 +304,7 @@ def checksums(manifest_text: str, files: tuple[FileEntry, ...]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _parse(text: bytes, path: Path) -> Manifest:
+def _parse(text: bytes, path: Path | str) -> Manifest:
     try:
         return Manifest.model_validate_json(text)
     except ValidationError as error:

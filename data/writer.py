@@ -53,7 +53,7 @@ from hypermagnetics.files import (
 from hypermagnetics.log import SILENT, Listener
 
 _ARRAY = "|".join((*SOURCE_ARRAYS, *DECLARED_BY_PROGRAMS))
-_OURS = re.compile(
+OURS = re.compile(
     "|".join(
         (
             *map(re.escape, (MANIFEST_NAME, CHECKSUMS_NAME, CARD_NAME, JOURNAL_NAME)),
@@ -207,7 +207,7 @@ def remove_dataset(directory: Path) -> None:
             f"A directory to overwrite must hold a dataset; got {str(directory)!r} with neither "
             f"{MANIFEST_NAME} nor {JOURNAL_NAME}. Choose another directory (OUT)."
         )
-    if foreign := first_foreign_file(directory, _OURS):
+    if foreign := first_foreign_file(directory, OURS):
         raise DatasetError(
             f"A dataset to overwrite must hold no other files; got {foreign!r} ({directory}). "
             "Move that file away, or choose another directory (OUT)."

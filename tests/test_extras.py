@@ -11,6 +11,7 @@ from sweep_plans import plan_of
 
 from hypermagnetics.cluster import AnyCluster, LocalWorkers, open_cluster, parse_cluster
 from hypermagnetics.data import Dataset
+from hypermagnetics.data.stores import Store
 from hypermagnetics.errors import HypermagneticsError
 from hypermagnetics.evaluate.baselines.fmm3d import fmm3d
 from hypermagnetics.extras import EXTRAS, how_to_install
@@ -53,6 +54,7 @@ USES: dict[tuple[str, str], Use] = {
     ("wandb", "a tracker"): lambda data, path: refuse_unusable(["wandb"]),
     ("distributed", "a cluster"): lambda data, path: open_cluster(LocalWorkers(1)).__enter__(),
     ("dask_jobqueue", "batch jobs"): lambda data, path: open_cluster(jobs(path)).__enter__(),
+    ("obstore", "a store"): lambda data, path: Store("s3://bucket/place"),
     ("mlflow", "a tracker"): lambda data, path: refuse_unusable(["mlflow"]),
 }
 IN_A_REPORT = {"pyvista", "vtkmodules"}

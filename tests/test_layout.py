@@ -63,6 +63,7 @@ ONLY_IN = {
     "dask": {"cluster"},
     "dask_jobqueue": {"cluster"},
     "distributed": {"cluster"},
+    "obstore": {"data.stores"},
     "optuna": {"train.sweep.optuna_search"},
     "xarray": {"data.labelled", "data.split"},
 }

@@ -11,6 +11,7 @@ EXTRAS = {
     "jax_finufft": "nufft",
     "magpylib": "peers",
     "mlflow": "tracking",
+    "obstore": "stores",
     "optuna": "sweep",
     "pyvista": "view3d",
     "tensorboardX": "tracking",

@@ -1,0 +1,282 @@
+"""Object stores: the files of a dataset as objects of S3, Google Cloud, Azure or a web server."""
+
+import hashlib
+import os
+import re
+import time
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import IO, Any
+
+from hypermagnetics.data.manifest import FileEntry
+from hypermagnetics.errors import DatasetError, HypermagneticsError
+from hypermagnetics.extras import refuse_missing
+
+SCHEMES = ("s3", "gs", "az", "https")
+_URL = re.compile(r"([a-z][a-z0-9+.-]*)://(.*)", re.DOTALL)
+_PLACE = re.compile(r"[^\s/@?#]+(/[^\s@?#]*)?")
+_PART_BYTES = 1 << 24
+"""Bytes of one request: a connection gives some 80 MB/s, so large files are read by several."""
+_WRITTEN_BYTES = 1 << 24
+"""Bytes of one request of an upload; S3 takes no fewer than 5 MiB, but for the last."""
+_PARTS_AHEAD = 4
+_TRIES = 4
+_SECONDS_BEFORE_RETRY = 0.5
+_RETRIES: dict[str, Any] = {"max_retries": 4, "retry_timeout": timedelta(seconds=60)}
+"""Of one request, by obstore, with waits that double."""
+_DIGEST = "sha256"
+"""Attribute of each object, so that an upload that goes on knows those it has made."""
+_WITHOUT_CREDENTIALS = ("/latest/api/token", "/latest/meta-data", "metadata.google", "credential")
+"""Words of errors that come where no credentials are set: a machine of the cloud is looked for."""
+_CREDENTIALS = {
+    "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    "gs": "GOOGLE_APPLICATION_CREDENTIALS",
+    "az": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+    "https": "nothing: it must be open to all",
+}
+
+
+def is_url(text: str) -> bool:
+    """Whether a text names a place in a store, and no path."""
+    return _URL.fullmatch(text) is not None
+
+
+class Store:
+    """The objects below one URL. Any thread may use it."""
+
+    def __init__(self, url: str) -> None:
+        """Name the place; nothing is asked of it yet.
+
+        Args:
+            url: `s3://BUCKET/PREFIX`, `gs://`, `az://`, or `https://HOST/PREFIX` to read alone.
+                Credentials come from the environment, as the store's own programs take them.
+
+        Raises:
+            HypermagneticsError: If the extra `stores` is not installed, or it is no such URL.
+        """
+        found = _URL.fullmatch(url)
+        if not found or found[1] not in SCHEMES or not _PLACE.fullmatch(found[2]):
+            # Whatever stands before an @ or behind a ? may be a secret.
+            shown = re.sub(r"//[^/]*@", "//...@", url).partition("?")[0]
+            raise HypermagneticsError(
+                "The URL of a dataset must be s3://, gs://, az:// or https://, with a bucket or "
+                f"host, and without credentials or a query; got {shown!r}. Set credentials in the "
+                "environment."
+            )
+        refuse_missing("obstore", f"A dataset in a store ({found[1]}://)")
+        self.url, self.scheme = url.rstrip("/"), found[1]
+        self._store = _opened(self.url)
+
+    def read(self, path: str, most_bytes: int) -> bytes:
+        """Read a whole object.
+
+        Args:
+            path: Its path below the URL.
+            most_bytes: Largest size.
+
+        Raises:
+            DatasetError: If it is absent, or larger.
+            HypermagneticsError: If the store does not answer, or forbids it.
+        """
+        import obstore
+
+        with self._answers(path):
+            found = obstore.get(self._store, path)
+            if (size := found.meta["size"]) > most_bytes:
+                raise DatasetError(
+                    f"{path} of a dataset must have at most {most_bytes} bytes; got {size} "
+                    f"({self.url}). Check the URL."
+                )
+            return bytes(found.bytes())
+
+    def fetch(self, entry: FileEntry, file: IO[bytes]) -> None:
+        """Read an object into a file, and check its bytes.
+
+        Args:
+            entry: The file of a manifest that it must be.
+            file: An empty file, open for writing.
+
+        Raises:
+            DatasetError: If it is absent, or has other bytes, also when it is read again.
+            HypermagneticsError: If the store does not answer, or forbids it.
+        """
+        for wait in _waits():
+            time.sleep(wait)
+            file.seek(0)
+            file.truncate()
+            found = self._copy(entry, file)
+            if found == entry.sha256:
+                return
+        raise DatasetError(
+            f"{entry.path} must have sha256 {entry.sha256[:12]}... and {entry.bytes} bytes; got "
+            f"other bytes in each of {_TRIES} tries ({self.url}; rule D5). Upload the dataset "
+            "again from a sound copy."
+        )
+
+    def _copy(self, entry: FileEntry, file: IO[bytes]) -> str:
+        """Copy the bytes of an object, and return their sha256."""
+        digest = hashlib.sha256()
+        for content in self._parts(entry):
+            file.write(content)
+            digest.update(content)
+        return digest.hexdigest()
+
+    def _parts(self, entry: FileEntry) -> Iterator[bytes]:
+        """The bytes of an object in order, read by a few requests at a time."""
+        with ThreadPoolExecutor(_PARTS_AHEAD) as threads:
+            begun: deque[Future[bytes]] = deque()
+            for start in range(0, entry.bytes, _PART_BYTES):
+                begun.append(threads.submit(self._part, entry, start))
+                if len(begun) == _PARTS_AHEAD:
+                    yield begun.popleft().result()
+            while begun:
+                yield begun.popleft().result()
+
+    def _part(self, entry: FileEntry, start: int) -> bytes:
+        """Some consecutive bytes of an object."""
+        import obstore
+
+        end = min(start + _PART_BYTES, entry.bytes)
+        for wait in _waits():
+            time.sleep(wait)
+            try:
+                with self._answers(entry.path):
+                    return bytes(obstore.get_range(self._store, entry.path, start=start, end=end))
+            except _NoAnswerError as error:
+                last = error
+        raise last
+
+    def digest_of(self, path: str) -> str | None:
+        """The sha256 that an object was uploaded with; None if there is none."""
+        import obstore
+
+        try:
+            with self._answers(path):
+                found = obstore.get(self._store, path)
+                return dict(found.attributes).get(_DIGEST)
+        except _AbsentError:
+            return None
+
+    def has(self, path: str) -> bool:
+        """Whether there is an object."""
+        import obstore
+
+        try:
+            with self._answers(path):
+                obstore.head(self._store, path)
+        except _AbsentError:
+            return False
+        return True
+
+    def put(self, path: str, file: IO[bytes], sha256: str) -> None:
+        """Write an object, whole or not at all, in place of one that is there.
+
+        Args:
+            path: Its path below the URL.
+            file: Its bytes.
+            sha256: Their sha256, which becomes an attribute.
+
+        Raises:
+            HypermagneticsError: If the store does not answer, or forbids it.
+        """
+        import obstore
+
+        with self._answers(path):
+            obstore.put(
+                self._store, path, file, attributes={_DIGEST: sha256}, chunk_size=_WRITTEN_BYTES
+            )
+
+    def create(self, path: str, content: bytes) -> bool:
+        """Write an object that must not be there yet; of several writers one alone succeeds.
+
+        Args:
+            path: Its path below the URL.
+            content: Its bytes.
+
+        Returns:
+            Whether it was made; False if there is one.
+
+        Raises:
+            HypermagneticsError: If the store does not answer, or forbids it.
+        """
+        import obstore
+        from obstore.exceptions import AlreadyExistsError
+
+        with self._answers(path):
+            try:
+                obstore.put(self._store, path, content, mode="create")
+            except AlreadyExistsError:
+                return False
+            return True
+
+    def remove(self, path: str) -> None:
+        """Delete an object; nothing happens if it is absent."""
+        import obstore
+
+        try:
+            with self._answers(path):
+                obstore.delete(self._store, path)
+        except _AbsentError:
+            return
+
+    @contextmanager
+    def _answers(self, path: str) -> Iterator[None]:
+        """Turn errors of a store into a sentence."""
+        from obstore import exceptions
+
+        refused = (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError)
+        try:
+            yield
+        except FileNotFoundError as error:
+            if "NoSuchBucket" in str(error):
+                raise HypermagneticsError(
+                    f"The bucket of a dataset must exist; got none ({self.url}). Check the URL, or "
+                    "make the bucket."
+                ) from error
+            raise _AbsentError(
+                f"A dataset in a store must have {path}; got no such object ({self.url}; rule D3). "
+                "Check the URL; an upload that was interrupted is completed by its own command."
+            ) from error
+        except (*refused, PermissionError) as error:
+            raise self._forbidden() from error
+        except exceptions.BaseError as error:
+            said = str(error).partition("\n")[0]
+            if any(word in said for word in _WITHOUT_CREDENTIALS):
+                raise self._forbidden() from error
+            raise _NoAnswerError(
+                f"The store of a dataset must answer; got: {said[:300]} ({self.url}). Give the "
+                "same command again: finished files are kept."
+            ) from error
+
+    def _forbidden(self) -> HypermagneticsError:
+        return HypermagneticsError(
+            f"The store must let you read, and write to upload; got no permission ({self.url}). "
+            f"Set {_CREDENTIALS[self.scheme]} in the environment."
+        )
+
+
+class _AbsentError(DatasetError):
+    """There is no such object."""
+
+
+class _NoAnswerError(HypermagneticsError):
+    """A store did not answer, which it may do when it is asked again."""
+
+
+def _waits() -> Iterator[float]:
+    """Seconds to wait before each try."""
+    yield 0.0
+    for number in range(_TRIES - 1):
+        yield _SECONDS_BEFORE_RETRY * 2**number
+
+
+def _opened(url: str) -> Any:
+    from obstore.store import from_url
+
+    options: dict[str, Any] = {"timeout": "60s", "connect_timeout": "20s"}
+    if os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://"):
+        options["allow_http"] = True  # a store of one's own, as the user has said
+    return from_url(url, client_options=options, retry_config=_RETRIES)
