@@ -104,7 +104,7 @@ def _problems(dataset: Dataset, listener: Listener, hands: Hands) -> Iterator[Da
             if name not in unsound:
                 yield _as_problem(error)
     work: Callable[[tuple[int, _Piece]], tuple[int, _Checked]]
-    if isinstance(hands, InTurn):
+    if isinstance(hands, InTurn):  # it is open here
         work = partial(_numbered, partial(_check_piece, dataset, tuple(usable)))
     else:
         place = (directory.absolute(), sha256)

@@ -1,6 +1,7 @@
 """Makers of the shards of a dataset: threads of this process, worker processes, or a cluster."""
 
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import as_completed
 from contextlib import contextmanager
@@ -18,6 +19,9 @@ from hypermagnetics.generate.shards import make_shard, pace
 from hypermagnetics.generate.workers import start_workers
 from hypermagnetics.log import Listener
 from hypermagnetics.machine import Platform
+
+_SECONDS_TO_BE_SEEN = 60
+"""Longest time that a network file system, as NFS by default, shows an old state of a directory."""
 
 _Written = Callable[[int], None]
 """Called with the number of samples of each block written."""
@@ -177,14 +181,20 @@ def _difference(found: dict[str, str], wanted: dict[str, str]) -> str:
 
 
 def _refuse_unseen(directory: Path, record: ShardRecord) -> None:
+    start = time.monotonic()
     for entry in record.files:
-        path = directory / entry.path
-        if not path.exists() or path.stat().st_size != entry.bytes:
-            raise DatasetError(
-                "What a worker of a cluster writes must be seen here; got no whole file "
-                f"{entry.path} after its shard was made ({directory}). Choose a directory (OUT) "
-                "that all machines share."
-            )
+        while not _is_seen(directory / entry.path, entry.bytes):
+            if time.monotonic() - start > _SECONDS_TO_BE_SEEN:
+                raise DatasetError(
+                    "The files of a worker of a cluster must be seen here; got no whole "
+                    f"{entry.path} {_SECONDS_TO_BE_SEEN} s after it was made ({directory}). "
+                    "Choose a directory (OUT) that all machines share."
+                )
+            time.sleep(0.1)
+
+
+def _is_seen(path: Path, size: int) -> bool:
+    return path.exists() and path.stat().st_size == size
 
 
 def _by_threads(

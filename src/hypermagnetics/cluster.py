@@ -247,7 +247,8 @@ class Workers:
                     if not under_way:
                         return
                     future = next(done)
-                    result = future.result(timeout=_SECONDS_TO_CONNECT)
+                    # Of a worker that has just died it is made anew, which takes its time.
+                    result = future.result()
                     under_way.remove(future)
                     future.release()
                 yield result

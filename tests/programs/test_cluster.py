@@ -35,7 +35,7 @@ from small_plans import plan_of
 from hypermagnetics.cluster import Scheduler, open_cluster
 from hypermagnetics.data import StorageFormat
 from hypermagnetics.data.journal import JOURNAL_NAME
-from hypermagnetics.errors import HypermagneticsError
+from hypermagnetics.errors import DatasetError, HypermagneticsError
 from hypermagnetics.evaluate import cluster_run
 from hypermagnetics.evaluate.cluster_run import Job
 from hypermagnetics.evaluate.plan import Plan, open_datasets
@@ -218,6 +218,29 @@ def test_a_worker_of_other_versions_or_without_the_directory_refuses(
     monkeypatch.setattr(makers, "software", lambda: other)
     with pytest.raises(HypermagneticsError, match=r"got jax 0\.1 on the worker and \d"):
         makers._make(plan, tmp_path, print, ("train", 0))
+
+
+def test_files_that_come_late_are_waited_for_and_those_that_never_come_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on NFS, or where OUT is a disk of each machine."""
+    (tmp_path / JOURNAL_NAME).touch()
+    record = makers._make(plan_of(), tmp_path, print, ("train", 0))
+    (late := tmp_path / record.files[-1].path).rename(tmp_path / "late")
+    naps: list[float] = []
+
+    def nap(seconds: float) -> None:
+        naps.append(seconds)
+        if len(naps) == 3:
+            (tmp_path / "late").rename(late)
+
+    monkeypatch.setattr("hypermagnetics.generate.makers.time.sleep", nap)
+    makers._refuse_unseen(tmp_path, record)
+    assert len(naps) == 3
+    monkeypatch.setattr(makers, "_SECONDS_TO_BE_SEEN", 0)
+    late.unlink()
+    with pytest.raises(DatasetError, match=r"must be seen here; got no whole .+ 0 s after"):
+        makers._refuse_unseen(tmp_path, record)
 
 
 def test_a_shard_that_is_made_many_times_at_once_is_made_once(tmp_path: Path) -> None:
