@@ -27,6 +27,8 @@ _TRIES = 4
 _SECONDS_BEFORE_RETRY = 0.5
 _RETRIES: dict[str, Any] = {"max_retries": 4, "retry_timeout": timedelta(seconds=60)}
 """Of one request, by obstore, with waits that double."""
+_TIMEOUTS = {"timeout": "60s", "connect_timeout": "20s"}
+"""Longest times of a request, and of its beginning."""
 _DIGEST = "sha256"
 """Attribute of each object, so that an upload that goes on knows those it has made."""
 _WITHOUT_CREDENTIALS = ("/latest/api/token", "/latest/meta-data", "metadata.google", "credential")
@@ -276,7 +278,7 @@ def _waits() -> Iterator[float]:
 def _opened(url: str) -> Any:
     from obstore.store import from_url
 
-    options: dict[str, Any] = {"timeout": "60s", "connect_timeout": "20s"}
+    options: dict[str, Any] = dict(_TIMEOUTS)
     if os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://"):
         options["allow_http"] = True  # a store of one's own, as the user has said
     return from_url(url, client_options=options, retry_config=_RETRIES)

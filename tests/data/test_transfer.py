@@ -201,6 +201,41 @@ def test_a_store_that_fails_now_and_then_is_asked_again(
     assert contents(tmp_path / "copy") == contents(data.directory)
 
 
+@pytest.mark.parametrize("always", [False, True], ids=["now and then", "always"])
+def test_a_store_that_hangs_is_given_up(
+    tmp_path: Path,
+    url: str,
+    server: str,
+    always: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    datasets: Datasets,
+) -> None:
+    """And asked again; one that always hangs ends in a sentence."""
+    monkeypatch.setattr(stores, "_TIMEOUTS", {"timeout": "300ms", "connect_timeout": "300ms"})
+    monkeypatch.setattr(stores, "_RETRIES", {"max_retries": 1})
+    monkeypatch.setattr(stores, "_TRIES", 2)
+    monkeypatch.setattr(transfer, "_FILES_AT_ONCE", 1)
+    copy_to_store(Dataset.open(datasets["hdf5"]), Store(url))
+    released = threading.Event()
+
+    def spoil(answer: Answer, number: int) -> Answer:
+        if ".h5" in answer.path and (always or number == 3):
+            released.wait(60)
+        return answer
+
+    with between(server, spoil):
+        try:
+            found = find_dataset(Store(url))
+            if always:
+                with pytest.raises(HypermagneticsError, match=r"must answer; got: .+ kept\.$"):
+                    copy_from_store(found, tmp_path / "copy")
+            else:
+                copy_from_store(found, tmp_path / "copy")
+                assert contents(tmp_path / "copy") == contents(datasets["hdf5"])
+        finally:
+            released.set()
+
+
 @pytest.mark.parametrize("fault", ["500", "wrong", "short"])
 def test_a_store_that_always_fails_ends_in_a_sentence(
     tmp_path: Path,
