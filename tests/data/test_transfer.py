@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -211,26 +212,28 @@ def test_a_store_that_hangs_is_given_up(
     datasets: Datasets,
 ) -> None:
     """And asked again; one that always hangs ends in a sentence."""
-    monkeypatch.setattr(stores, "_TIMEOUTS", {"timeout": "300ms", "connect_timeout": "300ms"})
-    monkeypatch.setattr(stores, "_RETRIES", {"max_retries": 1})
-    monkeypatch.setattr(stores, "_TRIES", 2)
     monkeypatch.setattr(transfer, "_FILES_AT_ONCE", 1)
     copy_to_store(Dataset.open(datasets["hdf5"]), Store(url))
+    found = find_dataset(Store(url))
+    # An answer that comes must be in time on a slow machine, too.
+    longest = "300ms" if always else "5s"
+    monkeypatch.setattr(stores, "_TIMEOUTS", {"timeout": longest, "connect_timeout": longest})
+    monkeypatch.setattr(stores, "_RETRIES", {"max_retries": 1})
     released = threading.Event()
 
     def spoil(answer: Answer, number: int) -> Answer:
-        if ".h5" in answer.path and (always or number == 3):
+        if always or number == 1:
             released.wait(60)
         return answer
 
     with between(server, spoil):
         try:
-            found = find_dataset(Store(url))
+            hanging = replace(found, store=Store(url))
             if always:
                 with pytest.raises(HypermagneticsError, match=r"must answer; got: .+ kept\.$"):
-                    copy_from_store(found, tmp_path / "copy")
+                    copy_from_store(hanging, tmp_path / "copy")
             else:
-                copy_from_store(found, tmp_path / "copy")
+                copy_from_store(hanging, tmp_path / "copy")
                 assert contents(tmp_path / "copy") == contents(datasets["hdf5"])
         finally:
             released.set()
