@@ -15,7 +15,7 @@ from hypermagnetics.data.manifest import FileEntry
 from hypermagnetics.errors import DatasetError, HypermagneticsError
 from hypermagnetics.extras import refuse_missing
 
-SCHEMES = ("s3", "gs", "az", "https")
+_SCHEMES = ("s3", "gs", "az", "https")
 _URL = re.compile(r"([a-z][a-z0-9+.-]*)://(.*)", re.DOTALL)
 _PLACE = re.compile(r"[^\s/@?#]+(/[^\s@?#]*)?")
 _PART_BYTES = 1 << 24
@@ -41,11 +41,6 @@ _CREDENTIALS = {
 }
 
 
-def is_url(text: str) -> bool:
-    """Whether a text names a place in a store, and no path."""
-    return _URL.fullmatch(text) is not None
-
-
 class Store:
     """The objects below one URL. Any thread may use it."""
 
@@ -60,7 +55,7 @@ class Store:
             HypermagneticsError: If the extra `stores` is not installed, or it is no such URL.
         """
         found = _URL.fullmatch(url)
-        if not found or found[1] not in SCHEMES or not _PLACE.fullmatch(found[2]):
+        if not found or found[1] not in _SCHEMES or not _PLACE.fullmatch(found[2]):
             # Whatever stands before an @ or behind a ? may be a secret.
             shown = re.sub(r"//[^/]*@", "//...@", url).partition("?")[0]
             raise HypermagneticsError(

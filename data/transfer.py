@@ -2,8 +2,10 @@
 
 import hashlib
 import re
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable
+from concurrent.futures import as_completed
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from hypermagnetics.data.dataset import Dataset
@@ -19,9 +21,11 @@ from hypermagnetics.data.manifest import (
     checksums,
     parse_manifest,
 )
+from hypermagnetics.data.shard_threads import shard_threads
 from hypermagnetics.data.stores import Store
+from hypermagnetics.data.verify import check_file
 from hypermagnetics.data.writer import OURS
-from hypermagnetics.errors import DatasetError
+from hypermagnetics.errors import DatasetError, HypermagneticsError
 from hypermagnetics.files import (
     atomic_file,
     first_file,
@@ -103,18 +107,7 @@ def copy_from_store(found: StoredDataset, directory: Path, listener: Listener = 
     with only_writer(lock, "A copy of a dataset"):
         _refuse_another(directory, sha256)
         remove_parts(directory)
-        with ThreadPoolExecutor(_FILES_AT_ONCE) as threads:
-            try:
-                begun = [
-                    threads.submit(_fetch, store, directory, entry) for entry in manifest.files
-                ]
-                sizes = {one: entry.bytes for one, entry in zip(begun, manifest.files, strict=True)}
-                for done in as_completed(begun):
-                    done.result()
-                    listener.advance(sizes[done])
-            except BaseException:
-                threads.shutdown(wait=False, cancel_futures=True)
-                raise
+        _each(partial(_fetch, store, directory), manifest.files, listener)
         sync_directories(directory)
         card = store.read(CARD_NAME, _MOST_CARD_BYTES)
         for name, content in (
@@ -142,20 +135,14 @@ def copy_to_store(dataset: Dataset, store: Store, listener: Listener = SILENT) -
         DatasetError: If another dataset is there, or a file has other bytes than its manifest says.
         HypermagneticsError: If the store does not answer or forbids it.
     """
+    if store.scheme == "https":
+        raise HypermagneticsError(
+            f"An upload must go to s3://, gs:// or az://, which write on a condition; got "
+            f"{store.url!r}. Copy the directory to a web server by its own means."
+        )
     text = (dataset.directory / MANIFEST_NAME).read_bytes()
     _claim(store, dataset.sha256)
-    with ThreadPoolExecutor(_FILES_AT_ONCE) as threads:
-        try:
-            begun = {
-                threads.submit(_put, dataset, store, entry): entry.bytes
-                for entry in dataset.manifest.files
-            }
-            for done in as_completed(begun):
-                done.result()
-                listener.advance(begun[done])
-        except BaseException:
-            threads.shutdown(wait=False, cancel_futures=True)
-            raise
+    _each(partial(_put, dataset, store), dataset.manifest.files, listener)
     for name in (CARD_NAME, CHECKSUMS_NAME):
         path = dataset.directory / name
         with path.open("rb") as file:
@@ -164,6 +151,17 @@ def copy_to_store(dataset: Dataset, store: Store, listener: Listener = SILENT) -
     if not store.create(MANIFEST_NAME, text):
         _refuse_other_manifest(store, dataset.sha256)
     store.remove(_CLAIM_NAME)
+
+
+def _each(
+    work: Callable[[FileEntry], None], files: tuple[FileEntry, ...], listener: Listener
+) -> None:
+    """Do some work with each file, several at a time, and end with the first error."""
+    with shard_threads(_FILES_AT_ONCE) as threads:
+        sizes = {threads.submit(work, entry): entry.bytes for entry in files}
+        for done in as_completed(sizes):
+            done.result()
+            listener.advance(sizes[done])
 
 
 def _fetch(store: Store, directory: Path, entry: FileEntry) -> None:
@@ -178,12 +176,7 @@ def _fetch(store: Store, directory: Path, entry: FileEntry) -> None:
 def _put(dataset: Dataset, store: Store, entry: FileEntry) -> None:
     if store.digest_of(entry.path) == entry.sha256:
         return
-    if (found := dataset.files.sha256_of(entry.path)) != entry.sha256:
-        raise DatasetError(
-            f"{entry.path} must have sha256 {entry.sha256[:12]}...; got {found[:12]}... "
-            f"({dataset.directory}; rule D5). The file changed after it was written; copy it from "
-            "the dataset's source again."
-        )
+    check_file(dataset, entry)
     with dataset.files.open(entry.path) as file:
         store.put(entry.path, file, entry.sha256)
 

@@ -89,7 +89,7 @@ def _problems(dataset: Dataset, listener: Listener, hands: Hands) -> Iterator[Da
     unsound = set()
     for entry in manifest.files:
         if entry.num_samples == 0:
-            found = list(_problem(partial(_check_file, dataset, entry)))
+            found = list(_problem(partial(check_file, dataset, entry)))
             yield from found
             unsound |= {entry.split} if found else set()
             listener.advance(entry.bytes)
@@ -176,7 +176,7 @@ def _check_piece(dataset: Dataset, usable: tuple[str, ...], piece: _Piece) -> _C
     entries = dataset.manifest.files[piece.entries.start : piece.entries.stop]
     problems: list[DatasetError] = []
     for entry in entries:
-        problems += _problem(partial(_check_file, dataset, entry))
+        problems += _problem(partial(check_file, dataset, entry))
     found: list[dict[ArrayName, Sums]] = []
     if not problems and piece.split in usable:
         split = dataset.any_split(piece.split)
@@ -334,7 +334,12 @@ def _check_list(directory: Path, manifest: Manifest, sha256: str) -> None:
         )
 
 
-def _check_file(dataset: Dataset, entry: FileEntry) -> None:
+def check_file(dataset: Dataset, entry: FileEntry) -> None:
+    """Check the presence, size and sha256 of a file.
+
+    Raises:
+        DatasetError: If one of them is not that of the manifest.
+    """
     dataset.files.check(entry)
     _refuse_sha256(dataset.files.sha256_of(entry.path), entry, dataset.directory.resolve())
 

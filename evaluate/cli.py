@@ -209,8 +209,8 @@ def _refuse_of_sources(gates: list[Gate], by_sources: tuple[str, ...], cluster: 
     for option, given in options:
         if given:
             raise HypermagneticsError(
-                f"{option} must be left out for a network from arrays to arrays, as it is about "
-                f"potential and field of sources; got it. Read the numbers in {RESULTS_NAME}."
+                f"{option} must be left out for a network from arrays to arrays, as it is for "
+                f"models of sources; got it. Read the numbers in {RESULTS_NAME}."
             )
 
 

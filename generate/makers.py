@@ -1,5 +1,6 @@
 """Makers of the shards of a dataset: threads of this process, worker processes, or a cluster."""
 
+import gc
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -17,6 +18,7 @@ from hypermagnetics.errors import DatasetError, HypermagneticsError, Interrupted
 from hypermagnetics.generate.any_plan import Plan, software
 from hypermagnetics.generate.shards import make_shard, pace
 from hypermagnetics.generate.workers import start_workers
+from hypermagnetics.jax_setup import keep_to_cpu
 from hypermagnetics.log import Listener
 from hypermagnetics.machine import Platform
 
@@ -94,13 +96,11 @@ class OnCluster:
     """
 
     workers: Workers
-    prepare: Callable[[], None]
-    """Called first in each process; must be picklable."""
 
     def records(self, task: Task) -> Generator[ShardRecord, None, None]:
         """See `Makers`."""
         # A worker may run elsewhere, and must find the same place.
-        made = partial(_make, task.plan, task.directory.absolute(), self.prepare)
+        made = partial(_make, task.plan, task.directory.absolute())
         sizes = {(split, shard.number): shard.num_samples for split, shard in task.missing}
         for record in self.workers.results(made, sizes):
             _refuse_unseen(task.directory, record)
@@ -118,7 +118,7 @@ def open_makers(
         workers: Number of worker processes; 1 for threads.
         cluster: Text of `--cluster`, if it is given.
         device: Where labels are computed.
-        prepare: Called first in each other process; must be picklable.
+        prepare: Called first in each worker process; must be picklable.
 
     Yields:
         The makers; a cluster that was started for them ends with the block.
@@ -140,14 +140,12 @@ def open_makers(
             f"everywhere; got {device} (--device, --cluster). Leave one out."
         )
     with open_cluster(parse_cluster(cluster)) as joined:
-        yield OnCluster(joined, prepare)
+        yield OnCluster(joined)
 
 
-def _make(
-    plan: Plan, directory: Path, prepare: Callable[[], None], place: tuple[str, int]
-) -> ShardRecord:
+def _make(plan: Plan, directory: Path, place: tuple[str, int]) -> ShardRecord:
     """Make a shard in a worker of a cluster."""
-    _prepare_once(prepare)
+    _prepare()
     if (found := software()) != plan.identity.software:
         raise HypermagneticsError(
             "A worker must have the software of the program that asks it, as both decide the "
@@ -164,15 +162,11 @@ def _make(
     return make_shard(plan, directory, split, shard, pace(plan, 1).blocks_ahead, lambda _: None)
 
 
-def _prepare_once(prepare: Callable[[], None]) -> None:
-    function = prepare.func if isinstance(prepare, partial) else prepare
-    arguments = prepare.args if isinstance(prepare, partial) else ()
-    _prepared(function, *arguments)
-
-
 @cache
-def _prepared(function: Callable[..., None], *arguments: str) -> None:
-    function(*arguments)
+def _prepare() -> None:
+    """Prepare a process of a cluster, once."""
+    keep_to_cpu()
+    gc.freeze()  # as of worker processes: what the imports made never becomes garbage
 
 
 def _difference(found: dict[str, str], wanted: dict[str, str]) -> str:

@@ -2,7 +2,6 @@
 
 import gc
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -191,10 +190,11 @@ def test_arguments_that_a_batch_system_refuses_are_said(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_machine_without_the_batch_system_is_said(tmp_path: Path) -> None:
+def test_a_machine_without_the_batch_system_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its program that submits jobs is missing."""
-    if shutil.which("sbatch"):
-        pytest.skip("there is one")
+    monkeypatch.setenv("PATH", str(tmp_path))
     (file := tmp_path / "jobs.toml").write_text(
         'class = "SLURMCluster"\nworkers = 1\n[arguments]\ncores = 1\nmemory = "1GB"\n'
     )

@@ -361,3 +361,16 @@ def test_an_error_of_a_maker_leaves_nothing_and_a_kill_a_part(tmp_path: Path) ->
     assert files.first_foreign_file(tmp_path, re.compile(r"c/(\d|party-1)")) is None
     files.remove_parts(tmp_path)
     assert sorted(entry.name for entry in path.parent.iterdir()) == ["2", "party-1"]
+
+
+@pytest.mark.parametrize("there", ["dangling link", "link to the same bytes"])
+def test_a_link_in_the_place_of_a_file_of_many_makers_is_replaced(
+    tmp_path: Path, there: str
+) -> None:
+    """By the file itself; what it points to stays as it is."""
+    (target := tmp_path / "target").write_bytes(b"same")
+    path = tmp_path / "shard"
+    path.symlink_to(tmp_path / "absent" if there == "dangling link" else target)
+    _write_first(path, b"same")
+    assert not path.is_symlink()
+    assert path.read_bytes() == target.read_bytes() == b"same"

@@ -253,7 +253,7 @@ class Workers:
                     future.release()
                 yield result
         finally:
-            # After an error: what has not begun never begins.
+            # Cancel the items that have not begun when the caller gives up.
             with suppress(Exception):
                 self._client.cancel(list(under_way), force=True)
 

@@ -10,7 +10,7 @@ import shutil
 import socket
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -180,20 +180,11 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     Yields:
         The file, open for writing and reading in binary.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
-    restore(path)
-    try:
-        # Remove the leftover of a killed process, or a planted link, instead of following it.
-        part.unlink(missing_ok=True)
-        with _opened(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, "w+b") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        put_in_place(part, path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+    # Remove the leftover of a killed process, or a planted link, instead of following it.
+    part.unlink(missing_ok=True)
+    with _whole(part, path, put_in_place) as file:
+        yield file
 
 
 @contextmanager
@@ -210,16 +201,23 @@ def first_file(path: Path) -> Iterator[IO[bytes]]:
     Yields:
         The file, open for writing and reading in binary.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     host = re.sub(r"\W", "-", socket.gethostname())[:40]
     part = path.with_name(f"{path.name}.part-{host}-{os.getpid()}-{secrets.token_hex(4)}")
+    with _whole(part, path, _put_first) as file:
+        yield file
+
+
+@contextmanager
+def _whole(part: Path, path: Path, put: Callable[[Path, Path], None]) -> Iterator[IO[bytes]]:
+    """Open the part of a file, which is put in its place when it is written and synced."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     restore(path)
     try:
         with _opened(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, "w+b") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        _put_first(part, path)
+        put(part, path)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
@@ -229,7 +227,7 @@ def _put_first(part: Path, path: Path) -> None:
     """Give a finished file its name, unless one of the same bytes has it."""
     if not os.path.lexists(path):
         try:
-            # Unlike a renaming it never replaces what another maker has put there meanwhile.
+            # A hard link fails where a renaming would replace the file of another maker.
             os.link(part, path)
         except FileExistsError:
             pass
@@ -238,14 +236,13 @@ def _put_first(part: Path, path: Path) -> None:
                 raise
             put_in_place(part, path)
             return
-    if not part.samefile(path) and not _are_same(part, path):
+        else:
+            part.unlink()
+            return
+    if path.is_file() and not path.is_symlink() and sha256_of(path) == sha256_of(part):
+        part.unlink()
+    else:
         put_in_place(part, path)
-        return
-    part.unlink()
-
-
-def _are_same(one: Path, other: Path) -> bool:
-    return not other.is_symlink() and sha256_of(one) == sha256_of(other)
 
 
 def remove_parts(directory: Path) -> None:

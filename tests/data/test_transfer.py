@@ -335,3 +335,9 @@ def test_a_killed_download_is_completed_by_the_same_command(
     ran = run_program(*command, variables=variables(server))
     assert (ran.code, ran.complaints) == (0, []), ran
     assert contents(copy) == contents(data)
+
+
+def test_an_upload_to_a_web_server_is_refused(datasets: Datasets) -> None:
+    """It has no condition under which a manifest is written."""
+    with pytest.raises(HypermagneticsError, match=r"must go to s3://, gs:// or az://, .+ got 'ht"):
+        copy_to_store(Dataset.open(datasets["hdf5"]), Store("https://127.0.0.1:9/data"))

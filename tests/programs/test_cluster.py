@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from faults import Barrier, Fault, assert_end, wait_until
+from faults import Barrier, Fault, assert_end, wait_until, workers_of
 from program_runs import (
     FORMATS,
     ONE_SPLIT_RECIPE,
@@ -78,36 +78,24 @@ def test_workers_killed_at_any_call_change_no_byte(
 
 def test_a_killed_program_takes_its_workers_along_and_goes_on(tmp_path: Path) -> None:
     """Before the fourth line of the journal; the same command ends with the bytes of threads."""
-    fault = Fault("fsync", "KILL", 4, file="journal", true_clock=True).variables(tmp_path)
+    fault = Fault("fsync", "HOLD", 4, file="journal", true_clock=True).variables(tmp_path)
     process = start_program(*generation(out := tmp_path / "out"), variables=fault)
-    children: set[int] = set()
-
-    def is_over() -> bool:
-        children.update(workers_of(process.pid))
-        return process.poll() is not None
-
-    while not is_over():
-        pass
+    Barrier(tmp_path).wait(process)
+    workers = workers_of(process)
+    assert len(workers) == 2
+    process.kill()
     assert finish(process).code == -signal.SIGKILL
-    assert len(children) == 2
-    assert_end(sorted(children))
+    assert_end(workers)
     assert not (out / "manifest.json").exists()
     ran = invoke(*generation(out)[:-2])
     assert (ran.code, ran.complaints) == (0, []), ran
     assert contents(out) == contents(one_split("zarr"))
 
 
-def workers_of(process: int) -> list[int]:
-    """The processes that a process has started to work."""
-    found = []
-    try:
-        for task in Path(f"/proc/{process}/task").iterdir():
-            for child in map(int, (task / "children").read_text().split()):
-                if b"--multiprocessing-fork" in Path(f"/proc/{child}/cmdline").read_bytes():
-                    found.append(child)
-    except OSError:
-        pass
-    return found
+@pytest.fixture(autouse=True)
+def unprepared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shards that a test makes itself change nothing of its process."""
+    monkeypatch.setattr(makers, "_prepare", lambda: None)
 
 
 def test_ctrl_c_ends_all_in_one_line(tmp_path: Path) -> None:
@@ -213,11 +201,11 @@ def test_a_worker_of_other_versions_or_without_the_directory_refuses(
     """Its bytes would be others, or lie where nobody looks for them."""
     plan = plan_of()
     with pytest.raises(HypermagneticsError, match=r"must see the unfinished dataset .+ got no jou"):
-        makers._make(plan, tmp_path, print, ("train", 0))
+        makers._make(plan, tmp_path, ("train", 0))
     other = {**plan.identity.software, "jax": "0.1"}
     monkeypatch.setattr(makers, "software", lambda: other)
     with pytest.raises(HypermagneticsError, match=r"got jax 0\.1 on the worker and \d"):
-        makers._make(plan, tmp_path, print, ("train", 0))
+        makers._make(plan, tmp_path, ("train", 0))
 
 
 def test_files_that_come_late_are_waited_for_and_those_that_never_come_refused(
@@ -225,7 +213,7 @@ def test_files_that_come_late_are_waited_for_and_those_that_never_come_refused(
 ) -> None:
     """As on NFS, or where OUT is a disk of each machine."""
     (tmp_path / JOURNAL_NAME).touch()
-    record = makers._make(plan_of(), tmp_path, print, ("train", 0))
+    record = makers._make(plan_of(), tmp_path, ("train", 0))
     (late := tmp_path / record.files[-1].path).rename(tmp_path / "late")
     naps: list[float] = []
 
@@ -247,7 +235,7 @@ def test_a_shard_that_is_made_many_times_at_once_is_made_once(tmp_path: Path) ->
     """As after a heartbeat that was lost: all makers end with the same record."""
     plan = plan_of(num_samples=600)
     (tmp_path / JOURNAL_NAME).touch()
-    make = partial(makers._make, plan, tmp_path, print, ("train", 0))
+    make = partial(makers._make, plan, tmp_path, ("train", 0))
     with ThreadPoolExecutor(4) as pool:
         first, *others = [one.result() for one in [pool.submit(make) for _ in range(12)]]
     assert others == [first] * 11

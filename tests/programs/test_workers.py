@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from faults import Barrier, Fault, assert_end
+from faults import Barrier, Fault, assert_end, workers_of
 from program_runs import (
     FORMATS,
     ONE_SPLIT_RECIPE,
@@ -43,16 +43,6 @@ SMALL = (
 def generation(out: Path, *options: str, workers: int = 2) -> tuple[str, ...]:
     """The command that makes the dataset of `one_split`."""
     return ("hm-generate", *ONE_SPLIT_RECIPE, str(out), *options, "--workers", str(workers))
-
-
-def workers_of(process: Process) -> list[int]:
-    """Identifiers of the workers of a process."""
-    found = []
-    for task in Path(f"/proc/{process.pid}/task").iterdir():
-        for child in map(int, (task / "children").read_text().split()):
-            if b"--multiprocessing-fork" in Path(f"/proc/{child}/cmdline").read_bytes():
-                found.append(child)
-    return found
 
 
 def start_with_workers_held(command: tuple[str, ...], directory: Path) -> tuple[Process, list[int]]:

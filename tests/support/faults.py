@@ -168,6 +168,16 @@ def wait_until(process: Process, ready: Callable[[], bool], what: str) -> None:
         time.sleep(0.005)
 
 
+def workers_of(process: Process) -> list[int]:
+    """Identifiers of the workers of a process."""
+    found = []
+    for task in Path(f"/proc/{process.pid}/task").iterdir():
+        for child in map(int, (task / "children").read_text().split()):
+            if b"--multiprocessing-fork" in Path(f"/proc/{child}/cmdline").read_bytes():
+                found.append(child)
+    return found
+
+
 def has_ended(process: int) -> bool:
     """Whether there is no such process, or only its exit code is left."""
     try:
