@@ -1,10 +1,12 @@
 """Blocks and points of each step of a training.
 
-A batch is a pure function of (seed, step, rank, world), so a training resumes from one integer.
+A batch is a pure function of (seed, step), so a training resumes from one integer, and processes
+that train together read parts of the batch that one of them alone would read.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -26,15 +28,18 @@ class Share:
 
 @dataclass(frozen=True)
 class Division:
-    """Shards divided among the ranks, each of which reads its own nearly in the order of files.
+    """Blocks divided into parts, each of which is read nearly in the order of files.
 
     Every item of an epoch is displaced by at most `distance` shards from its place in the files, so
-    that a rank reads from about that many shards at a time; they fit into the page cache when the
+    that about that many shards of a part are read at a time; they fit into the page cache when the
     dataset does not. 0 is the order of files.
     """
 
     blocks_per_shard: int
     distance: int
+    parts: int = 1
+    """Parts that a batch has equally many blocks of. With as many as processes, each process reads
+    shards of its own."""
 
 
 class WindowStarts(NamedTuple):
@@ -85,22 +90,30 @@ class Windows:
         shape = blocks, self.samples_per_block, self.per_sample
         return WindowStarts(generator.integers(0, most, shape, endpoint=True), self.length)
 
+    def starts_of(self, seed: int, blocks: int, step: int, own: slice) -> WindowStarts:
+        """`starts` of some of the blocks of a step."""
+        drawn = self.starts(seed, blocks, step)
+        return drawn._replace(first=drawn.first[own])
+
 
 @dataclass(frozen=True)
 class BatchSchedule:
     """Schedule of the blocks and points read in each step.
 
     The items of an epoch are the blocks, or, with crops, each crop of each block. They come in
-    an order of their own in each epoch, and the epochs follow each other without a gap: step s of
-    rank r reads places (s world + r) n to (s world + r + 1) n - 1 of that endless sequence. Every
-    item, and so every sample, comes exactly once an epoch, and no tail is left over.
+    an order of their own in each epoch, and the epochs follow each other without a gap: step s
+    reads places s n to (s + 1) n - 1 of that endless sequence, and rank r of w the r-th of w equal
+    parts of them. Every item, and so every sample, comes exactly once an epoch, and no tail is left
+    over.
 
-    Divided, each rank has such a sequence of its own items. Where they are one block fewer than
-    those of other ranks, an empty block takes its place, so that epochs end together.
+    Divided, each part has such a sequence of its own items, of which a step reads n / parts. Where
+    they are one block fewer than those of other parts, an empty block takes its place, so that
+    epochs end together.
     """
 
     num_blocks: int
     blocks_per_batch: int
+    """Blocks in the batch n of a step, of all ranks together: a multiple of ranks and parts."""
     seed: int
     num_points: int
     points_per_step: int | None = None
@@ -115,13 +128,17 @@ class BatchSchedule:
         """The windows of one step; None for whole samples."""
         if self.windows is None:
             return None
-        return self.windows.starts(self.seed, self.blocks_per_batch, step)
+        return self.windows.starts_of(self.seed, self.blocks_per_batch, step, self._own)
 
     def blocks(self, step: int) -> tuple[int | None, ...]:
         """The blocks of one step, counted from 0; None for an empty one."""
         return tuple(
             None if item is None else item // self._per_block for item in self._items(step)
         )
+
+    def of(self, share: Share) -> "BatchSchedule":
+        """The part of one rank."""
+        return replace(self, share=share)
 
     def epoch(self, step: int) -> int:
         """The epoch, counted from 0, in which a step begins."""
@@ -154,37 +171,39 @@ class BatchSchedule:
         return 1 if self.crops is None else len(self.crops)
 
     @property
-    def _own(self) -> range:
-        """The items of this rank under a division."""
-        rank, world = self.share.rank, self.share.world
-        first, stop = (part * self.num_blocks // world for part in (rank, rank + 1))
-        return range(first * self._per_block, stop * self._per_block)
+    def _own(self) -> slice:
+        """The places of this rank in a batch."""
+        count = self.blocks_per_batch // self.share.world
+        return slice(self.share.rank * count, (self.share.rank + 1) * count)
+
+    @property
+    def _parts(self) -> int:
+        return 1 if self.division is None else self.division.parts
 
     @property
     def _epoch_length(self) -> int:
         """Length of an epoch in the sequence of `_places`."""
-        if self.division is None:
-            return self.num_blocks * self._per_block
-        return -(-self.num_blocks // self.share.world) * self._per_block
+        return -(-self.num_blocks // self._parts) * self._per_block
 
     def _places(self, step: int) -> range:
-        turn = step
-        if self.division is None:
-            turn = step * self.share.world + self.share.rank
-        return range(turn * self.blocks_per_batch, (turn + 1) * self.blocks_per_batch)
+        """Places of a step in the sequence of each part."""
+        count = self.blocks_per_batch // self._parts
+        return range(step * count, (step + 1) * count)
 
     def _items(self, step: int) -> tuple[int | None, ...]:
-        found: list[int | None] = []
-        for place in self._places(step):
-            epoch, within = divmod(place, self._epoch_length)
-            if self.division is None:
-                found.append(int(_shuffled(self.seed, epoch, self._epoch_length)[within]))
-                continue
-            own = self._own
-            per_shard = self.division.blocks_per_shard * self._per_block
-            order = _displaced(self.seed, epoch, own, per_shard * self.division.distance)
-            found.append(int(order[within]) if within < len(own) else None)
-        return tuple(found)
+        every = [(part, place) for part in range(self._parts) for place in self._places(step)]
+        return tuple(self._item(part, place) for part, place in every[self._own])
+
+    def _item(self, part: int, place: int) -> int | None:
+        epoch, within = divmod(place, self._epoch_length)
+        if self.division is None:
+            return int(_shuffled(self.seed, epoch, self._epoch_length)[within])
+        distance = self.division.blocks_per_shard * self._per_block * self.division.distance
+        bounds = tuple(
+            n * self.num_blocks // self._parts * self._per_block for n in range(self._parts + 1)
+        )
+        own = _displaced(self.seed, epoch, bounds, distance)[part]
+        return int(own[within]) if within < len(own) else None
 
 
 def _generator(seed: int, purpose: int, index: int) -> np.random.Generator:
@@ -198,10 +217,13 @@ def _shuffled(seed: int, epoch: int, length: int) -> np.ndarray:
 
 
 @lru_cache(maxsize=4)
-def _displaced(seed: int, epoch: int, items: range, distance: int) -> np.ndarray:
-    """Shuffle items so that each stays within `distance` of its place."""
+def _displaced(
+    seed: int, epoch: int, bounds: tuple[int, ...], distance: int
+) -> tuple[np.ndarray, ...]:
+    """Shuffle the items of each part so that each stays within `distance` of its place."""
     # Each item moves back by less than the distance, so it overtakes, and is overtaken by, only
-    # items within it. Ranks have other items, so one stream serves all.
-    numbers = np.arange(items.start, items.stop)
-    uniform = _generator(seed, _DISPLACEMENT, epoch).random(items.stop)[items.start :]
-    return numbers[np.argsort(numbers + distance * uniform, kind="stable")]
+    # items within it.
+    numbers = np.arange(bounds[-1])
+    places = numbers + distance * _generator(seed, _DISPLACEMENT, epoch).random(bounds[-1])
+    parts = (slice(*ends) for ends in pairwise(bounds))
+    return tuple(numbers[part][np.argsort(places[part], kind="stable")] for part in parts)

@@ -1,82 +1,153 @@
-"""Gradient of a batch, part by part where it does not fit as a whole."""
+"""Gradient of a batch, part by part on several devices or where it does not fit as a whole."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.sharding import PartitionSpec
 from jaxtyping import PyTree
 
 from hypermagnetics.models import AnyModel
-from hypermagnetics.train.devices import AnyDeviceBatch, ArrayDeviceBatch, DeviceBatch
+from hypermagnetics.train.devices import (
+    BLOCKS,
+    SAMPLES,
+    AnyDeviceBatch,
+    ArrayDeviceBatch,
+    DeviceBatch,
+    Devices,
+    divisions,
+    own_share,
+)
 from hypermagnetics.train.objective import Losses, Objective, Sums
 
 
 def loss_and_gradient(
-    objective: Objective, model: AnyModel, batch: AnyDeviceBatch, trained: PyTree[bool], chunks: int
+    objective: Objective,
+    model: AnyModel,
+    batch: AnyDeviceBatch,
+    trained: PyTree[bool],
+    chunks: int,
+    devices: Devices | None = None,
 ) -> tuple[Losses, AnyModel]:
     """Loss of a batch and its gradient.
 
     A loss is a function of sums over samples, so sums over any parts of them add up to it: those of
-    chunks, which go through the model one after another, and those of devices, among which XLA
-    divides the samples of a chunk. If the loss is no sum itself, two passes through the chunks give
-    its gradient: the first the sums, and with them the derivative of the loss by each; the second
-    the gradient of the sums times these derivatives.
+    devices, and those of chunks, which go through the model of a device one after another. If the
+    loss is no sum itself, two passes through the parts give its gradient: the first the sums, and
+    with them the derivative of the loss by each; the second the gradient of the sums times these
+    derivatives.
 
     Args:
         objective: The loss.
         model: The model.
         batch: The samples.
         trained: Mask of the leaves that have a gradient.
-        chunks: Number of parts.
+        chunks: Number of parts of the samples of a block on a device.
+        devices: The devices that the batch is divided among; None for one alone.
 
     Returns:
         The losses, and the gradient as a model with None for all that is not trained.
     """
     count = jnp.maximum(jnp.sum(batch.num_samples), 1)
     free, fixed = eqx.partition(model, trained)
-    parts: PyTree = divided(batch, chunks) if chunks > 1 else None
-    first: AnyDeviceBatch = batch if parts is None else jax.tree.map(lambda a: a[0], parts)
-    reference = objective.reference(model, first)
+    if devices is None or len(devices) == 1:
+        first = batch if chunks == 1 else jax.tree.map(lambda a: a[0], divided(batch, chunks))
+        reference = objective.reference(model, first)
+        parts = _Parts(objective, free, fixed, batch, reference, chunks, _alone)
+        return parts.loss_and_gradient(count)
+    reference = objective.reference(model, batch)
+    of_fixed, rest = eqx.partition(fixed, eqx.is_array)
+    copied = PartitionSpec()
 
-    def sums_of(free: AnyModel, part: AnyDeviceBatch) -> Sums:
-        return objective.sums(eqx.combine(free, fixed), part, reference)
+    def of_device(
+        free: AnyModel,
+        of_fixed: AnyModel,
+        batch: AnyDeviceBatch,
+        reference: jax.Array | None,
+        count: jax.Array,
+    ) -> tuple[Losses, AnyModel]:
+        fixed, own = eqx.combine(of_fixed, rest), own_share(batch)
+        parts = _Parts(objective, free, fixed, own, reference, chunks, _over_devices)
+        return parts.loss_and_gradient(count)
 
-    def of_part(free: AnyModel, part: AnyDeviceBatch) -> tuple[jax.Array, Losses]:
-        losses = objective.of_sums(sums_of(free, part), count)
-        return losses.total, losses
-
-    if parts is None:
-        gradient, losses = eqx.filter_grad(of_part, has_aux=True)(free, batch)
-        return losses, gradient
-    if objective.is_additive:
-        gradient, losses = _added(eqx.filter_grad(of_part, has_aux=True), free, parts)
-        return losses, gradient
-    sums = _added(sums_of, free, parts)
-
-    def of_all(sums: Sums) -> tuple[jax.Array, Losses]:
-        losses = objective.of_sums(sums, count)
-        return losses.total, losses
-
-    slopes, losses = jax.grad(of_all, has_aux=True)(sums)
-
-    def along_slopes(free: AnyModel, part: AnyDeviceBatch) -> jax.Array:
-        products = jax.tree.map(lambda s, c: jnp.sum(s * c), sums_of(free, part), slopes)
-        return sum(jax.tree.leaves(products), jnp.zeros(()))
-
-    return losses, _added(eqx.filter_grad(along_slopes), free, parts)
+    # Sums over devices are made here, so what is copied and what differs need not be followed.
+    divided_among = jax.shard_map(
+        of_device,
+        mesh=devices.mesh,
+        in_specs=(copied, copied, divisions(batch), copied, copied),
+        out_specs=copied,
+        check_vma=False,
+    )
+    found: tuple[Losses, AnyModel] = divided_among(free, of_fixed, batch, reference, count)
+    return found
 
 
-def _added(function: Callable[..., Any], free: AnyModel, parts: PyTree) -> Any:
-    """A function of the free leaves and a part, added over all parts."""
+@dataclass(frozen=True)
+class _Parts:
+    """The samples of one device, in chunks, and the sums over all devices."""
 
-    def add(total: PyTree, part: AnyDeviceBatch) -> tuple[PyTree, None]:
-        return jax.tree.map(jnp.add, total, function(free, part)), None
+    objective: Objective
+    free: AnyModel
+    fixed: AnyModel
+    batch: AnyDeviceBatch
+    reference: jax.Array | None
+    chunks: int
+    over_devices: Callable[[PyTree], PyTree]
+    """Sum of each array over all devices."""
 
-    shapes = eqx.filter_eval_shape(function, free, jax.tree.map(lambda a: a[0], parts))
-    zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-    return jax.lax.scan(add, zeros, parts)[0]
+    def loss_and_gradient(self, count: jax.Array) -> tuple[Losses, AnyModel]:
+        """Loss of `count` samples, those of all devices, and its gradient."""
+
+        def of_part(free: AnyModel, part: AnyDeviceBatch) -> tuple[jax.Array, Losses]:
+            losses = self.objective.of_sums(self._sums(free, part), count)
+            return losses.total, losses
+
+        is_one_part = self.chunks == 1 and self.over_devices is _alone
+        if self.objective.is_additive or is_one_part:
+            gradient, losses = self._added(eqx.filter_grad(of_part, has_aux=True))
+            return losses, gradient
+        sums = self._added(self._sums)
+
+        def of_all(sums: Sums) -> tuple[jax.Array, Losses]:
+            losses = self.objective.of_sums(sums, count)
+            return losses.total, losses
+
+        slopes, losses = jax.grad(of_all, has_aux=True)(sums)
+
+        def along_slopes(free: AnyModel, part: AnyDeviceBatch) -> jax.Array:
+            products = jax.tree.map(lambda s, c: jnp.sum(s * c), self._sums(free, part), slopes)
+            return sum(jax.tree.leaves(products), jnp.zeros(()))
+
+        return losses, self._added(eqx.filter_grad(along_slopes))
+
+    def _sums(self, free: AnyModel, part: AnyDeviceBatch) -> Sums:
+        return self.objective.sums(eqx.combine(free, self.fixed), part, self.reference)
+
+    def _added(self, function: Callable[..., Any]) -> Any:
+        """A function of the free leaves and a part, added over all parts."""
+        if self.chunks == 1:
+            return self.over_devices(function(self.free, self.batch))
+        chunks: PyTree = divided(self.batch, self.chunks)
+
+        def add(total: PyTree, part: AnyDeviceBatch) -> tuple[PyTree, None]:
+            return jax.tree.map(jnp.add, total, function(self.free, part)), None
+
+        one = jax.tree.map(lambda a: a[0], chunks)
+        shapes = eqx.filter_eval_shape(function, self.free, one)
+        zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+        return self.over_devices(jax.lax.scan(add, zeros, chunks)[0])
+
+
+def _alone(tree: PyTree) -> PyTree:
+    """The sums of the only device."""
+    return tree
+
+
+def _over_devices(tree: PyTree) -> PyTree:
+    return jax.lax.psum(tree, (BLOCKS, SAMPLES))
 
 
 def divided(batch: AnyDeviceBatch, chunks: int) -> AnyDeviceBatch:

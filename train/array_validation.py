@@ -11,10 +11,12 @@ from hypermagnetics.run_files import ArrayValidation
 from hypermagnetics.train.devices import ArrayDeviceBatch, Augmentation, Devices, unchanged
 from hypermagnetics.train.objective import Objective
 from hypermagnetics.train.validation import (
-    finite,
+    columns_of,
+    mean_loss,
     median_of,
     number_of,
     relative_of_samples,
+    weighted,
 )
 
 
@@ -52,23 +54,22 @@ class ArrayValidator:
         """Loss and median relative errors over all samples."""
         assert isinstance(model, ArrayModel), "a network of arrays is validated on arrays"
         scales = model.inputs.input.scales
-        losses, counts = [], []
-        errors: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
-        for index in range(self._view.layout.num_blocks):
+
+        def of_block(index: int) -> tuple[np.ndarray, ...]:
             batch = read_array_batch(self._view, (index,))
             count = int(batch.num_samples[0])
             loss, found, slopes = self._evaluate(model, self._devices.take(batch), number_of(index))
-            losses.append(float(loss))
-            counts.append(count)
             targets = batch.arrays["targets"][0, :count]
-            errors[0].append(relative_of_samples(np.asarray(found)[:count], targets))
-            if slopes is not None:
-                true = batch.arrays["jacobian"][0, :count]
-                errors[1].append(
-                    relative_of_samples(np.asarray(slopes)[:count] * scales, true * scales)
-                )
+            errors = relative_of_samples(np.asarray(found)[:count], targets)
+            if slopes is None:
+                return *weighted(loss, count), errors
+            true = batch.arrays["jacobian"][0, :count]
+            of_slopes = relative_of_samples(np.asarray(slopes)[:count] * scales, true * scales)
+            return *weighted(loss, count), errors, of_slopes
+
+        losses, counts, of_targets, *rest = columns_of(self._view.layout.num_blocks, of_block)
         return ArrayValidation(
-            loss=finite(np.average(losses, weights=counts)),
-            targets_median_relative_error=median_of(errors[0]),
-            jacobian_median_relative_error=median_of(errors[1]) if errors[1] else None,
+            loss=mean_loss(losses, counts),
+            targets_median_relative_error=median_of(of_targets),
+            jacobian_median_relative_error=median_of(rest[0]) if rest else None,
         )

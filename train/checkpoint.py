@@ -1,6 +1,5 @@
 """Checkpoints: the state needed to resume a run, one file each, the newest of them kept."""
 
-import errno
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,16 +30,15 @@ from hypermagnetics.models.store import (
     write_tree,
 )
 from hypermagnetics.run_files import RunFiles
+from hypermagnetics.train import processes
 from hypermagnetics.train.config import TrainingRecipe, changed_keys
 from hypermagnetics.train.phases import phase_of
 from hypermagnetics.train.setup import Setup
+from hypermagnetics.train.signals import NO_ROOM
 from hypermagnetics.train.step import State
 from hypermagnetics.validation_errors import first_misfit
 
 _RESUME = " with --resume, or if_exists='resume' in Python"
-
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
-"""Errors of a full or failing disk; missing permissions or directories are another matter."""
 
 _START_AGAIN = "Start the run again (--overwrite, or if_exists='overwrite' in Python)."
 
@@ -129,6 +127,25 @@ def load_newest(
         else:
             return found
     return None
+
+
+def load_agreed(
+    files: RunFiles, setup: Setup, listener: Listener = SILENT
+) -> tuple[State, Reached] | None:
+    """Read the checkpoint that is the newest sound one to the first of all processes.
+
+    Errors and arguments as of `load_newest`.
+    """
+    found: list[tuple[State, Reached] | None] = []
+
+    def newest() -> str:
+        found.append(load_newest(files, setup, listener))
+        return "" if found[0] is None else str(found[0][1].step)
+
+    step = processes.of_first(newest)
+    if processes.is_first():
+        return found[0]
+    return _load(files, int(step), setup, listener) if step else None
 
 
 def _load(files: RunFiles, step: int, setup: Setup, listener: Listener) -> tuple[State, Reached]:
@@ -238,7 +255,7 @@ def full_disk_named(files: RunFiles) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in _NO_ROOM:
+        if error.errno not in NO_ROOM:
             raise
         raise RunWriteError(
             f"The directory of a run must be writable; got {error.strerror} "

@@ -1,8 +1,14 @@
 """The command line of hm-train."""
 
 import json
+import os
 import shlex
+import sys
 import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -12,7 +18,14 @@ import jax
 import hypermagnetics
 from hypermagnetics.config import load_recipe
 from hypermagnetics.data import Dataset
-from hypermagnetics.errors import InterruptedRunError, RecipeError, RunError, RunWriteError
+from hypermagnetics.errors import (
+    HypermagneticsError,
+    InterruptedRunError,
+    OtherProcessError,
+    RecipeError,
+    RunError,
+    RunWriteError,
+)
 from hypermagnetics.jax_setup import fix_settings, keep_compiled, refuse_missing_platform
 from hypermagnetics.log import errors_in_one_line, say
 from hypermagnetics.models import GridSplit
@@ -41,6 +54,7 @@ from hypermagnetics.train.domain_run import Wanted, make_domain_run
 from hypermagnetics.train.export import export_run
 from hypermagnetics.train.notebook import make_run
 from hypermagnetics.train.plotting.cli import plot
+from hypermagnetics.train.processes import Membership, is_first, parse_distributed, together
 from hypermagnetics.train.run import Outcome
 from hypermagnetics.train.signals import end_on_signals, exit_code
 from hypermagnetics.train.sweep.cli import sweep_command
@@ -171,6 +185,12 @@ No data:  hm-train --domain 3 --accuracy 1e-5 run
     multiple=True,
     help="With --domain: of this body; may be given again.  [default: all of the dimension]",
 )
+@click.option(
+    "--distributed",
+    metavar="HOST:PORT,RANK,WORLD|slurm",
+    help="Train together with WORLD - 1 others that give the same command with another RANK; they "
+    "meet at the address of the first. slurm: as srun says.",
+)
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint of RUN.")
 @click.option("--overwrite", is_flag=True, help="Delete the run at RUN first.")
 @click.option(
@@ -204,6 +224,7 @@ def main(
     accuracy: float | None,
     dim: int,
     bodies: tuple[BodyName, ...],
+    distributed: str | None,
     resume: bool,
     overwrite: bool,
 ) -> None:
@@ -273,15 +294,48 @@ def main(
         else:
             parsed = load_recipe(TrainingRecipe, "training", recipe, all_overrides)
         Names.of(parsed).refuse_lost(names)
+        place = None if distributed is None else parse_distributed(distributed)
         try:
-            with end_on_signals(run), full_disk_named(files):
-                opened = Dataset.open(dataset)
-                if dataset_sha256 is not None:
-                    opened.refuse_unless(dataset_sha256)
+            with _joined(place), end_on_signals(run), full_disk_named(files):
+                opened = together(partial(_opened, dataset, dataset_sha256))
                 _train(parsed, default, opened, files, choice)
         except (InterruptedRunError, RunWriteError) as error:
             say(f"hm-train: {error}")
             raise SystemExit(exit_code(error)) from error
+
+
+@contextmanager
+def _joined(place: Membership | None) -> Iterator[None]:
+    """Train together with other processes, if there is a place among them.
+
+    An error that all agreed upon passes. After one of this process alone the others may wait for
+    it: it says so and ends at once, without waiting for them.
+    """
+    if place is None:
+        yield
+        return
+    place.join()
+    try:
+        yield
+        jax.distributed.shutdown()
+    except OtherProcessError as error:
+        raise SystemExit(error.code) from error
+    except BaseException as error:
+        if not jax.distributed.is_initialized():
+            raise
+        if isinstance(error, HypermagneticsError | OSError):
+            say(f"hm-train: {error} (process {place.rank} of {place.world})")
+        else:
+            traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(exit_code(error))
+
+
+def _opened(directory: Path, sha256: str | None) -> Dataset:
+    dataset = Dataset.open(directory)
+    if sha256 is not None:
+        dataset.refuse_unless(sha256)
+    return dataset
 
 
 def _default_recipe(overrides: tuple[str, ...]) -> DefaultRecipe:
@@ -301,15 +355,21 @@ def _train(
 ) -> None:
     start = time.monotonic()
     _configure()
-    say(f"hm-train: computing on {Devices.local(recipe.compute.devices).in_words}.")
+    tell = say if is_first() else _silent
+    tell(f"hm-train: computing on {Devices.local(recipe.compute.devices).in_words}.")
     if default is not None:
         known = recipe.for_bodies(dataset.columns if dataset.has_sources else None)
         check_run(files, known, dataset, choice)  # before a fit, which takes seconds
         default = default.for_dataset(dataset)
         recipe = default.recipe
-        say(f"hm-train: {default.line}")
+        tell(f"hm-train: {default.line}")
     outcome, _ = make_run(recipe, dataset, files, choice, quiet=False)
-    echo(_summary(outcome, recipe, dataset, files, time.monotonic() - start))
+    if is_first():
+        echo(_summary(outcome, recipe, dataset, files, time.monotonic() - start))
+
+
+def _silent(text: str) -> None:
+    """Say nothing: the first of all processes does."""
 
 
 def _refuse_beside_domain(context: click.Context, first: Path | None, second: Path | None) -> None:

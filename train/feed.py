@@ -86,7 +86,7 @@ class StreamFeed:
             devices: Devices of the batches.
         """
         self._split, self._order, self._step = split, order, order.first
-        self._devices = devices
+        self._devices, self._schedule = devices, order.schedule.of(devices.share)
         ahead = max(_STEPS_AHEAD // order.most, 1)
         self._ready: queue.Queue[Dispatch | BaseException] = queue.Queue(ahead)
         self._stop = threading.Event()
@@ -135,7 +135,7 @@ class StreamFeed:
             self._ready.put(error)
 
     def _dispatch(self, steps: range) -> Dispatch:
-        schedule, batches = self._order.schedule, []
+        schedule, batches = self._schedule, []
         for step in steps:
             later = schedule.blocks(step + _HINT_STEPS)
             self._split.will_need([block for block in later if block is not None])
@@ -148,7 +148,8 @@ class StreamFeed:
 class DeviceFeed:
     """The batches of consecutive dispatches, cut on the device from a resident split.
 
-    For each dispatch only the numbers of blocks and points go to the device.
+    For each dispatch only the numbers of blocks and points go to the device. Each row of devices
+    holds the whole split, so that any block of it may be theirs in a step.
     """
 
     def __init__(self, split: TrainData, order: Order, devices: Devices) -> None:
@@ -157,7 +158,7 @@ class DeviceFeed:
         Args:
             split: Split that is read.
             order: The steps.
-            devices: Devices of the split; each holds its share of the samples of every block.
+            devices: Devices of the split.
         """
         self._split, self._order, self._step = split, order, order.first
         self._devices = devices
@@ -167,9 +168,9 @@ class DeviceFeed:
     def __enter__(self) -> "DeviceFeed":
         blocks = self._split.layout.num_blocks
         # One more, which stays zero: an empty block.
-        held = _zeros(self._devices.take(read_blocks(self._split, (0,))), blocks + 1)
+        held = _zeros(self._devices.hold(read_blocks(self._split, (0,))), blocks + 1)
         for block in range(blocks):
-            batch = self._devices.take(read_blocks(self._split, (block,)))
+            batch = self._devices.hold(read_blocks(self._split, (block,)))
             held = _put(held, batch, jnp.asarray(block))
         self._held = jax.block_until_ready(held)
         return self
@@ -189,7 +190,7 @@ class DeviceFeed:
         schedule, count = self._order.schedule, self._order.count_from(self._step)
         steps = range(self._step, self._step + count)
         chosen = chosen_numbers(self._order, steps, empty=self._split.layout.num_blocks)
-        numbers = jax.device_put(chosen, self._devices.everywhere)
+        numbers = self._devices.copied(chosen)
         sizes = schedule.blocks_per_batch, schedule.points_in_step
         of_windows: tuple[int | None, int] = (None, 0)
         if schedule.windows is not None:
@@ -244,7 +245,7 @@ def choose_placement(config: DataConfig, split: TrainData) -> Placement:
     Raises:
         RunError: If the recipe says "device" and the split does not fit.
     """
-    device = jax.devices()[0]
+    device = jax.local_devices()[0]
     needed = _bytes_on_device(split)
     if config.mode == "stream" or (config.mode == "auto" and device.platform == "cpu"):
         return "stream"

@@ -13,13 +13,14 @@ from hypermagnetics.data.array_view import ArrayView
 from hypermagnetics.errors import DivergenceError
 from hypermagnetics.models import AnyModel, ArrayInputs, save_model
 from hypermagnetics.run_files import AnyValidation, RunFiles
+from hypermagnetics.train import processes
 from hypermagnetics.train.array_validation import ArrayValidator
 from hypermagnetics.train.checkpoint import Reached, save_checkpoint
 from hypermagnetics.train.clock import Clock
 from hypermagnetics.train.fisher.objective import FisherObjective
 from hypermagnetics.train.fisher.validation import FisherValidator
 from hypermagnetics.train.maps.validation import MapValidator
-from hypermagnetics.train.metrics_log import MetricsLog
+from hypermagnetics.train.metrics_log import Log
 from hypermagnetics.train.rollouts.validation import RolloutValidator
 from hypermagnetics.train.setup import Setup
 from hypermagnetics.train.step import State
@@ -42,7 +43,7 @@ class Keeper:
         setup: Setup,
         files: RunFiles,
         provenance: dict[str, JsonValue],
-        log: MetricsLog,
+        log: Log,
         clock: Clock,
         show: Callable[[int, AnyModel, AnyValidation], None],
     ) -> None:
@@ -79,7 +80,9 @@ class Keeper:
         loss = self._validate(state, progress)
         if progress.best_loss is None or loss < progress.best_loss:
             progress = progress.model_copy(update={"best_step": progress.step, "best_loss": loss})
-            sha256 = self._save_model(self._files.best(progress.step), state, progress)
+            best = self._files.best(progress.step)
+            reached = progress
+            sha256 = processes.of_first(lambda: self._save_model(best, state, reached))
             progress = progress.model_copy(update={"best_sha256": sha256})
         return progress
 
@@ -91,12 +94,13 @@ class Keeper:
         """
         self._warm_up(state)
         with self._clock.during("checkpoints"):
-            if not math.isfinite(loss := self._validator.first_loss(state.model)):
+            if not math.isfinite(loss := self._first_loss(state)):
                 raise DivergenceError(
                     f"The validation loss of a checkpoint must be finite; got {loss:g} after step "
                     f"{progress.step}"
                 )
-            save_checkpoint(self._files, state, progress, self._setup, self._provenance)
+            parts = state, progress, self._setup, self._provenance
+            processes.on_first(lambda: save_checkpoint(self._files, *parts))
 
     def finish(self, state: State, progress: Reached) -> Kept:
         """Keep the final model, and return the file of the result: the best or the final one.
@@ -112,13 +116,14 @@ class Keeper:
         else:
             assert progress.best_step is not None, "there is a best loss"
             kept = Kept(self._files.best(progress.best_step), progress.best_step)
-        self._save_model(self._files.final, state, progress)
+        reached = progress
+        processes.on_first(lambda: self._save_model(self._files.final, state, reached))
         return kept
 
     def _validate(self, state: State, progress: Reached) -> float:
         self._warm_up(state)
         with self._clock.during("validation"):
-            self.validation = found = self._validator(state.result)
+            self.validation = found = self._validator(self._setup.devices.own_copy(state.result))
         self._log.write({"step": progress.step, "validation": found.model_dump(mode="json")})
         self._show(progress.step, state.result, found)
         if found.loss is None:
@@ -132,8 +137,11 @@ class Keeper:
         """Compile ahead, so that no other time includes it."""
         if not self._is_warm:
             with self._clock.during("compiling"):
-                self._validator.first_loss(state.model)
+                self._first_loss(state)
             self._is_warm = True
+
+    def _first_loss(self, state: State) -> float:
+        return self._validator.first_loss(self._setup.devices.own_copy(state.model))
 
     def _save_model(self, file: Path, state: State, progress: Reached) -> str:
         reached = progress.model_dump(mode="json", exclude={"seconds", "best_sha256"})
@@ -144,7 +152,7 @@ _AnyValidator = Validator | ArrayValidator | MapValidator | RolloutValidator | F
 
 
 def _validator(setup: Setup) -> _AnyValidator:
-    parts = setup.devices, setup.prepare_valid
+    parts = setup.devices.own, setup.prepare_valid
     if setup.windows_of_valid is not None:
         assert isinstance(setup.valid, ArrayView), "trajectories are arrays"
         windows, seed = setup.windows_of_valid, setup.recipe.seed

@@ -1,8 +1,10 @@
 """The steps of one process, and the conditions that end a run."""
 
+import signal
 import time
 from collections import deque
 from contextlib import nullcontext
+from functools import partial
 
 import jax
 from pydantic import JsonValue
@@ -12,14 +14,16 @@ from hypermagnetics.errors import InterruptedRunError
 from hypermagnetics.log import Listener
 from hypermagnetics.models import ModelInputs
 from hypermagnetics.run_files import RunFiles
-from hypermagnetics.train.checkpoint import Reached, load_newest
+from hypermagnetics.train import processes
+from hypermagnetics.train.checkpoint import Reached, load_agreed
 from hypermagnetics.train.clock import Clock
 from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.feed import Feed
 from hypermagnetics.train.keeper import Keeper, Kept
-from hypermagnetics.train.metrics_log import MetricsLog
+from hypermagnetics.train.metrics_log import open_log
 from hypermagnetics.train.objective import Losses
 from hypermagnetics.train.phases import Phase, phase_of
+from hypermagnetics.train.processes import Agreement, Word
 from hypermagnetics.train.setup import Setup
 from hypermagnetics.train.signals import StopRequest
 from hypermagnetics.train.step import State, Steps, compiled_steps
@@ -53,7 +57,10 @@ class Loop:
         self._done, self._steps = self.progress.step, self._compiled()
         self._is_compiled = False
         # A finished run has no news.
-        names = () if self.ending and files.model.exists() else setup.recipe.tracking.to
+        is_whole = self.ending is not None and processes.first_finds(files.model.exists)
+        self.is_finished = is_whole
+        """Whether the run was finished by an earlier process."""
+        names = () if is_whole or not processes.is_first() else setup.recipe.tracking.to
         valid = setup.valid
         pictures = None
         if isinstance(setup.inputs, ModelInputs) and isinstance(valid, Split):
@@ -62,12 +69,14 @@ class Loop:
             names, setup.recipe, pictures, files, self._done, self.clock, listener
         )
         # A finished run keeps all its log lines.
-        every = 1 if self.ending and files.model.exists() else setup.recipe.validation.every
-        self._log = MetricsLog(files.metrics, self._done, self._tracking.scalars, every)
+        every = 1 if is_whole else setup.recipe.validation.every
+        scalars = self._tracking.scalars
+        self._log = open_log(files.metrics, self._done, scalars, every)
         self._windows = Windows(self._log, self.clock, setup, self._done)
         show = self._tracking.picture
         self._keeper = Keeper(setup, files, provenance, self._log, self.clock, show)
         self._in_flight: deque[Losses] = deque()
+        self._agreement = Agreement(_AHEAD)
         self._status = ""
         self._start, self._seconds_before = time.monotonic(), self.progress.seconds or 0.0
 
@@ -81,16 +90,15 @@ class Loop:
         self._windows.restart()
         while self.ending is None:
             count = self._make_steps(feed)
-            stopped = stop.signal  # looked at once: a signal may come at any moment
-            self._after_steps(stops=stopped is not None)
+            # The signal is looked at once: it may come at any moment.
+            own = Word(stop.signal or 0, self._seconds_here(), self._log.failure is not None)
+            word = self._agreement.after_dispatch(own)
+            if word.failed:
+                processes.together(self._raise_failure)
+            self._after_steps(word)
             self._listener.advance(count, self._status)
-            if stopped is not None and self.ending is None:
-                raise InterruptedRunError(
-                    f"A run must reach step {self._setup.recipe.schedule.num_steps} to be "
-                    f"finished; got {stopped.name} after step {self._done} "
-                    f"({self._files.directory}). A checkpoint of that step is kept: give the same "
-                    "command with --resume, or if_exists='resume' in Python."
-                )
+            if word.signal and self.ending is None:
+                processes.together(partial(self._stop, signal.Signals(word.signal)))
 
     def finish(self) -> Kept:
         """Keep the final model.
@@ -117,7 +125,7 @@ class Loop:
 
     def _begin(self) -> tuple[State, Reached, Phase]:
         setup = self._setup
-        found = load_newest(self._files, setup, self._listener)
+        found = load_agreed(self._files, setup, self._listener)
         if found is None:
             phase = setup.phases[0]
             state, progress = phase.method.begin(setup.new_model()), Reached()
@@ -157,10 +165,21 @@ class Loop:
         is_ready: bool = self._in_flight[-1].total.is_ready()  # type: ignore[attr-defined]
         return is_ready
 
-    def _after_steps(self, *, stops: bool) -> None:
+    def _stop(self, by: signal.Signals) -> None:
+        raise InterruptedRunError(
+            f"A run must reach step {self._setup.recipe.schedule.num_steps} to be finished; got "
+            f"{by.name} after step {self._done} ({self._files.directory}). A checkpoint of that "
+            "step is kept: give the same command with --resume, or if_exists='resume' in Python."
+        )
+
+    def _raise_failure(self) -> None:
+        if self._log.failure is not None:
+            raise self._log.failure
+
+    def _after_steps(self, word: Word) -> None:
         """Log, validate and save as due."""
-        recipe, done = self._setup.recipe, self._done
-        seconds = self._seconds()
+        recipe, done, stops = self._setup.recipe, self._done, word.signal != 0
+        seconds = None if recipe.schedule.max_minutes is None else word.seconds
         validates = done % recipe.validation.every == 0
         saves = stops or done % recipe.checkpoint.every == 0
         # Whether the patience is at its end is known after validating only.
@@ -172,6 +191,7 @@ class Loop:
         if not (validates or saves or ends):
             return
         self._windows.drain()
+        processes.together(self._raise_failure)
         now = self.progress.model_copy(update={"step": done, "seconds": seconds})
         self.progress = self._keeper.validate(self._state, now) if validates else now
         # With the validation that was just made.
@@ -181,9 +201,7 @@ class Loop:
             self._keeper.save(self._state, self.progress)
         self._windows.restart()
 
-    def _seconds(self) -> float | None:
-        if self._setup.recipe.schedule.max_minutes is None:
-            return None
+    def _seconds_here(self) -> float:
         return self._seconds_before + time.monotonic() - self._start
 
 

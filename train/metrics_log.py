@@ -4,12 +4,28 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from pydantic import JsonValue
 
 from hypermagnetics.files import restore, write_text_atomically
 from hypermagnetics.run_files import metrics_lines, parsed_metrics, read_metrics
+from hypermagnetics.train import processes
+
+
+@runtime_checkable
+class Log(Protocol):
+    """Takes the lines of a run."""
+
+    failure: OSError | None
+    """The error of a line that could not be written, if it waits to be raised."""
+
+    def write(self, record: dict[str, JsonValue]) -> None:
+        """Append one line."""
+
+    def close(self) -> None:
+        """Take no further line."""
 
 
 class MetricsLog:
@@ -37,6 +53,7 @@ class MetricsLog:
         write_text_atomically(path, "".join(line + "\n" for line in kept))
         self._file = path.open("a", encoding="utf-8")
         self._track = track
+        self.failure: OSError | None = None
 
     def write(self, record: dict[str, JsonValue]) -> None:
         """Append one line."""
@@ -51,6 +68,49 @@ class MetricsLog:
         """
         with suppress(OSError):
             self._file.close()
+
+
+class SharedLog(MetricsLog):
+    """The log of the first of several processes, which keeps an error until all can end."""
+
+    def write(self, record: dict[str, JsonValue]) -> None:
+        """Append one line, unless one before it failed."""
+        if self.failure is None:
+            try:
+                super().write(record)
+            except OSError as error:
+                self.failure = error
+
+
+class NoLog:
+    """The log of the other processes, whose lines would be the same."""
+
+    def __init__(self) -> None:
+        """Take lines, and keep none."""
+        self.failure: OSError | None = None
+
+    def write(self, record: dict[str, JsonValue]) -> None:
+        """See `Log`."""
+
+    def close(self) -> None:
+        """See `Log`."""
+
+
+def open_log(
+    path: Path,
+    steps_done: int,
+    track: Callable[[dict[str, JsonValue]], None],
+    validated_every: int,
+) -> Log:
+    """Open the log of a run; arguments as of `MetricsLog`. Only the first process writes it."""
+    kind = MetricsLog if processes.count() == 1 else SharedLog
+
+    def begin() -> Log:
+        if processes.is_first():
+            return kind(path, steps_done, track, validated_every)
+        return NoLog()
+
+    return processes.together(begin)
 
 
 def _lines_until(path: Path, steps_done: int, validated_every: int) -> list[str]:

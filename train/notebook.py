@@ -2,22 +2,32 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hypermagnetics.config import changed_recipe
+from hypermagnetics.config import changed_recipe, with_values
 from hypermagnetics.data import Dataset
 from hypermagnetics.errors import RunError
 from hypermagnetics.jax_setup import fixed_settings
 from hypermagnetics.log import progress, say
 from hypermagnetics.models import UserModel, load
 from hypermagnetics.run_files import RunFiles
+from hypermagnetics.train import processes
 from hypermagnetics.train import run as runs
 from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.default_recipe import default_recipe
-from hypermagnetics.train.directory import IfExists, check_run, goes_on, open_run, recipe_of
+from hypermagnetics.train.directory import (
+    IfExists,
+    Provenance,
+    check_run,
+    goes_on,
+    open_run,
+    recipe_of,
+)
 from hypermagnetics.train.run import Outcome
-from hypermagnetics.train.setup import make_setup
+from hypermagnetics.train.setup import Setup, make_setup
 from hypermagnetics.train.user_code import Names
 
 
@@ -137,16 +147,28 @@ def make_run(
         The outcome, and the class of a user's model.
     """
     recipe = recipe.for_bodies(dataset.columns if dataset.has_sources else None)
-    # Quick checks, then the slow ones of the setup, then the first file.
-    check_run(files, recipe, dataset, if_exists)
+    quiet = quiet or not processes.is_first()
+    with processes.lost_processes_named(files.directory), ExitStack() as stack:
+        words = {"recipe": recipe.model_dump_json(), "dataset": dataset.sha256}
+        processes.refuse_differing(words | {"RUN": str(files.directory)})
+        # Quick checks, then the slow ones of the setup, then the first file.
+        processes.on_first(lambda: check_run(files, recipe, dataset, if_exists))
+        setup = processes.together(partial(_checked_setup, recipe, dataset, quiet))
+        origin: list[Provenance] = []
+        opened = open_run(files, recipe, dataset, if_exists)
+        processes.on_first(lambda: origin.append(stack.enter_context(opened)))
+        provenance = origin[0].for_model_file() if origin else {}
+        bar = progress("hm-train", recipe.schedule.num_steps, "steps", quiet=quiet)
+        outcome = runs.train(setup, files, provenance, stack.enter_context(bar))
+    return outcome, setup.code.model
+
+
+def _checked_setup(recipe: TrainingRecipe, dataset: Dataset, quiet: bool) -> Setup:
+    """The parts of a training; the first of several processes checks the bytes of the dataset."""
     names = {recipe.data.train, recipe.data.valid}
     total = sum(entry.bytes for name in names for entry in dataset.any_split(name).files())
+    if not processes.is_first():
+        recipe = with_values(recipe, {"data.check": "sizes"}, "the check of the first process")
     checks = recipe.data.check == "all"
     with progress("checking the dataset", total, "B", quiet=quiet or not checks) as listener:
-        setup = make_setup(recipe, dataset, listener)
-    with (
-        open_run(files, recipe, dataset, if_exists) as provenance,
-        progress("hm-train", recipe.schedule.num_steps, "steps", quiet=quiet) as listener,
-    ):
-        outcome = runs.train(setup, files, provenance.for_model_file(), listener)
-    return outcome, setup.code.model
+        return make_setup(recipe, dataset, listener)

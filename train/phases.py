@@ -12,7 +12,7 @@ from hypermagnetics.errors import RecipeError
 from hypermagnetics.models import AnyModel
 from hypermagnetics.models.parts import parts_of
 from hypermagnetics.train.config import TrainingRecipe
-from hypermagnetics.train.devices import Augmentation, unchanged
+from hypermagnetics.train.devices import Augmentation, Devices, unchanged
 from hypermagnetics.train.objective import Objective
 from hypermagnetics.train.optimiser import learning_rate, make_optimiser
 from hypermagnetics.train.step import Method
@@ -36,7 +36,11 @@ class Phase:
 
 
 def make_phases(
-    recipe: TrainingRecipe, objective: Objective, model: AnyModel, augment: Augmentation = unchanged
+    recipe: TrainingRecipe,
+    objective: Objective,
+    model: AnyModel,
+    augment: Augmentation = unchanged,
+    devices: Devices | None = None,
 ) -> tuple[Phase, ...]:
     """The phases of a recipe.
 
@@ -45,6 +49,7 @@ def make_phases(
         objective: Its objective.
         model: A model of the right structure; shapes are enough.
         augment: Augmentation of a batch before the model.
+        devices: Devices that share a batch; None for one alone.
 
     Returns:
         The phases, one after another.
@@ -66,6 +71,7 @@ def make_phases(
             augment=augment,
             matmul=recipe.compute.matmul,
             norms=recipe.tracking.norms,
+            devices=devices,
         )
         last = config is stretches[-1]
         phases.append(Phase(first, None if last else first + config.steps, rate, method))

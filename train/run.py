@@ -16,7 +16,9 @@ from hypermagnetics.train.card import model_card
 from hypermagnetics.train.checkpoint import Reached, divergence_named, full_disk_named
 from hypermagnetics.train.clock import Shares
 from hypermagnetics.train.feed import Placement, open_feed
+from hypermagnetics.train.keeper import Kept
 from hypermagnetics.train.loop import Loop
+from hypermagnetics.train.processes import lost_processes_named, of_first, on_first
 from hypermagnetics.train.setup import Setup
 from hypermagnetics.train.signals import stop_on_signals
 
@@ -62,22 +64,22 @@ def train(
         DeviceError: If the memory of the device is full, or it does not answer any more.
     """
     diverged = divergence_named(files, setup.objective.remedy)
-    with full_disk_named(files), diverged, _device_failures_named(setup, files):
+    lost = lost_processes_named(files.directory)
+    with full_disk_named(files), diverged, _device_failures_named(setup, files), lost:
         loop = Loop(setup, files, provenance, listener)
         listener.skip(loop.progress.step)
-        is_there = loop.ending is not None and files.model.exists()
         try:
-            if not is_there:
+            if not loop.is_finished:
                 _go_on(loop, setup, files)
         finally:
             loop.close()
+        step = of_first(lambda: _step_of(files))
     assert loop.ending is not None, "the loop ends so, or by an exception"
-    header = read_header(files.model, "hypermagnetics model")
     return Outcome(
         loop.progress,
         loop.ending,
-        int(str(header.training["step"])),
-        not is_there,
+        int(step),
+        not loop.is_finished,
         loop.keeper.validation,
         loop.samples_per_second,
         loop.clock.shares,
@@ -87,8 +89,7 @@ def train(
 
 def _go_on(loop: Loop, setup: Setup, files: RunFiles) -> None:
     """Make the remaining steps, and the files of a finished run."""
-    for file in (files.model, files.card, files.final):
-        file.unlink(missing_ok=True)
+    on_first(lambda: _remove_result(files))
     first, split = loop.progress.step, setup.train
     with (
         stop_on_signals() as stop,
@@ -96,11 +97,25 @@ def _go_on(loop: Loop, setup: Setup, files: RunFiles) -> None:
     ):
         loop.run(feed, stop)
         kept = loop.finish()
+    on_first(lambda: _write_result(setup, files, kept))
+
+
+def _remove_result(files: RunFiles) -> None:
+    for file in (files.model, files.card, files.final):
+        file.unlink(missing_ok=True)
+
+
+def _write_result(setup: Setup, files: RunFiles, kept: Kept) -> None:
     # Before the model, which says that the run is finished.
     name = name_in_text(setup.dataset.directory.resolve().name)
     write_text_atomically(files.card, model_card(files, kept.file, name, setup.code.model))
     with atomic_file(files.model) as model:
         model.write(kept.file.read_bytes())
+
+
+def _step_of(files: RunFiles) -> str:
+    """Step of the model file."""
+    return str(read_header(files.model, "hypermagnetics model").training["step"])
 
 
 def _device_failures_named(setup: Setup, files: RunFiles) -> AbstractContextManager[None]:

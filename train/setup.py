@@ -51,6 +51,7 @@ from hypermagnetics.train.objective import (
 )
 from hypermagnetics.train.parts import Parts
 from hypermagnetics.train.phases import Phase, make_phases, phase_of
+from hypermagnetics.train.processes import of_all
 from hypermagnetics.train.rollouts.setup import rollout_parts
 from hypermagnetics.train.sample_keys import TRAINING, VALIDATION, with_sample_keys
 from hypermagnetics.train.scales import rms
@@ -77,6 +78,7 @@ class Setup:
     placement: Placement
     objective: Objective
     devices: Devices
+    """Devices of the steps, of all processes."""
     phases: tuple[Phase, ...]
     prepare_valid: Augmentation
     """Change of the batches of the validation split, the same in each validation."""
@@ -164,6 +166,8 @@ def make_setup(recipe: TrainingRecipe, dataset: Dataset, listener: Listener = SI
             f"'residual'; got {recipe.data.windows_per_sample} (data.windows_per_sample). Leave it "
             "out."
         )
+    schedule = _schedule(recipe, parts)
+    devices = Devices.of_batches(recipe.compute.devices, schedule.blocks_per_batch)
     return Setup(
         recipe=recipe,
         dataset=dataset,
@@ -171,15 +175,21 @@ def make_setup(recipe: TrainingRecipe, dataset: Dataset, listener: Listener = SI
         valid=parts.valid,
         inputs=parts.inputs,
         code=code,
-        schedule=_schedule(recipe, parts),
-        placement=choose_placement(recipe.data, parts.train),
+        schedule=schedule,
+        placement=_common_placement(recipe, parts.train),
         objective=parts.objective,
-        devices=Devices.local(recipe.compute.devices),
-        phases=make_phases(recipe, parts.objective, parts.template, parts.augment),
+        devices=devices,
+        phases=make_phases(recipe, parts.objective, parts.template, parts.augment, devices),
         prepare_valid=parts.prepare_valid,
         crops_of_valid=parts.crops_of_valid,
         windows_of_valid=parts.windows_of_valid,
     )
+
+
+def _common_placement(recipe: TrainingRecipe, split: TrainData) -> Placement:
+    """Placement of the split in all processes, some of which may have less memory."""
+    placements = of_all(lambda: choose_placement(recipe.data, split))
+    return "stream" if "stream" in placements else "device"
 
 
 def _make_parts(
@@ -299,7 +309,9 @@ def _schedule(recipe: TrainingRecipe, parts: Parts) -> BatchSchedule:
             f"got {recipe.compute.chunks} (split {train.name!r} of {train.directory}). Lower it."
         )
     num_points = layout.num_points if isinstance(layout, SplitLayout) else 1
-    division = Division(layout.blocks_per_shard, config.div_shuffle_dist)
+    _refuse_uneven(blocks_per_batch, config.div_parts, "parts of it (data.div_parts)")
+    _refuse_uneven(blocks_per_batch, jax.process_count(), "processes")
+    division = Division(layout.blocks_per_shard, config.div_shuffle_dist, config.div_parts)
     return BatchSchedule(
         num_blocks=layout.num_blocks,
         blocks_per_batch=blocks_per_batch,
@@ -310,3 +322,17 @@ def _schedule(recipe: TrainingRecipe, parts: Parts) -> BatchSchedule:
         division=division if config.div_data else None,
         windows=parts.windows,
     )
+
+
+def _refuse_uneven(blocks: int, number: int, of: str) -> None:
+    """Refuse a number that does not divide the blocks of a batch.
+
+    Raises:
+        RecipeError: If it does not.
+    """
+    if blocks % number:
+        raise RecipeError(
+            f"The blocks of a batch must be divisible among its {of}; got {blocks} for {number} "
+            f"(data.blocks_per_batch). Set data.blocks_per_batch to a multiple of {number}, such "
+            f"as {-(-blocks // number) * number}."
+        )

@@ -1,5 +1,6 @@
 """Stop requests by SIGINT, SIGTERM and SIGUSR1, and the exit codes of runs that were stopped."""
 
+import errno
 import signal
 import threading
 from collections.abc import Iterator
@@ -7,13 +8,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from hypermagnetics.errors import InterruptedRunError, RunWriteError
+from hypermagnetics.errors import (
+    HypermagneticsError,
+    InterruptedRunError,
+    OtherProcessError,
+    RunWriteError,
+)
 
 TRY_AGAIN = 75
 """EX_TEMPFAIL: a signal stopped the run; the command can be queued again with --resume."""
 
 CANNOT_WRITE = 74
 """EX_IOERR: the directory of the run cannot be written, as on a full disk."""
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""Errors of a full or failing disk; missing permissions or directories are another matter."""
+
+_REFUSED, _BUG = 2, 1
 
 _NAMES = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
@@ -90,6 +101,18 @@ def end_on_signals(run: Path) -> Iterator[None]:
             signal.signal(name, handler)
 
 
-def exit_code(error: InterruptedRunError | RunWriteError) -> int:
-    """Exit code of hm-train beyond 0 and 2, of sysexits.h, for schedulers."""
-    return TRY_AGAIN if isinstance(error, InterruptedRunError) else CANNOT_WRITE
+def exit_code(error: BaseException) -> int:
+    """Exit code of hm-train after an error; those beyond 2 are of sysexits.h, for schedulers."""
+    match error:
+        case OtherProcessError():
+            return error.code
+        case InterruptedRunError():
+            return TRY_AGAIN
+        case RunWriteError():
+            return CANNOT_WRITE
+        case OSError():
+            return CANNOT_WRITE if error.errno in NO_ROOM else _REFUSED
+        case HypermagneticsError():
+            return _REFUSED
+        case _:
+            return _BUG

@@ -15,7 +15,7 @@ from hypermagnetics.models import AnyModel
 from hypermagnetics.models.parts import parts_of
 from hypermagnetics.precision import MatmulPrecision, matmul_precision
 from hypermagnetics.train.aggregation import loss_and_gradient
-from hypermagnetics.train.devices import AnyDeviceBatch, Augmentation, unchanged
+from hypermagnetics.train.devices import AnyDeviceBatch, Augmentation, Devices, unchanged
 from hypermagnetics.train.dispatch import Batches, Dispatch
 from hypermagnetics.train.objective import Losses, Objective
 
@@ -51,6 +51,8 @@ class Method:
     """Precision of the factors of all matrix products of a step."""
     norms: bool = False
     """Whether the losses of a step hold norms of gradient and parameters."""
+    devices: Devices | None = None
+    """Devices that share a batch; None for one alone."""
 
     def begin(self, model: AnyModel, average: AnyModel | None = None) -> State:
         """The state before the first step of the phase, in memory of its own.
@@ -92,6 +94,7 @@ class Method:
             self.augment(batch, number),
             self.trained,
             self.chunks,
+            self.devices,
         )
         parameters = eqx.filter(state.model, self.trained)
         if self.norms:

@@ -1,5 +1,7 @@
 """Errors on the validation split."""
 
+from collections.abc import Callable, Iterator
+
 import jax
 import numpy as np
 from jaxtyping import Array, Int
@@ -12,6 +14,7 @@ from hypermagnetics.models.outside import Guard
 from hypermagnetics.run_files import Validation
 from hypermagnetics.train.devices import Augmentation, DeviceBatch, Devices, unchanged
 from hypermagnetics.train.objective import Objective
+from hypermagnetics.train.processes import over_processes
 
 
 class Validator:
@@ -52,25 +55,50 @@ class Validator:
     def __call__(self, model: AnyModel) -> Validation:
         """Loss and median relative errors over all points of all samples."""
         assert isinstance(model, Model), "a model of sources is validated on sources"
-        losses, counts = [], []
-        errors: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
-        for index in range(self._split.layout.num_blocks):
+
+        def of_block(index: int) -> tuple[np.ndarray, ...]:
             batch = read_batch(self._split, (index,))
             count = int(batch.num_samples[0])
             # As hm-eval does; the closed form is compiled only if a block leaves the domain.
             guard = model.program_guard(batch.sources[0], batch.grid[0])
             taken = self._devices.take(batch)
             loss, potential, field = self._evaluate(model, taken, number_of(index), guard)
-            losses.append(float(loss))
-            counts.append(count)
             block = self._split.block(index)
-            errors[0].append(measure(np.asarray(potential)[:count], block.potential).relative)
-            errors[1].append(measure(np.asarray(field)[:count], block.field).relative)
+            return (
+                *weighted(loss, count),
+                measure(np.asarray(potential)[:count], block.potential).relative,
+                measure(np.asarray(field)[:count], block.field).relative,
+            )
+
+        losses, counts, of_potential, of_field = columns_of(self._split.layout.num_blocks, of_block)
         return Validation(
-            loss=finite(np.average(losses, weights=counts)),
-            potential_median_relative_error=median_of(errors[0]),
-            field_median_relative_error=median_of(errors[1]),
+            loss=mean_loss(losses, counts),
+            potential_median_relative_error=median_of(of_potential),
+            field_median_relative_error=median_of(of_field),
         )
+
+
+def columns_of(
+    blocks: int, of_block: Callable[[int], tuple[np.ndarray, ...]]
+) -> Iterator[list[np.ndarray]]:
+    """Results of all blocks, which the processes divide among them: each result of all in order.
+
+    Args:
+        blocks: Number of blocks.
+        of_block: Results of a block.
+    """
+    results = over_processes(blocks, of_block)
+    return map(list, zip(*results, strict=True))
+
+
+def weighted(loss: jax.Array, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The loss of a block, and its number of samples."""
+    return np.asarray(loss, np.float64), np.asarray(count)
+
+
+def mean_loss(losses: list[np.ndarray], counts: list[np.ndarray]) -> float | None:
+    """Mean of the losses of blocks over their samples; None if it is not finite."""
+    return finite(np.average(losses, weights=counts))
 
 
 def number_of(index: int) -> Int[Array, ""]:

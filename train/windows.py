@@ -10,7 +10,7 @@ import numpy as np
 from hypermagnetics.errors import DivergenceError
 from hypermagnetics.run_files import AnyValidation
 from hypermagnetics.train.clock import Clock, Reading
-from hypermagnetics.train.metrics_log import MetricsLog
+from hypermagnetics.train.metrics_log import Log
 from hypermagnetics.train.objective import Losses
 from hypermagnetics.train.phases import Phase
 from hypermagnetics.train.setup import Setup
@@ -97,7 +97,7 @@ class Windows:
     dispatched, which is when all but the last few were made: the loop is never further ahead.
     """
 
-    def __init__(self, log: MetricsLog, clock: Clock, setup: Setup, first: int) -> None:
+    def __init__(self, log: Log, clock: Clock, setup: Setup, first: int) -> None:
         """Begin the first window.
 
         Args:

@@ -135,3 +135,12 @@ class DivergenceError(RunError):
 
 class InterruptedRunError(RunError):
     """A signal ended a program early; finished work is kept on disk."""
+
+
+class OtherProcessError(RunError):
+    """Another process of a training failed, and all end; the first says why."""
+
+    def __init__(self, message: str, code: int) -> None:
+        """Keep the exit code of that process."""
+        super().__init__(message)
+        self.code = code

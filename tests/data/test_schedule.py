@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hypermagnetics.data import BatchSchedule, CropConfig, Crops, Division, GridShape, Share
+from hypermagnetics.data.schedule import Windows
 
 WORLDS = st.integers(1, 5)
 BLOCKS = st.integers(1, 40)
@@ -21,7 +22,9 @@ def stream(schedule: BatchSchedule, steps: int) -> list[int]:
 def ranks(world: int, num_blocks: int, batch: int, division: Division | None, **more: int):  # type: ignore[no-untyped-def]
     """The schedules of all processes that train together."""
     return [
-        BatchSchedule(num_blocks, batch, 7, 10, share=Share(rank, world), division=division, **more)
+        BatchSchedule(
+            num_blocks, batch * world, 7, 10, share=Share(rank, world), division=division, **more
+        )
         for rank in range(world)
     ]
 
@@ -53,7 +56,7 @@ def test_divided_every_block_comes_once_an_epoch(
     steps = -(-num_blocks // world)
     for epoch in range(epochs):
         seen: Counter[int] = Counter()
-        for schedule in ranks(world, num_blocks, 1, Division(per_shard, distance)):
+        for schedule in ranks(world, num_blocks, 1, Division(per_shard, distance, world)):
             own = range(
                 schedule.share.rank * num_blocks // world,
                 (schedule.share.rank + 1) * num_blocks // world,
@@ -107,13 +110,13 @@ def test_each_crop_of_each_block_comes_once_an_epoch(
     for rank in range(world if divided else 1):
         schedule = BatchSchedule(
             num_blocks,
-            1,
+            world if divided else 1,
             5,
             36,
             points_per_step=points,
             crops=crops,
             share=Share(rank, world) if divided else Share(),
-            division=Division(2, 1) if divided else None,
+            division=Division(2, 1, world) if divided else None,
         )
         for step in range(steps):
             (block,), chosen = schedule.blocks(step), schedule.points(step)
@@ -125,3 +128,27 @@ def test_each_crop_of_each_block_comes_once_an_epoch(
                 seen[block, known[tuple(chosen[0])]] += 1
     if points is None or points >= crops.num_points:
         assert seen == Counter((b, c) for b in range(num_blocks) for c in range(len(crops)))
+
+
+@given(world=WORLDS, parts=st.integers(1, 4), num_blocks=BLOCKS, step=st.integers(0, 30))
+def test_a_batch_is_the_same_however_many_processes_read_it(
+    world: int, parts: int, num_blocks: int, step: int
+) -> None:
+    """Blocks, points of crops and windows alike, whatever the parts of a division."""
+    crops = Crops(GridShape(points_per_side=6, halo=1), CropConfig(size=2, pad=1), 2)
+    alone = BatchSchedule(
+        num_blocks,
+        2 * world * parts,
+        5,
+        36,
+        crops=crops,
+        division=Division(3, 1, parts),
+        windows=Windows(num_states=9, length=3, samples_per_block=4, per_sample=2),
+    )
+    own = [alone.of(Share(rank, world)) for rank in range(world)]
+    assert sum((one.blocks(step) for one in own), ()) == alone.blocks(step)
+    assert {one.epoch(step) for one in own} == {alone.epoch(step)}
+    points = [one.points(step) for one in own]
+    np.testing.assert_array_equal(np.concatenate(points), alone.points(step))
+    first = [one.window_starts(step).first for one in own]
+    np.testing.assert_array_equal(np.concatenate(first), alone.window_starts(step).first)

@@ -37,7 +37,7 @@ def host(batch):
 
 def gradient(devices, batch, chunks):
     function = eqx.filter_jit(lambda model, batch: loss_and_gradient(
-        objective(), model, batch, trainable(MODEL, ()), chunks))
+        objective(), model, batch, trainable(MODEL, ()), chunks, devices))
     return jax.device_get(function(devices.copies(MODEL), devices.take(host(batch))))
 
 def with_slopes():
@@ -50,24 +50,30 @@ def with_slopes():
 def slopes_gradient(devices, batch, chunks):
     keyed = with_sample_keys(unchanged, 5, TRAINING)
     function = eqx.filter_jit(lambda model, batch: loss_and_gradient(
-        with_slopes(), model, keyed(batch, jax.numpy.int32(3)), trainable(MODEL, ()), chunks))
+        with_slopes(), model, keyed(batch, jax.numpy.int32(3)), trainable(MODEL, ()), chunks,
+        devices))
     return jax.device_get(function(devices.copies(MODEL), devices.take(host(batch))))
 
 def difference(one, other):
     pairs = zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
     return max(float(np.abs(a - b).max() / np.abs(b).max()) for a, b in pairs)
 
+GRIDS = {"row": Devices.local(4), "row of 3": Devices.local(3),
+         "blocks": Devices.of_batches(2, 2), "both": Devices.of_batches(4, 2)}
+assert [(*grid.mesh.devices.shape,) for grid in GRIDS.values()] == [(1, 4), (1, 3), (2, 1), (2, 2)]
 found = {}
 for samples, used in ((7, 7), (13, 10)):
     batch = random_batch(samples=samples, used=used)
     whole = gradient(Devices.local(1), batch, 1)
-    for count, chunks in ((4, 1), (3, 2), (4, 3)):
-        shared = gradient(Devices.local(count), batch, chunks)
-        found[f"{samples} {used} {count} {chunks}"] = difference(shared, whole)
+    for name, devices in GRIDS.items():
+        for chunks in (1, 2, 3):
+            shared = gradient(devices, batch, chunks)
+            found[f"{samples} {used} {name} {chunks}"] = difference(shared, whole)
 
 batch = random_batch(samples=13, used=10)
 whole = slopes_gradient(Devices.local(1), batch, 1)
-found["slopes"] = difference(slopes_gradient(Devices.local(3), batch, 2), whole)
+for name, devices in GRIDS.items():
+    found[f"slopes {name}"] = difference(slopes_gradient(devices, batch, 2), whole)
 
 def array_batch(samples, used):
     random = np.random.default_rng(0)
@@ -84,19 +90,21 @@ def array_gradient(devices, batch, chunks):
              "slopes": ByInputsTerm(weight=1.0, count=1, loss=loss, rms=0.5)}
     keyed = with_sample_keys(unchanged, 5, TRAINING)
     function = eqx.filter_jit(lambda model, batch: loss_and_gradient(
-        SumOfTerms(terms), model, keyed(batch, jax.numpy.int32(3)), trainable(NETWORK, ()), chunks))
+        SumOfTerms(terms), model, keyed(batch, jax.numpy.int32(3)), trainable(NETWORK, ()), chunks,
+        devices))
     return jax.device_get(function(devices.copies(NETWORK), devices.take(batch)))
 
 batch = array_batch(samples=13, used=10)
 whole = array_gradient(Devices.local(1), batch, 1)
-for count, chunks in ((4, 1), (3, 2)):
-    shared = array_gradient(Devices.local(count), batch, chunks)
-    found[f"arrays {count} {chunks}"] = difference(shared, whole)
+for name, devices in GRIDS.items():
+    for chunks in (1, 2):
+        shared = array_gradient(devices, batch, chunks)
+        found[f"arrays {name} {chunks}"] = difference(shared, whole)
 
-devices = Devices.local(4)
+devices = Devices.of_batches(4, 2)
 placed = devices.take(host(random_batch(samples=8)))
-shards = {shard.data.shape[1] for shard in placed.sources.addressable_shards}
-steps = compiled_steps(method(ema_decay=0.9), 1)
+shards = {shard.data.shape[:2] for shard in placed.sources.addressable_shards}
+steps = compiled_steps(method(ema_decay=0.9, devices=devices), 1)
 state = devices.copies(method(ema_decay=0.9).begin(MODEL))
 for number in range(3):
     state, losses = steps(state, dispatch_of([placed]), number)
@@ -118,9 +126,9 @@ def test_devices_share_a_gradient() -> None:
     )
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
-    assert len(result["differences"]) == 9
+    assert len(result["differences"]) == 36
     assert max(result["differences"].values()) < 1e-5, result
-    assert (result["shards"], result["devices"], result["finite"]) == ([2], 4, True)
+    assert (result["shards"], result["devices"], result["finite"]) == ([[1, 4]], 4, True)
 
 
 def test_more_devices_than_there_are_are_refused() -> None:

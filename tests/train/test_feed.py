@@ -18,7 +18,6 @@ from hypermagnetics.data import (
     Crops,
     Dataset,
     Division,
-    Share,
     read_batch,
 )
 from hypermagnetics.errors import RunError
@@ -85,7 +84,7 @@ def regular(tmp_path_factory: pytest.TempPathFactory, make_dataset: MakeDataset)
 CASES = {
     "whole": {},
     "points": {"points_per_step": 5},
-    "divided": {"share": Share(1, 4), "division": Division(1, 1)},
+    "divided": {"division": Division(1, 1, 2)},
     "crops": {"crops": CropConfig(size=2, pad=1)},
     "points of crops": {"crops": CropConfig(size=3, pad=1), "points_per_step": 5},
 }

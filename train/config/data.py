@@ -60,6 +60,10 @@ class DataConfig(Config):
     div_shuffle_dist: Annotated[int, Field(ge=0, le=2**31 - 1)] = _SHUFFLE_DISTANCE
     """With `div_data`: largest displacement of a block from its place, in shards; about that many
     shards are in memory. 0 is the order of files."""
+    div_parts: Annotated[int, Field(ge=1, le=2**31 - 1)] = 1
+    """With `div_data`: parts of the data set that are read at the same time, each nearly in order;
+    every batch has equally many blocks of each. With as many as processes, each process reads
+    shards of its own."""
     check: Annotated[Literal["all", "sizes"], MAY_CHANGE] = "all"
     """"all": every byte of the dataset is compared with its sha256 before the first step; "sizes":
     only the sizes of its files are looked at, which is quick on a large dataset."""
@@ -71,13 +75,15 @@ class DataConfig(Config):
 
     @model_validator(mode="after")
     def _a_distance_is_of_divided_shards(self) -> "DataConfig":
-        if not self.div_data and self.div_shuffle_dist != _SHUFFLE_DISTANCE:
-            raise refusal(
-                "div_shuffle_dist",
-                "be left out unless data.div_data is true",
-                self.div_shuffle_dist,
-                "Remove it, or set data.div_data.",
-            )
+        defaults = {"div_shuffle_dist": _SHUFFLE_DISTANCE, "div_parts": 1}
+        for key, default in defaults.items():
+            if not self.div_data and getattr(self, key) != default:
+                raise refusal(
+                    key,
+                    "be left out unless data.div_data is true",
+                    getattr(self, key),
+                    "Remove it, or set data.div_data.",
+                )
         return self
 
     def blocks_of(self, num_blocks: int) -> int:

@@ -26,6 +26,9 @@ from hypermagnetics.train.validation import finite
 _FEW = 16
 """Samples of each block whose mean summary is near enough to that of all."""
 
+SUMS = ("summaries", "products", "slopes", "complete")
+"""Names of the sums over samples that the loss is a function of."""
+
 Summaries = Float[Array, "samples summaries"]
 Slopes = Float[Array, "samples summaries parameters"]
 

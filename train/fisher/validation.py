@@ -10,9 +10,9 @@ from hypermagnetics.jax_setup import own_program
 from hypermagnetics.models import AnyModel, ArrayModel
 from hypermagnetics.run_files import FisherValidation
 from hypermagnetics.train.devices import ArrayDeviceBatch, Augmentation, Devices
-from hypermagnetics.train.fisher.objective import FisherLosses, FisherObjective
+from hypermagnetics.train.fisher.objective import SUMS, FisherLosses, FisherObjective
 from hypermagnetics.train.objective import Sums
-from hypermagnetics.train.validation import finite, number_of
+from hypermagnetics.train.validation import columns_of, finite, number_of
 
 
 class FisherValidator:
@@ -51,11 +51,16 @@ class FisherValidator:
         """Loss and Fisher information of all samples; sums of blocks are added in float64."""
         network = _network(model)
         at = self._reference(network, self._taken(0), number_of(0))
-        total: dict[str, np.ndarray] = {}
-        for index in range(self._view.layout.num_blocks):
-            for name, values in self._of_block(model, index, at).items():
-                total[name] = total.get(name, np.zeros(())) + values
-        sums = {name: jnp.asarray(values, jnp.float32) for name, values in total.items()}
+
+        def of_block(index: int) -> tuple[np.ndarray, ...]:
+            found = self._of_block(model, index, at)
+            return tuple(found[name] for name in SUMS)
+
+        columns = columns_of(self._view.layout.num_blocks, of_block)
+        sums = {
+            name: jnp.asarray(sum(values), jnp.float32)
+            for name, values in zip(SUMS, columns, strict=True)
+        }
         found = self._losses(sums, jax.device_put(np.int32(len(self._view))))
         numbers = found.fisher.record().model_dump()
         return FisherValidation(loss=finite(np.float64(found.total)), **numbers)

@@ -14,10 +14,12 @@ from hypermagnetics.run_files import RolloutValidation
 from hypermagnetics.train.devices import AnyDeviceBatch, ArrayDeviceBatch, Augmentation, Devices
 from hypermagnetics.train.objective import Objective
 from hypermagnetics.train.validation import (
-    finite,
+    columns_of,
+    mean_loss,
     median_of,
     number_of,
     relative_of_samples,
+    weighted,
 )
 
 
@@ -59,34 +61,32 @@ class RolloutValidator:
 
     def first_loss(self, model: AnyModel) -> float:
         """Objective on the first block, a check of the parameters."""
-        return self._of(model, 0)[0]
+        return float(self._of(model, 0)[0])
 
     def __call__(self, model: AnyModel) -> RolloutValidation:
         """Loss, and errors after the first and the last step of all windows."""
-        losses, counts = [], []
-        first: list[np.ndarray] = []
-        last: list[np.ndarray] = []
-        for block in range(self._view.layout.num_blocks):
+
+        def of_block(block: int) -> tuple[np.ndarray, ...]:
             loss, found, truth = self._of(model, block)
-            losses.append(loss)
-            counts.append(len(truth))
-            for errors, step in ((first, 0), (last, -1)):
-                errors.append(relative_of_samples(found[:, step], truth[:, step]))
+            errors = (relative_of_samples(found[:, step], truth[:, step]) for step in (0, -1))
+            return *weighted(loss, len(truth)), *errors
+
+        losses, counts, first, last = columns_of(self._view.layout.num_blocks, of_block)
         return RolloutValidation(
-            loss=finite(np.average(losses, weights=counts)),
+            loss=mean_loss(losses, counts),
             step_median_relative_error=median_of(first),
             rollout_median_relative_error=median_of(last),
             rollout_steps=self._windows.length - 1,
         )
 
-    def _of(self, model: AnyModel, block: int) -> tuple[float, np.ndarray, np.ndarray]:
+    def _of(self, model: AnyModel, block: int) -> tuple[jax.Array, np.ndarray, np.ndarray]:
         """Loss of a block, and its states behind each step, of the network and true ones."""
         starts = self._windows.fixed_starts(self._seed, block)
         batch = read_array_batch(self._view, (block,), windows=starts)
         assert isinstance(model, ArrayModel), "a network of arrays is validated on arrays"
         loss, found = self._evaluate(model, self._devices.take(batch), number_of(block))
         count = int(batch.num_samples[0])
-        return float(loss), np.asarray(found)[:count], batch.arrays["states"][0, :count, 1:]
+        return loss, np.asarray(found)[:count], batch.arrays["states"][0, :count, 1:]
 
 
 def _rolled_out(model: ArrayModel, batch: ArrayDeviceBatch) -> Float[Array, "samples steps ..."]:

@@ -25,6 +25,11 @@ class Errors:
     nonfinite: Int[np.ndarray, " samples"]
     """Number of predicted points that are not finite."""
 
+    @property
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        """All arrays, in order."""
+        return self.relative, self.squared_error, self.squared_truth, self.nonfinite
+
     def sample_relative_l2(self) -> Float[np.ndarray, " samples"]:
         """||predicted - truth||₂ / ||truth||₂ of each sample; NaN where the truth is all zero."""
         return root_of_ratio(self.squared_error, self.squared_truth)
@@ -74,12 +79,7 @@ def measure(predicted: Numbers, truth: Numbers) -> Errors:
 
 def joined(parts: Sequence[Errors]) -> Errors:
     """Errors of several groups of samples, one after another; of as many points each."""
-    return Errors(
-        np.concatenate([part.relative for part in parts]),
-        np.concatenate([part.squared_error for part in parts]),
-        np.concatenate([part.squared_truth for part in parts]),
-        np.concatenate([part.nonfinite for part in parts]),
-    )
+    return Errors(*map(np.concatenate, zip(*(part.arrays for part in parts), strict=True)))
 
 
 def pooled_relative_l2(errors: Errors) -> np.floating:
