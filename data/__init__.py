@@ -39,6 +39,7 @@ from hypermagnetics.data.shard_writer import write_shard as write_shard
 from hypermagnetics.data.split import AnySplit as AnySplit
 from hypermagnetics.data.split import ArraySplit as ArraySplit
 from hypermagnetics.data.split import Split as Split
+from hypermagnetics.data.stores import is_url as is_url
 from hypermagnetics.data.verify import verify_split as verify_split
 from hypermagnetics.data.writer import DatasetWriter as DatasetWriter
 from hypermagnetics.data.writer import remove_dataset as remove_dataset

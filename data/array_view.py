@@ -135,6 +135,10 @@ class ArrayView:
         """Tell the operating system that blocks will be read soon, so that it reads ahead."""
         self.split.will_need(blocks)
 
+    def fetch_ahead(self, blocks: Sequence[int]) -> bool:
+        """Begin to fetch shards that are in a store; see `Split.fetch_ahead`."""
+        return self.split.fetch_ahead(blocks)
+
     def read(self, blocks: Sequence[int]) -> list[dict[Role, np.ndarray]]:
         """The arrays of several blocks; views of the mapped files where they are stored so."""
         return [self._arrays(block) for block in self.split.read(blocks)]

@@ -38,11 +38,12 @@ from hypermagnetics.data.npy_file import refusal
 from hypermagnetics.data.origin import Shares
 from hypermagnetics.data.parameters import Parameter
 from hypermagnetics.data.state_import import trajectories_of_states
+from hypermagnetics.data.stored_dataset import find_dataset
 from hypermagnetics.data.stores import Store
 from hypermagnetics.data.summary import describe, first_samples
 from hypermagnetics.data.team_file import TeamFile, read_team_file
 from hypermagnetics.data.trajectories import MOMENTS, STATES, SUBSTEPS
-from hypermagnetics.data.transfer import copy_from_store, copy_to_store, find_dataset
+from hypermagnetics.data.transfer import copy_from_store, copy_to_store
 from hypermagnetics.data.verify import (
     Compute,
     NextStates,
@@ -54,7 +55,7 @@ from hypermagnetics.data.verify import (
 )
 from hypermagnetics.errors import DatasetError
 from hypermagnetics.log import Progress, errors_in_one_line, in_bytes
-from hypermagnetics.subcommands import CLUSTER, FILE_PATH, FiniteRange, echo
+from hypermagnetics.subcommands import CLUSTER, DATASET, FILE_PATH, FiniteRange, echo
 
 _TOLERANCE = 1e-5
 _REFUSED = 2
@@ -63,6 +64,7 @@ _MOST_MB = 1e12
 _UNITS: dict[str, tuple[str, ...]] = {"length": get_args(LengthUnit), "field": get_args(FieldUnit)}
 
 _DIR = click.argument("directory", metavar="DIR", type=FILE_PATH)
+_PLACE = click.argument("directory", metavar="DIR|URL", type=DATASET)
 _OUT = click.argument("out", type=FILE_PATH)
 _SHARD_MB = click.option(
     "--shard-mb",
@@ -79,15 +81,15 @@ def main() -> None:
 
 
 @main.command()
-@_DIR
-def info(directory: Path) -> None:
-    """Describe DIR: size, units, statistics, recipe, health."""
+@_PLACE
+def info(directory: Path | str) -> None:
+    """Describe the dataset: size, units, statistics, recipe, health."""
     with errors_in_one_line("hm-data"):
         echo(describe(Dataset.open(directory)))
 
 
 @main.command()
-@_DIR
+@_PLACE
 @click.option("--split", "name", metavar="NAME", help="Split to show.  [default: the first]")
 @click.option(
     "--samples",
@@ -96,8 +98,8 @@ def info(directory: Path) -> None:
     show_default=True,
     help="Number of samples.",
 )
-def head(directory: Path, name: str | None, samples: int) -> None:
-    """Show the first samples of DIR as tables."""
+def head(directory: Path | str, name: str | None, samples: int) -> None:
+    """Show the first samples of the dataset as tables."""
     with errors_in_one_line("hm-data"):
         dataset = Dataset.open(directory)
         split = dataset.any_split(dataset.splits[0] if name is None else name)
@@ -190,21 +192,21 @@ def download(url: str, directory: Path) -> None:
 
 
 @main.command(name="convert")
-@_DIR
+@_PLACE
 @_OUT
 @click.option("--format", "storage_format", type=click.Choice(["zarr", "hdf5"]))
 @click.option("--compress", "compression", type=click.Choice(["none", "zstd"]))
 @_SHARD_MB
 def convert_command(
-    directory: Path,
+    directory: Path | str,
     out: Path,
     storage_format: StorageFormat | None,
     compression: Compression | None,
     shard_mb: float | None,
 ) -> None:
-    """Write the dataset DIR anew as OUT, in another format, compression or size of shards.
+    """Write the dataset anew as OUT, in another format, compression or size of shards.
 
-    Format, compression and size stay as in DIR unless set. After an interruption, give the same
+    Format, compression and size stay as they are unless set. After an interruption, give the same
     command again to go on.
     """
     with errors_in_one_line("hm-data"):

@@ -1,15 +1,19 @@
 """A dataset: the manifest, read once, and its splits."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import assert_never
 
 from hypermagnetics.config import nearest
 from hypermagnetics.data.dataset_files import DatasetFiles
+from hypermagnetics.data.file_cache import FileCache
 from hypermagnetics.data.file_checks import check_files, check_names
 from hypermagnetics.data.layout import ArrayLayout, SplitLayout
 from hypermagnetics.data.manifest import Manifest, read_manifest
 from hypermagnetics.data.split import AnySplit, ArraySplit, Split
 from hypermagnetics.data.storage import SplitPlace
+from hypermagnetics.data.stored_dataset import StoredFiles, find_dataset
+from hypermagnetics.data.stores import Store, is_url
 from hypermagnetics.errors import DatasetError, SourceError
 from hypermagnetics.table import SourceColumns
 
@@ -17,17 +21,30 @@ from hypermagnetics.table import SourceColumns
 class Dataset:
     """A finished dataset."""
 
-    def __init__(self, directory: Path, manifest: Manifest, sha256: str) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        manifest: Manifest,
+        sha256: str,
+        files: DatasetFiles | None = None,
+        place: str | None = None,
+    ) -> None:
         """Use `Dataset.open`, which checks the files."""
         self.directory, self.manifest, self.sha256 = directory, manifest, sha256
-        self.files = DatasetFiles(directory, manifest.files)
+        self.files = DatasetFiles(directory, manifest.files) if files is None else files
+        self.place = str(directory) if place is None else place
+        """Its directory as given, or its URL."""
 
     @classmethod
-    def open(cls, path: str | Path) -> "Dataset":
+    def open(cls, path: str | Path, cache: str | Path | FileCache | None = None) -> "Dataset":
         """Open a dataset and check the presence and size of every file, which is remembered.
 
         Args:
-            path: The directory that holds manifest.json.
+            path: The directory that holds manifest.json; or a URL, s3://, gs://, az://, https:// or
+                hf://, of a dataset in a store. Files of a store are fetched when they are read, and
+                checked by their sha256.
+            cache: Where files of a store are kept; HYPERMAGNETICS_CACHE if None, or a directory of
+                the user's cache.
 
         Returns:
             The dataset; its `sha256`, that of the manifest, identifies it.
@@ -35,12 +52,25 @@ class Dataset:
         Raises:
             DatasetError: If it is incomplete, damaged, of another version, points outside its
                 directory, or has a file that may not be read.
+            HypermagneticsError: If the store does not answer or forbids it, or the extra `stores`
+                is not installed.
         """
+        if isinstance(path, str) and is_url(path):
+            return cls._of_store(path, _cache_of(cache))
         dataset = cls.unchecked(path)
         try:
             dataset._check()
         finally:  # after an error too: the files of another dataset are no damage
             dataset.files.refuse_another_manifest(dataset.sha256)
+        return dataset
+
+    @classmethod
+    def _of_store(cls, url: str, cache: FileCache) -> "Dataset":
+        found = find_dataset(Store(url))
+        directory, manifest = found.kept(cache), found.manifest
+        files = StoredFiles(directory, manifest.files, url, cache)
+        dataset = cls(directory, manifest, found.sha256, files, found.store.url)
+        check_names(directory, manifest, dataset.places())
         return dataset
 
     @classmethod
@@ -202,3 +232,15 @@ class Dataset:
             )
             for name, split in manifest.splits.items()
         }
+
+
+def _cache_of(given: str | Path | FileCache | None) -> FileCache:
+    match given:
+        case None:
+            return FileCache.of_environment()
+        case FileCache():
+            return given
+        case str() | Path():
+            return replace(FileCache.of_environment(), directory=Path(given))
+        case _:
+            assert_never(given)

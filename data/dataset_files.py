@@ -4,7 +4,7 @@ import hashlib
 import mmap
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import islice
 from pathlib import Path
@@ -98,6 +98,21 @@ class DatasetFiles:
                 self._stamps[path] = found
             yield file
 
+    def is_here(self, path: str) -> bool:
+        """Whether a file is on a disk of this machine; else its bytes are checked when it comes."""
+        return path in self._entries
+
+    def fetch_ahead(self, paths: Sequence[str]) -> bool:
+        """Begin to fetch files that will be read.
+
+        Args:
+            paths: Their paths in the manifest.
+
+        Returns:
+            Whether more may be asked for.
+        """
+        return False
+
     def map(self, path: str, file: IO[bytes]) -> mmap.mmap:
         """Map an open file into memory, read-only; processes that map it share its pages.
 
@@ -137,7 +152,11 @@ class DatasetFiles:
         if path in self._read_first:
             return
         names = list(self._entries)
-        behind = (name for name in names[names.index(path) :] if name not in self._read_first)
+        behind = (
+            name
+            for name in names[names.index(path) :]
+            if name not in self._read_first and (name == path or self.is_here(name))
+        )
         together = list(islice(behind, _READ_TOGETHER))
         with ExitStack() as stack:
             files = [stack.enter_context(self.open(path))]

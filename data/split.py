@@ -60,6 +60,8 @@ class _StoredSplit(abc.ABC, Generic[_Layout, _Block]):
         self._storage = split_storage(manifest.storage_format, place)
         self._storage.check_metadata(files)
         self._shards = MappedShards(self._storage, place.layout, files)
+        self._here: set[int] = set()
+        """Shards that were found on this machine."""
 
     def __len__(self) -> int:
         """Number of samples."""
@@ -129,11 +131,34 @@ class _StoredSplit(abc.ABC, Generic[_Layout, _Block]):
         """Tell the operating system that blocks will be read soon, so that it reads ahead."""
         for block in blocks:
             shard, _ = self.layout.shard_of_block(block)
+            if not self.is_here(shard):
+                continue
             for name, rows in self._shards.rows(shard).items():
                 spec = self.layout.array(name)
                 if spec.per == "sample":
                     within = self._within(spec, block)
                     rows.will_need(within.start, within.stop)
+
+    def is_here(self, shard: int) -> bool:
+        """Whether the files of a shard are on a disk of this machine."""
+        if shard not in self._here:
+            if not all(map(self._files.is_here, self.shard_paths(self.layout.shard(shard)))):
+                return False
+            self._here.add(shard)
+        return True
+
+    def fetch_ahead(self, blocks: Sequence[int]) -> bool:
+        """Begin to fetch the shards of blocks that are in a store.
+
+        Args:
+            blocks: Numbers of blocks that will be read, in order.
+
+        Returns:
+            Whether more may be asked for; False where all is here, or enough is under way.
+        """
+        shards = dict.fromkeys(self.layout.shard_of_block(block)[0] for block in blocks)
+        absent = [self.layout.shard(number) for number in shards if not self.is_here(number)]
+        return self._files.fetch_ahead([path for one in absent for path in self.shard_paths(one)])
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -211,6 +236,10 @@ class _StoredSplit(abc.ABC, Generic[_Layout, _Block]):
     def files(self) -> tuple[FileEntry, ...]:
         """The files of this split."""
         return tuple(entry for entry in self._manifest.files if entry.split == self.name)
+
+    def has_file(self, path: str) -> bool:
+        """Whether one file is on a disk of this machine, by its path in the manifest."""
+        return self._files.is_here(path)
 
     def sha256_of(self, path: str) -> str:
         """The sha256 of one file as it is now, by its path in the manifest.

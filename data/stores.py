@@ -15,8 +15,10 @@ from hypermagnetics.data.manifest import FileEntry
 from hypermagnetics.errors import DatasetError, HypermagneticsError
 from hypermagnetics.extras import refuse_missing
 
-_SCHEMES = ("s3", "gs", "az", "https")
+_SCHEMES = ("s3", "gs", "az", "https", "hf")
 _URL = re.compile(r"([a-z][a-z0-9+.-]*)://(.*)", re.DOTALL)
+_HUGGING_FACE = re.compile(r"datasets/([^/@]+/[^/@]+)(?:@([^/]+))?(/.*)?")
+"""Place of a dataset on Hugging Face: its repository, a revision, and a directory in it."""
 _PLACE = re.compile(r"[^\s/@?#]+(/[^\s@?#]*)?")
 _PART_BYTES = 1 << 24
 """Bytes of one request: a connection gives some 80 MB/s, so large files are read by several."""
@@ -38,6 +40,7 @@ _CREDENTIALS = {
     "gs": "GOOGLE_APPLICATION_CREDENTIALS",
     "az": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
     "https": "nothing: it must be open to all",
+    "hf": "HF_TOKEN, if it is not open to all,",
 }
 
 
@@ -48,20 +51,21 @@ class Store:
         """Name the place; nothing is asked of it yet.
 
         Args:
-            url: `s3://BUCKET/PREFIX`, `gs://`, `az://`, or `https://HOST/PREFIX` to read alone.
-                Credentials come from the environment, as the store's own programs take them.
+            url: `s3://BUCKET/PREFIX`, `gs://`, `az://`; or, to read alone, `https://HOST/PREFIX`
+                or `hf://datasets/OWNER/NAME/PREFIX`. Credentials come from the environment, as the
+                store's own programs take them.
 
         Raises:
             HypermagneticsError: If the extra `stores` is not installed, or it is no such URL.
         """
         found = _URL.fullmatch(url)
-        if not found or found[1] not in _SCHEMES or not _PLACE.fullmatch(found[2]):
+        if not found or found[1] not in _SCHEMES or not _is_place(found[1], found[2]):
             # Whatever stands before an @ or behind a ? may be a secret.
             shown = re.sub(r"//[^/]*@", "//...@", url).partition("?")[0]
             raise HypermagneticsError(
                 "The URL of a dataset must be s3://, gs://, az:// or https://, with a bucket or "
-                f"host, and without credentials or a query; got {shown!r}. Set credentials in the "
-                "environment."
+                "host, or hf://datasets/OWNER/NAME[@REVISION], and without credentials or a query; "
+                f"got {shown!r}. Set credentials in the environment."
             )
         refuse_missing("obstore", f"A dataset in a store ({found[1]}://)")
         self.url, self.scheme = url.rstrip("/"), found[1]
@@ -270,10 +274,29 @@ def _waits() -> Iterator[float]:
         yield _SECONDS_BEFORE_RETRY * 2**number
 
 
+def is_url(text: str) -> bool:
+    """Whether a text is a URL rather than a path."""
+    return _URL.fullmatch(text) is not None
+
+
+def _is_place(scheme: str, rest: str) -> bool:
+    """Whether the part of a URL behind its scheme names a place."""
+    if scheme == "hf":
+        return _HUGGING_FACE.fullmatch(rest) is not None
+    return _PLACE.fullmatch(rest) is not None
+
+
 def _opened(url: str) -> Any:
     from obstore.store import from_url
 
     options: dict[str, Any] = dict(_TIMEOUTS)
+    if url.startswith("hf://"):
+        found = _HUGGING_FACE.fullmatch(url.removeprefix("hf://"))
+        assert found is not None, "it was looked at"
+        url = f"https://huggingface.co/datasets/{found[1]}/resolve/{found[2] or 'main'}"
+        url += found[3] or ""
+        if token := os.environ.get("HF_TOKEN"):
+            options["default_headers"] = {"Authorization": f"Bearer {token}"}
     if os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://"):
         options["allow_http"] = True  # a store of one's own, as the user has said
     return from_url(url, client_options=options, retry_config=_RETRIES)

@@ -4,7 +4,6 @@ import hashlib
 import re
 from collections.abc import Callable
 from concurrent.futures import as_completed
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -19,9 +18,9 @@ from hypermagnetics.data.manifest import (
     FileEntry,
     Manifest,
     checksums,
-    parse_manifest,
 )
 from hypermagnetics.data.shard_threads import shard_threads
+from hypermagnetics.data.stored_dataset import StoredDataset
 from hypermagnetics.data.stores import Store
 from hypermagnetics.data.verify import check_file
 from hypermagnetics.data.writer import OURS
@@ -43,41 +42,6 @@ _OURS = re.compile(rf"{OURS.pattern}|{re.escape(_LOCK_NAME)}")
 _CLAIM_NAME = "upload-sha256.txt"
 """Object that names the dataset of an upload which is not complete."""
 _MOST_CARD_BYTES = 1 << 20
-
-
-@dataclass(frozen=True)
-class StoredDataset:
-    """A complete dataset in a store."""
-
-    store: Store
-    manifest: Manifest
-    text: bytes
-    """Bytes of the manifest."""
-    sha256: str
-    """That of the manifest, which names the dataset."""
-
-    @property
-    def num_bytes(self) -> int:
-        """Bytes of all its files of values."""
-        return sum(entry.bytes for entry in self.manifest.files)
-
-
-def find_dataset(store: Store) -> StoredDataset:
-    """Read and check the manifest of a dataset in a store.
-
-    Args:
-        store: The store.
-
-    Returns:
-        The dataset.
-
-    Raises:
-        DatasetError: If there is none, or its manifest is not sound.
-        HypermagneticsError: If the store does not answer, or forbids it.
-    """
-    text = store.read(MANIFEST_NAME, MOST_BYTES)
-    manifest, sha256 = parse_manifest(text, f"{store.url}/{MANIFEST_NAME}")
-    return StoredDataset(store, manifest, text, sha256)
 
 
 def copy_from_store(found: StoredDataset, directory: Path, listener: Listener = SILENT) -> Manifest:

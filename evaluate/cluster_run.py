@@ -41,7 +41,10 @@ class Job:
             one if one.kind == "function" else replace(one, word=str(Path(one.word).absolute()))
             for one in arguments.subjects
         )
-        datasets = tuple(replace(one, path=one.path.absolute()) for one in arguments.datasets)
+        datasets = tuple(
+            replace(one, path=one.path.absolute()) if isinstance(one.path, Path) else one
+            for one in arguments.datasets
+        )
         return cls(Arguments(subjects, datasets), splits, model, plan.matmul, _sha256(plan))
 
 
@@ -110,7 +113,7 @@ def _opened(job: Job) -> Plan:
 
 
 def _names(plan: Plan) -> tuple[str, ...]:
-    datasets = (name_in_text(one.dataset.directory) for one in plan.datasets)
+    datasets = (name_in_text(one.dataset.place) for one in plan.datasets)
     return (*(subject.place for subject in plan.subjects), *datasets)
 
 

@@ -134,7 +134,7 @@ def _results(plan: Plan, found: Found) -> Results:
 def _dataset_record(one: OpenedDataset) -> DatasetRecord:
     return DatasetRecord(
         name=one.name,
-        place=name_in_text(one.dataset.directory),
+        place=name_in_text(one.dataset.place),
         sha256=one.dataset.sha256,
         title=one.dataset.manifest.title,
         dim=one.columns.dim,

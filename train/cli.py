@@ -34,6 +34,7 @@ from hypermagnetics.recipe_toml import shown_recipe
 from hypermagnetics.recipes import describe_recipe, shipped_recipes
 from hypermagnetics.run_files import RunFiles, Validation
 from hypermagnetics.subcommands import (
+    DATASET,
     FILE_PATH,
     SHOW,
     CommandOrSubcommand,
@@ -111,7 +112,7 @@ Your own: hm-train --show split-5min > my.toml
 No data:  hm-train --domain 3 --accuracy 1e-5 run
 """,
 )
-@click.argument("dataset", type=FILE_PATH, cls=UnlessGiven, unless=("shown", "domain"))
+@click.argument("dataset", type=DATASET, cls=UnlessGiven, unless=("shown", "domain"))
 @click.argument("run", type=FILE_PATH, cls=UnlessGiven, unless=("shown", "domain"))
 @click.option(
     "--recipe",
@@ -206,7 +207,7 @@ No data:  hm-train --domain 3 --accuracy 1e-5 run
 @click.pass_context
 def main(
     context: click.Context,
-    dataset: Path | None,
+    dataset: Path | str | None,
     run: Path | None,
     shown: str | None,
     recipe: str | None,
@@ -254,7 +255,7 @@ def main(
             _refuse_beside_domain(context, dataset, run)
             assert dataset is not None, "the one argument, and else refused"
             wanted = Wanted(_columns(dim, bodies), domain, accuracy)
-            _make_of_domain(wanted, RunFiles(dataset), "overwrite" if overwrite else "refuse")
+            _make_of_domain(wanted, RunFiles(Path(dataset)), "overwrite" if overwrite else "refuse")
             return
         refuse_without(context, "domain", _BESIDE_DOMAIN)
         assert dataset is not None, "needed unless a recipe is shown"
@@ -331,8 +332,8 @@ def _joined(place: Membership | None) -> Iterator[None]:
         os._exit(exit_code(error))
 
 
-def _opened(directory: Path, sha256: str | None) -> Dataset:
-    dataset = Dataset.open(directory)
+def _opened(place: Path | str, sha256: str | None) -> Dataset:
+    dataset = Dataset.open(place)
     if sha256 is not None:
         dataset.refuse_unless(sha256)
     return dataset
@@ -372,7 +373,9 @@ def _silent(text: str) -> None:
     """Say nothing: the first of all processes does."""
 
 
-def _refuse_beside_domain(context: click.Context, first: Path | None, second: Path | None) -> None:
+def _refuse_beside_domain(
+    context: click.Context, first: Path | str | None, second: Path | None
+) -> None:
     """Refuse whatever `--domain` would pass over, and more or fewer arguments than RUN."""
     if first is None:
         raise RunError(
@@ -453,7 +456,7 @@ def _summary(
         lines.append(f"All steps had been made ({outcome.ending}); the model file was missing.")
     else:
         lines.append(f"The run was finished already ({outcome.ending}); no step was made.")
-    command = ["hm-eval", str(files.directory), str(dataset.directory)]
+    command = ["hm-eval", str(files.directory), dataset.place]
     if own := Names.of(recipe).of_users.get("--model"):
         command += ["--model", own]
     lines.append("Next: " + shlex.join(command))

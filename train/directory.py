@@ -50,7 +50,7 @@ class Provenance(Config):
     def of(cls, recipe: TrainingRecipe, dataset: Dataset | None) -> "Provenance":
         """Origin of a run that begins here and now."""
         return cls(
-            dataset=None if dataset is None else name_in_text(dataset.directory),
+            dataset=None if dataset is None else name_in_text(dataset.place),
             dataset_title=None if dataset is None else dataset.manifest.title,
             dataset_sha256=None if dataset is None else dataset.sha256,
             seed=recipe.seed,

@@ -43,6 +43,9 @@ _STEPS_AHEAD = 2
 _HINT_STEPS = 8
 """Number of steps of read-ahead hints to the operating system."""
 
+_FETCH_STEPS = 1000
+"""Number of steps whose shards in a store are asked for, as many at a time as it takes."""
+
 _LOOK_SECONDS = 2e-4
 """Time between two looks at the device while a dispatch is waited for."""
 
@@ -89,6 +92,8 @@ class StreamFeed:
         self._devices, self._schedule = devices, order.schedule.of(devices.share)
         ahead = max(_STEPS_AHEAD // order.most, 1)
         self._ready: queue.Queue[Dispatch | BaseException] = queue.Queue(ahead)
+        self._fetched = order.first
+        """Steps whose shards were asked for."""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._read, name="feed", daemon=True)
         self.wait_seconds = 0.0
@@ -137,12 +142,24 @@ class StreamFeed:
     def _dispatch(self, steps: range) -> Dispatch:
         schedule, batches = self._schedule, []
         for step in steps:
-            later = schedule.blocks(step + _HINT_STEPS)
-            self._split.will_need([block for block in later if block is not None])
+            self._fetch_ahead(step)
+            self._split.will_need(self._blocks(step + _HINT_STEPS))
             points, windows = schedule.points(step), schedule.window_starts(step)
             batches.append(read_blocks(self._split, schedule.blocks(step), points, windows))
         stacked = self._devices.take_stacked(batches, self._order.most)
         return Dispatch(StackedBatches(stacked), len(steps))
+
+    def _fetch_ahead(self, step: int) -> None:
+        """Ask for the shards of the steps from `step` on that are in a store."""
+        self._fetched = max(self._fetched, step)
+        while self._fetched < step + _FETCH_STEPS:
+            if not self._split.fetch_ahead(self._blocks(self._fetched)):
+                return
+            self._fetched += 1
+
+    def _blocks(self, step: int) -> list[int]:
+        """The blocks of a step but for empty ones."""
+        return [block for block in self._schedule.blocks(step) if block is not None]
 
 
 class DeviceFeed:

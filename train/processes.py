@@ -169,13 +169,15 @@ def _own_devices() -> tuple[int, ...] | None:
 
 def count() -> int:
     """Number of processes that train together; 1 for one alone."""
+    if not jax.distributed.is_initialized():  # which asks for no device
+        return 1
     number: int = jax.process_count()
     return number
 
 
 def is_first() -> bool:
     """Whether this process writes and prints."""
-    return jax.process_index() == 0
+    return count() == 1 or jax.process_index() == 0
 
 
 def together(act: Callable[[], _T]) -> _T:

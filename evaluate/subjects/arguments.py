@@ -8,7 +8,7 @@ from typing import Literal, NoReturn
 
 import h5py
 
-from hypermagnetics.data import Dataset
+from hypermagnetics.data import Dataset, is_url
 from hypermagnetics.data.journal import JOURNAL_NAME
 from hypermagnetics.data.manifest import MANIFEST_NAME
 from hypermagnetics.errors import RunError, is_passing
@@ -43,7 +43,8 @@ class SubjectArgument:
 class DatasetArgument:
     """A command-line word that names a dataset."""
 
-    path: Path
+    path: Path | str
+    """Its directory, or its URL."""
     name: str
     """Name in tables; unique within an evaluation."""
 
@@ -59,8 +60,8 @@ class Arguments:
 def sort_arguments(words: Sequence[str]) -> Arguments:
     """Sort words into subjects and datasets, by the files on the disk.
 
-    A directory with a manifest.json is a dataset. Anything else is a subject: a run, a model file,
-    an export, predictions in HDF5 or Zarr, or, if no path has that name, a function
+    A directory with a manifest.json, or a URL, is a dataset. Anything else is a subject: a run, a
+    model file, an export, predictions in HDF5 or Zarr, or, if no path has that name, a function
     `module:function`.
 
     Args:
@@ -97,6 +98,8 @@ def sort_arguments(words: Sequence[str]) -> Arguments:
 
 
 def _kind(word: str) -> _WordKind | None:
+    if is_url(word):
+        return "dataset"
     path = Path(word)
     try:
         if path.is_dir():
@@ -187,7 +190,7 @@ def named_datasets(words: Sequence[str]) -> tuple[DatasetArgument, ...]:
     """Datasets by directory, with unique names.
 
     Args:
-        words: Their paths.
+        words: Their paths or URLs.
 
     Returns:
         The datasets, in the same order.
@@ -197,9 +200,18 @@ def named_datasets(words: Sequence[str]) -> tuple[DatasetArgument, ...]:
     """
     seen: dict[str | Path, str] = {}
     for word in words:
-        _refuse_twice("dataset", seen, Path(word).resolve(), word)
-    names = distinct_names([place_of(Path(word)).parts for word in words])
-    return tuple(DatasetArgument(Path(word), name) for word, name in zip(words, names, strict=True))
+        found = word.rstrip("/") if is_url(word) else Path(word).resolve()
+        _refuse_twice("dataset", seen, found, word)
+    names = distinct_names([_parts_of(word) for word in words])
+    paths = (word if is_url(word) else Path(word) for word in words)
+    return tuple(DatasetArgument(path, name) for path, name in zip(paths, names, strict=True))
+
+
+def _parts_of(word: str) -> tuple[str, ...]:
+    """Parts of the place of a dataset, of which the last ones name it."""
+    if is_url(word):
+        return tuple(part for part in word.split("/")[2:] if part)
+    return place_of(Path(word)).parts
 
 
 def _refuse_twice(what: str, seen: dict[str | Path, str], found: str | Path, word: str) -> None:

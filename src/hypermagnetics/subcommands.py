@@ -22,11 +22,33 @@ class _FilePath(click.Path):
         """Check and convert a text."""
         if value == "":
             self.fail("A path must name a file or directory; got an empty text.", param, ctx)
+        if isinstance(value, str) and "://" in value:
+            scheme = value.partition("://")[0]
+            self.fail(
+                f"A path must be on this machine; got a URL of {scheme}://. Copy a dataset with "
+                "hm-data download first.",
+                param,
+                ctx,
+            )
         return super().convert(value, param, ctx)
 
 
 FILE_PATH = _FilePath(path_type=Path)
 """Type of every path on a command line."""
+
+
+class _DatasetPlace(_FilePath):
+    """The directory of a dataset, or its URL in a store, whose slashes a path would lose."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Check and convert a text."""
+        if isinstance(value, str) and "://" in value:
+            return value
+        return super().convert(value, param, ctx)
+
+
+DATASET = _DatasetPlace(path_type=Path)
+"""Type of every dataset that is read."""
 
 
 class FiniteRange(click.FloatRange):

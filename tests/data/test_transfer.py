@@ -21,8 +21,9 @@ from program_runs import (
 )
 
 from hypermagnetics.data import Dataset, StorageFormat, stores, transfer
+from hypermagnetics.data.stored_dataset import find_dataset
 from hypermagnetics.data.stores import Store
-from hypermagnetics.data.transfer import copy_from_store, copy_to_store, find_dataset
+from hypermagnetics.data.transfer import copy_from_store, copy_to_store
 from hypermagnetics.errors import DatasetError, HypermagneticsError
 
 Datasets = dict[StorageFormat, Path]

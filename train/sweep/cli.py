@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 
 from hypermagnetics.config import load_recipe
-from hypermagnetics.data import Dataset
+from hypermagnetics.data import Dataset, is_url
 from hypermagnetics.errors import InterruptedRunError, RecipeError, RunError, RunWriteError
 from hypermagnetics.log import Progress, errors_in_one_line, say
-from hypermagnetics.subcommands import FILE_PATH, echo
+from hypermagnetics.subcommands import DATASET, FILE_PATH, echo
 from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.signals import exit_code
 from hypermagnetics.train.sweep.config import read_sweep
@@ -30,7 +30,7 @@ from hypermagnetics.train.user_code import Names
 @click.option(
     "--data",
     metavar="DATASET",
-    type=FILE_PATH,
+    type=DATASET,
     help="Train on this dataset instead of the one that SWEEP.toml names.",
 )
 @click.option(
@@ -41,7 +41,7 @@ def sweep_command(
     recipe: str,
     file: Path,
     directory: Path,
-    data: Path | None,
+    data: Path | str | None,
     overrides: tuple[str, ...],
     retry_failed: bool,
 ) -> None:
@@ -72,7 +72,7 @@ def sweep_command(
         echo(_summary(plan, files, trials))
 
 
-def _plan(recipe: str, file: Path, data: Path | None, overrides: tuple[str, ...]) -> Plan:
+def _plan(recipe: str, file: Path, data: Path | str | None, overrides: tuple[str, ...]) -> Plan:
     base = load_recipe(TrainingRecipe, "training", recipe, overrides)
     config, keys = read_sweep(file)
     if data is None and config.dataset is None:
@@ -80,13 +80,14 @@ def _plan(recipe: str, file: Path, data: Path | None, overrides: tuple[str, ...]
             f'A sweep must have a dataset; got none ({file}). Write dataset = "PATH" as its '
             "first line, or give --data PATH."
         )
-    dataset = data or file.parent / str(config.dataset)
+    named = str(config.dataset)
+    dataset = data or (named if is_url(named) else file.parent / named)
     return Plan(base, keys, config.sweep, Dataset.open(dataset))
 
 
 def _summary(plan: Plan, files: SweepFiles, trials: list[Trial]) -> str:
     best = files.trial(trials[0].number)
-    data = str(plan.dataset.directory)
+    data = plan.dataset.place
     longer = ["hm-train", data, "RUN", "--recipe", str(best.recipe)]
     then = ["hm-eval", str(best.directory), data]
     if own := Names.of(plan.recipe_of(trials[0].values)).of_users.get("--model"):

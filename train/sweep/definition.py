@@ -115,7 +115,7 @@ def _definition(plan: Plan) -> Definition:
         for key, dimension in plan.keys.items()
     }
     return Definition(
-        dataset=name_in_text(plan.dataset.directory),
+        dataset=name_in_text(plan.dataset.place),
         dataset_sha256=plan.dataset.sha256,
         search=plan.search,
         keys=keys,

@@ -91,7 +91,7 @@ def _command(plan: Plan, files: SweepFiles, trial: Trial) -> list[str]:
     command += ["--dataset-sha256", plan.dataset.sha256]
     if run.recipe.is_file():
         command.append("--resume")
-    return [*command, "--", str(plan.dataset.directory), str(run.directory)]
+    return [*command, "--", plan.dataset.place, str(run.directory)]
 
 
 def _train(command: list[str], output: IO[bytes], lock: IO[bytes], stop: StopRequest) -> int:

@@ -1,0 +1,155 @@
+"""A cache of files by content on this machine: checked before they have a name, least used go."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from hypermagnetics.data.manifest import FileEntry
+from hypermagnetics.errors import HypermagneticsError
+from hypermagnetics.files import atomic_file, lock_if_free
+
+DIRECTORY_VARIABLE = "HYPERMAGNETICS_CACHE"
+LIMIT_VARIABLE = "HYPERMAGNETICS_CACHE_GB"
+
+_GB = 10**9
+_LOOK_SECONDS = 0.02
+"""Time between two looks at a file that another process fetches."""
+
+_DIGITS = 64
+"""Of a sha256; locks and parts have longer names."""
+
+Fetch = Callable[[FileEntry, IO[bytes]], None]
+"""Writes the bytes of a file, and raises unless they have its sha256."""
+
+
+@dataclass(frozen=True)
+class FileCache:
+    """Files under their sha256, shared by all processes that name the directory.
+
+    A file is written under another name, and gets its own when its bytes have its sha256. One
+    process fetches it; others wait. Any file may be deleted at any time: it is fetched again.
+    """
+
+    directory: Path
+    most_bytes: int | None = None
+    """Bytes beyond which those files go that were not used for longest; None for no limit."""
+
+    @classmethod
+    def of_environment(cls) -> "FileCache":
+        """That of HYPERMAGNETICS_CACHE, or in the cache directory of the user.
+
+        Raises:
+            HypermagneticsError: If there is no place for it, or the limit is no number.
+        """
+        limit = os.environ.get(LIMIT_VARIABLE)
+        most = None
+        if limit:
+            with suppress(ValueError, OverflowError):
+                most = int(float(limit) * _GB)
+            if most is None or most <= 0:
+                raise HypermagneticsError(
+                    f"The limit of the cache of datasets must be a positive number of GB; got "
+                    f"{limit!r} ({LIMIT_VARIABLE}). Change it, or unset it for no limit."
+                )
+        if chosen := os.environ.get(DIRECTORY_VARIABLE):
+            return cls(Path(chosen), most)
+        try:
+            root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        except RuntimeError as error:  # no HOME, and a user whom the machine does not know
+            raise HypermagneticsError(
+                "The cache of datasets must have a directory; got no home directory. Set "
+                f"{DIRECTORY_VARIABLE}."
+            ) from error
+        return cls(root / "hypermagnetics" / "datasets", most)
+
+    def has(self, entry: FileEntry) -> bool:
+        """Whether a file is there."""
+        try:
+            return self._path(entry).stat().st_size == entry.bytes
+        except FileNotFoundError:
+            return False
+
+    @contextmanager
+    def open(self, entry: FileEntry, fetch: Fetch) -> Iterator[IO[bytes]]:
+        """Open a file to read it; fetch it first if it is absent.
+
+        Args:
+            entry: The file of a manifest.
+            fetch: Fetches it.
+
+        Yields:
+            The file.
+
+        Raises:
+            HypermagneticsError: As of `fetch`, or if the directory cannot be written to, as on a
+                full disk.
+        """
+        while (file := self._opened(entry)) is None:
+            self.fill(entry, fetch)
+        with file:
+            yield file
+
+    def fill(self, entry: FileEntry, fetch: Fetch) -> None:
+        """Fetch a file, or wait until another process has; arguments and errors as of `open`."""
+        try:
+            self._fill(entry, fetch)
+        except OSError as error:
+            raise HypermagneticsError(
+                f"The cache of datasets must be writable, with room for {entry.bytes} bytes more; "
+                f"got {error.strerror or error} ({self.directory}). Make room or choose another "
+                f"directory ({DIRECTORY_VARIABLE}), perhaps with a limit ({LIMIT_VARIABLE}); what "
+                "was fetched is kept."
+            ) from error
+
+    def _fill(self, entry: FileEntry, fetch: Fetch) -> None:
+        path = self._path(entry)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = path.with_name(f"{path.name}.lock")
+        while (held := lock_if_free(lock)) is None:
+            time.sleep(_LOOK_SECONDS)
+        with held:
+            try:
+                if not self.has(entry):
+                    self._make_room(entry.bytes)
+                    with atomic_file(path) as file:
+                        fetch(entry, file)
+            finally:
+                lock.unlink(missing_ok=True)
+
+    def _path(self, entry: FileEntry) -> Path:
+        return self.directory / "sha256" / entry.sha256[:2] / entry.sha256
+
+    def _opened(self, entry: FileEntry) -> IO[bytes] | None:
+        path = self._path(entry)
+        try:
+            file = path.open("rb")
+        except FileNotFoundError:
+            return None
+        if os.fstat(file.fileno()).st_size != entry.bytes:  # cut off since, as by a failing disk
+            file.close()
+            path.unlink(missing_ok=True)
+            return None
+        with suppress(OSError):  # of another user, say: it may go sooner
+            os.utime(path)
+        return file
+
+    def _make_room(self, wanted: int) -> None:
+        """Delete those files that were not used for longest, until some bytes have room."""
+        if self.most_bytes is None:
+            return
+        found = []
+        for path in (self.directory / "sha256").glob("*/*"):
+            with suppress(FileNotFoundError):
+                status = path.stat()
+                if len(path.name) == _DIGITS:
+                    found.append((status.st_mtime, status.st_size, path))
+        total = sum(size for _, size, _ in found)
+        for _, size, path in sorted(found):
+            if total + wanted <= self.most_bytes:
+                return
+            path.unlink(missing_ok=True)
+            total -= size

@@ -1,0 +1,328 @@
+"""Datasets that are read where they lie, in a store, through a cache of checked files."""
+
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from faults import Fault
+from object_store import BUCKET, Answer, between, object_store
+from program_runs import (
+    FORMATS,
+    ONE_SPLIT_RECIPE,
+    TRAINING_RECIPE,
+    assert_refused,
+    finished_dataset,
+    invoke,
+    run_program,
+    settings,
+)
+
+from hypermagnetics.data import BatchSchedule, Dataset, StorageFormat, stores
+from hypermagnetics.data.file_cache import FileCache
+from hypermagnetics.errors import DatasetError, HypermagneticsError
+from hypermagnetics.train.devices import Devices
+from hypermagnetics.train.dispatch import Order
+from hypermagnetics.train.feed import StreamFeed
+
+SHORT = (*TRAINING_RECIPE, *settings("schedule.max_steps=30", "validation.every=30"))
+
+
+@cache
+def made(form: StorageFormat, directory: Path) -> Path:
+    """A dataset of a few shards."""
+    few = (*settings("storage.shard_mb=0.01"), "--format", form)
+    assert invoke("hm-generate", *ONE_SPLIT_RECIPE, directory / form, *few).code == 0
+    return directory / form
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Place of the datasets on this machine."""
+    return tmp_path_factory.mktemp("made")
+
+
+@pytest.fixture(scope="module")
+def server(directory: Path) -> Iterator[str]:
+    """A store with a dataset in each format."""
+    with object_store() as address:
+        for form in FORMATS:
+            assert invoke("hm-data", "upload", made(form, directory), url_of(form)).code == 0
+        yield address
+
+
+def url_of(form: StorageFormat) -> str:
+    """Place of the dataset in a format."""
+    return f"s3://{BUCKET}/team/{form}"
+
+
+@pytest.fixture(autouse=True)
+def quick(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory, server: str
+) -> None:
+    """Without long waits between tries, and with a cache of its own."""
+    monkeypatch.setattr(stores, "_SECONDS_BEFORE_RETRY", 0.01)
+    monkeypatch.setenv("HYPERMAGNETICS_CACHE", str(tmp_path_factory.mktemp("cache")))
+    monkeypatch.delenv("HYPERMAGNETICS_CACHE_GB", raising=False)
+
+
+def assert_same(found: Dataset, expected: Dataset) -> None:
+    """Every value of every split."""
+    assert found.splits == expected.splits
+    for name in found.splits:
+        for one, other in zip(
+            found.split(name).blocks(), expected.split(name).blocks(), strict=True
+        ):
+            for array in ("sources", "grid", "potential", "field"):
+                np.testing.assert_array_equal(one.values(array), other.values(array))  # type: ignore[arg-type]
+
+
+def size_of(cache: Path) -> int:
+    """Bytes of the files in a cache."""
+    return sum(path.stat().st_size for path in (cache / "sha256").rglob("*") if path.is_file())
+
+
+class Counted:
+    """Requests by method and path, of answers that are passed on unless one is spoilt."""
+
+    def __init__(self) -> None:
+        """None yet."""
+        self.of = Counter[tuple[str, str]]()
+
+    def __call__(self, answer: Answer, number: int) -> Answer:
+        """Count one."""
+        self.of[answer.method, answer.path.partition("?")[0]] += 1
+        return answer
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_dataset_in_a_store_has_the_values_of_its_files(
+    directory: Path, server: str, tmp_path: Path, form: StorageFormat
+) -> None:
+    """And once it was read, nothing but the manifest is asked for."""
+    local, counted = Dataset.open(made(form, directory)), Counted()
+    for _ in range(2):
+        with between(server, counted):
+            found = Dataset.open(url_of(form), cache=tmp_path)
+            assert (found.place, found.sha256) == (url_of(form), local.sha256)
+            assert_same(found, local)
+    assert {count for (_, path), count in counted.of.items() if "manifest" not in path} == {1}
+    sizes = {entry.sha256: entry.bytes for entry in local.manifest.files}  # equal files come once
+    assert len(counted.of) == 1 + len(sizes)
+    assert size_of(tmp_path) == sum(sizes.values())
+
+
+def test_a_split_in_a_store_goes_to_other_processes(tmp_path: Path) -> None:
+    """As workers that load data need it."""
+    split = Dataset.open(url_of("zarr"), cache=tmp_path).split("train")
+    copy = pickle.loads(pickle.dumps(split))
+    np.testing.assert_array_equal(copy.block(1).potential, split.block(1).potential)
+
+
+def test_shards_come_before_they_are_read(tmp_path: Path, server: str) -> None:
+    """Those of later steps are under way when the first step is made, and none comes twice."""
+    counted, split = Counted(), None
+    with between(server, counted):
+        split = Dataset.open(url_of("zarr"), cache=tmp_path).split("train")
+        schedule = BatchSchedule(split.layout.num_blocks, 2, 3, split.layout.num_points)
+        order = Order(schedule, 0, lambda step: 1, 1)
+        with StreamFeed(split, order, Devices.local(1)) as feed:
+            for _ in range(schedule.num_blocks):
+                feed.next(lambda: False)
+    values = {key: count for key, count in counted.of.items() if "/c/" in key[1]}
+    assert set(values.values()) == {1}
+    assert all(map(split.is_here, range(split.layout.num_shards)))
+
+
+@pytest.mark.slow
+def test_programs_take_a_url(tmp_path: Path) -> None:
+    """The same model as from the directory, and the same errors."""
+    local, url = finished_dataset("hdf5").path, f"s3://{BUCKET}/whole"
+    assert invoke("hm-data", "upload", local, url).code == 0
+    for place, run in ((local, tmp_path / "local"), (url, tmp_path / "stored")):
+        ran = invoke("hm-train", place, run, *SHORT)
+        assert (ran.code, ran.complaints) == (0, []), ran
+        assert ran.stdout.endswith(f"Next: hm-eval {run} {place}\n")
+        ran = invoke("hm-eval", run, place, "--metrics-only", "--out", tmp_path / f"{run.name}-e")
+        assert (ran.code, ran.complaints) == (0, []), ran
+    models = [(tmp_path / name / "model.hm").read_bytes() for name in ("local", "stored")]
+    assert models[0] == models[1]
+    assert json.loads((tmp_path / "stored" / "run.json").read_text())["dataset"] == url
+    ran = invoke("hm-train", url, tmp_path / "stored", "--resume")
+    assert ran.code == 0, ran
+    info, stored = (invoke("hm-data", "info", place) for place in (local, url))
+    assert stored.code == 0, stored
+    assert info.stdout.partition("\n")[2] == stored.stdout.partition("\n")[2]
+    assert invoke("hm-data", "head", url).stdout == invoke("hm-data", "head", local).stdout
+    ran = invoke("hm-data", "convert", url, tmp_path / "copy")
+    assert ran.code == 0, ran
+    assert_same(Dataset.open(tmp_path / "copy"), Dataset.open(local))
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_what_was_not_used_for_longest_goes_at_a_limit(
+    directory: Path, tmp_path: Path, form: StorageFormat
+) -> None:
+    """The cache is never larger, and every value is right nevertheless."""
+    local = Dataset.open(made(form, directory))
+    limit = max(entry.bytes for entry in local.manifest.files) * 4
+    cache = FileCache(tmp_path, limit)
+    found = Dataset.open(url_of(form), cache=cache)
+    assert_same(found, local)
+    assert 0 < size_of(tmp_path) <= limit
+    assert limit < sum(entry.bytes for entry in local.manifest.files)
+    assert_same(found, local)
+
+
+def test_a_file_of_the_cache_that_was_cut_off_comes_again(directory: Path, tmp_path: Path) -> None:
+    """A disk may lose its end."""
+    local = Dataset.open(made("zarr", directory))
+    assert_same(Dataset.open(url_of("zarr"), cache=tmp_path), local)
+    for path in (tmp_path / "sha256").rglob("*"):
+        if path.is_file():
+            os.truncate(path, path.stat().st_size - 1)
+    assert_same(Dataset.open(url_of("zarr"), cache=tmp_path), local)
+
+
+SPOILS = ("bytes", "short", "500", "503", "drop")
+
+
+@pytest.mark.slow
+def test_a_thousand_answers_of_a_bad_store_give_nothing_wrong(
+    directory: Path, tmp_path: Path, server: str
+) -> None:
+    """A fifth of them is wrong, in each way."""
+    local, count = Dataset.open(made("zarr", directory)), 0
+
+    def spoil(answer: Answer, number: int) -> Answer | None:
+        nonlocal count
+        count = number
+        if number % 5 or answer.status >= 400 or "manifest" in answer.path:
+            return answer
+        match SPOILS[number // 5 % len(SPOILS)]:
+            case "bytes":
+                answer.body = bytes(len(answer.body))
+            case "short":
+                answer.body = answer.body[: len(answer.body) // 2]
+            case "500":
+                answer.status, answer.body = 500, b""
+            case "503":
+                answer.status, answer.body = 503, b""
+            case _:
+                return None
+        return answer
+
+    with between(server, spoil):
+        for turn in range(1000):
+            assert_same(Dataset.open(url_of("zarr"), cache=tmp_path / str(turn)), local)
+            if count > 1000:
+                break
+    assert count > 1000
+
+
+def test_bytes_that_stay_wrong_are_refused(directory: Path, tmp_path: Path, server: str) -> None:
+    """With the file, and nothing of it in the cache."""
+
+    def spoil(answer: Answer, _: int) -> Answer:
+        if "/field/c/" in answer.path:
+            answer.body = bytes(len(answer.body))
+        return answer
+
+    with between(server, spoil):
+        split = Dataset.open(url_of("zarr"), cache=tmp_path).split("train")
+        with pytest.raises(DatasetError, match=r"got other bytes in each of 4 tries .*rule D5"):
+            split.block(0)
+    assert_same(Dataset.open(url_of("zarr"), cache=tmp_path), Dataset.open(made("zarr", directory)))
+
+
+READ_ALL = """
+import sys
+from hypermagnetics.data import Dataset
+dataset = Dataset.open(sys.argv[1], cache=sys.argv[2])
+for name in dataset.splits:
+    for block in dataset.split(name).blocks():
+        block.potential.sum()
+"""
+
+
+@pytest.mark.slow
+def test_twenty_processes_fetch_each_file_once(tmp_path: Path, server: str) -> None:
+    """Of one cache that is empty."""
+    counted = Counted()
+    with between(server, counted):
+        readers = [
+            subprocess.Popen([sys.executable, "-c", READ_ALL, url_of("zarr"), str(tmp_path)])
+            for _ in range(20)
+        ]
+        assert [reader.wait(300) for reader in readers] == [0] * 20
+    values = {key: count for key, count in counted.of.items() if "manifest" not in key[1]}
+    assert set(values.values()) == {1}
+    assert not list(tmp_path.rglob("*.lock"))
+
+
+@pytest.mark.slow
+def test_a_killed_reader_leaves_nothing_wrong(tmp_path: Path, server: str) -> None:
+    """Killed before a file has its name: the next one fetches it."""
+    fault = Fault("replace", "KILL", 3, file="sha256", true_clock=True)
+    command = [sys.executable, "-c", READ_ALL, url_of("zarr"), str(tmp_path / "cache")]
+    killed = subprocess.run(
+        command, env={**os.environ, **fault.variables(tmp_path)}, check=False
+    ).returncode
+    assert killed == -signal.SIGKILL
+    subprocess.run(command, check=True)
+    names = [path.name for path in (tmp_path / "cache" / "sha256").rglob("*") if path.is_file()]
+    assert {len(name) for name in names} == {64}
+
+
+def test_what_is_no_dataset_in_a_store_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One sentence each."""
+    run = tmp_path / "run"
+    for url, fragment in (
+        (f"s3://{BUCKET}/nothing", "must have manifest.json"),
+        ("s3://no-such-bucket/data", "bucket of a dataset must exist"),
+        ("ftp://host/data", "must be s3://, gs://, az:// or https://"),
+        ("s3://key:secret@bucket/data", "without credentials or a query; got 's3://...@bucket"),
+        ("hf://user/data", "or hf://datasets/OWNER/NAME[@REVISION]"),
+    ):
+        ran = invoke("hm-train", url, run, *SHORT)
+        assert_refused(ran, fragment)
+        assert "secret" not in ran.stderr
+        assert_refused(invoke("hm-data", "info", url), fragment)
+    ran = invoke("hm-data", "verify", url_of("zarr"))
+    assert ran.code == 2, ran
+    assert "must be on this machine; got a URL of s3://. Copy a dataset with" in ran.stderr
+    monkeypatch.setenv("HYPERMAGNETICS_CACHE_GB", "many")
+    ran = invoke("hm-train", url_of("zarr"), run, *SHORT)
+    assert_refused(ran, "must be a positive number of GB; got 'many'")
+    assert not run.exists()
+
+
+def test_a_full_cache_is_named(tmp_path: Path) -> None:
+    """With its directory, and how to go on."""
+    fault = Fault("replace", "ENOSPC", 2, file="sha256", true_clock=True).variables(tmp_path)
+    ran = run_program("hm-data", "head", url_of("zarr"), variables=fault)
+    assert_refused(ran, "The cache of datasets must be writable", "got No space left on device")
+    assert os.environ["HYPERMAGNETICS_CACHE"] in ran.complaints[-1]
+
+
+def test_without_a_home_the_cache_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in some containers."""
+
+    def homeless() -> Path:
+        raise RuntimeError("no home")
+
+    monkeypatch.delenv("HYPERMAGNETICS_CACHE")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    with pytest.raises(HypermagneticsError, match="Set HYPERMAGNETICS_CACHE"):
+        FileCache.of_environment()
