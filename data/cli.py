@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import get_args
+from typing import Literal, get_args
 
 import click
 import numpy as np
@@ -23,6 +23,7 @@ from hypermagnetics.data.array_import import (
 from hypermagnetics.data.boundary import Boundary
 from hypermagnetics.data.convert import convert
 from hypermagnetics.data.derivatives import DERIVATIVES, derivatives_of
+from hypermagnetics.data.hub import export_for_hub
 from hypermagnetics.data.importing import (
     FieldUnit,
     LengthUnit,
@@ -189,6 +190,26 @@ def download(url: str, directory: Path) -> None:
         with Progress("hm-data", found.num_bytes, "bytes") as progress:
             made = copy_from_store(found, directory, progress)
         _wrote(directory, made)
+
+
+@main.command(name="export", epilog="Example:  hm-data export hf discs discs-hf")
+@click.argument("target", type=click.Choice(["hf"]))
+@_DIR
+@_OUT
+def export_command(target: Literal["hf"], directory: Path, out: Path) -> None:
+    """Write DIR as OUT, a directory to be uploaded to Hugging Face as it is.
+
+    OUT is the same dataset, with a card that the hub understands, croissant.json, and the first
+    samples of each split in Parquet, which it shows. Files are hard links where that is possible.
+    """
+    with errors_in_one_line("hm-data"):
+        dataset = Dataset.open(directory)
+        total = sum(entry.bytes for entry in dataset.manifest.files)
+        with Progress("hm-data", total, "bytes") as progress:
+            export_for_hub(dataset, out, progress)
+        echo(f"Wrote {out}: {in_bytes(total)}, sha256 {dataset.sha256}.")
+        place = shlex.quote(str(out))
+        echo(f"Next: {target} upload OWNER/NAME {place} --repo-type dataset")
 
 
 @main.command(name="convert")

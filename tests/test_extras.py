@@ -11,6 +11,7 @@ from sweep_plans import plan_of
 
 from hypermagnetics.cluster import AnyCluster, LocalWorkers, open_cluster, parse_cluster
 from hypermagnetics.data import Dataset
+from hypermagnetics.data.hub import export_for_hub
 from hypermagnetics.data.stores import Store
 from hypermagnetics.errors import HypermagneticsError
 from hypermagnetics.evaluate.baselines.fmm3d import fmm3d
@@ -55,6 +56,7 @@ USES: dict[tuple[str, str], Use] = {
     ("distributed", "a cluster"): lambda data, path: open_cluster(LocalWorkers(1)).__enter__(),
     ("dask_jobqueue", "batch jobs"): lambda data, path: open_cluster(jobs(path)).__enter__(),
     ("obstore", "a store"): lambda data, path: Store("s3://bucket/place"),
+    ("pyarrow", "an export"): lambda data, path: export_for_hub(data, path / "hub"),
     ("mlflow", "a tracker"): lambda data, path: refuse_unusable(["mlflow"]),
 }
 IN_A_REPORT = {"pyvista", "vtkmodules"}

@@ -324,8 +324,11 @@ def _joined(place: Membership | None) -> Iterator[None]:
     except BaseException as error:
         if not jax.distributed.is_initialized():
             raise
+        which = f"(process {place.rank} of {place.world})"
         if isinstance(error, HypermagneticsError | OSError):
-            say(f"hm-train: {error} (process {place.rank} of {place.world})")
+            say(f"hm-train: {error} {which}")
+        elif isinstance(error, KeyboardInterrupt):
+            say(f"hm-train: interrupted; finished work is kept {which}.")
         else:
             traceback.print_exc()
         sys.stderr.flush()

@@ -10,7 +10,7 @@ import jax
 from pydantic import JsonValue
 
 from hypermagnetics.data import Split
-from hypermagnetics.errors import InterruptedRunError
+from hypermagnetics.errors import DivergenceError, InterruptedRunError
 from hypermagnetics.log import Listener
 from hypermagnetics.models import ModelInputs
 from hypermagnetics.run_files import RunFiles
@@ -87,6 +87,13 @@ class Loop:
             feed: Their batches.
             stop: Whether a signal has come.
         """
+        try:
+            self._run(feed, stop)
+        except DivergenceError as error:
+            # All processes have the same losses, so all come here after the same step.
+            processes.together(partial(_raise, error))
+
+    def _run(self, feed: Feed, stop: StopRequest) -> None:
         self._windows.restart()
         while self.ending is None:
             count = self._make_steps(feed)
@@ -203,6 +210,10 @@ class Loop:
 
     def _seconds_here(self) -> float:
         return self._seconds_before + time.monotonic() - self._start
+
+
+def _raise(error: DivergenceError) -> None:
+    raise error
 
 
 def reason_to_end(recipe: TrainingRecipe, progress: Reached) -> str | None:

@@ -365,12 +365,13 @@ def _together(act: Callable[[], _T], word_of: Callable[[_T], str]) -> tuple[_T, 
     failed = next((rank for rank, outcome in enumerate(outcomes) if outcome.error), None)
     if failed is None:
         return result[0], [outcome.said for outcome in outcomes]
+    first = is_first()  # which is known until all leave
     _leave()
-    if is_first() and failure is not None:
+    if first and failure is not None:
         raise failure
     outcome = outcomes[failed]
     place = f"process {failed} of {len(outcomes)}"
-    if not is_first():
+    if not first:
         raise OtherProcessError(f"{outcome.message} ({place})", outcome.code) from failure
     kind = getattr(errors, outcome.error, RunError)
     raise kind(f"{outcome.message} (This was {place}.)")

@@ -24,7 +24,7 @@ CANNOT_WRITE = 74
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """Errors of a full or failing disk; missing permissions or directories are another matter."""
 
-_REFUSED, _BUG = 2, 1
+_REFUSED, _BUG, _INTERRUPTED = 2, 1, 130
 
 _NAMES = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
@@ -114,5 +114,7 @@ def exit_code(error: BaseException) -> int:
             return CANNOT_WRITE if error.errno in NO_ROOM else _REFUSED
         case HypermagneticsError():
             return _REFUSED
+        case KeyboardInterrupt():
+            return _INTERRUPTED
         case _:
             return _BUG

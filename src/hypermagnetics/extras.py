@@ -13,6 +13,7 @@ EXTRAS = {
     "mlflow": "tracking",
     "obstore": "stores",
     "optuna": "sweep",
+    "pyarrow": "hub",
     "pyvista": "view3d",
     "tensorboardX": "tracking",
     "vtkmodules": "view3d",

@@ -30,6 +30,7 @@ BASES = {
     "hm-data import-arrays": ("out", "--inputs", "absent.npy", "--targets", "absent.npy"),
     "hm-data upload": ("DATA", "ftp://host/data"),
     "hm-data download": ("ftp://host/data", "out"),
+    "hm-data export": ("hf", "DATA", "out"),
     "hm-generate": (*ONE_SPLIT_RECIPE, "out", "--dry-run"),
     "hm-train": ("DATA", "out", *TRAINING_RECIPE, *ONE_STEP),
     "hm-train export": ("RUN", "out"),

@@ -213,6 +213,16 @@ def test_processes_that_do_not_fit_together_are_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
+def test_a_loss_that_is_not_finite_ends_all(tmp_path: Path) -> None:
+    """Once said, by the first."""
+    bad = settings("schedule.learning_rate=1e30", "optimiser.clip_norm=null")
+    ran, other = end(begin(tmp_path / "run", 2, *bad))
+    assert (ran.code, other.code) == (2, 2), (ran, other)
+    assert "must be finite; got" in ran.complaints[-1]
+    assert other.complaints == []
+
+
 @pytest.mark.parametrize(
     "text", ["", "node1", "node1:4321", "node1:4321,2,2", "node1:0,0,2", "node1:4321,0,0", ",,"]
 )

@@ -169,7 +169,7 @@ keyed = with_reading_keys(0, TRAINING, redraw=True)
 
 def gradient(objective, count, chunks):
     function = eqx.filter_jit(lambda n, b: loss_and_gradient(
-        objective, n, keyed(b, jax.numpy.int32(3)), trainable(n, ()), chunks))
+        objective, n, keyed(b, jax.numpy.int32(3)), trainable(n, ()), chunks, Devices.local(count)))
     batch = whole_batch(view, count)
     assert len(batch.arrays["inputs"].addressable_shards) == count
     return jax.device_get(function(Devices.local(count).copies(network), batch))

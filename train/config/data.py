@@ -39,8 +39,9 @@ class DataConfig(Config):
     noise: Noise | None = None
     """Noise that is added to the readings of objective "fisher"; null if they have their own."""
     blocks_per_batch: Annotated[int, Field(ge=1, le=4096)] | Literal["all"] = 1
-    """Blocks in the batch of a step; "all" for the whole split. A block is the samples that share a
-    grid, 256 in most datasets, so one is enough; objective "fisher" needs all."""
+    """Blocks in the batch of a step, of all processes together; "all" for the whole split. A block
+    is the samples that share a grid, 256 in most datasets, so one is enough; objective "fisher"
+    needs all."""
     points_per_step: Count | None = None
     """Points of each grid used in a step, drawn anew each step; null for all. Points are cheaper
     than samples: neighbours carry nearly the same information."""
