@@ -139,6 +139,10 @@ class ArrayView:
         """Begin to fetch shards that are in a store; see `Split.fetch_ahead`."""
         return self.split.fetch_ahead(blocks)
 
+    def stop_fetching(self) -> None:
+        """Give up shards that are under way; see `Split.stop_fetching`."""
+        self.split.stop_fetching()
+
     def read(self, blocks: Sequence[int]) -> list[dict[Role, np.ndarray]]:
         """The arrays of several blocks; views of the mapped files where they are stored so."""
         return [self._arrays(block) for block in self.split.read(blocks)]

@@ -113,6 +113,9 @@ class DatasetFiles:
         """
         return False
 
+    def stop_fetching(self) -> None:
+        """Give up files that are under way, as when a program ends."""
+
     def map(self, path: str, file: IO[bytes]) -> mmap.mmap:
         """Map an open file into memory, read-only; processes that map it share its pages.
 

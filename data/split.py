@@ -237,6 +237,10 @@ class _StoredSplit(abc.ABC, Generic[_Layout, _Block]):
         """The files of this split."""
         return tuple(entry for entry in self._manifest.files if entry.split == self.name)
 
+    def stop_fetching(self) -> None:
+        """Give up shards that are under way, as when a program ends."""
+        self._files.stop_fetching()
+
     def has_file(self, path: str) -> bool:
         """Whether one file is on a disk of this machine, by its path in the manifest."""
         return self._files.is_here(path)

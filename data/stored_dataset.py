@@ -2,10 +2,10 @@
 
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import IO
 
@@ -90,6 +90,8 @@ class StoredFiles(DatasetFiles):
         self._url, self._cache = url, cache
         self._asked: dict[str, Future[None]] = {}
         self._asked_lock = threading.Lock()
+        self._given_up = threading.Event()
+        """Set when files that are under way are not wanted any more."""
 
     def check(self, entry: FileEntry) -> None:
         """Nothing: a file is checked when it is fetched."""
@@ -121,13 +123,22 @@ class StoredFiles(DatasetFiles):
             self._asked = {path: one for path, one in self._asked.items() if not one.done()}
             for path in paths:
                 if path not in self._asked and not self.is_here(path):
-                    entry = self._entries[path]
-                    fetched = self._threads.submit(self._cache.fill, entry, self._fetch)
-                    self._asked[path] = fetched
+                    fetch = partial(self._store.fetch, given_up=self._given_up.is_set)
+                    filled = self._threads.submit(self._cache.fill, self._entries[path], fetch)
+                    self._asked[path] = filled
             return len(self._asked) < _MOST_FETCHES
 
+    def stop_fetching(self) -> None:
+        """Give up files that are under way; see `DatasetFiles.stop_fetching`."""
+        with self._asked_lock:
+            self._given_up.set()
+            for asked in self._asked.values():
+                asked.cancel()
+            wait(self._asked.values())
+            self._asked, self._given_up = {}, threading.Event()
+
     def _fetch(self, entry: FileEntry, file: IO[bytes]) -> None:
-        self._store.fetch(entry, file)
+        self._store.fetch(entry, file, self._given_up.is_set)
 
     @cached_property
     def _store(self) -> Store:

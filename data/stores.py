@@ -5,7 +5,7 @@ import os
 import re
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
@@ -93,22 +93,25 @@ class Store:
                 )
             return bytes(found.bytes())
 
-    def fetch(self, entry: FileEntry, file: IO[bytes]) -> None:
+    def fetch(
+        self, entry: FileEntry, file: IO[bytes], given_up: Callable[[], bool] = lambda: False
+    ) -> None:
         """Read an object into a file, and check its bytes.
 
         Args:
             entry: The file of a manifest that it must be.
             file: An empty file, open for writing.
+            given_up: Whether nobody waits for it any more; asked after each part.
 
         Raises:
             DatasetError: If it is absent, or has other bytes, also when it is read again.
-            HypermagneticsError: If the store does not answer, or forbids it.
+            HypermagneticsError: If the store does not answer or forbids it, or it was given up.
         """
         for wait in _waits():
             time.sleep(wait)
             file.seek(0)
             file.truncate()
-            found = self._copy(entry, file)
+            found = self._copy(entry, file, given_up)
             if found == entry.sha256:
                 return
         raise DatasetError(
@@ -117,10 +120,15 @@ class Store:
             "again from a sound copy."
         )
 
-    def _copy(self, entry: FileEntry, file: IO[bytes]) -> str:
+    def _copy(self, entry: FileEntry, file: IO[bytes], given_up: Callable[[], bool]) -> str:
         """Copy the bytes of an object, and return their sha256."""
         digest = hashlib.sha256()
         for content in self._parts(entry):
+            if given_up():
+                raise HypermagneticsError(
+                    f"A file must be fetched to its end; got an end of the work that wanted "
+                    f"{entry.path} ({self.url}). It comes when it is read again."
+                )
             file.write(content)
             digest.update(content)
         return digest.hexdigest()

@@ -109,11 +109,13 @@ class StreamFeed:
         trace: TracebackType | None,
     ) -> None:
         self._stop.set()
+        self._split.stop_fetching()
         while self._thread.is_alive():
             try:  # make room, in case the thread waits to put its last batches
                 self._ready.get(timeout=0.01)
             except queue.Empty:
                 continue
+        self._split.stop_fetching()  # what the thread asked for meanwhile
 
     def next(self, is_idle: Callable[[], bool]) -> Dispatch:
         """See `Feed`; an error of the reading thread is raised here."""

@@ -6,6 +6,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
@@ -140,6 +141,31 @@ def test_shards_come_before_they_are_read(tmp_path: Path, server: str) -> None:
     values = {key: count for key, count in counted.of.items() if "/c/" in key[1]}
     assert set(values.values()) == {1}
     assert all(map(split.is_here, range(split.layout.num_shards)))
+
+
+def test_a_training_that_ends_gives_up_what_it_asked_for(
+    directory: Path, tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a signal would wait for shards that nobody reads; another one reads them all."""
+    asked, go_on = threading.Event(), threading.Event()
+
+    def spoil(answer: Answer, _: int) -> Answer:
+        if "/c/" in answer.path and not answer.path.endswith("/c/0"):
+            asked.set()
+            assert go_on.wait(60)
+        return answer
+
+    with between(server, spoil):
+        split = Dataset.open(url_of("zarr"), cache=tmp_path).split("train")
+        last = split.layout.num_blocks - 1
+        assert split.fetch_ahead(range(split.layout.num_blocks)) is False
+        assert asked.wait(60)
+        threading.Timer(0.2, go_on.set).start()
+        split.stop_fetching()
+        assert not split.is_here(split.layout.shard_of_block(last)[0])
+        assert_same(
+            Dataset.open(url_of("zarr"), cache=tmp_path), Dataset.open(made("zarr", directory))
+        )
 
 
 @pytest.mark.slow
