@@ -11,6 +11,7 @@ from typing import IO
 from hypermagnetics.data.manifest import FileEntry
 from hypermagnetics.errors import HypermagneticsError
 from hypermagnetics.files import atomic_file, lock_if_free
+from hypermagnetics.machine import user_cache
 
 DIRECTORY_VARIABLE = "HYPERMAGNETICS_CACHE"
 LIMIT_VARIABLE = "HYPERMAGNETICS_CACHE_GB"
@@ -57,14 +58,12 @@ class FileCache:
                 )
         if chosen := os.environ.get(DIRECTORY_VARIABLE):
             return cls(Path(chosen), most)
-        try:
-            root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        except RuntimeError as error:  # no HOME, and a user whom the machine does not know
+        if (root := user_cache()) is None:
             raise HypermagneticsError(
                 "The cache of datasets must have a directory; got no home directory. Set "
                 f"{DIRECTORY_VARIABLE}."
-            ) from error
-        return cls(root / "hypermagnetics" / "datasets", most)
+            )
+        return cls(root / "datasets", most)
 
     def has(self, entry: FileEntry) -> bool:
         """Whether a file is there."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,11 +26,21 @@ if TYPE_CHECKING:
     import pyarrow
 
 SHOWN_SAMPLES = 2000
-"""Samples of each split in its Parquet file."""
+"""Most samples of each split in its Parquet file, which has whole blocks, one at least."""
+_SHOWN_BYTES = 1 << 28
+"""Most bytes of them, beyond the first block."""
 
 _TAGS = ("physics", "magnetics", "scientific-machine-learning")
-_SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"))
-_SIZES_ABOVE = ((10**7, "1M<n<10M"), (10**8, "10M<n<100M"), (10**9, "100M<n<1B"))
+_SIZES = {
+    10**3: "n<1K",
+    10**4: "1K<n<10K",
+    10**5: "10K<n<100K",
+    10**6: "100K<n<1M",
+    10**7: "1M<n<10M",
+    10**8: "10M<n<100M",
+    10**9: "100M<n<1B",
+}
+"""Categories of the hub, by the number of samples below which they are."""
 _TERMS = ("citeAs", "column", "extract", "field", "fileObject", "recordSet", "source")
 """Words of Croissant in use."""
 _CROISSANT = "http://mlcommons.org/croissant/"
@@ -56,10 +67,17 @@ def export_for_hub(dataset: Dataset, out: Path, listener: Listener = SILENT) -> 
             f"The directory of an export must not exist; got {str(out)!r}, which does. Choose "
             "another one, or move it away."
         )
-    part = out.with_name(f"{out.name}.part")
-    if part.exists():  # of an export that was interrupted
-        shutil.rmtree(part)
+    part = out.with_name(f"{out.name}.part-{secrets.token_hex(4)}")
     part.mkdir(parents=True)
+    try:
+        _write(dataset, part, listener)
+        part.rename(out)
+    except BaseException:
+        shutil.rmtree(part)
+        raise
+
+
+def _write(dataset: Dataset, part: Path, listener: Listener) -> None:
     for entry in dataset.manifest.files:
         check_file(dataset, entry)
         _copy(dataset.directory / entry.path, part / entry.path)
@@ -74,7 +92,6 @@ def export_for_hub(dataset: Dataset, out: Path, listener: Listener = SILENT) -> 
     write_text_atomically(part / CARD_NAME, card)
     about = croissant(dataset, part, shown)
     write_text_atomically(part / "croissant.json", json.dumps(about, indent=2) + "\n")
-    part.rename(out)
 
 
 def split_name(name: str) -> str:
@@ -188,10 +205,7 @@ def _field(split: str, spec: ArraySpec) -> JsonValue:
 
 def _size(dataset: Dataset) -> str:
     total = sum(split.layout.num_samples for split in dataset.manifest.splits.values())
-    for most, name in (*_SIZES, *_SIZES_ABOVE):
-        if total < most:
-            return name
-    return "n>1B"
+    return next((name for most, name in _SIZES.items() if total < most), "n>1B")
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -210,6 +224,7 @@ def _write_parquet(split: AnySplit, path: Path) -> tuple[ArraySpec, ...]:
 
     layout = split.layout
     blocks = -(-min(SHOWN_SAMPLES, layout.num_samples) // layout.samples_per_block)
+    blocks = min(blocks, max(_SHOWN_BYTES // layout.block_bytes, 1))
     # Arrays that some samples lack have no column.
     specs = tuple(
         spec

@@ -90,11 +90,6 @@ class Windows:
         shape = blocks, self.samples_per_block, self.per_sample
         return WindowStarts(generator.integers(0, most, shape, endpoint=True), self.length)
 
-    def starts_of(self, seed: int, blocks: int, step: int, own: slice) -> WindowStarts:
-        """`starts` of some of the blocks of a step."""
-        drawn = self.starts(seed, blocks, step)
-        return drawn._replace(first=drawn.first[own])
-
 
 @dataclass(frozen=True)
 class BatchSchedule:
@@ -128,7 +123,8 @@ class BatchSchedule:
         """The windows of one step; None for whole samples."""
         if self.windows is None:
             return None
-        return self.windows.starts_of(self.seed, self.blocks_per_batch, step, self._own)
+        drawn = self.windows.starts(self.seed, self.blocks_per_batch, step)
+        return drawn._replace(first=drawn.first[self._own])
 
     def blocks(self, step: int) -> tuple[int | None, ...]:
         """The blocks of one step, counted from 0; None for an empty one."""

@@ -73,7 +73,8 @@ def loss_and_gradient(
         parts = _Parts(objective, free, fixed, own, reference, chunks, _over_devices)
         return parts.loss_and_gradient(count)
 
-    # Sums over devices are made here, so what is copied and what differs need not be followed.
+    # check_vma=False: `_over_devices` adds every result explicitly, so JAX need not infer which
+    # values are the same on all devices.
     divided_among = jax.shard_map(
         of_device,
         mesh=devices.mesh,

@@ -247,8 +247,7 @@ class Devices:
         if isinstance(batch, ArrayBatch):
             arrays = {role: self._filled(values) for role, values in batch.arrays.items()}
             return arrays, batch.num_samples, batch.num_complete, batch.numbers
-        filled = map(self._filled, (batch.sources, batch.potential, batch.field))
-        sources, potential, field = filled
+        sources, potential, field = map(self._filled, (batch.sources, batch.potential, batch.field))
         return sources, batch.num_samples, batch.grid, potential, field
 
     def _moved(

@@ -186,7 +186,10 @@ class Loop:
     def _after_steps(self, word: Word) -> None:
         """Log, validate and save as due."""
         recipe, done, stops = self._setup.recipe, self._done, word.signal != 0
-        seconds = None if recipe.schedule.max_minutes is None else word.seconds
+        seconds = None
+        if recipe.schedule.max_minutes is not None:
+            # The first words of several processes are still to come, without a time.
+            seconds = max(word.seconds, self._seconds_before)
         validates = done % recipe.validation.every == 0
         saves = stops or done % recipe.checkpoint.every == 0
         # Whether the patience is at its end is known after validating only.

@@ -286,7 +286,7 @@ class Word(NamedTuple):
 class Agreement:
     """The largest of the words of all processes after each dispatch.
 
-    It is added up on the devices, like the gradients, so that nobody waits for it: the word of a
+    It is reduced on the devices, like the gradients, so that no process waits for it: the word of a
     dispatch is looked at once the steps of `lag` later ones are queued.
     """
 

@@ -15,7 +15,7 @@ import equinox as eqx
 import jax
 
 from hypermagnetics.errors import HypermagneticsError
-from hypermagnetics.machine import Platform
+from hypermagnetics.machine import Platform, user_cache
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -202,12 +202,10 @@ def cache_directory() -> Path | None:
     """
     if _VARIABLE in os.environ:
         return None
-    try:
-        root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    except RuntimeError:  # no HOME, and a user whom the machine does not know, as in containers
+    if (root := user_cache()) is None:
         return None
     kind = hashlib.sha256(_processor().encode()).hexdigest()[:12]
-    directory = root / "hypermagnetics" / f"jax-{version('jaxlib')}-{kind}"
+    directory = root / f"jax-{version('jaxlib')}-{kind}"
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError:  # a home that is read-only costs compiling again, and nothing else

@@ -85,3 +85,16 @@ def _words(file: Path) -> list[str]:
         return file.read_text(encoding="utf-8").split()
     except OSError:
         return []
+
+
+def user_cache() -> Path | None:
+    """Directory for caches of this package, of the user.
+
+    Returns:
+        The directory, which may not exist; None where there is no home, as in some containers.
+    """
+    try:
+        root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:  # no HOME, and a user whom the machine does not know
+        return None
+    return root / "hypermagnetics"

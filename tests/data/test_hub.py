@@ -6,10 +6,18 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet
 import pytest
-from program_runs import assert_refused, contents, finished_dataset, invoke, settings
+from faults import Fault
+from program_runs import (
+    assert_refused,
+    contents,
+    finished_dataset,
+    invoke,
+    run_program,
+    settings,
+)
 from small_networks import small_arrays
 
-from hypermagnetics.data import Dataset
+from hypermagnetics.data import Dataset, hub
 from hypermagnetics.data.hub import export_for_hub
 
 
@@ -112,6 +120,28 @@ def test_arrays_that_all_samples_have_are_shown(tmp_path: Path) -> None:
     for name in rows[0]:
         values = split.entries(name, range(len(split)))
         np.testing.assert_array_equal(np.array([row[name] for row in rows], np.float32), values)
+
+
+def test_an_export_without_room_leaves_nothing(tmp_path: Path) -> None:
+    """But directories of others, whatever their names are."""
+    other = tmp_path / "out.part"
+    other.mkdir()
+    fault = Fault("replace", "ENOSPC", file="croissant.json", true_clock=True).variables(tmp_path)
+    data = finished_dataset("zarr").path
+    ran = run_program("hm-data", "export", "hf", data, tmp_path / "out", variables=fault)
+    assert_refused(ran, "No space left on device")
+    assert {path.name for path in tmp_path.iterdir()} == {"out.part", "faulty"}
+    assert invoke("hm-data", "export", "hf", data, tmp_path / "out").code == 0
+    assert other.is_dir()
+
+
+def test_large_samples_are_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One block at least, which is never larger than a program can read."""
+    monkeypatch.setattr(hub, "_SHOWN_BYTES", 1)
+    dataset = Dataset.open(finished_dataset("zarr").path)
+    export_for_hub(dataset, tmp_path / "out")
+    rows = pyarrow.parquet.read_table(tmp_path / "out" / "parquet" / "train.parquet").num_rows
+    assert rows == dataset.split("train").layout.samples_per_block < len(dataset.split("train"))
 
 
 def test_what_cannot_be_exported_is_refused(exported: Path, tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from program_runs import (
 
 from hypermagnetics.data import BatchSchedule, Dataset, StorageFormat, stores
 from hypermagnetics.data.file_cache import FileCache
+from hypermagnetics.data.layout import SOURCE_ARRAYS
 from hypermagnetics.errors import DatasetError, HypermagneticsError
 from hypermagnetics.train.devices import Devices
 from hypermagnetics.train.dispatch import Order
@@ -82,8 +83,8 @@ def assert_same(found: Dataset, expected: Dataset) -> None:
         for one, other in zip(
             found.split(name).blocks(), expected.split(name).blocks(), strict=True
         ):
-            for array in ("sources", "grid", "potential", "field"):
-                np.testing.assert_array_equal(one.values(array), other.values(array))  # type: ignore[arg-type]
+            for array in SOURCE_ARRAYS:
+                np.testing.assert_array_equal(one.values(array), other.values(array))
 
 
 def size_of(cache: Path) -> int:

@@ -26,6 +26,8 @@ from program_runs import (
     start_program,
 )
 
+from hypermagnetics.models.store import read_header
+from hypermagnetics.run_files import RunFiles
 from hypermagnetics.train.processes import Membership, parse_distributed
 from hypermagnetics.train.signals import CANNOT_WRITE, TRY_AGAIN
 
@@ -211,6 +213,21 @@ def test_processes_that_do_not_fit_together_are_refused(tmp_path: Path) -> None:
     assert (ran.code, other.code) == (2, 2), (ran, other)
     assert "must have the same recipe; got another one of process 1" in ran.complaints[-1]
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_the_time_of_earlier_processes_counts_from_the_first_step_on(tmp_path: Path) -> None:
+    """Also in checkpoints that are made before the processes have told their times."""
+    run = tmp_path / "run"
+    every = settings("checkpoint.every=1", "checkpoint.keep=9", "schedule.max_minutes=60")
+    train(run, 2, *every, *settings("schedule.max_steps=5", "schedule.decay_steps=60"))
+    train(run, 2, "--resume", *every, *settings("schedule.max_steps=7"))
+    seconds = [
+        read_header(RunFiles(run).checkpoint(step), "hypermagnetics checkpoint").training["seconds"]
+        for step in range(1, 8)
+    ]
+    assert seconds == sorted(seconds), seconds
+    assert seconds[4] > 0
 
 
 @pytest.mark.slow
