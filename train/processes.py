@@ -29,6 +29,7 @@ from hypermagnetics.errors import (
     RunError,
 )
 from hypermagnetics.jax_setup import refuse_missing_platform
+from hypermagnetics.train.meeting import meet
 from hypermagnetics.train.signals import exit_code
 
 SLURM = "slurm"
@@ -71,23 +72,24 @@ class Membership:
             HypermagneticsError: If JAX finds no device.
         """
         try:
-            jax.distributed.initialize(
-                self.address,
-                self.world,
-                self.rank,
-                local_device_ids=self.own_devices,
-                cluster_detection_method="deactivate",
-                initialization_timeout=_JOIN_SECONDS,
-                heartbeat_timeout_seconds=_LOST_SECONDS,
-                shutdown_timeout_seconds=_LOST_SECONDS,
-            )
-        except RuntimeError as error:
-            reason = " ".join(str(error).split())[:200]
+            # JAX would end a process that waits in vain by an abort.
+            meet(self.address, self.rank, self.world, _JOIN_SECONDS)
+        except OSError as error:
             raise RunError(
                 f"The {self.world} processes of a training must meet within {_JOIN_SECONDS} s; got "
-                f"{reason} (process {self.rank} of {self.world}, {self.address}). Start them all, "
-                "each with a rank of its own, and let them reach that address."
+                f"{error.strerror or error} (process {self.rank} of {self.world}, {self.address}). "
+                "Start them all, each with a rank of its own, and let them reach that address."
             ) from error
+        jax.distributed.initialize(
+            self.address,
+            self.world,
+            self.rank,
+            local_device_ids=self.own_devices,
+            cluster_detection_method="deactivate",
+            initialization_timeout=_JOIN_SECONDS,
+            heartbeat_timeout_seconds=_LOST_SECONDS,
+            shutdown_timeout_seconds=_LOST_SECONDS,
+        )
         with _without_stdout():
             refuse_missing_platform()
             multihost_utils.process_allgather(np.zeros(1))  # which connects all
