@@ -1,4 +1,4 @@
-"""The meeting of processes that will train together: all come, or each is told who is missing."""
+"""Meeting of the processes that will train together, before JAX joins them."""
 
 import socket
 import time
@@ -56,7 +56,7 @@ def _receive(port: int, world: int, end: float) -> None:
                 missing = [number for number in range(1, world) if number not in come]
                 raise OSError(f"no process of rank {', '.join(map(str, missing))}") from error
             if not (rank.isdecimal() and 0 < int(rank) < world):
-                continue  # somebody else, such as a scan of ports
+                continue  # no process of ours: a scan of ports, say
             if int(rank) in come or their_world.strip() != str(world):
                 raise OSError(
                     f"a second process of rank {rank}"
