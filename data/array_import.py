@@ -191,7 +191,7 @@ def readings_and_derivatives(
 
 def import_arrays(
     arrays: Arrays,
-    out: Path,
+    out: Path | str,
     *,
     shares: Shares | None = None,
     seed: int = 0,
@@ -209,7 +209,7 @@ def import_arrays(
 
     Args:
         arrays: The files.
-        out: Directory of the dataset.
+        out: Directory of the dataset, or its URL in an object store.
         shares: Shares of the splits.
         seed: Seed of the division.
         samples_per_block: Samples of a block, the smallest part of a batch; 32 if None, or fewer of

@@ -67,6 +67,7 @@ _UNITS: dict[str, tuple[str, ...]] = {"length": get_args(LengthUnit), "field": g
 _DIR = click.argument("directory", metavar="DIR", type=FILE_PATH)
 _PLACE = click.argument("directory", metavar="DIR|URL", type=DATASET)
 _OUT = click.argument("out", type=FILE_PATH)
+_OUT_OR_URL = click.argument("out", type=DATASET)
 _SHARD_MB = click.option(
     "--shard-mb",
     type=FiniteRange(min=0, min_open=True, max=_MOST_MB),
@@ -214,13 +215,13 @@ def export_command(target: Literal["hf"], directory: Path, out: Path) -> None:
 
 @main.command(name="convert")
 @_PLACE
-@_OUT
+@_OUT_OR_URL
 @click.option("--format", "storage_format", type=click.Choice(["zarr", "hdf5"]))
 @click.option("--compress", "compression", type=click.Choice(["none", "zstd"]))
 @_SHARD_MB
 def convert_command(
     directory: Path | str,
-    out: Path,
+    out: Path | str,
     storage_format: StorageFormat | None,
     compression: Compression | None,
     shard_mb: float | None,
@@ -241,7 +242,7 @@ def convert_command(
 
 @main.command(name="import")
 @click.argument("file", type=FILE_PATH)
-@_OUT
+@_OUT_OR_URL
 @click.option("--length-unit", type=click.Choice(_UNITS["length"]))
 @click.option("--field-unit", type=click.Choice(_UNITS["field"]), help="T means mu0 H.")
 @click.option(
@@ -255,7 +256,7 @@ def convert_command(
 @_SHARD_MB
 def import_command(
     file: Path,
-    out: Path,
+    out: Path | str,
     length_unit: str | None,
     field_unit: str | None,
     m_is: MomentKind | None,
@@ -299,7 +300,7 @@ Examples: hm-data import-arrays out --inputs m.npy --targets q.npy --jacobian J.
           hm-data import-arrays out --states 'trajectory_*.npy' --time-step 0.01
 """,
 )
-@_OUT
+@_OUT_OR_URL
 @click.option(
     "--inputs",
     metavar="FILE|'PATTERN'",
@@ -371,7 +372,7 @@ Examples: hm-data import-arrays out --inputs m.npy --targets q.npy --jacobian J.
 @click.option("--compress", "compression", type=click.Choice(["none", "zstd"]), default="none")
 @_SHARD_MB
 def import_arrays_command(
-    out: Path,
+    out: Path | str,
     inputs: tuple[Path, ...],
     targets: tuple[Path, ...],
     boundary: Boundary | None,
@@ -643,7 +644,7 @@ def _labels_of(dataset: Dataset) -> Compute:
     return compute
 
 
-def _wrote(out: Path, manifest: Manifest) -> None:
+def _wrote(out: Path | str, manifest: Manifest) -> None:
     size = sum(entry.bytes for entry in manifest.files)
     samples = sum(split.layout.num_samples for split in manifest.splits.values())
     echo(

@@ -16,7 +16,7 @@ from hypermagnetics.log import SILENT, Listener
 
 def convert(
     dataset: Dataset,
-    out: Path,
+    out: Path | str,
     storage_format: StorageFormat | None = None,
     compression: Compression | None = None,
     shard_bytes: float | None = None,
@@ -27,7 +27,7 @@ def convert(
     Args:
         dataset: The source; all its bytes are checked first, so that no damage is passed on under
             new checksums.
-        out: Directory of the new dataset.
+        out: Directory of the new dataset, or its URL in an object store.
         storage_format: Format of its files; unchanged if None.
         compression: Compression of its files; unchanged if None.
         shard_bytes: Bytes of a shard before compression; unchanged if None.

@@ -134,7 +134,7 @@ def missing_units(team: TeamFile) -> tuple[str, ...]:
 
 def import_team_file(
     team: TeamFile,
-    out: Path,
+    out: Path | str,
     *,
     units: Units | None = None,
     m_is: MomentKind | None = None,
@@ -147,7 +147,7 @@ def import_team_file(
 
     Args:
         team: The team file, from `read_team_file`.
-        out: Directory of the dataset.
+        out: Directory of the dataset, or its URL in an object store.
         units: Units that the file does not state.
         m_is: Meaning of `m`; if None, its unit decides, or else the shape: a magnetisation of
             prisms.

@@ -1,29 +1,44 @@
-"""The journal of an unfinished dataset: its identity and its finished shards."""
+"""The journal of an unfinished dataset: its description, and its finished shards.
+
+A file describes the dataset, and makers enter one for each finished shard. So no two processes
+write to the same file, and any file system or store will do.
+"""
 
 import json
-import os
-import threading
+import re
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import IO, NoReturn
+from concurrent.futures import ThreadPoolExecutor
+from typing import NoReturn
+
+from pydantic import ValidationError
 
 from hypermagnetics.config import Config
+from hypermagnetics.data.destination import Destination
 from hypermagnetics.data.layout import ArrayName
 from hypermagnetics.data.manifest import FileEntry, Identity, LabelDevice
 from hypermagnetics.data.statistics import Sums
 from hypermagnetics.errors import DatasetError
-from hypermagnetics.files import only_writer
 
-JOURNAL_NAME = "journal.jsonl"
-_MOST_RECORDS, _LONGEST_RECORD = 1 << 18, 1 << 20
+JOURNAL_NAME = "journal"
+"""Directory of the journal."""
+DATASET_ENTRY = f"{JOURNAL_NAME}/dataset.json"
+"""File that says what is being made; no other writer begins another dataset while it is there."""
+EARLIER_NAME = "journal.jsonl"
+"""The journal as earlier releases wrote it, in one file."""
+_RECORD = re.compile(rf"{JOURNAL_NAME}/([^/]+)-(\d{{5,}})\.json")
+_UPLOAD = b'{"upload":"%s"}\n'
+_ENTRY = re.compile(rb'\{"crc32":"([0-9a-f]{8})","entry":(.*)\}\n', re.DOTALL)
+_READ_AT_ONCE = 16
+MOST_ENTRY = 1 << 20
+"""Most bytes of a file of the journal."""
+_MOST_RECORDS = 1 << 18
 """A manifest has room for less than so many shards."""
 _MOST_BYTES = _MOST_RECORDS << 10
 NEW_OR_UNFINISHED = (
-    "The directory (OUT) must be new, empty or an unfinished dataset of the same recipe"
+    "The place of a dataset (OUT) must be new, empty or an unfinished dataset of the same recipe"
 )
-"""Rule of the directory in which a dataset is written, for messages."""
+"""Rule of the place in which a dataset is written, for messages."""
 DELETE = "remove_dataset in Python; hm-generate has --overwrite"
 """Ways to delete a dataset, for messages."""
 
@@ -40,116 +55,131 @@ class ShardRecord(Config):
 
 
 class Journal:
-    """Appends a line per finished shard, each with its CRC-32.
-
-    A line cut off by a kill is dropped on reading, and so is a damaged one: its shard counts as
-    unfinished.
-    """
+    """The shards of a dataset that are finished, as far as is known here."""
 
     num_damaged: int = 0
-    """Number of lines that were damaged after they were written."""
+    """Number of records that were damaged after they were written; their shards are unfinished."""
 
-    def __init__(self, file: IO[bytes], identity: Identity, directory: Path) -> None:
-        """Read the records of an earlier process, or start with the identity.
+    def __init__(self, destination: Destination, identity: Identity) -> None:
+        """Begin the journal, or read the records of earlier processes.
 
         Args:
-            file: The locked journal file.
+            destination: Where the dataset is made.
             identity: Identity of the dataset of this process.
-            directory: The dataset, to check that the recorded files exist.
 
         Raises:
-            DatasetError: If the file is the journal of another dataset or release, or its first
-                line is damaged.
+            DatasetError: If another dataset or release began here, or its entry is damaged.
         """
-        self._file, self._lock = file, threading.Lock()
+        content = _encoded(identity.model_dump_json())
+        if not destination.create(DATASET_ENTRY, content):
+            _refuse_another(destination.read(DATASET_ENTRY, MOST_ENTRY), identity, destination)
         self.records: dict[tuple[str, int], ShardRecord] = {}
-        if (size := os.fstat(file.fileno()).st_size) > _MOST_BYTES:
-            _refuse_large(directory, f"{size} bytes")
-        file.seek(0)
-        lines = _whole_lines(file)
-        first = next(lines, None)
-        if first is None:
-            file.truncate(0)
-            self._append(identity.model_dump_json())
-            return
-        if first.startswith(b"{"):
-            _refuse_line(directory, "one of an earlier form, without checksums")
-        content = _content(first)
-        if content is None:
-            _refuse_line(directory, "a damaged one")
-        found, wanted = json.loads(content), json.loads(identity.model_dump_json())
-        if found != wanted:
-            _refuse_other_device(found, identity, directory)
-            raise DatasetError(
-                f"{NEW_OR_UNFINISHED}; got an unfinished one of another recipe, format or version "
-                f"({directory}). Choose another directory, or delete this one ({DELETE})."
-            )
-        size = len(first) + 1
-        for line in lines:
-            size += len(line) + 1
-            content = _content(line) if len(line) <= _LONGEST_RECORD else None
-            if content is None:
-                self.num_damaged += 1
-                continue
-            record = ShardRecord.model_validate_json(content)
-            if all(_is_whole(directory, entry) for entry in record.files):
+        sizes = destination.sizes()
+        for record in self._read(destination, identity, sizes):
+            if all(sizes.get(entry.path) == entry.bytes for entry in record.files):
                 self.records[record.split, record.index] = record
-            if len(self.records) > _MOST_RECORDS:
-                _refuse_large(directory, f"more than {_MOST_RECORDS} shards")
-        file.truncate(size)
-
-    @property
-    def lock(self) -> int:
-        """Descriptor of the file, which carries the lock."""
-        return self._file.fileno()
 
     def add(self, record: ShardRecord) -> None:
-        """Record a shard whose files are complete; safe in any thread."""
-        with self._lock:
-            self._append(record.model_dump_json())
-            self.records[record.split, record.index] = record
+        """Count a shard that a maker has entered."""
+        self.records[record.split, record.index] = record
 
-    def _append(self, line: str) -> None:
-        content = line.encode()
-        self._file.write(b"%08x %s\n" % (zlib.crc32(content), content))
-        self._file.flush()
-        os.fsync(self._file.fileno())
+    def _read(
+        self, destination: Destination, identity: Identity, sizes: dict[str, int]
+    ) -> Iterator[ShardRecord]:
+        """The sound records of a destination."""
+        names = [name for name in sizes if _RECORD.fullmatch(name)]
+        total = sum(sizes[name] for name in names)
+        if len(names) > _MOST_RECORDS or total > _MOST_BYTES:
+            _refuse_large(destination, f"{total} bytes for {len(names)} shards")
+
+        def read(name: str) -> bytes:
+            if sizes[name] > MOST_ENTRY:
+                return b""
+            return destination.read(name, MOST_ENTRY)
+
+        with ThreadPoolExecutor(_READ_AT_ONCE) as threads:
+            for name, content in zip(names, threads.map(read, names), strict=True):
+                record = _record_of(content, identity)
+                if record is None or name != _name_of(record):
+                    self.num_damaged += 1
+                else:
+                    yield record
 
 
-@contextmanager
-def open_journal(directory: Path, identity: Identity) -> Iterator[Journal]:
-    """Open the journal of a dataset for the one process that writes it.
+def enter(destination: Destination, identity: Identity, record: ShardRecord) -> None:
+    """Record a shard whose files are in their place; for its maker, in any process.
 
     Args:
-        directory: The dataset; made if absent.
-        identity: Identity of the dataset to be made.
-
-    Yields:
-        The journal, with the shards that earlier processes finished.
-
-    Raises:
-        DatasetError: If the directory holds something else.
-        HypermagneticsError: If another process writes it.
+        destination: Where the dataset is made.
+        identity: Identity of the dataset.
+        record: The shard.
     """
-    directory.mkdir(parents=True, exist_ok=True)
-    with only_writer(directory / JOURNAL_NAME, "A dataset") as file:
-        yield Journal(file, identity, directory)
+    content = _encoded(record.model_dump_json(), _crc_of(identity))
+    destination.enter(_name_of(record), content)
 
 
-def _whole_lines(file: IO[bytes]) -> Iterator[bytes]:
-    """Yield the lines without their ends; one without an end was cut off by a kill."""
-    for line in file:
-        if line.endswith(b"\n"):
-            yield line[:-1]
+def entry_of_upload(sha256: str) -> bytes:
+    """The entry of a dataset that is uploaded, in place of that of one that is being made.
+
+    Args:
+        sha256: That of its manifest.
+    """
+    return _UPLOAD % sha256.encode()
 
 
-def _content(line: bytes) -> bytes | None:
-    """The JSON of a line; None if it is not that of the checksum before it."""
-    content = line[9:]
-    return content if line[:9] == b"%08x " % zlib.crc32(content) else None
+def _name_of(record: ShardRecord) -> str:
+    return f"{JOURNAL_NAME}/{record.split}-{record.index:05d}.json"
 
 
-def _refuse_other_device(found: object, identity: Identity, directory: Path) -> None:
+def _encoded(text: str, start: int = 0) -> bytes:
+    """An entry with its checksum, as JSON."""
+    content = text.encode()
+    return b'{"crc32":"%08x","entry":%s}\n' % (zlib.crc32(content, start), content)
+
+
+def _decoded(content: bytes, start: int = 0) -> bytes | None:
+    """The JSON of an entry; None if it is not that of its checksum."""
+    found = _ENTRY.fullmatch(content)
+    if found is None or int(found[1], 16) != zlib.crc32(found[2], start):
+        return None
+    return found[2]
+
+
+def _crc_of(identity: Identity) -> int:
+    """Start of the checksums of records, so that those of another dataset are no sound ones."""
+    return zlib.crc32(identity.model_dump_json().encode())
+
+
+def _record_of(content: bytes, identity: Identity) -> ShardRecord | None:
+    text = _decoded(content, _crc_of(identity))
+    try:
+        return None if text is None else ShardRecord.model_validate_json(text)
+    except ValidationError:  # a checksum of 32 bits, by chance
+        return None
+
+
+def _refuse_another(content: bytes, identity: Identity, destination: Destination) -> None:
+    """Refuse the entry of another dataset than the one to be made."""
+    if content.startswith(_UPLOAD[:10]):
+        raise DatasetError(
+            f"{NEW_OR_UNFINISHED}; got an upload that is not complete ({destination}). Choose "
+            f"another URL, give the command of the upload again, or delete it ({DELETE})."
+        )
+    if (text := _decoded(content)) is None:
+        raise DatasetError(
+            "An unfinished dataset must say what is being made, with a checksum; got a damaged "
+            f"{DATASET_ENTRY} ({destination}). Delete the dataset first ({DELETE})."
+        )
+    found, wanted = json.loads(text), json.loads(identity.model_dump_json())
+    if found != wanted:
+        _refuse_other_device(found, identity, destination)
+        raise DatasetError(
+            f"{NEW_OR_UNFINISHED}; got an unfinished one of another recipe, format or version "
+            f"({destination}). Choose another {destination.kind}, or delete this one ({DELETE})."
+        )
+
+
+def _refuse_other_device(found: object, identity: Identity, destination: Destination) -> None:
     """Refuse the journal of the same dataset if other devices began to compute its labels.
 
     Their labels differ by a rounding, and a manifest names one device for all.
@@ -163,26 +193,14 @@ def _refuse_other_device(found: object, identity: Identity, directory: Path) -> 
     there = LabelDevice.model_validate(other)
     raise DatasetError(
         "The labels of an unfinished dataset (OUT) must all be computed on one kind of device; got "
-        f"{there.in_words} before, and {here.in_words} now ({directory}). Go on with device "
+        f"{there.in_words} before, and {here.in_words} now ({destination}). Go on with device "
         f"{there.platform} where it was begun, or delete this one ({DELETE})."
     )
 
 
-def _refuse_large(directory: Path, got: str) -> NoReturn:
+def _refuse_large(destination: Destination, got: str) -> NoReturn:
     raise DatasetError(
         f"The journal of an unfinished dataset must have at most {_MOST_BYTES} bytes and "
-        f"{_MOST_RECORDS} shards; got {got} ({directory / JOURNAL_NAME}). "
-        f"Delete the directory first ({DELETE})."
+        f"{_MOST_RECORDS} shards; got {got} ({destination}/{JOURNAL_NAME}). "
+        f"Delete the dataset first ({DELETE})."
     )
-
-
-def _refuse_line(directory: Path, got: str) -> NoReturn:
-    raise DatasetError(
-        f"The first line of the journal of an unfinished dataset must have its checksum; got {got} "
-        f"({directory / JOURNAL_NAME}). Delete the directory first ({DELETE})."
-    )
-
-
-def _is_whole(directory: Path, entry: FileEntry) -> bool:
-    path = directory / entry.path
-    return path.is_file() and path.stat().st_size == entry.bytes

@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from hypermagnetics.data.dataset import Dataset
-from hypermagnetics.data.layout import AnyBlock, AnyLayout
+from hypermagnetics.data.dataset_files import DatasetFiles
+from hypermagnetics.data.layout import AnyBlock, AnyLayout, Shard
 from hypermagnetics.data.manifest import parse_manifest
 from hypermagnetics.data.split import AnySplit
+from hypermagnetics.data.storage import SplitStorage
 from hypermagnetics.errors import DatasetError
 
 
@@ -50,12 +52,52 @@ def refuse_unreadable(
         for name in dataset.splits:
             _read_shards(dataset.any_split(name), last_blocks)
     except DatasetError as error:
-        # The reader's advice is meant for a dataset that was copied from elsewhere.
-        finding, _, _ = str(error).rpartition(". ")
-        raise DatasetError(
-            f"A written dataset must read back unchanged; got: {finding}. Check the disk and the "
-            f"versions of zarr and h5py, delete {directory}, and write the dataset again."
-        ) from error
+        raise unreadable(error, directory) from error
+
+
+def unreadable(error: DatasetError, directory: Path) -> DatasetError:
+    """The error of a writer whose files a reader refuses.
+
+    Args:
+        error: Error of the reader.
+        directory: Where the files lie.
+    """
+    # The reader's advice is meant for a dataset that was copied from elsewhere.
+    finding, _, _ = str(error).rpartition(". ")
+    return DatasetError(
+        f"A written dataset must read back unchanged; got: {finding}. Check the disk and the "
+        f"versions of zarr and h5py, delete {directory}, and write the dataset again."
+    )
+
+
+def refuse_other_values(
+    storage: SplitStorage, layout: AnyLayout, shard: Shard, last: AnyBlock, files: DatasetFiles
+) -> None:
+    """Map one shard as a reader does, and compare its last block with the written one.
+
+    Args:
+        storage: Storage of its split.
+        layout: Layout of its split.
+        shard: The shard.
+        last: Its last block, as it was written.
+        files: Its files.
+
+    Raises:
+        DatasetError: If a reader would refuse the shard, or would read other values.
+    """
+    number = shard.first_block + shard.num_blocks - 1
+    for name, rows in storage.map_shard(shard, files).items():
+        spec, within = layout.array(name), layout.block_rows(name, number)
+        first = layout.rows(name, shard).start
+        if not within:  # the samples with a row have come before
+            continue
+        found = rows.part(within.start - first, within.stop - first)
+        written = np.ascontiguousarray(last.values(name), dtype=spec.dtype)
+        if np.ascontiguousarray(found).tobytes() != written.tobytes():
+            raise DatasetError(
+                f"A block must read back with the written values; got other values (block "
+                f"{number}: {name}). Write it again."
+            )
 
 
 def _read_shards(split: AnySplit, last_blocks: Mapping[tuple[str, int], int]) -> None:

@@ -2,16 +2,18 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from hypermagnetics.data.destination import Destination
 from hypermagnetics.data.formats import split_storage
-from hypermagnetics.data.journal import ShardRecord
+from hypermagnetics.data.journal import ShardRecord, enter
 from hypermagnetics.data.layout import AnyBlock, AnyLayout, Block, Per, Shard
 from hypermagnetics.data.manifest import FileEntry, Identity
 from hypermagnetics.data.padding import refuse_bad_padding
-from hypermagnetics.data.read_back import crc32_of
+from hypermagnetics.data.read_back import crc32_of, refuse_other_values
 from hypermagnetics.data.statistics import Gatherer
 from hypermagnetics.data.storage import ShardSink, SplitPlace, SplitStorage
 from hypermagnetics.errors import DatasetError, LabelError
@@ -22,10 +24,10 @@ class ShardWriter:
     """Checks blocks, gathers their statistics and hands them to the storage."""
 
     record: ShardRecord
-    """Record of the shard for the journal; set once it is written."""
+    """Record of the shard in the journal; set once it is written."""
 
-    last_block: int
-    """The CRC-32 of the last block of the shard; set once it is appended."""
+    last_block: AnyBlock
+    """The last block of the shard; set once it is appended."""
 
     def __init__(self, sink: ShardSink, split: str, shard: Shard, layout: AnyLayout) -> None:
         """Start before the first block of the shard."""
@@ -53,7 +55,7 @@ class ShardWriter:
         self._sink.append(block)
         self._next_sample += block.num_samples
         if self._next_sample == self._end:
-            self.last_block = crc32_of(block, self._layout)
+            self.last_block = block
 
     def _refuse_other_shapes(self, block: AnyBlock, place: str) -> None:
         number = self._next_sample // self._layout.samples_per_block
@@ -81,12 +83,12 @@ class ShardWriter:
 
 @contextmanager
 def write_shard(
-    directory: Path, identity: Identity, split: str, shard: Shard
+    destination: Destination, identity: Identity, split: str, shard: Shard
 ) -> Iterator[ShardWriter]:
-    """Write the files of one shard, in any process that the lock of the dataset covers.
+    """Write the files of one shard and enter it in the journal, in any process on any machine.
 
     Args:
-        directory: The dataset.
+        destination: Where the dataset is made.
         identity: Identity of the dataset.
         split: Name of the split.
         shard: The shard.
@@ -94,21 +96,27 @@ def write_shard(
     Yields:
         The writer. When the block ends, its `record` is set; an error leaves no trace.
     """
-    storage = shard_storage(directory, identity, split)
-    with storage.shard_sink(shard) as sink:
-        writer = ShardWriter(sink, split, shard, identity.splits[split])
-        yield writer
-        writer.refuse_unfinished()
-    writer.record = ShardRecord(
-        split=split,
-        index=shard.number,
-        files=tuple(
-            file_entry(directory, path, split, shard.first_sample, shard.num_samples)
-            for path in storage.shard_paths(shard)
-        ),
-        sums=writer.statistics.sums(),
-        last_block=writer.last_block,
-    )
+    layout = identity.splits[split]
+    with destination.files_made(shard.num_blocks * layout.block_bytes) as directory:
+        storage = shard_storage(directory, identity, split)
+        with storage.shard_sink(shard) as sink:
+            writer = ShardWriter(sink, split, shard, layout)
+            yield writer
+            writer.refuse_unfinished()
+        record = ShardRecord(
+            split=split,
+            index=shard.number,
+            files=tuple(
+                file_entry(directory, path, split, shard.first_sample, shard.num_samples)
+                for path in storage.shard_paths(shard)
+            ),
+            sums=writer.statistics.sums(),
+            last_block=crc32_of(writer.last_block, layout),
+        )
+        read_back = partial(refuse_other_values, storage, layout, shard, writer.last_block)
+        destination.keep(directory, record.files, read_back)
+    enter(destination, identity, record)
+    writer.record = record
 
 
 def shard_storage(directory: Path, identity: Identity, split: str) -> SplitStorage:

@@ -9,16 +9,20 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import IO, Any
+from functools import partial
+from typing import IO, Any, TypeVar
 
 from hypermagnetics.data.manifest import FileEntry
 from hypermagnetics.errors import DatasetError, HypermagneticsError
 from hypermagnetics.extras import refuse_missing
 
+_Answer = TypeVar("_Answer")
 _SCHEMES = ("s3", "gs", "az", "https", "hf")
 _URL = re.compile(r"([a-z][a-z0-9+.-]*)://(.*)", re.DOTALL)
 _HUGGING_FACE = re.compile(r"datasets/([^/@]+/[^/@]+)(?:@([^/]+))?(/.*)?")
 """Place of a dataset on Hugging Face: its repository, a revision, and a directory in it."""
+_READ_ALONE = ("https", "hf")
+_NO_BUCKET = "NoSuchBucket"
 _PLACE = re.compile(r"[^\s/@?#]+(/[^\s@?#]*)?")
 _PART_BYTES = 1 << 24
 """Bytes of one request: a connection gives some 80 MB/s, so large files are read by several."""
@@ -149,14 +153,50 @@ class Store:
         import obstore
 
         end = min(start + _PART_BYTES, entry.bytes)
-        for wait in _waits():
-            time.sleep(wait)
-            try:
-                with self._answers(entry.path):
-                    return bytes(obstore.get_range(self._store, entry.path, start=start, end=end))
-            except _NoAnswerError as error:
-                last = error
-        raise last
+
+        def read() -> bytes:
+            # The bytes come as they are asked for, and may stop coming.
+            return bytes(obstore.get_range(self._store, entry.path, start=start, end=end))
+
+        return self._again(entry.path, read)
+
+    def refuse_reading_alone(self) -> None:
+        """Refuse a store that cannot be written to.
+
+        Raises:
+            HypermagneticsError: If it is a web server, or Hugging Face.
+        """
+        if self.scheme in _READ_ALONE:
+            raise HypermagneticsError(
+                "A store to write to must be s3://, gs:// or az://, which write on a condition; "
+                f"got {self.url!r}. Make a directory, and copy it by the means of that server."
+            )
+
+    def is_empty(self) -> bool:
+        """Whether there is no object."""
+        return not any(self._listed(""))
+
+    def sizes(self, directory: str = "") -> dict[str, int]:
+        """Bytes of all objects.
+
+        Args:
+            directory: Path below which they lie; all if it is empty.
+
+        Returns:
+            Their sizes, by path.
+
+        Raises:
+            HypermagneticsError: If the store does not answer, or forbids it.
+        """
+        return {found["path"]: found["size"] for found in self._listed(directory)}
+
+    def _listed(self, directory: str) -> Iterator[Any]:
+        """Descriptions of objects, by some thousand a request."""
+        import obstore
+
+        with self._answers(directory or "objects"):
+            for some in obstore.list(self._store, directory or None):
+                yield from some
 
     def digest_of(self, path: str) -> str | None:
         """The sha256 that an object was uploaded with; None if there is none."""
@@ -180,12 +220,12 @@ class Store:
             return False
         return True
 
-    def put(self, path: str, file: IO[bytes], sha256: str) -> None:
+    def put(self, path: str, content: IO[bytes] | bytes, sha256: str) -> None:
         """Write an object, whole or not at all, in place of one that is there.
 
         Args:
             path: Its path below the URL.
-            file: Its bytes.
+            content: Its bytes, or a file that has them.
             sha256: Their sha256, which becomes an attribute.
 
         Raises:
@@ -195,7 +235,7 @@ class Store:
 
         with self._answers(path):
             obstore.put(
-                self._store, path, file, attributes={_DIGEST: sha256}, chunk_size=_WRITTEN_BYTES
+                self._store, path, content, attributes={_DIGEST: sha256}, chunk_size=_WRITTEN_BYTES
             )
 
     def create(self, path: str, content: bytes) -> bool:
@@ -206,30 +246,39 @@ class Store:
             content: Its bytes.
 
         Returns:
-            Whether it was made; False if there is one.
+            Whether it was made; False if there is one. That may be of this call, if the answer to
+            a first try was lost, so compare it.
 
         Raises:
             HypermagneticsError: If the store does not answer, or forbids it.
         """
         import obstore
-        from obstore.exceptions import AlreadyExistsError
 
-        with self._answers(path):
-            try:
-                obstore.put(self._store, path, content, mode="create")
-            except AlreadyExistsError:
-                return False
-            return True
+        try:
+            self._again(path, partial(obstore.put, self._store, path, content, mode="create"))
+        except _TakenError:
+            return False
+        return True
 
     def remove(self, path: str) -> None:
         """Delete an object; nothing happens if it is absent."""
         import obstore
 
         try:
-            with self._answers(path):
-                obstore.delete(self._store, path)
+            self._again(path, partial(obstore.delete, self._store, path))
         except _AbsentError:
             return
+
+    def _again(self, path: str, request: Callable[[], _Answer]) -> _Answer:
+        """Repeat a request where obstore does not: if it changes something, or its answer ends."""
+        for wait in _waits():
+            time.sleep(wait)
+            try:
+                with self._answers(path):
+                    return request()
+            except _NoAnswerError as error:
+                last = error
+        raise last
 
     @contextmanager
     def _answers(self, path: str) -> Iterator[None]:
@@ -240,14 +289,16 @@ class Store:
         try:
             yield
         except FileNotFoundError as error:
-            if "NoSuchBucket" in str(error):
-                raise HypermagneticsError(
-                    f"The bucket of a dataset must exist; got none ({self.url}). Check the URL, or "
-                    "make the bucket."
-                ) from error
+            if _NO_BUCKET in str(error):
+                raise self._no_bucket() from error
             raise _AbsentError(
                 f"A dataset in a store must have {path}; got no such object ({self.url}; rule D3). "
                 "Check the URL; an upload that was interrupted is completed by its own command."
+            ) from error
+        except exceptions.AlreadyExistsError as error:
+            raise _TakenError(
+                f"A new object of a store must get a free name; got one that is taken, {path} "
+                f"({self.url}). Choose another URL."
             ) from error
         except (*refused, PermissionError) as error:
             raise self._forbidden() from error
@@ -255,10 +306,18 @@ class Store:
             said = str(error).partition("\n")[0]
             if any(word in said for word in _WITHOUT_CREDENTIALS):
                 raise self._forbidden() from error
+            if _NO_BUCKET in str(error):
+                raise self._no_bucket() from error
             raise _NoAnswerError(
                 f"The store of a dataset must answer; got: {said[:300]} ({self.url}). Give the "
                 "same command again: finished files are kept."
             ) from error
+
+    def _no_bucket(self) -> HypermagneticsError:
+        return HypermagneticsError(
+            f"The bucket of a dataset must exist; got none ({self.url}). Check the URL, or make "
+            "the bucket."
+        )
 
     def _forbidden(self) -> HypermagneticsError:
         return HypermagneticsError(
@@ -269,6 +328,10 @@ class Store:
 
 class _AbsentError(DatasetError):
     """There is no such object."""
+
+
+class _TakenError(DatasetError):
+    """There is an object of this name."""
 
 
 class _NoAnswerError(HypermagneticsError):

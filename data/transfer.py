@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hypermagnetics.data.dataset import Dataset
 from hypermagnetics.data.file_checks import check_names
-from hypermagnetics.data.journal import DELETE
+from hypermagnetics.data.journal import DATASET_ENTRY, DELETE, MOST_ENTRY, entry_of_upload
 from hypermagnetics.data.manifest import (
     CARD_NAME,
     CHECKSUMS_NAME,
@@ -24,7 +24,7 @@ from hypermagnetics.data.stored_dataset import StoredDataset
 from hypermagnetics.data.stores import Store
 from hypermagnetics.data.verify import check_file
 from hypermagnetics.data.writer import OURS
-from hypermagnetics.errors import DatasetError, HypermagneticsError
+from hypermagnetics.errors import DatasetError
 from hypermagnetics.files import (
     atomic_file,
     first_file,
@@ -39,8 +39,6 @@ from hypermagnetics.log import SILENT, Listener
 _FILES_AT_ONCE = 4
 _LOCK_NAME = "download.lock"
 _OURS = re.compile(rf"{OURS.pattern}|{re.escape(_LOCK_NAME)}")
-_CLAIM_NAME = "upload-sha256.txt"
-"""Object that names the dataset of an upload which is not complete."""
 _MOST_CARD_BYTES = 1 << 20
 
 
@@ -99,11 +97,7 @@ def copy_to_store(dataset: Dataset, store: Store, listener: Listener = SILENT) -
         DatasetError: If another dataset is there, or a file has other bytes than its manifest says.
         HypermagneticsError: If the store does not answer or forbids it.
     """
-    if store.scheme == "https":
-        raise HypermagneticsError(
-            f"An upload must go to s3://, gs:// or az://, which write on a condition; got "
-            f"{store.url!r}. Copy the directory to a web server by its own means."
-        )
+    store.refuse_reading_alone()
     text = (dataset.directory / MANIFEST_NAME).read_bytes()
     _claim(store, dataset.sha256)
     _each(partial(_put, dataset, store), dataset.manifest.files, listener)
@@ -114,7 +108,7 @@ def copy_to_store(dataset: Dataset, store: Store, listener: Listener = SILENT) -
     dataset.files.refuse_another_manifest(dataset.sha256)
     if not store.create(MANIFEST_NAME, text):
         _refuse_other_manifest(store, dataset.sha256)
-    store.remove(_CLAIM_NAME)
+    store.remove(DATASET_ENTRY)
 
 
 def _each(
@@ -150,14 +144,13 @@ def _claim(store: Store, sha256: str) -> None:
     if store.has(MANIFEST_NAME):
         _refuse_other_manifest(store, sha256)
         return
-    if not store.create(_CLAIM_NAME, sha256.encode()):
-        found = store.read(_CLAIM_NAME, 64).decode(errors="replace")
-        if found != sha256:
-            raise DatasetError(
-                f"A place in a store must get one dataset; got an upload of {found[:12]}... that "
-                f"is not complete, and now one of {sha256[:12]}... ({store.url}). Choose another "
-                "URL, or delete the objects there with the programs of the store."
-            )
+    entry = entry_of_upload(sha256)
+    if not store.create(DATASET_ENTRY, entry) and store.read(DATASET_ENTRY, MOST_ENTRY) != entry:
+        raise DatasetError(
+            "A place in a store must get one dataset; got another one that is not complete, and "
+            f"now an upload of {sha256[:12]}... ({store.url}). Choose another URL, or delete the "
+            "objects there with the programs of the store."
+        )
 
 
 def _refuse_other_manifest(store: Store, sha256: str) -> None:

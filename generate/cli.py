@@ -25,7 +25,7 @@ from hypermagnetics.recipe_toml import shown_recipe
 from hypermagnetics.recipes import describe_recipe, shipped_recipes
 from hypermagnetics.subcommands import (
     CLUSTER,
-    FILE_PATH,
+    DATASET,
     SHOW,
     UnlessGiven,
     echo,
@@ -53,10 +53,12 @@ def _list_recipes(context: click.Context, _: click.Parameter, wanted: bool) -> N
 
     On many machines:  hm-generate prisms-3d prisms --cluster slurm.toml
 
+    Into a store:  hm-generate prisms-3d s3://bucket/prisms
+
     Your own:  hm-generate --show paper-discs-2d > my.toml"""
 )
 @click.argument("recipe", cls=UnlessGiven)
-@click.argument("out", type=FILE_PATH, cls=UnlessGiven)
+@click.argument("out", type=DATASET, cls=UnlessGiven)
 @click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Override one key.")
 @click.option(
     "--format",
@@ -105,7 +107,7 @@ def _list_recipes(context: click.Context, _: click.Parameter, wanted: bool) -> N
 def main(
     context: click.Context,
     recipe: str | None,
-    out: Path | None,
+    out: Path | str | None,
     shown: str | None,
     overrides: tuple[str, ...],
     storage_format: StorageFormat,
@@ -118,6 +120,7 @@ def main(
 ) -> None:
     """Make the dataset OUT from RECIPE, a .toml or .json file or the name of a shipped recipe.
 
+    OUT is a directory, or a place in an object store: s3://, gs:// or az://.
     After an interruption at any moment, give the same command again to go on.
     """
     with errors_in_one_line("hm-generate"):
@@ -151,7 +154,7 @@ def _prepare(device: Platform) -> None:
     gc.freeze()
 
 
-def _generate(plan: Plan, out: Path, makers: Makers) -> None:
+def _generate(plan: Plan, out: Path | str, makers: Makers) -> None:
     start = time.monotonic()
     with Progress("hm-generate", plan.num_samples, "samples") as progress:
         _, num_made = generate(plan, out, progress, makers)
@@ -163,7 +166,7 @@ def _generate(plan: Plan, out: Path, makers: Makers) -> None:
     )
 
 
-def _describe(plan: Plan, out: Path) -> str:
+def _describe(plan: Plan, out: Path | str) -> str:
     lines = [f"{plan.identity.title} -> {out} ({plan.identity.storage_format})"]
     for name, layout in plan.layouts.items():
         lines.append(
@@ -171,9 +174,12 @@ def _describe(plan: Plan, out: Path) -> str:
             f"{layout.num_shards} shards, {in_bytes(layout.num_bytes)}"
         )
     seconds = plan.seconds + plan.num_bytes / _BYTES_PER_SECOND + _SECONDS_TO_START
-    existing = next(parent for parent in (out, *out.absolute().parents) if parent.exists())
+    free = ""
+    if isinstance(out, Path):
+        existing = next(parent for parent in (out, *out.absolute().parents) if parent.exists())
+        free = f" ({in_bytes(shutil.disk_usage(existing).free)} free)"
     lines.append(
-        f"  total: {plan.num_samples} samples, {in_bytes(plan.num_bytes)} "
-        f"({in_bytes(shutil.disk_usage(existing).free)} free), about {seconds:.0f} s on 2 cores"
+        f"  total: {plan.num_samples} samples, {in_bytes(plan.num_bytes)}{free}, "
+        f"about {seconds:.0f} s on 2 cores"
     )
     return "\n".join(lines)

@@ -8,12 +8,11 @@ from concurrent.futures import as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
-from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from hypermagnetics.cluster import Workers, open_cluster, parse_cluster
 from hypermagnetics.data import Shard, ShardRecord, num_threads, shard_threads
-from hypermagnetics.data.journal import JOURNAL_NAME
+from hypermagnetics.data.destination import Destination
 from hypermagnetics.errors import DatasetError, HypermagneticsError, InterruptedRunError
 from hypermagnetics.generate.any_plan import Plan, software
 from hypermagnetics.generate.shards import make_shard, pace
@@ -34,10 +33,10 @@ class Task:
     """Shards that a dataset lacks."""
 
     plan: Plan
-    directory: Path
+    destination: Destination
     missing: list[tuple[str, Shard]]
-    lock: int
-    """Descriptor of the file that carries the lock of the dataset."""
+    lock: int | None
+    """Descriptor of the file that carries the lock of the dataset; None without locks."""
     listener: Listener
 
 
@@ -52,7 +51,7 @@ class Makers(Protocol):
             task: The shards; its listener receives numbers of samples as they are written.
 
         Yields:
-            The record of each shard, once its files are whole and have their names.
+            The record of each shard, once it is entered in the journal.
         """
 
 
@@ -62,11 +61,11 @@ class Threads:
 
     def records(self, task: Task) -> Generator[ShardRecord, None, None]:
         """See `Makers`."""
-        plan, directory = task.plan, task.directory
+        plan, destination = task.plan, task.destination
         at_once, ahead = pace(plan, min(num_threads(), len(task.missing)))
 
         def make(split: str, shard: Shard, written: _Written) -> ShardRecord:
-            return make_shard(plan, directory, split, shard, ahead, written)
+            return make_shard(plan, destination, split, shard, ahead, written)
 
         yield from _by_threads(task, at_once, make)
 
@@ -83,14 +82,14 @@ class Processes:
         """See `Makers`."""
         at_once, ahead = pace(task.plan, min(self.count, len(task.missing)))
         with start_workers(
-            task.plan, task.directory, at_once, ahead, task.lock, self.prepare
+            task.plan, task.destination, at_once, ahead, task.lock, self.prepare
         ) as workers:
             yield from _by_threads(task, at_once, workers.make_shard, workers.give_up)
 
 
 @dataclass(frozen=True)
 class OnCluster:
-    """Workers of a cluster, on this machine or on others that see the same files.
+    """Workers of a cluster, on this machine or on others that see the same files or store.
 
     They hold no lock, as locks reach one machine: a shard may be made twice, with the same bytes.
     """
@@ -100,10 +99,10 @@ class OnCluster:
     def records(self, task: Task) -> Generator[ShardRecord, None, None]:
         """See `Makers`."""
         # A worker may run elsewhere, and must find the same place.
-        made = partial(_make, task.plan, task.directory.absolute())
+        made = partial(_make, task.plan, task.destination.absolute())
         sizes = {(split, shard.number): shard.num_samples for split, shard in task.missing}
         for record in self.workers.results(made, sizes):
-            _refuse_unseen(task.directory, record)
+            _refuse_unseen(task.destination, record)
             task.listener.advance(sizes[record.split, record.index])
             yield record
 
@@ -143,7 +142,7 @@ def open_makers(
         yield OnCluster(joined)
 
 
-def _make(plan: Plan, directory: Path, place: tuple[str, int]) -> ShardRecord:
+def _make(plan: Plan, destination: Destination, place: tuple[str, int]) -> ShardRecord:
     """Make a shard in a worker of a cluster."""
     _prepare()
     if (found := software()) != plan.identity.software:
@@ -152,14 +151,15 @@ def _make(plan: Plan, directory: Path, place: tuple[str, int]) -> ShardRecord:
             f"bytes; got {_difference(found, plan.identity.software)}. Install the same versions."
         )
     # Without it this is another machine's disk, or the dataset was finished by others meanwhile.
-    if not (directory / JOURNAL_NAME).exists():
+    if not destination.has(destination.mark):
         raise DatasetError(
             "A worker of a cluster must see the unfinished dataset under the same path; got no "
-            f"{JOURNAL_NAME} there ({directory}). Choose a directory (OUT) that all machines share."
+            f"{destination.mark} there ({destination}). Choose a place (OUT) that all machines "
+            "share."
         )
     split, number = place
     shard = plan.layouts[split].shard(number)
-    return make_shard(plan, directory, split, shard, pace(plan, 1).blocks_ahead, lambda _: None)
+    return make_shard(plan, destination, split, shard, pace(plan, 1).blocks_ahead, lambda _: None)
 
 
 @cache
@@ -174,21 +174,17 @@ def _difference(found: dict[str, str], wanted: dict[str, str]) -> str:
     return f"{name} {found.get(name)} on the worker and {wanted[name]} here"
 
 
-def _refuse_unseen(directory: Path, record: ShardRecord) -> None:
+def _refuse_unseen(destination: Destination, record: ShardRecord) -> None:
     start = time.monotonic()
     for entry in record.files:
-        while not _is_seen(directory / entry.path, entry.bytes):
+        while not destination.has_whole(entry):
             if time.monotonic() - start > _SECONDS_TO_BE_SEEN:
                 raise DatasetError(
                     "The files of a worker of a cluster must be seen here; got no whole "
-                    f"{entry.path} {_SECONDS_TO_BE_SEEN} s after it was made ({directory}). "
-                    "Choose a directory (OUT) that all machines share."
+                    f"{entry.path} {_SECONDS_TO_BE_SEEN} s after it was made ({destination}). "
+                    "Choose a place (OUT) that all machines share."
                 )
             time.sleep(0.1)
-
-
-def _is_seen(path: Path, size: int) -> bool:
-    return path.exists() and path.stat().st_size == size
 
 
 def _by_threads(

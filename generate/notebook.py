@@ -7,6 +7,7 @@ from typing import Any
 from hypermagnetics.config import changed_recipe
 from hypermagnetics.data import Compression, Dataset, Identity, StorageFormat
 from hypermagnetics.data.manifest import MANIFEST_NAME
+from hypermagnetics.data.writer import destination_of
 from hypermagnetics.generate import run
 from hypermagnetics.generate.labels import label_device
 from hypermagnetics.generate.makers import open_makers
@@ -31,7 +32,7 @@ def generate(
 
     Args:
         recipe: The name of a shipped recipe, a .toml or .json file, or a checked recipe.
-        out: The directory of the dataset.
+        out: The directory of the dataset, or its URL in an object store.
         storage_format: Format of the files.
         compression: Compression of the files; uncompressed ones ("none") are mapped into memory.
         device: Where labels are computed. Those of a CPU are the same bytes everywhere, those of a
@@ -54,19 +55,19 @@ def generate(
     given = str(recipe) if isinstance(recipe, str | Path) else recipe
     parsed: AnyDatasetRecipe = changed_recipe(DATASET_SCHEMA, "dataset", given, changes)
     plan = plan_of(parsed, storage_format, compression)
-    if (found := _finished(Path(out))) and _is_of(found.manifest.identity, plan.identity, device):
+    if (found := _finished(out)) and _is_of(found.manifest.identity, plan.identity, device):
         return found
     plan = plan.on(label_device(device, workers))
     with (
         open_makers(workers, cluster, device, gc.freeze) as makers,
         progress("generate", plan.num_samples, "samples", quiet=quiet) as listener,
     ):
-        run.generate(plan, Path(out), listener, makers)
+        run.generate(plan, out, listener, makers)
     return Dataset.open(out)
 
 
-def _finished(out: Path) -> Dataset | None:
-    return Dataset.open(out) if (out / MANIFEST_NAME).exists() else None
+def _finished(out: str | Path) -> Dataset | None:
+    return Dataset.open(out) if destination_of(out).has(MANIFEST_NAME) else None
 
 
 def _is_of(found: Identity, wanted: Identity, platform: Platform) -> bool:

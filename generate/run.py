@@ -5,6 +5,8 @@ from contextlib import closing
 from pathlib import Path
 
 from hypermagnetics.data import DatasetWriter, Manifest, Shard
+from hypermagnetics.data.destination import Destination
+from hypermagnetics.data.in_directory import InDirectory
 from hypermagnetics.device_failures import device_failures_named
 from hypermagnetics.errors import HypermagneticsError
 from hypermagnetics.generate.any_plan import Plan
@@ -20,13 +22,13 @@ _OVERHEAD = 1.02
 
 
 def generate(
-    plan: Plan, directory: Path, listener: Listener = SILENT, makers: Makers = _THREADS
+    plan: Plan, where: Path | str, listener: Listener = SILENT, makers: Makers = _THREADS
 ) -> tuple[Manifest, int]:
     """Make a dataset, or complete an unfinished one.
 
     Args:
         plan: Plan of the dataset.
-        directory: Where.
+        where: Directory of the dataset, or its URL in an object store.
         listener: Receives the number of samples of each block written, or found written.
         makers: Makers of the shards; threads of this process unless given.
 
@@ -34,7 +36,7 @@ def generate(
         The manifest of the finished dataset, and how many samples this call made.
 
     Raises:
-        DatasetError: If something else is at `directory`.
+        DatasetError: If something else is there.
         LabelError: If a label is not finite.
         HypermagneticsError: If the disk has no room for it, a worker process died, or the
             cluster does not answer.
@@ -42,22 +44,26 @@ def generate(
     """
     with (
         device_failures_named("A block of labels", plan.less_memory, _AGAIN),
-        DatasetWriter.open(directory, plan.identity, listener) as writer,
+        DatasetWriter.open(where, plan.identity, listener) as writer,
     ):
         missing = [(split, shard) for split, shard in plan.shards() if not writer.has(split, shard)]
-        _refuse_too_little_space(plan, directory, missing)
+        _refuse_too_little_space(plan, writer.destination, missing)
         num_made = sum(shard.num_samples for _, shard in missing)
         listener.skip(plan.num_samples - num_made)
         writer.write_metadata()
-        task = Task(plan, directory, missing, writer.lock, listener)
+        task = Task(plan, writer.destination, missing, writer.lock, listener)
         with closing(makers.records(task)) as records:
             for record in records:
                 writer.add(record)
         return writer.finish(plan.discretisation()), num_made
 
 
-def _refuse_too_little_space(plan: Plan, directory: Path, missing: list[tuple[str, Shard]]) -> None:
-    layouts = plan.layouts
+def _refuse_too_little_space(
+    plan: Plan, destination: Destination, missing: list[tuple[str, Shard]]
+) -> None:
+    if not isinstance(destination, InDirectory):  # a store has room, and each maker looks for its
+        return
+    directory, layouts = destination.directory, plan.layouts
     # The last block of a split is stored whole.
     needed = _OVERHEAD * sum(
         layouts[split].block_bytes * shard.num_blocks for split, shard in missing

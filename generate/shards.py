@@ -2,10 +2,10 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 from hypermagnetics.data import AnyBlock, Shard, ShardRecord, blocks_at_once, write_shard
+from hypermagnetics.data.destination import Destination
 from hypermagnetics.generate.any_plan import Plan
 
 _BLOCKS_AHEAD = 2
@@ -38,7 +38,7 @@ def pace(plan: Plan, wanted: int) -> Pace:
 
 def make_shard(
     plan: Plan,
-    directory: Path,
+    destination: Destination,
     split: str,
     shard: Shard,
     blocks_ahead: int,
@@ -48,7 +48,7 @@ def make_shard(
 
     Args:
         plan: Plan of the dataset.
-        directory: The dataset.
+        destination: Where the dataset is made.
         split: Name of the split.
         shard: Number of the shard.
         blocks_ahead: Blocks computed before the oldest is written.
@@ -58,7 +58,7 @@ def make_shard(
     Returns:
         Entry of the shard in the journal.
     """
-    with write_shard(directory, plan.identity, split, shard) as sink:
+    with write_shard(destination, plan.identity, split, shard) as sink:
         for block in _blocks(plan, split, shard, blocks_ahead):
             sink.append(block)
             written(block.num_samples)

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing import connection, reduction
 from multiprocessing.process import BaseProcess
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from hypermagnetics.child_processes import CONTEXT, children
 from hypermagnetics.data import Shard, ShardRecord
+from hypermagnetics.data.destination import Destination
 from hypermagnetics.errors import HypermagneticsError, InterruptedRunError
 from hypermagnetics.generate.any_plan import Plan
 from hypermagnetics.generate.shards import make_shard
@@ -110,27 +110,28 @@ class Workers:
 @contextmanager
 def start_workers(
     plan: Plan,
-    directory: Path,
+    destination: Destination,
     count: int,
     blocks_ahead: int,
-    lock: int,
+    lock: int | None,
     prepare: Callable[[], None],
 ) -> Iterator[Workers]:
     """Start processes, and end them when the block ends.
 
     Args:
         plan: Plan of the dataset.
-        directory: The dataset.
+        destination: Where the dataset is made.
         count: Number of processes.
         blocks_ahead: Blocks of a shard computed before the oldest is written.
-        lock: Descriptor of the file that carries the lock of the dataset.
+        lock: Descriptor of the file that carries the lock of the dataset; None without locks.
         prepare: Called in each process first; must be picklable.
 
     Yields:
         The workers.
     """
     pipes = [CONTEXT.Pipe() for _ in range(count)]
-    arguments = [(pipe, plan, directory, blocks_ahead, _Lock(lock), prepare) for _, pipe in pipes]
+    held = None if lock is None else _Lock(lock)
+    arguments = [(pipe, plan, destination, blocks_ahead, held, prepare) for _, pipe in pipes]
     with children(_serve, arguments) as processes:
         for _, theirs in pipes:
             theirs.close()  # so that its end is seen when the worker dies
@@ -144,20 +145,21 @@ def start_workers(
 def _serve(
     pipe: connection.Connection,
     plan: Plan,
-    directory: Path,
+    destination: Destination,
     blocks_ahead: int,
-    lock: int,
+    lock: int | None,
     prepare: Callable[[], None],
 ) -> None:
     """Serve as a worker: make the requested shards until there are none."""
-    os.set_inheritable(lock, False)
+    if lock is not None:
+        os.set_inheritable(lock, False)
     prepare()
     while (task := pipe.recv()) is not None:
         split, number = task
         shard = plan.layouts[split].shard(number)
         try:
             answer: ShardRecord | Exception = make_shard(
-                plan, directory, split, shard, blocks_ahead, pipe.send
+                plan, destination, split, shard, blocks_ahead, pipe.send
             )
         except (HypermagneticsError, OSError) as error:
             answer = error

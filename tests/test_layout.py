@@ -193,10 +193,7 @@ def test_files_are_locked_and_synced_in_one_place() -> None:
     """Which knows what file systems cannot do."""
     texts = {short(name): file.read_text() for name, file in modules().items()}
     assert {name for name, text in texts.items() if "flock(" in text} == {"files"}
-    assert {name for name, text in texts.items() if "os.fsync(" in text} == {
-        "files",
-        "data.journal",
-    }
+    assert {name for name, text in texts.items() if "os.fsync(" in text} == {"files"}
 
 
 def test_jax_is_configured_by_programs_only() -> None:

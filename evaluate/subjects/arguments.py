@@ -9,7 +9,7 @@ from typing import Literal, NoReturn
 import h5py
 
 from hypermagnetics.data import Dataset, is_url
-from hypermagnetics.data.journal import JOURNAL_NAME
+from hypermagnetics.data.in_directory import LOCK_NAME
 from hypermagnetics.data.manifest import MANIFEST_NAME
 from hypermagnetics.errors import RunError, is_passing
 from hypermagnetics.evaluate.subjects.exported_model import EXPORT_NAMES
@@ -128,7 +128,7 @@ def _kind_of_directory(path: Path) -> _WordKind:
         return "export"
     if (path / _ZARR_NAME).is_file():
         return "predictions"
-    is_unfinished = (path / JOURNAL_NAME).exists() or any(path.glob("*.zarr"))
+    is_unfinished = (path / LOCK_NAME).exists() or any(path.glob("*.zarr"))
     return "unfinished dataset" if is_unfinished else "directory"
 
 

@@ -273,7 +273,7 @@ def test_an_interrupted_import_goes_on_to_the_same_bytes(
     options: dict[str, Any] = {"samples_per_block": 4, "shard_bytes": 700.0}
     with pytest.raises(StopError):
         import_arrays(arrays_of(files), out, **options, listener=Stopping())
-    assert len((out / "journal.jsonl").read_bytes().splitlines()) > 3
+    assert len(list(out.glob("journal/*.json"))) > 3
     import_arrays(arrays_of(files), out, **options)
     import_arrays(arrays_of(files), whole_out, **options)
     names = [sorted(path.relative_to(d) for path in d.rglob("*")) for d in (out, whole_out)]

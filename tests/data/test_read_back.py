@@ -10,7 +10,7 @@ from program_runs import ONE_SPLIT_RECIPE, Ran, assert_refused, contents, invoke
 from refused import refused
 from team_files import old_file
 
-from hypermagnetics.data import Compression, Dataset, StorageFormat, writer
+from hypermagnetics.data import Compression, Dataset, StorageFormat, in_directory
 from hypermagnetics.errors import DatasetError
 
 Spoil = Callable[[bytes], bytes]
@@ -36,20 +36,20 @@ def spoil_before_the_end(
     monkeypatch: pytest.MonkeyPatch, out: Path, name: str, spoil: Spoil
 ) -> None:
     """Change a file of a dataset when all shards are written, and nothing is complete."""
-    real = writer.sync_directories
+    real = in_directory.sync_directories
 
     def sync(root: Path) -> None:
         file = out / name
         file.write_bytes(spoil(file.read_bytes()))
         real(root)
 
-    monkeypatch.setattr(writer, "sync_directories", sync)
+    monkeypatch.setattr(in_directory, "sync_directories", sync)
 
 
 def assert_unfinished(ran: Ran, out: Path, *said: str) -> None:
     """One line, nothing announced, and no reader takes what is there for a dataset."""
     assert_refused(ran, READ_BACK, str(out), *said)
-    assert (out / "journal.jsonl").exists()
+    assert (out / "journal.lock").exists()
     with refused(DatasetError, "must have a manifest.json"):
         Dataset.open(out)
 

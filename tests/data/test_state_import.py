@@ -252,7 +252,7 @@ def test_an_interrupted_import_goes_on_to_the_same_bytes(
     options: dict[str, Any] = {"samples_per_block": 1, "shard_bytes": 1.0}
     with pytest.raises(InterruptedError):
         import_arrays(trajectories_of_states(path, 1.0), tmp_path / "out", **options)
-    assert (tmp_path / "out/journal.jsonl").exists()
+    assert (tmp_path / "out/journal.lock").exists()
     for name in ("out", "whole"):
         import_arrays(trajectories_of_states(path, 1.0), tmp_path / name, **options)
     assert count["read"] < 4 + 2 * N, "shards that were written are not made again"

@@ -21,6 +21,7 @@ from program_runs import (
 )
 
 from hypermagnetics.data import Dataset, StorageFormat, stores, transfer
+from hypermagnetics.data.journal import DATASET_ENTRY, entry_of_upload
 from hypermagnetics.data.stored_dataset import find_dataset
 from hypermagnetics.data.stores import Store
 from hypermagnetics.data.transfer import copy_from_store, copy_to_store
@@ -143,13 +144,13 @@ def test_a_place_has_one_dataset(
 ) -> None:
     """Another one is refused before and after the end of an upload."""
     first, second = (Dataset.open(datasets[form]) for form in FORMATS)
-    assert Store(url).create("upload-sha256.txt", first.sha256.encode())
-    with pytest.raises(DatasetError, match=r"must get one dataset; got an upload of"):
+    assert Store(url).create(DATASET_ENTRY, entry_of_upload(first.sha256))
+    with pytest.raises(DatasetError, match=r"must get one dataset; got another one that is not"):
         copy_to_store(second, Store(url))
     copy_to_store(first, Store(url))
     with pytest.raises(DatasetError, match=r"must be new, or hold the same dataset; got one of"):
         copy_to_store(second, Store(url))
-    assert not Store(url).has("upload-sha256.txt")
+    assert not Store(url).has(DATASET_ENTRY)
     copy_from_store(find_dataset(Store(url)), tmp_path)
     assert contents(tmp_path) == contents(first.directory)
 
@@ -340,5 +341,5 @@ def test_a_killed_download_is_completed_by_the_same_command(
 
 def test_an_upload_to_a_web_server_is_refused(datasets: Datasets) -> None:
     """It has no condition under which a manifest is written."""
-    with pytest.raises(HypermagneticsError, match=r"must go to s3://, gs:// or az://, .+ got 'ht"):
+    with pytest.raises(HypermagneticsError, match=r"must be s3://, gs:// or az://, .+ got 'ht"):
         copy_to_store(Dataset.open(datasets["hdf5"]), Store("https://127.0.0.1:9/data"))

@@ -19,7 +19,8 @@ from shipped_datasets import random_recipes
 from hypermagnetics.config import load_recipe
 from hypermagnetics.data import CPU, Dataset, Identity, LabelDevice
 from hypermagnetics.data.convert import convert
-from hypermagnetics.data.journal import JOURNAL_NAME, open_journal
+from hypermagnetics.data.in_directory import LOCK_NAME, InDirectory
+from hypermagnetics.data.journal import Journal
 from hypermagnetics.data.shard_threads import blocks_at_once, shard_threads
 from hypermagnetics.errors import DatasetError, HypermagneticsError
 from hypermagnetics.generate import generate
@@ -242,7 +243,7 @@ def test_labels_of_two_platforms_are_not_mixed(
         f"Go on with device {first.platform}",
     )
     assert snapshot(out) == before
-    assert (out / JOURNAL_NAME).exists()
+    assert (out / LOCK_NAME).exists()
     assert invoke("hm-generate", *PROGRAM, out, "--device", first.platform).code == 0
     make_dataset(plan.on(first), tmp_path / "undisturbed")
     assert contents(out) == contents(tmp_path / "undisturbed")
@@ -257,13 +258,10 @@ def test_another_recipe_is_not_called_another_device(tmp_path: Path) -> None:
     )
     for number, other in enumerate(others):
         begun: Identity = identity.model_copy(update=other)
-        with open_journal(tmp_path / str(number), begun):
-            pass
-        with (
-            pytest.raises(DatasetError, match="another recipe, format or version"),
-            open_journal(tmp_path / str(number), identity),
-        ):
-            pass
+        destination = InDirectory(tmp_path / str(number))
+        Journal(destination, begun)
+        with pytest.raises(DatasetError, match="another recipe, format or version"):
+            Journal(destination, identity)
 
 
 def test_a_finished_dataset_is_asked_for_by_its_platform(
@@ -318,7 +316,7 @@ def test_blocks_go_out_before_the_oldest_is_waited_for(
     plan = plan_of(*SMALL[:-1])
     shard = plan.identity.splits["train"].shard(0)
     assert shard.num_blocks == 6
-    make_shard(plan, tmp_path, "train", shard, 2, lambda count: None)
+    make_shard(plan, InDirectory(tmp_path), "train", shard, 2, lambda count: None)
     start = [f"{what} {number}" for number in range(6) for what in ("compute", "send", "send")]
     assert [each for each in done if not each.startswith("wait")] == start
     for number in range(4):

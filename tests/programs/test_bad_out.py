@@ -14,6 +14,7 @@ from program_runs import (
     copy_of,
     finished_dataset,
     invoke,
+    num_journal_files,
     run_program,
     settings,
     snapshot,
@@ -132,7 +133,7 @@ def test_a_second_writer_is_refused(tmp_path: Path, overwrite: bool) -> None:
     """The first holds the lock on the journal and loses nothing, not even to --overwrite."""
     out = tmp_path / "out"
     out.mkdir()
-    with (out / "journal.jsonl").open("ab") as journal:
+    with (out / "journal.lock").open("ab") as journal:
         fcntl.flock(journal, fcntl.LOCK_EX)
         ran = invoke("hm-generate", *SMALL, out, *["--overwrite"] * overwrite)
         assert_refused(ran, "must have one writer; got a second", str(out))
@@ -148,7 +149,8 @@ def test_too_little_space_is_seen_before_anything_is_written(
         patch.setattr(shutil, "disk_usage", lambda path: Space(total=10**9, used=10**9, free=999))
         ran = invoke("hm-generate", *SMALL, out)
     assert_refused(ran, "The disk must have ", " free; got 999 B", str(out))
-    assert {path.name for path in out.rglob("*")} <= {"journal.jsonl"}
+    left = {path.name for path in out.rglob("*")}
+    assert left <= {"journal.lock", "journal", "dataset.json"}
     ran = invoke("hm-generate", *SMALL, out)
     assert (ran.code, ran.complaints) == (0, [])
 
@@ -169,7 +171,7 @@ def test_the_rate_of_a_completed_dataset_is_that_of_what_was_made(
     with monkeypatch.context() as patch:
         patch.setattr(Progress, "advance", advance_and_interrupt)
         assert invoke("hm-generate", *SMALL, *many, out).code == 130
-    num_left = 80 - 8 * ((out / "journal.jsonl").read_bytes().count(b"\n") - 1)
+    num_left = 80 - 8 * (num_journal_files(out) - 1)
     assert 0 < num_left < 80
     clock = SimpleNamespace(monotonic=iter([0.0, 0.5]).__next__)
     monkeypatch.setattr("hypermagnetics.generate.cli.time", clock)
@@ -179,12 +181,13 @@ def test_the_rate_of_a_completed_dataset_is_that_of_what_was_made(
 
 
 def test_a_damaged_journal_is_refused(tmp_path: Path) -> None:
-    """A kill tears the last line at most, so this is another kind of damage."""
+    """A kill leaves no part of it, so this is another kind of damage."""
     out = tmp_path / "out"
-    out.mkdir()
-    (out / "journal.jsonl").write_bytes(bytes(100) + b"\n")
+    (out / "journal").mkdir(parents=True)
+    (out / "journal.lock").touch()
+    (out / "journal/dataset.json").write_bytes(bytes(100) + b"\n")
     before = snapshot(out)
-    assert_refused(invoke("hm-generate", *SMALL, out), "journal.jsonl", "--overwrite")
+    assert_refused(invoke("hm-generate", *SMALL, out), "journal/dataset.json", "--overwrite")
     assert snapshot(out) == before
 
 
@@ -198,8 +201,8 @@ def test_a_full_disk_is_reported_and_the_same_command_completes(
     ran = run_program("hm-generate", *arguments, max_file_bytes=20_000)
     assert_refused(ran, "File too large", "give the same command again")
     left = {path.name for path in out.rglob("*") if path.is_file()}
-    assert "journal.jsonl" in left
-    assert left <= {"journal.jsonl", "zarr.json"}
+    assert "journal.lock" in left
+    assert left <= {"journal.lock", "dataset.json", "zarr.json"}
     ran = run_program("hm-generate", *arguments)
     assert (ran.code, ran.complaints) == (0, [])
     assert len(Dataset.open(out).split("train")) == 16

@@ -120,9 +120,12 @@ MAKERS: dict[str, Callable[[Path], Case]] = {
 
 PLACES: dict[str, dict[str, tuple[str, ...]]] = {
     "generation": {
-        "link": ("train/shard-00000.h5", "valid/shard-00000.h5"),
+        "link": (
+            *("train/shard-00000.h5", "valid/shard-00000.h5"),
+            *("journal/dataset.json", "journal/train-00000.json", "journal/valid-00000.json"),
+        ),
         "replace": ("README.md", "manifest-sha256.txt", "manifest.json"),
-        "unlink": ("valid/shard-00000.h5.part-", "journal.jsonl"),
+        "unlink": ("valid/shard-00000.h5.part-", "journal.lock"),
     },
     "training": {
         "replace": (
@@ -158,7 +161,7 @@ before the old one is put aside, before the new one takes its name, before the o
 """
 
 AT_ONCE = {
-    *(("generation", "unlink", "journal.jsonl"), ("training", "replace", "recipe.json")),
+    *(("generation", "unlink", "journal.lock"), ("training", "replace", "recipe.json")),
     *(("training", "replace", "run.json"), ("evaluation", "rename", "samples.zarr")),
 }
 """Those that are tested also where time is short."""

@@ -34,7 +34,7 @@ from small_plans import plan_of
 
 from hypermagnetics.cluster import Scheduler, open_cluster
 from hypermagnetics.data import StorageFormat
-from hypermagnetics.data.journal import JOURNAL_NAME
+from hypermagnetics.data.in_directory import LOCK_NAME, InDirectory
 from hypermagnetics.errors import DatasetError, HypermagneticsError
 from hypermagnetics.evaluate import cluster_run
 from hypermagnetics.evaluate.cluster_run import Job
@@ -77,7 +77,7 @@ def test_workers_killed_at_any_call_change_no_byte(
 
 
 def test_a_killed_program_takes_its_workers_along_and_goes_on(tmp_path: Path) -> None:
-    """Before the fourth line of the journal; the same command ends with the bytes of threads."""
+    """Before a worker enters its fourth shard; the same command ends with the bytes of threads."""
     fault = Fault("fsync", "HOLD", 4, file="journal", true_clock=True).variables(tmp_path)
     process = start_program(*generation(out := tmp_path / "out"), variables=fault)
     Barrier(tmp_path).wait(process)
@@ -201,19 +201,19 @@ def test_a_worker_of_other_versions_or_without_the_directory_refuses(
     """Its bytes would be others, or lie where nobody looks for them."""
     plan = plan_of()
     with pytest.raises(HypermagneticsError, match=r"must see the unfinished dataset .+ got no jou"):
-        makers._make(plan, tmp_path, ("train", 0))
+        makers._make(plan, InDirectory(tmp_path), ("train", 0))
     other = {**plan.identity.software, "jax": "0.1"}
     monkeypatch.setattr(makers, "software", lambda: other)
     with pytest.raises(HypermagneticsError, match=r"got jax 0\.1 on the worker and \d"):
-        makers._make(plan, tmp_path, ("train", 0))
+        makers._make(plan, InDirectory(tmp_path), ("train", 0))
 
 
 def test_files_that_come_late_are_waited_for_and_those_that_never_come_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on NFS, or where OUT is a disk of each machine."""
-    (tmp_path / JOURNAL_NAME).touch()
-    record = makers._make(plan_of(), tmp_path, ("train", 0))
+    (tmp_path / LOCK_NAME).touch()
+    record = makers._make(plan_of(), InDirectory(tmp_path), ("train", 0))
     (late := tmp_path / record.files[-1].path).rename(tmp_path / "late")
     naps: list[float] = []
 
@@ -223,19 +223,19 @@ def test_files_that_come_late_are_waited_for_and_those_that_never_come_refused(
             (tmp_path / "late").rename(late)
 
     monkeypatch.setattr("hypermagnetics.generate.makers.time.sleep", nap)
-    makers._refuse_unseen(tmp_path, record)
+    makers._refuse_unseen(InDirectory(tmp_path), record)
     assert len(naps) == 3
     monkeypatch.setattr(makers, "_SECONDS_TO_BE_SEEN", 0)
     late.unlink()
     with pytest.raises(DatasetError, match=r"must be seen here; got no whole .+ 0 s after"):
-        makers._refuse_unseen(tmp_path, record)
+        makers._refuse_unseen(InDirectory(tmp_path), record)
 
 
 def test_a_shard_that_is_made_many_times_at_once_is_made_once(tmp_path: Path) -> None:
     """As after a heartbeat that was lost: all makers end with the same record."""
     plan = plan_of(num_samples=600)
-    (tmp_path / JOURNAL_NAME).touch()
-    make = partial(makers._make, plan, tmp_path, ("train", 0))
+    (tmp_path / LOCK_NAME).touch()
+    make = partial(makers._make, plan, InDirectory(tmp_path), ("train", 0))
     with ThreadPoolExecutor(4) as pool:
         first, *others = [one.result() for one in [pool.submit(make) for _ in range(12)]]
     assert others == [first] * 11

@@ -18,7 +18,7 @@ from program_runs import (
     dataset_in,
     finished_dataset,
     invoke,
-    journal_lines,
+    num_journal_files,
     run_program,
     snapshot,
 )
@@ -123,10 +123,11 @@ def test_a_killed_conversion_goes_on_to_the_same_bytes(
     """Killed twice; another form is refused in between, and refuses nothing afterwards."""
     out, form = tmp_path / "out", Form(storage_format, "zstd", 0.001)
     command = ("convert", make(FORMS[0]), out, *form.options)
-    for number, lines in ((3, 3), (12, 15)):
+    # Another thread may be about to enter a shard when the process is killed.
+    for number, counts in ((3, (1, 2)), (12, (11, 12, 13))):
         fault = Fault("fsync", "KILL", number, file="journal").variables(tmp_path)
         assert run_program("hm-data", *command, variables=fault).code == -signal.SIGKILL
-        assert journal_lines(out) == lines
+        assert num_journal_files(out) in counts
         assert not (out / "manifest.json").exists()
     assert_refused(invoke("hm-data", "info", out), "manifest.json", "rule D1")
     other = invoke("hm-data", "convert", make(FORMS[0]), out, *FORMS[1].options)
@@ -227,8 +228,10 @@ def test_a_place_that_is_taken_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("years of work")
     (tmp_path / "foreign").mkdir()
     (tmp_path / "foreign" / "thesis.tex").write_text("years of work")
-    (tmp_path / "half").mkdir()
-    (tmp_path / "half" / "journal.jsonl").write_text('8cd1ad1e {"title": "another"}\n')
+    (tmp_path / "half" / "journal").mkdir(parents=True)
+    (tmp_path / "half" / "journal.lock").touch()
+    entry = '{"crc32":"8cd1ad1e","entry":{"title": "another"}}\n'
+    (tmp_path / "half" / "journal" / "dataset.json").write_text(entry)
     copy_of(finished_dataset("hdf5"), tmp_path / "finished")
     commands, before = writing_commands(tmp_path), snapshot(tmp_path)
     for command in commands:
@@ -258,7 +261,7 @@ def test_a_second_writer_is_refused(tmp_path: Path) -> None:
     """Whatever the first one writes."""
     (command, _), out = writing_commands(tmp_path), tmp_path / "out"
     out.mkdir()
-    with (out / "journal.jsonl").open("ab") as journal:
+    with (out / "journal.lock").open("ab") as journal:
         fcntl.flock(journal, fcntl.LOCK_EX)
         before = snapshot(tmp_path)
         ran = invoke("hm-data", *command, out)
@@ -272,7 +275,7 @@ def test_what_is_no_dataset_is_refused(tmp_path: Path, command: str) -> None:
     (tmp_path / "file").write_bytes(bytes(100))
     (tmp_path / "empty").mkdir()
     half = copy_of(finished_dataset("zarr"), tmp_path / "half")
-    (half / "manifest.json").rename(half / "journal.jsonl")
+    (half / "manifest.json").rename(half / "journal.lock")
     before = snapshot(tmp_path)
     out = [tmp_path / "out"] * (command in ("convert", "import"))
     for name in ("absent", "empty", "file", "file/below", "half"):

@@ -20,7 +20,7 @@ from program_runs import (
     contents,
     finish,
     invoke,
-    journal_lines,
+    num_journal_files,
     one_split,
     run_program,
     snapshot,
@@ -60,7 +60,7 @@ def killed(command: tuple[str, ...], directory: Path, fault: Fault) -> bool:
     lost_a_worker = ran.code == 2 and "A worker must run" in ran.stderr
     assert ran.code in (0, -signal.SIGKILL) or lost_a_worker, ran
     # Workers hold the lock too, until they see that their main process is gone.
-    for journal in directory.glob("*/journal.jsonl"):
+    for journal in directory.glob("*/journal.lock"):
         start = time.monotonic()
         while (lock := lock_if_free(journal)) is None:
             assert time.monotonic() - start < TIMEOUT, "workers end with their main process"
@@ -121,7 +121,7 @@ def kill_at_call(directory: Path, storage_format: StorageFormat, call: str, numb
     killed(command, directory, Fault(call, "KILL", number))
     if not (out / "manifest.json").exists():
         assert_completes(command, out, storage_format)
-    (out / "journal.jsonl").unlink(missing_ok=True)
+    (out / "journal.lock").unlink(missing_ok=True)
     assert contents(out) == contents(one_split(storage_format))
 
 
@@ -143,18 +143,20 @@ def test_a_conversion_killed_at_many_calls_goes_on(
             kill_at_call(tmp_path, storage_format, call, number)
 
 
-@pytest.mark.parametrize(("call", "file"), [("replace", "manifest.json"), ("unlink", "journal")])
+@pytest.mark.parametrize(
+    ("call", "file"), [("replace", "manifest.json"), ("unlink", "journal.lock")]
+)
 def test_the_manifest_is_the_commit(tmp_path: Path, call: str, file: str) -> None:
     """Killed before the manifest takes its name, or before the journal goes."""
     out, command = tmp_path / "out", conversion(tmp_path / "out", "hdf5")
     assert killed(command, tmp_path, Fault(call, "KILL", file=file))
-    assert (out / "journal.jsonl").exists()
+    assert (out / "journal.lock").exists()
     if call == "replace":
         assert (out / "manifest-sha256.txt").exists()
         assert_completes(command, out, "hdf5")
     else:
         assert invoke("hm-data", "verify", out).code == 0
-        (out / "journal.jsonl").unlink()
+        (out / "journal.lock").unlink()
         assert contents(out) == contents(one_split("hdf5"))
 
 
@@ -219,7 +221,7 @@ def test_a_full_disk_is_reported_and_room_is_enough_to_go_on(
         command = make(disk / "out", storage_format)
         ran = run_program(*command)
         assert_refused(ran, "No space left on device", "give the same command again")
-        assert journal_lines(disk / "out") > 1
+        assert num_journal_files(disk / "out") > 1
         assert not list(disk.rglob("*.part*"))
         assert not (disk / "out" / "manifest.json").exists()
         subprocess.run(["mount", "-o", "remount,size=9m", str(disk)], check=True)
@@ -274,5 +276,5 @@ def test_ctrl_c_reaches_all_processes_and_ends_in_one_line(tmp_path: Path, worke
     assert (ran.code, ran.stdout) == (130, ""), ran
     (line,) = ran.complaints
     assert "is kept" in line
-    assert 3 <= journal_lines(out) < SHARDS
+    assert 3 <= num_journal_files(out) < SHARDS
     assert_completes(generation(out, "zarr"), out, "zarr")

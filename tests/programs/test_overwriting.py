@@ -123,7 +123,7 @@ def test_hm_generate_overwrites_a_dataset_that_a_kill_left(tmp_path: Path) -> No
     for storage_format in ("zarr", "hdf5"):
         out = copy_of(finished_dataset(storage_format), tmp_path / storage_format)  # type: ignore[arg-type]
         (out / "manifest.json").rename(out / "manifest.json.part")
-        (out / "journal.jsonl").write_bytes(b'{"half": ')
+        (out / "journal.lock").write_bytes(b'{"half": ')
         shard = next(path for path in sorted(out.glob("train*/**/*")) if path.is_file())
         shard.rename(shard.with_name(shard.name + ".part"))
         ran = invoke("hm-generate", *SMALL, out, "--overwrite")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from faults import Fault
-from program_runs import assert_refused, contents, invoke, journal_lines, run_program, settings
+from program_runs import assert_refused, contents, invoke, num_journal_files, run_program, settings
 
 from hypermagnetics.data import Dataset, StorageFormat
 
@@ -41,7 +41,7 @@ def test_a_killed_generation_goes_on_to_the_same_bytes(
     command = ("hm-generate", *RECIPE, tmp_path / "out", "--format", storage_format)
     fault = Fault("fsync", "KILL", 4, file="journal").variables(tmp_path)
     assert run_program(*command, variables=fault).code == -9
-    assert journal_lines(tmp_path / "out") == 4
+    assert num_journal_files(tmp_path / "out") in (2, 3)  # another thread may be about to enter one
     assert run_program(*command).code == 0
     undisturbed = made
     if storage_format == "hdf5":

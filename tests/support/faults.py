@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 fault = json.loads(os.environ["HM_FAULT"])
 here = os.path.dirname(__file__)
-lock, given_up = threading.Lock(), threading.Event()
+lock, given_up, holding = threading.Lock(), threading.Event(), threading.Event()
 count = 0
 
 def is_about(file):
@@ -33,10 +33,16 @@ def hold():
     if threading.current_thread() is threading.main_thread():
         signal.set_wakeup_fd(wake)
     open(os.path.join(here, f"held-{os.getpid()}"), "x").close()
+    holding.set()
+    wait_with(signals)
+    holding.clear()
+
+def wait_with(signals=None):
     for _ in range(int(fault["timeout"] / 0.005)):
         # A signal is written to the pipe when it comes; its handler is called before this goes on.
-        has_signal = bool(select.select([signals], [], [], 0.005)[0])
-        if has_signal or given_up.is_set() or os.path.exists(os.path.join(here, "released")):
+        has_signal = bool(select.select([signals] if signals else [], [], [], 0.005)[0])
+        is_over = has_signal or not holding.is_set() or given_up.is_set()
+        if is_over or os.path.exists(os.path.join(here, "released")):
             return
     os._exit(99)
 
@@ -58,6 +64,8 @@ def faulty(*arguments, **options):
             fault["last"] = 0
     if is_due and fault["what"] == "HOLD":
         hold()
+    elif fault["what"] == "HOLD" and holding.is_set() and is_about(arguments[-1]):
+        wait_with()
     elif is_due and fault["what"] == "KILL":
         if not fault["most_kills"] or is_allowed(fault["most_kills"]):
             os.kill(os.getpid(), signal.SIGKILL)
@@ -102,7 +110,8 @@ class Fault:
     call: str
     """`fsync`, `link`, `replace`, `rename` or `unlink`; the fault comes before the call."""
     what: str
-    """A name of `errno`, KILL, or HOLD, which holds one call of each process.
+    """A name of `errno`, KILL, or HOLD, which holds one call of each process, and all threads that
+    come to such a call meanwhile.
 
     A held process goes on when the barrier is opened, its main thread also when a signal has come,
     and any other thread when the work of its pool is given up.

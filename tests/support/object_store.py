@@ -70,7 +70,9 @@ def between(address: str, spoil: Spoil) -> Iterator[None]:
             nonlocal count
             size = int(self.headers.get("Content-Length") or 0)
             body = self.rfile.read(size) if size else None
-            headers = {k: v for k, v in self.headers.items() if k.lower() != "connection"}
+            # What has no type is called a form by urllib, and then read as one.
+            headers = {"Content-type": "application/octet-stream"}
+            headers |= {k: v for k, v in self.headers.items() if k.lower() != "connection"}
             request = Request(address + self.path, body, headers, method=self.command)
             try:
                 with urlopen(request, timeout=60) as found:

@@ -24,7 +24,7 @@ from typing import Any, TypeAlias
 
 import click
 import pytest
-from program_server import Command, ForkedProgram, start
+from program_server import TEMPORARY, Command, ForkedProgram, start
 
 from hypermagnetics.data import Compression, StorageFormat
 from hypermagnetics.data.cli import main as hm_data
@@ -192,10 +192,9 @@ def run_program(name: str, *arguments: str | Path, **options: Any) -> Ran:
     return finish(start_program(name, *arguments, **options))
 
 
-def journal_lines(out: Path) -> int:
-    """Whole lines of the journal: one for the recipe and one for each finished shard."""
-    journal = out / "journal.jsonl"
-    return journal.read_bytes().count(b"\n") if journal.exists() else 0
+def num_journal_files(out: Path) -> int:
+    """Files of the journal: one for the recipe and one for each finished shard."""
+    return len(list(out.glob("journal/*.json")))
 
 
 def invoke(name: str, *arguments: str | Path) -> Ran:
@@ -247,7 +246,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 @cache
 def _directory() -> Path:
     """A temporary directory that lasts as long as the tests."""
-    path = Path(tempfile.mkdtemp(prefix="hypermagnetics-programs-"))
+    path = Path(tempfile.mkdtemp(prefix="hypermagnetics-programs-", dir=TEMPORARY))
     atexit.register(shutil.rmtree, path, ignore_errors=True)
     return path
 

@@ -45,6 +45,8 @@ _SHARED = Path(__file__).parents[2] / ".pytest_cache" / "jax" / "shared"
 _QUIET_WHEN_LOADING = (0, 10, 2)
 """Version of jaxlib that loads a program without a line about features of the processor."""
 _LONGEST_REQUEST = 1 << 20
+TEMPORARY = tempfile.gettempdir()
+"""Of all tests, whatever one of them sets: the path of a socket must be short."""
 _READY = b"ready\n"
 
 
@@ -136,7 +138,7 @@ class _Server(NamedTuple):
 @functools.cache
 def _server() -> _Server:
     """The server of this process."""
-    directory = tempfile.mkdtemp(prefix="hypermagnetics-server-")
+    directory = tempfile.mkdtemp(prefix="hypermagnetics-server-", dir=TEMPORARY)
     path = str(Path(directory) / "socket")
     server = subprocess.Popen(
         [sys.executable, "-P", __file__, path],
@@ -258,6 +260,7 @@ def _become(command: Command, descriptors: list[int]) -> NoReturn:
         resource.setrlimit(resource.RLIMIT_NOFILE, (command.max_open_files, hard))
     os.environ.clear()
     os.environ.update(command.variables)
+    tempfile.tempdir = None  # a new process looks for it anew
     script = str(Path(sysconfig.get_path("scripts")) / command.name)
     sys.argv = [script, *command.arguments]
     # Processes that the program spawns run its script, not this one.

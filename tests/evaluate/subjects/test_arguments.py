@@ -85,7 +85,7 @@ def test_predictions_are_known_by_their_bytes_or_their_name(words, tmp_path):
 def test_what_is_nothing_is_refused(words, tmp_path, words_given, kind, fragments):
     for name in ("empty", "unfinished", "shards/train.zarr"):
         (tmp_path / name).mkdir(parents=True)
-    (tmp_path / "unfinished" / "journal.jsonl").touch()
+    (tmp_path / "unfinished" / "journal.lock").touch()
     (tmp_path / "link").symlink_to("run")
     with refused(kind, *fragments):
         sort_arguments(words_given)
