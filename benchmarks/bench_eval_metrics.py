@@ -35,7 +35,7 @@ def main() -> None:
     """Evaluate once."""
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
-        splits = f"splits={{test-multi={{num_samples={SAMPLES}, num_sources=4}}}}"
+        splits = f"splits={{test_multi={{num_samples={SAMPLES}, num_sources=4}}}}"
         sizes = ("--set", splits, "--set", f"grid.num_points={POINTS}")
         run(directory, "hm-generate", "paper-discs-2d", "data", *sizes)
         config = HyperLayerConfig(width=RANK, depth=2, hwidth=1.0, hdepth=2)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from measurement import report
 
-SPLITS = {"test-single": 1, "test-two": 2, "test-multi": 4, "test-many": 8}
+SPLITS = {"test_single": 1, "test_two": 2, "test_multi": 4, "test_many": 8}
 SAMPLES = 1000
 SECONDS, MEGABYTES = 40.0, 8.0
 RUNS = {"split": "split-5min", "layer": "demo"}

@@ -26,7 +26,7 @@ PEER_SAMPLES = 300
 
 def generate(directory: Path) -> float:
     """Seconds of the whole program."""
-    splits = {"train": NUM_SAMPLES, "valid": 256, "test-single": 256, "test-multi": 256}
+    splits = {"train": NUM_SAMPLES, "valid": 256, "test_single": 256, "test_multi": 256}
     overrides = [f"splits.{name}.num_samples={count}" for name, count in splits.items()]
     overrides.append(f"splits.train.num_sources={NUM_SOURCES}")
     program = Path(sys.executable).with_name("hm-generate")

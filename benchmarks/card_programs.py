@@ -30,7 +30,7 @@ SMALL_MODELS = {
     "hyper-layer": {"model.width": 16},
     "split-5min": {"model.rank": 8, "model.waves": 16},
 }
-SPLITS = ("train", "valid", "test-single", "test-multi")
+SPLITS = ("train", "valid", "test_single", "test_multi")
 
 
 def first_step(place: Place) -> Iterator[Figure]:
@@ -127,7 +127,7 @@ def _errors(results: Path) -> Iterator[Figure]:
     (found,) = (
         evaluation
         for evaluation in json.loads(results.read_text(encoding="utf-8"))["evaluations"]
-        if evaluation["split"] == "test-multi"
+        if evaluation["split"] == "test_multi"
     )
     for name, bound, before in (("potential", 0.0070, 0.075), ("field", 0.070, 0.31)):
         error = 100 * found[name]["median_relative_error"]

@@ -26,7 +26,7 @@ SAMPLES = (
     "samples_per_grid=64",
     "splits.train={num_samples=512, num_sources=3}",
     "splits.valid={num_samples=512, num_sources=3}",
-    "splits.test-multi={num_samples=1000, num_sources=3}",
+    "splits.test_multi={num_samples=1000, num_sources=3}",
 )
 SLOPES = "objective.terms.slopes={of='potential', by='sources', columns=['position'], weight=2.0}"
 ALONE = "objective.terms={potential={of='potential'}}"
@@ -46,7 +46,7 @@ def trained(data: Path, run: Path, *changes: str) -> float:
 def medians(data: Path, run: Path) -> dict[str, float]:
     """Median relative errors on the test split."""
     program = Path(sys.executable).parent / "hm-eval"
-    options = ("--split", "test-multi", "--metrics-only", "--by-sources", "position")
+    options = ("--split", "test_multi", "--metrics-only", "--by-sources", "position")
     done = subprocess.run(
         [program, run, data, *options, "--format", "json"], check=True, capture_output=True
     )

@@ -8,7 +8,7 @@ of a sample that most draws have not seen. "withheld" is the share of the draws 
 gives no interval of the global L2.
 
     hm-eval run discs --metrics-only
-    python benchmarks/measure_coverage.py run/eval/samples.zarr discs/test-multi/run
+    python benchmarks/measure_coverage.py run/eval/samples.zarr discs/test_multi/run
 """
 
 import sys

@@ -78,7 +78,7 @@ def measure(name: str, task: Task, scratch: Path) -> None:
     seconds = time.perf_counter() - start
     subprocess.run([programs / "hm-eval", run, data], check=True)
     results = json.loads((run / "eval" / "results.json").read_text())
-    for split in ("test", "test-more"):
+    for split in ("test", "test_more"):
         own, other = (potential(results, split, who, task.points) for who in (name, task.baseline))
         found = {**own, **{f"{key} ratio": own[key] / other[key] for key in own}}
         line = {"task": name, "split": split, "seconds": seconds, "must": task.must, **found}

@@ -7,7 +7,7 @@ cutoff alone, and of the exact smooth part with the near part added in float32, 
 rounding that no training takes away. All are relative to the exact field of all bodies.
 
     hm-generate paper-discs-2d discs && hm-train discs run --recipe split-5min
-    python benchmarks/measure_split_parts.py run discs test-multi
+    python benchmarks/measure_split_parts.py run discs test_multi
 """
 
 import sys
@@ -82,7 +82,7 @@ def relative(found: Values, potential: np.ndarray, field: np.ndarray) -> tuple[n
 def main() -> None:
     """Print a table for one run and split."""
     run, dataset = Path(sys.argv[1]), Path(sys.argv[2])
-    name = sys.argv[3] if len(sys.argv) > 3 else "test-multi"
+    name = sys.argv[3] if len(sys.argv) > 3 else "test_multi"
     model = hypermagnetics.models.load(run / "model.hm")
     assert isinstance(model, RangeSplit), "a RangeSplit is what has these parts"
     split = Dataset.open(dataset).split(name)

@@ -60,9 +60,9 @@ _MANY_OUT = Path("report")
     cls=CommandOrSubcommand,
     subcommands={"compare": compare},
     epilog="""\b
-Example:  hm-eval run discs --split test-multi
+Example:  hm-eval run discs --split test_multi
 Several:  hm-eval first second my_module:my_function discs prisms --out report
-In CI:    hm-eval run discs --metrics-only --gate "test-multi.potential.median < 0.01"
+In CI:    hm-eval run discs --metrics-only --gate "test_multi.potential.median < 0.01"
 Compare:  hm-eval compare first/eval second/eval    (see hm-eval compare --help)
 """,
 )
@@ -93,7 +93,7 @@ Compare:  hm-eval compare first/eval second/eval    (see hm-eval compare --help)
     "gate_texts",
     metavar="GATE",
     multiple=True,
-    help='A bound such as "test-multi.potential.median < 0.01", as a fraction; may be given '
+    help='A bound such as "test_multi.potential.median < 0.01", as a fraction; may be given '
     f"again. If a subject breaks one, the exit code is {_GATE_FAILED}.",
 )
 @click.option(

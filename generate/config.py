@@ -1,6 +1,6 @@
 """Schema of a dataset recipe."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
@@ -11,6 +11,8 @@ from hypermagnetics.data.manifest import SplitName
 from hypermagnetics.dynamics import DynamicsConfig
 from hypermagnetics.generate.bodies import BodyConfig
 from hypermagnetics.sources.distributions import Moment, Position
+
+_Split = TypeVar("_Split")
 
 MAX_POINTS = 2**24
 """Largest number of points of a grid."""
@@ -28,6 +30,17 @@ def _in_order(ends: tuple[int, ...]) -> tuple[int, ...]:
         raise ValueError("a range [least, most] with least not above most")
     return ends
 
+
+def _unlike(splits: dict[str, _Split]) -> dict[str, _Split]:
+    """Refuse names that are the same in a random stream, or in a hub."""
+    names = [name.replace("-", "_") for name in splits]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ValueError(f"names that differ by more than - and _, unlike {twice[0]}")
+    return splits
+
+
+Splits = Annotated[dict[SplitName, _Split], Field(min_length=1), AfterValidator(_unlike)]
+"""Splits of a recipe, by name."""
 
 _Range = Annotated[
     tuple[_NumSources, ...], Field(min_length=2, max_length=2), AfterValidator(_in_order)
@@ -235,6 +248,6 @@ class DatasetRecipe(TitledRecipe):
     and field are those of the state at the start. See docs/dynamics.md."""
     storage: StorageConfig = StorageConfig()
     """Layout of the arrays in files."""
-    splits: Annotated[dict[SplitName, SplitConfig], Field(min_length=1)]
+    splits: Splits[SplitConfig]
     """Splits by name, each with samples of its own. The shipped trainings read "train" and "valid";
     hm-eval reports those whose names begin with "test", or else all but "train"."""

@@ -21,12 +21,11 @@ from hypermagnetics.data import (
     version_of,
 )
 from hypermagnetics.data.layout import in_shards
-from hypermagnetics.data.manifest import SplitName
 from hypermagnetics.data.trajectories import STATES, states_declaration
 from hypermagnetics.dynamics import StatePhysicsConfig, samples_together, state_trajectories
 from hypermagnetics.errors import LabelError, RecipeError
 from hypermagnetics.generate.any_plan import Plan, software
-from hypermagnetics.generate.config import StorageConfig, TitledRecipe
+from hypermagnetics.generate.config import Splits, StorageConfig, TitledRecipe
 from hypermagnetics.log import in_bytes
 from hypermagnetics.sources import uniforms
 from hypermagnetics.sources.sums import computing_on
@@ -57,7 +56,7 @@ class StatesRecipe(TitledRecipe):
     """Physics of the states: how they begin, and how they go on."""
     storage: StorageConfig = StorageConfig()
     """Layout of the arrays in files."""
-    splits: Annotated[dict[SplitName, StatesSplit], Field(min_length=1)]
+    splits: Splits[StatesSplit]
     """Splits by name, each with samples of its own."""
 
 

@@ -20,7 +20,7 @@ def main() -> None:
     """Compare the results of the demo with their bounds."""
     results = json.loads(Path(sys.argv[1]).read_text())
     four_sources = {
-        one["subject"]: one for one in results["evaluations"] if one["split"] == "test-multi"
+        one["subject"]: one for one in results["evaluations"] if one["split"] == "test_multi"
     }
     found = {"loader wait / step time of run": (wait_share(Path(sys.argv[2])), MAX_WAIT_SHARE)}
     for (subject, quantity), bound in MAX_ERRORS.items():

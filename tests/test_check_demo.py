@@ -25,11 +25,11 @@ def checked(
         {
             "subject": name,
             "split": split,
-            "potential": {"median_relative_error": potential if split == "test-multi" else 1.0},
+            "potential": {"median_relative_error": potential if split == "test_multi" else 1.0},
             "field": {"median_relative_error": field},
         }
         for name, (potential, field) in medians.items()
-        for split in ("test-single", "test-multi")
+        for split in ("test_single", "test_multi")
     ]
     results, log = directory / "results.json", directory / "metrics.jsonl"
     results.write_text(json.dumps({"evaluations": evaluations}))

@@ -28,8 +28,8 @@ from hypermagnetics.train.losses import Huber
 _SPLITS = {
     "train": {"num_samples": 64},
     "valid": {"num_samples": 16},
-    "test-single": {"num_samples": 16},
-    "test-multi": {"num_samples": 16},
+    "test_single": {"num_samples": 16},
+    "test_multi": {"num_samples": 16},
 }
 _SMALL = {"width": 8, "depth": 1, "hwidth": 1.0, "hdepth": 1}
 
@@ -65,7 +65,7 @@ def test_a_dataset_is_that_of_the_program(discs: Dataset, tmp_path: Path) -> Non
     with refused(DatasetError, "got a finished dataset", str(discs.directory)):
         generate("demo", discs.directory)
     assert repr(discs).endswith(
-        "discs'): train 64, valid 16, test-single 16, test-multi 16 samples of disc"
+        "discs'): train 64, valid 16, test_single 16, test_multi 16 samples of disc"
     )
 
 
@@ -101,7 +101,7 @@ def test_a_report_reads_as_the_table(trained: TrainedRun, discs: Dataset, tmp_pa
     ours, theirs = report.results.evaluations[:2]
     assert ours.field.median_relative_error == theirs.field.median_relative_error
     text = repr(report)
-    assert "test-multi" in text
+    assert "test_multi" in text
     assert text.endswith(f"Files: {tmp_path / 'report'}")
     assert report._repr_markdown_().count("|") > 10
     written = json.loads((tmp_path / "report" / "results.json").read_text())
@@ -117,7 +117,7 @@ def test_subjects_keep_their_order_and_have_names_of_their_own(
     monkeypatch.chdir(tmp_path)
     shutil.copytree(trained.directory, tmp_path / "HyperLayer")
     subjects = ["HyperLayer", trained.model, trained, trained.model]
-    report = evaluate(subjects, discs, out="several", splits=["test-multi"], metrics_only=True)
+    report = evaluate(subjects, discs, out="several", splits=["test_multi"], metrics_only=True)
     names = [subject.name for subject in report.results.subjects]
     assert names[:4] == ["HyperLayer", "HyperLayer 1", "run", "HyperLayer 2"]
     (tmp_path / "taken").write_text("")

@@ -34,8 +34,8 @@ SPHERES = (
     "samples_per_grid=4",
     "splits.train={num_samples=4, num_sources=1}",
     "splits.valid={num_samples=4, num_sources=1}",
-    "splits.test-single={num_samples=6, num_sources=1}",
-    "splits.test-multi={num_samples=6, num_sources=4}",
+    "splits.test_single={num_samples=6, num_sources=1}",
+    "splits.test_multi={num_samples=6, num_sources=4}",
 )
 
 

@@ -1,4 +1,4 @@
-"""Gates: bounds on metrics that a script demands, as in `test-multi.potential.median < 0.01`."""
+"""Gates: bounds on metrics that a script demands, as in `test_multi.potential.median < 0.01`."""
 
 import math
 import operator
@@ -79,7 +79,7 @@ def parse_gate(text: str) -> Gate:
 
     Args:
         text: `SPLIT.QUANTITY.METRIC < NUMBER`, or with a group of points before the metric, as in
-            `test-multi.field.by_region.near.p90 <= 0.2`. Numbers are fractions.
+            `test_multi.field.by_region.near.p90 <= 0.2`. Numbers are fractions.
 
     Returns:
         The gate.
@@ -108,7 +108,7 @@ def parse_gate(text: str) -> Gate:
 def _no_gate(text: str, got: str, repair: str) -> HypermagneticsError:
     return HypermagneticsError(
         "A gate must read SPLIT.QUANTITY[.GROUP.NAME].METRIC < NUMBER, as "
-        f"test-multi.potential.median < 0.01; got {got} (--gate {text!r}). {repair}"
+        f"test_multi.potential.median < 0.01; got {got} (--gate {text!r}). {repair}"
     )
 
 

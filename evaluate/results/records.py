@@ -64,7 +64,7 @@ class WorstSample:
     """One of the samples with the largest errors."""
 
     name: str
-    """Name such as "test-multi[17]"."""
+    """Name such as "test_multi[17]"."""
     sample: int
     """Number in its split, from 0."""
     num_sources: int

@@ -193,7 +193,7 @@ def test_hdf5_that_reads_elsewhere_is_refused(
 
 def test_an_unknown_split_lists_the_known_ones(tiny: Dataset) -> None:
     """With the nearest name."""
-    with pytest.raises(DatasetError, match=r"one of train, valid, .*Did you mean 'test-multi'"):
+    with pytest.raises(DatasetError, match=r"one of train, valid, .*Did you mean 'test_multi'"):
         tiny.split("test-mult")
 
 

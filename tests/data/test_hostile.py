@@ -59,16 +59,16 @@ def test_bad_padding_is_seen_when_verified(copy: Path, case: str) -> None:
     """Although every byte has the sha256 of the manifest."""
     edits, message = BAD_PADDING[case]
     for array, edit in edits:
-        change_values(copy, "test-multi", array, edit)
+        change_values(copy, "test_multi", array, edit)
     with pytest.raises(DatasetError, match=message):
-        verify_split(Dataset.open(copy).split("test-multi"))
+        verify_split(Dataset.open(copy).split("test_multi"))
 
 
 def test_good_padding_passes(copy: Path) -> None:
     """Samples of one split may have different numbers of sources."""
-    change_values(copy, "test-multi", "num_sources", put(slice(3, 5), value=2))
-    change_values(copy, "test-multi", "sources", put(slice(3, 5), slice(2, None), value=0.0))
-    split = Dataset.open(copy).split("test-multi")
+    change_values(copy, "test_multi", "num_sources", put(slice(3, 5), value=2))
+    change_values(copy, "test_multi", "sources", put(slice(3, 5), slice(2, None), value=0.0))
+    split = Dataset.open(copy).split("test_multi")
     verify_split(split)
     assert list(split.block(0).num_sources) == [4, 4, 4, 2, 2, 4, 4, 4]
 

@@ -41,7 +41,7 @@ def test_an_export_is_the_same_dataset(exported: Path) -> None:
     assert invoke("hm-data", "verify", exported).code == 0
 
 
-@pytest.mark.parametrize("name", ["train", "test-multi"])
+@pytest.mark.parametrize("name", ["train", "test_multi"])
 def test_shown_samples_are_those_of_the_dataset(exported: Path, name: str) -> None:
     """All values of each, with as many sources as it has."""
     split = Dataset.open(exported).split(name)

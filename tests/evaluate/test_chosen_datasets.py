@@ -32,11 +32,11 @@ def chosen(monkeypatch, tiny):
     return splits_of
 
 
-ALL = ("train", "valid", "test-single", "test-multi")
+ALL = ("train", "valid", "test_single", "test_multi")
 
 
 def test_the_default_is_the_test_splits_or_all_but_train(chosen):
-    assert chosen(ALL, ("train", "valid")) == [("test-single", "test-multi"), ("valid",)]
+    assert chosen(ALL, ("train", "valid")) == [("test_single", "test_multi"), ("valid",)]
 
 
 def test_splits_are_chosen_in_the_order_in_which_they_are_named(chosen):
@@ -44,14 +44,14 @@ def test_splits_are_chosen_in_the_order_in_which_they_are_named(chosen):
 
 
 def test_each_dataset_gives_those_of_the_named_splits_that_it_has(chosen):
-    found = chosen(ALL, ("train", "valid"), wanted=("test-single", "valid"))
-    assert found == [("test-single", "valid"), ("valid",)]
+    found = chosen(ALL, ("train", "valid"), wanted=("test_single", "valid"))
+    assert found == [("test_single", "valid"), ("valid",)]
 
 
 @pytest.mark.parametrize(
     ("datasets", "wanted", "fragments"),
     [
-        ((ALL,), ("tset-multi",), (f"one of {', '.join(ALL)}; got 'tset-m", "mean 'test-multi'")),
+        ((ALL,), ("tset-multi",), (f"one of {', '.join(ALL)}; got 'tset-m", "mean 'test_multi'")),
         ((ALL,), ("valid", "vlid"), ("got 'vlid'", "Did you mean 'valid'?")),
         (
             (ALL[:2], ALL[1:]),
@@ -60,8 +60,8 @@ def test_each_dataset_gives_those_of_the_named_splits_that_it_has(chosen):
         ),
         (
             (ALL, ALL[:2]),
-            ("test-multi",),
-            ("must have one of the chosen splits, test-multi; got only train, valid",),
+            ("test_multi",),
+            ("must have one of the chosen splits, test_multi; got only train, valid",),
         ),
         ((("train",),), (), ("other than 'train'; got only that one", "give --split train")),
         (((),), (), ("must have a split; got none",)),
@@ -106,7 +106,7 @@ def test_a_manifest_of_no_samples_is_refused(tiny, tmp_path, number):
     shutil.copytree(tiny.directory, tmp_path / "data")
     path = tmp_path / "data" / "manifest.json"
     content = json.loads(path.read_text())
-    content["splits"]["test-multi"]["layout"]["num_samples"] = number
+    content["splits"]["test_multi"]["layout"]["num_samples"] = number
     path.write_text(json.dumps(content))
-    with refused(DatasetError, "splits.test-multi.layout.num_samples", "than or equal to 1; got"):
+    with refused(DatasetError, "splits.test_multi.layout.num_samples", "than or equal to 1; got"):
         open_datasets([DatasetArgument(tmp_path / "data", "data")])

@@ -70,27 +70,27 @@ def test_a_run_is_evaluated_on_the_test_splits(run, tiny):
     result = _hm_eval(run, tiny.directory, "--metrics-only")
     assert result.exit_code == 0, result.output
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
-    assert any(line.startswith("test-single potential run labels - 9 ") for line in lines)
-    assert any(line.startswith("test-multi field run labels - 20 ") for line in lines)
+    assert any(line.startswith("test_single potential run labels - 9 ") for line in lines)
+    assert any(line.startswith("test_multi field run labels - 20 ") for line in lines)
     assert "29/29 samples" in result.stderr
     results = json.loads((run / "eval" / "results.json").read_text())
     assert all("by_sources" not in one for one in results["evaluations"])
     found = [one["split"] for one in results["evaluations"] if one["subject"] == "run"]
-    assert found == ["test-single", "test-multi"]
+    assert found == ["test_single", "test_multi"]
     assert results["subjects"][0]["rank"] == 8
 
 
 def test_derivatives_by_the_sources_are_reported_if_asked_for(run, tiny, functions):
     """In a row and in results.json, and may be gated; of a function they are not known."""
     own = f"{functions}:zero"
-    given = ("--split", "test-multi", "--by-sources", "position", "--metrics-only")
-    gate = ("--gate", "test-multi.by_sources.median < 1e9")
+    given = ("--split", "test_multi", "--by-sources", "position", "--metrics-only")
+    gate = ("--gate", "test_multi.by_sources.median < 1e9")
     result = _hm_eval(run, own, tiny.directory, *given, *gate, "--out", "out")
     assert result.exit_code == 3, result.output
-    assert "gate passed: test-multi.by_sources.median" in result.stderr
+    assert "gate passed: test_multi.by_sources.median" in result.stderr
     assert f"{own} on data: nan" in result.stderr
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
-    assert sum(line.startswith("test-multi by sources") for line in lines) == 1
+    assert sum(line.startswith("test_multi by sources") for line in lines) == 1
     assert '"by sources": derivatives of the potential by position_x, position_y,' in result.stdout
     read = json.loads(Path("out/results.json").read_text())
     found = {one["subject"]: one.get("by_sources") for one in read["evaluations"]}
@@ -102,7 +102,7 @@ def test_derivatives_by_the_sources_are_reported_if_asked_for(run, tiny, functio
 
 def test_derivatives_by_unknown_columns_are_refused(run, tiny):
     ran = invoke("hm-eval", run, tiny.directory, "--by-sources", "positon")
-    assert_refused(ran, "got 'positon' (--by-sources, split 'test-single' of ", "'position'?")
+    assert_refused(ran, "got 'positon' (--by-sources, split 'test_single' of ", "'position'?")
 
 
 def test_split_and_out_are_chosen(run, tiny, tmp_path):
@@ -122,7 +122,7 @@ def test_several_subjects_are_evaluated_side_by_side_and_compared(run, tiny, fun
     assert f"{functions}:zero" in result.stdout
     result = _hm_eval("compare", "report")
     assert result.exit_code == 0, result.output
-    assert "test-multi, field: " in result.stdout
+    assert "test_multi, field: " in result.stdout
     read = json.loads(_hm_eval("compare", "report", "--format", "json").stdout)
     assert {row["second"] for row in read} == {f"{functions}:zero"}
     for output_format, mark in (("markdown", "--:"), ("latex", "toprule")):
@@ -143,26 +143,26 @@ def test_formats_leave_stdout_to_the_results(run, tiny, output_format, mark):
 
 
 def test_gates_pass_and_fail(run, tiny, functions):
-    gates = ("--gate", "test-multi.potential.median < 1000", "--gate", "test-multi.field.p99 < 1e9")
+    gates = ("--gate", "test_multi.potential.median < 1000", "--gate", "test_multi.field.p99 < 1e9")
     result = _hm_eval(run, tiny.directory, "--metrics-only", *gates)
     assert result.exit_code == 0, result.output
     assert result.stderr.count("gate passed") == 2
-    gates = ("--gate", "test-single.field.median < 1e-9", *gates)
+    gates = ("--gate", "test_single.field.median < 1e-9", *gates)
     result = _hm_eval(run, tiny.directory, "--metrics-only", *gates)
     assert result.exit_code == 3
-    assert "gate FAILED: test-single.field.median < 1e-9: run on data: " in result.stderr
+    assert "gate FAILED: test_single.field.median < 1e-9: run on data: " in result.stderr
     assert (run / "eval" / "results.json").exists()
 
 
 def test_predictions_that_are_not_finite_are_shown_and_fail_a_gate(tiny, functions):
-    gate = ("--gate", "test-multi.field.median < 1e9")
+    gate = ("--gate", "test_multi.field.median < 1e9")
     result = _hm_eval(f"{functions}:blind", tiny.directory, "--metrics-only", *gate)
     assert result.exit_code == 3
     assert "100 % of the predictions are not finite" in result.stderr
     assert f"By knowledge that is not stated, {functions}:blind has an error" in result.stdout
-    assert "infinite in the field (medians, 4 sources, test-multi)" in result.stdout
+    assert "infinite in the field (medians, 4 sources, test_multi)" in result.stdout
     assert "; 100 % of its values are not finite." in result.stdout
-    (row,) = (line for line in result.stdout.splitlines() if re.match("test-multi +field", line))
+    (row,) = (line for line in result.stdout.splitlines() if re.match("test_multi +field", line))
     assert row.split()[-1] == "100"
     assert "inf" in row
 
@@ -170,7 +170,7 @@ def test_predictions_that_are_not_finite_are_shown_and_fail_a_gate(tiny, functio
 @pytest.mark.parametrize(
     ("arguments", "fragments"),
     [
-        (("--split", "nowhere"), ("must be one of train, valid, test-single, test-multi",)),
+        (("--split", "nowhere"), ("must be one of train, valid, test_single, test_multi",)),
         (("--gate", "median"), ("A gate must read SPLIT.QUANTITY", "got something else")),
         (("--gate", "valid.field.p90 < 1"), ("one of the evaluated splits", "got 'valid'")),
         (("--out", "taken"), ("must be a directory; got 'taken', which is a file",)),
@@ -204,9 +204,9 @@ def test_an_output_that_cannot_be_written_is_one_line(run, tiny, tmp_path):
 
 @pytest.mark.slow
 def test_a_split_of_one_sample_has_no_interval(run, make_dataset, tmp_path):
-    one = "splits.test-multi={num_samples=1, num_sources=4}"
+    one = "splits.test_multi={num_samples=1, num_sources=4}"
     dataset = make_dataset(tmp_path / "data", one)
-    result = _hm_eval(run, dataset.directory, "--split", "test-multi")
+    result = _hm_eval(run, dataset.directory, "--split", "test_multi")
     assert result.exit_code == 0, result.output
     (row,) = (line for line in result.stdout.splitlines() if "potential  run" in line)
     assert "undefined" in row
@@ -239,7 +239,7 @@ def test_truth_of_exactly_zero_is_counted(tiny, functions, monkeypatch):
 def test_help_and_version():
     shown = _hm_eval("--help")
     assert shown.exit_code == 0
-    assert "Example:  hm-eval run discs --split test-multi" in shown.stdout
+    assert "Example:  hm-eval run discs --split test_multi" in shown.stdout
     assert "hm-eval compare first/eval second/eval" in shown.stdout
     assert "paired bootstrap" in _hm_eval("compare", "--help").stdout
     assert hypermagnetics.__version__ in _hm_eval("--version").stdout

@@ -21,7 +21,7 @@ def test_it_reproduces_labels_to_rounding(mixture):
 
 
 def test_blocks_of_any_size_compile_once(tiny):
-    split = tiny.split("test-multi")
+    split = tiny.split("test_multi")
     predictor = exact_sum(DISCS).on_split(split, 8)
     before = block_sum._cache_size()
     found = [predictor(block, 0) for block in split.blocks()]
@@ -45,7 +45,7 @@ def test_rows_of_no_moment_count_for_nothing_wherever_they_are(mixture):
 
 @pytest.mark.parametrize("num_samples", [3, 7])
 def test_filling_up_changes_nothing(tiny, num_samples):
-    block = tiny.split("test-multi").block(0)
+    block = tiny.split("test_multi").block(0)
     model = exact_sum(DISCS).model
     found = model.predict(block.sources[:3], block.grid, num_samples)
     assert found.potential.shape == (3, 24)

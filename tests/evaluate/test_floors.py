@@ -34,7 +34,7 @@ def _floor(columns: SourceColumns, split, rank: int) -> tuple[float, float]:
 
 
 def test_the_floor_falls_with_the_rank_and_ends_at_zero(tiny):
-    split = tiny.split("test-multi")
+    split = tiny.split("test_multi")
     columns = split.layout.num_points * 3
     floors = [_floor(DISCS, split, rank) for rank in (1, 4, 12, 30, columns, columns + 5)]
     for quantity in range(2):
@@ -44,7 +44,7 @@ def test_the_floor_falls_with_the_rank_and_ends_at_zero(tiny):
 
 
 def test_points_and_sources_are_limited(tiny):
-    split = tiny.split("test-multi")
+    split = tiny.split("test_multi")
     whole = source_kernel(DISCS, split)
     assert (len(whole.points), len(whole.sources)) == (24, 80)
     with patch.multiple(kernel, _MAX_POINTS=10, _MAX_SOURCES=33):
@@ -81,7 +81,7 @@ def _assert_units_add_up(columns, split):
 
 
 def test_unit_kernels_add_up_to_the_labels(tiny):
-    _assert_units_add_up(DISCS, tiny.split("test-multi"))
+    _assert_units_add_up(DISCS, tiny.split("test_multi"))
 
 
 @pytest.fixture
@@ -127,8 +127,8 @@ def many_discs(tmp_path_factory, make_dataset):
         tmp_path_factory.mktemp("discs") / "data",
         "grid.num_points=150",
         "samples_per_grid=128",
-        "splits.test-multi={num_samples=256, num_sources=4}",
-    ).split("test-multi")
+        "splits.test_multi={num_samples=256, num_sources=4}",
+    ).split("test_multi")
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ def _global_l2(predicted: np.ndarray, truth: np.ndarray) -> float:
     return float(np.sqrt(errors.squared_error.sum() / errors.squared_truth.sum()))
 
 
-@pytest.mark.parametrize("split", ["test-single", "test-multi"])
+@pytest.mark.parametrize("split", ["test_single", "test_multi"])
 def test_discs_stay_near_seventy_per_cent(tmp_path, make_dataset, split):
     """A trained model of this form has 69.7 and 70.0 % for the same kind of data."""
     dataset = make_dataset(
@@ -25,7 +25,7 @@ def test_discs_stay_near_seventy_per_cent(tmp_path, make_dataset, split):
         "grid.num_points=100",
         "samples_per_grid=256",
         "splits.train={num_samples=1000, num_sources=1}",
-        f"splits.{split}={{num_samples=500, num_sources={4 if split == 'test-multi' else 1}}}",
+        f"splits.{split}={{num_samples=500, num_sources={4 if split == 'test_multi' else 1}}}",
     )
     kernel = source_kernel(DISCS, dataset.split("train"))
     found = linear_control(kernel).fit(kernel.labelled(dataset.split(split)))

@@ -30,8 +30,8 @@ SPLITS = (
     "samples_per_grid=10",
     "splits.train={num_samples=10, num_sources=1}",
     "splits.valid={num_samples=10, num_sources=1}",
-    "splits.test-single={num_samples=20, num_sources=1}",
-    "splits.test-multi={num_samples=20, num_sources=4}",
+    "splits.test_single={num_samples=20, num_sources=1}",
+    "splits.test_multi={num_samples=20, num_sources=4}",
 )
 
 
@@ -49,7 +49,7 @@ def _by_law(model, columns, split):
     return {found.law: found for found in measure_physics(model, columns, split)}
 
 
-@pytest.mark.parametrize("split", ["test-single", "test-multi"])
+@pytest.mark.parametrize("split", ["test_single", "test_multi"])
 @pytest.mark.parametrize("law", ["none", *LAWS])
 def test_a_broken_law_is_found_and_no_other(balls, split, law):
     columns, dataset = balls
@@ -64,7 +64,7 @@ def test_a_broken_law_is_found_and_no_other(balls, split, law):
         assert found["flux"].median == pytest.approx(1, abs=1e-3)
 
 
-@pytest.mark.parametrize("split", ["test-single", "test-multi"])
+@pytest.mark.parametrize("split", ["test_single", "test_multi"])
 def test_the_exact_sum_breaks_laws_by_its_rounding(balls, split):
     """What the methods themselves leave: far below the errors of any model."""
     columns, dataset = balls
@@ -90,7 +90,7 @@ def test_mixed_bodies_keep_all_laws(mixture):
 
 def test_all_questions_have_one_shape_and_one_answer(balls):
     columns, dataset = balls
-    for split in ("test-single", "test-multi"):
+    for split in ("test_single", "test_multi"):
         model = broken_model("laplace", columns)
         first, again = (measure_physics(model, columns, dataset.split(split)) for _ in range(2))
         assert first == again
@@ -104,8 +104,8 @@ def test_predictions_that_are_not_finite_are_counted_as_infinite(balls):
         seen = np.where(points[:, 0] < 0, np.nan, 0.0)
         return seen[None], seen[None, :, None]
 
-    found = _by_law(Changed(columns, blind), columns, dataset.split("test-multi"))
-    whole = _by_law(exact_sum(columns).model, columns, dataset.split("test-multi"))
+    found = _by_law(Changed(columns, blind), columns, dataset.split("test_multi"))
+    whole = _by_law(exact_sum(columns).model, columns, dataset.split("test_multi"))
     for law in LAWS:
         assert found[law].worst == math.inf
         assert found[law].num_checks == whole[law].num_checks
@@ -120,14 +120,14 @@ class _Silent:
 
 def test_a_model_of_nothing_breaks_only_what_surfaces_need(balls):
     columns, dataset = balls
-    found = _by_law(_Silent(), columns, dataset.split("test-multi"))
+    found = _by_law(_Silent(), columns, dataset.split("test_multi"))
     assert [found[law].worst for law in LAWS] == [0, 0, 0, 0, pytest.approx(1)]
 
 
 def test_dipoles_have_no_surface(balls):
     dim = balls[0].dim
     dipoles = SourceColumns.of("dipole", dim=dim)
-    found = _by_law(exact_sum(dipoles).model, dipoles, balls[1].split("test-multi"))
+    found = _by_law(exact_sum(dipoles).model, dipoles, balls[1].split("test_multi"))
     assert math.isnan(found["flux"].median)
     assert math.isnan(found["flux"].worst)
     assert found["flux"].num_checks == 0

@@ -37,7 +37,7 @@ def _subject(model, name: str = "model") -> Subject:
 def plan(tiny, tmp_path):
     """A function that makes the plan of an evaluation of models on the tiny dataset."""
 
-    def make(*models, splits=("test-multi",), out="out", metrics_only=True) -> Plan:
+    def make(*models, splits=("test_multi",), out="out", metrics_only=True) -> Plan:
         subjects = tuple(_subject(model, f"model {i}") for i, model in enumerate(models))
         opened = OpenedDataset("tiny", tiny, DISCS, splits)
         return Plan(subjects, (opened,), tmp_path / out, metrics_only)
@@ -63,7 +63,7 @@ def _without_times(value):
 
 def test_a_factor_is_found_as_the_error_of_everything(plan, oracle):
     (found,) = _evaluated(plan(oracle(factor=1.25)))["evaluations"]
-    assert (found["subject"], found["dataset"], found["split"]) == ("model 0", "tiny", "test-multi")
+    assert (found["subject"], found["dataset"], found["split"]) == ("model 0", "tiny", "test_multi")
     assert (found["num_samples"], found["num_points"]) == (20, 24)
     for quantity in ("potential", "field"):
         one = found[quantity]
@@ -78,9 +78,9 @@ def test_a_factor_is_found_as_the_error_of_everything(plan, oracle):
 
 
 def test_predictions_that_are_not_finite_become_null_with_their_fraction(plan, oracle, tiny):
-    results = _evaluated(plan(oracle(blind_below=0.5), splits=("test-single",)))
+    results = _evaluated(plan(oracle(blind_below=0.5), splits=("test_single",)))
     found = results["evaluations"][0]["potential"]
-    grids = [block.grid for block in tiny.split("test-single").blocks()]
+    grids = [block.grid for block in tiny.split("test_single").blocks()]
     # Nine samples, eight of which share the first grid.
     blind = [np.mean(grid[:, 0] < 0.5) for grid in grids]
     assert found["nonfinite_fraction"] == pytest.approx((8 * blind[0] + blind[1]) / 9)
@@ -108,7 +108,7 @@ def test_a_model_with_a_near_part_is_followed_by_its_learned_part(plan, oracle, 
     whole, learned, other = results["evaluations"]
     errors: dict[str, list[np.ndarray]] = {"whole": [], "learned": []}
     near = pairs = 0
-    for block in tiny.split("test-multi").blocks():
+    for block in tiny.split("test_multi").blocks():
         arguments = (block.sources, block.grid)
         made_of = {"whole": model.block(*arguments), "learned": model.learned_block(*arguments)}
         for name, (_, field) in made_of.items():
@@ -131,7 +131,7 @@ def test_a_model_with_a_near_part_is_followed_by_its_learned_part(plan, oracle, 
 def whole(tiny, oracle, tmp_path_factory):
     """An evaluation of two models with all that belongs to it: its plan and results."""
     subjects = (_subject(oracle(factor=1.5, rank=7), "model"), _subject(oracle(), "exact"))
-    opened = OpenedDataset("tiny", tiny, DISCS, ("test-multi",))
+    opened = OpenedDataset("tiny", tiny, DISCS, ("test_multi",))
     plan = Plan(subjects, (opened,), tmp_path_factory.mktemp("whole") / "out")
     return plan, _evaluated(plan)
 
@@ -174,11 +174,11 @@ def test_a_factor_breaks_no_law_and_the_exact_sum_makes_no_error(whole):
 
 def test_damaged_data_is_refused_before_anything_is_written(make_dataset, oracle, tmp_path):
     dataset = make_dataset(tmp_path / "data", storage_format="hdf5")
-    (entry,) = dataset.split("test-multi").files()
+    (entry,) = dataset.split("test_multi").files()
     damaged = bytearray((tmp_path / "data" / entry.path).read_bytes())
     damaged[-3] ^= 1
     (tmp_path / "data" / entry.path).write_bytes(damaged)
-    opened = OpenedDataset("data", Dataset.open(tmp_path / "data"), DISCS, ("test-multi",))
+    opened = OpenedDataset("data", Dataset.open(tmp_path / "data"), DISCS, ("test_multi",))
     wrong = Plan((_subject(oracle()),), (opened,), tmp_path / "out", metrics_only=True)
     with pytest.raises(DatasetError, match="sha256"):
         evaluate(wrong)

@@ -61,7 +61,7 @@ def _times(model: Clockwork, split):
 
 
 def test_a_fast_model_is_timed_at_all_sizes(tiny):
-    found = _times(Clockwork(), tiny.split("test-multi"))
+    found = _times(Clockwork(), tiny.split("test_multi"))
     shapes = {
         sweep: [(t.num_samples, t.num_sources, t.num_points) for t in found[sweep]]
         for sweep in SWEPT
@@ -82,7 +82,7 @@ def test_a_fast_model_is_timed_at_all_sizes(tiny):
 def test_what_would_take_too_long_is_never_begun(tiny):
     """1e-6 s a pair: 0.1 s for 100 sources at 1000 points, 1 s for 1000."""
     model = Clockwork(per_pair=1e-6)
-    found = _times(model, tiny.split("test-multi"))
+    found = _times(model, tiny.split("test_multi"))
     assert [timing.num_sources for timing in found["sources"]] == [10, 100]
     assert [timing.num_points for timing in found["points"]] == [100, 1000, 10_000]
     assert max(model.asked, key=math.prod) in [(1, 100, 1000), (1, 10, 10_000)]
@@ -92,7 +92,7 @@ def test_what_would_take_too_long_is_never_begun(tiny):
 
 def test_slow_calls_are_not_repeated_and_end_a_sweep(tiny):
     model = Clockwork(per_question=2.0)
-    found = _times(model, tiny.split("test-multi"))
+    found = _times(model, tiny.split("test_multi"))
     assert [len(found[sweep]) for sweep in SWEPT] == [1, 1, 1]
     assert found["block"][0].repeats == 1
     assert math.isnan(found["block"][0].spread_seconds)
@@ -100,7 +100,7 @@ def test_slow_calls_are_not_repeated_and_end_a_sweep(tiny):
 
 def test_compilation_counts_for_the_time_there_is(tiny):
     model = Clockwork(compiling=0.7)
-    found = _times(model, tiny.split("test-multi"))
+    found = _times(model, tiny.split("test_multi"))
     # 10 sources at 1000 points are in both sweeps, and compiled in the first.
     assert [len(found[sweep]) for sweep in SWEPT] == [1, 4, 4]
 
@@ -139,19 +139,19 @@ def test_sources_and_points_stay_in_their_region_and_apart(mixture):
 
 def test_large_grids_are_asked_for_fewer_samples(tiny, monkeypatch):
     monkeypatch.setattr("hypermagnetics.evaluate.measuring.measurement._VALUES_PER_CALL", 24 * 3)
-    found = _times(Clockwork(), tiny.split("test-multi"))
+    found = _times(Clockwork(), tiny.split("test_multi"))
     assert found["block"][0].num_samples == 3
 
 
 def test_what_cannot_be_asked_has_no_times(tiny):
     silent = replace(_subject(Clockwork()), model=None)
-    assert time_subject(silent, "discs", DISCS, tiny.split("test-multi")) == ()
+    assert time_subject(silent, "discs", DISCS, tiny.split("test_multi")) == ()
 
 
 def test_the_exact_sum_is_timed(tiny, monkeypatch):
     for sizes in ("NUMS_SOURCES", "NUMS_POINTS"):
         monkeypatch.setattr(f"hypermagnetics.evaluate.timing.sweep.{sizes}", (1, 10))
     monkeypatch.setattr("hypermagnetics.evaluate.timing.sweep.SWEPT_AT_POINTS", 10)
-    found = time_subject(exact_sum(DISCS), "discs", DISCS, tiny.split("test-multi"))
+    found = time_subject(exact_sum(DISCS), "discs", DISCS, tiny.split("test_multi"))
     assert {timing.sweep for timing in found} == set(SWEPT)
     assert all(0 < timing.median_seconds < 10 for timing in found)

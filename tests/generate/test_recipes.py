@@ -40,11 +40,11 @@ def test_a_recipe_says_what_it_makes(name: str) -> None:
     assert f"#     hm-generate {name} " in text.split("\n\n")[0]
     # A network from arrays to arrays reads one source, or trajectories of as many as in training.
     is_of_arrays = name not in NAMES or plan.recipe.derivatives or plan.recipe.dynamics
-    tests = ["test"] if is_of_arrays else ["test-single", "test-multi"]
+    tests = ["test"] if is_of_arrays else ["test_single", "test_multi"]
     if name.startswith("soft"):  # single ones have no others to answer to
-        tests = ["test", "test-many"]
+        tests = ["test", "test_many"]
     if name.startswith("maps"):  # as many sources as in training, or more
-        tests = ["test", "test-more"]
+        tests = ["test", "test_more"]
     assert list(plan.identity.splits) == ["train", "valid", *tests]
 
 
@@ -56,7 +56,7 @@ def test_the_sources_of_a_recipe_are_sources(name: str) -> None:
         table, counts = draw_sources(plan.recipe, plan.columns, split, range(100, 130))
         for rows, count in zip(table, counts, strict=True):
             refuse_bad_rows(plan.columns, rows, int(count))
-        if split == "test-single":
+        if split == "test_single":
             np.testing.assert_array_equal(counts, 1)
 
 

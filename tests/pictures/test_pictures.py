@@ -18,7 +18,7 @@ DISCS = SourceColumns.of("disc", constants={"radius": 1.0})
 @pytest.fixture
 def block(tiny) -> Block:
     """A block of one sample with four sources."""
-    return one_sample(tiny.split("test-multi"), 10)
+    return one_sample(tiny.split("test_multi"), 10)
 
 
 def test_a_drawing_covers_the_grid_and_its_field_is_minus_the_gradient(block, oracle):

@@ -159,11 +159,11 @@ def test_hm_train_refuses_a_damaged_dataset(
 def test_hm_eval_refuses_padding_that_is_not_zero(tmp_path: Path) -> None:
     """Nobody knows whether it is a source."""
     dataset = copy_of(finished_dataset("zarr"), tmp_path / "data")
-    file = dataset / POTENTIAL["zarr"].format(split="test-multi")
+    file = dataset / POTENTIAL["zarr"].format(split="test_multi")
     values_changed("num_sources", 3, value=2)(dataset, file)
-    options = ("--split", "test-multi", "--out", tmp_path / "report")
+    options = ("--split", "test_multi", "--out", tmp_path / "report")
     ran = invoke("hm-eval", finished_run("zarr").path, dataset, *options)
-    assert_refused(ran, "past num_sources must be zero; got ", "'test-multi', block 0", "anew")
+    assert_refused(ran, "past num_sources must be zero; got ", "'test_multi', block 0", "anew")
     assert not (tmp_path / "report").exists()
 
 
@@ -171,7 +171,7 @@ def test_hm_eval_refuses_padding_that_is_not_zero(tmp_path: Path) -> None:
 def test_hm_eval_refuses_a_damaged_dataset(tmp_path: Path, case: str) -> None:
     """The splits it evaluates are checked, and it writes nothing."""
     dataset = copy_of(finished_dataset("zarr"), tmp_path / "data")
-    file = POTENTIAL["zarr"].format(split="test-single")
+    file = POTENTIAL["zarr"].format(split="test_single")
     DAMAGES[case].apply(dataset, dataset / file)
     ran = invoke("hm-eval", finished_run("zarr").path, dataset, "--out", tmp_path / "report")
     assert_refused(ran, *(text.format(file=file) for text in DAMAGES[case].fragments))
@@ -195,6 +195,6 @@ def test_a_split_that_is_not_there_is_refused(tmp_path: Path) -> None:
     run = tmp_path / "run"
     ran = invoke("hm-train", finished_dataset("zarr").path, run, *settings("data.valid=vlid"))
     assert_refused(
-        ran, "one of train, valid, test-single, test-multi; got 'vlid'", "Did you mean 'valid'?"
+        ran, "one of train, valid, test_single, test_multi; got 'vlid'", "Did you mean 'valid'?"
     )
     assert not (run / "recipe.json").exists()

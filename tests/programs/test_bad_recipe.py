@@ -70,7 +70,7 @@ DATASET_OVERRIDES = {
     "a constant position of several sources": (
         "sources.position={distribution='constant', value=[0.3, -0.2]}",
         "must be that of one source in each sample",
-        "got 4 sources (split 'test-multi', sources.position.distribution 'constant')",
+        "got 4 sources (split 'test_multi', sources.position.distribution 'constant')",
         "Set num_sources to 1, or choose another distribution.",
     ),
     "a moment that is not finite": (
@@ -84,13 +84,13 @@ DATASET_OVERRIDES = {
     ),
     "more sources than sites": (
         "sources.position={distribution='lattice', spacing=1.0, sites_per_side=1}",
-        "got 1 sites for 4 sources (split 'test-multi'",
+        "got 1 sites for 4 sources (split 'test_multi'",
     ),
     "an impossible density": (
         "sources.position={distribution='packed', half_width=2.1}",
         "must fit into the box without overlap; got",
         "of 4 placed, filling 0.",
-        "of the box (split 'test-multi', sample ",
+        "of the box (split 'test_multi', sample ",
     ),
     "no equals sign": ("seed", "must read key=value; got 'seed'", "--set seed=7"),
     "no key": ("=7", "must read key=value; got '=7'"),

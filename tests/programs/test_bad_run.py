@@ -307,8 +307,8 @@ def test_hm_eval_refuses_a_split_that_is_not_there(tmp_path: Path) -> None:
     ran = invoke("hm-eval", run, dataset, "--split", "tset-multi", "--out", tmp_path / "report")
     assert_refused(
         ran,
-        "must be one of train, valid, test-single, test-multi; got 'tset-multi'",
-        "Did you mean 'test-multi'?",
+        "must be one of train, valid, test_single, test_multi; got 'tset-multi'",
+        "Did you mean 'test_multi'?",
     )
     assert not list(tmp_path.iterdir())
 

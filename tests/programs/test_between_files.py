@@ -80,7 +80,7 @@ def evaluation(directory: Path) -> Case:
     out = directory / "out"
     words = (
         *(finished_run("zarr").path, finished_dataset("zarr").path),
-        *("--split", "test-single", "--metrics-only", "--out", out),
+        *("--split", "test_single", "--metrics-only", "--out", out),
     )
     if not out.exists():
         assert invoke("hm-eval", *words).code == 0

@@ -54,7 +54,7 @@ def command_of(program: str, directory: Path) -> tuple[str | Path, ...]:
         file = directory / "sweep.toml"
         file.write_text('[sweep]\nmethod = "grid"\n[keys]\nseed = [0]\n')
         return ("sweep", "demo", file, out, "--data", data, *TRAINING_RECIPE)
-    splits = ("valid", "test-single", "test-multi")
+    splits = ("valid", "test_single", "test_multi")
     options = [word for split in splits for word in ("--split", split)]
     return (finished_run("zarr").path, data, *options, "--out", out)
 

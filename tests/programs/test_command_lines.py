@@ -36,7 +36,7 @@ BASES = {
     "hm-train export": ("RUN", "out"),
     "hm-train plot": ("RUN",),
     "hm-train sweep": ("demo", "absent.toml", "out"),
-    "hm-eval": ("RUN", "DATA", "--split", "test-single", "--metrics-only", "--out", "out"),
+    "hm-eval": ("RUN", "DATA", "--split", "test_single", "--metrics-only", "--out", "out"),
     "hm-eval compare": ("RUN/eval",),
 }
 """Arguments with which a command does little."""

@@ -88,11 +88,11 @@ def test_a_sound_dataset_is_described_and_verified(form: Form) -> None:
 def test_head_shows_the_stored_values(form: Form) -> None:
     """Of the split asked for, or of the first one."""
     dataset = make(form)
-    ran = invoke("hm-data", "head", dataset, "--split", "test-multi", "--samples", "3")
+    ran = invoke("hm-data", "head", dataset, "--split", "test_multi", "--samples", "3")
     assert (ran.code, ran.stderr) == (0, "")
-    split = Dataset.open(dataset).split("test-multi")
+    split = Dataset.open(dataset).split("test_multi")
     for number in range(3):
-        assert f"test-multi, sample {number}: 4 sources" in ran.stdout
+        assert f"test_multi, sample {number}: 4 sources" in ran.stdout
         shown = [*split[number].sources.flat, *split[number].potential[:5]]
         assert all(f"{value:.6g}" in ran.stdout for value in shown)
     assert "sample 3" not in ran.stdout
@@ -149,8 +149,8 @@ def test_labels_follow_from_the_sources(form: Form) -> None:
     assert [match and match.groups()[:2] for match in found] == [
         ("train", "8"),
         ("valid", "1"),
-        ("test-single", "1"),
-        ("test-multi", "1"),
+        ("test_single", "1"),
+        ("test_multi", "1"),
     ]
     seed = found[0][3]  # type: ignore[index]
     again = invoke("hm-data", "verify", dataset, "--recompute", "0.05", "--seed", seed)
@@ -289,4 +289,4 @@ def test_what_is_no_dataset_is_refused(tmp_path: Path, command: str) -> None:
 def test_a_split_that_is_not_there_is_refused() -> None:
     """The message lists those that are."""
     ran = invoke("hm-data", "head", finished_dataset("zarr").path, "--split", "tests-multi")
-    assert_refused(ran, "one of train, valid, test-single, test-multi", "mean 'test-multi'?")
+    assert_refused(ran, "one of train, valid, test_single, test_multi", "mean 'test_multi'?")

@@ -83,7 +83,7 @@ def test_hm_eval_takes_it_and_a_plot_says_that_nothing_was_logged(
     made: Made, tiny: Dataset, tmp_path: Path
 ) -> None:
     """Also on discs whose radius is a constant of the dataset."""
-    gate = ("--gate", "test-multi.field.median < 0.1", "--metrics-only")
+    gate = ("--gate", "test_multi.field.median < 0.1", "--metrics-only")
     ran = invoke("hm-eval", made.path, tiny.directory, *gate, "--out", tmp_path / "out")
     assert (ran.code, len(ran.complaints)) == (0, 1), ran
     ran = invoke("hm-train", "plot", made.path)

@@ -166,7 +166,7 @@ def results_to_replace(path: Path) -> Case:
     """What lies where results are to be written."""
     (path / "out").mkdir()
     words = ("hm-eval", finished_run("zarr").path, data(), "--metrics-only", "--out", path / "out")
-    return Case((*words, "--split", "test-single"), (path / "out" / "results.json",))
+    return Case((*words, "--split", "test_single"), (path / "out" / "results.json",))
 
 
 def imported(path: Path) -> Case:

@@ -54,7 +54,7 @@ def test_a_killed_generation_goes_on_to_the_same_bytes(
     assert num_journal_files(out) == 1
     kill_generation(out, storage_format, 12)
     assert num_journal_files(out) in (11, 12)  # another thread may be about to enter one
-    (out / "journal/test-multi-00002.json").write_bytes(b'{"crc32": "')
+    (out / "journal/test_multi-00002.json").write_bytes(b'{"crc32": "')
     assert_refused(
         invoke("hm-train", out, tmp_path / "run"), "manifest.json", "give its command again"
     )

@@ -66,7 +66,7 @@ def test_any_name_does_for_a_report_and_a_sweep(
     monkeypatch.chdir(tmp_path)
     data = copy_of(finished_dataset("zarr"), Path("discs") / ODD)
     run = copy_of(finished_run("zarr"), Path("run") / ODD)
-    run_well("hm-eval", run, data, "--split", "test-single", "--out", ODD)
+    run_well("hm-eval", run, data, "--split", "test_single", "--out", ODD)
     assert "No learning curve of" not in (Path(ODD) / "index.html").read_text(encoding="utf-8")
     sweep, out = Path(f"{ODD}.toml"), Path("sweep") / ODD
     sweep.write_text('[sweep]\nmethod = "grid"\n[keys]\nseed = [0]\n')

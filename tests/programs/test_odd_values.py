@@ -63,7 +63,7 @@ def test_deep_nesting_is_refused(tmp_path: Path, value: str) -> None:
         ("grid.num_points=16777216",),
         ("grid={kind='regular', half_width=3.0, resolution=4096}",),
         ("samples_per_grid=1048576", "splits.train.num_samples=2000000"),
-        ("splits.test-multi.num_sources=100000", "samples_per_grid=65536", "grid.num_points=1"),
+        ("splits.test_multi.num_sources=100000", "samples_per_grid=65536", "grid.num_points=1"),
     ],
     ids=str,
 )
@@ -73,7 +73,7 @@ def test_a_block_beyond_the_memory_is_refused(
 ) -> None:
     """The message says what to lower."""
     if "num_sources" in overrides[0]:
-        overrides = (*overrides, "splits.test-multi.num_samples=65536")
+        overrides = (*overrides, "splits.test_multi.num_samples=65536")
     ran = invoke("hm-generate", "demo", tmp_path / "out", *settings(*overrides), *option)
     assert_refused(ran, "must take at most 256 MB", "samples_per_grid")
     assert not list(tmp_path.iterdir())
@@ -83,7 +83,7 @@ def test_a_block_beyond_the_memory_is_refused(
 def test_a_grid_of_one_point_goes_all_the_way(tmp_path: Path) -> None:
     """Generated, trained on, evaluated and pictured."""
     data, run = tmp_path / "data", tmp_path / "run"
-    splits = (f"splits.{name}.num_samples=16" for name in ("valid", "test-single", "test-multi"))
+    splits = (f"splits.{name}.num_samples=16" for name in ("valid", "test_single", "test_multi"))
     sizes = settings("grid.num_points=1", "splits.train.num_samples=32", *splits)
     steps = settings("schedule.max_steps=2")
     for command in (

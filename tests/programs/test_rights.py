@@ -51,7 +51,7 @@ COMMANDS = {
     "sweep": lambda out: ("hm-train", "sweep", "demo", sweep_file(out.parent), out, *SHORT),
     "evaluate": lambda out: (
         *("hm-eval", finished_run("zarr").path, dataset()),
-        *("--split", "test-single", "--out", out),
+        *("--split", "test_single", "--out", out),
     ),
 }
 SLOW = {"generate hdf5", "sweep", "evaluate"}

@@ -29,7 +29,7 @@ RECIPE = (
         "splits.train={num_samples=14, num_sources=[2, 5]}",
         "splits.valid={num_samples=4, num_sources=5}",
         "splits.test={num_samples=6, num_sources=5}",
-        "splits.test-many={num_samples=4, num_sources=[3, 5]}",
+        "splits.test_many={num_samples=4, num_sources=[3, 5]}",
     ),
 )
 """Small, and of one number of rows, for one compiled program."""

@@ -76,7 +76,7 @@ def test_without_messages_models_are_trained_and_evaluated(
     assert "Finished: " in output(condition, "hm-train", data, run, *TRAINING_RECIPE)
     with user_module(FUNCTIONS, tmp_path, monkeypatch) as module:
         subjects = (run, f"{module}:prints")
-        assert "test-multi" in output(condition, "hm-eval", *subjects, data, "--metrics-only")
+        assert "test_multi" in output(condition, "hm-eval", *subjects, data, "--metrics-only")
 
 
 def change_title(manifest: Any) -> None:

@@ -25,7 +25,7 @@ import hypermagnetics
 from hypermagnetics.data import Dataset, StorageFormat, verify_split
 from hypermagnetics.recipes import shipped_recipes
 
-SPLITS = {"train": 160, "valid": 16, "test-single": 9, "test-multi": 20}
+SPLITS = {"train": 160, "valid": 16, "test_single": 9, "test_multi": 20}
 FRACTIONS = (
     "median_relative_error",
     "p90_relative_error",
@@ -117,7 +117,7 @@ def test_hm_eval_reports_the_test_splits(tmp_path: Path) -> None:
     assert not (run / "eval").exists()
     results = read_json(tmp_path / "report" / "results.json")
     found = evaluations(results, run.name)
-    assert list(found) == ["test-single", "test-multi"]
+    assert list(found) == ["test_single", "test_multi"]
     for name, split in found.items():
         assert name in ran.stdout
         assert_scores(split["potential"])

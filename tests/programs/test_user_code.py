@@ -64,7 +64,7 @@ def test_what_a_user_names_is_used(tiny: Dataset, module: str) -> None:
     assert isinstance(waves, type)
     assert load(RUN / "model.hm", user_model=waves).rank == 6
 
-    options = ("--split", "test-single", "--model", own[1], "--metrics-only")
+    options = ("--split", "test_single", "--model", own[1], "--metrics-only")
     ran = invoke("hm-eval", RUN, tiny.directory, *options)
     assert (ran.code, ran.complaints) == (0, []), ran
     assert f'load("{RUN}/model.hm", user_model=Waves)' in ran.stdout

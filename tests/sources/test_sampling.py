@@ -101,7 +101,7 @@ def test_splits_seeds_and_purposes_draw_apart() -> None:
     drawn = [
         uniforms(seed, split, purpose, 0, 10, 8)
         for seed in (0, 1)
-        for split in ("train", "valid", "test-multi")
+        for split in ("train", "valid", "test_multi")
         for purpose in get_args(Purpose)
     ]
     assert len(np.unique(drawn)) == 6 * len(get_args(Purpose)) * 80

@@ -64,7 +64,7 @@ def quantity(median: float = 0.0441, **changes: object) -> QuantityScores:
     )
 
 
-def evaluation(subject: str = "run", split: str = "test-multi", **changes: object) -> Evaluation:
+def evaluation(subject: str = "run", split: str = "test_multi", **changes: object) -> Evaluation:
     """One subject on one split."""
     return replace(
         Evaluation(

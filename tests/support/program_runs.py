@@ -66,8 +66,8 @@ DATASET_RECIPE = (
         "samples_per_grid=8",
         "splits.train={num_samples=160, num_sources=1}",
         "splits.valid={num_samples=16, num_sources=1}",
-        "splits.test-single={num_samples=9, num_sources=1}",
-        "splits.test-multi={num_samples=20, num_sources=4}",
+        "splits.test_single={num_samples=9, num_sources=1}",
+        "splits.test_multi={num_samples=20, num_sources=4}",
         "storage.shard_mb=0.001",
     ),
 )

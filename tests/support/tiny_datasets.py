@@ -14,8 +14,8 @@ TINY = (
     "samples_per_grid=8",
     "splits.train={num_samples=45, num_sources=1}",
     "splits.valid={num_samples=11, num_sources=1}",
-    "splits.test-single={num_samples=9, num_sources=1}",
-    "splits.test-multi={num_samples=20, num_sources=4}",
+    "splits.test_single={num_samples=9, num_sources=1}",
+    "splits.test_multi={num_samples=20, num_sources=4}",
 )
 """A recipe whose splits end in the middle of a block."""
 

@@ -231,7 +231,7 @@ def test_samples_of_one_source_are_arrays_too(regular: Dataset) -> None:
     np.testing.assert_array_equal(found["inputs"], block.sources[:, 0])
     field = ArrayView(split, names_of(split, None, "field"))
     assert field.viewed["targets"].shape == (9, 2)
-    several = regular.split("test-multi")
+    several = regular.split("test_multi")
     with pytest.raises(DatasetError, match="one source each"):
         ArrayView(several, names_of(several, None, None))
 

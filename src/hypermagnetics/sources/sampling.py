@@ -40,7 +40,8 @@ def uniforms(
     """Uniform random numbers of consecutive samples, or grids, of a split.
 
     Item i owns its own stretch of the stream of (seed, split, purpose), so neither the number of
-    items, nor shards, nor the order of work changes a number.
+    items, nor shards, nor the order of work changes a number. A hyphen in the name of a split
+    counts as an underscore, so that a split may be renamed for hubs, which refuse hyphens.
 
     Args:
         seed: Seed of the dataset.
@@ -56,7 +57,7 @@ def uniforms(
     References:
         Salmon et al., Parallel random numbers: as easy as 1, 2, 3, SC'11.
     """
-    stream = zlib.crc32(split.encode()) << 8 | _PURPOSES.index(purpose)
+    stream = zlib.crc32(split.replace("_", "-").encode()) << 8 | _PURPOSES.index(purpose)
     generator = np.random.Philox(key=np.array([seed, stream], np.uint64))
     counts = -(-size // _WORDS_PER_COUNT)
     generator.advance(first * counts)

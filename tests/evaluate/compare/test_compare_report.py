@@ -19,7 +19,7 @@ from hypermagnetics.evaluate.measuring.sample_file import SampleFile, sample_tab
 from hypermagnetics.evaluate.results.json_file import to_json
 
 
-def _write(directory, factors: dict[str, float], split: str = "test-multi", samples: int = 40):
+def _write(directory, factors: dict[str, float], split: str = "test_multi", samples: int = 40):
     directory.mkdir()
     relative = np.random.default_rng(0).random((samples, 10))
     with SampleFile.open(directory) as file:
@@ -98,10 +98,10 @@ def test_bytes_that_are_no_text_are_refused(tmp_path):
 def test_other_samples_are_refused(tmp_path):
     first = _write(tmp_path / "a", {"run": 1.0})
     other = _write(tmp_path / "b", {"run": 1.0}, split="valid")
-    with pytest.raises(HypermagneticsError, match=r"got discs/test-multi for .* discs/valid for"):
+    with pytest.raises(HypermagneticsError, match=r"got discs/test_multi for .* discs/valid for"):
         compare_all(read_contestants((first, other)))
     fewer = _write(tmp_path / "c", {"run": 1.0}, samples=39)
-    with pytest.raises(HypermagneticsError, match=r"got 40 samples of .*test-multi.* and 39 for"):
+    with pytest.raises(HypermagneticsError, match=r"got 40 samples of .*test_multi.* and 39 for"):
         compare_all(read_contestants((first, fewer)))
 
 

@@ -45,7 +45,7 @@ def test_the_distribution_counts_every_point(tiny):
     measurement = measured(relative)
     record = evaluation_of(measurement, ("run", "discs", "test"), 1.0)
     assert record.potential.ci95 is None
-    split = tiny.split("test-multi")
+    split = tiny.split("test_multi")
     subject = Subject("run", "run", "run", lambda split, num_samples: pytest.fail("not asked"))
     shown = evaluated_of(record, measurement, subject, split, DISCS).potential
     assert shown.error_shares.sum() == pytest.approx(7 / 8)  # one has no relative error

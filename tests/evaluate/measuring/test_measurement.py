@@ -146,7 +146,7 @@ def test_every_metric_agrees_with_plain_loops(mixture, quantity, tmp_path):
 
 
 def test_large_grids_are_predicted_in_pieces(tiny, tmp_path, monkeypatch):
-    split = tiny.split("test-multi")
+    split = tiny.split("test_multi")
     whole = _measured(split, DISCS, tmp_path)
     monkeypatch.setattr("hypermagnetics.evaluate.measuring.measurement._VALUES_PER_CALL", 24 * 3)
     seen = Recording()
@@ -164,7 +164,7 @@ def test_large_grids_are_predicted_in_pieces(tiny, tmp_path, monkeypatch):
 
 
 def test_the_first_samples_alone_are_measured_if_asked_for(tiny, tmp_path):
-    split = tiny.split("test-multi")
+    split = tiny.split("test_multi")
     whole = _measured(split, DISCS, tmp_path)
     some = _measured(split, DISCS, tmp_path, num_samples=11)
     assert some.num_sources.shape == (11,)
@@ -174,7 +174,7 @@ def test_the_first_samples_alone_are_measured_if_asked_for(tiny, tmp_path):
 
 
 def test_large_arrays_lie_in_a_file_that_has_no_name(tiny, tmp_path, monkeypatch):
-    split = tiny.split("test-multi")
+    split = tiny.split("test_multi")
     in_memory = _measured(split, DISCS, tmp_path)
     monkeypatch.setattr(measurement, "_BYTES_IN_MEMORY", 100)
     in_file = _measured(split, DISCS, tmp_path / "new")
@@ -190,7 +190,7 @@ def test_a_file_without_room_is_an_error_and_not_the_end_of_the_process(tmp_path
 
 
 def test_subjects_are_measured_side_by_side(tiny, tmp_path):
-    split = tiny.split("test-multi")
+    split = tiny.split("test_multi")
     first, second = _all_measured(split, DISCS, tmp_path, exact, noisy)
     assert quantity_scores(first, first.field).p99_relative_error == 0
     alone = _measured(split, DISCS, tmp_path)
@@ -198,7 +198,7 @@ def test_subjects_are_measured_side_by_side(tiny, tmp_path):
 
 
 def test_pairs_are_labels_beside_predictions(tiny, tmp_path):
-    split = tiny.split("test-multi")
+    split = tiny.split("test_multi")
     truth, predicted = _measured(split, DISCS, tmp_path, exact).pairs
     np.testing.assert_array_equal(truth.field, predicted.field)
     labels = np.concatenate([block.potential for block in split.blocks()])
@@ -225,7 +225,7 @@ def test_an_exact_model_has_errors_of_rounding_everywhere(tiny, tmp_path):
             )
         )
 
-    measured = _measured(tiny.split("test-multi"), DISCS, tmp_path, summed)
+    measured = _measured(tiny.split("test_multi"), DISCS, tmp_path, summed)
     for errors in (measured.potential, measured.field):
         found = quantity_scores(measured, errors)
         assert found.global_relative_l2 < 1e-6

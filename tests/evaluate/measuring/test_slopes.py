@@ -25,7 +25,7 @@ def test_a_factor_is_the_error_of_all_points(
 ) -> None:
     """Of the exact derivatives none is left; in pieces of a few samples too."""
     monkeypatch.setattr(measuring, "_NUMBERS_AT_ONCE", 24 * 16 * 3)
-    split = tiny.split("test-multi")
+    split = tiny.split("test_multi")
     along = directions_of(DISCS, split, ["all"])
     assert along.parameters == DISCS.names
     subjects = [JaxModel(oracle(factor=factor)).slopes for factor in (1.0, 1.1)]
@@ -40,7 +40,7 @@ def test_truth_and_error_are_vectors_of_all_sources(
     tiny: Dataset, oracle: Callable[..., Oracle], tmp_path: Path
 ) -> None:
     """The norm of the exact Jacobian, by reverse differentiation of one sample."""
-    split = tiny.split("test-multi")
+    split = tiny.split("test_multi")
     along = directions_of(DISCS, split, ["position"])
     (found,) = measure_slopes([JaxModel(oracle(factor=0.0)).slopes], split, along, tmp_path)
     block = split.block(0)
@@ -61,7 +61,7 @@ def test_a_model_of_more_columns_has_the_same_derivatives(
         *("mixed", "model", "m", on_any_split(model), model), table=mixed, slopes=model.slopes
     ).reading(tiny.columns)
     assert subject.slopes is not None
-    split = tiny.split("test-single")
+    split = tiny.split("test_single")
     along = directions_of(DISCS, split, ["moment", "position_x"])
     (found,) = measure_slopes([subject.slopes], split, along, tmp_path)
     assert found.relative.max() < 1e-5
@@ -69,7 +69,7 @@ def test_a_model_of_more_columns_has_the_same_derivatives(
 
 def test_all_stands_alone_and_something_varies(tiny: Dataset, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"'all' must stand alone.*got 'nonsense' beside"):
-        directions_of(DISCS, tiny.split("test-multi"), ["all", "nonsense"])
+        directions_of(DISCS, tiny.split("test_multi"), ["all", "nonsense"])
     one = small_dataset(tmp_path / "one", "splits.train.num_samples=1").split("train")
     with pytest.raises(SourceError, match="by a column that varies; got samples in which none"):
         directions_of(DISCS, one, ["all"])

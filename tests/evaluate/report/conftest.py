@@ -38,13 +38,13 @@ def written(tiny: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Written:
             subject("exact sum", Wrong(columns), "baseline"),
             at_points_only(subject("blind", Wrong(columns, 1.2, 0.1, blind_below=-1.0))),
         ],
-        ["test-single", "test-multi"],
+        ["test_single", "test_multi"],
     )
     evaluated = [
         one
         for one in evaluated
         if one.evaluation.subject == "wavy"
-        or (one.evaluation.subject, one.evaluation.split) == ("blind", "test-multi")
+        or (one.evaluation.subject, one.evaluation.split) == ("blind", "test_multi")
     ]
     write_report(results, evaluated, place / "out")
     return Written(results, evaluated, place / "out")
@@ -57,7 +57,7 @@ def single(tiny: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Written:
     results, evaluated = report_inputs(
         {"discs": tiny},
         [subject("wavy", Wrong(columns, 1.01, 0.05), "run", str(place / "no run"))],
-        ["test-multi"],
+        ["test_multi"],
     )
     write_report(results, evaluated, place / "out")
     return Written(results, evaluated, place / "out")

@@ -119,12 +119,12 @@ def test_every_place_shows_a_figure_or_says_why_not(opened):
 
 
 def test_choices_change_what_is_shown(full):
-    assert "wavy on discs, test-single" in _alts(full, "maps")[0]
+    assert "wavy on discs, test_single" in _alts(full, "maps")[0]
     seen = {tuple(_alts(full, "maps"))}
     for name, value, told in (
         ("rank", "worst", "(worst)"),
         ("quantity", "field", "Strength of H"),
-        ("data", "discs, test-multi", "test-multi["),
+        ("data", "discs, test_multi", "test_multi["),
         ("subject", "blind", "blind on"),
     ):
         _choose(full, name, value)

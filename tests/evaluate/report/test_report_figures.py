@@ -57,16 +57,16 @@ def test_every_figure_is_there_in_three_forms(written):
 
 
 def test_files_of_charts_hold_the_numbers_of_the_records(written):
-    evaluations = [one for one in written.results.evaluations if one.split == "test-multi"]
+    evaluations = [one for one in written.results.evaluations if one.split == "test_multi"]
     figures = written.out / "figures"
-    table = _table(figures / "distance-field-discs-test-multi.csv")
+    table = _table(figures / "distance-field-discs-test_multi.csv")
     parts = [part for one in evaluations for part in one.field.by_distance]
     medians = _numbers(table["median_relative_error"])
     np.testing.assert_array_equal(medians, [part.median_relative_error for part in parts])
     np.testing.assert_array_equal(
         _numbers(table["low"]), [np.nan if part.low is None else part.low for part in parts]
     )
-    table = _table(figures / "num-sources-potential-discs-test-multi.csv")
+    table = _table(figures / "num-sources-potential-discs-test_multi.csv")
     found = [one.potential.by_num_sources["4"] for one in evaluations]
     lows = [np.nan if scores.ci95 is None else scores.ci95[0] for scores in found]
     np.testing.assert_array_equal(_numbers(table["ci95_low"]), lows)
@@ -76,18 +76,18 @@ def test_files_of_charts_hold_the_numbers_of_the_records(written):
 
 
 def test_files_of_distributions_and_parity_hold_what_was_measured(written):
-    detail = next(one for one in written.evaluated if one.evaluation.split == "test-single")
+    detail = next(one for one in written.evaluated if one.evaluation.split == "test_single")
     figures = written.out / "figures"
-    table = _table(figures / "distribution-field-discs-test-single.csv")
+    table = _table(figures / "distribution-field-discs-test_single.csv")
     own = [place for place, name in enumerate(table["subject"]) if name == "wavy"]
     shares = _numbers(table["share"])[own]
     np.testing.assert_allclose(shares, detail.field.error_shares)
-    table = _table(figures / "parity-field-wavy-discs-test-single.csv")
+    table = _table(figures / "parity-field-wavy-discs-test_single.csv")
     np.testing.assert_allclose(_numbers(table["true"]), detail.field.true_values, rtol=1e-6)
 
 
 def test_files_of_maps_hold_truth_prediction_and_error(written):
-    table = _table(written.out / "figures" / "map-potential-median-wavy-discs-test-multi.csv")
+    table = _table(written.out / "figures" / "map-potential-median-wavy-discs-test_multi.csv")
     true, predicted, error = (_numbers(table[name]) for name in ("true", "predicted", "error"))
     x, y = _numbers(table["x"]), _numbers(table["y"])
     assert len(true) == 112**2
@@ -145,13 +145,13 @@ def test_a_sample_without_a_truth_in_a_plane_has_a_note(mixture, monkeypatch):
 
 def test_predictions_from_a_file_are_drawn_from_their_points(written, tiny):
     """Linear between the points, so never beyond what is there."""
-    table = _table(written.out / "figures" / "map-potential-worst-blind-discs-test-multi.csv")
+    table = _table(written.out / "figures" / "map-potential-worst-blind-discs-test_multi.csv")
     one = next(
         one
         for one in written.evaluated
-        if (one.evaluation.subject, one.evaluation.split) == ("blind", "test-multi")
+        if (one.evaluation.subject, one.evaluation.split) == ("blind", "test_multi")
     )
-    labels = one_sample(tiny.split("test-multi"), one.chosen["worst"]).potential
+    labels = one_sample(tiny.split("test_multi"), one.chosen["worst"]).potential
     true = _numbers(table["true"])
     inside = true[np.isfinite(true)]
     assert len(inside) > 0.3 * len(true)
@@ -197,7 +197,7 @@ def test_a_log_is_read_as_it_was_written(tmp_path):
 
 def test_nothing_finite_can_be_drawn(tiny, tmp_path):
     one = subject("nothing", Wrong(tiny.columns, np.nan))
-    found = evaluated(one, tiny, "discs", tiny.split("test-single"), tiny.columns)
+    found = evaluated(one, tiny, "discs", tiny.split("test_single"), tiny.columns)
     maps = _drawn(sample_maps(found))
     assert len(maps) == 6
     assert all("Grey, 100 % of the map" in one.caption for one in maps if isinstance(one, Drawn))

@@ -178,7 +178,7 @@ def test_ids_are_there_once(written):
 def test_hostile_names_are_words_and_nothing_else(tiny, tmp_path):
     columns = tiny.columns
     _, (one,) = report_inputs(
-        {HOSTILE: tiny}, [subject(HOSTILE, Wrong(columns, 1.1), place=HOSTILE)], ["test-multi"]
+        {HOSTILE: tiny}, [subject(HOSTILE, Wrong(columns, 1.1), place=HOSTILE)], ["test_multi"]
     )
     results = results_of([one], {HOSTILE: tiny})
     datasets = tuple(replace(record, title=HOSTILE) for record in results.datasets)
@@ -190,7 +190,7 @@ def test_hostile_names_are_words_and_nothing_else(tiny, tmp_path):
     (heading,) = (element for element in found if element.tag == "h1")
     assert heading.text == HOSTILE
     options = {element.text for element in found if element.tag == "option"}
-    assert {HOSTILE, f"{HOSTILE}, test-multi"} <= options
+    assert {HOSTILE, f"{HOSTILE}, test_multi"} <= options
     written_files = {file.parent for file in tmp_path.rglob("*.*") if file.is_file()}
     assert written_files == {out, out / "figures"}
 
@@ -229,5 +229,5 @@ def test_derivatives_by_the_sources_have_a_table_if_there_are_any():
     page = tables.by_sources(results(evaluation(by_sources=slopes), evaluation("other")))
     _, *found = rows(f"<main>{page}</main>", "Errors of derivatives by the sources")
     (row,) = found
-    assert row[:3] == ["run", "discs, test-multi", "position_x, position_y"]
+    assert row[:3] == ["run", "discs, test_multi", "position_x, position_y"]
     assert row[3].startswith("30")

@@ -44,9 +44,9 @@ def test_kinds_of_rows_have_a_sentence_each() -> None:
     found = known(found, run=Knowledge.LABELS, split=Knowledge.KERNEL)
     assert conclusions(found) == (
         "Knowing the kernel, split is off by 0.000058 % in the potential and 0.00057 % in the "
-        "field (medians, 4 sources, test-multi; 33.1 % of the pairs exact).",
+        "field (medians, 4 sources, test_multi; 33.1 % of the pairs exact).",
         "From labels alone, run is off by 0.476 % in the potential and 4.11 % in the field "
-        "(medians, 4 sources, test-multi); its global L2 of the potential is 7 %, published: "
+        "(medians, 4 sources, test_multi); its global L2 of the potential is 7 %, published: "
         "4.76 %.",
     )
 
@@ -73,15 +73,15 @@ def test_the_best_is_the_best_of_its_kind() -> None:
 
 def test_the_split_with_most_sources_counts() -> None:
     """Wherever it stands; a range of numbers is told."""
-    single = replace(one("run", 0.001, sources="1"), split="test-single")
-    many = replace(one("run", 0.03, sources="1 2-3 17-32"), split="test-many")
+    single = replace(one("run", 0.001, sources="1"), split="test_single")
+    many = replace(one("run", 0.03, sources="1 2-3 17-32"), split="test_many")
     for order in ((single, many), (many, single)):
         (said,) = conclusions(known(results(*order), run=Knowledge.LABELS))
         assert "off by 3 %" in said
-        assert "(medians, 1 to 32 sources, test-many)." in said
+        assert "(medians, 1 to 32 sources, test_many)." in said
         assert "published" not in said
     (said,) = conclusions(known(results(single), run=Knowledge.LABELS))
-    assert "(medians, 1 source, test-single); its global L2" in said
+    assert "(medians, 1 source, test_single); its global L2" in said
     assert said.endswith("published: 4.38 %.")
 
 
@@ -92,10 +92,10 @@ def test_each_dataset_has_its_own() -> None:
     found = known(results(first, second, datasets=(discs, OTHERS)), run=Knowledge.LABELS)
     of_discs, of_prisms = conclusions(found)
     assert "off by 2 %" in of_discs
-    assert "test-multi of discs)" in of_discs
+    assert "test_multi of discs)" in of_discs
     assert "published" in of_discs
     assert of_prisms.endswith("off by 3 % in the potential and 40 % in the field "
-                              "(medians, 4 sources, test-multi of prisms).")  # fmt: skip
+                              "(medians, 4 sources, test_multi of prisms).")  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_baselines_alone_have_no_sentence() -> None:
     (said,) = conclusions(results(one("mine", 0.1)))
     assert said.startswith("By knowledge that is not stated, mine is off by 10 %")
     bare = one("mine", 0.1, sources="")
-    assert "(medians, test-multi)" in conclusions(results(bare))[0]
+    assert "(medians, test_multi)" in conclusions(results(bare))[0]
 
 
 @pytest.mark.parametrize(

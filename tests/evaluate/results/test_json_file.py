@@ -27,7 +27,7 @@ def test_numbers_that_are_not_finite_are_null_in_json():
     assert potential["by_region"]["beyond"]["median_relative_error"] is None
     assert potential["by_num_sources"]["4"]["num_samples"] == 7
     assert potential["by_distance"][0]["high"] == -0.5
-    assert record["worst_samples"][0]["name"] == "test-multi[3]"
+    assert record["worst_samples"][0]["name"] == "test_multi[3]"
     assert read["datasets"][0]["bodies"] == ["disc"]
     assert read["subjects"][0]["sha256"] == "cd" * 32
 
@@ -46,7 +46,7 @@ def test_results_read_back_are_equal():
             evaluation(potential=quantity(ci95=None)),
             notes=("a note",),
             timings=(timing,),
-            physics=(Physics("run", "discs", "test-multi", (law,)),),
+            physics=(Physics("run", "discs", "test_multi", (law,)),),
         )
     )
     read = from_json(written, PLACE)

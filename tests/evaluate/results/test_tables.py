@@ -17,9 +17,9 @@ def test_the_table_is_in_per_cent_with_the_published_figures():
     lines = results_text(results(), "table").splitlines()
     assert lines[0] == "Errors in per cent of the truth"
     assert lines[2].split()[:5] == ["split", "quantity", "subject", "knows", "exact"]
-    expected = "test-multi potential run - - 7 4.41 4 to 4.82 50 inf 5 7 1.2 0"
+    expected = "test_multi potential run - - 7 4.41 4 to 4.82 50 inf 5 7 1.2 0"
     assert " ".join(lines[3].split()) == expected
-    assert lines[4].split()[:5] == ["test-multi", "field", "run", "-", "-"]
+    assert lines[4].split()[:5] == ["test_multi", "field", "run", "-", "-"]
     assert any("one source: 4.38" in line for line in lines)
     assert any("four sources: 4.76" in line for line in lines)
     assert any("labels alone, unlike a split" in line for line in lines)
@@ -67,7 +67,7 @@ def test_rows_are_grouped_by_what_models_know():
 def test_several_datasets_are_named():
     record = results().datasets[0]
     both = results(datasets=(record, record))
-    assert "discs test-multi" in results_text(both, "table")
+    assert "discs test_multi" in results_text(both, "table")
 
 
 def test_columns_are_aligned():

@@ -118,8 +118,8 @@ def test_predictions_have_a_group_for_each_split_of_one_dataset(opened, tiny, tm
     check_fit([predictions], opened)
     with refused(RunError, "must be of one dataset", "got discs, again", str(path)):
         check_fit([predictions], [*opened, replace(opened[0], name="again")])
-    with refused(RunError, "no valid, but only test-multi, test-single"):
-        check_fit([predictions], [replace(opened[0], splits=("test-multi", "valid"))])
+    with refused(RunError, "no valid, but only test_multi, test_single"):
+        check_fit([predictions], [replace(opened[0], splits=("test_multi", "valid"))])
 
 
 def test_the_last_dataset_is_checked_too(opened, mixture):

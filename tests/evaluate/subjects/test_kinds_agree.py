@@ -49,7 +49,7 @@ def _write(group, values, **options):
 @pytest.fixture
 def everything(tmp_path, monkeypatch, tiny, trained_run, exported_run):
     """Words that name the same model in six ways."""
-    split = tiny.split("test-multi")
+    split = tiny.split("test_multi")
     model = models.load(trained_run / "model.hm")
     blocks = [
         model.block(jnp.asarray(block.sources), jnp.asarray(block.grid)) for block in split.blocks()
@@ -77,7 +77,7 @@ def test_all_kinds_give_the_same_values(everything, tiny):
     subjects = open_subjects(sort_arguments([*everything, str(tiny.directory)]).subjects)
     kinds = ["run", "model", "export", "function", "predictions", "predictions"]
     assert [subject.kind for subject in subjects] == kinds
-    split = tiny.split("test-multi")
+    split = tiny.split("test_multi")
     potential, field = _values(subjects[0], split)
     assert potential.shape == (20, 24)
     assert field.shape == (20, 24, 2)
@@ -115,7 +115,7 @@ def test_subjects_say_what_they_are(everything, tiny, trained_run, exported_run)
 
 def test_empty_samples_change_nothing(everything, tiny):
     """And nothing but the samples comes back."""
-    block = tiny.split("test-multi").block(0)
+    block = tiny.split("test_multi").block(0)
     for subject in open_subjects(sort_arguments([*everything[:4], str(tiny.directory)]).subjects):
         exact = subject.model.predict(block.sources, block.grid, len(block.sources))
         filled = subject.model.predict(block.sources[:5], block.grid, 8)
@@ -126,7 +126,7 @@ def test_empty_samples_change_nothing(everything, tiny):
 
 def test_a_model_compiles_once_for_blocks_of_all_sizes(tiny, oracle):
     model = oracle()
-    predictor, block = JaxModel(model), tiny.split("test-multi").block(0)
+    predictor, block = JaxModel(model), tiny.split("test_multi").block(0)
     for size in (8, 3, 1, 8):
         predictor.predict(block.sources[:size], block.grid, 8)
     assert model.shapes == [(8, 4, 4)]

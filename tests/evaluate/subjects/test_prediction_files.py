@@ -25,7 +25,7 @@ def without_children(monkeypatch):
 @pytest.fixture
 def split(tiny):
     """Of 20 samples in blocks of 8."""
-    return tiny.split("test-multi")
+    return tiny.split("test_multi")
 
 
 @pytest.fixture(params=["hdf5", "zarr"])
@@ -36,12 +36,12 @@ def write(request, tmp_path):
         if request.param == "hdf5":
             path = tmp_path / "made.h5"
             with h5py.File(path, "w") as file:
-                group = file.create_group("test-multi")
+                group = file.create_group("test_multi")
                 for name, values in arrays.items():
                     group.create_dataset(name, data=values)
         else:
             path = tmp_path / "made.zarr"
-            group = zarr.open_group(path, mode="w", zarr_format=3).create_group("test-multi")
+            group = zarr.open_group(path, mode="w", zarr_format=3).create_group("test_multi")
             for name, values in arrays.items():
                 group.create_array(name, data=values)
         return path
@@ -81,7 +81,7 @@ def test_a_piece_of_a_block_is_read_alone(tmp_path, split, monkeypatch):
 
     with h5py.File(tmp_path / "made.h5", "w") as file:
         for name, values in _numbers().items():
-            file[f"test-multi/{name}"] = values
+            file[f"test_multi/{name}"] = values
     monkeypatch.setattr(h5py.Dataset, "__getitem__", watched)
     PredictionFile(tmp_path / "made.h5").on_split(split, 8)(split.block(2), 16)
     assert seen == [slice(16, 20)] * 2
@@ -90,11 +90,11 @@ def test_a_piece_of_a_block_is_read_alone(tmp_path, split, monkeypatch):
 @pytest.mark.parametrize(
     ("arrays", "fragments"),
     [
-        ({"potential": _numbers()["potential"]}, ("no test-multi/field, but only potential",)),
-        ({}, ("no test-multi/potential, but only nothing",)),
+        ({"potential": _numbers()["potential"]}, ("no test_multi/field, but only potential",)),
+        ({}, ("no test_multi/potential, but only nothing",)),
         (_numbers(potential=(19, 24)), ("must be of shape (20, 24)", "got (19, 24)")),
         (_numbers(field=(20, 2, 24)), ("must be of shape (20, 24, 2)", "got (20, 2, 24)")),
-        (_numbers("c8"), ("test-multi/potential must hold real numbers; got complex64",)),
+        (_numbers("c8"), ("test_multi/potential must hold real numbers; got complex64",)),
         (_numbers("?"), ("must hold real numbers; got bool",)),
         (_numbers("S3"), ("must hold real numbers; got |S3",)),
     ],
@@ -108,14 +108,14 @@ def test_other_arrays_are_refused_when_a_split_is_opened(write, split, arrays, f
 
 def test_a_split_that_is_not_there_is_refused(write, tiny):
     path = write(_numbers())
-    with refused(RunError, "no test-single, but only test-multi", str(path)):
-        PredictionFile(path).on_split(tiny.split("test-single"), 8)
+    with refused(RunError, "no test_single, but only test_multi", str(path)):
+        PredictionFile(path).on_split(tiny.split("test_single"), 8)
 
 
 def test_objects_in_hdf5_are_refused(tmp_path, split):
     with h5py.File(tmp_path / "made.h5", "w") as file:
-        file.create_dataset("test-multi/potential", SHAPES["potential"], h5py.string_dtype())
-        file["test-multi/field"] = _numbers()["field"]
+        file.create_dataset("test_multi/potential", SHAPES["potential"], h5py.string_dtype())
+        file["test_multi/field"] = _numbers()["field"]
     with refused(RunError, "must hold real numbers; got object"):
         PredictionFile(tmp_path / "made.h5").on_split(split, 8)
 
@@ -125,9 +125,9 @@ def test_objects_in_hdf5_are_refused(tmp_path, split):
 def test_links_are_not_followed(tmp_path, split, where, link):
     with h5py.File(tmp_path / "made.h5", "w") as file:
         if where == "a group":
-            file["test-multi"] = link
+            file["test_multi"] = link
         else:
-            file.create_group("test-multi")["potential"] = link
+            file.create_group("test_multi")["potential"] = link
     with refused(RunError, "in the file itself", f"but {type(link).__name__}"):
         PredictionFile(tmp_path / "made.h5").on_split(split, 8)
 
@@ -136,19 +136,19 @@ def test_values_in_other_files_are_not_read(tmp_path, split):
     (tmp_path / "raw").write_bytes(bytes(20 * 24 * 4))
     outside = [(str(tmp_path / "raw"), 0, 20 * 24 * 4)]
     with h5py.File(tmp_path / "made.h5", "w") as file:
-        file.create_dataset("test-multi/potential", SHAPES["potential"], "f4", external=outside)
+        file.create_dataset("test_multi/potential", SHAPES["potential"], "f4", external=outside)
     with refused(RunError, "values lie in other files"):
         PredictionFile(tmp_path / "made.h5").on_split(split, 8)
 
 
 def test_a_group_in_place_of_an_array_and_an_array_in_place_of_a_group(write, split, tmp_path):
     with h5py.File(tmp_path / "other.h5", "w") as file:
-        file.create_group("test-multi/potential")
-    with refused(RunError, "no test-multi/potential, but Group"):
+        file.create_group("test_multi/potential")
+    with refused(RunError, "no test_multi/potential, but Group"):
         PredictionFile(tmp_path / "other.h5").on_split(split, 8)
     root = zarr.open_group(tmp_path / "other.zarr", mode="w", zarr_format=3)
-    root.create_array("test-multi", data=np.zeros(3))
-    with refused(RunError, "no test-multi,"):
+    root.create_array("test_multi", data=np.zeros(3))
+    with refused(RunError, "no test_multi,"):
         PredictionFile(tmp_path / "other.zarr").on_split(split, 8)
 
 
@@ -156,7 +156,7 @@ def test_a_group_in_place_of_an_array_and_an_array_in_place_of_a_group(write, sp
 def test_a_file_that_is_cut_off_is_refused(tmp_path, split, size):
     with h5py.File(tmp_path / "made.h5", "w") as file:
         for name, values in _numbers().items():
-            file[f"test-multi/{name}"] = values
+            file[f"test_multi/{name}"] = values
     whole = (tmp_path / "made.h5").read_bytes()
     (tmp_path / "made.h5").write_bytes(whole[:size])
     with refused(RunError, "that can be read; got OSError", str(tmp_path)):
@@ -168,15 +168,15 @@ def test_damage_that_shows_when_values_are_read_is_one_line(tmp_path, split):
     with h5py.File(tmp_path / "made.h5", "w") as file:
         for name, values in _numbers().items():
             options = {"compression": "gzip", "chunks": values.shape}
-            array = file.create_dataset(f"test-multi/{name}", data=values, **options)
+            array = file.create_dataset(f"test_multi/{name}", data=values, **options)
         place = array.id.get_chunk_info(0)
     with (tmp_path / "made.h5").open("r+b") as raw:
         raw.seek(place.byte_offset)
         raw.write(bytes(place.size))
     root = zarr.open_group(tmp_path / "made.zarr", mode="w", zarr_format=3)
     for name, values in _numbers().items():
-        root.create_array(f"test-multi/{name}", data=values)
-    chunk = tmp_path / "made.zarr" / "test-multi" / "field" / "c" / "0" / "0" / "0"
+        root.create_array(f"test_multi/{name}", data=values)
+    chunk = tmp_path / "made.zarr" / "test_multi" / "field" / "c" / "0" / "0" / "0"
     chunk.write_bytes(chunk.read_bytes()[:30])
     for name in ("made.h5", "made.zarr"):
         read = PredictionFile(tmp_path / name).on_split(split, 8)
@@ -191,20 +191,20 @@ def test_values_that_were_never_written_are_not_zero(tmp_path, split, file):
     values = _numbers() | {name: np.ones(shape, "f4")}
     if path.suffix == ".h5":
         with h5py.File(path, "w") as opened:
-            opened["test-multi/field"] = values["field"]
+            opened["test_multi/field"] = values["field"]
             chunks = (8, 24) if file == "chunks.h5" else None
-            array = opened.create_dataset(f"test-multi/{name}", shape, "f4", chunks=chunks)
+            array = opened.create_dataset(f"test_multi/{name}", shape, "f4", chunks=chunks)
             if chunks:
                 array[:16] = values[name][:16]
     else:
-        group = zarr.open_group(path, mode="w", zarr_format=3).create_group("test-multi")
+        group = zarr.open_group(path, mode="w", zarr_format=3).create_group("test_multi")
         group.create_array("field", data=values["field"])
         shards = (8, 24) if file == "shards.zarr" else None
         chunks = (4, 24) if shards else (8, 24)
         array = group.create_array(name, shape=shape, dtype="f4", chunks=chunks, shards=shards)
         array[:16] = values[name][:16]
     begin = "[0, 0]" if file == "whole.h5" else "[16, 0]"
-    with refused(RunError, f"test-multi/potential without the chunk that begins at {begin}", file):
+    with refused(RunError, f"test_multi/potential without the chunk that begins at {begin}", file):
         PredictionFile(path).on_split(split, 8)
 
 
@@ -249,7 +249,7 @@ def test_a_file_that_is_exchanged_while_it_is_opened_is_refused(write, tmp_path,
 
 def _write_shards(path, arrays, where="end", **options):
     """Arrays in shards of 2 x 2 chunks of 8 samples and 6 points."""
-    root = zarr.open_group(path, mode="w", zarr_format=3).create_group("test-multi")
+    root = zarr.open_group(path, mode="w", zarr_format=3).create_group("test_multi")
     for name, values in arrays.items():
         inner = values.shape[2:]
         root.create_array(
@@ -273,7 +273,7 @@ def test_a_chunk_that_lacks_in_a_shard_is_refused(tmp_path, split, where):
     np.testing.assert_array_equal(whole.field, arrays["field"][16:])
     arrays["field"][8:16, 18:24] = 0
     path = _write_shards(tmp_path / "made.zarr", arrays, where)
-    with refused(RunError, "test-multi/field without the chunk that begins at [8, 18, 0]"):
+    with refused(RunError, "test_multi/field without the chunk that begins at [8, 18, 0]"):
         PredictionFile(path).on_split(split, 8)
     config = {"write_empty_chunks": True}
     path = _write_shards(tmp_path / "made.zarr", arrays, where, config=config)
@@ -286,10 +286,10 @@ def test_a_shard_without_an_index_is_refused(tmp_path, split, change):
     """In little memory, whatever its metadata says of the number of chunks."""
     arrays = {name: values + 1 for name, values in _numbers().items()}
     path = _write_shards(tmp_path / "made.zarr", arrays)
-    metadata = path / "test-multi" / "potential" / "zarr.json"
+    metadata = path / "test_multi" / "potential" / "zarr.json"
     if change == "shard gone":
-        (path / "test-multi" / "potential" / "c" / "1" / "1").unlink()
-        said = "test-multi/potential without the chunk that begins at [16, 12]"
+        (path / "test_multi" / "potential" / "c" / "1" / "1").unlink()
+        said = "test_multi/potential without the chunk that begins at [16, 12]"
     else:
         content = json.loads(metadata.read_text())
         codec = content["codecs"][0]

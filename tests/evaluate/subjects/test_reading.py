@@ -42,7 +42,7 @@ def mixed(oracle: Callable[..., Oracle]) -> Subject:
 
 
 def test_predictions_on_a_dataset_of_one_body_are_right(tiny: Dataset, mixed: Subject) -> None:
-    split = tiny.split("test-multi")
+    split = tiny.split("test_multi")
     subject = mixed.reading(tiny.columns)
     assert subject.model is not None
     predict = subject.on_split(split, split.layout.samples_per_grid)
@@ -69,7 +69,7 @@ def test_predictions_on_a_dataset_of_one_body_are_right(tiny: Dataset, mixed: Su
 def test_targets_are_of_the_tables_of_the_model(tiny: Dataset, mixed: Subject) -> None:
     targets = mixed.reading(tiny.columns).targets
     assert targets is not None
-    block = tiny.split("test-single").block(0)
+    block = tiny.split("test_single").block(0)
     radii, codes = targets(block.sources, block.grid, block.potential, block.field)
     np.testing.assert_array_equal(radii, np.ones((8, 1)))
     np.testing.assert_array_equal(codes, np.ones((8, 1)))
