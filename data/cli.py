@@ -109,7 +109,7 @@ def head(directory: Path | str, name: str | None, samples: int) -> None:
 
 
 @main.command()
-@_DIR
+@_PLACE
 @click.option(
     "--recompute",
     "fraction",
@@ -129,21 +129,23 @@ def head(directory: Path | str, name: str | None, samples: int) -> None:
 )
 @CLUSTER
 def verify(
-    directory: Path,
+    directory: Path | str,
     fraction: float | None,
     tolerance: float,
     seed: int | None,
     cluster: str | None,
 ) -> None:
-    """Check every file and value of DIR; exit with 2 if anything is wrong.
+    """Check every file and value of a dataset; exit with 2 if anything is wrong.
 
     Compares sizes and sha256 of all files, shapes, types and codecs, looks for values that are not
     finite, and computes the statistics of the manifest again. Messages cite the rules of
     docs/format.md. The workers of a cluster check files and values; --recompute computes here.
+    Files of a store are fetched one shard after another, and deleted again.
     """
     with errors_in_one_line("hm-data"):
         start = time.monotonic()
-        dataset = Dataset.unchecked(directory)
+        is_path = isinstance(directory, Path)
+        dataset = Dataset.unchecked(directory) if is_path else Dataset.open(directory)
         total = sum(entry.bytes for entry in dataset.manifest.files)
         problems = 0
         with hands_of(cluster) as hands, Progress("hm-data", total, "bytes") as progress:

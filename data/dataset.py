@@ -73,6 +73,16 @@ class Dataset:
         check_names(directory, manifest, dataset.places())
         return dataset
 
+    def through(self, cache: FileCache) -> "Dataset":
+        """The same dataset in a store, whose files are fetched through another cache.
+
+        One on this machine needs none, and is returned as it is.
+        """
+        if not isinstance(self.files, StoredFiles):
+            return self
+        files = self.files.through(cache)
+        return Dataset(self.directory, self.manifest, self.sha256, files, self.place)
+
     @classmethod
     def unchecked(cls, path: str | Path) -> "Dataset":
         """A dataset of which nothing but the manifest was read; errors as `open`."""

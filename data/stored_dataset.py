@@ -1,5 +1,6 @@
 """A dataset in an object store: its manifest, and its files through a cache on this machine."""
 
+import hashlib
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -19,6 +20,7 @@ from hypermagnetics.data.manifest import (
     parse_manifest,
 )
 from hypermagnetics.data.stores import Store
+from hypermagnetics.errors import DatasetError
 from hypermagnetics.files import digest_of, first_file
 
 _FETCHES_AT_ONCE = 2
@@ -93,8 +95,41 @@ class StoredFiles(DatasetFiles):
         self._given_up = threading.Event()
         """Set when files that are under way are not wanted any more."""
 
+    def through(self, cache: FileCache) -> "StoredFiles":
+        """The same files, fetched through another cache."""
+        return StoredFiles(self.root, tuple(self._entries.values()), self._url, cache)
+
     def check(self, entry: FileEntry) -> None:
-        """Nothing: a file is checked when it is fetched."""
+        """Check the presence and size of an object; its bytes are checked when it is fetched.
+
+        Raises:
+            DatasetError: If it is absent, or of another size.
+            HypermagneticsError: If the store does not answer, or forbids it.
+        """
+        if (size := self._store.size_of(entry.path)) != entry.bytes:
+            got, rule = ("none", "D3") if size is None else (f"one of {size} bytes", "D4")
+            raise DatasetError(
+                f"{entry.path} must have {entry.bytes} bytes; got {got} ({self._url}; rule {rule})."
+                " Upload the dataset again from a sound copy."
+            )
+
+    def refuse_another_manifest(self, sha256: str) -> None:
+        """Refuse a place that has another dataset by now; see `DatasetFiles`."""
+        if hashlib.sha256(self.read(MANIFEST_NAME, MOST_BYTES)).hexdigest() != sha256:
+            raise self._replaced(MANIFEST_NAME)
+
+    def read(self, name: str, most_bytes: int) -> bytes:
+        """An object beside the files, as it is in the store now.
+
+        Args:
+            name: Its name, such as `manifest.json`.
+            most_bytes: Its largest size.
+
+        Raises:
+            DatasetError: If it is absent, or larger.
+            HypermagneticsError: If the store does not answer, or forbids it.
+        """
+        return self._store.read(name, most_bytes)
 
     @contextmanager
     def open(self, path: str) -> Iterator[IO[bytes]]:

@@ -211,14 +211,18 @@ class Store:
 
     def has(self, path: str) -> bool:
         """Whether there is an object."""
+        return self.size_of(path) is not None
+
+    def size_of(self, path: str) -> int | None:
+        """Bytes of an object; None if it is absent."""
         import obstore
 
         try:
             with self._answers(path):
-                obstore.head(self._store, path)
+                size: int = obstore.head(self._store, path)["size"]
         except _AbsentError:
-            return False
-        return True
+            return None
+        return size
 
     def put(self, path: str, content: IO[bytes] | bytes, sha256: str) -> None:
         """Write an object, whole or not at all, in place of one that is there.

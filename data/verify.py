@@ -1,6 +1,7 @@
 """Checking every file and value of a dataset, labels against sources, and states in time."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache, partial
 from math import ceil
 from pathlib import Path
@@ -10,19 +11,23 @@ import numpy as np
 
 from hypermagnetics.cluster import Hands, InTurn, in_order
 from hypermagnetics.data.dataset import Dataset
+from hypermagnetics.data.file_cache import FileCache
 from hypermagnetics.data.file_checks import check_directory, check_names
 from hypermagnetics.data.formats import split_storage
 from hypermagnetics.data.layout import ArrayName, Block, Shard
 from hypermagnetics.data.manifest import (
     CHECKSUMS_NAME,
     MANIFEST_NAME,
+    MOST_BYTES,
     FileEntry,
-    Manifest,
     Statistics,
 )
 from hypermagnetics.data.padding import refuse_bad_padding
+from hypermagnetics.data.scratch import scratch_directory
 from hypermagnetics.data.split import AnySplit, Split
 from hypermagnetics.data.statistics import Gatherer, Sums, statistics_of
+from hypermagnetics.data.stored_dataset import StoredFiles
+from hypermagnetics.data.stores import is_url
 from hypermagnetics.data.trajectories import MOMENTS, STATES, SUBSTEPS
 from hypermagnetics.errors import DatasetError, is_passing
 from hypermagnetics.log import SILENT, Listener
@@ -78,18 +83,28 @@ def find_problems(
             replaced meanwhile.
         OSError: If the operating system lets no more files be opened.
     """
-    for problem in _problems(dataset, listener, hands):
-        # Else the files of another dataset would be called damaged.
-        dataset.files.refuse_another_manifest(dataset.sha256)
-        yield problem
+    with _looked_at_anew(dataset, 0) as looked_at:
+        for problem in _problems(looked_at, listener, hands):
+            # Else the files of another dataset would be called damaged.
+            dataset.files.refuse_another_manifest(dataset.sha256)
+            yield problem
     dataset.files.refuse_another_manifest(dataset.sha256)
 
 
+@contextmanager
+def _looked_at_anew(dataset: Dataset, num_bytes: int) -> Iterator[Dataset]:
+    """The dataset without the user's cache, which says nothing of the files that a store has."""
+    if not isinstance(dataset.files, StoredFiles):
+        yield dataset
+        return
+    with scratch_directory(num_bytes) as directory:
+        yield dataset.through(FileCache(directory))
+
+
 def _problems(dataset: Dataset, listener: Listener, hands: Hands) -> Iterator[DatasetError]:
-    directory, manifest, sha256 = dataset.directory, dataset.manifest, dataset.sha256
-    check_names(directory, manifest, dataset.places())
-    listed = list(_problem(lambda: check_directory(directory, manifest, sha256)))
-    yield from listed or _problem(lambda: _check_list(directory, manifest, sha256))
+    manifest = dataset.manifest
+    check_names(dataset.directory, manifest, dataset.places())
+    yield from _problem(partial(_check_list, dataset))
     unsound = set()
     for entry in manifest.files:
         if entry.num_samples == 0:
@@ -111,8 +126,9 @@ def _problems(dataset: Dataset, listener: Listener, hands: Hands) -> Iterator[Da
     if isinstance(hands, InTurn):  # it is open here
         work = partial(_numbered, partial(_check_piece, dataset, tuple(usable)))
     else:
-        place = (directory.absolute(), sha256)
-        work = partial(_numbered, partial(_check_there, *place, tuple(usable)))
+        is_stored = isinstance(dataset.files, StoredFiles)
+        place = dataset.place if is_stored else str(dataset.directory.absolute())
+        work = partial(_numbered, partial(_check_there, place, dataset.sha256, tuple(usable)))
     sums: dict[str, list[dict[ArrayName, Sums]]] = {name: [] for name in usable}
     for checked in in_order(hands.results(work, enumerate(_pieces(dataset)))):
         yield from checked.problems
@@ -163,14 +179,14 @@ def _numbered(
     return number, check(one)
 
 
-def _check_there(directory: Path, sha256: str, usable: tuple[str, ...], piece: _Piece) -> _Checked:
+def _check_there(place: str, sha256: str, usable: tuple[str, ...], piece: _Piece) -> _Checked:
     """Check a shard in a process that has not opened the dataset yet."""
-    return _check_piece(_opened(directory, sha256), usable, piece)
+    return _check_piece(_opened(place, sha256), usable, piece)
 
 
 @lru_cache(1)
-def _opened(directory: Path, sha256: str) -> Dataset:
-    dataset = Dataset.unchecked(directory)
+def _opened(place: str, sha256: str) -> Dataset:
+    dataset = Dataset.open(place) if is_url(place) else Dataset.unchecked(place)
     dataset.refuse_unless(sha256)
     return dataset
 
@@ -178,6 +194,13 @@ def _opened(directory: Path, sha256: str) -> Dataset:
 def _check_piece(dataset: Dataset, usable: tuple[str, ...], piece: _Piece) -> _Checked:
     """Check the files of a shard, and if they are sound, its values."""
     entries = dataset.manifest.files[piece.entries.start : piece.entries.stop]
+    with _looked_at_anew(dataset, sum(entry.bytes for entry in entries)) as looked_at:
+        return _checked(looked_at, usable, piece, entries)
+
+
+def _checked(
+    dataset: Dataset, usable: tuple[str, ...], piece: _Piece, entries: tuple[FileEntry, ...]
+) -> _Checked:
     problems: list[DatasetError] = []
     for entry in entries:
         problems += _problem(partial(check_file, dataset, entry))
@@ -327,14 +350,21 @@ def _compare(split: Split, samples: np.ndarray, compute: Compute, tolerance: flo
     return worst
 
 
-def _check_list(directory: Path, manifest: Manifest, sha256: str) -> None:
-    lines = [f"{entry.sha256}  {entry.path}\n" for entry in manifest.files]
-    expected = "".join([*lines, f"{sha256}  {MANIFEST_NAME}\n"]).encode()
-    path = directory / CHECKSUMS_NAME
-    if path.stat().st_size != len(expected) or path.read_bytes() != expected:
+def _check_list(dataset: Dataset) -> None:
+    """Refuse a list of checksums that is not that of the manifest, and linked directories."""
+    lines = [f"{entry.sha256}  {entry.path}\n" for entry in dataset.manifest.files]
+    expected = "".join([*lines, f"{dataset.sha256}  {MANIFEST_NAME}\n"]).encode()
+    if isinstance(dataset.files, StoredFiles):
+        is_same = dataset.files.read(CHECKSUMS_NAME, MOST_BYTES) == expected
+    else:
+        check_directory(dataset.directory, dataset.manifest, dataset.sha256)
+        path = dataset.directory / CHECKSUMS_NAME
+        is_same = path.stat().st_size == len(expected) and path.read_bytes() == expected
+    if not is_same:
         raise DatasetError(
             f"{CHECKSUMS_NAME} must list the sha256 of every file as {MANIFEST_NAME} has it; got "
-            f"another list ({directory}; rule D6). Get the file from the dataset's source again."
+            f"another list ({dataset.place}; rule D6). Get the file from the dataset's source "
+            "again."
         )
 
 

@@ -1,14 +1,16 @@
 """Datasets that are read where they lie, in a store, through a cache of checked files."""
 
+import hashlib
 import json
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -30,6 +32,8 @@ from program_runs import (
 from hypermagnetics.data import BatchSchedule, Dataset, StorageFormat, stores
 from hypermagnetics.data.file_cache import FileCache
 from hypermagnetics.data.layout import SOURCE_ARRAYS
+from hypermagnetics.data.stores import Store
+from hypermagnetics.data.verify import find_problems
 from hypermagnetics.errors import DatasetError, HypermagneticsError
 from hypermagnetics.train.devices import Devices
 from hypermagnetics.train.dispatch import Order
@@ -325,7 +329,7 @@ def test_what_is_no_dataset_in_a_store_is_refused(
         assert_refused(ran, fragment)
         assert "secret" not in ran.stderr
         assert_refused(invoke("hm-data", "info", url), fragment)
-    ran = invoke("hm-data", "verify", url_of("zarr"))
+    ran = invoke("hm-data", "export", "hf", url_of("zarr"), tmp_path / "hub")
     assert ran.code == 2, ran
     assert "must be on this machine; got a URL of s3://. Copy a dataset with" in ran.stderr
     monkeypatch.setenv("HYPERMAGNETICS_CACHE_GB", "many")
@@ -353,3 +357,49 @@ def test_without_a_home_the_cache_is_asked_for(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(Path, "home", homeless)
     with pytest.raises(HypermagneticsError, match="Set HYPERMAGNETICS_CACHE"):
         FileCache.of_environment()
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_dataset_is_verified_in_its_store(directory: Path, form: StorageFormat) -> None:
+    """Whatever the cache holds, and without leaving anything there or on the disk."""
+    url, sound = url_of(form), invoke("hm-data", "verify", url_of(form))
+    assert (sound.code, sound.complaints) == (0, []), sound
+    assert f"{url}: " in sound.stdout
+    assert "in all files are sound" in sound.stdout
+    cache = Path(os.environ["HYPERMAGNETICS_CACHE"])
+    assert not (cache / "sha256").exists()
+    recomputed = invoke("hm-data", "verify", url, "--recompute", "0.1", "--seed", "1")
+    assert "labels of 24 samples follow from their sources" in recomputed.stdout
+
+
+@pytest.mark.parametrize(
+    "hands", [(), pytest.param(("--cluster", "local:2"), marks=pytest.mark.slow)]
+)
+def test_damage_in_a_store_is_named(
+    directory: Path, tmp_path: Path, hands: tuple[str, ...]
+) -> None:
+    """Every problem of the objects, in the order of the manifest, also of those in the cache."""
+    url = f"s3://{BUCKET}/damaged/{tmp_path.name}"
+    assert invoke("hm-data", "upload", made("zarr", directory), url).code == 0
+    dataset = Dataset.open(url)
+    assert sum(len(block.potential) for block in dataset.split("train").blocks()) == 235
+    store = Store(url)
+
+    def spoil(name: str, change: Callable[[bytes], bytes]) -> None:
+        changed = change(store.read(name, 1 << 20))
+        store.put(name, changed, hashlib.sha256(changed).hexdigest())
+
+    spoil("train.zarr/field/c/0/0/0", lambda old: bytes([old[0] ^ 1]) + old[1:])
+    spoil("train.zarr/field/c/1/0/0", lambda old: old[:-1])
+    store.remove("train.zarr/sources/c/2/0/0")
+    spoil("manifest-sha256.txt", lambda old: old.replace(b"field", b"fjeld", 1))
+    ran = run_program("hm-data", "verify", url, *hands)
+    assert ran.code == 2
+    found = [line for line in ran.complaints if " must " in line]
+    assert [re.findall(r"rule (\w+)", line) for line in found] == [["D6"], ["D5"], ["D4"], ["D3"]]
+    assert all(url in line for line in found)
+    assert f"{url}: 4 problems. Do not use it." in ran.stdout
+    store.create("manifest.json.old", store.read("manifest.json", 1 << 20))
+    spoil("manifest.json", lambda old: old.replace(b"Discs", b"Disks"))
+    with pytest.raises(DatasetError, match=r"must stay the same while it is read; got another man"):
+        list(find_problems(dataset))

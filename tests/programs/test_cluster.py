@@ -26,6 +26,7 @@ from program_runs import (
     finished_dataset,
     finished_run,
     invoke,
+    num_journal_files,
     one_split,
     run_program,
     start_program,
@@ -114,8 +115,10 @@ def test_ctrl_c_ends_all_in_one_line(tmp_path: Path) -> None:
 
 
 @contextmanager
-def scheduler(directory: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
-    """A scheduler and a worker in processes of their own, as a user starts them."""
+def scheduler(
+    directory: Path, fault: Fault | None = None
+) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+    """A scheduler and a worker, perhaps with a fault, in processes as a user starts them."""
     address = directory / "address.json"
     command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--no-dashboard"]
     words = ["--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(address)]
@@ -123,7 +126,8 @@ def scheduler(directory: Path) -> Iterator[tuple[str, list[subprocess.Popen[byte
     try:
         command = [sys.executable, "-m", "distributed.cli.dask_worker", "--no-dashboard"]
         words = ["--scheduler-file", str(address), "--nthreads", "2", "--no-nanny"]
-        variables = {**os.environ, "PWD": str(directory)}
+        faulty = fault.variables(directory) if fault else {}
+        variables = {**os.environ, "PWD": str(directory), **faulty}
         started.append(
             subprocess.Popen(
                 [*command, *words], stderr=subprocess.DEVNULL, env=variables, cwd=directory
@@ -155,13 +159,14 @@ def test_a_scheduler_of_a_team_does_the_work_for_two_programs(tmp_path: Path) ->
 def test_a_scheduler_that_dies_is_said(tmp_path: Path) -> None:
     """In the middle of the work; finished shards are kept."""
     out = tmp_path / "out"
-    with scheduler(tmp_path) as (address, started):
-        fault = Fault("fsync", "HOLD", 4, file="journal", true_clock=True).variables(tmp_path)
-        process = start_program(*generation(out, address), variables=fault)
+    fault = Fault("fsync", "HOLD", 4, file="journal", true_clock=True)
+    with scheduler(tmp_path, fault) as (address, started):
+        process = start_program(*generation(out, address))
         (barrier := Barrier(tmp_path)).wait(process)
         started[0].kill()
         barrier.release()
         assert_refused(finish(process), "must run until all work is done", "work is kept")
+    assert num_journal_files(out) >= 4
     assert invoke(*generation(out)[:-2]).code == 0
     assert contents(out) == contents(one_split("zarr"))
 
