@@ -1,8 +1,9 @@
 """A directory as the destination of a dataset."""
 
 import os
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from re import Pattern
@@ -81,8 +82,10 @@ class InDirectory:
         for root, _, names in os.walk(self.directory):
             for name in names:
                 path = Path(root, name)
-                if not path.is_symlink():
-                    found[path.relative_to(self.directory).as_posix()] = path.stat().st_size
+                with suppress(FileNotFoundError):  # a part of a worker that was given up
+                    status = path.lstat()
+                    if stat.S_ISREG(status.st_mode):
+                        found[path.relative_to(self.directory).as_posix()] = status.st_size
         return found
 
     def first_foreign(self, ours: Pattern[str]) -> str | None:

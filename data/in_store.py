@@ -3,13 +3,12 @@
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cached_property
 from pathlib import Path
 from re import Pattern
 
 from hypermagnetics.data.dataset_files import DatasetFiles
 from hypermagnetics.data.destination import LastBlocks, ReadBack
-from hypermagnetics.data.journal import DATASET_ENTRY
+from hypermagnetics.data.journal import DATASET_ENTRY, JOURNAL_NAME
 from hypermagnetics.data.manifest import MANIFEST_NAME, MOST_BYTES, FileEntry, parse_manifest
 from hypermagnetics.data.read_back import unreadable
 from hypermagnetics.data.scratch import scratch_directory
@@ -28,8 +27,7 @@ class InStore:
 
     def __init__(self, url: str) -> None:
         """Name the place; nothing is asked of it yet."""
-        self.url = url
-        _ = self.store
+        self.store = Store(url)
 
     def __str__(self) -> str:
         """The URL."""
@@ -37,12 +35,7 @@ class InStore:
 
     def __reduce__(self) -> tuple[type["InStore"], tuple[str]]:
         """Copies find credentials in the environment where they are; none is sent."""
-        return type(self), (self.url,)
-
-    @cached_property
-    def store(self) -> Store:
-        """The objects there."""
-        return Store(self.url)
+        return type(self), (self.store.url,)
 
     @property
     def kind(self) -> str:
@@ -106,7 +99,7 @@ class InStore:
         try:
             read_back(DatasetFiles(directory, files))
         except DatasetError as error:
-            raise unreadable(error, directory) from error
+            raise unreadable(error, "and give the same command again") from error
         for entry in files:
             with (directory / entry.path).open("rb") as file:
                 self.store.put(entry.path, file, entry.sha256)
@@ -147,17 +140,13 @@ class InStore:
 
     def end_journal(self) -> None:
         """See `Destination`."""
-        for name in self.store.sizes("journal"):
-            if name != DATASET_ENTRY:
-                self.store.remove(name)
+        self.store.remove(*self.store.sizes(JOURNAL_NAME).keys() - {DATASET_ENTRY})
         self.store.remove(DATASET_ENTRY)
 
     def clear(self) -> None:
         """See `Destination`."""
         self.store.remove(MANIFEST_NAME)
-        for name in self.sizes():
-            if name != DATASET_ENTRY:
-                self.store.remove(name)
+        self.store.remove(*self.sizes().keys() - {DATASET_ENTRY})
         self.store.remove(DATASET_ENTRY)
 
     def absolute(self) -> "InStore":

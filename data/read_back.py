@@ -52,21 +52,21 @@ def refuse_unreadable(
         for name in dataset.splits:
             _read_shards(dataset.any_split(name), last_blocks)
     except DatasetError as error:
-        raise unreadable(error, directory) from error
+        raise unreadable(error, f"delete {directory}, and write the dataset again") from error
 
 
-def unreadable(error: DatasetError, directory: Path) -> DatasetError:
+def unreadable(error: DatasetError, repair: str) -> DatasetError:
     """The error of a writer whose files a reader refuses.
 
     Args:
         error: Error of the reader.
-        directory: Where the files lie.
+        repair: What to do, besides checking disk and versions.
     """
     # The reader's advice is meant for a dataset that was copied from elsewhere.
     finding, _, _ = str(error).rpartition(". ")
     return DatasetError(
         f"A written dataset must read back unchanged; got: {finding}. Check the disk and the "
-        f"versions of zarr and h5py, delete {directory}, and write the dataset again."
+        f"versions of zarr and h5py, {repair}."
     )
 
 

@@ -264,14 +264,17 @@ class Store:
             return False
         return True
 
-    def remove(self, path: str) -> None:
-        """Delete an object; nothing happens if it is absent."""
+    def remove(self, *paths: str) -> None:
+        """Delete objects, some thousand a request; those that are absent are passed over."""
         import obstore
 
-        try:
-            self._again(path, partial(obstore.delete, self._store, path))
-        except _AbsentError:
+        if not paths:
             return
+        try:
+            self._again(paths[0], partial(obstore.delete, self._store, list(paths)))
+        except _AbsentError:
+            for path in paths if len(paths) > 1 else ():  # where one ends the request
+                self.remove(path)
 
     def _again(self, path: str, request: Callable[[], _Answer]) -> _Answer:
         """Repeat a request where obstore does not: if it changes something, or its answer ends."""
