@@ -4,7 +4,7 @@
 #     sbatch --nodes=2 --ntasks-per-node=4 --gpus-per-task=1 docs/slurm-many.sh DATASET RUN [options]
 #
 # DATASET and RUN must be on a file system that all nodes see. One task a GPU, or one task a node
-# that takes all GPUs of it. data.blocks_per_batch must be a multiple of the tasks, as in the option
+# that takes all GPUs of it. data.blocks_per_batch is best a multiple of the tasks, as in the option
 # --set data.blocks_per_batch=8.
 #
 #SBATCH --job-name=hm-train

@@ -115,11 +115,12 @@ class Devices:
 
         What is computed once for a block, as features of its points, is computed by each device
         that has some of its samples. So blocks are divided first, and samples only where there are
-        more devices than blocks, or as many as do not divide them.
+        more devices than blocks, or as many as do not divide them. Processes come first, too: a row
+        has several of them only where there are more of them than blocks.
 
         Args:
             count: Number of devices of each process; all if None.
-            blocks: Number of blocks of a batch, a multiple of the processes.
+            blocks: Number of blocks of a batch, a multiple or a divisor of the processes.
 
         Returns:
             The devices.
@@ -139,7 +140,9 @@ class Devices:
                     f"{len(own)} of process {jax.process_index()} and {len(found)} of process "
                     f"{index}. Set compute.devices to the smaller number, or start them alike."
                 )
-        rows = len(processes) * math.gcd(blocks // len(processes), len(own))
+        rows = math.gcd(blocks, len(processes))
+        if rows == len(processes):
+            rows *= math.gcd(blocks // rows, len(own))
         return cls(Mesh(np.array(processes).reshape(rows, -1), (BLOCKS, SAMPLES)))
 
     def __len__(self) -> int:
@@ -186,10 +189,11 @@ class Devices:
 
     @property
     def share(self) -> Share:
-        """Share of this process in the blocks of a batch."""
+        """Share of this process in the blocks of a batch, which those of a row have in common."""
         if self._are_own:
             return Share()
-        return Share(jax.process_index(), jax.process_count())
+        in_row = self._processes_in_row
+        return Share(jax.process_index() // in_row, jax.process_count() // in_row)
 
     def copied(self, values: np.ndarray) -> jax.Array:
         """An array that all processes have, on each device."""
@@ -220,7 +224,8 @@ class Devices:
     def take(self, batch: AnyBatch) -> AnyDeviceBatch:
         """Move a batch to the devices; each process gives the blocks of its rows.
 
-        Samples are filled up to divide among the devices of a row.
+        Samples are filled up to divide among the devices of a row. Processes that share a row give
+        its blocks, too, of which each keeps its own samples.
         """
         return self._moved(batch, self._parts(batch), BLOCKS)
 
@@ -263,15 +268,34 @@ class Devices:
         return DeviceBatch(*self._put(parts, places))
 
     @property
+    def _processes_in_row(self) -> int:
+        """Number of processes that share the samples of the blocks of a row."""
+        return len({one.process_index for one in self.mesh.devices[0]})
+
+    @property
     def _are_own(self) -> bool:
         """Whether all are of this process."""
         return all(one.process_index == jax.process_index() for one in self.mesh.devices.flat)
 
     def _put(self, values: PyTree[np.ndarray], places: PyTree[NamedSharding]) -> Any:
-        """Arrays in their places; of those that are divided, each process gives its own blocks."""
+        """Arrays in their places; of those that are divided, each process gives its own part."""
         if self._are_own:
             return jax.device_put(values, places)
-        return jax.tree.map(jax.make_array_from_process_local_data, places, values)
+
+        def put(place: NamedSharding, array: np.ndarray) -> jax.Array:
+            own = self._own_samples(place, array)
+            placed: jax.Array = jax.make_array_from_process_local_data(place, own)
+            return placed
+
+        return jax.tree.map(put, places, values)
+
+    def _own_samples(self, place: NamedSharding, values: np.ndarray) -> np.ndarray:
+        """The samples of this process among those of its row."""
+        if SAMPLES not in place.spec:
+            return values
+        axis, in_row = place.spec.index(SAMPLES), self._processes_in_row
+        rank = jax.process_index() % in_row
+        return np.split(values, in_row, axis)[rank]
 
     def _filled(self, values: np.ndarray) -> np.ndarray:
         missing = -values.shape[1] % self.mesh.shape[SAMPLES]

@@ -95,6 +95,25 @@ class Membership:
             multihost_utils.process_allgather(np.zeros(1))  # which connects all
 
 
+def connect(mesh: Mesh) -> None:
+    """Connect the processes of each row and each column of a grid of devices.
+
+    Else the first sum over them does, and lets Gloo write to stdout.
+    """
+    if count() == 1:
+        return
+
+    def sums(value: jax.Array) -> list[jax.Array]:
+        # Of values that differ, as a sum of equal ones is no work for a network.
+        return [jax.lax.psum(value + jax.lax.axis_index(name), name) for name in mesh.axis_names]
+
+    everywhere = PartitionSpec()
+    summed = jax.shard_map(sums, mesh=mesh, in_specs=everywhere, out_specs=everywhere)
+    start = jax.make_array_from_process_local_data(NamedSharding(mesh, everywhere), np.zeros(()))
+    with _without_stdout():
+        jax.block_until_ready(jax.jit(summed)(start))
+
+
 @contextmanager
 def _without_stdout() -> Iterator[None]:
     """Keep a library from writing to stdout, as Gloo does when it is connected."""

@@ -18,7 +18,7 @@ from hypermagnetics.train.clock import Shares
 from hypermagnetics.train.feed import Placement, open_feed
 from hypermagnetics.train.keeper import Kept
 from hypermagnetics.train.loop import Loop
-from hypermagnetics.train.processes import lost_processes_named, of_first, on_first
+from hypermagnetics.train.processes import connect, lost_processes_named, of_first, on_first
 from hypermagnetics.train.setup import Setup
 from hypermagnetics.train.signals import stop_on_signals
 
@@ -66,6 +66,7 @@ def train(
     diverged = divergence_named(files, setup.objective.remedy)
     lost = lost_processes_named(files.directory)
     with full_disk_named(files), diverged, _device_failures_named(setup, files), lost:
+        connect(setup.devices.mesh)
         loop = Loop(setup, files, provenance, listener)
         listener.skip(loop.progress.step)
         try:

@@ -310,7 +310,7 @@ def _schedule(recipe: TrainingRecipe, parts: Parts) -> BatchSchedule:
         )
     num_points = layout.num_points if isinstance(layout, SplitLayout) else 1
     _refuse_uneven(blocks_per_batch, config.div_parts, "parts of it (data.div_parts)")
-    _refuse_uneven(blocks_per_batch, jax.process_count(), "processes")
+    _refuse_other_world(blocks_per_batch, layout.samples_per_block)
     division = Division(layout.blocks_per_shard, config.div_shuffle_dist, config.div_parts)
     return BatchSchedule(
         num_blocks=layout.num_blocks,
@@ -322,6 +322,22 @@ def _schedule(recipe: TrainingRecipe, parts: Parts) -> BatchSchedule:
         division=division if config.div_data else None,
         windows=parts.windows,
     )
+
+
+def _refuse_other_world(blocks: int, samples: int) -> None:
+    """Refuse a number of processes among which neither the blocks nor their samples are divided.
+
+    Raises:
+        RecipeError: If it is so.
+    """
+    if (world := jax.process_count()) % blocks:
+        _refuse_uneven(blocks, world, "processes")
+    elif world > blocks * samples:
+        raise RecipeError(
+            "The processes of a training must be at most the samples of a batch; got "
+            f"{world} for {blocks * samples} (data.blocks_per_batch, {blocks}). Start fewer, or "
+            "raise data.blocks_per_batch."
+        )
 
 
 def _refuse_uneven(blocks: int, number: int, of: str) -> None:

@@ -110,7 +110,10 @@ WAYS = {
     "points": ("--points", "8"),
     "divided": ("--div-data", *settings("data.div_parts=2")),
     "by phases": settings("compute.chunks=2", "compute.steps_per_dispatch=3"),
+    "samples": settings("data.blocks_per_batch=1"),
+    "samples on the device": ("--mode", "device", *settings("data.blocks_per_batch=2")),
 }
+"""With one or two blocks a batch, two or four processes share the samples of a block."""
 
 
 @pytest.mark.slow
@@ -125,7 +128,7 @@ def test_several_processes_make_the_steps_of_one(tmp_path: Path, way: str) -> No
     several = tmp_path / "several"
     train(several, 4, *options, *settings("schedule.max_steps=20", "schedule.decay_steps=60"))
     again = "--resume", *settings("schedule.max_steps=60")
-    train(several, 2, *again)
+    train(several, 2, *options, *again)
     alone = losses(tmp_path / "one")
     for run in (tmp_path / "two", several):
         np.testing.assert_allclose(losses(run), alone, rtol=1e-5 if run.name == "two" else 1e-4)
