@@ -12,6 +12,7 @@ from hypermagnetics.data.destination import LastBlocks, ReadBack
 from hypermagnetics.data.journal import JOURNAL_NAME
 from hypermagnetics.data.manifest import MANIFEST_NAME, FileEntry
 from hypermagnetics.data.read_back import refuse_unreadable
+from hypermagnetics.data.shard_writer import file_entry
 from hypermagnetics.errors import DatasetError
 from hypermagnetics.files import (
     atomic_file,
@@ -21,7 +22,6 @@ from hypermagnetics.files import (
     remove_contents,
     remove_parts,
     remove_tree,
-    sha256_of,
     sync_directories,
 )
 from hypermagnetics.input_files import FileKind
@@ -134,8 +134,7 @@ class InDirectory:
 
     def entry(self, name: str, split: str) -> FileEntry:
         """See `Destination`."""
-        path = self.directory / name
-        return FileEntry(name, split, 0, 0, path.stat().st_size, sha256_of(path))
+        return file_entry(self.directory, name, split, 0, 0)
 
     def refuse_unreadable(self, manifest_text: str, last_blocks: LastBlocks) -> None:
         """See `Destination`; every shard is mapped, and its last block read."""

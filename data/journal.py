@@ -23,7 +23,7 @@ from hypermagnetics.errors import DatasetError
 JOURNAL_NAME = "journal"
 """Directory of the journal."""
 DATASET_ENTRY = f"{JOURNAL_NAME}/dataset.json"
-"""File that says what is being made; no other writer begins another dataset while it is there."""
+"""Description of the dataset in the making; as long as it is there, no writer begins another."""
 EARLIER_NAME = "journal.jsonl"
 """The journal as earlier releases wrote it, in one file."""
 _RECORD = re.compile(rf"{JOURNAL_NAME}/([^/]+)-(\d{{5,}})\.json")

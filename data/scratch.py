@@ -1,4 +1,4 @@
-"""Directories for files on their way to a store, deleted also after a kill."""
+"""Directories for files on their way to or from a store, deleted also after a kill."""
 
 import os
 import shutil
@@ -38,8 +38,8 @@ def scratch_directory(num_bytes: int) -> Iterator[Path]:
     if num_bytes > free:
         raise HypermagneticsError(
             f"The directory of temporary files must have {in_bytes(num_bytes)} free for a shard "
-            f"on its way to a store; got {in_bytes(free)} ({root}). Set TMPDIR to a directory on a "
-            "larger disk, or make smaller shards (storage.shard_mb)."
+            f"on its way to or from a store; got {in_bytes(free)} ({root}). Set TMPDIR to a "
+            "directory on a larger disk, or make smaller shards (storage.shard_mb)."
         )
     made, lock = _locked_directory(root)
     try:
@@ -65,7 +65,7 @@ def _sweep(root: Path) -> None:
     """Delete the directories of killed processes of this user."""
     for found in root.glob(f"{_PREFIX}*"):
         lock = found / _LOCK_NAME
-        # What another user, or another process, has deleted or is making now is left to it.
+        # Another process may make or delete one at this moment.
         with suppress(OSError, HypermagneticsError):
             if found.is_symlink() or found.lstat().st_uid != os.getuid() or not lock.is_file():
                 continue

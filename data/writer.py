@@ -249,11 +249,13 @@ def _refuse_foreign(destination: Destination) -> None:
         raise _is_finished(destination)
     if is_marked or destination.is_empty():
         return
-    got = f"a {destination.kind} with other files"
+    got, repair = f"a {destination.kind} with other files", ""
     if destination.has(EARLIER_NAME):
         got = f"an unfinished one of an earlier release, with {EARLIER_NAME}"
+        repair = f", or delete this one ({DELETE})"
     raise DatasetError(
-        f"{NEW_OR_UNFINISHED}; got {got} ({destination}). Choose another {destination.kind}."
+        f"{NEW_OR_UNFINISHED}; got {got} ({destination}). Choose another {destination.kind}"
+        f"{repair}."
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from recording import Killed, Recording
 
-from hypermagnetics.data import Dataset
+from hypermagnetics.data import Dataset, remove_dataset
 from hypermagnetics.data.convert import convert
 from hypermagnetics.data.in_directory import InDirectory
 from hypermagnetics.data.journal import DATASET_ENTRY, JOURNAL_NAME, Journal, enter
@@ -123,8 +123,10 @@ def test_a_journal_of_an_earlier_release_is_named(
     copy = Path(shutil.copytree(begun, tmp_path / "data"))
     shutil.rmtree(copy / JOURNAL_NAME)
     (copy / "journal.lock").rename(copy / "journal.jsonl")
-    with pytest.raises(DatasetError, match=r"of an earlier release, with journal\.jsonl"):
+    with pytest.raises(DatasetError, match=r"of an earlier release, with journal\.jsonl .+ delete"):
         convert(tiny, copy)
+    remove_dataset(copy)
+    assert not any(copy.iterdir())
 
 
 def test_a_journal_beyond_all_shards_is_refused(tmp_path: Path, tiny: Dataset, begun: Path) -> None:

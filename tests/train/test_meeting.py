@@ -71,7 +71,13 @@ def test_processes_of_other_places_are_named(places: list[tuple[int, int]], expe
 def test_a_stranger_is_passed_over() -> None:
     """As one that looks for open ports."""
     port = free_port()
-    first = threading.Thread(target=meet, args=(f"127.0.0.1:{port}", 0, 2, 30.0))
+    ended = []
+
+    def receive() -> None:
+        meet(f"127.0.0.1:{port}", 0, 2, 30.0)
+        ended.append("with all")
+
+    first = threading.Thread(target=receive)
     first.start()
     while True:
         try:
@@ -82,6 +88,7 @@ def test_a_stranger_is_passed_over() -> None:
             continue
     meet(f"127.0.0.1:{port}", 1, 2, 30.0)
     first.join()
+    assert ended == ["with all"]
 
 
 def test_an_address_in_use_is_named() -> None:
