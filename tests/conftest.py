@@ -6,10 +6,15 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+import array_checks
+
+# Before the first module of the package is imported.
+array_checks.install()
 
 # Threads of OpenBLAS wait for each other by spinning, while other workers need the cores: a QR of a
 # fit took five times as much CPU time. It reads the variable when numpy is imported.
@@ -19,12 +24,11 @@ import hypothesis
 import jax
 import jaxlib
 import pytest
-from hdf5_trials import run_forked
-from program_server import share_compiled_programs, shorten_reports
+from hdf5_trials import fork_readings, start_server
+from program_server import GARBAGE, share_compiled_programs, shorten_reports
 from tiny_datasets import MakeDataset, small_dataset
 
-from hypermagnetics.child_processes import Ended, run_script
-from hypermagnetics.data import Dataset, hdf5_reading
+from hypermagnetics.data import Dataset
 
 hypothesis.settings.register_profile("machines are noisy", deadline=None)
 hypothesis.settings.load_profile("machines are noisy")
@@ -92,9 +96,9 @@ _TEXTS = tuple(_texts_of_programs())
 
 
 def pytest_collection_finish() -> None:
-    """Look for garbage seldom, and not among what is imported: that took 7 % of CPU time."""
+    """Look for garbage seldom, and not among what is imported."""
     gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    gc.set_threshold(*GARBAGE)
 
 
 @pytest.hookimpl(trylast=True)
@@ -117,19 +121,10 @@ def short_reports() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def forked_trials() -> Iterator[None]:
+def forked_readings() -> Iterator[None]:
     """HDF5 files are read first by forked processes; scripts of tests have real ones."""
-    shipped = hdf5_reading._SCRIPT
-
-    def run(
-        script: Path, words: Sequence[str], descriptors: Sequence[int], seconds: float
-    ) -> Ended:
-        if script != shipped:
-            return run_script(script, words, descriptors, seconds)
-        return Ended(*run_forked(script, words, descriptors))
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hdf5_reading, "run_script", run)
+        fork_readings(patch.setattr, start_server)
         yield
 
 

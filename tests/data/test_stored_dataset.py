@@ -20,6 +20,7 @@ from faults import Fault
 from object_store import BUCKET, Answer, between, object_store
 from program_runs import (
     FORMATS,
+    NUM_SAMPLES,
     ONE_SPLIT_RECIPE,
     TRAINING_RECIPE,
     assert_refused,
@@ -45,7 +46,7 @@ SHORT = (*TRAINING_RECIPE, *settings("schedule.max_steps=30", "validation.every=
 @cache
 def made(form: StorageFormat, directory: Path) -> Path:
     """A dataset of a few shards."""
-    few = (*settings("storage.shard_mb=0.01"), "--format", form)
+    few = (*settings("storage.shard_mb=0.004"), "--format", form)
     assert invoke("hm-generate", *ONE_SPLIT_RECIPE, directory / form, *few).code == 0
     return directory / form
 
@@ -369,7 +370,7 @@ def test_a_dataset_is_verified_in_its_store(directory: Path, form: StorageFormat
     cache = Path(os.environ["HYPERMAGNETICS_CACHE"])
     assert not (cache / "sha256").exists()
     recomputed = invoke("hm-data", "verify", url, "--recompute", "0.1", "--seed", "1")
-    assert "labels of 24 samples follow from their sources" in recomputed.stdout
+    assert "labels of 10 samples follow from their sources" in recomputed.stdout
 
 
 @pytest.mark.parametrize(
@@ -382,7 +383,7 @@ def test_damage_in_a_store_is_named(
     url = f"s3://{BUCKET}/damaged/{tmp_path.name}"
     assert invoke("hm-data", "upload", made("zarr", directory), url).code == 0
     dataset = Dataset.open(url)
-    assert sum(len(block.potential) for block in dataset.split("train").blocks()) == 235
+    assert sum(len(block.potential) for block in dataset.split("train").blocks()) == NUM_SAMPLES
     store = Store(url)
 
     def spoil(name: str, change: Callable[[bytes], bytes]) -> None:

@@ -43,7 +43,7 @@ def datasets(tmp_path_factory: pytest.TempPathFactory) -> Datasets:
     made: Datasets = {}
     for form in FORMATS:
         out = made[form] = tmp_path_factory.mktemp("made") / form
-        few = (*settings("storage.shard_mb=0.01"), "--format", form)
+        few = (*settings("storage.shard_mb=0.004"), "--format", form)
         assert invoke("hm-generate", *ONE_SPLIT_RECIPE, out, *few).code == 0
     return made
 

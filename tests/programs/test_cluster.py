@@ -69,7 +69,7 @@ def test_workers_killed_at_any_call_change_no_byte(
     tmp_path: Path, storage_format: StorageFormat, call: str
 ) -> None:
     """Before a file is synced, takes its name, or has lost the name of its part."""
-    fault = Fault(call, "KILL", first=4, last=10**9, in_workers=True, most_kills=3, true_clock=True)
+    fault = Fault(call, "KILL", first=2, last=10**9, in_workers=True, most_kills=3, true_clock=True)
     command = (*generation(out := tmp_path / "out"), "--format", storage_format)
     ran = run_program(*command, variables=fault.variables(tmp_path))
     assert (ran.code, ran.complaints) == (0, []), ran

@@ -1,6 +1,7 @@
 """Streams of programs: messages are a courtesy, and no text of a file steers a terminal."""
 
 import json
+import os
 import shutil
 import subprocess
 import sysconfig
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from mending import edit_manifest
 from program_runs import (
+    NUM_SAMPLES,
     ONE_SPLIT_RECIPE,
     TIMEOUT,
     TRAINING_RECIPE,
@@ -62,7 +64,7 @@ def test_without_messages_data_are_made_and_checked(tmp_path: Path, condition: s
     out = tmp_path / "data"
     arguments = (*ONE_SPLIT_RECIPE, out, "--workers", "2")
     assert "Wrote" in output(condition, "hm-generate", *arguments)
-    assert len(Dataset.open(out).split("train")) == 235
+    assert len(Dataset.open(out).split("train")) == NUM_SAMPLES
     assert "in all files are sound" in output(condition, "hm-data", "verify", out)
 
 
@@ -161,9 +163,15 @@ def test_a_platform_without_a_device_is_named(tmp_path: Path, command: tuple[str
 def test_without_a_platform_nothing_is_overwritten(tmp_path: Path) -> None:
     data = copy_of(finished_dataset("zarr"), tmp_path / "data")
     before = contents(data)
-    ran = run_program(
-        *("hm-generate", *ONE_SPLIT_RECIPE, data, "--overwrite"),
-        variables={"JAX_PLATFORMS": "nowhere"},
+    program = Path(sysconfig.get_path("scripts")) / "hm-generate"
+    ran = subprocess.run(
+        [program, *ONE_SPLIT_RECIPE, data, "--overwrite"],
+        capture_output=True,
+        text=True,
+        # Read by JAX itself while it is imported.
+        env={**os.environ, "JAX_PLATFORMS": "nowhere"},
+        timeout=TIMEOUT,
     )
-    assert ran.code == 2, ran
+    assert ran.returncode == 2, ran
+    assert "JAX must find a device of a platform in JAX_PLATFORMS" in ran.stderr
     assert contents(data) == before

@@ -10,6 +10,7 @@ import pytest
 from faults import Barrier, Fault, assert_end, workers_of
 from program_runs import (
     FORMATS,
+    NUM_SAMPLES,
     ONE_SPLIT_RECIPE,
     TIMEOUT,
     Process,
@@ -70,11 +71,11 @@ def test_workers_give_the_bytes_of_threads(
     tmp_path: Path, storage_format: StorageFormat, workers: int
 ) -> None:
     """Packed, with a few shards each; no more workers are started than there are shards."""
-    form = (*settings("storage.shard_mb=0.02"), "--compress", "zstd", "--format", storage_format)
+    form = (*settings("storage.shard_mb=0.007"), "--compress", "zstd", "--format", storage_format)
     assert invoke(*generation(tmp_path / "threads", *form, workers=1)).code == 0
     ran = run_program(*generation(tmp_path / "workers", *form, workers=workers))
     assert (ran.code, ran.complaints) == (0, [])
-    assert "235/235 samples" in ran.stderr
+    assert f"{NUM_SAMPLES}/{NUM_SAMPLES} samples" in ran.stderr
     assert contents(tmp_path / "workers") == contents(tmp_path / "threads")
 
 

@@ -6,7 +6,7 @@ a process for each reading, which may hang or crash, with its own limits of memo
 
     python -P hdf5_trials.py SCRIPT SOCKET
 
-serves one process of tests, as long as that has the other end of the socket.
+serves whoever connects to the socket, as long as its standard input is open.
 """
 
 import atexit
@@ -14,95 +14,123 @@ import functools
 import json
 import os
 import runpy
+import select
+import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
-import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
 _MOST_BYTES = 1 << 16
 _MOST_FILES = 64
-
-
-class _Server(NamedTuple):
-    process: "subprocess.Popen[bytes]"
-    ours: socket.socket
-    lock: threading.Lock
+_READY = b"ready\n"
 
 
 @functools.cache
-def _server(script: Path) -> _Server:
-    """The process that has imported what a script does."""
-    ours, theirs = socket.socketpair()
-    with theirs:
-        process = subprocess.Popen(
-            [sys.executable, "-P", __file__, str(script), str(theirs.fileno())],
-            stdin=subprocess.DEVNULL,
-            pass_fds=[theirs.fileno()],
-            process_group=0,
-        )
-    atexit.register(_stop, process, ours)
-    return _Server(process, ours, threading.Lock())
+def start_server() -> str:
+    """The socket of a process that has imported the script and h5py, for all of this process."""
+    from hypermagnetics.data import hdf5_reading
+
+    directory = tempfile.mkdtemp(prefix="hypermagnetics-trials-")
+    path = str(Path(directory) / "socket")
+    process = subprocess.Popen(
+        [sys.executable, "-P", __file__, str(hdf5_reading._SCRIPT), path],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        process_group=0,
+    )
+    assert process.stdout is not None
+    atexit.register(_stop, process, directory)
+    assert process.stdout.readline() == _READY, "the script can be imported"
+    return path
 
 
-def _stop(process: "subprocess.Popen[bytes]", ours: socket.socket) -> None:
-    ours.close()
-    process.wait()
+def _stop(process: "subprocess.Popen[bytes]", directory: str) -> None:
+    process.communicate()
+    shutil.rmtree(directory)
 
 
-def run_forked(
-    script: Path, words: Sequence[str], descriptors: Sequence[int]
-) -> tuple[int, str, str]:
-    """Run the `main` of a script, for which descriptors are the last words of its command line.
+def fork_readings(replace: Callable[[str, object], None], server: Callable[[], str]) -> None:
+    """Let this process fork the first readings, and start what else it starts.
 
     Args:
-        script: The file.
-        words: Its command line: seconds, bytes, its parent, and the descriptors.
-        descriptors: Open files that it inherits.
-
-    Returns:
-        Its exit code, output, and complaints.
+        replace: Sets the attribute of a name, as `pytest.MonkeyPatch.setattr` does.
+        server: Gives the socket of a server.
     """
-    server = _server(script)
+    from hypermagnetics.child_processes import Ended, run_script
+    from hypermagnetics.data import hdf5_reading
+
+    shipped = hdf5_reading._SCRIPT
+
+    def run(
+        script: Path, words: Sequence[str], descriptors: Sequence[int], seconds: float
+    ) -> Ended:
+        if script != shipped:
+            return run_script(script, words, descriptors, seconds)
+        return Ended(*_fork(server(), words, descriptors))
+
+    replace("hypermagnetics.data.hdf5_reading.run_script", run)
+
+
+def _fork(path: str, words: Sequence[str], descriptors: Sequence[int]) -> tuple[int, str, str]:
+    """Run the script, for which descriptors are the last words of its command line."""
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8") as output,
         tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as complaints,
+        socket.socket(socket.AF_UNIX) as connection,
     ):
         own = list(words[: len(words) - len(descriptors)])
         files = [output.fileno(), complaints.fileno(), *descriptors]
-        with server.lock:
-            socket.send_fds(server.ours, [json.dumps(own).encode()], files)
-            code = int(server.ours.recv(_MOST_BYTES))
+        connection.connect(path)
+        socket.send_fds(connection, [json.dumps(own).encode()], files)
+        code = int(connection.recv(_MOST_BYTES))
         output.seek(0)
         complaints.seek(0)
         return code, output.read(), complaints.read()
 
 
-def _serve(script: str, connection: socket.socket) -> None:
-    """Fork a process for each request, until there are no more."""
+def _serve(script: str, path: str) -> None:
+    """Fork a process for each connection until the standard input is closed."""
     main = runpy.run_path(script)["main"]
-    while True:
-        text, descriptors, _, _ = socket.recv_fds(connection, _MOST_BYTES, _MOST_FILES)
-        if not text:
-            return
-        parent = os.getpid()
-        pid = os.fork()
-        if pid == 0:
+    # Whoever supervises a reading is not waited for.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+        os.write(1, _READY)
+        while 0 not in select.select([0, listener], [], [])[0]:
+            connection, _ = listener.accept()
+            if os.fork() == 0:
+                listener.close()
+                _supervise(script, main, connection)
+                return
             connection.close()
-            for target, descriptor in enumerate(descriptors[:2], 1):
-                os.dup2(descriptor, target)
-            seconds, memory, _ = json.loads(text)
-            sys.argv = [script, seconds, memory, str(parent), *map(str, descriptors[2:])]
-            main()
-            return
-        for descriptor in descriptors:
-            os.close(descriptor)
-        _, status = os.waitpid(pid, 0)
+
+
+def _supervise(script: str, main: Callable[[], None], connection: socket.socket) -> None:
+    """Fork the reading that a connection asks for, and give its exit code."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    text, descriptors, _, _ = socket.recv_fds(connection, _MOST_BYTES, _MOST_FILES)
+    parent = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        connection.close()
+        for target, descriptor in enumerate(descriptors[:2], 1):
+            os.dup2(descriptor, target)
+        seconds, memory, _ = json.loads(text)
+        sys.argv = [script, seconds, memory, str(parent), *map(str, descriptors[2:])]
+        main()
+        return
+    for descriptor in descriptors:
+        os.close(descriptor)
+    _, status = os.waitpid(pid, 0)
+    with suppress(BrokenPipeError):  # a program that was killed meanwhile
         connection.sendall(str(os.waitstatus_to_exitcode(status)).encode())
 
 
 if __name__ == "__main__":
-    _serve(sys.argv[1], socket.socket(fileno=int(sys.argv[2])))
+    _serve(*sys.argv[1:])

@@ -24,7 +24,7 @@ from typing import Any, TypeAlias
 
 import click
 import pytest
-from program_server import TEMPORARY, Command, ForkedProgram, start
+from program_server import SETTINGS_OF_JAX, TEMPORARY, Command, ForkedProgram, start
 
 from hypermagnetics.data import Compression, StorageFormat
 from hypermagnetics.data.cli import main as hm_data
@@ -47,7 +47,7 @@ _LIMIT = (
     "import os, resource, sys; kind, size = getattr(resource, sys.argv[1]), int(sys.argv[2]); "
     "resource.setrlimit(kind, (size, size)); os.execv(sys.argv[3], sys.argv[3:])"
 )
-_LATE_VARIABLES = {"PYTHONPATH", "HM_FAULT"}
+_LATE_VARIABLES = {"PYTHONPATH", "PATH", "HM_FAULT", *SETTINGS_OF_JAX}
 _PROGRESS = re.compile(
     r"(hm-\w+|checking the dataset): \d+/\d+ \w+, .*|hm-eval: .+ \.\.\.|"
     r"hm-train: (computing on|recipe) .+"
@@ -73,16 +73,18 @@ DATASET_RECIPE = (
 )
 """One block a shard, so that there are many shards; the last blocks are not full."""
 
+NUM_SHARDS, NUM_SAMPLES = 12, 91
 ONE_SPLIT_RECIPE = (
     "demo",
     *settings(
         "grid.num_points=16",
         "samples_per_grid=8",
-        "splits={train={num_samples=235, num_sources=1}}",
+        f"splits={{train={{num_samples={NUM_SAMPLES}, num_sources=1}}}}",
         "storage.shard_mb=0.001",
     ),
 )
-"""Thirty shards that a process compiles for once, so that it begins to write soon."""
+"""As many shards, the last not full, that a process compiles for once, so that it begins to write
+soon."""
 
 TRAINING_RECIPE = settings(
     "model.width=8",
@@ -150,7 +152,7 @@ def start_program(
 
     Returns:
         The process. It is forked (`program_server`), unless it has a limit, or a variable that
-        JAX may read when it is imported.
+        libraries may read when they are imported.
     """
     # Bits are promised on CPU.
     environment = {**os.environ, "JAX_PLATFORMS": "cpu", **(variables or {})}

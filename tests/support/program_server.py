@@ -2,11 +2,12 @@
 
 A program spends seconds on importing JAX; forked it starts in milliseconds. Else it is as if a
 shell had started it: a process that leads a group of its own, with its own arguments, directory,
-environment and standard streams. But its evaluations are short (`shorten_reports`). What JAX reads
-while it is imported, limits of memory, and the installed entry points need a real start, which
+environment and standard streams. But its evaluations are short (`shorten_reports`), and HDF5 files
+are read first by processes forked as well (`hdf5_trials`). Limits of memory, variables that
+libraries read while they are imported, and the installed entry points need a real start, which
 `program_runs.start_program` makes instead.
 
-    python -P program_server.py SOCKET
+    python -P program_server.py SOCKET TRIALS_SOCKET
 
 serves one process of tests, as long as its standard input is open.
 """
@@ -48,6 +49,10 @@ _LONGEST_REQUEST = 1 << 20
 TEMPORARY = tempfile.gettempdir()
 """Of all tests, whatever one of them sets: the path of a socket must be short."""
 _READY = b"ready\n"
+GARBAGE = (50_000, 20, 50)
+"""Garbage is looked for seldom: that took 7 % of CPU time."""
+SETTINGS_OF_JAX = {"JAX_PLATFORMS", "JAX_DEFAULT_PRNG_IMPL"}
+"""Variables with a text that a forked program takes over as JAX does."""
 
 
 class Command(NamedTuple):
@@ -138,10 +143,12 @@ class _Server(NamedTuple):
 @functools.cache
 def _server() -> _Server:
     """The server of this process."""
+    from hdf5_trials import start_server  # the server itself does not find it by name
+
     directory = tempfile.mkdtemp(prefix="hypermagnetics-server-", dir=TEMPORARY)
     path = str(Path(directory) / "socket")
     server = subprocess.Popen(
-        [sys.executable, "-P", __file__, path],
+        [sys.executable, "-P", __file__, path, start_server()],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         # Bits are promised on CPU.
@@ -208,15 +215,18 @@ def _stop(server: "subprocess.Popen[bytes]", directory: str) -> None:
     shutil.rmtree(directory)
 
 
-def _serve(path: str) -> None:
+def _serve(path: str, trials: str) -> None:
     """Fork a process for each connection until the standard input is closed."""
     for module in _MODULES.values():
         importlib.import_module(module)
     shorten_reports(_replace)
+    fork_readings = runpy.run_path(str(Path(__file__).with_name("hdf5_trials.py")))["fork_readings"]
+    fork_readings(_replace, lambda: trials)
     share_compiled_programs()
     # Whoever supervises a program is not waited for.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     gc.freeze()  # what is imported stays, and need not be looked through or copied
+    gc.set_threshold(*GARBAGE)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen()
@@ -260,6 +270,9 @@ def _become(command: Command, descriptors: list[int]) -> NoReturn:
         resource.setrlimit(resource.RLIMIT_NOFILE, (command.max_open_files, hard))
     os.environ.clear()
     os.environ.update(command.variables)
+    for variable in SETTINGS_OF_JAX & command.variables.keys():
+        # As JAX would have found it when it was imported.
+        importlib.import_module("jax").config.update(variable.lower(), command.variables[variable])
     tempfile.tempdir = None  # a new process looks for it anew
     script = str(Path(sysconfig.get_path("scripts")) / command.name)
     sys.argv = [script, *command.arguments]
@@ -275,4 +288,4 @@ def _become(command: Command, descriptors: list[int]) -> NoReturn:
 
 
 if __name__ == "__main__":
-    _serve(sys.argv[1])
+    _serve(*sys.argv[1:])

@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float64, Int
-from scipy.integrate import DOP853
 
 _State = Float[Array, "..."]
 Rate = Callable[[_State], _State]
@@ -39,6 +38,8 @@ def tableau(method: MethodName) -> Tableau:
             stages = [[0, 0, 0, 0], [1 / 2, 0, 0, 0], [0, 1 / 2, 0, 0], [0, 0, 1, 0]]
             return Tableau(np.array(stages, float), np.array([1, 2, 2, 1]) / 6)
         case "dop853":
+            from scipy.integrate import DOP853  # with optimisation
+
             return Tableau(np.asarray(DOP853.A), np.asarray(DOP853.B))
         case _:
             assert_never(method)

@@ -5,7 +5,6 @@ from functools import cache
 
 import jax.numpy as jnp
 import numpy as np
-import scipy.interpolate
 from jaxtyping import Array, Bool, Float, Float64
 
 from hypermagnetics.errors import InputError, RecipeError
@@ -192,8 +191,10 @@ def spline_matrix(count: int, stride: int, degree: int) -> Float64[np.ndarray, "
 
     Its ends are free ("not a knot"); rows of known points are exactly those of a unit matrix.
     """
+    from scipy.interpolate import make_interp_spline  # with optimisation
+
     points = np.arange(count) * stride
-    spline = scipy.interpolate.make_interp_spline(points, np.eye(count), min(degree, count - 1))
+    spline = make_interp_spline(points, np.eye(count), min(degree, count - 1))
     matrix: np.ndarray = spline(np.arange((count - 1) * stride + 1))
     matrix[::stride] = np.eye(count)
     return matrix

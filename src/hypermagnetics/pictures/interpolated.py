@@ -2,7 +2,6 @@
 
 import numpy as np
 from jaxtyping import Float
-from scipy.interpolate import LinearNDInterpolator
 
 from hypermagnetics.data import Block
 from hypermagnetics.errors import SourceError
@@ -41,6 +40,8 @@ def draw_points(
             f"The points of a sample must be four or more and not on one line; got {len(grid)} "
             "(a picture of predictions from a file). Give the model itself to see a picture."
         )
+    from scipy.interpolate import LinearNDInterpolator  # with optimisation
+
     sources = block.sources[0, : block.num_sources[0]]
     low, high = extent(columns, block)
     right, up = np.linspace(low, high, resolution, dtype=np.float32).T

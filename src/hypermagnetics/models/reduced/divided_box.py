@@ -10,7 +10,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float64, Int64
-from scipy.signal import fftconvolve
 
 from hypermagnetics.sources.kinds import KINDS
 from hypermagnetics.sources.kinds.box import BoxKind
@@ -146,6 +145,8 @@ class DividedBox:
 
     def own_potential(self, magnetisation: Cells) -> Float64[np.ndarray, "bodies cells"]:
         """Potential of magnetisations at the centres of the cells, in units of the longest side."""
+        from scipy.signal import fftconvolve  # with statistics: a second of imports
+
         potential, _ = self._of_differences
         shape = (len(magnetisation), *(self.divisions,) * self.dim)
         total = np.zeros(shape)
