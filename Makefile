@@ -31,10 +31,10 @@ demo: $(BIN)/hm-train
 test: $(BIN)/pytest
 	$(BIN)/pytest -m "not slow and not gpu" --numprocesses auto --dist worksteal --durations 20
 
-# Many kills, sweeps, browsers, and the laws of the closed forms compiled as for users.
+# Many kills, sweeps, browsers, and the laws of the closed forms, compiled as for users and with every type checked.
 test-slow: $(BIN)/pytest
 	$(BIN)/pytest -m "slow and not gpu" --numprocesses auto --dist worksteal --durations 20 $(LAWS:%=--ignore=%)
-	HM_TESTS_COMPILE=fully $(BIN)/pytest -m "not gpu" --numprocesses auto --dist worksteal $(LAWS)
+	HM_TESTS_COMPILE=fully HM_TESTS_CHECK=everything $(BIN)/pytest -m "not gpu" --numprocesses auto --dist worksteal $(LAWS)
 
 # In environments of their own, .venv-lowest and .venv-newest; the newest only if .venv has something older.
 test-lowest test-newest:

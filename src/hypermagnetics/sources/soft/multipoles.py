@@ -7,7 +7,8 @@ sqrt(d) z / r.
 """
 
 import math
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -82,11 +83,9 @@ def regular(offset: Components, order: int) -> Float[Any, "*points harmonics"]:
         The harmonics, of the same library.
     """
     dim = len(offset)
-    table = _regular_table(offset, order)
-    scales = _regular_scales(dim, order)
-    kept = [at for at, (degree, _, _) in enumerate(_harmonics(dim, order)) if degree > 0]
-    found: Array = namespace(*offset).stack([table[at] * scales[at] for at in kept], -1)
-    return found
+    table = _regular_table(offset, order)[..., 1:]
+    scales = np.asarray(_regular_scales(dim, order)[1:], table.dtype)
+    return table * scales.reshape((1,) * (table.ndim - 1) + (-1,))
 
 
 def translation(
@@ -118,7 +117,7 @@ def translation(
     static = _translation_tables(dim, outgoing_order, regular_order)
     distance = jnp.sqrt(dot(displacement, displacement))
     direction = [part / distance for part in displacement]
-    table = jnp.stack(_outgoing_table(direction, outgoing_order + regular_order), -1)
+    table = _outgoing_table(direction, outgoing_order + regular_order)
     leading = (None,) * distance.ndim
     shares = sum(
         weights[leading] * table[..., places]
@@ -149,61 +148,96 @@ def _harmonics(dim: int, order: int) -> list[_Degree]:
     return found
 
 
-def _regular_table(offset: Components, order: int) -> list[Any]:
+def _regular_table(offset: Components, order: int) -> Float[Any, "*points harmonics"]:
     """Regular harmonics without their scale, in the order of `_harmonics`.
 
     In two dimensions z^l; in three (-1)^m r^l P_l^m exp(i m azimuth) / (l + m)!, with the phase of
     Condon and Shortley left out.
     """
-    x, y, *_ = offset
-    one = namespace(*offset).ones_like(x)
-    values: dict[_Degree, Any] = {(0, 0, 0): one}
-    cosine, sine = one, 0 * one
-    for m in range(order + 1):
-        if m:
-            cosine, sine = cosine * x - sine * y, cosine * y + sine * x
-        values |= {(m, m, 0): cosine, (m, m, 1): sine}
-        if len(offset) == 2:
-            continue
-        z, scale = offset[2], 1 / (2**m * math.factorial(m))
-        square = dot(offset, offset)
-        for part, start in enumerate((cosine, sine)):
-            before, now = 0 * one, start * scale
-            values[m, m, part] = now
-            for degree in range(m, order):
-                after = ((2 * degree + 1) * z * now - square * before) / (
-                    (degree - m + 1) * (degree + m + 1)
-                )
-                before, now = now, after
-                values[degree + 1, m, part] = now
-    return [values[key] for key in _harmonics(len(offset), order)]
+    sectors = _sectors(offset, order)
+    if len(offset) == 2:
+        return _entries(sectors, 2, order)
+    m = np.arange(order + 1)
+    scales = [1 / (2**one * math.factorial(one)) for one in range(order + 1)]
+    widened = partial(namespace(*offset).expand_dims, axis=(-2, -1))
+    z, square = widened(offset[2]), widened(dot(offset, offset))
+
+    def after(degree: int, now: Any, before: Any) -> Any:
+        divisor = np.where(m <= degree, (degree - m + 1) * (degree + m + 1), 1)
+        return ((2 * degree + 1) * z * now - square * before) / _column(divisor, now)
+
+    return _entries(_by_degree(sectors * _column(scales, sectors), after), 3, order)
 
 
-def _outgoing_table(direction: Components, order: int) -> list[Any]:
+def _outgoing_table(direction: Components, order: int) -> Float[Any, "*points harmonics"]:
     """Outgoing harmonics at distance 1 without their scale, in the order of `_harmonics`.
 
     In two dimensions exp(i l azimuth); in three (l - m)! P_l^m exp(i m azimuth), without the phase
     of Condon and Shortley.
     """
-    x, y, *_ = direction
-    one = jnp.ones_like(x)
-    values: dict[_Degree, Any] = {(0, 0, 0): one}
-    cosine, sine, scale = one, 0 * one, 1
-    for m in range(order + 1):
-        if m:
-            cosine, sine = cosine * x - sine * y, cosine * y + sine * x
-            scale *= 2 * m - 1
-        values |= {(m, m, 0): cosine, (m, m, 1): sine}
-        if len(direction) == 2:
-            continue
-        for part, start in enumerate((cosine, sine)):
-            before, now = 0 * one, start * float(scale)
-            values[m, m, part] = now
-            for degree in range(m, order):
-                after = (2 * degree + 1) * direction[2] * now - (degree**2 - m**2) * before
-                before, now = now, after
-                values[degree + 1, m, part] = now
-    return [values[key] for key in _harmonics(len(direction), order)]
+    sectors = _sectors(direction, order)
+    if len(direction) == 2:
+        return _entries(sectors, 2, order)
+    m = np.arange(order + 1)
+    scales = np.cumprod([1.0, *(2 * m[1:] - 1)])
+    z = jnp.expand_dims(direction[2], (-2, -1))
+
+    def after(degree: int, now: Any, before: Any) -> Any:
+        return (2 * degree + 1) * z * now - _column(degree**2 - m**2, now) * before
+
+    return _entries(_by_degree(sectors * _column(scales, sectors), after), 3, order)
+
+
+def _sectors(offset: Components, order: int) -> Float[Any, "*points orders 2"]:
+    """Real and imaginary part of (x + i y)^m, m = 0 to an order."""
+    x, y, *_ = offset
+    stack, cosine = namespace(*offset).stack, namespace(*offset).ones_like(x)
+    sine = 0 * cosine
+    found = [stack([cosine, sine], -1)]
+    for _ in range(order):
+        cosine, sine = cosine * x - sine * y, cosine * y + sine * x
+        found.append(stack([cosine, sine], -1))
+    every: Array = stack(found, -2)
+    return every
+
+
+def _by_degree(
+    starts: Float[Any, "*points orders 2"], after: Callable[[int, Any, Any], Any]
+) -> Float[Any, "*points degrees orders 2"]:
+    """All degrees of all orders m at once, by a recurrence that begins with l = m.
+
+    Of all orders at once, as a program with an operation for each harmonic is long to compile.
+
+    Args:
+        starts: Values of l = m.
+        after: Values of degree l + 1 from l and those of l and l - 1; 0 where m > l.
+    """
+    of = namespace(starts)
+    m = np.arange(starts.shape[-2])
+
+    def begun(degree: int) -> Any:
+        return of.where(_column(m == degree, starts), starts, 0)
+
+    before, now = 0 * starts, begun(0)
+    rows = [now]
+    for degree in m[:-1].tolist():
+        before, now = now, after(degree, now, before) + begun(degree + 1)
+        rows.append(now)
+    return of.stack(rows, -3)
+
+
+def _column(values: Any, like: Any) -> Any:
+    """A value for each order m, beside an array of points, orders and parts."""
+    found = np.asarray(values)
+    found = found if found.dtype == bool else found.astype(like.dtype)
+    return found.reshape((1,) * (like.ndim - 2) + (-1, 1))
+
+
+def _entries(table: Float[Any, "..."], dim: int, order: int) -> Float[Any, "..."]:
+    """The harmonics of a table of degrees, orders and parts, in the order of `_harmonics`."""
+    degree, m, part = np.asarray(_harmonics(dim, order)).T
+    found: Array = table[..., m, part] if dim == 2 else table[..., degree, m, part]
+    return found
 
 
 def _regular_scales(dim: int, order: int) -> list[float]:
