@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, assert_never
 
 import equinox as eqx
 import jax
@@ -11,6 +11,7 @@ from jax.sharding import PartitionSpec
 from jaxtyping import PyTree
 
 from hypermagnetics.models import AnyModel
+from hypermagnetics.train.config.run import SumOrder
 from hypermagnetics.train.devices import (
     BLOCKS,
     SAMPLES,
@@ -31,6 +32,7 @@ def loss_and_gradient(
     trained: PyTree[bool],
     chunks: int,
     devices: Devices | None = None,
+    order: SumOrder = "at-once",
 ) -> tuple[Losses, AnyModel]:
     """Loss of a batch and its gradient.
 
@@ -47,6 +49,9 @@ def loss_and_gradient(
         trained: Mask of the leaves that have a gradient.
         chunks: Number of parts of the samples of a block on a device.
         devices: The devices that the batch is divided among; None for one alone.
+        order: "by-block" adds block after block, in the order of the batch, so that the same bits
+            come out for any number of devices that divides the blocks. Losses that are no sum need
+            a reference of the batch, which has rounding of its own.
 
     Returns:
         The losses, and the gradient as a model with None for all that is not trained.
@@ -56,7 +61,7 @@ def loss_and_gradient(
     if devices is None or len(devices) == 1:
         first = batch if chunks == 1 else jax.tree.map(lambda a: a[0], divided(batch, chunks))
         reference = objective.reference(model, first)
-        parts = _Parts(objective, free, fixed, batch, reference, chunks, _alone)
+        parts = _Parts(objective, free, fixed, batch, reference, chunks, order, None)
         return parts.loss_and_gradient(count)
     reference = objective.reference(model, batch)
     of_fixed, rest = eqx.partition(fixed, eqx.is_array)
@@ -70,11 +75,11 @@ def loss_and_gradient(
         count: jax.Array,
     ) -> tuple[Losses, AnyModel]:
         fixed, own = eqx.combine(of_fixed, rest), own_share(batch)
-        parts = _Parts(objective, free, fixed, own, reference, chunks, _over_devices)
+        parts = _Parts(objective, free, fixed, own, reference, chunks, order, devices)
         return parts.loss_and_gradient(count)
 
-    # check_vma=False: `_over_devices` adds every result explicitly, so JAX need not infer which
-    # values are the same on all devices.
+    # check_vma=False: `_Parts` adds every result over the devices explicitly, so JAX need not infer
+    # which values are the same on all devices.
     divided_among = jax.shard_map(
         of_device,
         mesh=devices.mesh,
@@ -84,6 +89,10 @@ def loss_and_gradient(
     )
     found: tuple[Losses, AnyModel] = divided_among(free, of_fixed, batch, reference, count)
     return found
+
+
+_OfPart = Callable[[AnyModel, AnyDeviceBatch], Any]
+"""A function of the free leaves of a model and a part of a batch, which is to be added."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +105,9 @@ class _Parts:
     batch: AnyDeviceBatch
     reference: jax.Array | None
     chunks: int
-    over_devices: Callable[[PyTree], PyTree]
-    """Sum of each array over all devices."""
+    order: SumOrder
+    devices: Devices | None
+    """The devices, one of which this is; None if it is alone."""
 
     def loss_and_gradient(self, count: jax.Array) -> tuple[Losses, AnyModel]:
         """Loss of `count` samples, those of all devices, and its gradient."""
@@ -106,7 +116,7 @@ class _Parts:
             losses = self.objective.of_sums(self._sums(free, part), count)
             return losses.total, losses
 
-        is_one_part = self.chunks == 1 and self.over_devices is _alone
+        is_one_part = self.chunks == 1 and self.order == "at-once" and self.devices is None
         if self.objective.is_additive or is_one_part:
             gradient, losses = self._added(eqx.filter_grad(of_part, has_aux=True))
             return losses, gradient
@@ -127,28 +137,65 @@ class _Parts:
     def _sums(self, free: AnyModel, part: AnyDeviceBatch) -> Sums:
         return self.objective.sums(eqx.combine(free, self.fixed), part, self.reference)
 
-    def _added(self, function: Callable[..., Any]) -> Any:
+    def _added(self, function: _OfPart) -> Any:
         """A function of the free leaves and a part, added over all parts."""
+        match self.order:
+            case "at-once":
+                found = self._added_in_chunks(function, self.batch)
+                return found if self.devices is None else jax.lax.psum(found, (BLOCKS, SAMPLES))
+            case "by-block":
+                return self._added_by_block(function)
+            case _:
+                assert_never(self.order)
+
+    def _added_in_chunks(self, function: _OfPart, batch: AnyDeviceBatch) -> Any:
         if self.chunks == 1:
-            return self.over_devices(function(self.free, self.batch))
-        chunks: PyTree = divided(self.batch, self.chunks)
+            return function(self.free, batch)
+        chunks: PyTree = divided(batch, self.chunks)
 
         def add(total: PyTree, part: AnyDeviceBatch) -> tuple[PyTree, None]:
             return jax.tree.map(jnp.add, total, function(self.free, part)), None
 
         one = jax.tree.map(lambda a: a[0], chunks)
-        shapes = eqx.filter_eval_shape(function, self.free, one)
-        zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-        return self.over_devices(jax.lax.scan(add, zeros, chunks)[0])
+        return jax.lax.scan(add, _zeros_of(function, self.free, one), chunks)[0]
+
+    def _added_by_block(self, function: _OfPart) -> Any:
+        """The values of all blocks, each computed by the same code, added in the same order."""
+        blocks = self.batch.room[0]
+
+        def block(number: jax.Array | int) -> AnyDeviceBatch:
+            found: AnyDeviceBatch = jax.tree.map(
+                lambda values: jax.lax.dynamic_slice_in_dim(values, number, 1), self.batch
+            )
+            return found
+
+        def fill(number: jax.Array, values: PyTree) -> PyTree:
+            found = self._added_in_chunks(function, block(number))
+            return jax.tree.map(lambda rows, row: rows.at[number].set(row), values, found)
+
+        # A number that the compiler does not know. It would take a loop of one block apart, and
+        # compute that block otherwise than one of many.
+        unknown = jnp.sum(jnp.where(self.batch.num_samples >= 0, 1, 0))
+        zeros = _zeros_of(function, self.free, block(0), blocks)
+        values = jax.lax.fori_loop(0, unknown, fill, zeros)
+        if self.devices is not None:
+            values = jax.tree.map(_of_all_blocks, values)
+        # Barriers keep the sum from being computed together with what is before and behind it.
+        every = jax.lax.optimization_barrier(values)
+        total = jax.tree.map(lambda rows: sum(rows[1:], rows[0]), every)
+        return jax.lax.optimization_barrier(total)
 
 
-def _alone(tree: PyTree) -> PyTree:
-    """The sums of the only device."""
-    return tree
+def _zeros_of(function: _OfPart, free: AnyModel, part: AnyDeviceBatch, *leading: int) -> PyTree:
+    """Zeros for the values of a function of a part, or for several of them."""
+    shapes = eqx.filter_eval_shape(function, free, part)
+    return jax.tree.map(lambda leaf: jnp.zeros((*leading, *leaf.shape), leaf.dtype), shapes)
 
 
-def _over_devices(tree: PyTree) -> PyTree:
-    return jax.lax.psum(tree, (BLOCKS, SAMPLES))
+def _of_all_blocks(rows: jax.Array) -> jax.Array:
+    """Values of the blocks of all devices, in the order of the batch, from those of this one."""
+    found: jax.Array = jax.lax.all_gather(jax.lax.psum(rows, SAMPLES), BLOCKS, tiled=True)
+    return found
 
 
 def divided(batch: AnyDeviceBatch, chunks: int) -> AnyDeviceBatch:

@@ -68,6 +68,7 @@ def make_phases(
             trained=trainable(model, config.freeze),
             ema_decay=recipe.optimiser.ema_decay,
             chunks=recipe.compute.chunks,
+            sums=recipe.compute.sums,
             augment=augment,
             matmul=recipe.compute.matmul,
             norms=recipe.tracking.norms,

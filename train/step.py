@@ -15,6 +15,7 @@ from hypermagnetics.models import AnyModel
 from hypermagnetics.models.parts import parts_of
 from hypermagnetics.precision import MatmulPrecision, matmul_precision
 from hypermagnetics.train.aggregation import loss_and_gradient
+from hypermagnetics.train.config.run import SumOrder
 from hypermagnetics.train.devices import AnyDeviceBatch, Augmentation, Devices, unchanged
 from hypermagnetics.train.dispatch import Batches, Dispatch
 from hypermagnetics.train.objective import Losses, Objective
@@ -45,6 +46,8 @@ class Method:
     ema_decay: float | None = None
     chunks: int = 1
     """Parts in which the samples of a batch go through the model."""
+    sums: SumOrder = "at-once"
+    """How losses and gradients are added over the samples of a batch."""
     augment: Augmentation = unchanged
     """Augmentation of a batch before the model."""
     matmul: MatmulPrecision = "float32"
@@ -95,6 +98,7 @@ class Method:
             self.trained,
             self.chunks,
             self.devices,
+            self.sums,
         )
         parameters = eqx.filter(state.model, self.trained)
         if self.norms:

@@ -22,6 +22,7 @@ from program_runs import (
     finished_dataset,
     invoke,
     read_lines,
+    run_program,
     settings,
     start_program,
 )
@@ -132,6 +133,27 @@ def test_several_processes_make_the_steps_of_one(tmp_path: Path, way: str) -> No
     alone = losses(tmp_path / "one")
     for run in (tmp_path / "two", several):
         np.testing.assert_allclose(losses(run), alone, rtol=1e-5 if run.name == "two" else 1e-4)
+
+
+@pytest.mark.slow
+def test_by_block_any_number_of_processes_has_the_bits_of_one(tmp_path: Path) -> None:
+    """At a learning rate at which rounding alone grows to 1e-3 in some hundred steps."""
+    options = settings(
+        'compute.sums="by-block"',
+        "data.blocks_per_batch=4",
+        "schedule.max_steps=200",
+        "validation.every=200",
+    )
+    data, one = finished_dataset("zarr").path, tmp_path / "one"
+    # In a process without float64, as those of several are.
+    assert run_program("hm-train", data, one, *TRAINING_RECIPE, *options).code == 0
+    alone = losses(one)[:200]
+    assert len(alone) == 200
+    for world in (2, 4):
+        run = tmp_path / str(world)
+        train(run, world, *options)
+        np.testing.assert_array_equal(losses(run)[:200], alone)
+        assert (run / "final.hm").read_bytes() == (one / "final.hm").read_bytes()
 
 
 @pytest.mark.slow

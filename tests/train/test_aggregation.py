@@ -8,6 +8,7 @@ from training_parts import MODEL, objective, random_batch
 
 from hypermagnetics.models import Model
 from hypermagnetics.train.aggregation import divided, loss_and_gradient
+from hypermagnetics.train.config.run import SumOrder
 from hypermagnetics.train.devices import DeviceBatch
 from hypermagnetics.train.objective import Losses
 from hypermagnetics.train.phases import trainable
@@ -15,10 +16,15 @@ from hypermagnetics.train.phases import trainable
 
 @eqx.filter_jit
 def compiled(
-    model: Model, batch: DeviceBatch, chunks: int, frozen: tuple[str, ...]
+    model: Model,
+    batch: DeviceBatch,
+    chunks: int,
+    frozen: tuple[str, ...],
+    order: SumOrder = "at-once",
 ) -> tuple[Losses, Model]:
     """Loss and gradient; compiled once for each shape of a batch."""
-    return loss_and_gradient(objective(), model, batch, trainable(MODEL, frozen), chunks)
+    trained = trainable(MODEL, frozen)
+    return loss_and_gradient(objective(), model, batch, trained, chunks, order=order)
 
 
 def of(batch: DeviceBatch, chunks: int, frozen: tuple[str, ...] = ()) -> tuple[Losses, Model]:
@@ -39,6 +45,13 @@ def test_chunks_add_up(samples: int, used: int, chunks: int) -> None:
     """For numbers that do and do not divide, and blocks that are not full."""
     batch = random_batch(samples=samples, used=used)
     assert_close(of(batch, chunks), of(batch, 1))
+
+
+@pytest.mark.parametrize("chunks", [1, 3])
+def test_blocks_add_up(chunks: int) -> None:
+    """Also those that are not full."""
+    batch = random_batch(samples=13, used=9)
+    assert_close(compiled(MODEL, batch, chunks, (), "by-block"), of(batch, 1))
 
 
 def test_a_batch_of_empty_blocks_has_no_loss() -> None:

@@ -49,6 +49,7 @@ from hypermagnetics.run_files import FisherValidation, RunFiles, read_metrics
 from hypermagnetics.train import train
 from hypermagnetics.train.aggregation import loss_and_gradient
 from hypermagnetics.train.config import TrainingRecipe
+from hypermagnetics.train.config.run import SumOrder
 from hypermagnetics.train.devices import AnyDeviceBatch, ArrayDeviceBatch, Devices
 from hypermagnetics.train.fisher.config import IMNN, LogDet, Scale
 from hypermagnetics.train.fisher.objective import (
@@ -124,9 +125,14 @@ def truth(
     return scale, network, found(in_float64(network))
 
 
-@pytest.mark.parametrize("chunks", [1, 3, 7])
-def test_chunks_give_the_gradient_of_the_whole(
-    truth: tuple[Scale, MLP, tuple[jax.Array, ArrayModel]], view: ArrayView, chunks: int
+@pytest.mark.parametrize(
+    ("chunks", "order"), [(1, "at-once"), (3, "at-once"), (7, "at-once"), (3, "by-block")]
+)
+def test_chunks_and_blocks_give_the_gradient_of_the_whole(
+    truth: tuple[Scale, MLP, tuple[jax.Array, ArrayModel]],
+    view: ArrayView,
+    chunks: int,
+    order: SumOrder,
 ) -> None:
     """In float32 to 1e-5, and in float64 to 1e-10."""
     scale, network, wanted = truth
@@ -134,7 +140,9 @@ def test_chunks_give_the_gradient_of_the_whole(
 
     @eqx.filter_jit
     def gradient(model: ArrayModel, batch: ArrayDeviceBatch) -> tuple[jax.Array, ArrayModel]:
-        losses, found = loss_and_gradient(objective, model, batch, trainable(model, ()), chunks)
+        losses, found = loss_and_gradient(
+            objective, model, batch, trainable(model, ()), chunks, order=order
+        )
         assert isinstance(found, ArrayModel)
         return losses.total, found
 

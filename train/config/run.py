@@ -55,6 +55,10 @@ class TrackingConfig(Config):
     `tracking`."""
 
 
+SumOrder = Literal["at-once", "by-block"]
+"""How what is added over the samples of a batch is added."""
+
+
 class ComputeConfig(Config):
     """Computation of a step. No setting changes the result beyond rounding."""
 
@@ -63,6 +67,11 @@ class ComputeConfig(Config):
     chunks: Count = 1
     """Parts in which the samples of a batch go through the model one after another: less memory for
     the same gradient (gradient accumulation)."""
+    sums: SumOrder = "at-once"
+    """Sums over the samples of a batch: "at-once", over all that a device has, or "by-block", one
+    block after another, added in the order of the batch. Then losses and parameters are the same
+    to the last bit for any number of devices and processes that divides the blocks of a batch, on
+    machines of one kind; on a GPU that one block does not fill it is slower."""
     steps_per_dispatch: Annotated[int, Field(ge=1, le=1024)] | None = None
     """Steps dispatched to the device at once; null for 1 on a CPU and 16 elsewhere."""
     matmul: MatmulPrecision = "float32"
