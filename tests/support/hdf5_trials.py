@@ -16,7 +16,6 @@ import os
 import runpy
 import select
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -94,42 +93,32 @@ def _fork(path: str, words: Sequence[str], descriptors: Sequence[int]) -> tuple[
 
 
 def _serve(script: str, path: str) -> None:
-    """Fork a process for each connection until the standard input is closed."""
+    """Fork a reading for each connection, one after another, until the standard input is closed."""
     main = runpy.run_path(script)["main"]
-    # Whoever supervises a reading is not waited for.
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen()
         os.write(1, _READY)
         while 0 not in select.select([0, listener], [], [])[0]:
             connection, _ = listener.accept()
-            if os.fork() == 0:
-                listener.close()
-                _supervise(script, main, connection)
-                return
-            connection.close()
-
-
-def _supervise(script: str, main: Callable[[], None], connection: socket.socket) -> None:
-    """Fork the reading that a connection asks for, and give its exit code."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    text, descriptors, _, _ = socket.recv_fds(connection, _MOST_BYTES, _MOST_FILES)
-    parent = os.getpid()
-    pid = os.fork()
-    if pid == 0:
-        connection.close()
-        for target, descriptor in enumerate(descriptors[:2], 1):
-            os.dup2(descriptor, target)
-        seconds, memory, _ = json.loads(text)
-        sys.argv = [script, seconds, memory, str(parent), *map(str, descriptors[2:])]
-        main()
-        return
-    for descriptor in descriptors:
-        os.close(descriptor)
-    _, status = os.waitpid(pid, 0)
-    with suppress(BrokenPipeError):  # a program that was killed meanwhile
-        connection.sendall(str(os.waitstatus_to_exitcode(status)).encode())
+            with connection:
+                text, descriptors, _, _ = socket.recv_fds(connection, _MOST_BYTES, _MOST_FILES)
+                parent = os.getpid()
+                pid = os.fork()
+                if pid == 0:
+                    connection.close()
+                    for target, descriptor in enumerate(descriptors[:2], 1):
+                        os.dup2(descriptor, target)
+                    seconds, memory, _ = json.loads(text)
+                    own = map(str, descriptors[2:])
+                    sys.argv = [script, seconds, memory, str(parent), *own]
+                    main()
+                    return
+                for descriptor in descriptors:
+                    os.close(descriptor)
+                _, status = os.waitpid(pid, 0)
+                with suppress(BrokenPipeError):  # a program that was killed meanwhile
+                    connection.sendall(str(os.waitstatus_to_exitcode(status)).encode())
 
 
 if __name__ == "__main__":
