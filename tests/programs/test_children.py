@@ -8,6 +8,7 @@ import pytest
 from faults import Barrier, Fault, assert_end
 from program_runs import (
     ONE_SPLIT_RECIPE,
+    OWN_INTERPRETER,
     TRAINING_RECIPE,
     finish,
     finished_dataset,
@@ -42,7 +43,7 @@ def variables_of(program: str, directory: Path) -> dict[str, str]:
     (modules / "sitecustomize.py").write_text(HELD_WHILE_DRAWING)
     path = os.pathsep.join([str(modules), os.environ.get("PYTHONPATH", "")])
     # Reports of forked programs are drawn by one process.
-    return {"PYTHONPATH": path, "JAX_PLATFORMS": "cpu"}
+    return {"PYTHONPATH": path, **OWN_INTERPRETER}
 
 
 def command_of(program: str, directory: Path) -> tuple[str | Path, ...]:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from program_runs import (
     ONE_SPLIT_RECIPE,
+    OWN_INTERPRETER,
     TRAINING_RECIPE,
     finished_dataset,
     finished_run,
@@ -96,7 +97,7 @@ def test_nothing_runs_that_was_not_named(
     }
     name, *words = command
     # A program that is forked keeps the flag -P of its server, and hands it to its children.
-    variables = {"JAX_PLATFORMS": "cpu"} if "--workers" in words else {}
+    variables = OWN_INTERPRETER if "--workers" in words else {}
     ran = run_program(name, *(places.get(word, word) for word in words), variables=variables)
     assert ran.code == 0, ran
     assert {path.name for path in hostile.glob("*.ran")} == set()

@@ -48,6 +48,8 @@ _LIMIT = (
     "resource.setrlimit(kind, (size, size)); os.execv(sys.argv[3], sys.argv[3:])"
 )
 _LATE_VARIABLES = {"PYTHONPATH", "PATH", "HM_FAULT", *SETTINGS_OF_JAX}
+OWN_INTERPRETER = {"PYTHONHASHSEED": "0"}
+"""Variables with which a program is not forked, but starts as for a user."""
 _PROGRESS = re.compile(
     r"(hm-\w+|checking the dataset): \d+/\d+ \w+, .*|hm-eval: .+ \.\.\.|"
     r"hm-train: (computing on|recipe) .+"
