@@ -27,6 +27,8 @@ from pathlib import Path
 _MOST_BYTES = 1 << 16
 _MOST_FILES = 64
 _READY = b"ready\n"
+_TEMPORARY = tempfile.gettempdir()
+"""Of all tests, whatever one of them sets: the path of a socket must be short."""
 
 
 @functools.cache
@@ -34,7 +36,7 @@ def start_server() -> str:
     """The socket of a process that has imported the script and h5py, for all of this process."""
     from hypermagnetics.data import hdf5_reading
 
-    directory = tempfile.mkdtemp(prefix="hypermagnetics-trials-")
+    directory = tempfile.mkdtemp(prefix="hypermagnetics-trials-", dir=_TEMPORARY)
     path = str(Path(directory) / "socket")
     process = subprocess.Popen(
         [sys.executable, "-P", __file__, str(hdf5_reading._SCRIPT), path],
