@@ -180,7 +180,7 @@ class _Parts:
         values = jax.lax.fori_loop(0, unknown, fill, zeros)
         if self.devices is not None:
             values = jax.tree.map(_of_all_blocks, values)
-        # Barriers keep the sum from being computed together with what is before and behind it.
+        # Fused with its neighbours, the sum might be rounded otherwise.
         every = jax.lax.optimization_barrier(values)
         total = jax.tree.map(lambda rows: sum(rows[1:], rows[0]), every)
         return jax.lax.optimization_barrier(total)

@@ -47,7 +47,7 @@ class Method:
     chunks: int = 1
     """Parts in which the samples of a batch go through the model."""
     sums: SumOrder = "at-once"
-    """How losses and gradients are added over the samples of a batch."""
+    """Order of the sums of losses and gradients over the samples of a batch."""
     augment: Augmentation = unchanged
     """Augmentation of a batch before the model."""
     matmul: MatmulPrecision = "float32"

@@ -14,6 +14,7 @@ from hypermagnetics import models
 from hypermagnetics.config import load_recipe
 from hypermagnetics.data import Dataset
 from hypermagnetics.evaluate.baselines import soft_solve
+from hypermagnetics.generate.config import DatasetRecipe
 from hypermagnetics.pictures.drawing import CELLS_OF_TRUTH
 from hypermagnetics.sources import REGIONS, labels, region_codes
 from hypermagnetics.sources.sums import computing_on
@@ -164,6 +165,13 @@ def test_a_model_of_soft_bodies_is_trained_and_evaluated(
     assert laws == ["homogeneity", "gradient", "laplace"]
     page = (out / "index.html").read_text()
     assert "Truth by a solve of 4 cells a side" in page
+
+
+@pytest.mark.parametrize(("name", "dim"), [("soft-squares", 2), ("soft-cuboids", 3)])
+def test_the_truth_of_a_picture_has_the_cells_of_the_shipped_recipe(name: str, dim: int) -> None:
+    recipe = load_recipe(DatasetRecipe, "dataset", name, ())
+    assert recipe.soft is not None
+    assert recipe.soft.cells == CELLS_OF_TRUTH[dim] == {2: 16, 3: 6}[dim]
 
 
 def test_a_sum_is_refused_before_a_run_begins(squares: Path, tmp_path: Path) -> None:

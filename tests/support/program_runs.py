@@ -24,7 +24,7 @@ from typing import Any, TypeAlias
 
 import click
 import pytest
-from program_server import SETTINGS_OF_JAX, TEMPORARY, Command, ForkedProgram, start
+from program_server import PLATFORMS, TEMPORARY, Command, ForkedProgram, start
 
 from hypermagnetics.data import Compression, StorageFormat
 from hypermagnetics.data.cli import main as hm_data
@@ -47,7 +47,7 @@ _LIMIT = (
     "import os, resource, sys; kind, size = getattr(resource, sys.argv[1]), int(sys.argv[2]); "
     "resource.setrlimit(kind, (size, size)); os.execv(sys.argv[3], sys.argv[3:])"
 )
-_LATE_VARIABLES = {"PYTHONPATH", "PATH", "HM_FAULT", *SETTINGS_OF_JAX}
+_LATE_VARIABLES = {"PYTHONPATH", "PATH", "HM_FAULT", PLATFORMS}
 OWN_INTERPRETER = {"PYTHONHASHSEED": "0"}
 """Variables with which a program is not forked, but starts as for a user."""
 _PROGRESS = re.compile(

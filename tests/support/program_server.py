@@ -51,8 +51,8 @@ TEMPORARY = tempfile.gettempdir()
 _READY = b"ready\n"
 GARBAGE = (50_000, 20, 50)
 """Garbage is looked for seldom: that took 7 % of CPU time."""
-SETTINGS_OF_JAX = {"JAX_PLATFORMS", "JAX_DEFAULT_PRNG_IMPL"}
-"""Variables with a text that a forked program takes over as JAX does."""
+PLATFORMS = "JAX_PLATFORMS"
+"""Variable that a forked program takes over as JAX does when it is imported."""
 
 
 class Command(NamedTuple):
@@ -270,9 +270,8 @@ def _become(command: Command, descriptors: list[int]) -> NoReturn:
         resource.setrlimit(resource.RLIMIT_NOFILE, (command.max_open_files, hard))
     os.environ.clear()
     os.environ.update(command.variables)
-    for variable in SETTINGS_OF_JAX & command.variables.keys():
-        # As JAX would have found it when it was imported.
-        importlib.import_module("jax").config.update(variable.lower(), command.variables[variable])
+    jax = importlib.import_module("jax")
+    jax.config.update(PLATFORMS.lower(), command.variables[PLATFORMS])
     tempfile.tempdir = None  # a new process looks for it anew
     script = str(Path(sysconfig.get_path("scripts")) / command.name)
     sys.argv = [script, *command.arguments]

@@ -56,7 +56,7 @@ class TrackingConfig(Config):
 
 
 SumOrder = Literal["at-once", "by-block"]
-"""How what is added over the samples of a batch is added."""
+"""Order of the sums over the samples of a batch."""
 
 
 class ComputeConfig(Config):
