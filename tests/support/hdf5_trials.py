@@ -4,31 +4,26 @@ Opening a dataset of others starts an interpreter for `hypermagnetics.data.hdf5_
 of tests open one. Forked, the same script takes milliseconds instead of a fifth of a second: still
 a process for each reading, which may hang or crash, with its own limits of memory and time.
 
-    python -P hdf5_trials.py SCRIPT SOCKET
+    python -P hdf5_trials.py SOCKET SCRIPT
 
 serves whoever connects to the socket, as long as its standard input is open.
 """
 
-import atexit
 import functools
 import json
 import os
 import runpy
-import select
-import shutil
 import socket
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from fork_server import connections, started
+
 _MOST_BYTES = 1 << 16
 _MOST_FILES = 64
-_READY = b"ready\n"
-_TEMPORARY = tempfile.gettempdir()
-"""Of all tests, whatever one of them sets: the path of a socket must be short."""
 
 
 @functools.cache
@@ -36,23 +31,7 @@ def start_server() -> str:
     """The socket of a process that has imported the script and h5py, for all of this process."""
     from hypermagnetics.data import hdf5_reading
 
-    directory = tempfile.mkdtemp(prefix="hypermagnetics-trials-", dir=_TEMPORARY)
-    path = str(Path(directory) / "socket")
-    process = subprocess.Popen(
-        [sys.executable, "-P", __file__, str(hdf5_reading._SCRIPT), path],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        process_group=0,
-    )
-    assert process.stdout is not None
-    atexit.register(_stop, process, directory)
-    assert process.stdout.readline() == _READY, "the script can be imported"
-    return path
-
-
-def _stop(process: "subprocess.Popen[bytes]", directory: str) -> None:
-    process.communicate()
-    shutil.rmtree(directory)
+    return started(__file__, str(hdf5_reading._SCRIPT))
 
 
 def fork_readings(replace: Callable[[str, object], None], server: Callable[[], str]) -> None:
@@ -94,33 +73,26 @@ def _fork(path: str, words: Sequence[str], descriptors: Sequence[int]) -> tuple[
         return code, output.read(), complaints.read()
 
 
-def _serve(script: str, path: str) -> None:
-    """Fork a reading for each connection, one after another, until the standard input is closed."""
+def _serve(path: str, script: str) -> None:
+    """Fork a reading for each connection, one after another."""
     main = runpy.run_path(script)["main"]
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(path)
-        listener.listen()
-        os.write(1, _READY)
-        while 0 not in select.select([0, listener], [], [])[0]:
-            connection, _ = listener.accept()
-            with connection:
-                text, descriptors, _, _ = socket.recv_fds(connection, _MOST_BYTES, _MOST_FILES)
-                parent = os.getpid()
-                pid = os.fork()
-                if pid == 0:
-                    connection.close()
-                    for target, descriptor in enumerate(descriptors[:2], 1):
-                        os.dup2(descriptor, target)
-                    seconds, memory, _ = json.loads(text)
-                    own = map(str, descriptors[2:])
-                    sys.argv = [script, seconds, memory, str(parent), *own]
-                    main()
-                    return
-                for descriptor in descriptors:
-                    os.close(descriptor)
-                _, status = os.waitpid(pid, 0)
-                with suppress(BrokenPipeError):  # a program that was killed meanwhile
-                    connection.sendall(str(os.waitstatus_to_exitcode(status)).encode())
+    for connection in (served := connections(path)):
+        text, descriptors, _, _ = socket.recv_fds(connection, _MOST_BYTES, _MOST_FILES)
+        parent = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            served.close()
+            for target, descriptor in enumerate(descriptors[:2], 1):
+                os.dup2(descriptor, target)
+            seconds, memory, _ = json.loads(text)
+            sys.argv = [script, seconds, memory, str(parent), *map(str, descriptors[2:])]
+            main()
+            return
+        for descriptor in descriptors:
+            os.close(descriptor)
+        _, status = os.waitpid(pid, 0)
+        with suppress(BrokenPipeError):  # a program that was killed meanwhile
+            connection.sendall(str(os.waitstatus_to_exitcode(status)).encode())
 
 
 if __name__ == "__main__":

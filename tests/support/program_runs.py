@@ -24,7 +24,8 @@ from typing import Any, TypeAlias
 
 import click
 import pytest
-from program_server import PLATFORMS, TEMPORARY, Command, ForkedProgram, start
+from fork_server import TEMPORARY
+from program_server import PLATFORMS, Command, ForkedProgram, start
 
 from hypermagnetics.data import Compression, StorageFormat
 from hypermagnetics.data.cli import main as hm_data

@@ -12,7 +12,6 @@ libraries read while they are imported, and the installed entry points need a re
 serves one process of tests, as long as its standard input is open.
 """
 
-import atexit
 import functools
 import gc
 import importlib
@@ -22,7 +21,6 @@ import re
 import resource
 import runpy
 import select
-import shutil
 import signal
 import socket
 import subprocess
@@ -36,6 +34,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any, NamedTuple, NoReturn
 
+from fork_server import SUPPORT, connections, started
+from hdf5_trials import fork_readings, start_server
+
 _MODULES = {
     "hm-data": "hypermagnetics.data.cli",
     "hm-generate": "hypermagnetics.generate.cli",
@@ -46,9 +47,6 @@ _SHARED = Path(__file__).parents[2] / ".pytest_cache" / "jax" / "shared"
 _QUIET_WHEN_LOADING = (0, 10, 2)
 """Version of jaxlib that loads a program without a line about features of the processor."""
 _LONGEST_REQUEST = 1 << 20
-TEMPORARY = tempfile.gettempdir()
-"""Of all tests, whatever one of them sets: the path of a socket must be short."""
-_READY = b"ready\n"
 GARBAGE = (50_000, 20, 50)
 """Garbage is looked for seldom: that took 7 % of CPU time."""
 PLATFORMS = "JAX_PLATFORMS"
@@ -127,39 +125,17 @@ def start(command: Command) -> ForkedProgram:
         streams.append(tempfile.TemporaryFile("w+", encoding="utf-8"))  # noqa: SIM115
     theirs, ours = os.pipe()
     connection = socket.socket(socket.AF_UNIX)
-    connection.connect(_server().path)
+    connection.connect(_server())
     descriptors = [theirs, *(stream.fileno() for stream in streams)]
     socket.send_fds(connection, [json.dumps(command).encode() + b"\n"], descriptors)
     os.close(theirs)
     return ForkedProgram(connection, ours, streams)
 
 
-class _Server(NamedTuple):
-    process: "subprocess.Popen[bytes]"
-    path: str
-    """Its socket."""
-
-
 @functools.cache
-def _server() -> _Server:
-    """The server of this process."""
-    from hdf5_trials import start_server  # the server itself does not find it by name
-
-    directory = tempfile.mkdtemp(prefix="hypermagnetics-server-", dir=TEMPORARY)
-    path = str(Path(directory) / "socket")
-    server = subprocess.Popen(
-        [sys.executable, "-P", __file__, path, start_server()],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        # Bits are promised on CPU.
-        env={**os.environ, "JAX_PLATFORMS": "cpu"},
-        process_group=0,
-    )
-    assert server.stdin is not None
-    assert server.stdout is not None
-    atexit.register(_stop, server, directory)
-    assert server.stdout.readline() == _READY, "the programs can be imported"
-    return _Server(server, path)
+def _server() -> str:
+    """The socket of the server of this process."""
+    return started(__file__, start_server())
 
 
 def shorten_reports(replace: Callable[[str, object], None]) -> None:
@@ -209,34 +185,24 @@ def _replace(name: str, value: object) -> None:
     setattr(importlib.import_module(module), attribute, value)
 
 
-def _stop(server: "subprocess.Popen[bytes]", directory: str) -> None:
-    """Let a server end, and take away its socket."""
-    server.communicate()
-    shutil.rmtree(directory)
-
-
 def _serve(path: str, trials: str) -> None:
-    """Fork a process for each connection until the standard input is closed."""
+    """Fork a process for each connection."""
     for module in _MODULES.values():
         importlib.import_module(module)
     shorten_reports(_replace)
-    fork_readings = runpy.run_path(str(Path(__file__).with_name("hdf5_trials.py")))["fork_readings"]
     fork_readings(_replace, lambda: trials)
     share_compiled_programs()
     # Whoever supervises a program is not waited for.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     gc.freeze()  # what is imported stays, and need not be looked through or copied
     gc.set_threshold(*GARBAGE)
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(path)
-        listener.listen()
-        os.write(1, _READY)
-        while 0 not in select.select([0, listener], [], [])[0]:
-            connection, _ = listener.accept()
-            if os.fork() == 0:
-                listener.close()
-                _supervise(connection)
-            connection.close()
+    sys.path.remove(SUPPORT)  # no program has it
+    for connection in (served := connections(path)):
+        if os.fork() == 0:
+            # The connection stays open for whoever supervises the program.
+            own = connection.dup()
+            served.close()
+            _supervise(own)
 
 
 def _supervise(connection: socket.socket) -> NoReturn:
