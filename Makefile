@@ -31,7 +31,7 @@ demo: $(BIN)/hm-train
 test: $(BIN)/pytest
 	$(BIN)/pytest -m "not slow and not gpu" --numprocesses auto --dist worksteal --durations 20
 
-# Many kills, sweeps, browsers, and the laws of the closed forms, compiled as for users and with every type checked.
+# What takes more than a second or two, and the laws of the closed forms, compiled as for users and with every type checked.
 test-slow: $(BIN)/pytest
 	$(BIN)/pytest -m "slow and not gpu" --numprocesses auto --dist worksteal --durations 20 $(LAWS:%=--ignore=%)
 	HM_TESTS_COMPILE=fully HM_TESTS_CHECK=everything $(BIN)/pytest -m "not gpu" --numprocesses auto --dist worksteal $(LAWS)

@@ -101,6 +101,18 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(*GARBAGE)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark all cases but the first of each test of `slow_cases` as slow."""
+    begun = set[str]()
+    for item in items:
+        if item.get_closest_marker("slow_cases"):
+            test = item.nodeid.partition("[")[0]
+            if test in begun:
+                item.add_marker("slow")
+            begun.add(test)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown() -> None:
     """Let go of the text of compiled programs, which makes each later one slower to write.

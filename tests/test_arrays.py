@@ -127,6 +127,7 @@ def test_all_kinds_of_real_numbers_count_everywhere(name: str) -> None:
     assert_they_count(name, _TAKEN, x64=[*PLACES].index(name) % 2 == 0)
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("name", PLACES)
 def test_all_kinds_of_real_numbers_count(name: str) -> None:
     """Each in one place at least."""

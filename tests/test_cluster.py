@@ -34,6 +34,7 @@ def workers() -> Iterator[Workers]:
         yield joined
 
 
+@pytest.mark.slow
 def test_results_come_from_other_processes_and_few_are_under_way(workers: Workers) -> None:
     """At most two for each thread of a worker, also of items without end."""
     taken: list[int] = []
@@ -53,6 +54,7 @@ def test_results_come_from_other_processes_and_few_are_under_way(workers: Worker
     assert len({process for _, process in found} | {os.getpid()}) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [HypermagneticsError("A must b; got c. Do d."), OSError(28, "x")])
 def test_an_error_of_the_work_ends_it_and_the_workers_go_on(
     workers: Workers, error: Exception
@@ -65,6 +67,7 @@ def test_an_error_of_the_work_ends_it_and_the_workers_go_on(
     assert list(workers.results(squared, [])) == []
 
 
+@pytest.mark.slow
 def test_work_that_kills_each_of_its_workers_is_refused_and_other_work_goes_on(
     workers: Workers,
 ) -> None:
@@ -75,6 +78,7 @@ def test_work_that_kills_each_of_its_workers_is_refused_and_other_work_goes_on(
     assert next(iter(workers.results(squared, [4])))[0] == 16
 
 
+@pytest.mark.slow
 def test_nothing_of_a_cluster_stays_in_the_environment(workers: Workers) -> None:
     """Dask sets variables for its own children, and a worker computes with as many threads."""
     names = ("OMP_NUM_THREADS", "MALLOC_TRIM_THRESHOLD_")
@@ -92,6 +96,7 @@ def jobs(tmp_path: Path) -> Iterator[Path]:
     gc.collect()  # dask-jobqueue leaves the pipes of its commands to it
 
 
+@pytest.mark.slow
 @OPEN_PIPES
 def test_jobs_of_a_batch_system_are_workers(jobs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """They find the modules of their own path."""
@@ -102,6 +107,7 @@ def test_jobs_of_a_batch_system_are_workers(jobs: Path, monkeypatch: pytest.Monk
     assert dict(os.environ) == before
 
 
+@pytest.mark.slow
 @OPEN_PIPES
 def test_a_worker_that_cannot_import_this_package_says_so(jobs: Path) -> None:
     """Where another environment is on the path of the jobs."""
@@ -167,6 +173,7 @@ def test_a_file_that_is_no_cluster_is_refused(tmp_path: Path, text: str | None, 
         parse_cluster(str(file))
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -3,6 +3,7 @@
 import re
 import tomllib
 
+import pytest
 from packaging_facts import ROOT
 from small_trainings import small_recipe
 
@@ -15,6 +16,7 @@ from hypermagnetics.train.terms import BySourcesTerm
 TEXT = (ROOT / "docs" / "derivatives.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_recipe_of_the_page_learns_from_derivatives(tiny: Dataset) -> None:
     """By the positions, beside potential and field."""
     (snippet,) = re.findall(r"^```toml\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)

@@ -73,6 +73,7 @@ def test_hm_generate_says_what_would_fit(tmp_path: Path, monkeypatch: pytest.Mon
     assert invoke("hm-generate", *DATASET_RECIPE, tmp_path / "d").code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("message", "mode", "words"),
     [

@@ -196,6 +196,7 @@ _drawn = given(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=40, derandomize=True)
 @_drawn
 def test_a_drawn_array_counts_or_is_refused(
@@ -215,6 +216,7 @@ def test_many_drawn_arrays_count_or_are_refused(
     assert_same_or_refused(*argument, damage, dtype, form)
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize(
     ("name", "number", "damage", "dtype", "form"),
     [

@@ -101,6 +101,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
+@pytest.mark.slow
 def test_the_python_of_the_page_rolls_out(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And prints the kernel."""
     monkeypatch.chdir(trained)
@@ -114,6 +115,7 @@ def test_the_python_of_the_page_rolls_out(trained: Path, monkeypatch: pytest.Mon
     np.testing.assert_allclose(names["next_state"], names["found"][:, 1], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "term",
     [

@@ -78,6 +78,7 @@ def imported_from_elsewhere() -> set[str]:
     return packages - sys.stdlib_module_names - {"hypermagnetics"}
 
 
+@pytest.mark.slow
 def test_every_package_is_required_or_in_an_extra() -> None:
     """With the extra that setup.cfg has it in."""
     required = {

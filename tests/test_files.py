@@ -64,6 +64,7 @@ def test_a_lock_on_a_removed_file_does_not_count(
     assert path.read_bytes().endswith(b"!")
 
 
+@pytest.mark.slow
 def test_the_lock_of_the_file_made_again_is_respected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,6 +30,7 @@ def test_the_recipe_of_the_page_is_the_shipped_one() -> None:
     assert recipe == shipped
 
 
+@pytest.mark.slow
 def test_the_python_of_the_page_estimates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The position of the disc, from its exact readings."""
     monkeypatch.chdir(tmp_path)

@@ -31,6 +31,7 @@ def test_the_recipe_of_the_page_is_that_of_the_u_net() -> None:
     assert recipe.objective.weights == shipped.objective.weights
 
 
+@pytest.mark.slow
 def test_the_python_of_the_page_maps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With an exact kernel in the place of the trained run."""
     data = maps_of_sources(tmp_path / "data", resolution=64)

@@ -90,6 +90,7 @@ def test_a_table_of_another_name_takes_the_place_of_the_whole(discs: Dataset) ->
         generate("demo", "never", sed=1)
 
 
+@pytest.mark.slow
 def test_a_report_reads_as_the_table(trained: TrainedRun, discs: Dataset, tmp_path: Path) -> None:
     """Of models in memory and on the disk side by side."""
     report = evaluate(
@@ -110,6 +111,7 @@ def test_a_report_reads_as_the_table(trained: TrainedRun, discs: Dataset, tmp_pa
     assert alone.results.evaluations[0].field == ours.field
 
 
+@pytest.mark.slow
 def test_subjects_keep_their_order_and_have_names_of_their_own(
     trained: TrainedRun, discs: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,6 +147,7 @@ def test_values_of_numpy_and_settings_are_values_of_a_recipe() -> None:
     assert (recipe.optimiser.name, recipe.optimiser.clip_norm) == ("adam", 0.5)
 
 
+@pytest.mark.slow
 def test_a_thread_trains_too(discs: Dataset, tmp_path: Path) -> None:
     """Without signals, which only the main thread gets; a run is resumed, or refused by name."""
     short = {"model": _SMALL, "data": {"blocks_per_batch": 2}, "schedule": {"max_steps": 2}}
@@ -157,6 +160,7 @@ def test_a_thread_trains_too(discs: Dataset, tmp_path: Path) -> None:
         train(discs, tmp_path / "run", **short)
 
 
+@pytest.mark.slow
 def test_code_is_named_again_to_resume(
     discs: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,6 +178,7 @@ def test_code_is_named_again_to_resume(
     assert again.outcome.progress.step == 3
 
 
+@pytest.mark.slow
 def test_a_model_draws_itself(trained: TrainedRun, tmp_path: Path) -> None:
     """A PNG, as a notebook asks for it."""
     sources = [[1.0, 0.0, -0.5, 0.0], [0.0, 1.0, 0.7, 0.2]]
@@ -192,6 +197,7 @@ def test_a_model_draws_itself(trained: TrainedRun, tmp_path: Path) -> None:
     assert fresh.plot(np.array([[1.0, 0.0, 0.3, 0.0]])).png.startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_nothing_of_jax_is_set(discs: Dataset, tmp_path: Path) -> None:
     """In a fresh process, whose float type stays; and the labels are those of float64."""
     code = f"""

@@ -85,6 +85,7 @@ def test_another_word_is_no_precision() -> None:
         pass
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("precision", _NAMES)
 def test_a_step_multiplies_as_its_recipe_says(precision: MatmulPrecision) -> None:
     """Forwards and backwards."""
@@ -133,6 +134,7 @@ def series() -> Model:
     return FourierSeries(config, inputs=model_of("linear").inputs, hyperkey=jr.key(0))
 
 
+@pytest.mark.slow
 def test_a_fit_multiplies_in_full_float32(monkeypatch: pytest.MonkeyPatch) -> None:
     """That of a series, by JAX; a RangeSplit is fitted by numpy in float64."""
     random = np.random.default_rng(0)

@@ -18,6 +18,7 @@ PAGES = ("README.md", "CONTRIBUTING.md", *sorted(f"docs/{p.name}" for p in ROOT.
 _BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "page",
     [pytest.param("README.md", marks=pytest.mark.slow), "docs/format.md", "docs/metrics.md"],

@@ -4,12 +4,14 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from hypermagnetics.models import ReducedConfig
 
 TEXT = (Path(__file__).parent.parent / "docs" / "soft-magnets.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_its_python_works() -> None:
     blocks = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
     assert blocks

@@ -104,6 +104,7 @@ PLACES: dict[str, Callable[[], Any]] = {
 }
 
 
+@pytest.mark.slow
 def test_a_picture_of_soft_bodies_has_the_solve_as_its_truth() -> None:
     """And the moments that it finds as arrows."""
     drawing = draw_sample(network(), SOFT, _block())

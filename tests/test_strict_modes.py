@@ -140,6 +140,7 @@ def test_no_shipped_model_is_left_out() -> None:
     assert of_sources | others == shipped
 
 
+@pytest.mark.slow
 def test_a_network_of_arrays_is_made_and_evaluated_under_the_transfer_guard() -> None:
     """Of numbers of Python and arrays of numpy."""
     network = _under_guard(partial(MLP, MLPConfig(width=4, depth=1), NETWORK_INPUTS, key(0)))
@@ -150,6 +151,7 @@ def test_a_network_of_arrays_is_made_and_evaluated_under_the_transfer_guard() ->
     assert np.isfinite(_under_guard(network.derivative, values, values)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "part", [{"field": {"name": "split"}}, {"network": {"name": "mlp", "width": 4, "depth": 1}}]
 )
@@ -167,6 +169,7 @@ _MAPS = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("config", "stride"), [*((one, 1) for one in _MAPS), *((one, 2) for one in _MAPS[:2])]
 )
@@ -208,6 +211,7 @@ def test_a_network_of_maps_is_made_and_evaluated_under_the_transfer_guard(
     assert np.isfinite(_under_guard(network.derivative, values, values)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", _MAKE)
 def test_a_model_is_made_fitted_and_evaluated_under_the_transfer_guard(name: str) -> None:
     """Of numbers of Python and arrays of numpy, which come from the host."""
@@ -225,6 +229,7 @@ def test_a_model_is_made_fitted_and_evaluated_under_the_transfer_guard(name: str
         assert np.isfinite(values).all()
 
 
+@pytest.mark.slow
 def test_a_model_of_soft_boxes_is_made_fitted_and_evaluated_under_the_transfer_guard() -> None:
     """Its modes are made by numpy on the host."""
     columns = SourceColumns.of(

@@ -83,6 +83,7 @@ def opened(command: str) -> tuple[tuple[Subject, ...], tuple[OpenedDataset, ...]
     return subjects, datasets
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*:DeprecationWarning")
 def test_what_the_page_types_can_be_evaluated(page: None) -> None:
     """Every subject of every command; and those that hold the exact values agree with labels."""

@@ -55,6 +55,7 @@ def whole(dataset: Dataset, split: str, name: str) -> np.ndarray:
     return found.entries(name, range(found.layout.array(name).shape[0]))
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("form", ["zarr", "hdf5"])
 @pytest.mark.parametrize("order", ["targets,inputs", "inputs,targets"])
 def test_each_sample_comes_whole_into_one_split(

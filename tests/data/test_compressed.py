@@ -56,6 +56,7 @@ def assert_refused(directory: Path, rule: str) -> None:
         Dataset.open(directory).split("train").block(0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compression", ["none", "zstd"])
 def test_other_software_reads_zarr(sources: dict[str, Path], compression: str) -> None:
     group = sources[f"zarr-{compression}"] / "train.zarr"
@@ -143,6 +144,7 @@ def put_frame(directory: Path, storage_format: StorageFormat, frame: bytes) -> N
     mend_manifest(directory, path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("storage_format", FORMATS)
 def test_hostile_frames_are_refused_in_little_memory(
     tmp_path: Path, sources: dict[str, Path], storage_format: StorageFormat
@@ -198,6 +200,7 @@ def test_another_index_of_zarr_is_refused(
     assert_refused(copy, "Z2")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["zarr-none", "zarr-zstd", "hdf5-none", "hdf5-zstd"])
 def test_one_bit_is_an_error_or_no_difference(
     tmp_path: Path, sources: dict[str, Path], kind: str

@@ -132,6 +132,7 @@ def test_further_arrays_are_version_2_of_the_format(arrays: Dataset, sources: Da
     assert sources.arrays == ("few", "of_blocks")
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("form", FORMS, ids="-".join)
 def test_conversion_keeps_every_value(
     arrays: Dataset, tmp_path: Path, form: tuple[StorageFormat, Compression]

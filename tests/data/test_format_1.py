@@ -69,6 +69,7 @@ def test_its_labels_follow_from_its_sources(kind: str) -> None:
     assert found.num_samples == 5
 
 
+@pytest.mark.slow
 def test_bytes_do_not_depend_on_the_plugins_of_hdf5(tmp_path: Path) -> None:
     """HDF5 would write the name of the filter into the file when it knows one."""
     code = (

@@ -81,6 +81,7 @@ def damaged(path: Path) -> IO[bytes]:
     return path.open("rb")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_of_the_library_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
@@ -119,6 +120,7 @@ def shard(directory: Path) -> None:
     split.block(7)
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("use", [team, predictions, shard])
 def test_no_program_waits_for_the_library(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, use: Callable[[Path], None]
@@ -247,6 +249,7 @@ class Changing(Recording):
             self.change()
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("samples", [0, 1, 600], ids=["before", "at first", "at last"])
 @pytest.mark.parametrize("change", [append, exchange, Path.unlink])
 def test_a_team_file_stays_the_same_while_it_is_imported(

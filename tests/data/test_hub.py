@@ -31,6 +31,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_an_export_is_the_same_dataset(exported: Path) -> None:
     """Every file but the card is there with its bytes, and others beside them."""
     before, after = contents(finished_dataset("zarr").path), contents(exported)
@@ -41,6 +42,7 @@ def test_an_export_is_the_same_dataset(exported: Path) -> None:
     assert invoke("hm-data", "verify", exported).code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["train", "test_multi"])
 def test_shown_samples_are_those_of_the_dataset(exported: Path, name: str) -> None:
     """All values of each, with as many sources as it has."""
@@ -60,6 +62,7 @@ def test_shown_samples_are_those_of_the_dataset(exported: Path, name: str) -> No
         assert row["num_sources"] == len(sample.sources)
 
 
+@pytest.mark.slow
 def test_the_card_names_the_shown_files(exported: Path) -> None:
     """In lines that are YAML, of names that hubs accept."""
     _, head, card = (exported / "README.md").read_text().split("---\n", 2)

@@ -53,6 +53,7 @@ def test_the_codes_of_bodies_are_those_of_the_sources() -> None:
     assert {name for name, _ in named} == set(OLD_SHAPES.values())
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("grid", [False, True], ids=["points", "points and grid"])
 @pytest.mark.parametrize("target_source", [False, True], ids=["shared", "at the sources"])
 @pytest.mark.parametrize(("shape", "dim"), KINDS)
@@ -75,6 +76,7 @@ def test_labels_belong_to_the_imported_sources(
             np.testing.assert_array_equal(block.grid, stored)
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize(("shape", "dim"), KINDS)
 @pytest.mark.parametrize("m_is", ["moment", "magnetisation"])
 def test_m_may_be_either(tmp_path: Path, shape: str, dim: int, m_is: str) -> None:
@@ -87,6 +89,7 @@ def test_m_may_be_either(tmp_path: Path, shape: str, dim: int, m_is: str) -> Non
     np.testing.assert_allclose(column(dataset, "moment_x"), expected, rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("shape", "dim", "size", "constants"),
     [
@@ -106,6 +109,7 @@ def test_sizes_that_all_share_are_constants(
     refuse_other_labels(dataset)
 
 
+@pytest.mark.slow
 def test_a_size_that_some_axes_share_is_a_constant_of_its_own(tmp_path: Path) -> None:
     """The published two-dimensional prisms are bars of half length 10."""
     size = np.random.default_rng(1).uniform(0.1, 0.5, (7, 4, 3))
@@ -235,6 +239,7 @@ def test_what_was_imported_is_recorded(tmp_path: Path) -> None:
     assert manifest.column_units == ("A m", "A m", "m", "m", "m", "m")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("storage_format", ["zarr", "hdf5"])
 @pytest.mark.parametrize("target_source", [False, True], ids=["shared", "at the sources"])
 def test_an_interrupted_import_goes_on(

@@ -46,6 +46,7 @@ def flipped(content: bytes, bit: int) -> bytes:
     return bytes(changed)
 
 
+@pytest.mark.slow
 def test_no_bit_of_a_record_changes_unseen(tmp_path: Path, tiny: Dataset, begun: Path) -> None:
     """Its shard counts as unfinished, and all others as they were."""
     copy = Path(shutil.copytree(begun, tmp_path / "data"))

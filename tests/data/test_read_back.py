@@ -59,6 +59,7 @@ def generation(out: Path, storage_format: StorageFormat) -> Ran:
     return invoke("hm-generate", *ONE_SPLIT_RECIPE, out, "--format", storage_format)
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize(
     ("storage_format", "name", "spoil", "said"),
     [
@@ -84,6 +85,7 @@ def test_a_spoilt_file_is_found_before_wrote_is_said(
     assert_unfinished(generation(tmp_path / "out", storage_format), tmp_path / "out", said)
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("storage_format", LAST_SHARD)
 @pytest.mark.parametrize("compression", ["none", "zstd"])
 def test_a_conversion_is_read_back(

@@ -64,6 +64,7 @@ USES: dict[str, Use] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("use", USES.values(), ids=USES)
 def test_another_dataset_in_the_same_place_is_refused(place: Path, use: Use) -> None:
     """Whatever is read of it, first or again."""
@@ -75,6 +76,7 @@ def test_another_dataset_in_the_same_place_is_refused(place: Path, use: Use) -> 
         use(dataset)
 
 
+@pytest.mark.slow
 def test_what_is_mapped_stays(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The old bytes are whole, so they may be used."""
     monkeypatch.setattr(mapped_shards, "_MOST_FILES", 100)
@@ -86,6 +88,7 @@ def test_what_is_mapped_stays(place: Path, monkeypatch: pytest.MonkeyPatch) -> N
         np.testing.assert_array_equal(block.potential, potential)
 
 
+@pytest.mark.slow
 def test_a_dataset_that_is_gone_is_called_gone(place: Path) -> None:
     """Not damaged."""
     split = Dataset.open(place / "data").split("train")
@@ -95,6 +98,7 @@ def test_a_dataset_that_is_gone_is_called_gone(place: Path) -> None:
         split.block(11)
 
 
+@pytest.mark.slow
 def test_the_same_bytes_are_the_same_dataset(place: Path) -> None:
     """Copied, and touched: the files have other numbers and times."""
     split = Dataset.open(place / "data").split("train")
@@ -106,6 +110,7 @@ def test_the_same_bytes_are_the_same_dataset(place: Path) -> None:
     np.testing.assert_array_equal(split.block(11).potential, before)
 
 
+@pytest.mark.slow
 def test_an_exchange_while_it_is_opened_is_seen(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

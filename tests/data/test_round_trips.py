@@ -87,6 +87,7 @@ def assert_listed(dataset: Dataset) -> None:
     assert listed["manifest.json"] == dataset.sha256
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(
     drawn=sizes(),
@@ -112,6 +113,7 @@ def test_every_bit_comes_back(
         assert_listed(dataset)
 
 
+@pytest.mark.slow
 @settings(max_examples=10)
 @given(
     drawn=sizes(),

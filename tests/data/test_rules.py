@@ -295,6 +295,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, bool], Pa
     }
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize(
     ("rule", "damage"), DAMAGES, ids=[f"{rule}-{i}" for i, (rule, _) in enumerate(DAMAGES)]
 )

@@ -110,6 +110,7 @@ def indices(draw: st.DrawFn, length: int) -> Any:
     return np.array(draw(st.lists(st.booleans(), min_size=length, max_size=length)), np.bool_)
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(data=st.data())
 def test_samples_are_picked_by_the_rules_of_numpy(dataset: Dataset, data: st.DataObject) -> None:
@@ -122,6 +123,7 @@ def test_samples_are_picked_by_the_rules_of_numpy(dataset: Dataset, data: st.Dat
         assert sorted(set(found.grid_of.tolist())) == list(range(len(found.grids)))
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_a_number_picks_one_sample_without_padding(dataset: Dataset, name: str) -> None:
     split, expected = dataset.split(name), WHOLE[name]
@@ -132,6 +134,7 @@ def test_a_number_picks_one_sample_without_padding(dataset: Dataset, name: str) 
             np.testing.assert_array_equal(getattr(found, array), expected[array][number])
 
 
+@pytest.mark.slow
 def test_a_regular_grid_is_given_once(dataset: Dataset) -> None:
     split = dataset.split("regular")
     assert split[:].grids.shape == split[[20, 0, 7]].grids.shape == (1, 25, 2)
@@ -208,6 +211,7 @@ def read_at_random(split: Split, seed: int) -> int:
     return len(found)
 
 
+@pytest.mark.slow_cases
 def test_threads_read_the_same_split(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also when shards come and go all the time."""
     monkeypatch.setattr(mapped_shards, "_MOST_FILES", 2)
@@ -267,6 +271,7 @@ OPEN = "import os, signal, sys; from hypermagnetics.data import Dataset, verify_
 READ = "s = Dataset.open(sys.argv[1]).split('train'); s.block(0); s[3]; s[[40, 2]]; s[:];"
 
 
+@pytest.mark.slow
 def test_reading_loads_neither_jax_nor_zarr_nor_xarray(dataset: Dataset) -> None:
     found = run(
         f"{OPEN}{READ} verify_split(s); print({{'jax', 'zarr', 'xarray'}} & {{*sys.modules}})",
@@ -275,6 +280,7 @@ def test_reading_loads_neither_jax_nor_zarr_nor_xarray(dataset: Dataset) -> None
     assert found == "set()"
 
 
+@pytest.mark.slow
 def test_a_forked_process_reads_on(dataset: Dataset) -> None:
     """Although threads, such as those that decode, stay behind in its parent."""
     child = "signal.alarm(20); s.read(range(6)); os._exit(0)"
@@ -282,6 +288,7 @@ def test_a_forked_process_reads_on(dataset: Dataset) -> None:
     assert run(program, dataset) == "0"
 
 
+@pytest.mark.slow_cases
 def test_copies_read_the_same(dataset: Dataset) -> None:
     """As spawned workers, Dask and xarray make them."""
     split = dataset.split("train")

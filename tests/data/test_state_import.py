@@ -49,6 +49,7 @@ def is_all_of(dataset: Dataset, values: np.ndarray) -> bool:
     return sorted(seen) == list(range(N)) and list(find_problems(dataset)) == []
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("form", ["zarr", "hdf5"])
 def test_a_file_of_trajectories_is_stored_as_it_is(

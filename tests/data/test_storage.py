@@ -122,6 +122,7 @@ def test_h5py_reads_self_contained_files(tiny_hdf5: Dataset) -> None:
             assert file["grid"].shape == (-(-count // 8), 24, 2)
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("compression", ["none", "zstd"])
 def test_every_axis_of_hdf5_has_a_scale(
     tmp_path: Path, tiny: Dataset, compression: Compression
@@ -234,6 +235,7 @@ def test_a_block_that_does_not_exist_is_an_index_error(tiny: Dataset, index: int
         tiny.split("train").block(index)
 
 
+@pytest.mark.slow
 def test_all_blocks_share_a_regular_grid(tmp_path: Path, make_dataset: MakeDataset) -> None:
     """Stored once in Zarr and once in each HDF5 file, and seen by every block of every shard."""
     grid = "grid={kind='regular', half_width=2.0, resolution=5}"

@@ -103,6 +103,7 @@ def assert_made(ran: Ran, url: str, form: StorageFormat = "zarr") -> None:
     assert stored(url) == contents(one_split(form))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_store_gets_the_bytes_of_a_directory(
     url: str, temporary: Path, form: StorageFormat
@@ -125,6 +126,7 @@ def test_other_makers_give_the_same_bytes(
     assert not scratches(temporary)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("call", "number"),
     [
@@ -162,6 +164,7 @@ def test_workers_of_a_cluster_that_are_killed_change_no_byte(
     assert len(list((tmp_path / "faulty").glob("killed-*"))) == 3
 
 
+@pytest.mark.slow
 def test_finished_shards_are_not_made_again(url: str) -> None:
     """But for one whose object is gone."""
     source, shards_before = Dataset.open(one_split("zarr")), NUM_SHARDS // 2
@@ -184,6 +187,7 @@ def test_finished_shards_are_not_made_again(url: str) -> None:
     assert stored(url) == contents(one_split("zarr"))
 
 
+@pytest.mark.slow
 def test_two_programs_that_make_the_same_dataset_both_end(url: str, tmp_path: Path) -> None:
     """One is held while the other makes all of it, and finds afterwards that it is there."""
     fault = Fault("link", "HOLD", 12, file="hypermagnetics-shard", true_clock=True)
@@ -194,6 +198,7 @@ def test_two_programs_that_make_the_same_dataset_both_end(url: str, tmp_path: Pa
     assert_made(finish(process), url)
 
 
+@pytest.mark.slow
 def test_two_datasets_do_not_come_to_one_place(url: str, tmp_path: Path) -> None:
     """Whichever way, the second is refused as long as the first is unfinished, and afterwards."""
     source = Dataset.open(one_split("zarr"))
@@ -238,6 +243,7 @@ def faulty(answer: Answer, number: int) -> Answer | None:
     return Answer(answer.method, answer.path, 500 + number % 2 * 3, b"no")
 
 
+@pytest.mark.slow
 def test_a_store_that_fails_often_ends_with_the_same_bytes(server: str, url: str) -> None:
     """Also where it made what it says it did not, so that a second try finds it there."""
     with between(server, faulty):
@@ -245,6 +251,7 @@ def test_a_store_that_fails_often_ends_with_the_same_bytes(server: str, url: str
     assert_made(ran, url)
 
 
+@pytest.mark.slow
 def test_an_object_that_is_lost_is_found_before_the_manifest(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -267,6 +274,7 @@ def test_an_object_that_is_lost_is_found_before_the_manifest(
     assert stored(url) == contents(one_split("zarr"))
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize(
     ("form", "name", "place", "said"),
     [
@@ -301,6 +309,7 @@ def test_a_spoilt_file_is_found_before_it_leaves_the_machine(
     assert "journal/train-00003.json" not in Store(url).sizes("journal")
 
 
+@pytest.mark.slow
 def test_a_dataset_in_a_store_is_overwritten(url: str) -> None:
     """Finished or not; one with other objects is left as it is."""
     assert invoke(*generation(url, "hdf5")).code == 0
@@ -317,6 +326,7 @@ def test_a_dataset_in_a_store_is_overwritten(url: str) -> None:
     assert_refused(invoke(*generation(place)), "got a URL with other files", place)
 
 
+@pytest.mark.slow
 def test_conversions_and_imports_go_to_a_store_too(url: str, tmp_path: Path) -> None:
     """With the bytes that they have in a directory."""
     for name in ("inputs", "targets"):
@@ -336,6 +346,7 @@ def test_conversions_and_imports_go_to_a_store_too(url: str, tmp_path: Path) -> 
         assert stored(f"{url}{number}") == contents(out / str(number))
 
 
+@pytest.mark.slow
 def test_a_notebook_makes_a_dataset_in_a_store(url: str, tmp_path: Path) -> None:
     """And opens it, when it is there already."""
     changes = {"grid": {"num_points": 8}, "storage": {"shard_mb": 0.002}}

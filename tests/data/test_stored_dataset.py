@@ -110,6 +110,7 @@ class Counted:
         return answer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_dataset_in_a_store_has_the_values_of_its_files(
     directory: Path, server: str, tmp_path: Path, form: StorageFormat
@@ -127,6 +128,7 @@ def test_a_dataset_in_a_store_has_the_values_of_its_files(
     assert size_of(tmp_path) == sum(sizes.values())
 
 
+@pytest.mark.slow
 def test_a_split_in_a_store_goes_to_other_processes(tmp_path: Path) -> None:
     """As workers that load data need it."""
     split = Dataset.open(url_of("zarr"), cache=tmp_path).split("train")
@@ -134,6 +136,7 @@ def test_a_split_in_a_store_goes_to_other_processes(tmp_path: Path) -> None:
     np.testing.assert_array_equal(copy.block(1).potential, split.block(1).potential)
 
 
+@pytest.mark.slow
 def test_shards_come_before_they_are_read(tmp_path: Path, server: str) -> None:
     """Those of later steps are under way when the first step is made, and none comes twice."""
     counted, split = Counted(), None
@@ -149,6 +152,7 @@ def test_shards_come_before_they_are_read(tmp_path: Path, server: str) -> None:
     assert all(map(split.is_here, range(split.layout.num_shards)))
 
 
+@pytest.mark.slow
 def test_a_training_that_ends_gives_up_what_it_asked_for(
     directory: Path, tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -199,6 +203,7 @@ def test_programs_take_a_url(tmp_path: Path) -> None:
     assert_same(Dataset.open(tmp_path / "copy"), Dataset.open(local))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMATS)
 def test_what_was_not_used_for_longest_goes_at_a_limit(
     directory: Path, tmp_path: Path, form: StorageFormat
@@ -360,6 +365,7 @@ def test_without_a_home_the_cache_is_asked_for(monkeypatch: pytest.MonkeyPatch) 
         FileCache.of_environment()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_dataset_is_verified_in_its_store(directory: Path, form: StorageFormat) -> None:
     """Whatever the cache holds, and without leaving anything there or on the disk."""
@@ -373,6 +379,7 @@ def test_a_dataset_is_verified_in_its_store(directory: Path, form: StorageFormat
     assert "labels of 10 samples follow from their sources" in recomputed.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "hands", [(), pytest.param(("--cluster", "local:2"), marks=pytest.mark.slow)]
 )

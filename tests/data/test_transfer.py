@@ -60,6 +60,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stores, "_SECONDS_BEFORE_RETRY", 0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("storage_format", FORMATS)
 def test_a_dataset_comes_back_byte_for_byte(
     tmp_path: Path, url: str, storage_format: StorageFormat, datasets: dict[StorageFormat, Path]
@@ -77,6 +78,7 @@ def test_a_dataset_comes_back_byte_for_byte(
     assert invoke("hm-data", "verify", tmp_path / "copy").code == 0
 
 
+@pytest.mark.slow
 def test_files_of_many_parts_are_read_in_order(
     tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch, datasets: dict[StorageFormat, Path]
 ) -> None:
@@ -169,6 +171,7 @@ def test_of_eight_writers_one_creates_an_object(url: str) -> None:
     assert sorted(made) == [False] * 7 + [True]
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("fault", ["500", "503", "drop", "short", "wrong"])
 def test_a_store_that_fails_now_and_then_is_asked_again(
     tmp_path: Path,
@@ -204,6 +207,7 @@ def test_a_store_that_fails_now_and_then_is_asked_again(
     assert contents(tmp_path / "copy") == contents(data.directory)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("always", [False, True], ids=["now and then", "always"])
 def test_a_store_that_hangs_is_given_up(
     tmp_path: Path,
@@ -241,6 +245,7 @@ def test_a_store_that_hangs_is_given_up(
             released.set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["500", "wrong", "short"])
 def test_a_store_that_always_fails_ends_in_a_sentence(
     tmp_path: Path,
@@ -322,6 +327,7 @@ def test_a_directory_with_other_files_is_left_alone(
         copy_from_store(found, file)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("call", "file"), [("link", "field"), ("replace", "manifest.json")])
 def test_a_killed_download_is_completed_by_the_same_command(
     tmp_path: Path, server: str, url: str, datasets: Datasets, call: str, file: str

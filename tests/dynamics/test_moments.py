@@ -75,6 +75,7 @@ def rate_of_llg(_: float, flat: np.ndarray, positions: np.ndarray) -> np.ndarray
     return found
 
 
+@pytest.mark.slow
 def test_stored_trajectories_are_those_of_another_integrator() -> None:
     """From the stored start, by DOP853 at 1e-12: 1e-6 whole, 2e-7 a step."""
     table = tables(SPHERES)
@@ -128,6 +129,7 @@ def test_precession_alone_keeps_the_energy() -> None:
     np.testing.assert_allclose(found, found[:, :1] * np.ones(11), rtol=2e-6)
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("dim", [2, 3])
 def test_one_body_in_an_applied_field_has_a_closed_form(dim: int) -> None:
     """tan(theta / 2) falls as exp(-alpha gamma H t / (1 + alpha²))."""
@@ -163,6 +165,7 @@ def test_the_field_of_others_is_the_exact_sum_without_the_own(columns: SourceCol
             np.testing.assert_allclose(found[i], wanted, rtol=1e-12, atol=1e-15)
 
 
+@pytest.mark.slow
 def test_soft_iterates_end_at_the_solution_of_their_linear_equations() -> None:
     """M = m_rem / (1 + chi / d) + V kappa H(m), solved at once; the residual is 1e-6 at most."""
     soft = Soft(kind="soft", susceptibility=5.0, num_steps=40, applied_field=APPLIED)
@@ -285,6 +288,7 @@ def test_the_angle_of_a_step_is_that_of_the_law() -> None:
     np.testing.assert_allclose(turn_per_step(dynamics, SPHERES, table), [wanted], rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_a_step_that_no_method_resolves_is_refused() -> None:
     """With the angle that the fastest moment turns."""
     far = PRECESSION.model_copy(update={"time_step": 3.0, "num_steps": 1})

@@ -80,6 +80,7 @@ def test_a_run_is_evaluated_on_the_test_splits(run, tiny):
     assert results["subjects"][0]["rank"] == 8
 
 
+@pytest.mark.slow
 def test_derivatives_by_the_sources_are_reported_if_asked_for(run, tiny, functions):
     """In a row and in results.json, and may be gated; of a function they are not known."""
     own = f"{functions}:zero"
@@ -115,6 +116,7 @@ def test_split_and_out_are_chosen(run, tiny, tmp_path):
     assert not (run / "eval").exists()
 
 
+@pytest.mark.slow
 def test_several_subjects_are_evaluated_side_by_side_and_compared(run, tiny, functions):
     result = _hm_eval(run, f"{functions}:zero", tiny.directory, "--metrics-only")
     assert result.exit_code == 0, result.output
@@ -129,6 +131,7 @@ def test_several_subjects_are_evaluated_side_by_side_and_compared(run, tiny, fun
         assert mark in _hm_eval("compare", "report", "--format", output_format).stdout
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize(
     ("output_format", "mark"), [("json", '"schema": 2'), ("markdown", "--:"), ("latex", "toprule")]
 )
@@ -142,6 +145,7 @@ def test_formats_leave_stdout_to_the_results(run, tiny, output_format, mark):
         assert result.stdout == (run / "eval" / "results.json").read_text()
 
 
+@pytest.mark.slow
 def test_gates_pass_and_fail(run, tiny, functions):
     gates = ("--gate", "test_multi.potential.median < 1000", "--gate", "test_multi.field.p99 < 1e9")
     result = _hm_eval(run, tiny.directory, "--metrics-only", *gates)

@@ -10,6 +10,7 @@ from hypermagnetics.sources.superposition import block_sum
 DISCS = SourceColumns.of("disc", constants={"radius": 1.0})
 
 
+@pytest.mark.slow
 def test_it_reproduces_labels_to_rounding(mixture):
     split = mixture.dataset.split("test")
     block = split.block(0)
@@ -29,6 +30,7 @@ def test_blocks_of_any_size_compile_once(tiny):
     assert block_sum._cache_size() - before <= 1
 
 
+@pytest.mark.slow
 def test_rows_of_no_moment_count_for_nothing_wherever_they_are(mixture):
     block = mixture.dataset.split("test").block(0)
     model = exact_sum(mixture.columns).model

@@ -90,6 +90,7 @@ def small_calls(monkeypatch):
     monkeypatch.setattr(kernel, "_SOURCES_PER_CALL", 8)
 
 
+@pytest.mark.slow_cases
 @pytest.mark.usefixtures("small_calls")
 def test_unit_kernels_of_mixed_bodies_keep_sizes_and_rotations(mixture):
     _assert_units_add_up(mixture.columns, mixture.dataset.split("test"))
@@ -149,6 +150,7 @@ def test_the_smooth_part_of_discs_needs_far_fewer_features(many_discs):
     np.testing.assert_array_less([0.005, 0.05], as_it_is[2])
 
 
+@pytest.mark.slow
 def test_an_exact_part_is_added_to_what_is_learned(many_discs):
     """With all of the features the whole truth is left, whatever a model smooths."""
     kernel = source_kernel(DISCS, many_discs)
@@ -168,6 +170,7 @@ def test_a_split_tells_its_features_but_has_no_rank():
     assert model.rank == 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mixture", [2], indirect=True, ids=["2D"])
 @pytest.mark.usefixtures("small_calls")
 def test_smooth_floors_know_mixed_bodies(mixture):

@@ -17,6 +17,7 @@ def _global_l2(predicted: np.ndarray, truth: np.ndarray) -> float:
     return float(np.sqrt(errors.squared_error.sum() / errors.squared_truth.sum()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", ["test_single", "test_multi"])
 def test_discs_stay_near_seventy_per_cent(tmp_path, make_dataset, split):
     """A trained model of this form has 69.7 and 70.0 % for the same kind of data."""
@@ -51,6 +52,7 @@ def test_what_is_affine_in_the_sources_is_found_exactly():
     np.testing.assert_allclose(found.predicted.field, field, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_mixed_bodies_have_shapes_to_read(mixture):
     split = mixture.dataset.split("test")
     kernel = source_kernel(mixture.columns, split)
@@ -59,6 +61,7 @@ def test_mixed_bodies_have_shapes_to_read(mixture):
     assert np.isfinite(found.predicted.field).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mixture", [2], indirect=True, ids=["2D"])
 def test_a_rotation_by_half_a_turn_is_none(mixture):
     split = mixture.dataset.split("test")

@@ -49,6 +49,7 @@ def _by_law(model, columns, split):
     return {found.law: found for found in measure_physics(model, columns, split)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", ["test_single", "test_multi"])
 @pytest.mark.parametrize("law", ["none", *LAWS])
 def test_a_broken_law_is_found_and_no_other(balls, split, law):
@@ -64,6 +65,7 @@ def test_a_broken_law_is_found_and_no_other(balls, split, law):
         assert found["flux"].median == pytest.approx(1, abs=1e-3)
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("split", ["test_single", "test_multi"])
 def test_the_exact_sum_breaks_laws_by_its_rounding(balls, split):
     """What the methods themselves leave: far below the errors of any model."""
@@ -80,6 +82,7 @@ def test_the_exact_sum_breaks_laws_by_its_rounding(balls, split):
     assert found["gradient"].num_checks == found["laplace"].num_checks > 100
 
 
+@pytest.mark.slow
 def test_mixed_bodies_keep_all_laws(mixture):
     model = exact_sum(mixture.columns).model
     found = _by_law(model, mixture.columns, mixture.dataset.split("test"))
@@ -88,6 +91,7 @@ def test_mixed_bodies_keep_all_laws(mixture):
     assert found["gradient"].num_checks > 20
 
 
+@pytest.mark.slow_cases
 def test_all_questions_have_one_shape_and_one_answer(balls):
     columns, dataset = balls
     for split in ("test_single", "test_multi"):
@@ -97,6 +101,7 @@ def test_all_questions_have_one_shape_and_one_answer(balls):
         assert len(model.shapes) == 1
 
 
+@pytest.mark.slow
 def test_predictions_that_are_not_finite_are_counted_as_infinite(balls):
     columns, dataset = balls
 

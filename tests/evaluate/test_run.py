@@ -88,6 +88,7 @@ def test_predictions_that_are_not_finite_become_null_with_their_fraction(plan, o
     assert found["p99_relative_error"] is None
 
 
+@pytest.mark.slow
 def test_a_model_with_a_near_part_is_followed_by_its_learned_part(plan, oracle, tiny):
     inputs = ModelInputs(columns=DISCS)
     config = RangeSplitConfig(rank=4, waves=8, cutoff=1.2)
@@ -191,6 +192,7 @@ def test_blocks_of_any_size_compile_once(plan, oracle):
     assert model.shapes == [(8, 4, 4)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mixture", [3], indirect=True, ids=["3D"])
 def test_mixtures_are_evaluated(mixture, oracle, tmp_path):
     opened = OpenedDataset("mixture", mixture.dataset, mixture.columns, ("test",))
@@ -225,6 +227,7 @@ def test_only_results_of_hm_eval_are_replaced(plan, oracle):
     evaluate(one)
 
 
+@pytest.mark.slow
 def test_old_results_stay_whole_until_the_new_ones_are_there(plan, oracle, monkeypatch):
     """An evaluation that is ended before leaves no new values beside old results."""
     one = plan(oracle(), metrics_only=False)
@@ -240,6 +243,7 @@ def test_old_results_stay_whole_until_the_new_ones_are_there(plan, oracle, monke
     assert contents(one.out) == before
 
 
+@pytest.mark.slow
 def test_results_have_one_writer(plan, oracle):
     one = plan(oracle())
     one.out.mkdir()

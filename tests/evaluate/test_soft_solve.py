@@ -30,6 +30,7 @@ TABLES = np.array(
 POINTS = np.array([[0.2, 0.9], [2.4, -1.0], [1.4, 0.1]], np.float32)
 
 
+@pytest.mark.slow
 def test_a_solve_of_a_block_is_that_of_each_sample() -> None:
     """Padding and samples of other numbers of bodies change nothing."""
     found = Solve(COLUMNS, 2).predict(TABLES, POINTS, 2)
@@ -46,6 +47,7 @@ def test_a_solve_of_a_block_is_that_of_each_sample() -> None:
         np.testing.assert_allclose(field, expected[1], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_hard_magnets_are_the_exact_sum() -> None:
     with jax.enable_x64(False):
         found = HardMagnets(COLUMNS).predict(TABLES, POINTS, 2)

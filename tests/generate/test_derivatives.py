@@ -41,6 +41,7 @@ def stored(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     )
 
 
+@pytest.mark.slow
 def test_they_are_the_differences_of_labels(stored: Dataset) -> None:
     """Of float64 inputs, source by source; those of padding are zero."""
     split, columns = stored.split("train"), stored.columns
@@ -93,6 +94,7 @@ def test_a_source_without_a_moment_can_gain_one(of: str, tmp_path: Path) -> None
             )
 
 
+@pytest.mark.slow
 def test_they_are_declared(stored: Dataset) -> None:
     assert stored.manifest.format_version == 2
     spec = stored.split("train").layout.array("derivatives")

@@ -97,6 +97,7 @@ def plan_of(*overrides: str, name: str = "demo") -> SourcePlan:
     return make_plan(recipe_of(*overrides, name=name), "zarr")
 
 
+@pytest.mark.slow_cases
 @pytest.mark.usefixtures("gpu")
 @pytest.mark.parametrize(
     "recipe",
@@ -123,6 +124,7 @@ def test_labels_of_both_platforms_agree(recipe: str, tmp_path: Path) -> None:
     assert "labels of 7 samples follow from their sources" in ran.stdout
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize(
     "recipe",
     RECIPES,

@@ -37,6 +37,7 @@ def information(dataset: Dataset) -> np.ndarray:
     return found
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize(
     ("columns", "position", "determinant"),
     [

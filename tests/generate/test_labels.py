@@ -19,6 +19,7 @@ _SMALL = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "recipe",
     [

@@ -48,6 +48,7 @@ def test_a_recipe_says_what_it_makes(name: str) -> None:
     assert list(plan.identity.splits) == ["train", "valid", *tests]
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("name", NAMES)
 def test_the_sources_of_a_recipe_are_sources(name: str) -> None:
     """Of every split; the single ones are single."""
@@ -60,6 +61,7 @@ def test_the_sources_of_a_recipe_are_sources(name: str) -> None:
             np.testing.assert_array_equal(counts, 1)
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("name", EACH)
 def test_the_resolved_recipe_is_a_recipe(name: str) -> None:
     """That makes the same dataset."""

@@ -28,6 +28,7 @@ def test_hubs_accept_the_splits_of_shipped_recipes(name: str) -> None:
     assert all(split.isidentifier() for split in recipe.splits)
 
 
+@pytest.mark.slow
 def test_datasets_with_old_names_are_made_read_and_exported(tmp_path: Path) -> None:
     """With the samples that the new name has."""
     old, new = tmp_path / "old", tmp_path / "new"

@@ -51,6 +51,7 @@ def test_samples_are_trajectories_of_their_own_numbers(lorenz: Dataset) -> None:
     assert list(find_problems(lorenz)) == []
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize(
     ("block", "shard_mb", "form"),
     [(1, 1e-4, "zarr"), (7, 1e-3, "hdf5"), (50, 256.0, "zarr"), (64, 256.0, "hdf5")],

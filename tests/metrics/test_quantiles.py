@@ -34,6 +34,7 @@ _ERRORS = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(st.lists(st.tuples(_ERRORS, st.integers(0, 3)), min_size=1, max_size=60))
 def test_quantiles_of_groups_are_those_of_their_values(pairs):

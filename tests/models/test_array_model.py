@@ -72,6 +72,7 @@ def test_the_formula_is_that_of_an_mlp_of_scaled_values() -> None:
     assert num_parameters(NETWORK) == 3 * 8 + 8 + 8 * 8 + 8 + 8 * 4 + 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(3,), (1, 3), (2, 3, 3), (0, 3)])
 def test_further_axes_stay_where_they_are(shape: tuple[int, ...]) -> None:
     values = np.resize(VALUES, shape)
@@ -83,6 +84,7 @@ def test_further_axes_stay_where_they_are(shape: tuple[int, ...]) -> None:
         np.testing.assert_allclose(found.reshape(-1, 2, 2)[0], NETWORK(flat[0]), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_derivatives_are_those_of_the_function() -> None:
     """Against differences in float64, in physical units."""
     with jax.enable_x64(True):
@@ -96,6 +98,7 @@ def test_derivatives_are_those_of_the_function() -> None:
         np.testing.assert_allclose(along, wanted, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_fewer_targets_than_inputs_give_the_same_kind_of_jacobian() -> None:
     """In reverse mode."""
     narrow = INPUTS.model_copy(update={"target": ArrayScales(name="targets", shape=(2,))})
@@ -104,6 +107,7 @@ def test_fewer_targets_than_inputs_give_the_same_kind_of_jacobian() -> None:
     np.testing.assert_allclose(network.jacobian(VALUES), forward, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_it_is_a_function_for_all_transformations() -> None:
     values = jnp.asarray(VALUES, jnp.float32)
     plain = NETWORK(values)

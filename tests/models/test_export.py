@@ -56,6 +56,7 @@ def assert_equal(model: Model, quantity: Quantity, called: export.Exported, *siz
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("quantity", ["potential", "field"])
 @pytest.mark.parametrize(
     "name",

@@ -74,6 +74,7 @@ def compilations(
     return sum(message.startswith(start) for message in log.messages)
 
 
+@pytest.mark.slow_cases
 @pytest.mark.filterwarnings("ignore:The function")
 @pytest.mark.parametrize("name", _CALLS)
 def test_numbers_of_sources_and_points_share_programs(
@@ -100,6 +101,7 @@ def total(call: Call) -> Callable[[jax.Array, jax.Array], jax.Array]:
     return lambda *arguments: sum(jnp.sum(part**2) for part in jax.tree.leaves(call(*arguments)))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The function")
 @pytest.mark.parametrize("name", _PROGRAMS)
 def test_numbers_of_points_share_derivatives(name: str, caplog: pytest.LogCaptureFixture) -> None:
@@ -109,6 +111,7 @@ def test_numbers_of_points_share_derivatives(name: str, caplog: pytest.LogCaptur
     assert compilations(caplog, derivative, [(9, 71), (10, 73)], program) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", _PROGRAMS)
 def test_derivatives_are_those_of_the_size_itself(name: str) -> None:
     """To rounding: rows that are filled up add nothing, be it of the last point."""
@@ -127,6 +130,7 @@ def test_each_other_size_of_a_function_is_compiled(caplog: pytest.LogCaptureFixt
     assert compilations(caplog, function, sizes) == 2
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("name", ["model", "model.field", "model.flux_density", "superposition"])
 def test_values_are_those_of_the_size_itself(name: str) -> None:
     """To rounding: inside `jax.jit` nothing is filled up."""

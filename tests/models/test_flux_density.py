@@ -50,6 +50,7 @@ def mixed(random: np.random.Generator) -> list[Body]:
     return [*cuboids(random)[:2], dipole, *spheres(random)[:2]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [cuboids, spheres, mixed])
 @pytest.mark.parametrize("seed", [0, 1])
 def test_it_is_that_of_magpylib(make, seed: int) -> None:  # type: ignore[no-untyped-def]
@@ -108,6 +109,7 @@ def test_on_a_surface_is_the_share_of_the_magnetisation_that_is_around(name: str
     assert not magnetisation(columns, rows, points * (1 + 1e-12)).any()
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("dim", [2, 3])
 def test_dipoles_have_no_inside(dim: int) -> None:
     """B is mu_0 H at every point, the dipole's own place aside."""

@@ -69,6 +69,7 @@ def discs() -> FourierSeries:
     return series_of(_DISCS).fitted(*drawn(_DISCS, 1, 2000), jr.key(3))
 
 
+@pytest.mark.slow
 def test_unseen_sources_are_served(discs: FourierSeries) -> None:
     """Close to the best that these functions can do, which is found by least squares."""
     sources, points = drawn(_DISCS, 9, 200)
@@ -80,6 +81,7 @@ def test_unseen_sources_are_served(discs: FourierSeries) -> None:
     assert error(series_of(_DISCS)) > 5 * error(discs)
 
 
+@pytest.mark.slow
 def test_nothing_is_put_on_what_vanishes(discs: FourierSeries) -> None:
     """Weights of any source are orthogonal to combinations of functions that are next to zero."""
     points = drawn(_DISCS, 1, 1)[1]
@@ -101,6 +103,7 @@ def test_a_key_decides_everything(discs: FourierSeries) -> None:
     assert not eqx.tree_equal(discs, series.fitted(*data, jr.key(4)))
 
 
+@pytest.mark.slow
 def test_the_unit_of_length_does_not_matter(discs: FourierSeries) -> None:
     """The same domain in centimetres is the same task."""
     small = SourceColumns.of("disc", constants={"radius": 0.01})
@@ -118,6 +121,7 @@ def test_spheres_of_any_radius_in_three_dimensions(moment_as: MomentAs) -> None:
     assert error(series) > 2 * error(fitted)
 
 
+@pytest.mark.slow
 def test_without_settings_nothing_is_fitted(discs: FourierSeries) -> None:
     """The defaults are the paper's; a fit changes no shape."""
     assert FourierSeriesConfig().fit is None

@@ -172,6 +172,7 @@ def test_the_accuracy_asked_for_is_delivered(
     assert fit(region, KaiserBesselDensity(waves.bandwidth), waves).error <= 10**-digits
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["disc in 2D", "rectangle in 2D", "sphere in 3D", "cuboid in 3D"])
 @pytest.mark.parametrize("accuracy", [0.03, pytest.param(3e-4, marks=pytest.mark.slow)])
 def test_whole_values_are_as_accurate(name: str, accuracy: float) -> None:
@@ -188,6 +189,7 @@ def test_whole_values_are_as_accurate(name: str, accuracy: float) -> None:
         assert l2_error(found[1], true[1]) < accuracy
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["disc in 2D", "sphere in 3D"])
 def test_exact_laws(name: str) -> None:
     """Superposition, sign, order and padding to rounding; the field is the gradient."""
@@ -209,6 +211,7 @@ def test_exact_laws(name: str) -> None:
     np.testing.assert_allclose(model.field(*wide), -gradient, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_block_and_one_sample_agree() -> None:
     """Samples that share their points are evaluated some at a time."""
     model = model_of("disc in 2D", 0.03)
@@ -222,6 +225,7 @@ def test_a_block_and_one_sample_agree() -> None:
             np.testing.assert_allclose(values[number], expected, rtol=0, atol=atol)
 
 
+@pytest.mark.slow
 def test_a_file_and_an_export_give_the_same(tmp_path: Path) -> None:
     """A file means the same whatever later defaults are: nothing in it is left open."""
     model = model_of("disc in 2D", 0.03)

@@ -102,6 +102,7 @@ def test_a_unit_of_length_changes_lengths_alone(name: str) -> None:
     assert metres.shape.shape == (len(table), larger.shape_size)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
@@ -198,6 +199,7 @@ def test_a_file_keeps_the_source_table(tmp_path: Path) -> None:
 _NAMES = ["moment_x", "moment_y", "position_x", "position_y", "radius"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -46,6 +46,7 @@ def assert_close(one: np.ndarray, other: np.ndarray, tolerance: float = 1e-9) ->
     np.testing.assert_allclose(one, other, rtol=0, atol=tolerance * scale)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", _FIELDS)
 def test_all_fields_are_those_of_magpylib(name: str) -> None:
     """Inside the bodies and outside, by an exact model."""
@@ -55,6 +56,7 @@ def test_all_fields_are_those_of_magpylib(name: str) -> None:
     )
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("name", _FIELDS)
 def test_it_mixes_moves_and_turns_with_other_sources(name: str) -> None:
     """In a collection with a magnet and a sensor, along a path."""
@@ -120,6 +122,7 @@ def test_it_can_be_shown() -> None:
     assert "Exact, 2 sources" in source.describe(return_string=True)
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("name", [name for name, kind in KINDS.items() if kind.dim == 2])
 def test_a_model_in_two_dimensions_is_that_of_long_bodies(name: str) -> None:
     """The field in the plane, whatever z is, and none along z."""
@@ -134,6 +137,7 @@ def test_a_model_in_two_dimensions_is_that_of_long_bodies(name: str) -> None:
     assert_close(turned, found[:, [0, 2, 1]])
 
 
+@pytest.mark.slow
 def test_a_long_cuboid_is_a_rectangle() -> None:
     """The moment of the rectangle is that of one metre of the cuboid."""
     kind = KINDS["rectangle in 2D"]
@@ -149,6 +153,7 @@ def test_a_long_cuboid_is_a_rectangle() -> None:
     assert_close(source.getB(_OBSERVERS), cuboid.getB(_OBSERVERS), 1e-6)
 
 
+@pytest.mark.slow
 def test_the_range_is_not_judged_by_magpylibs_own_points() -> None:
     """Making the source is silent, and asking it outside of the range warns."""
     kind = KINDS["sphere in 3D"]
@@ -175,6 +180,7 @@ def test_without_magpylib_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) ->
         as_magpylib_source(Exact(_COLUMNS), _TABLE)
 
 
+@pytest.mark.slow
 def test_models_are_imported_without_magpylib() -> None:
     code = "import sys, hypermagnetics.models; print('magpylib' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -96,6 +96,7 @@ def test_conv_is_the_net_of_two_valid_convolutions() -> None:
     np.testing.assert_allclose(same(x), jax.vmap(net)(x), rtol=0, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("config", "pad"),
     [(README_NET, 2), (ConvConfig(channels=(), kernel=5), 2), (ConvConfig(channels=(4, 4)), 3)],
@@ -149,6 +150,7 @@ def test_a_stencil_on_crops_is_exact(is_periodic: bool) -> None:
     np.testing.assert_array_equal(crops.assemble(parts), wanted)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("targets", [("potential",), ("field",), ("potential", "field")])
 @pytest.mark.parametrize("core", [(9, 9), (5, 4, 6)])
 def test_the_exact_kernel_is_the_convolution_of_the_raster(
@@ -175,6 +177,7 @@ def test_a_periodic_kernel_turns_round() -> None:
     np.testing.assert_allclose(model(moved), jnp.roll(model(x), (2, 3), (1, 2)), rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("boundary", "shift", "is_same"),
     [("periodic", 2, True), ("periodic", 1, False), ("open", 2, False)],
@@ -190,6 +193,7 @@ def test_a_u_net_commutes_with_shifts_of_its_coarsest_grid(
     assert np.allclose(found, jnp.roll(model(x), shift, 1), rtol=0, atol=1e-5) == is_same
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("core", [(9, 9), (5, 5, 5)])
 @pytest.mark.parametrize("kind", ["conv", "unet"])
 def test_points_that_were_read_are_kept(kind: str, core: tuple[int, ...]) -> None:
@@ -219,6 +223,7 @@ def test_a_cubic_spline_has_all_cubics() -> None:
     np.testing.assert_array_equal(sub_pixels(jnp.asarray(channels), 4), cubic)
 
 
+@pytest.mark.slow
 def test_convolutions_take_maps_of_other_sides() -> None:
     """Of the same spacing; a kernel of the whole map, and crops, do not."""
     conv = Conv(ConvConfig(channels=(4,), padding="same"), inputs_of(frame_of((8, 8))), jr.key(0))
@@ -281,6 +286,7 @@ def test_maps_that_do_not_fit_are_refused(build: Any, message: str) -> None:
         build()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["conv", "unet", "fft"])
 def test_a_network_of_maps_is_kept_in_a_file_and_exported(tmp_path: Path, kind: str) -> None:
     """Bit for bit, with its frame."""
@@ -299,6 +305,7 @@ def test_a_network_of_maps_is_kept_in_a_file_and_exported(tmp_path: Path, kind: 
     np.testing.assert_allclose(exported.call(x), model(x), rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("core", [(8, 8), (4, 4, 4)])
 def test_convolutions_on_cuda_are_in_full_float32(core: tuple[int, ...]) -> None:
     """Values and gradients, over two axes and over three, whatever JAX is set to."""
@@ -320,6 +327,7 @@ def test_convolutions_on_cuda_are_in_full_float32(core: tuple[int, ...]) -> None
     assert f"x[o, i, {axes}]" in program
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("beyond", get_args(Beyond))
 @pytest.mark.parametrize("size", [1, 3])
 def test_a_convolution_in_space_is_that_of_its_planes(beyond: Beyond, size: int) -> None:
@@ -347,6 +355,7 @@ def test_a_convolution_in_space_is_that_of_its_planes(beyond: Beyond, size: int)
         np.testing.assert_allclose(own, other, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_small_maps_are_refused() -> None:
     """With the least number of points."""
     model = Conv(README_NET, inputs_of(frame_of((8, 8), pad=2)), jr.key(0))

@@ -88,6 +88,7 @@ def assert_close(actual: jax.Array, desired: jax.Array, tolerance: float = 1e-5)
     np.testing.assert_allclose(actual, desired, rtol=0, atol=tolerance * scale)
 
 
+@pytest.mark.slow
 def test_a_block_is_its_samples(model: Model) -> None:
     """The fast evaluation of a block gives what the model says of each sample."""
     potential, field = eqx.filter_jit(model.block)(_SOURCES, _POINTS)
@@ -97,6 +98,7 @@ def test_a_block_is_its_samples(model: Model) -> None:
     assert_close(field, fields(_SOURCES, _POINTS))
 
 
+@pytest.mark.slow
 def test_field_is_minus_the_gradient_of_the_potential(model: Model) -> None:
     """By reverse mode, point by point, as the published code does it."""
     at_point = jax.grad(lambda point: model(_SOURCES[0], point[None])[0])
@@ -104,6 +106,7 @@ def test_field_is_minus_the_gradient_of_the_potential(model: Model) -> None:
     assert_close(eqx.filter_jit(model.field)(_SOURCES[0], _POINTS), -gradient)
 
 
+@pytest.mark.slow_cases
 def test_order_of_sources_does_not_matter(model: Model) -> None:
     """A permutation of the rows changes nothing but rounding."""
     assert_close(
@@ -112,6 +115,7 @@ def test_order_of_sources_does_not_matter(model: Model) -> None:
     )
 
 
+@pytest.mark.slow_cases
 def test_padding_changes_nothing(model: Model) -> None:
     """Rows of zeros behind the sources, as a dataset has them."""
     padded = jnp.concatenate([_SOURCES[0], jnp.zeros((4, 4), jnp.float32)])
@@ -125,6 +129,7 @@ def test_padding_changes_nothing(model: Model) -> None:
     )
 
 
+@pytest.mark.slow_cases
 def test_gradients_of_parameters_are_finite(model: Model) -> None:
     """Also with padding rows, and at the origin."""
     sources = _SOURCES.at[:, 1].set(0)
@@ -151,6 +156,7 @@ def test_one_trace_serves_all_values(model: Model) -> None:
         evaluate(table, _POINTS)
 
 
+@pytest.mark.slow
 def test_additive_models_superpose() -> None:
     """phi(A and B) = phi(A) + phi(B) by construction for all but HyperMLP."""
     for name, model in zip(_MODELS, map(small_model, _MODELS), strict=True):
@@ -177,6 +183,7 @@ def test_moment_as_a_factor_makes_the_potential_odd_and_linear(name: str) -> Non
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "config",
     [
@@ -199,6 +206,7 @@ def test_scales_change_units_and_nothing_else(config: ModelConfig) -> None:
     )
 
 
+@pytest.mark.slow
 def test_sizes_are_the_papers() -> None:
     """Numbers of parameters at the settings of arXiv 2405.05981, and of its code's example."""
     keys = dict(zip(("hyperkey", "mainkey"), jr.split(jr.PRNGKey(42)), strict=True))
@@ -218,6 +226,7 @@ def test_sizes_are_the_papers() -> None:
     assert inference.shape == (609,)
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("name", _MODELS)
 def test_a_model_learns_one_sample(name: str) -> None:
     """Two hundred steps of Adam bring the loss of one sample down a hundredfold."""

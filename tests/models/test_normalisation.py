@@ -73,6 +73,7 @@ def assert_close(actual: jax.Array, desired: jax.Array, tolerance: float = 1e-5)
     )
 
 
+@pytest.mark.slow
 @_EVERY
 def test_block_and_program_say_what_the_model_says(name: str) -> None:
     """And `errors` is the block minus labels."""
@@ -90,6 +91,7 @@ def test_block_and_program_say_what_the_model_says(name: str) -> None:
             assert float(jnp.abs(error).max()) < 1e-5 * float(jnp.abs(true).max())
 
 
+@pytest.mark.slow_cases
 @_EVERY
 def test_field_is_minus_the_gradient_of_the_potential(name: str) -> None:
     """By reverse mode through the undoing."""
@@ -110,6 +112,7 @@ def test_asinh_is_undone_by_its_inverse() -> None:
     assert_close(compiled.field(model, table, _POINTS), field)
 
 
+@pytest.mark.slow
 def test_asinh_goes_on_along_its_tangent() -> None:
     """Finite for any value, one to one, with a continuous slope that the field is multiplied by."""
     inputs = ModelInputs(values="asinh", scales=_SCALES)
@@ -164,6 +167,7 @@ def test_the_network_reads_moments_of_one_size() -> None:
     )
 
 
+@pytest.mark.slow_cases
 @_EVERY
 def test_padding_changes_nothing(name: str) -> None:
     """Rows of zeros are no sources, so they do not count in the mean."""
@@ -179,6 +183,7 @@ def test_padding_changes_nothing(name: str) -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_unit_is_that_of_all_rows() -> None:
     """Also where they are read a few at a time."""
     model = model_of(*_MODELS["both"])
@@ -189,6 +194,7 @@ def test_the_unit_is_that_of_all_rows() -> None:
     assert_close(compiled.field(model, many, _POINTS), field[0], 1e-4)
 
 
+@pytest.mark.slow
 @_EVERY
 @pytest.mark.parametrize("rows", [0, 3])
 def test_no_sources_have_no_potential(name: str, rows: int) -> None:
@@ -208,6 +214,7 @@ def test_no_sources_have_no_potential(name: str, rows: int) -> None:
     assert all(bool(jnp.isfinite(leaf).all()) for leaf in leaves)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["both", "split sample"])
 def test_derivatives_by_moments_are_those_of_differences(name: str) -> None:
     """Through the unit, which every moment of the configuration has a share in."""
@@ -225,6 +232,7 @@ def test_derivatives_by_moments_are_those_of_differences(name: str) -> None:
         )
 
 
+@pytest.mark.slow
 def test_an_exported_model_undoes_it_too() -> None:
     """Plain JAX says the same."""
     model = model_of(*_MODELS["both"])

@@ -55,6 +55,7 @@ def assert_close(found: jax.Array, expected: jax.Array, share: float = 5e-5) -> 
     np.testing.assert_allclose(found, expected, rtol=0, atol=share * np.abs(expected).max())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dim", [2, 3])
 def test_transforms_give_what_products_give(dim: int) -> None:
     """Of one sample, under jit and vmap, and of a block; in both precisions."""
@@ -74,6 +75,7 @@ def test_transforms_give_what_products_give(dim: int) -> None:
     assert_close(by_nufft.field(*wide), by_products.field(*wide), 1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dim", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_derivatives_are_those_of_products(dim: int) -> None:
     """Forward and in reverse, by points and by sources, and -grad phi = H."""
@@ -94,6 +96,7 @@ def test_derivatives_are_those_of_products(dim: int) -> None:
     assert_close(along(by_nufft), along(by_products))
 
 
+@pytest.mark.slow
 def test_what_is_outside_is_exact_and_a_nan_stays_one() -> None:
     """The library of the transforms reads no memory that is not its own."""
     sources, points = spread(2)
@@ -151,6 +154,7 @@ def test_a_gpu_is_refused() -> None:
         split(2, "nufft").weights(sources)
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("transform", ["products", "nufft"])
 def test_no_points_and_no_sources(transform: str) -> None:
     """Empty arrays, and zeros."""
@@ -161,6 +165,7 @@ def test_no_points_and_no_sources(transform: str) -> None:
     assert not np.any(model.field(sources[:0], points))
 
 
+@pytest.mark.slow
 def test_boxes_are_as_many_dipoles_at_once() -> None:
     """Memory is bounded for bodies that stand for many dipoles each."""
     boxes = SourceColumns.of("cuboid", varying=["dimension_x", "dimension_y", "dimension_z"])
@@ -187,6 +192,7 @@ def test_more_sources_have_a_smaller_cutoff(dim: int) -> None:
     assert 2**16 < most.rank <= 2**18
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dim", [2, 3])
 def test_many_sources_at_many_points(dim: int) -> None:
     """With a smaller cutoff, cells, and a source and a point outside of the domain."""

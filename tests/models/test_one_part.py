@@ -42,6 +42,7 @@ _CALLS: dict[str, tuple[int, Callable[[jax.Array], jax.Array]]] = {
 _PROGRAMS = ("_superposition", "potential_at", "field_at", "flux_density_at")
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("name", _CALLS)
 def test_no_program_has_values_that_are_not_used(name: str) -> None:
     """Eagerly JAX differentiates each program whole, also what nobody has asked for."""

@@ -132,6 +132,7 @@ def assert_close(found: jax.Array, wanted: np.ndarray, tolerance: float = 1e-9) 
     assert np.max(np.abs(np.asarray(found) - wanted) / scale) < tolerance
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("case", ["points", "sources", "both"])
 def test_outside_values_are_exact(name: str, case: str) -> None:
@@ -155,6 +156,7 @@ def test_outside_values_are_exact(name: str, case: str) -> None:
     assert_close(jax.vmap(model.potential, (0, None))(jnp.asarray(several), points)[1], potential)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     ["hyper_layer", "grid", pytest.param("grid of rectangles", marks=pytest.mark.slow)],
@@ -178,6 +180,7 @@ def test_outside_derivatives_are_exact(name: str) -> None:
             np.testing.assert_allclose(found, true, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["hyper_layer", "grid of rectangles"])
 def test_an_export_is_exact_outside_too(name: str) -> None:
     """Of any numbers of sources and points."""
@@ -190,6 +193,7 @@ def test_an_export_is_exact_outside_too(name: str) -> None:
     assert_close(found, np.asarray(model.field(rows, points)), 1e-3)
 
 
+@pytest.mark.slow
 def test_memory_stays_bounded() -> None:
     """Many sources and points outside need no array of their pairs, nor do their derivatives."""
     model = model_of("hyper_layer")

@@ -39,6 +39,7 @@ def linear_of(dim: int) -> Linear:
     )
 
 
+@pytest.mark.slow
 def test_wave_numbers_are_the_published_ones_on_the_papers_grid() -> None:
     """0 and 10**linspace(-2.5, 1.1, order - 1) rad/m; half as large on a grid twice as large."""
     expected = np.concatenate([[0.0], 10 ** np.linspace(-2.5, 1.1, 31)])
@@ -69,6 +70,7 @@ def test_features_are_all_products(dim: int, order: int, number: int) -> None:
     np.testing.assert_allclose(features, expected, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [series_of(3, 2), linear_of(3)], ids=["fourier", "linear"])
 def test_a_block_in_three_dimensions(model: Model) -> None:
     """The samples of a block, and the field is minus the gradient."""
@@ -105,6 +107,7 @@ def test_the_exponents_are_trained() -> None:
     assert bool(jnp.all(jnp.isfinite(gradient) & (gradient != 0)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dim", [2, 3])
 def test_the_control_is_affine_in_a_source(dim: int) -> None:
     """Half way between two sources phi is the mean of theirs, and there are no more dimensions."""

@@ -93,6 +93,7 @@ def test_moments_and_padding_have_no_range() -> None:
     assert heard(sphere_model(), padded, _POINTS) == []
 
 
+@pytest.mark.slow
 def test_under_jit_nothing_is_said() -> None:
     """Values are not known there."""
     with warnings.catch_warnings(record=True) as caught:

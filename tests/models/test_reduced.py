@@ -99,6 +99,7 @@ def _relative(found: np.ndarray, true: np.ndarray) -> np.ndarray:
     return np.linalg.norm(np.asarray(found) - true, axis=-1) / np.linalg.norm(true, axis=-1)
 
 
+@pytest.mark.slow
 def test_the_field_outside_is_that_of_the_solve() -> None:
     table, outside = configuration(), _distances(configuration()) > 0.05
     potential, field = in_plane().potential_and_field(table, POINTS)
@@ -112,6 +113,7 @@ def test_the_field_outside_is_that_of_the_solve() -> None:
     assert worst < 5e-3
 
 
+@pytest.mark.slow
 def test_the_field_inside_is_that_of_the_solve() -> None:
     distance = _distances(configuration())
     soft = _distances(configuration()[1:]) == distance
@@ -149,6 +151,7 @@ def test_a_body_in_space_answers_as_in_the_solve() -> None:
     assert np.quantile(error, 0.9) < 2e-2
 
 
+@pytest.mark.slow
 def test_more_modes_are_more_exact() -> None:
     outside, true = _distances(configuration()) > 0.05, _solved_configuration()[1]
     errors = []
@@ -166,6 +169,7 @@ def test_more_modes_are_more_exact() -> None:
     assert errors[0] > 5 * errors[1] > 5 * errors[2]
 
 
+@pytest.mark.slow
 def test_it_turns_moves_and_scales_with_a_configuration() -> None:
     cosine, sine = np.cos(TURN), np.sin(TURN)
     rotation, shift, size = np.array([[cosine, -sine], [sine, cosine]]), np.array([3.0, -1.0]), 1e-3
@@ -186,6 +190,7 @@ def test_it_turns_moves_and_scales_with_a_configuration() -> None:
     np.testing.assert_allclose(found[0], size * np.asarray(potential), atol=2e-4 * size * largest)
 
 
+@pytest.mark.slow
 def test_it_is_linear_in_remanence_and_applied_field() -> None:
     table, other = configuration(), configuration()
     other[:4, :2] = [[0.2, 0.1], [0.3, 0], [0, 0], [-0.1, 0.2]]
@@ -198,6 +203,7 @@ def test_it_is_linear_in_remanence_and_applied_field() -> None:
     np.testing.assert_allclose(fields[0] + fields[1], fields[2], atol=1e-5 * scale)
 
 
+@pytest.mark.slow
 def test_rows_may_stand_in_any_order_among_padding() -> None:
     table = configuration()
     shuffled = np.concatenate([table[[3, 4, 0, 2, 1]], np.zeros_like(table[:2])])
@@ -206,6 +212,7 @@ def test_rows_may_stand_in_any_order_among_padding() -> None:
     np.testing.assert_allclose(in_plane().field(shuffled, POINTS), expected, atol=1e-4 * scale)
 
 
+@pytest.mark.slow
 def test_hard_magnets_alone_have_their_closed_form() -> None:
     table = configuration()[[0, 4]]
     exact = superposition(COLUMNS.hard, hard_table(COLUMNS, table[:1]), POINTS)
@@ -213,12 +220,14 @@ def test_hard_magnets_alone_have_their_closed_form() -> None:
         np.testing.assert_allclose(found, true, rtol=1e-5, atol=1e-6 * np.abs(true).max())
 
 
+@pytest.mark.slow
 def test_soft_bodies_without_any_field_have_none() -> None:
     table = configuration(applied=0.0)
     table[:, :2] = 0
     assert not np.asarray(in_plane().field(table[1:], POINTS)).any()
 
 
+@pytest.mark.slow
 def test_a_small_susceptibility_answers_in_proportion() -> None:
     hard = superposition(COLUMNS.hard, hard_table(COLUMNS, configuration()[:1]), POINTS)[1]
     away, parts = _distances(configuration()) > 0.02, []
@@ -230,6 +239,7 @@ def test_a_small_susceptibility_answers_in_proportion() -> None:
     assert ratio == pytest.approx(2, rel=0.02)
 
 
+@pytest.mark.slow
 def test_the_field_is_the_slope_of_the_potential_outside() -> None:
     away = POINTS[_distances(configuration()) > 0.1][:40]
     slope = jax.vmap(jax.grad(lambda point: in_plane().potential(configuration(), point[None])[0]))(
@@ -239,6 +249,7 @@ def test_the_field_is_the_slope_of_the_potential_outside() -> None:
     assert np.median(_relative(-slope, field)) < 1e-4
 
 
+@pytest.mark.slow
 def test_it_is_the_same_under_jit_and_in_a_block() -> None:
     table, expected = configuration(), np.asarray(in_plane().field(configuration(), POINTS))
     scale = np.abs(expected).max()
@@ -262,12 +273,14 @@ def test_it_has_a_derivative_in_the_place_of_a_body() -> None:
     assert float(slope) == pytest.approx(float(difference), rel=2e-2)
 
 
+@pytest.mark.slow
 def test_a_file_gives_the_same_model(tmp_path) -> None:
     save_model(tmp_path / "model.hm", in_plane(), {})
     loaded = hypermagnetics.load(tmp_path / "model.hm")
     assert eqx.tree_equal(loaded, in_plane())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("column", "value", "message"),
     [
@@ -321,6 +334,7 @@ def test_another_shape_in_the_training_split_is_refused() -> None:
         model.fitted(rows, jnp.asarray(POINTS), jr.key(0))
 
 
+@pytest.mark.slow
 def test_the_response_of_a_box_is_its_own_cells_equation() -> None:
     box = DividedBox((1.0, 0.5), 6)
     random = np.random.default_rng(3)
@@ -333,6 +347,7 @@ def test_the_response_of_a_box_is_its_own_cells_equation() -> None:
         np.testing.assert_allclose(one, number * (outer + own), rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_the_field_of_cells_is_that_of_the_closed_forms() -> None:
     for sides in ((1.0, 0.5), (1.0, 1.0, 0.5)):
         box, random = DividedBox(sides, 4), np.random.default_rng(3)
@@ -343,6 +358,7 @@ def test_the_field_of_cells_is_that_of_the_closed_forms() -> None:
         np.testing.assert_allclose(box.field(magnetisation, points)[0], exact, rtol=1e-8)
 
 
+@pytest.mark.slow
 def test_gaps_are_those_of_the_nearest_bodies() -> None:
     table = configuration()
     table[1] = [0, 0, 2.0, 0, 1, 1, 0, 9, 0, 0]

@@ -47,6 +47,7 @@ def test_susceptibility_is_read_as_it_acts_and_the_applied_field_in_its_own_unit
     np.testing.assert_allclose(read[:, 2:], TABLE[:, 6:] * 2**2 / 3)
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("moment", ["dataset", "sample"])
 def test_a_soft_body_without_remanence_counts_and_padding_does_not(moment) -> None:
     """As a row of zero moment it would be left out."""
@@ -59,6 +60,7 @@ def test_a_soft_body_without_remanence_counts_and_padding_does_not(moment) -> No
     assert jnp.abs(network.potential(other, POINTS) - found).min() > 1e-6 * jnp.abs(found).max()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [slice(0, 2), slice(6, 8)], ids=["no moment", "no field"])
 def test_a_model_in_the_unit_of_a_sample_is_homogeneous_in_all_that_magnetises(columns) -> None:
     """Moments and applied field together, also where there is one of them alone."""

@@ -51,6 +51,7 @@ def test_it_is_the_dipole_beyond_the_cutoff(dim: int, smoothness: int) -> None:
     assert_equal_values(values, _DIPOLE(moment_of(dim), at), 1e-14)
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("dim", [2, 3])
 @pytest.mark.parametrize("smoothness", [1, 4, 7])
 def test_it_is_a_sum_of_balls(dim: int, smoothness: int) -> None:
@@ -91,6 +92,7 @@ def test_the_field_is_minus_the_gradient(dim: int) -> None:
     np.testing.assert_allclose(jnp.stack(field, axis=-1), -gradient, rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dim", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_derivatives_are_continuous_at_the_cutoff(dim: int) -> None:
     """As many as p: the first jump is in the derivative p + 1."""
@@ -107,6 +109,7 @@ def test_derivatives_are_continuous_at_the_cutoff(dim: int) -> None:
         derivative = jax.grad(derivative)
 
 
+@pytest.mark.slow
 def test_dipoles_share_the_moment_and_the_middle() -> None:
     """Whatever the body; padding rows make none."""
     for kind in KINDS.values():
@@ -122,6 +125,7 @@ def test_dipoles_share_the_moment_and_the_middle() -> None:
         assert bool(jnp.isfinite(positions).all())
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_beyond_reach_smooth_is_exact(kind: SourceColumns) -> None:
     """Dipoles and balls to rounding; boxes as well as their nodes integrate."""

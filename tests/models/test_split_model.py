@@ -60,6 +60,7 @@ def median_errors(model: RangeSplit, sources: jax.Array, points: jax.Array) -> t
     return float(jnp.median(potential)), float(jnp.median(field))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [
@@ -131,6 +132,7 @@ def test_a_file_means_the_same_whatever_later_defaults_are(
     np.testing.assert_array_equal(load(tmp_path / "model.hm")(sources, points), before)
 
 
+@pytest.mark.slow
 def test_many_sources_meet_many_points_by_cells(discs: RangeSplit) -> None:
     """Values that are known take cell lists; under jit all pairs, or a capacity; all the same."""
     random = np.random.default_rng(3)
@@ -156,6 +158,7 @@ def test_many_sources_meet_many_points_by_cells(discs: RangeSplit) -> None:
         np.testing.assert_allclose(field, by_cells, rtol=0, atol=1e-5 * scale)
 
 
+@pytest.mark.slow
 def test_gradients_find_a_source(discs: RangeSplit) -> None:
     """Through the network and the near part, with respect to everything a row says."""
     sources, points = spread(discs.inputs.columns, 4, 2)

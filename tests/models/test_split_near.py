@@ -39,6 +39,7 @@ def table(kind: SourceColumns, seed: int, num: int, width: float) -> tuple[jax.A
     return jnp.asarray(rows), jnp.asarray(random.uniform(-width, width, size=(64, kind.dim)))
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("kind", BUT_SLOW_CUBOIDS)
 def test_near_and_smooth_make_the_exact_values(kind: SourceColumns) -> None:
     """To rounding close by, where the closed form counts; see also test_split_kernel.py."""
@@ -53,6 +54,7 @@ def test_near_and_smooth_make_the_exact_values(kind: SourceColumns) -> None:
         np.testing.assert_allclose(near + smooth, whole, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("kind", BUT_SLOW_CUBOIDS)
 def test_pairs_are_counted_as_exact_where_the_near_part_adds_values(kind: SourceColumns) -> None:
     """Padding has none; a part that does not say is exact everywhere."""
@@ -67,6 +69,7 @@ def test_pairs_are_counted_as_exact_where_the_near_part_adds_values(kind: Source
     np.testing.assert_array_equal(NearPart.exact_points(near, sources, points), [64, 64, 0, 64, 64])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", BUT_SLOW_CUBOIDS)
 def test_cell_lists_find_what_all_pairs_find(kind: SourceColumns) -> None:
     """In a wide box, where most pairs are far, and with padding."""
@@ -92,6 +95,7 @@ def _around(sources: jax.Array, points: jax.Array) -> tuple[jax.Array, Candidate
     return cells.rows, candidates(cells, points)
 
 
+@pytest.mark.slow
 @given(
     seed=st.integers(0, 2**16),
     width=st.floats(1e-3, 1e5),
@@ -116,6 +120,7 @@ def test_no_neighbour_is_lost(seed: int, width: float, shift: float, dim: int) -
         assert sum(map(len, around)) <= num
 
 
+@pytest.mark.slow
 def test_a_capacity_that_is_too_small_is_an_error() -> None:
     """Under jit, where the values are not known before; nothing is left out in silence."""
     kind = KINDS["disc in 2D"]

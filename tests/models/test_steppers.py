@@ -45,6 +45,7 @@ def of_grid() -> Stepper:
     return stepper(field=GRID)
 
 
+@pytest.mark.slow
 def test_the_field_is_that_of_the_others(of_grid: Stepper) -> None:
     """To the accuracy of a split by waves on a grid."""
     wanted = np.asarray(field_of_others(jnp.asarray(TABLE), 3))
@@ -52,6 +53,7 @@ def test_the_field_is_that_of_the_others(of_grid: Stepper) -> None:
     np.testing.assert_allclose(found, wanted, atol=2e-3 * np.abs(wanted).max())
 
 
+@pytest.mark.slow
 def test_a_field_that_is_not_linear_is_taken_as_a_difference() -> None:
     """That of all bodies less that of each alone."""
     model = stepper(field=HYPER)
@@ -63,6 +65,7 @@ def test_a_field_that_is_not_linear_is_taken_as_a_difference() -> None:
     np.testing.assert_allclose(found, whole - jnp.stack(alone), rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_steps_are_those_of_the_dynamics(of_grid: Stepper) -> None:
     """In the same method and substeps."""
     exact = LAW.next_moments(
@@ -72,6 +75,7 @@ def test_steps_are_those_of_the_dynamics(of_grid: Stepper) -> None:
     np.testing.assert_allclose(np.linalg.norm(of_grid(TABLE), axis=-1), 1.0, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_file_an_export_and_a_pickle_are_the_same_stepper(
     of_grid: Stepper, tmp_path: Path
 ) -> None:
@@ -91,6 +95,7 @@ MAKE: dict[str, Callable[[], Stepper]] = {
 }
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("name", MAKE)
 def test_products_on_a_gpu_are_in_full_float32(name: str) -> None:
     """Of every step, whatever the default of the platform."""

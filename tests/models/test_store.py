@@ -43,6 +43,7 @@ def file(tmp_path: Path, model: Model) -> Path:
     return path
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize(
     "config",
     [

@@ -61,6 +61,7 @@ def assert_close(found: Any, expected: Any) -> None:
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_field_of_a_model_is_taken() -> None:
     """By `jax.jit`, as the model itself."""
     model = model_of("linear")
@@ -103,6 +104,7 @@ def test_parameters_that_are_traced_are_no_constants() -> None:
     assert_close(found, expected)
 
 
+@pytest.mark.slow
 def test_a_model_that_is_replaced_leaves_nothing_behind() -> None:
     """Also where the new one takes the place of the old one in memory."""
     for factor in range(1, 4):
@@ -119,6 +121,7 @@ def test_the_same_method_is_compiled_once() -> None:
     assert model.field != jax.tree.map(lambda leaf: leaf, model).field
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("transformation", _TRANSFORMATIONS)
 def test_every_method_of_a_body_is_taken(transformation: str) -> None:
     """As of a model."""

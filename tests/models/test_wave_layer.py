@@ -77,6 +77,7 @@ def learned(model: WaveLayer, seed: int, num: int) -> WaveLayer:
     return with_matrix(model, matrix.reshape(model.matrix.shape))
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize(("dim", "count"), [(2, 1), (2, 2), (2, 57), (3, 100)])
 def test_waves_are_orthonormal_and_the_longest(dim: int, count: int) -> None:
     """Over their period, in a mean that is exact for them."""
@@ -92,6 +93,7 @@ def test_waves_are_orthonormal_and_the_longest(dim: int, count: int) -> None:
     assert sorted(more.tolist())[: len(square)] == square.tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [_DISCS, _SPHERES], ids=["2D", "3D"])
 def test_functions_are_uncorrelated_after_the_fit(columns: SourceColumns) -> None:
     """Over the sources; over the points together with their gradients; or zero, below a ridge."""
@@ -113,6 +115,7 @@ def test_functions_are_uncorrelated_after_the_fit(columns: SourceColumns) -> Non
     np.testing.assert_allclose(moments, np.diag(kept), atol=2e-3)
 
 
+@pytest.mark.slow
 def test_it_learns_from_labels_alone() -> None:
     """Sources that it has never seen, to a few per cent by 150 waves, and better by more."""
     sources, points = examples(_DISCS, 9, 200)
@@ -128,6 +131,7 @@ def test_it_learns_from_labels_alone() -> None:
     assert errors[1] < 0.1
 
 
+@pytest.mark.slow
 def test_a_new_one_gives_nothing_and_no_label_is_needed_for_its_fit() -> None:
     """The fit reads positions alone: moments do not matter."""
     model = WaveLayer(WaveLayerConfig(width=21, source_width=21), inputs_of(_DISCS))
@@ -139,6 +143,7 @@ def test_a_new_one_gives_nothing_and_no_label_is_needed_for_its_fit() -> None:
     assert not np.any(fitted(sources, points))
 
 
+@pytest.mark.slow
 def test_the_unit_of_length_does_not_matter() -> None:
     """Functions in a box of 6 mm are those in one of 6 m, but for a rotation among themselves."""
     found = []
@@ -180,6 +185,7 @@ def test_too_many_functions_of_a_source_are_refused() -> None:
     WaveLayer(WaveLayerConfig(source_width=315, width=3), cuboids)
 
 
+@pytest.mark.slow
 def test_sources_and_points_outside_are_exact() -> None:
     """As of every model; without that, far sources stay finite."""
     trained = TrainedRange(

@@ -21,6 +21,7 @@ def block(tiny) -> Block:
     return one_sample(tiny.split("test_multi"), 10)
 
 
+@pytest.mark.slow
 def test_a_drawing_covers_the_grid_and_its_field_is_minus_the_gradient(block, oracle):
     drawing = draw_sample(oracle(), DISCS, block)
     x, y = drawing.axes
@@ -35,6 +36,7 @@ def test_a_drawing_covers_the_grid_and_its_field_is_minus_the_gradient(block, or
     assert np.median(difference) < 0.02 * np.abs(drawing.true_field).max()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings", [{"factor": 0.0}, {"factor": 1.2, "blind_below": 0.0}, {"factor": np.nan}]
 )
@@ -44,6 +46,7 @@ def test_every_prediction_can_be_drawn(block, oracle, settings):
     assert width > 2 * height > 1000
 
 
+@pytest.mark.slow
 def test_settings_of_a_user_change_nothing(block, oracle):
     """Not even LaTeX, which few compute nodes have."""
     drawing = draw_sample(oracle(), DISCS, block)
@@ -58,6 +61,7 @@ def test_a_dipole_is_drawn(block, oracle):
     assert png_of(drawing, "dipoles").startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mixture", [3], indirect=True, ids=["3D"])
 def test_a_slice_is_drawn(mixture, oracle):
     block = one_sample(mixture.dataset.split("test"), 3)
@@ -71,6 +75,7 @@ def test_a_slice_is_drawn(mixture, oracle):
     assert np.median(difference) < 0.02 * np.quantile(np.abs(drawing.true_field), 0.99)
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize(("depth", "height"), [(3.0, 0.5), (0.2, 0.2), (0.0, 0.0)])
 def test_the_plane_passes_through_the_middle_source_or_near_it(oracle, depth, height):
     bodies = [Sphere([1.0, 0.0, 0.0], [0.0, 0.0, z], 1.0) for z in (0.1, 0.5, 2.0)]

@@ -41,6 +41,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("arrays") / "all"
 
 
+@pytest.mark.slow
 def test_a_training_says_its_recipe_and_its_errors(place: Path) -> None:
     """With no recipe named, the one of arrays."""
     _, run, made = trained(place)
@@ -54,6 +55,7 @@ def test_a_training_says_its_recipe_and_its_errors(place: Path) -> None:
     assert "median relative error of the jacobian, validation split" in card
 
 
+@pytest.mark.slow
 def test_hm_eval_gives_the_errors_of_both(place: Path) -> None:
     """Those that follow from the model and the test split, and from no other samples."""
     data, run, _ = trained(place)
@@ -96,6 +98,7 @@ def test_results_are_printed_in_every_format(
         assert "jacobian" in ran.stdout
 
 
+@pytest.mark.slow
 def test_an_export_calls_both_functions(place: Path, tmp_path: Path) -> None:
     """As plain JAX does."""
     _, run, _ = trained(place)
@@ -112,6 +115,7 @@ def test_an_export_calls_both_functions(place: Path, tmp_path: Path) -> None:
     assert "(samples, 3)" in (tmp_path / "out/README.md").read_text()
 
 
+@pytest.mark.slow
 def test_what_needs_sources_says_so(place: Path, tmp_path: Path) -> None:
     """Each program, in one line."""
     data, run, _ = trained(place)
@@ -157,6 +161,7 @@ def test_a_recipe_of_sources_has_no_mlp_of_their_potential(tmp_path: Path, tiny:
     assert "at other points in each block" in ran.complaints[-1]
 
 
+@pytest.mark.slow
 def test_a_sweep_compares_losses_of_networks(place: Path, tmp_path: Path) -> None:
     """They have no errors of potential and field; a plot has those that they have."""
     data, run, _ = trained(place)
@@ -174,6 +179,7 @@ def test_a_sweep_compares_losses_of_networks(place: Path, tmp_path: Path) -> Non
     assert invoke("hm-train", "plot", run, "--out", tmp_path / "plot.png").code == 0
 
 
+@pytest.mark.slow
 def test_a_network_of_sources_is_evaluated_in_its_own_setting(tmp_path: Path) -> None:
     """Other points, or a body of another size, are other targets of the same shape."""
     regular = 'grid={kind="regular", half_width=2.0, resolution=3}'

@@ -127,6 +127,7 @@ def assert_refused_by_all(dataset: Path, *fragments: str, programs: str = "verif
     assert {path: seen for path, seen in after.items() if not path.startswith("run")} == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("storage_format", FORMATS)
 def test_a_file_that_is_cut_off_or_gone_is_found_out(
     tmp_path: Path, storage_format: StorageFormat, make_small: Make
@@ -144,6 +145,7 @@ def test_a_file_that_is_cut_off_or_gone_is_found_out(
     assert timely("hm-data", "verify", data).code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("storage_format", FORMATS)
 def test_one_flipped_bit_is_found(
     tmp_path: Path, storage_format: StorageFormat, make_small: Make
@@ -183,6 +185,7 @@ def test_all_problems_are_reported_at_once(
     assert ran.stdout == f"{data}: 4 problems. Do not use it.\n"
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("case", MANIFEST_EDITS)
 def test_an_edited_manifest_is_seen_when_opened(
     tmp_path: Path, make_small: Make, case: str
@@ -221,6 +224,7 @@ PLACES: dict[str, tuple[StorageFormat, Attack, str, tuple[str, ...]]] = {
 }
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("case", PLACES)
 def test_nothing_outside_is_read(tmp_path: Path, make_small: Make, case: str) -> None:
     """Links and special files are not followed; wrong values are not used."""
@@ -230,6 +234,7 @@ def test_nothing_outside_is_read(tmp_path: Path, make_small: Make, case: str) ->
     assert_refused_by_all(data, *fragments, programs=programs)
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize(
     ("storage_format", "case"),
     [*(("zarr", case) for case in ZARR_ATTACKS), *(("hdf5", case) for case in HDF5_ATTACKS)],
@@ -279,6 +284,7 @@ def test_shards_of_others_are_refused(
     assert_refused_by_all(data, f"{name} must have sha256", "rule D5")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("storage_format", FORMATS)
 @pytest.mark.parametrize(("promised", "held"), BOMBS)
 def test_a_bomb_is_not_decoded(

@@ -138,6 +138,7 @@ DAMAGES = {
 }
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("storage_format", FORMATS)
 @pytest.mark.parametrize("case", DAMAGES)
 def test_hm_train_refuses_a_damaged_dataset(

@@ -231,6 +231,7 @@ CASES = {
 }
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_what_has_no_fisher_information(
     places: Callable[[str], Path], tmp_path: Path, case: Case
@@ -252,6 +253,7 @@ def test_readings_have_no_recipe_by_default(places: Callable[[str], Path], tmp_p
     assert "--recipe fisher-gaussian with data.noise=null" in ran.complaints[-1]
 
 
+@pytest.mark.slow
 def test_summaries_that_depend_on_each_other_have_a_remedy_of_their_own(
     places: Callable[[str], Path], tmp_path: Path
 ) -> None:
@@ -263,6 +265,7 @@ def test_summaries_that_depend_on_each_other_have_a_remedy_of_their_own(
     assert "with fewer summaries (model.outputs) or more samples" in ran.complaints[-1]
 
 
+@pytest.mark.slow
 def test_kinks_are_those_of_the_method_that_is_compared_with(
     places: Callable[[str], Path], tmp_path: Path
 ) -> None:

@@ -200,6 +200,7 @@ def refused(dataset: Dataset, run: Path, overrides: tuple[str, ...], *fragments:
     assert not run.exists()
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("case", ON_RANDOM_POINTS)
 def test_objectives_that_make_no_sense(tmp_path: Path, tiny: Dataset, case: str) -> None:
     """The message names the key and the rule."""
@@ -207,6 +208,7 @@ def test_objectives_that_make_no_sense(tmp_path: Path, tiny: Dataset, case: str)
     refused(tiny, tmp_path / "run", overrides, *fragments)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ON_A_GRID)
 def test_spectral_terms_need_the_whole_grid(tmp_path: Path, regular: Dataset, case: str) -> None:
     """Crops and random points of it have no spectrum."""

@@ -128,6 +128,7 @@ def test_overwriting_through_a_link_loses_nothing(tmp_path: Path) -> None:
     assert Dataset.open(out).splits[0] == "train"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_a_second_writer_is_refused(tmp_path: Path, overwrite: bool) -> None:
     """The first holds the lock on the journal and loses nothing, not even to --overwrite."""
@@ -191,6 +192,7 @@ def test_a_damaged_journal_is_refused(tmp_path: Path) -> None:
     assert snapshot(out) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("storage_format", [pytest.param("zarr", marks=pytest.mark.slow), "hdf5"])
 def test_a_full_disk_is_reported_and_the_same_command_completes(
     tmp_path: Path, storage_format: StorageFormat

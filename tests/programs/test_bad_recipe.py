@@ -98,6 +98,7 @@ DATASET_OVERRIDES = {
 }
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("case", DATASET_OVERRIDES)
 def test_a_wrong_override_of_a_dataset_is_refused(tmp_path: Path, case: str) -> None:
     """The message says which key, what came and what is near to it."""

@@ -129,6 +129,7 @@ def test_a_directory_with_other_files_is_kept(tmp_path: Path, option: str | None
     assert snapshot(tmp_path) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [("--resume",), (*TRAINING_RECIPE, "--overwrite")])
 def test_a_second_writer_is_refused(tmp_path: Path, options: tuple[str, ...]) -> None:
     """The first holds the lock of the run and loses nothing, not even to --overwrite."""
@@ -141,6 +142,7 @@ def test_a_second_writer_is_refused(tmp_path: Path, options: tuple[str, ...]) ->
         assert snapshot(run) == before
 
 
+@pytest.mark.slow
 def test_a_run_that_ended_before_its_recipe_was_written_can_begin(tmp_path: Path) -> None:
     """A kill or a full disk right at the start must not make RUN unusable."""
     run = tmp_path / "run"
@@ -178,6 +180,7 @@ def cut_off(file: Path) -> None:
     file.write_bytes(file.read_bytes()[:-1])
 
 
+@pytest.mark.slow
 def test_a_cut_off_checkpoint_gives_way_to_the_one_before(tmp_path: Path) -> None:
     """Which is said; the steps between are made again, to the same bits."""
     run = copy_of(finished_run("zarr"), tmp_path / "run")
@@ -235,6 +238,7 @@ DIVERGENCES: dict[str, tuple[tuple[str, ...], str, str]] = {
 """Overrides; what the message says; which checkpoint there is."""
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("case", DIVERGENCES)
 def test_a_diverging_training_stops(tmp_path: Path, case: str) -> None:
     """The message names the step, the checkpoint that is left and what to change."""

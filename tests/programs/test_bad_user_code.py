@@ -121,6 +121,7 @@ TEXTS = CLASSES | {
 }
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("case", TEXTS)
 def test_a_model_that_breaks_a_rule_is_refused(
     tmp_path: Path, tiny: Dataset, monkeypatch: pytest.MonkeyPatch, case: str

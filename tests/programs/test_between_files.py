@@ -193,6 +193,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str,
     return {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "call", "file"), ALL)
 def test_a_program_killed_between_two_files_goes_on_by_the_same_command(
     tmp_path: Path,
@@ -283,6 +284,7 @@ line = json.dumps({"step": 1, "validation": {"loss": 1.0, **errors}})
 """Instead of hm-train, whose calls are in a process of its own and so not seen here."""
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("name", ["generation", "training", "evaluation", "sweep"])
 def test_no_file_is_forgotten(
     tmp_path: Path, touched: set[tuple[str, str]], monkeypatch: pytest.MonkeyPatch, name: str

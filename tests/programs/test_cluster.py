@@ -51,6 +51,7 @@ def generation(out: Path, cluster: str = "local:2") -> tuple[str, ...]:
     return ("hm-generate", *ONE_SPLIT_RECIPE, str(out), "--cluster", cluster)
 
 
+@pytest.mark.slow
 def test_three_killed_workers_change_no_byte(tmp_path: Path) -> None:
     """Each before a file takes its name; the program says nothing of it."""
     fault = Fault(
@@ -77,6 +78,7 @@ def test_workers_killed_at_any_call_change_no_byte(
     assert contents(out) == contents(one_split(storage_format))
 
 
+@pytest.mark.slow
 def test_a_killed_program_takes_its_workers_along_and_goes_on(tmp_path: Path) -> None:
     """Before a worker enters its fourth shard; the same command ends with the bytes of threads."""
     fault = Fault("fsync", "HOLD", 4, file="journal", true_clock=True).variables(tmp_path)
@@ -99,6 +101,7 @@ def unprepared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(makers, "_prepare", lambda: None)
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_all_in_one_line(tmp_path: Path) -> None:
     """As on a terminal, where all processes get it, each worker in the middle of a shard."""
     fault = Fault("fsync", "HOLD", 3, in_workers=True, true_clock=True).variables(tmp_path)
@@ -248,6 +251,7 @@ def test_a_shard_that_is_made_many_times_at_once_is_made_once(tmp_path: Path) ->
     assert not list(tmp_path.rglob("*.part*"))
 
 
+@pytest.mark.slow
 def test_a_notebook_has_a_cluster_too(tmp_path: Path) -> None:
     """With the bytes of threads."""
     changes = {"grid": {"num_points": 8}, "storage": {"shard_mb": 0.002}}
@@ -258,6 +262,7 @@ def test_a_notebook_has_a_cluster_too(tmp_path: Path) -> None:
     assert made[0].sha256 == made[1].sha256
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("storage_format", [pytest.param("zarr", marks=pytest.mark.slow), "hdf5"])
 def test_workers_check_a_dataset_as_one_process_does(
     tmp_path: Path, storage_format: StorageFormat
@@ -289,6 +294,7 @@ def without_times(results: Path) -> Any:
     return {key: value for key, value in found.items() if key not in ("created", "machine")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("storage_format", ["zarr", pytest.param("hdf5", marks=pytest.mark.slow)])
 def test_workers_find_the_errors_that_one_process_does(
     tmp_path: Path, storage_format: StorageFormat

@@ -96,6 +96,7 @@ def assert_answered(place: Place, value: str) -> None:
     assert len([line for line in complaints if line]) == (ran.code == 2), (value, ran)
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize(
     "place",
     [place for place in PLACES if isinstance(place.parameter.type, OF_NUMBERS)],
@@ -111,6 +112,7 @@ def test_a_number_is_taken_or_refused_in_one_line(
         assert_answered(place, value)
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("place", PLACES, ids=str)
 def test_an_empty_text_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: Place

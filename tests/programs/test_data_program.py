@@ -67,6 +67,7 @@ def make(form: Form) -> Path:
     return dataset_in(*form)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS, ids=str)
 def test_a_sound_dataset_is_described_and_verified(form: Form) -> None:
     """In every form; nothing in it is touched."""
@@ -84,6 +85,7 @@ def test_a_sound_dataset_is_described_and_verified(form: Form) -> None:
     assert snapshot(dataset) == before
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("form", FORMS, ids=str)
 def test_head_shows_the_stored_values(form: Form) -> None:
     """Of the split asked for, or of the first one."""
@@ -99,6 +101,7 @@ def test_head_shows_the_stored_values(form: Form) -> None:
     assert invoke("hm-data", "head", dataset).stdout.startswith("train, sample 0: 1 sources")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("old", "new"), PAIRS)
 def test_conversion_gives_what_hm_generate_writes(tmp_path: Path, old: Form, new: Form) -> None:
     """Byte for byte, with manifest and card; so back again it is the original."""
@@ -108,6 +111,7 @@ def test_conversion_gives_what_hm_generate_writes(tmp_path: Path, old: Form, new
     assert contents(tmp_path / "out") == contents(make(new))
 
 
+@pytest.mark.slow
 def test_a_conversion_without_options_is_a_copy(tmp_path: Path) -> None:
     """What is not given stays as it is."""
     for form in FORMS:
@@ -116,6 +120,7 @@ def test_a_conversion_without_options_is_a_copy(tmp_path: Path) -> None:
         assert contents(out) == contents(make(form))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("storage_format", [pytest.param("zarr", marks=pytest.mark.slow), "hdf5"])
 def test_a_killed_conversion_goes_on_to_the_same_bytes(
     tmp_path: Path, storage_format: StorageFormat
@@ -137,6 +142,7 @@ def test_a_killed_conversion_goes_on_to_the_same_bytes(
     assert contents(out) == contents(make(form))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS[1:3], ids=str)
 def test_labels_follow_from_the_sources(form: Form) -> None:
     """A fraction of each split, at least one sample; the seed printed gives the same again."""
@@ -157,6 +163,7 @@ def test_labels_follow_from_the_sources(form: Form) -> None:
     assert again.stdout.splitlines()[1:] == lines
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("storage_format", ["zarr", pytest.param("hdf5", marks=pytest.mark.slow)])
 def test_a_wrong_label_behind_right_checksums_is_found(
     tmp_path: Path, storage_format: StorageFormat
@@ -179,6 +186,7 @@ def test_a_wrong_label_behind_right_checksums_is_found(
     assert set(codes[0]) == {0, 2}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("shape", "dim", "form"),
     [
@@ -206,6 +214,7 @@ def test_an_imported_file_agrees_with_our_labels(
     assert contents(tmp_path / "back") == contents(other)
 
 
+@pytest.mark.slow
 def test_an_import_does_not_guess_units(tmp_path: Path) -> None:
     """Nobody can be asked on a pipe; the message names the option."""
     file, out = old_file().write(tmp_path / "old.h5"), tmp_path / "data"
@@ -223,6 +232,7 @@ def writing_commands(directory: Path) -> tuple[tuple[str, ...], ...]:
     return (("convert", str(make(FORMS[0]))), ("import", *units, str(file)))
 
 
+@pytest.mark.slow
 def test_a_place_that_is_taken_is_refused(tmp_path: Path) -> None:
     """A finished dataset, a file, foreign files, an unfinished dataset of another kind."""
     (tmp_path / "file").write_text("years of work")
@@ -257,6 +267,7 @@ def test_a_dataset_is_not_converted_onto_itself(tmp_path: Path) -> None:
     assert snapshot(tmp_path) == before
 
 
+@pytest.mark.slow
 def test_a_second_writer_is_refused(tmp_path: Path) -> None:
     """Whatever the first one writes."""
     (command, _), out = writing_commands(tmp_path), tmp_path / "out"
@@ -286,6 +297,7 @@ def test_what_is_no_dataset_is_refused(tmp_path: Path, command: str) -> None:
     assert snapshot(tmp_path) == before
 
 
+@pytest.mark.slow
 def test_a_split_that_is_not_there_is_refused() -> None:
     """The message lists those that are."""
     ran = invoke("hm-data", "head", finished_dataset("zarr").path, "--split", "tests-multi")

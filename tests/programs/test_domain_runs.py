@@ -79,6 +79,7 @@ def test_summary_and_card_say_what_was_chosen(made: Made) -> None:
     assert "validation" not in card
 
 
+@pytest.mark.slow
 def test_hm_eval_takes_it_and_a_plot_says_that_nothing_was_logged(
     made: Made, tiny: Dataset, tmp_path: Path
 ) -> None:
@@ -118,6 +119,7 @@ def test_another_run_is_in_the_way_until_it_is_overwritten(made: Made, tmp_path:
     assert_refused(invoke(*words), "must be a run")
 
 
+@pytest.mark.slow
 def test_it_has_one_writer(made: Made, tmp_path: Path) -> None:
     run = copy_of(made, tmp_path / "run")
     with only_writer(run / LOCK_NAME, "A run"):

@@ -32,6 +32,7 @@ print(matplotlib.get_backend())
 """
 
 
+@pytest.mark.slow
 def test_programs_draw_into_files_whatever_a_notebook_names(tmp_path: Path) -> None:
     """Else one that is not installed would end the import of matplotlib."""
     variables = {**os.environ, "MPLBACKEND": "module://absent_package.backend"}
@@ -47,6 +48,7 @@ def test_programs_draw_into_files_whatever_a_notebook_names(tmp_path: Path) -> N
     assert (imported, wrote, backend) == ("False", f"Wrote {picture}.", "agg")
 
 
+@pytest.mark.slow
 def test_a_training_and_its_numbers_need_no_matplotlib() -> None:
     """Nor is the backend of a user of the library changed."""
     code = (

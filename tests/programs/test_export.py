@@ -48,6 +48,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Made:
     return Made(out, ran)
 
 
+@pytest.mark.slow
 def test_an_export_is_whole(exported: Made) -> None:
     """Its files, the card as it is in the run, and what to do next."""
     assert set(contents(exported.path)) == FILES
@@ -86,6 +87,7 @@ def test_the_lines_of_its_readme_call_it_without_this_package(
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
 
+@pytest.mark.slow
 def test_what_exists_is_kept(tmp_path: Path, exported: Made) -> None:
     """Unless it is an export and --overwrite is given."""
     run, out = finished_run("zarr").path, copy_of(exported, tmp_path / "out")
@@ -104,6 +106,7 @@ def test_what_exists_is_kept(tmp_path: Path, exported: Made) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_exported_is_refused(tmp_path: Path) -> None:
     """No run, a run without its model, a file for OUT, and OUT below a file."""
     run = copy_of(finished_run("zarr"), tmp_path / "run")
@@ -121,6 +124,7 @@ def test_what_cannot_be_exported_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_an_export_is_whole_or_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The old one stays if the new one fails; what a kill left is no obstacle."""
     run, out = finished_run("zarr").path, tmp_path / "out"
@@ -139,6 +143,7 @@ def test_an_export_is_whole_or_absent(tmp_path: Path, monkeypatch: pytest.Monkey
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
+@pytest.mark.slow
 def test_both_uses_have_their_help(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And a dataset named export is reached by its path."""
     assert "hm-train export RUN OUT" in invoke("hm-train", "--help").stdout
@@ -187,6 +192,7 @@ def test_the_card_says_what_the_model_is() -> None:
         assert text in card
 
 
+@pytest.mark.slow
 def test_equal_runs_have_equal_cards(tmp_path: Path) -> None:
     """But for the line with the time."""
     short = (*TRAINING_RECIPE, *settings("schedule.max_steps=100"))

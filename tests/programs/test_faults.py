@@ -126,6 +126,7 @@ def kill_at_call(directory: Path, storage_format: StorageFormat, call: str, numb
     assert contents(out) == contents(one_split(storage_format))
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize(("call", "number"), [("fsync", 1), ("fsync", 40), ("link", 8)])
 def test_a_conversion_killed_at_a_call_goes_on(tmp_path: Path, call: str, number: int) -> None:
     """Before a file is synced, and before it takes its name."""
@@ -144,6 +145,7 @@ def test_a_conversion_killed_at_many_calls_goes_on(
             kill_at_call(tmp_path, storage_format, call, number)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("call", "file"), [("replace", "manifest.json"), ("unlink", "journal.lock")]
 )
@@ -161,6 +163,7 @@ def test_the_manifest_is_the_commit(tmp_path: Path, call: str, file: str) -> Non
         assert contents(out) == contents(one_split("hdf5"))
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize(
     ("storage_format", "fault", "said"),
     [
@@ -205,6 +208,7 @@ def mounted(place: Path, *options: str) -> Iterator[Path]:
         subprocess.run(["umount", str(place)], check=True)
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize(
     ("make", "storage_format"),
     [
@@ -229,6 +233,7 @@ def test_a_full_disk_is_reported_and_room_is_enough_to_go_on(
         assert_completes(command, disk / "out", storage_format)
 
 
+@pytest.mark.slow
 def test_a_place_that_is_read_only_is_refused(tmp_path: Path) -> None:
     """Also in the middle of a dataset; nothing is changed, and writable again it is completed."""
     out = tmp_path / "disk" / "out"
@@ -252,6 +257,7 @@ THIRD_LINE = Fault("fsync", "HOLD", 3, file="journal")
 """Two shards are finished; no other is before this one has been written down."""
 
 
+@pytest.mark.slow
 def test_two_writers_are_one_too_many(tmp_path: Path) -> None:
     """The second is refused, whatever it wants to write; the first does not notice."""
     out, barrier = tmp_path / "out", Barrier(tmp_path)

@@ -48,6 +48,7 @@ def evaluated(place: Path, out: Path, *words: str) -> dict[str, object]:
     return found
 
 
+@pytest.mark.slow
 def test_results_hold_the_information_its_interval_and_the_bound(
     place: Path, tmp_path: Path
 ) -> None:
@@ -63,6 +64,7 @@ def test_results_hold_the_information_its_interval_and_the_bound(
     assert names == ["position_x", "position_y"]
 
 
+@pytest.mark.slow
 def test_the_estimator_of_the_results_estimates(place: Path, tmp_path: Path) -> None:
     """As docs/fisher.md shows it."""
     estimator = evaluated(place, tmp_path / "out")["estimator"]
@@ -75,6 +77,7 @@ def test_the_estimator_of_the_results_estimates(place: Path, tmp_path: Path) -> 
     np.testing.assert_allclose(estimates, [[0.3, -0.2]], atol=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["table", "markdown", "latex", "json"])
 def test_every_format_has_the_numbers(place: Path, tmp_path: Path, form: str) -> None:
     """Of the information and of the parameters."""
@@ -85,6 +88,7 @@ def test_every_format_has_the_numbers(place: Path, tmp_path: Path, form: str) ->
         assert text in ran.stdout.replace("\\_", "_")
 
 
+@pytest.mark.slow
 def test_the_card_says_what_the_summaries_tell(place: Path) -> None:
     """Parameters, noise, and det F."""
     card = (place / "run" / "model.md").read_text()
@@ -92,6 +96,7 @@ def test_the_card_says_what_the_summaries_tell(place: Path) -> None:
         assert text in card
 
 
+@pytest.mark.slow
 def test_the_export_gives_the_same_summaries(place: Path, tmp_path: Path) -> None:
     """As a program of JAX, which knows nothing of hypermagnetics."""
     out = tmp_path / "export"
@@ -104,6 +109,7 @@ def test_the_export_gives_the_same_summaries(place: Path, tmp_path: Path) -> Non
     np.testing.assert_allclose(program.call(readings), model(readings), rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_summaries_are_evaluated_at_the_parameters_of_their_training_alone(
     place: Path, tmp_path: Path
 ) -> None:
@@ -125,6 +131,7 @@ def test_summaries_are_evaluated_at_the_parameters_of_their_training_alone(
     assert_refused(invoke("hm-eval", place / "run", other, "--out", tmp_path / "o"), "'field'")
 
 
+@pytest.mark.slow
 def test_fresh_samples_are_of_summaries_with_noise(place: Path, tmp_path: Path) -> None:
     """As many as their covariance needs; others have none, and no derivatives by sources."""
     run, data, out = place / "run", place / "data", ("--out", tmp_path / "out")
@@ -143,6 +150,7 @@ def test_fresh_samples_are_of_summaries_with_noise(place: Path, tmp_path: Path) 
     assert_refused(refused, "--samples must be of a network that summarises readings with noise")
 
 
+@pytest.mark.slow
 def test_each_split_has_noise_of_its_own(place: Path, tmp_path: Path) -> None:
     """Else three equal rows would look like three confirmations."""
     words = ("--split", "train", "--split", "test", "--samples", "500", "--out", tmp_path / "out")

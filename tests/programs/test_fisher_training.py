@@ -51,6 +51,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return small_readings(tmp_path_factory.mktemp("readings")).directory
 
 
+@pytest.mark.slow
 def test_a_killed_training_goes_on_to_the_same_model(data: Path, tmp_path: Path) -> None:
     """With noise that is drawn anew in each step."""
     noise = settings("data.noise={std=1.0, redraw=true, parameter='offset'}")
@@ -67,6 +68,7 @@ def test_a_killed_training_goes_on_to_the_same_model(data: Path, tmp_path: Path)
         assert contents(tmp_path / "run")[name] == contents(tmp_path / "whole")[name]
 
 
+@pytest.mark.slow
 def test_runs_are_drawn_with_their_information(data: Path, tmp_path: Path) -> None:
     """Losses below 0 on axes that have them; before the first validation, too."""
     run = tmp_path / "run"
@@ -104,6 +106,7 @@ def test_large_losses_of_the_first_steps_do_not_hide_the_others() -> None:
     assert -4 < high < 1
 
 
+@pytest.mark.slow
 def test_a_sweep_compares_losses(data: Path, tmp_path: Path) -> None:
     """Negative ones, too."""
     keys = tmp_path / "keys.toml"
@@ -120,6 +123,7 @@ def test_a_sweep_compares_losses(data: Path, tmp_path: Path) -> None:
     assert "The metric of a sweep must be 'loss' for networks" in refused.complaints[-1]
 
 
+@pytest.mark.slow
 def test_a_network_of_a_user_is_trained(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -228,6 +228,7 @@ def test_a_text_of_very_many_values_is_not_parsed(
     assert re.search(r" must hold at most \d+ values; got more", ran.complaints[-1]), ran.stderr
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize(
     ("make", "put"),
     [

@@ -44,6 +44,7 @@ def kill_generation(out: Path, storage_format: StorageFormat, line: int) -> None
     assert not (out / "manifest.json").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("storage_format", FORMATS)
 def test_a_killed_generation_goes_on_to_the_same_bytes(
     tmp_path: Path, storage_format: StorageFormat
@@ -107,6 +108,7 @@ def interrupt_training(
     return signalled(process, Barrier(directory), number)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("storage_format", "number"),
     [("zarr", signal.SIGTERM), pytest.param("hdf5", signal.SIGINT, marks=pytest.mark.slow)],
@@ -125,6 +127,7 @@ def test_a_disturbed_training_ends_with_the_same_bits(
     assert_same_run(run, finished_run(storage_format).path)
 
 
+@pytest.mark.slow
 def test_a_signal_at_the_end_of_a_step_is_obeyed_after_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -177,6 +180,7 @@ def what_is_learned(run: Path) -> list[dict[str, object]]:
     ]
 
 
+@pytest.mark.slow
 def test_a_run_of_the_earlier_form_goes_on(tmp_path: Path) -> None:
     """Its files are named; what is written from now on is of the present form."""
     kept = Path(__file__).parents[1] / "reference"
@@ -194,6 +198,7 @@ def test_a_run_of_the_earlier_form_goes_on(tmp_path: Path) -> None:
     assert (ran.code, ran.complaints) == (0, [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("storage_format", FORMATS)
 def test_a_killed_import_of_arrays_goes_on_to_the_same_bytes(
     tmp_path: Path, storage_format: StorageFormat

@@ -31,6 +31,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
+@pytest.mark.slow
 def test_the_card_says_the_grids(place: Path) -> None:
     card = (place / "run" / "model.md").read_text()
     assert "| it gives | 13 x 13 points, 0.5 m apart |" in card
@@ -39,6 +40,7 @@ def test_the_card_says_the_grids(place: Path) -> None:
     assert "found = model(maps)  # (samples, 2, 13, 13) -> (samples, 1, 13, 13)" in card
 
 
+@pytest.mark.slow
 def test_an_evaluation_has_its_baseline_and_a_page(place: Path) -> None:
     ran = invoke("hm-eval", place / "run", place / "data")
     assert ran.code == 0, ran
@@ -53,6 +55,7 @@ def test_an_evaluation_has_its_baseline_and_a_page(place: Path) -> None:
     assert (place / "run" / "eval" / "index.html").exists()
 
 
+@pytest.mark.slow
 def test_a_run_of_maps_is_drawn_and_exported(place: Path, tmp_path: Path) -> None:
     """As one of any network; plain JAX calls what hm-train exports."""
     assert invoke("hm-train", "plot", place / "run").code == 0
@@ -65,6 +68,7 @@ def test_a_run_of_maps_is_drawn_and_exported(place: Path, tmp_path: Path) -> Non
     np.testing.assert_allclose(call(maps), model(maps), rtol=0, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_imported_maps_are_trained_on_without_a_recipe(tmp_path: Path) -> None:
     """By the one of maps, whose name is said."""
     data = maps_of_arrays(tmp_path / "arrays").directory
@@ -91,6 +95,7 @@ REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
 }
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("case", REFUSED.values(), ids=REFUSED)
 def test_maps_that_do_not_fit_are_refused_in_a_line(
     place: Path, tmp_path: Path, case: tuple[tuple[str, ...], str]

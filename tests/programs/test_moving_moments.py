@@ -29,6 +29,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_a_killed_generation_goes_on_to_the_same_bytes(made: Path, tmp_path: Path) -> None:
     """Trajectories and substeps as without the kill."""
     command = ("hm-generate", *RECIPE, tmp_path / "out")
@@ -38,6 +39,7 @@ def test_a_killed_generation_goes_on_to_the_same_bytes(made: Path, tmp_path: Pat
     assert contents(tmp_path / "out") == contents(made)
 
 
+@pytest.mark.slow
 def test_moments_are_computed_again_from_those_before(made: Path) -> None:
     """Beside the labels."""
     ran = invoke("hm-data", "verify", made, "--recompute", "1", "--seed", "0")
@@ -46,6 +48,7 @@ def test_moments_are_computed_again_from_those_before(made: Path) -> None:
     assert "train: moments of 13 samples follow from those before; largest" in ran.stdout
 
 
+@pytest.mark.slow
 def test_the_substeps_are_in_the_summary(made: Path) -> None:
     """With their range, by which the tolerance is kept."""
     ran = invoke("hm-data", "info", made)
@@ -55,6 +58,7 @@ def test_the_substeps_are_in_the_summary(made: Path) -> None:
     assert line.split()[-2:] == ["2", "4"] or line.split()[-2:] == ["2", "2"]
 
 
+@pytest.mark.slow
 def test_a_network_learns_and_is_evaluated(made: Path, tmp_path: Path) -> None:
     """By the three programs, in seconds."""
     command = ("hm-train", made, tmp_path / "run", "--recipe", "precession", *settings(*DIRECT))

@@ -34,6 +34,7 @@ def run_well(*command: str | Path) -> None:
     assert (ran.code, ran.complaints) == (0, []), ran
 
 
+@pytest.mark.slow
 def test_any_name_does_for_data_and_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Made, converted, trained on, resumed, plotted, exported and evaluated."""
     monkeypatch.chdir(tmp_path)

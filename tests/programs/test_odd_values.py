@@ -17,6 +17,7 @@ from hypermagnetics import models
 DEEP = "[" * 5000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_steps", [1, 20])
 def test_the_number_of_steps_can_be_set_alone(tmp_path: Path, num_steps: int) -> None:
     """The warm-up of the demo is a fraction of it."""
@@ -28,6 +29,7 @@ def test_the_number_of_steps_can_be_set_alone(tmp_path: Path, num_steps: int) ->
     assert read_lines(run / "metrics.jsonl")[-1]["step"] == num_steps
 
 
+@pytest.mark.slow
 def test_a_hypernetwork_has_a_hidden_unit_at_least(tmp_path: Path) -> None:
     """However small a fraction is asked for."""
     overrides = settings("model.hwidth=0.001", "schedule.max_steps=1")

@@ -55,6 +55,7 @@ PROGRAMS: dict[str, Words] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     ["verify", "convert", *(pytest.param(n, marks=pytest.mark.slow) for n in ("train", "eval"))],

@@ -76,6 +76,7 @@ def assert_kept(ran: Ran, directory: Path, before: dict[str, tuple[int, str]], n
     assert snapshot(directory) == before
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("case", IN_A_RUN)
 def test_hm_train_deletes_no_foreign_file(tmp_path: Path, case: str) -> None:
     """It names the entry."""
@@ -105,6 +106,7 @@ def test_hm_generate_deletes_no_foreign_file(tmp_path: Path, case: str) -> None:
     assert_kept(invoke("hm-generate", *SMALL, out, "--overwrite"), out, before, name)
 
 
+@pytest.mark.slow
 def test_hm_train_overwrites_a_run_with_its_evaluation(tmp_path: Path) -> None:
     """And with what a killed process left of files in the making."""
     run = copy_of(finished_run("zarr"), tmp_path / "run")

@@ -26,6 +26,7 @@ def losses(run: Path) -> list[float]:
     return [line["loss"] for line in read_lines(run / "metrics.jsonl") if "loss" in line]
 
 
+@pytest.mark.slow
 def test_a_split_on_the_device_trains_to_the_same_bits(tmp_path: Path) -> None:
     """Where the data lies changes nothing but the time."""
     data = finished_dataset("zarr").path
@@ -74,6 +75,7 @@ def test_data_in_the_order_of_files_is_resumed_to_the_same_bits(tmp_path: Path) 
     assert (whole / "model.hm").read_bytes() == (parts / "model.hm").read_bytes()
 
 
+@pytest.mark.slow
 def test_crops_of_a_regular_grid_are_trained_on(tmp_path: Path) -> None:
     """And refused, with what would do, where there are none."""
     data = tmp_path / "data"

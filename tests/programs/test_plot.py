@@ -42,12 +42,14 @@ def cut(run: Path, lines: int, tail: bytes = b"") -> None:
     path.write_bytes(b"".join(kept) + tail)
 
 
+@pytest.mark.slow
 def test_one_run_is_drawn_into_its_directory(run: Path) -> None:
     ran = invoke("hm-train", "plot", run)
     assert (ran.code, ran.stderr, ran.stdout) == (0, "", f"Wrote {run / 'plot.png'}.\n")
     assert_picture(run / "plot.png")
 
 
+@pytest.mark.slow
 def test_several_are_drawn_where_one_stands(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -62,6 +64,7 @@ def test_several_are_drawn_where_one_stands(
     assert (snapshot(run), snapshot(other)) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tail", [b"", b'{"step": 12, "lo', b"\0\0\0"], ids=repr)
 @pytest.mark.parametrize("lines", [1, 11])
 def test_a_run_in_progress_is_drawn(run: Path, lines: int, tail: bytes) -> None:
@@ -73,6 +76,7 @@ def test_a_run_in_progress_is_drawn(run: Path, lines: int, tail: bytes) -> None:
     assert_picture(run / "plot.png")
 
 
+@pytest.mark.slow
 def test_a_resumed_run_is_drawn_with_each_step_once(run: Path) -> None:
     data = finished_dataset("zarr").path
     later = settings("schedule.max_steps=340")
@@ -104,6 +108,7 @@ def test_a_run_without_a_line_is_refused(run: Path, content: bytes | None) -> No
     assert_refused(invoke("hm-train", "plot", run), "must have logged some steps", str(path))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "line", [b"{", b"[1]", b"3", b'{"loss": 1}', b'{"step": "one"}', b"\xff\0", b"[" * 100_000]
 )
@@ -148,6 +153,7 @@ def test_speed_is_a_mean_weighted_by_time(run: Path) -> None:
     assert history.curve("loss").values.tolist() == [9.0, 8.0, 7.0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [3, 12])
 def test_many_runs_of_one_name_have_a_colour_and_a_number_each(run: Path, count: int) -> None:
     """More than there are colours of the usual palette."""

@@ -46,6 +46,7 @@ def squares(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_a_dataset_says_how_exact_it_is(squares: Path) -> None:
     """In its manifest and on its card; it is read, verified and converted as any other."""
     dataset = Dataset.open(squares)
@@ -66,6 +67,7 @@ def test_a_dataset_says_how_exact_it_is(squares: Path) -> None:
     assert "must be of hard magnets" in ran.complaints[-1]
 
 
+@pytest.mark.slow
 def test_bodies_that_hardly_answer_have_the_field_of_the_magnets() -> None:
     """As susceptibility goes to 0: the exact sum over the hard magnets."""
     square = {"kind": "rectangle", "dimension": [1.0, 1.0], "susceptibility": 1e-9}
@@ -89,6 +91,7 @@ def test_bodies_that_hardly_answer_have_the_field_of_the_magnets() -> None:
     np.testing.assert_allclose(block.field[outside], field[outside], atol=1e-6 * field.max())
 
 
+@pytest.mark.slow
 def test_a_ball_in_a_uniform_field_is_a_dipole() -> None:
     """Of moment V chi H / (1 + chi / 3): Jackson, Classical Electrodynamics, section 5.11."""
     plan = plan_of(
@@ -128,6 +131,7 @@ def test_it_is_the_same_bytes_from_any_number_of_workers_and_after_a_kill(
     assert (out / "manifest-sha256.txt").read_bytes() == wanted
 
 
+@pytest.mark.slow
 def test_a_model_of_soft_bodies_is_trained_and_evaluated(
     squares: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,6 +178,7 @@ def test_the_truth_of_a_picture_has_the_cells_of_the_shipped_recipe(name: str, d
     assert recipe.soft.cells == CELLS_OF_TRUTH[dim] == {2: 16, 3: 6}[dim]
 
 
+@pytest.mark.slow
 def test_a_sum_is_refused_before_a_run_begins(squares: Path, tmp_path: Path) -> None:
     """And without a recipe the model that is none is taken."""
     for recipe in ("split", "demo", "fourier", "linear", "wave-layer"):
@@ -188,6 +193,7 @@ def test_a_sum_is_refused_before_a_run_begins(squares: Path, tmp_path: Path) -> 
     assert chosen.for_dataset(Dataset.open(squares)).name == "reduced"
 
 
+@pytest.mark.slow
 def test_derivatives_by_soft_sources_are_refused(squares: Path, tmp_path: Path) -> None:
     """In a training and in an evaluation: they are not those of a sum."""
     term = 'objective.terms.slopes={of="potential", by="sources"}'

@@ -33,6 +33,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("storage_format", ["zarr", "hdf5"])
 def test_a_killed_generation_goes_on_to_the_same_bytes(
     made: Path, tmp_path: Path, storage_format: StorageFormat
@@ -50,6 +51,7 @@ def test_a_killed_generation_goes_on_to_the_same_bytes(
     assert contents(tmp_path / "out") == contents(undisturbed)
 
 
+@pytest.mark.slow
 def test_workers_make_the_same_bytes(made: Path, tmp_path: Path) -> None:
     """And what was there before is deleted on request alone."""
     (tmp_path / "out").mkdir()

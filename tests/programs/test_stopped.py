@@ -46,6 +46,7 @@ with stop_on_signals() as stop:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
 def test_a_second_signal_ends_at_once(number: signal.Signals) -> None:
     """The first one is a wish."""
@@ -74,6 +75,7 @@ except InterruptedRunError as error:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
 def test_a_signal_outside_of_steps_can_be_queued_again(number: signal.Signals) -> None:
     """While the dataset is checked, say, there is nothing to be saved."""

@@ -58,6 +58,7 @@ def output(condition: str, name: str, *arguments: str | Path) -> str:
     return ran.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("condition", CONDITIONS)
 def test_without_messages_data_are_made_and_checked(tmp_path: Path, condition: str) -> None:
     """Whatever has become of stderr."""
@@ -102,6 +103,7 @@ def test_text_of_a_dataset_is_escaped(tmp_path: Path, edit: Any, command: tuple[
         assert r"\x1b]0;title\x07\x1b[2J\u202e\u2028" in shown
 
 
+@pytest.mark.slow
 def test_names_of_subjects_are_escaped(tmp_path: Path) -> None:
     """In the table, and in the lines below it."""
     run = tmp_path / f"run{ESCAPE}"
@@ -134,6 +136,7 @@ def test_a_user_function_does_not_decide_the_exit_code(
         assert "got SystemExit: 0 at " in ran.complaints[-1]
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize(
     "command",
     [
@@ -160,6 +163,7 @@ def test_a_platform_without_a_device_is_named(tmp_path: Path, command: tuple[str
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_without_a_platform_nothing_is_overwritten(tmp_path: Path) -> None:
     data = copy_of(finished_dataset("zarr"), tmp_path / "data")
     before = contents(data)

@@ -157,6 +157,7 @@ def test_optuna_goes_on_with_more_trials(tmp_path: Path) -> None:
     assert [times_finished(files, number) for number in range(2)] == [1, 1]
 
 
+@pytest.mark.slow
 def test_a_sweep_without_a_result_says_why_and_stays_what_it_is(tmp_path: Path) -> None:
     """Another one in its directory is refused: what differs is named, and nothing changes."""
     same = "schedule.learning_rate = [1e30]"

@@ -98,6 +98,7 @@ def test_a_seed_decides_whatever_the_environment_sets(tmp_path: Path) -> None:
     assert sha256(run / "model.hm") == sha256(finished_run("zarr").path / "model.hm")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("storage_format", FORMATS)
 def test_hm_generate_and_hm_train_say_the_next_command(storage_format: StorageFormat) -> None:
     """Results are on stdout and end with what to type next; stderr has progress alone."""
@@ -109,6 +110,7 @@ def test_hm_generate_and_hm_train_say_the_next_command(storage_format: StorageFo
     assert run.ran.stdout.splitlines()[-1] == f"Next: hm-eval {run.path} {dataset.path}"
 
 
+@pytest.mark.slow
 def test_hm_eval_reports_the_test_splits(tmp_path: Path) -> None:
     """Without options: every test split, into --out; the run and the dataset stay as they are."""
     run, dataset = finished_run("zarr").path, finished_dataset("zarr").path

@@ -44,6 +44,7 @@ def trained(dataset: Dataset, run: Path, *options: str) -> Ran:
     return ran
 
 
+@pytest.mark.slow
 def test_what_a_user_names_is_used(tiny: Dataset, module: str) -> None:
     """The files say the names and settings, and hm-eval reads the model with its class."""
     own = names(module)
@@ -77,6 +78,7 @@ def test_the_working_directory_is_in_the_path_only_for_an_import(module: str) ->
     assert sys.path == before
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_bits(
     tiny: Dataset, module: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -98,6 +100,7 @@ def test_a_killed_run_goes_on_to_the_same_bits(
         assert (run / "model.hm").read_bytes() == (RUN / "model.hm").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_recipe_may_name_what_is_a_users(tmp_path: Path, tiny: Dataset, module: str) -> None:
     """A resumed run under that recipe needs no options: the person has given it."""
     (tmp_path / "mine.toml").write_text(
@@ -113,6 +116,7 @@ def test_a_recipe_may_name_what_is_a_users(tmp_path: Path, tiny: Dataset, module
     assert json.loads((RUN / "recipe.json").read_text())["model"]["settings"] == {"width": 6}
 
 
+@pytest.mark.slow
 def test_nothing_is_imported_because_a_file_names_it(
     tmp_path: Path, tiny: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,6 +139,7 @@ def test_nothing_is_imported_because_a_file_names_it(
     assert_refused(ran, "no module is imported just because a file", f"give --model {module}:Waves")
 
 
+@pytest.mark.slow
 def test_losses_of_terms_are_named_to_resume_a_run(
     tmp_path: Path, tiny: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,6 +166,7 @@ def test_losses_of_terms_are_named_to_resume_a_run(
         assert_refused(invoke("hm-train", tiny.directory, RUN, "--resume", *options), fragment)
 
 
+@pytest.mark.slow
 def test_hm_eval_wants_the_class_of_the_file(tiny: Dataset, module: str) -> None:
     """Neither another class nor one for a shipped model."""
     small = settings("model.width=4", "model.depth=1", "model.hdepth=1")

@@ -79,6 +79,7 @@ def test_workers_give_the_bytes_of_threads(
     assert contents(tmp_path / "workers") == contents(tmp_path / "threads")
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_reported(tmp_path: Path) -> None:
     """In the middle of a shard; nothing hangs, nothing is left, the same command completes."""
     out = tmp_path / "out"

@@ -51,6 +51,7 @@ def a_row(name: str) -> np.ndarray:
     return random_rows(KINDS[name], np.random.default_rng(141), 1)[0]
 
 
+@pytest.mark.slow_cases
 @_EVERY_KIND
 def test_a_body_is_the_table_with_its_row(name: str) -> None:
     kind, row = KINDS[name], a_row(name)
@@ -92,6 +93,7 @@ def test_a_body_of_single_precision_stays_one(name: str) -> None:
     assert _CLASSES[name](*vectors, *size).row.dtype == jnp.float32
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["disc in 2D", "cuboid in 3D"])
 def test_a_body_can_be_evaluated_at_points_of_another_precision(name: str) -> None:
     dim = KINDS[name].dim
@@ -101,6 +103,7 @@ def test_a_body_can_be_evaluated_at_points_of_another_precision(name: str) -> No
     )
 
 
+@pytest.mark.slow
 def test_the_gradient_of_a_body_is_a_body() -> None:
     """`jax.grad` with respect to it: each part is the derivative with respect to that part."""
     name = "sphere in 3D"
@@ -117,6 +120,7 @@ def test_the_gradient_of_a_body_is_a_body() -> None:
     assert float(jnp.abs(gradient.moment @ (magnet(name, row).moment))) > 0
 
 
+@pytest.mark.slow
 def test_bodies_can_be_stacked_and_mapped_over() -> None:
     """`jax.vmap` over a batch of magnets, and over their moments alone."""
     name = "sphere in 3D"

@@ -43,6 +43,7 @@ def magnetisation(kind: SourceColumns, rows: np.ndarray) -> np.ndarray:
     return (part(kind, rows, "moment") / volumes(kind, rows)[:, None])[:, None]
 
 
+@pytest.mark.slow_cases
 @_EVERY_BODY
 def test_normal_b_and_tangential_h_and_the_potential_pass_through_surfaces(
     kind: SourceColumns,
@@ -65,6 +66,7 @@ def test_normal_b_and_tangential_h_and_the_potential_pass_through_surfaces(
     assert (np.abs(phi_out - phi_in) / strength).max() < 4 * gap
 
 
+@pytest.mark.slow_cases
 @_EVERY_BODY
 def test_on_a_surface_the_field_is_the_mean_of_both_sides(kind: SourceColumns) -> None:
     """Wherever rounding puts the point, in a turned body too."""
@@ -80,6 +82,7 @@ def test_on_a_surface_the_field_is_the_mean_of_both_sides(kind: SourceColumns) -
     assert (np.linalg.norm(on - (inside + outside) / 2, axis=-1) / strength).max() < 1e-9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", BOXES.values(), ids=BOXES)
 def test_the_potential_is_continuous_at_edges_and_corners_and_their_extensions(
     kind: SourceColumns,

@@ -57,6 +57,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("dim", "bodies", "shared"), CASES)
 def test_converted_tables_have_the_same_fields(
     dim: int, bodies: tuple[BodyName, ...], shared: bool

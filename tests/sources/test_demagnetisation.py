@@ -16,6 +16,7 @@ CELLS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sides", [(5, 4), (3, 4, 2)], ids=["2D", "3D"])
 def test_the_convolution_is_the_sum_over_cells(sides: tuple[int, ...]) -> None:
     """Each a rectangle or a cuboid of the cell's size, by the exact sum."""
@@ -36,6 +37,7 @@ def test_the_convolution_is_the_sum_over_cells(sides: tuple[int, ...]) -> None:
             np.testing.assert_allclose(rows, values, rtol=0, atol=1e-13 * np.abs(values).max())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dim", [2, 3])
 def test_a_cell_has_the_demagnetising_factor_of_its_symmetry(dim: int) -> None:
     """1 / dim in its centre, and the trace of the field's kernel is 0 in all other cells."""
@@ -61,6 +63,7 @@ def packed(samples: int, radius: float) -> np.ndarray:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("resolution", "median", "quantity"),
     [

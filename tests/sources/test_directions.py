@@ -57,6 +57,7 @@ def jacobian(
     return jax.jit(of)
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize(
     ("dtype", "tolerance", "least"), [(np.float64, 1e-10, 0.01), (np.float32, 1e-4, 0.1)]
 )

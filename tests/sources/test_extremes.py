@@ -95,6 +95,7 @@ def largest_field(kind: SourceColumns, rows: np.ndarray) -> np.ndarray:
     return _LARGEST_FIELD * strength
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("dtype", _TINY)
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_a_million_hard_points_have_values(kind: SourceColumns, dtype: str) -> None:

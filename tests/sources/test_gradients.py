@@ -35,6 +35,7 @@ def regular_points(kind: SourceColumns, row: np.ndarray) -> np.ndarray:
     return placed(kind, row[None], local)[0]
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("kind", BUT_SLOW_CUBOIDS)
 def test_the_gradient_of_a_loss_is_the_limit_of_its_differences(kind: SourceColumns) -> None:
     """With respect to every column of the source table; central, of fourth order in the step."""
@@ -67,6 +68,7 @@ def difference_quotients(values: list[np.ndarray], step: float) -> np.ndarray:
     return (8 * (c - b) - (d - a)) / (12 * step)
 
 
+@pytest.mark.slow
 def test_forward_and_reverse_mode_agree() -> None:
     """Also under `vmap` over points and magnets."""
     kind, random = KINDS["sphere in 3D"], np.random.default_rng(102)
@@ -127,6 +129,7 @@ _EVERY_KIND_AND_DTYPE = [
 """The reverse mode of a cuboid compiles for ten seconds."""
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize(("kind", "dtype"), _EVERY_KIND_AND_DTYPE)
 def test_gradients_are_finite_everywhere(kind: SourceColumns, dtype: str) -> None:
     """For a cube or a circle, unequal sides, a needle and a plate."""
@@ -142,6 +145,7 @@ def test_gradients_are_finite_everywhere(kind: SourceColumns, dtype: str) -> Non
         assert np.isfinite(of_row).all(), f"sides {sides}: {of_row}"
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize(("kind", "dtype"), _EVERY_KIND_AND_DTYPE)
 def test_the_gradient_of_the_potential_is_minus_the_field_to_all_digits(
     kind: SourceColumns, dtype: str
@@ -160,6 +164,7 @@ def test_the_gradient_of_the_potential_is_minus_the_field_to_all_digits(
     assert error.max() < 1000 * np.finfo(dtype).eps
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("kind", BUT_SLOW_CUBOIDS)
 def test_padding_has_no_gradient(kind: SourceColumns) -> None:
     """A body of no size and no rotation, at whose position there is a point."""

@@ -84,6 +84,7 @@ def assert_equal_fields(one: np.ndarray, other: np.ndarray) -> None:
     np.testing.assert_array_less(error, 1e-9 * np.linalg.norm(other, axis=-1))
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("kind", ["dipole", "sphere", "cuboid"])
 @pytest.mark.parametrize("seed", range(5))
 def test_a_magnet_keeps_its_field(kind: str, seed: int) -> None:
@@ -95,6 +96,7 @@ def test_a_magnet_keeps_its_field(kind: str, seed: int) -> None:
     assert_equal_fields(field_of([body], points), magpylib.getH(peer, points))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 def test_nested_turned_collections_keep_their_field(seed: int) -> None:
     random = np.random.default_rng(seed)
@@ -146,6 +148,7 @@ def test_bodies_return_from_magpylib_as_they_were(seed: int) -> None:
             np.testing.assert_allclose(sign * part, other_part, rtol=1e-14, atol=1e-15)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 def test_magpylib_sees_the_field_of_the_bodies(seed: int) -> None:
     random = np.random.default_rng(seed)
@@ -252,6 +255,7 @@ def test_a_missing_magpylib_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         to_magpylib([Dipole(jnp.ones(3), jnp.zeros(3))])
 
 
+@pytest.mark.slow
 def test_sources_do_not_import_magpylib() -> None:
     code = "import sys, hypermagnetics.sources; print('magpylib' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -100,6 +100,7 @@ def test_the_volume_is_that_of_the_inside(name: str) -> None:
         np.testing.assert_allclose(nodes[0].T @ nodes[0] / len(nodes[0]), expected, atol=0.03)
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("name", _EXTENDED)
 def test_points_of_the_surface_have_the_normal_of_the_distance(name: str) -> None:
     """The gap is 0 there, and its gradient the normal; corners are as far as the ball around."""
@@ -120,6 +121,7 @@ def test_points_of_the_surface_have_the_normal_of_the_distance(name: str) -> Non
         np.testing.assert_allclose(np.linalg.norm(corners, axis=1), radius)
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("name", TABLES)
 def test_far_away_every_kind_is_a_dipole(name: str) -> None:
     """And where it says so, everywhere outside."""
@@ -143,6 +145,7 @@ def test_each_body_has_its_kind() -> None:
     assert {name: kind.name for name, kind in KINDS.items()} == {name: name for name in BODIES}
 
 
+@pytest.mark.slow
 def test_a_body_without_a_kind_is_refused_with_what_it_has_to_answer() -> None:
     """A name in the table alone: nothing imports, so nothing answers in silence."""
     code = (

@@ -36,6 +36,7 @@ def magnets_and_points(kind: SourceColumns) -> tuple[np.ndarray, np.ndarray]:
     return rows, placed(kind, rows, local)
 
 
+@pytest.mark.slow_cases
 @_EVERY_KIND
 def test_the_field_is_minus_the_gradient_of_the_potential(kind: SourceColumns) -> None:
     rows, points = magnets_and_points(kind)
@@ -43,6 +44,7 @@ def test_the_field_is_minus_the_gradient_of_the_potential(kind: SourceColumns) -
     assert error_of(-jacobians(kind, rows, points)[:, :, 0], field).max() < 1e-13
 
 
+@pytest.mark.slow_cases
 @_EVERY_KIND
 def test_the_field_has_neither_sources_nor_curls(kind: SourceColumns) -> None:
     """Div H = 0, so Laplace's equation holds, and curl H = 0: inside and outside."""

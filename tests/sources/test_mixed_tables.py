@@ -68,6 +68,7 @@ def assert_sums(values: tuple, expected: tuple) -> None:
         np.testing.assert_allclose(value, truth, rtol=1e-11, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_mixture_is_the_sum_of_its_bodies() -> None:
     """In two dimensions; the next test has three."""
     columns, table, expected = mixture(2, (2, 4, 3))
@@ -75,6 +76,7 @@ def test_a_mixture_is_the_sum_of_its_bodies() -> None:
     assert_sums(superposition(columns, jnp.asarray(table), where), expected)
 
 
+@pytest.mark.slow
 def test_mixtures_of_different_length_share_a_block() -> None:
     """Each table is filled up with zeros, which are the code of a dipole at the origin."""
     dim = 3
@@ -94,6 +96,7 @@ def test_mixtures_of_different_length_share_a_block() -> None:
         assert_sums((potential[i, :63], field[i, :63]), (phi[:63], h[:63]))
 
 
+@pytest.mark.slow
 def test_what_a_body_has_no_use_for_does_not_matter() -> None:
     columns, table, expected = mixture(2, (2, 4, 3))
     junk = table.copy()
@@ -105,6 +108,7 @@ def test_what_a_body_has_no_use_for_does_not_matter() -> None:
     assert_sums(superposition(columns, jnp.asarray(junk), where), expected)
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_a_row_of_another_body_spoils_no_gradient(count: int) -> None:
     """A dipole has no radius, and padding neither; a disc is no dipole at a point inside it."""

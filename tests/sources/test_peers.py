@@ -70,6 +70,7 @@ _PEERS = {
 }
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("name", _PEERS)
 def test_the_field_is_that_of_magpylib(name: str) -> None:
     kind, (peer, reach) = KINDS[name], _PEERS[name]

@@ -36,6 +36,7 @@ def slopes(
     return field(row, point), jax.grad(potential)(point), of_point, of_row
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("kind", _EVERY_BOX)
 def test_derivatives_on_mid_planes_and_axes_of_turned_boxes(
@@ -86,6 +87,7 @@ def field_of_slopes(kind: SourceColumns, row: jax.Array, point: jax.Array) -> ja
     return jnp.stack([-jax.jvp(potential, (point,), (axis,))[1] for axis in axes])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("kind", _EVERY_BOX)
 def test_the_slope_of_the_potential_is_the_field_on_planes_of_turned_boxes(
@@ -110,6 +112,7 @@ def test_the_slope_of_the_potential_is_the_field_on_planes_of_turned_boxes(
             assert np.linalg.norm(slopes_there - field) < 1e-5 * np.linalg.norm(field)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", _EVERY_BOX)
 def test_second_derivatives_on_the_extension_of_an_edge(kind: SourceColumns) -> None:
     """Beyond the end of an edge nothing diverges: they are the limit of differences."""

@@ -33,6 +33,7 @@ def assert_close(potential: np.ndarray, field: np.ndarray, kind: SourceColumns) 
     assert np.median(error / np.abs(exact_potential)) < _MEDIAN
 
 
+@pytest.mark.slow_cases
 @_EVERY_KIND
 def test_single_precision_is_double_precision_to_six_digits(kind: SourceColumns) -> None:
     rows, points = magnets_and_points(kind)
@@ -57,6 +58,7 @@ def test_the_points_reach_from_near_to_far() -> None:
     assert sizes_away.max() > 9000
 
 
+@pytest.mark.slow_cases
 @_EVERY_KIND
 @pytest.mark.parametrize(("unit", "reach"), [(1e-9, 0.5), (1e-9, 10), (1e6, 0.5), (1e6, 3e5)])
 def test_single_precision_serves_bodies_of_nanometres_and_distances_of_1e12_metres(

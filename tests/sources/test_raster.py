@@ -54,6 +54,7 @@ def brute(columns: SourceColumns, raster: Raster, sources: np.ndarray, first: fl
     return np.stack(found)
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize(
     ("columns", "sides", "subpoints"),
     [(DISCS, (17, 12), 4), (MIXED, (13, 13), 3), (MIXED, (3, 3), 5), (CUBOIDS, (7, 6, 9), 2)],

@@ -151,6 +151,7 @@ def test_a_row_that_is_no_source_is_refused_by_its_number(what: str) -> None:
     refuse_bad_rows(kind, row_with(kind, **changes), 1)  # it may be padding
 
 
+@pytest.mark.slow
 def test_a_size_that_a_body_has_no_use_for_may_be_zero() -> None:
     """The sum takes the table, and is finite."""
     table = row_with(_MIXED, dimension_x=0.0, dimension_y=0.0)

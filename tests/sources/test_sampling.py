@@ -17,6 +17,7 @@ from hypermagnetics.sources import SourceColumns, configure, superposition, unif
 from hypermagnetics.sources.sampling import Purpose, whole_numbers
 
 
+@pytest.mark.slow
 def test_the_published_interface_runs() -> None:
     """The example of the published code, with the shapes and sizes it gives."""
     source_config = {"N": 500, "M": 5, "lim": 3, "res": 32}

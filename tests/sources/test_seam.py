@@ -78,6 +78,7 @@ def natural_scale(values: np.ndarray, distance: float) -> np.ndarray:
     return np.stack([length * distance] + [length] * (len(values) - 1))
 
 
+@pytest.mark.slow
 @_EVERY_BOX
 def test_closed_form_and_series_agree_where_they_meet(kind: SourceColumns) -> None:
     """Also a factor of two before and after."""
@@ -89,6 +90,7 @@ def test_closed_form_and_series_agree_where_they_meet(kind: SourceColumns) -> No
         assert (np.abs(near - far) / scale).max() < _JUMP
 
 
+@pytest.mark.slow
 @_EVERY_BOX
 def test_in_single_precision_the_series_begins_where_its_error_is_rounding(
     kind: SourceColumns,
@@ -102,6 +104,7 @@ def test_in_single_precision_the_series_begins_where_its_error_is_rounding(
     assert jump.max() < np.finfo(np.float32).eps / 4
 
 
+@pytest.mark.slow
 @_EVERY_BOX
 def test_derivatives_of_closed_form_and_series_agree_where_they_meet(kind: SourceColumns) -> None:
     """When moment, point or sides change by a part of themselves."""
@@ -118,6 +121,7 @@ def test_derivatives_of_closed_form_and_series_agree_where_they_meet(kind: Sourc
         assert (np.abs(np.stack(near) - np.stack(far)) / scale).max() < _JUMP
 
 
+@pytest.mark.slow
 @_EVERY_BOX
 def test_gradients_of_closed_forms_in_single_precision_have_its_digits(kind: SourceColumns) -> None:
     """In reverse mode, from the box to beyond the seam: no product of lengths is too large."""

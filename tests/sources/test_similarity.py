@@ -31,6 +31,7 @@ def magnets_and_points(kind: SourceColumns) -> tuple[np.ndarray, np.ndarray]:
     return row, distance * directions(random, 5, kind.dim)
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_fields_of_all_scales_are_alike(kind: SourceColumns) -> None:
     row, points = magnets_and_points(kind)
@@ -44,6 +45,7 @@ def test_fields_of_all_scales_are_alike(kind: SourceColumns) -> None:
         assert (np.abs(found - of_units[0]) / scale).max() < 1e-5
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("kind", BUT_SLOW_CUBOIDS)
 def test_derivatives_of_all_scales_are_alike(kind: SourceColumns) -> None:
     """The gradient of H, and the second derivatives of the potential."""

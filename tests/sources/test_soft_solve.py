@@ -32,6 +32,7 @@ def _sphere(position: list[float], radius: float = 1.0) -> Sphere:
     return Sphere(NONE, position, radius)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chi", [-0.5, 0.1, 10.0, 1e4])
 def test_a_ball_in_a_uniform_field_is_the_closed_form(chi: float) -> None:
     """Jackson, Classical Electrodynamics, section 5.11: M = chi H / (1 + chi / d)."""
@@ -48,6 +49,7 @@ def test_a_ball_in_a_uniform_field_is_the_closed_form(chi: float) -> None:
         np.testing.assert_allclose(found.magnetisation(inside)[0], expected / volume, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_a_matrix_that_does_not_fit_into_memory_is_not_made(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -89,6 +91,7 @@ def _potential_of_two_spheres(gap: float, chi: float, points: np.ndarray, terms:
     return np.sqrt(np.cosh(mu) - np.cos(eta)) * ((ratio * legendre) @ c)
 
 
+@pytest.mark.slow
 def test_two_balls_are_the_series_in_bispherical_coordinates_as_the_order_grows() -> None:
     """At points around them, and between them."""
     columns, table = source_table([_sphere([0.0, 0, -1.25]), _sphere([0.0, 0, 1.25])])
@@ -106,6 +109,7 @@ def test_two_balls_are_the_series_in_bispherical_coordinates_as_the_order_grows(
     assert errors[2] < 1e-6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("chi", "cells"), [(1.0, 6), (9.0, 10), pytest.param(99.0, 16, marks=pytest.mark.slow)]
 )
@@ -132,6 +136,7 @@ def test_a_cube_has_the_polarisability_of_a_conductor() -> None:
     assert float(found.moments[0, 2]) == pytest.approx(3.6442, rel=0.01)
 
 
+@pytest.mark.slow
 def test_a_cube_comes_near_the_polarisability_of_a_conductor() -> None:
     columns, table = source_table([Cuboid(NONE, NONE, [1.0, 1, 1])])
     moments = [
@@ -143,6 +148,7 @@ def test_a_cube_comes_near_the_polarisability_of_a_conductor() -> None:
     assert errors[0] > 1.5 * errors[1] > 2.25 * errors[2]
 
 
+@pytest.mark.slow
 def test_a_long_sheet_shields_as_an_endless_one() -> None:
     """Behind it, of the images of a magnet in both faces: Smythe, section 5.304.
 
@@ -203,6 +209,7 @@ def _points_matched(boxes: list[Cuboid], chi: list[float], cells: int) -> np.nda
 _CHAINS = json.loads((Path(__file__).parents[1] / "reference" / "soft_chains.json").read_text())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scene", _CHAINS["scenes"], ids=lambda scene: scene["name"])
 def test_chains_are_those_of_magpylib_material_response(scene: dict[str, Any]) -> None:
     """Of version 0.6 and the same cells; benchmarks/write_reference_soft.py made the numbers."""
@@ -221,6 +228,7 @@ def test_chains_are_those_of_magpylib_material_response(scene: dict[str, Any]) -
     assert np.max(error / np.linalg.norm(expected, axis=1)) < 1e-6
 
 
+@pytest.mark.slow
 def test_a_chain_of_boxes_is_that_of_magpylibs_fields() -> None:
     turn = np.array([0.8, 0.1, 0.5, -0.3]) / np.linalg.norm([0.8, 0.1, 0.5, -0.3])
     boxes = [
@@ -257,6 +265,7 @@ def _solved(table: np.ndarray, chi: np.ndarray, field: np.ndarray, **settings: o
     return solve_magnetisation(_mixed()[0], table, chi, field, cells=4, order=6, **settings)
 
 
+@pytest.mark.slow
 def test_both_methods_agree() -> None:
     _, table, chi = _mixed()
     dense, gmres = (_solved(table, chi, PLANE_FIELD, method=m) for m in ("dense", "gmres"))
@@ -265,6 +274,7 @@ def test_both_methods_agree() -> None:
     assert gmres.residual < 1e-8
 
 
+@pytest.mark.slow
 def test_it_turns_and_scales_with_the_bodies() -> None:
     columns, table, chi = _mixed()
     turn, size = 0.9, 1e-3
@@ -285,6 +295,7 @@ def test_it_turns_and_scales_with_the_bodies() -> None:
     np.testing.assert_allclose(found, field, atol=1e-9 * np.abs(field).max())
 
 
+@pytest.mark.slow
 def test_it_is_linear_in_remanence_and_applied_field() -> None:
     _, table, chi = _mixed()
     other = table.copy()
@@ -296,6 +307,7 @@ def test_it_is_linear_in_remanence_and_applied_field() -> None:
     np.testing.assert_allclose(one.moments + two.moments, both.moments, atol=1e-10)
 
 
+@pytest.mark.slow
 def test_padding_is_nothing_and_hard_magnets_stay() -> None:
     columns, table, chi = _mixed()
     padded = np.concatenate([table, np.zeros_like(table[:2])])
@@ -309,6 +321,7 @@ def test_padding_is_nothing_and_hard_magnets_stay() -> None:
     np.testing.assert_allclose(alone.field(POINTS), exact[1], rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_two_halves_that_touch_are_the_whole() -> None:
     whole = source_table([Rectangle([0.0, 0], [0.0, 0], [1.0, 0.5])])
     halves = source_table([Rectangle([0.0, 0], [x, 0.0], [0.5, 0.5]) for x in (-0.25, 0.25)])
@@ -318,6 +331,7 @@ def test_two_halves_that_touch_are_the_whole() -> None:
     np.testing.assert_allclose(one.field(POINTS), two.field(POINTS), rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_the_response_is_symmetric() -> None:
     """Of a moment to a field, by reciprocity."""
     _, table, chi = _mixed()
@@ -328,6 +342,7 @@ def test_the_response_is_symmetric() -> None:
     assert response[0, 1] == pytest.approx(response[1, 0], rel=2e-2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("law", ["langevin", "tanh"])
 def test_a_law_saturates_and_begins_linear(law: str) -> None:
     columns, table = source_table([Rectangle([0.0, 0], [0.0, 0], [1.0, 0.5])])
@@ -344,6 +359,7 @@ def test_a_law_saturates_and_begins_linear(law: str) -> None:
     assert (size > 1.9).all()
 
 
+@pytest.mark.slow
 def test_a_function_is_a_law() -> None:
     """M = 30 H / (1 + H) solved by hand for a ball: H = H_0 - M / 3."""
     columns, table = source_table([_sphere(NONE)])
@@ -355,6 +371,7 @@ def test_a_function_is_a_law() -> None:
     assert magnetisation == pytest.approx(30 * inner / (1 + inner), rel=1e-9)
 
 
+@pytest.mark.slow
 def test_derivatives_are_those_of_differences() -> None:
     columns, table, chi = _mixed()
     direction = np.random.default_rng(0).normal(size=table.shape)
@@ -373,6 +390,7 @@ def test_derivatives_are_those_of_differences() -> None:
     assert slope == pytest.approx((ends[1] - ends[0]) / (2 * step), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_it_is_the_same_under_jit() -> None:
     columns, table, chi = _mixed()
     with jax.enable_x64(True):
@@ -383,6 +401,7 @@ def test_it_is_the_same_under_jit() -> None:
     assert np.isnan(broken).any()
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -98,6 +98,7 @@ def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(kind, "pairs_per_tile", 12)
 
 
+@pytest.mark.slow_cases
 @pytest.mark.usefixtures("small_tiles")
 @pytest.mark.parametrize("name", functions(_DISC))
 def test_values_are_those_of_a_cpu(name: str) -> None:
@@ -123,6 +124,7 @@ def test_values_of_boxes_are_those_of_a_cpu(name: str) -> None:
     assert_close(found, expected, 3e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_tiles")
 @pytest.mark.parametrize("name", ["superposition", "split", "cells"])
 def test_derivatives_are_those_of_a_cpu(name: str) -> None:
@@ -141,6 +143,7 @@ def largest(program: str) -> int:
     return max(int(np.prod([int(size) for size in shape.split("x")[:-1]])) for shape in shapes)
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("name", ["superposition", "block", "magnetisation", "targets"])
 def test_nothing_is_looped_over_below_a_tile(name: str) -> None:
     """One fused reduction, however many sources or points."""
@@ -149,6 +152,7 @@ def test_nothing_is_looped_over_below_a_tile(name: str) -> None:
     assert "stablehlo.while" not in program
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("name", MODELS)
 def test_a_model_predicts_a_block_without_loops(name: str) -> None:
     """Near parts, too."""

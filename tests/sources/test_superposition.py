@@ -44,6 +44,7 @@ def assert_sums(values: tuple, expected: tuple) -> None:
         np.testing.assert_allclose(value, truth, rtol=1e-11, atol=1e-13)
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize(
     ("kind", "num_sources"),
     [(_DISC, 1), (_DISC, 4), (_DISC, 11), (_SPHERE, 9)],
@@ -81,6 +82,7 @@ def test_no_points_have_no_values() -> None:
     assert field.shape == (0, 2)
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_magnets_add_up_and_padding_changes_nothing(kind: SourceColumns) -> None:
     """Whatever the padding holds, also where a point meets the zeros of a padding row."""
@@ -102,6 +104,7 @@ def test_no_sources_give_nothing() -> None:
         np.testing.assert_array_equal(values, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_samples", [4, 70])
 def test_a_block_is_its_samples(num_samples: int) -> None:
     """What `superposition` does to one, `block_superposition` does to many.
@@ -137,6 +140,7 @@ def test_constants_are_columns_that_all_rows_share() -> None:
     )
 
 
+@pytest.mark.slow
 def test_single_precision_stays_single() -> None:
     """No silent widening, also with float64 enabled; `each` sees to it for all bodies alone."""
     rows = random_rows(_DISC, np.random.default_rng(120), 9).astype(np.float32)
@@ -156,6 +160,7 @@ def test_a_rotation_that_is_not_given_is_none() -> None:
     assert SourceColumns.of("rectangle", constants=sides).constant("angle") == 0
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("num_sources", [1, 9])
 def test_float_types_may_be_mixed(num_sources: int) -> None:
     """The wider one decides, as everywhere in JAX; as when data are float32 and a body is not."""

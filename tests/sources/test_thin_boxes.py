@@ -48,6 +48,7 @@ def truth_of(kind: SourceColumns, rows: np.ndarray, points: np.ndarray) -> tuple
     )
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("dtype", _WORST)
 @pytest.mark.parametrize("name", _SHAPES)
 @pytest.mark.parametrize("distance", _RANGES)

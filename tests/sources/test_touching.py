@@ -54,6 +54,7 @@ def magnets(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("turned", [False, True], ids=["straight", "turned"])
 @pytest.mark.parametrize("kind", BOXES.values(), ids=BOXES)
@@ -85,6 +86,7 @@ def test_pieces_have_field_and_magnetisation_of_the_whole(
             np.testing.assert_allclose(of_pieces, of_whole, atol=bound, rtol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spacing", [1.0, 0.1])
 def test_labels_of_a_lattice_of_squares_are_those_of_one_square(spacing: float) -> None:
     """On a grid that meets faces and corners, also where float32 holds neither it nor the sites."""

@@ -64,6 +64,7 @@ def models() -> dict[str, Model]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", models())
 def test_a_model_refuses_what_is_no_source(name: str) -> None:
     """In every method that takes rows, by the number of the row; padding is none of them."""
@@ -106,6 +107,7 @@ def test_so_do_the_functions_of_tables() -> None:
             vertices(_COLUMNS, table[2])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [

@@ -39,6 +39,7 @@ def assert_close(one: object, other: object) -> None:
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5 * float(np.abs(b).max()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("samples", "used"), [(12, 12), (13, 13), (13, 9), (5, 1)])
 @pytest.mark.parametrize("chunks", [*(pytest.param(n, marks=pytest.mark.slow) for n in (2, 5)), 3])
 def test_chunks_add_up(samples: int, used: int, chunks: int) -> None:
@@ -47,6 +48,7 @@ def test_chunks_add_up(samples: int, used: int, chunks: int) -> None:
     assert_close(of(batch, chunks), of(batch, 1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunks", [1, 3])
 def test_blocks_add_up(chunks: int) -> None:
     """Also those that are not full."""
@@ -54,6 +56,7 @@ def test_blocks_add_up(chunks: int) -> None:
     assert_close(compiled(MODEL, batch, chunks, (), "by-block"), of(batch, 1))
 
 
+@pytest.mark.slow
 def test_a_batch_of_empty_blocks_has_no_loss() -> None:
     """And a gradient of zeros, not of NaN."""
     losses, gradient = of(random_batch(used=0), 2)
@@ -76,6 +79,7 @@ def test_every_sample_is_in_one_chunk() -> None:
     assert sorted(map(tuple, np.stack(found))) == sorted(map(tuple, expected))
 
 
+@pytest.mark.slow
 def test_frozen_parts_have_no_gradient() -> None:
     """All others have the same as without."""
     batch = random_batch()

@@ -95,6 +95,7 @@ def test_the_unit_of_slopes_is_their_root_mean_square(view: ArrayView, network: 
     assert slope_rms(view, network) == pytest.approx(wanted, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_terms_are_those_of_the_formulas(view: ArrayView, network: MLP) -> None:
     """Means of squares, in units of the truth, over the samples that count."""
     last = view.layout.num_blocks - 1
@@ -113,6 +114,7 @@ def test_terms_are_those_of_the_formulas(view: ArrayView, network: MLP) -> None:
     assert float(losses.terms["by-inputs"]) == pytest.approx(wanted, rel=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("directions", [1, 3])
 def test_random_directions_are_the_whole_jacobian_in_the_mean(
     view: ArrayView, network: MLP, directions: int
@@ -135,6 +137,7 @@ def test_random_directions_are_the_whole_jacobian_in_the_mean(
     assert found == pytest.approx(whole, rel=1e-2)
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("chunks", [1, 3, 4])
 def test_chunks_add_up(view: ArrayView, network: MLP, chunks: int) -> None:
     """With the directions of each sample, whichever chunk it comes into."""
@@ -192,6 +195,7 @@ def bytes_of(run: Path) -> bytes:
     return (run / "final.hm").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_is_the_run_that_never_stopped(arrays: Dataset, tmp_path: Path) -> None:
     """Also on the device, in chunks of a dispatch, and with derivatives along random directions."""
     whole = train(arrays, tmp_path / "whole", recipe_of(BY_INPUTS, "schedule.decay_steps=6"))
@@ -206,6 +210,7 @@ def test_a_run_that_goes_on_is_the_run_that_never_stopped(arrays: Dataset, tmp_p
     assert set(whole.outcome.validation.median_errors) == {"targets", "jacobian"}
 
 
+@pytest.mark.slow
 def test_a_dataset_of_arrays_has_a_recipe_of_its_own(arrays: Dataset, tmp_path: Path) -> None:
     run = train(arrays, tmp_path / "run", schedule={"max_steps": 2})
     assert isinstance(run.model, MLP)

@@ -114,6 +114,7 @@ def test_a_dataset_out_of_reach_has_another(tmp_path: Path, make_dataset: MakeDa
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize(
     ("overrides", "bodies"),
     [
@@ -138,6 +139,7 @@ def test_the_line_names_the_bodies(
     )
 
 
+@pytest.mark.slow
 def test_hm_train_takes_it_and_says_so(tmp_path: Path) -> None:
     """On stderr, in one line; a run that exists is refused before, and a resumed one kept."""
     data, run = finished_dataset("zarr").path, tmp_path / "run"
@@ -158,6 +160,7 @@ def test_hm_train_takes_it_and_says_so(tmp_path: Path) -> None:
     assert (tmp_path / "named" / "model.hm").read_bytes() == (run / "model.hm").read_bytes()
 
 
+@pytest.mark.slow
 def test_hm_train_says_why_it_makes_steps(tmp_path: Path) -> None:
     """With the recipe that it keeps in the run."""
     run = tmp_path / "run"
@@ -169,6 +172,7 @@ def test_hm_train_says_why_it_makes_steps(tmp_path: Path) -> None:
     assert "recipe" not in invoke("hm-train", finished_dataset("zarr").path, run, "--resume").stderr
 
 
+@pytest.mark.slow
 def test_from_python_it_is_the_same(
     tmp_path: Path, tiny: Dataset, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -90,6 +90,7 @@ CASES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_a_split_on_the_device_gives_the_batches_of_a_stream(regular: Dataset, case: str) -> None:
     """Bit for bit, the last block and empty ones included."""

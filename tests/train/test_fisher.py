@@ -125,6 +125,7 @@ def truth(
     return scale, network, found(in_float64(network))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("chunks", "order"), [(1, "at-once"), (3, "at-once"), (7, "at-once"), (3, "by-block")]
 )
@@ -262,6 +263,7 @@ def test_the_factor_of_imnn_fades_at_one(distance: float) -> None:
     assert np.isfinite(slope).all()
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("scale", [LogDet(), IMNN()])
 def test_gpus_multiply_in_full_float32(view: ArrayView, readings: Dataset, scale: Scale) -> None:
     """Forwards and backwards: a covariance of rounded summaries would not be one."""
@@ -350,6 +352,7 @@ def test_a_parameter_of_another_unit_scales_its_row_and_column() -> None:
     )
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("chunks", [1, 7])
 def test_a_mean_far_beyond_the_spread_costs_no_covariance(chunks: int) -> None:
     """Sums of squares about 0 would have no digit left in float32."""
@@ -364,6 +367,7 @@ def test_a_mean_far_beyond_the_spread_costs_no_covariance(chunks: int) -> None:
     np.testing.assert_allclose(losses.fisher.information, wanted, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_the_variance_of_summaries_is_that_of_a_sample(view: ArrayView, readings: Dataset) -> None:
     """With n - 1, as numpy has it; the validation adds blocks to the same numbers."""
     network, (x, d) = network_of(readings), samples_of(view)
@@ -408,6 +412,7 @@ def noise_in(view: ArrayView, step: int, stream: int = TRAINING, *, redraw: bool
     return np.asarray(found - batch.arrays["inputs"].reshape(found.shape), np.float64)
 
 
+@pytest.mark.slow
 def test_fixed_noise_belongs_to_its_sample(view: ArrayView, readings: Dataset) -> None:
     """In each step, and wherever its block comes in the batch."""
     first, later = (noise_in(view, step, redraw=False) for step in (0, 5))
@@ -468,6 +473,7 @@ def test_noise_is_differentiated_by_its_variance() -> None:
     assert known.shape == (7, 4, 1)
 
 
+@pytest.mark.slow
 def test_exact_summaries_of_sensors_reach_the_bound(tmp_path: Path) -> None:
     """J^T x / sigma² of the shipped sensors: its F is J^T J / sigma², but for that of sampling."""
     few = "splits={train={num_samples=2, num_sources=1}}"
@@ -498,6 +504,7 @@ def bytes_of(run: Path) -> bytes:
     return (run / "final.hm").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_run_logs_its_information(
     readings: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -528,6 +535,7 @@ def test_a_run_logs_its_information(
     assert f"| det F, validation split | {found.determinant:.4g} |" in card
 
 
+@pytest.mark.slow
 def test_the_validation_is_the_loss_of_its_split(readings: Dataset, tmp_path: Path) -> None:
     """With the same noise in every validation, and the same numbers as a step has of it."""
     made = train(readings, tmp_path / "run", recipe_of(*WITH_NOISE))
@@ -542,6 +550,7 @@ def test_the_validation_is_the_loss_of_its_split(readings: Dataset, tmp_path: Pa
     assert float(of_batch(objective, last, batch).total) == pytest.approx(found.loss, rel=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [(), WITH_NOISE], ids=["own noise", "fixed noise"])
 def test_a_killed_run_goes_on_to_the_same_bytes(
     readings: Dataset, tmp_path: Path, changes: tuple[str, ...]
@@ -561,6 +570,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(
     assert losses[0] == losses[1]
 
 
+@pytest.mark.slow
 def test_chunks_train_the_same_network(readings: Dataset, tmp_path: Path) -> None:
     """But for rounding, and for the last bias, of which the loss knows nothing."""
     found = []

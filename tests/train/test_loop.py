@@ -56,6 +56,7 @@ def validations(directory: Path) -> list[dict[str, object]]:
     return [line for line in metrics(directory) if "validation" in line]
 
 
+@pytest.mark.slow
 def test_the_rate_that_is_told_is_that_of_the_last_step(tmp_path: Path, tiny: Dataset) -> None:
     """Also where the steps of a line begin in one phase and end in the next."""
     run(small_recipe(PHASES, "schedule.max_steps=12"), tiny, tmp_path / "r")
@@ -64,6 +65,7 @@ def test_the_rate_that_is_told_is_that_of_the_last_step(tmp_path: Path, tiny: Da
     assert rates == pytest.approx([0.003, 0.001, 0.001])
 
 
+@pytest.mark.slow
 def test_a_run_without_progress_ends(tmp_path: Path, tiny: Dataset) -> None:
     """After `patience` validations without a new best loss, and not before `min_steps`."""
     far = ("schedule.learning_rate=0.5", "schedule.max_steps=400", "validation.patience=2")
@@ -79,6 +81,7 @@ def test_a_run_without_progress_ends(tmp_path: Path, tiny: Dataset) -> None:
     assert run(more, tiny, tmp_path / "r").progress.step >= step + 7
 
 
+@pytest.mark.slow
 def test_a_run_ends_after_some_minutes(tmp_path: Path, tiny: Dataset) -> None:
     """The time of all its processes counts."""
     recipe = small_recipe("schedule.max_minutes=1e-6")
@@ -91,6 +94,7 @@ def test_a_run_ends_after_some_minutes(tmp_path: Path, tiny: Dataset) -> None:
     assert metrics(tmp_path / "r")[-1]["step"] == 20
 
 
+@pytest.mark.slow
 def test_the_model_is_never_from_beyond_the_end(tmp_path: Path, tiny: Dataset) -> None:
     """A better one that was found after the checkpoint is forgotten with its step."""
     whole = small_recipe("schedule.max_steps=40", "schedule.decay_steps=40")

@@ -111,6 +111,7 @@ def test_a_run_that_only_compiled_has_a_share_too(tmp_path: Path, lines: int) ->
     assert 0 <= share <= 1
 
 
+@pytest.mark.slow
 def test_a_log_is_read_line_by_line(tmp_path: Path) -> None:
     """In the memory of a line, and drawn in that of its numbers, whoever wrote it."""
     path = RunFiles(tmp_path).metrics

@@ -15,6 +15,7 @@ _RECIPE = ("--recipe", "split", *settings("model.accuracy=0.03"))
 _RATE = settings("schedule.learning_rate=1e-6")
 
 
+@pytest.mark.slow
 def test_a_fit_is_validated_and_kept(tmp_path: Path) -> None:
     """In few seconds; the run is finished, and gives a report of its errors."""
     data, run = finished_dataset("zarr").path, tmp_path / "run"
@@ -37,6 +38,7 @@ def test_a_fit_is_validated_and_kept(tmp_path: Path) -> None:
     assert kept["model"]["factors"] == "grid"
 
 
+@pytest.mark.slow
 def test_steps_need_a_learning_rate(tmp_path: Path) -> None:
     """No steps need none, and a run without one does not go on."""
     assert ScheduleConfig(max_steps=0).num_steps == 0

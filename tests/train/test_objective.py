@@ -47,6 +47,7 @@ def published_loss(model: Model, batch: DeviceBatch, rms: tuple[float, float]) -
     return jnp.mean(errors[0] ** 2) + 3 * jnp.mean(jnp.sum(errors[1] ** 2, axis=-1))
 
 
+@pytest.mark.slow
 def test_block_evaluation_equals_the_published_formulation() -> None:
     """The same loss and the same gradient."""
     terms = {
@@ -74,6 +75,7 @@ def test_terms_are_reported_before_weighting() -> None:
     assert float(again.total) == pytest.approx(7 * one + 2 * other, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_a_perfect_model_has_no_loss_and_no_slope() -> None:
     """Whatever the term; the gradient is finite at an error of exactly zero."""
     batch = perfected(random_batch())
@@ -87,6 +89,7 @@ def test_a_perfect_model_has_no_loss_and_no_slope() -> None:
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
 
 
+@pytest.mark.slow
 def test_samples_that_fill_up_a_block_do_not_count() -> None:
     """Whatever stands in them, and even if a user's loss has no gradient there."""
     objective = objective_of({**TERMS, "user": {"of": "field", "loss": "user:norm"}})
@@ -111,6 +114,7 @@ def losses_of_samples() -> tuple[DeviceBatch, dict[str, jax.Array]]:
     return batch, evaluate(MODEL, batch)
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=6, unique=True))
 def test_every_term_is_a_sum_over_samples(chosen: list[int]) -> None:
@@ -132,6 +136,7 @@ def summed(batch: DeviceBatch) -> dict[str, jax.Array]:
     return objective_of(TERMS).sums(MODEL, batch)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunks", [pytest.param(2, marks=pytest.mark.slow), 3])
 def test_chunks_have_the_loss_and_gradient_of_the_whole(chunks: int) -> None:
     """Also where samples are filled up to divide among them."""

@@ -40,6 +40,7 @@ def test_phases_follow_each_other() -> None:
     assert recipe(THREE).schedule.num_steps == 12
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("name", ["adamw", "lion", "muon", "sgd", "adafactor", "prodigy", "radam"])
 def test_optimisers_of_optax_go_by_their_names(name: str) -> None:
     """Each moves a parameter."""

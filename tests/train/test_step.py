@@ -51,6 +51,7 @@ def after(most: int, groups: tuple[int, ...]) -> tuple[State, list[float]]:
     return state, losses
 
 
+@pytest.mark.slow
 def test_any_groups_of_steps_are_the_same_bits() -> None:
     """However checkpoints and signals cut a run into dispatches."""
     one = after(4, (4, 3))
@@ -61,6 +62,7 @@ def test_any_groups_of_steps_are_the_same_bits() -> None:
             assert a.tobytes() == b.tobytes()
 
 
+@pytest.mark.slow
 def test_a_group_is_its_steps() -> None:
     """Up to rounding: another program may fuse otherwise."""
     one, other = after(1, (1,) * 7), after(4, (4, 3))
@@ -85,6 +87,7 @@ def test_the_average_follows_the_parameters() -> None:
     assert method().begin(MODEL).average is None
 
 
+@pytest.mark.slow
 def test_a_state_may_begin_as_the_parameters() -> None:
     """As that of prodigy does: a step gives up each array once, and none that was there before."""
     made = method(optimiser=optax.contrib.prodigy(1.0), ema_decay=0.9)
@@ -96,6 +99,7 @@ def test_a_state_may_begin_as_the_parameters() -> None:
         assert not (eqx.is_array(array) and array.is_deleted())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["hypernetwork", "hypernetwork.layers.0"])
 def test_frozen_parts_keep_their_bits(part: str) -> None:
     """Also under an optimiser that decays weights; all others move."""
@@ -110,6 +114,7 @@ def test_frozen_parts_keep_their_bits(part: str) -> None:
         assert same == name.startswith(part + "."), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["frequencies", "waves"])
 def test_what_a_model_keeps_keeps_its_bits(name: str) -> None:
     """Under an optimiser that decays weights, and without a word in the recipe."""

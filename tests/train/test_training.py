@@ -31,6 +31,7 @@ from hypermagnetics.train.setup import Setup, make_setup
 from hypermagnetics.train.validation import Validator
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "overrides",
     [
@@ -67,6 +68,7 @@ def test_twenty_steps_are_ten_and_ten_resumed(
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_zarr_and_hdf5_train_the_same_model(
     tmp_path: Path, tiny: Dataset, tiny_hdf5: Dataset
 ) -> None:
@@ -89,6 +91,7 @@ def test_training_lowers_the_loss(tmp_path: Path, tiny: Dataset) -> None:
     assert outcome.progress.best_loss == min(found)
 
 
+@pytest.mark.slow
 def test_a_loss_that_diverges_names_step_and_checkpoint(tmp_path: Path, tiny: Dataset) -> None:
     """Nothing non-finite is ever written; the step before the wrong phase is the last good one."""
     phases = "schedule={phases=[{steps=1, learning_rate=1e-6}, {steps=9, learning_rate=1e30}]}"
@@ -115,6 +118,7 @@ def good_checkpoint(recipe: TrainingRecipe, dataset: Dataset, directory: Path) -
     return reached.step
 
 
+@pytest.mark.slow
 def test_no_checkpoint_is_of_spoilt_parameters(tmp_path: Path, tiny: Dataset) -> None:
     """Without a warm-up the first update spoils everything already."""
     far = ("schedule.learning_rate=1e30", "schedule.warmup_fraction=0.0", "checkpoint.every=1")
@@ -173,6 +177,7 @@ def test_changed_keys_are_the_innermost_that_differ() -> None:
     assert "model.name" in changed_keys(before.resolved, another.resolved)
 
 
+@pytest.mark.slow
 def test_a_run_is_resumed_only_as_itself(tmp_path: Path, tiny: Dataset, tiny_hdf5: Dataset) -> None:
     """The same recipe, the same dataset, one writer."""
     files, recipe = RunFiles(tmp_path / "r"), small_recipe()
@@ -250,6 +255,7 @@ def checkpointed(files: RunFiles, setup: Setup, step: int) -> None:
     save_checkpoint(files, setup.phases[0].method.begin(model), reached, setup, {})
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("case", PASSED_OVER)
 def test_a_checkpoint_that_is_not_of_the_run_is_passed_over(
     tmp_path: Path, tiny: Dataset, tiny_hdf5: Dataset, case: str

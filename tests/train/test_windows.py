@@ -34,6 +34,7 @@ def test_a_note(pace: Pace | None, found: Validation | None, text: str) -> None:
     assert status_line(pace, found) == text
 
 
+@pytest.mark.slow
 def test_a_run_says_loss_error_speed_and_wait(tmp_path: Path, tiny: Dataset) -> None:
     listener = Recording()
     outcome = run_tracked(tmp_path / "r", tiny, listener=listener)

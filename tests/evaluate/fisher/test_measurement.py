@@ -43,6 +43,7 @@ def scores(view: ArrayView, weights: np.ndarray, noise: Noise | None) -> FisherS
     return measure_fisher(linear_network(weights, noise), view, FRESH, SILENT)
 
 
+@pytest.mark.slow
 def test_sufficient_summaries_reach_the_bound(exact: ArrayView) -> None:
     """As det F does within its interval, whichever linear map of J^T x they are."""
     found = scores(exact, SUFFICIENT, KNOWN)
@@ -58,6 +59,7 @@ def test_sufficient_summaries_reach_the_bound(exact: ArrayView) -> None:
     np.testing.assert_allclose(found.information, BOUND, atol=0.05 * BOUND[0, 0])
 
 
+@pytest.mark.slow
 def test_summaries_that_leave_readings_out_know_less(exact: ArrayView) -> None:
     """By the information of the readings that they use."""
     used = SUFFICIENT * (np.arange(COUNT) < 3)[:, None]
@@ -68,6 +70,7 @@ def test_summaries_that_leave_readings_out_know_less(exact: ArrayView) -> None:
     assert found.analytic.share == pytest.approx(expected, rel=0.06)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", [KNOWN, None])
 def test_estimates_are_unbiased_and_as_good_as_their_error_bars(
     exact: ArrayView, noisy: ArrayView, noise: Noise | None
@@ -85,6 +88,7 @@ def test_estimates_are_unbiased_and_as_good_as_their_error_bars(
     np.testing.assert_allclose(spreads, [one.spread for one in found.parameters], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_estimator_is_a_map_from_summaries_to_parameters(exact: ArrayView) -> None:
     """Right for the exact readings, which are at the parameters of the training."""
     network = linear_network(SUFFICIENT, KNOWN)
@@ -104,11 +108,13 @@ def test_readings_with_noise_of_their_own_have_no_bound(noisy: ArrayView) -> Non
     np.testing.assert_allclose(found.information, BOUND, atol=0.2 * BOUND[0, 0])
 
 
+@pytest.mark.slow
 def test_a_further_variation_of_readings_has_no_bound(noisy: ArrayView) -> None:
     """The analytic one is of noise alone."""
     assert scores(noisy, SUFFICIENT, KNOWN).analytic is None
 
 
+@pytest.mark.slow
 def test_draws_of_a_sample_are_not_independent(noisy: ArrayView) -> None:
     """The interval of 20 000 draws of 594 samples is that of 594, and half of them estimate."""
     found = scores(noisy, SUFFICIENT, Noise(std=1e-3))
@@ -153,6 +159,7 @@ def test_constant_summaries_have_no_information(exact: ArrayView) -> None:
     assert found.ci95 is None
 
 
+@pytest.mark.slow
 def test_equal_calls_give_equal_numbers(exact: ArrayView) -> None:
     """Fresh noise has a seed."""
     assert scores(exact, SUFFICIENT, KNOWN) == scores(exact, SUFFICIENT, KNOWN)

@@ -59,6 +59,7 @@ def by_quantity(found: tuple[MapScores, ...]) -> dict[str, MapScores]:
 CROPS = ["data.crop={size=5,pad=2}", "data.crop={size=4,pad=2}", "data.crop={size=13,pad=2}"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("crop", CROPS)
 def test_crops_are_put_together_to_whole_maps(discs: Dataset, crop: str) -> None:
     """Two valid convolutions on crops with padding, and on the whole map with its halo."""
@@ -76,6 +77,7 @@ def test_crops_are_put_together_to_whole_maps(discs: Dataset, crop: str) -> None
     np.testing.assert_allclose(*found, rtol=0, atol=1e-6 * np.abs(found[1]).max())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "target"), [("discs", '["potential","field"]'), ("spheres", '["potential"]')]
 )
@@ -104,6 +106,7 @@ def test_the_exact_kernel_is_the_baseline(
     assert by_quantity(baseline)["potential"].all_points.median_relative_error < 0.15
 
 
+@pytest.mark.slow
 def test_numbers_are_those_of_the_metrics(plain: Dataset) -> None:
     """Of all samples and points, the field by centred differences among them."""
     model, data = network(plain, PLAIN), map_data(plain, "test")
@@ -128,6 +131,7 @@ def test_numbers_are_those_of_the_metrics(plain: Dataset) -> None:
     )
 
 
+@pytest.mark.slow
 def test_super_resolution_is_judged_at_new_points(plain: Dataset) -> None:
     """Beside splines of the same points, exactly what scipy makes of them."""
     model, data = network(plain, *SUPER), map_data(plain, "test")
@@ -153,6 +157,7 @@ def test_super_resolution_is_judged_at_new_points(plain: Dataset) -> None:
         )
 
 
+@pytest.mark.slow
 def test_crops_of_super_resolution_read_one_lattice(discs: Dataset) -> None:
     """Whatever crops there are, the points that the input does not hold are the same."""
     model = network(discs, *SUPER[:1], PLAIN, "data.crop={size=5}")
@@ -163,6 +168,7 @@ def test_crops_of_super_resolution_read_one_lattice(discs: Dataset) -> None:
         np.testing.assert_allclose(given[every], truth[every], rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("halo", [1, 2, 5])
 def test_a_halo_and_a_stride_have_a_baseline(tmp_path: Path, halo: int) -> None:
     """Of cells as wide as the points that are read are apart, from as far as the halo reaches."""
@@ -177,6 +183,7 @@ def test_a_halo_and_a_stride_have_a_baseline(tmp_path: Path, halo: int) -> None:
     np.testing.assert_allclose(*values, rtol=0.1)
 
 
+@pytest.mark.slow
 def test_imported_maps_of_a_stride_have_splines(tmp_path: Path) -> None:
     """Where inputs and targets are one array, with its mean."""
     random, x = np.random.default_rng(0), np.linspace(0, 1, 13)
@@ -273,6 +280,7 @@ def evaluated(
     return evaluate_arrays(array_plan(arguments, (), directory / "out"), listener)
 
 
+@pytest.mark.slow
 def test_a_table_has_network_and_baseline(plain: Dataset, tmp_path: Path) -> None:
     found = evaluated(network(plain, PLAIN, FFT), plain, tmp_path)
     assert [one.subject for one in found.evaluations] == ["model.hm", "FFT of the raster"]
@@ -296,6 +304,7 @@ MISFITS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", MISFITS.values(), ids=MISFITS)
 def test_maps_of_another_kind_are_refused(
     plain: Dataset, tmp_path: Path, case: tuple[tuple[str, ...], int, str, str]
@@ -321,6 +330,7 @@ def test_maps_of_other_sides_are_refused_before_any_prediction(tmp_path: Path) -
         evaluated(network(data, "map={}", PLAIN), odd, tmp_path)
 
 
+@pytest.mark.slow
 def test_what_a_raster_does_not_show_is_said(plain: Dataset, tmp_path: Path) -> None:
     """Dipoles are refused, bodies beyond the edge warned of."""
     model = network(plain, PLAIN)
@@ -344,6 +354,7 @@ def test_what_a_raster_does_not_show_is_said(plain: Dataset, tmp_path: Path) -> 
     assert names == ["model.hm", "FFT of the raster", "again.hm"]
 
 
+@pytest.mark.slow
 def test_another_resolution_of_the_same_spacing_is_taken(plain: Dataset, tmp_path: Path) -> None:
     """By a network of convolutions."""
     wider = maps_of_sources(tmp_path / "data", "grid.half_width=3.5", resolution=15)

@@ -170,6 +170,7 @@ def relative_l2(place: Path, split: str) -> np.ndarray:
     return errors
 
 
+@pytest.mark.slow
 def test_each_subject_has_a_picture_of_each_sample_and_quantity(page: Page) -> None:
     """Of the network, and of the baseline beside it; a chart of each quantity is below."""
     expected = {
@@ -191,6 +192,7 @@ def test_each_subject_has_a_picture_of_each_sample_and_quantity(page: Page) -> N
     assert f"Wrote {page.out / 'results.json'}, {page.out / 'index.html'}" in page.stdout
 
 
+@pytest.mark.slow
 def test_samples_are_those_of_median_and_worst_error(place: Path, page: Page) -> None:
     """By errors that are computed here; the captions say them."""
     for split in ("test", "test-more"):
@@ -205,6 +207,7 @@ def test_samples_are_those_of_median_and_worst_error(place: Path, page: Page) ->
             assert said == pytest.approx(100 * errors[sample], rel=6e-3)
 
 
+@pytest.mark.slow
 def test_every_figure_has_a_text_alternative(page: Page) -> None:
     """With the sample, its error and the range of what is seen; charts say their lines."""
     maps = [text for text in page.alternatives if text.startswith("Four maps side by side")]
@@ -215,6 +218,7 @@ def test_every_figure_has_a_text_alternative(page: Page) -> None:
     assert all(" % below 8" in text for text in charts)
 
 
+@pytest.mark.slow
 def test_the_page_needs_no_other_file(page: Page) -> None:
     """Images are embedded; links to files of figures are for further use alone."""
     sources = [one.attributes.get("xlink:href", "") for one in elements(page.text)]
@@ -225,6 +229,7 @@ def test_the_page_needs_no_other_file(page: Page) -> None:
     assert "://" not in page.text
 
 
+@pytest.mark.slow
 def test_tables_have_all_subjects_quantities_and_intervals(page: Page) -> None:
     """Baselines stand below the network; numbers are in per cent."""
     table = rows(page.text, "Errors of all subjects")
@@ -240,6 +245,7 @@ def test_tables_have_all_subjects_quantities_and_intervals(page: Page) -> None:
     assert len(waves) == len(table)
 
 
+@pytest.mark.slow
 def test_csv_files_hold_the_maps(place: Path, page: Page) -> None:
     """On the grid of the dataset, the error the difference of the others."""
     found = page.columns("map-potential-worst-net-hm-data-test")
@@ -255,6 +261,7 @@ def test_csv_files_hold_the_maps(place: Path, page: Page) -> None:
     assert chart.startswith("subject,below,relative_l2,share_of_truth\nnet.hm,1,")
 
 
+@pytest.mark.slow
 def test_equal_evaluations_write_equal_bytes(imported: Path, tmp_path: Path) -> None:
     """Over an earlier page as well, which is replaced."""
     words = (imported / "net.hm", imported / "data")
@@ -272,6 +279,7 @@ def test_equal_evaluations_write_equal_bytes(imported: Path, tmp_path: Path) -> 
         assert (first.out / name).read_bytes() == (other / name).read_bytes(), name
 
 
+@pytest.mark.slow
 def test_metrics_only_makes_no_page(place: Path, page: Page, tmp_path: Path) -> None:
     """It removes an earlier page, which would contradict the new numbers."""
     shutil.copytree(page.out, tmp_path / "out")
@@ -283,6 +291,7 @@ def test_metrics_only_makes_no_page(place: Path, page: Page, tmp_path: Path) -> 
     assert "FFT of the raster" not in found.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["index.html", "results.json", "figures", "samples.zarr"])
 def test_foreign_files_are_refused(place: Path, tmp_path: Path, name: str) -> None:
     """And left as they are."""
@@ -293,6 +302,7 @@ def test_foreign_files_are_refused(place: Path, tmp_path: Path, name: str) -> No
     assert (tmp_path / name).read_text() == "of somebody"
 
 
+@pytest.mark.slow
 def test_few_points_are_shown_as_they_are_read(place: Path, tmp_path: Path) -> None:
     """Beside both splines; new points have rows of their own."""
     found = evaluated(tmp_path / "out", place / "super.hm", place / "data", "--split", "test-more")
@@ -310,6 +320,7 @@ def test_few_points_are_shown_as_they_are_read(place: Path, tmp_path: Path) -> N
     assert "The input holds potential as well." in found.captions[0]
 
 
+@pytest.mark.slow
 def test_networks_share_the_baselines_of_equal_inputs(place: Path) -> None:
     """Each is evaluated once; one of the same name and another input is named apart."""
     dataset = Dataset.open(place / "data")
@@ -334,6 +345,7 @@ def test_networks_share_the_baselines_of_equal_inputs(place: Path) -> None:
     assert len(split.sample_relative_l2) == 7
 
 
+@pytest.mark.slow
 def test_imported_maps_are_drawn_by_channel(imported: Path, tmp_path: Path) -> None:
     """At numbers of points; a network of other arrays beside one of maps has no part in it."""
     words = (imported / "mlp.hm", imported / "net.hm", imported / "data")
@@ -351,6 +363,7 @@ def test_imported_maps_are_drawn_by_channel(imported: Path, tmp_path: Path) -> N
     assert "axis 1 [points]" in found.text
 
 
+@pytest.mark.slow
 def test_large_maps_are_shown_by_fewer_points(tmp_path: Path) -> None:
     """As many as a panel has room for, of the input and of the truth."""
     values = np.random.default_rng(0).normal(size=(10, 1, 4, 652))
@@ -364,6 +377,7 @@ def test_large_maps_are_shown_by_fewer_points(tmp_path: Path) -> None:
     np.testing.assert_array_equal(columns["input"], columns["true"])
 
 
+@pytest.mark.slow
 def test_networks_of_other_arrays_have_no_page(imported: Path, tmp_path: Path) -> None:
     """An earlier page goes, as it would contradict the new numbers."""
     shutil.copytree(
@@ -375,6 +389,7 @@ def test_networks_of_other_arrays_have_no_page(imported: Path, tmp_path: Path) -
     assert "index.html" not in found.stdout
 
 
+@pytest.mark.slow
 def test_maps_in_space_are_shown_in_their_middle(tmp_path: Path) -> None:
     """The page says where; the field has its strength."""
     dataset = maps_of_sources(tmp_path / "data", OF_SPHERES, resolution=6)

@@ -121,6 +121,7 @@ def _agree(found, points: list[dict]) -> None:
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("quantity", ["potential", "field"])
 def test_every_metric_agrees_with_plain_loops(mixture, quantity, tmp_path):
     split, columns = mixture.dataset.split("test"), mixture.columns

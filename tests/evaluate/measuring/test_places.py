@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -91,6 +92,7 @@ def test_a_point_near_a_large_body_is_near_though_a_small_one_is_nearer():
     assert _names(columns, sources, [2], [(2.8, 0), (3.2, 0)]) == [["near", "beyond"]]
 
 
+@pytest.mark.slow
 def test_the_surface_of_a_turned_box_is_where_the_field_jumps():
     """Crossing it along x changes H by M.n n, here where the region changes from inside."""
     turned = [0.9, 0.1, -0.3, 0.3]
@@ -107,6 +109,7 @@ def test_the_surface_of_a_turned_box_is_where_the_field_jumps():
     assert [key for key, later in pairwise([*codes, 9]) if key != later] == [2, 1, 0, 1, 2]
 
 
+@pytest.mark.slow
 def test_mixtures_agree_with_plain_loops(mixture):
     block = mixture.dataset.split("test").block(0)
     codes = regions(mixture.columns, block.sources, block.num_sources, block.grid)
@@ -165,6 +168,7 @@ def test_the_body_is_that_of_the_nearest_surface():
     assert DISTANCES[found.distance[0, 3]] == -0.1
 
 
+@pytest.mark.slow
 def test_distances_agree_with_plain_loops(mixture):
     block = mixture.dataset.split("test").block(0)
     unit = length_unit(mixture.dataset, mixture.columns)

@@ -87,6 +87,7 @@ def test_a_failure_leaves_the_older_file(table, tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == [SAMPLES_NAME]
 
 
+@pytest.mark.slow
 @given(st.text(min_size=1, max_size=8), st.text(min_size=1, max_size=8))
 def test_different_names_stay_different(one, other):
     assert (group_name(one) == group_name(other)) == (one == other)

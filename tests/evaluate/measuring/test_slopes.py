@@ -20,6 +20,7 @@ from hypermagnetics.metrics import scores
 from hypermagnetics.sources import SourceColumns
 
 
+@pytest.mark.slow
 def test_a_factor_is_the_error_of_all_points(
     tiny: Dataset, oracle: Callable[..., Oracle], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -36,6 +37,7 @@ def test_a_factor_is_the_error_of_all_points(
     assert scores(more).global_relative_l2 == pytest.approx(0.1, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_truth_and_error_are_vectors_of_all_sources(
     tiny: Dataset, oracle: Callable[..., Oracle], tmp_path: Path
 ) -> None:
@@ -51,6 +53,7 @@ def test_truth_and_error_are_vectors_of_all_sources(
     np.testing.assert_allclose(found.relative, 1.0)
 
 
+@pytest.mark.slow
 def test_a_model_of_more_columns_has_the_same_derivatives(
     tiny: Dataset, oracle: Callable[..., Oracle], tmp_path: Path
 ) -> None:

@@ -42,6 +42,7 @@ def _numbers(values: list[str]) -> np.ndarray:
     return np.array([float(value or "nan") for value in values])
 
 
+@pytest.mark.slow
 def test_every_figure_is_there_in_three_forms(written):
     files = list((written.out / "figures").iterdir())
     names = {file.stem for file in files}
@@ -56,6 +57,7 @@ def test_every_figure_is_there_in_three_forms(written):
         assert picture.std() > 0.01
 
 
+@pytest.mark.slow
 def test_files_of_charts_hold_the_numbers_of_the_records(written):
     evaluations = [one for one in written.results.evaluations if one.split == "test_multi"]
     figures = written.out / "figures"
@@ -75,6 +77,7 @@ def test_files_of_charts_hold_the_numbers_of_the_records(written):
     np.testing.assert_allclose(_numbers(table["median_seconds"]), times)
 
 
+@pytest.mark.slow
 def test_files_of_distributions_and_parity_hold_what_was_measured(written):
     detail = next(one for one in written.evaluated if one.evaluation.split == "test_single")
     figures = written.out / "figures"
@@ -86,6 +89,7 @@ def test_files_of_distributions_and_parity_hold_what_was_measured(written):
     np.testing.assert_allclose(_numbers(table["true"]), detail.field.true_values, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_files_of_maps_hold_truth_prediction_and_error(written):
     table = _table(written.out / "figures" / "map-potential-median-wavy-discs-test_multi.csv")
     true, predicted, error = (_numbers(table[name]) for name in ("true", "predicted", "error"))
@@ -126,6 +130,7 @@ def test_predictions_from_a_file_have_no_plane_in_space(mixture):
     assert note.text.startswith("No maps: blind is predictions")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mixture", [2, 3], indirect=True, ids=["2D", "3D"])
 def test_a_sample_without_a_truth_in_a_plane_has_a_note(mixture, monkeypatch):
     """As one whose soft bodies are refused by the solve."""
@@ -143,6 +148,7 @@ def test_a_sample_without_a_truth_in_a_plane_has_a_note(mixture, monkeypatch):
         assert note.text == "No map: Soft bodies must not overlap others."
 
 
+@pytest.mark.slow
 def test_predictions_from_a_file_are_drawn_from_their_points(written, tiny):
     """Linear between the points, so never beyond what is there."""
     table = _table(written.out / "figures" / "map-potential-worst-blind-discs-test_multi.csv")
@@ -187,6 +193,7 @@ def test_a_damaged_log_is_no_curve(tmp_path, damage):
     assert read_learning_curve(tmp_path) is None
 
 
+@pytest.mark.slow
 def test_a_log_is_read_as_it_was_written(tmp_path):
     assert read_learning_curve(tmp_path) is None
     curve = read_learning_curve(logged_run(tmp_path))
@@ -195,6 +202,7 @@ def test_a_log_is_read_as_it_was_written(tmp_path):
     assert curve.validation[-1] == pytest.approx((40, 0.0275, 0.0125, np.nan), nan_ok=True)
 
 
+@pytest.mark.slow
 def test_nothing_finite_can_be_drawn(tiny, tmp_path):
     one = subject("nothing", Wrong(tiny.columns, np.nan))
     found = evaluated(one, tiny, "discs", tiny.split("test_single"), tiny.columns)
@@ -203,6 +211,7 @@ def test_nothing_finite_can_be_drawn(tiny, tmp_path):
     assert all("Grey, 100 % of the map" in one.caption for one in maps if isinstance(one, Drawn))
 
 
+@pytest.mark.slow
 def test_only_a_page_of_ours_is_removed(single, tmp_path):
     write_report(single.results, [], tmp_path)
     remove_page(tmp_path)
@@ -213,6 +222,7 @@ def test_only_a_page_of_ours_is_removed(single, tmp_path):
     assert (tmp_path / "index.html").exists()
 
 
+@pytest.mark.slow
 def test_the_report_may_be_written_twice(single, tmp_path):
     for _ in range(2):
         write_report(single.results, [], tmp_path)
@@ -224,6 +234,7 @@ def _named(number: int) -> Undrawn:
     return Undrawn((str(number),), {}, partial(Picture, Rendered("", (1.0, 1.0), b""), "", "", ""))
 
 
+@pytest.mark.slow
 def test_several_processes_keep_the_order():
     figures = [("slot", one) for one in (Note({}, "first"), *map(_named, range(80)))]
     apart = list(drawn_in_order(figures, 2))

@@ -20,6 +20,7 @@ from hypermagnetics.models import Knowledge
 HOSTILE = "../<script>alert(1)</script>\"'&amp; $title ${css} #ffffff"
 
 
+@pytest.mark.slow
 def test_the_page_is_well_formed_and_asks_for_nothing_else(written):
     found = elements(written.page)
     assert {"header", "main", "table", "template", "figure"} <= {one.tag for one in found}
@@ -32,6 +33,7 @@ def test_the_page_is_well_formed_and_asks_for_nothing_else(written):
     assert not re.search(r"@import|url\((?!#)", written.page)
 
 
+@pytest.mark.slow
 def test_summary_shows_the_numbers_of_the_records(written):
     shown = rows(written.page, "Errors of all subjects")
     for one in written.results.evaluations:
@@ -49,6 +51,7 @@ def test_summary_shows_the_numbers_of_the_records(written):
     assert "∞" in {row[6] for row in shown}
 
 
+@pytest.mark.slow
 def test_summary_tells_models_apart_by_what_they_know(written, tmp_path):
     """Those of labels alone first, then those that know the kernel, with the pairs they compute."""
     subjects = [one.name for one in written.results.subjects]
@@ -72,6 +75,7 @@ def test_summary_tells_models_apart_by_what_they_know(written, tmp_path):
     assert "only their learned part is to be compared" not in written.page
 
 
+@pytest.mark.slow
 def test_the_outcome_stands_at_the_top(written, tmp_path):
     """A sentence for each kind of row, before everything else; names are text."""
     hostile = {"wavy": HOSTILE, "blind": "blind"}
@@ -96,18 +100,21 @@ def test_the_outcome_stands_at_the_top(written, tmp_path):
     assert "<script>alert" not in page
 
 
+@pytest.mark.slow
 def test_published_numbers_are_shown_for_discs_alone(written):
     shown = rows(written.page, "Errors of all subjects")[-len(PUBLISHED) :]
     assert [row[8] for row in shown] == [per_cent(error) for _, error in PUBLISHED]
     assert "2405.05981" in shown[0][0]
 
 
+@pytest.mark.slow
 def test_other_bodies_have_no_published_numbers(written, tmp_path):
     datasets = tuple(replace(one, bodies=("disc", "dipole")) for one in written.results.datasets)
     place = write_report(replace(written.results, datasets=datasets), [], tmp_path)
     assert "2405.05981" not in place.read_text()
 
 
+@pytest.mark.slow
 def test_tables_tell_of_everything_that_was_measured(written):
     baselines = {one.name for one in written.results.subjects if one.kind == "baseline"}
     worst = [
@@ -128,12 +135,14 @@ def test_tables_tell_of_everything_that_was_measured(written):
     assert written.results.processor in text
 
 
+@pytest.mark.slow
 def test_missing_parts_are_told_in_a_sentence(single):
     assert "No learning curve of wavy: metrics.jsonl is missing" in single.page
     assert "Times against sources and points were not measured." in single.page
     assert "No times were measured." in single.page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["written", "single"])
 def test_every_figure_says_what_it_shows(request, name):
     found = elements(request.getfixturevalue(name).page)
@@ -159,6 +168,7 @@ def test_equal_input_gives_equal_bytes(single, tmp_path):
         assert (single.out / name).read_bytes() == (tmp_path / name).read_bytes(), name
 
 
+@pytest.mark.slow
 def test_every_figure_has_its_place(written):
     found = [one for one in elements(written.page) if "data-slot" in one.attributes]
     slots = [one.attributes["data-slot"] for one in found if one.tag == "div"]
@@ -167,6 +177,7 @@ def test_every_figure_has_its_place(written):
     assert filled <= set(slots)
 
 
+@pytest.mark.slow
 def test_ids_are_there_once(written):
     """The ids inside figures would be mixed up where several stand on the page."""
     ids = [one.attributes["id"] for one in elements(written.page) if "id" in one.attributes]
@@ -175,6 +186,7 @@ def test_ids_are_there_once(written):
     assert set(used) <= set(ids)
 
 
+@pytest.mark.slow
 def test_hostile_names_are_words_and_nothing_else(tiny, tmp_path):
     columns = tiny.columns
     _, (one,) = report_inputs(
@@ -195,6 +207,7 @@ def test_hostile_names_are_words_and_nothing_else(tiny, tmp_path):
     assert written_files == {out, out / "figures"}
 
 
+@pytest.mark.slow
 def test_a_report_of_numbers_alone_has_no_maps(written, tmp_path):
     page = write_report(written.results, [], tmp_path).read_text()
     assert 'data-slot="maps" data-number' not in page
@@ -209,6 +222,7 @@ def _luminance(colour: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
+@pytest.mark.slow
 def test_text_has_the_contrast_that_readers_need(written):
     """At least 4.5 to 1, as WCAG 2.2 asks of text, light and dark."""
     themes = re.findall(r"\{([^{}]*--ground: [^{}]*)\}", written.page)

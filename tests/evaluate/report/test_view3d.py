@@ -39,6 +39,7 @@ def test_without_the_extra_the_page_says_how_to_get_it(found, monkeypatch):
     assert "pip install 'hypermagnetics[view3d]'" in note.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mixture", [3], indirect=True, ids=["3D"])
 def test_a_process_that_dies_is_no_end_of_the_report(found, monkeypatch):
     monkeypatch.setattr(view3d, "is_installed", lambda package: True)
@@ -60,6 +61,7 @@ def test_predictions_that_are_not_finite_are_not_drawn_as_others(mixture, monkey
     assert note.text.startswith("No picture in space: 100 % of the predictions")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mixture", [2], indirect=True, ids=["2D"])
 def test_a_plane_is_not_shown_in_space(found):
     assert not list(view3d.space_views(found))

@@ -49,6 +49,7 @@ def refused(place: Path, network: str, dataset: Path, *fragments: str) -> None:
     assert not (place / "out").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "fragment"),
     [

@@ -62,6 +62,7 @@ def medians(scores: RolloutScores) -> list[float]:
     return [one.errors.median_relative_error for one in scores.errors]
 
 
+@pytest.mark.slow
 def test_exact_moments_make_no_error_and_keep_the_laws(precessing: Dataset) -> None:
     """The others are ordered by their order; all project on the magnitude."""
     found = evaluated(precessing, staying(inputs_of_moments(precessing)))
@@ -84,6 +85,7 @@ def test_exact_moments_make_no_error_and_keep_the_laws(precessing: Dataset) -> N
     assert found["state stays"].half_exceed_step == 1
 
 
+@pytest.mark.slow
 def test_a_network_that_stays_equals_the_baseline(precessing: Dataset) -> None:
     found = evaluated(precessing, staying(inputs_of_moments(precessing)))
     own, baseline = found["net"], found["state stays"]

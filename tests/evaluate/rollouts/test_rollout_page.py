@@ -90,6 +90,7 @@ def page(place: Path) -> Page:
     return evaluated(place / "out", place / "net.hm", place / "data")
 
 
+@pytest.mark.slow
 def test_moments_are_drawn_source_by_source(place: Path, page: Page) -> None:
     """In units of their magnitude, against time; the CSV file has the numbers."""
     expected = ["errors-data-test", "energy-data-test"]
@@ -114,6 +115,7 @@ def test_moments_are_drawn_source_by_source(place: Path, page: Page) -> None:
     assert said == pytest.approx(100 * change.max(), rel=6e-3)
 
 
+@pytest.mark.slow
 def test_errors_are_drawn_against_time(page: Page) -> None:
     """Of the network and of all baselines; quantiles are ordered."""
     found = page.rows_of("errors-data-test")
@@ -126,6 +128,7 @@ def test_errors_are_drawn_against_time(page: Page) -> None:
     np.testing.assert_allclose(np.float64(own), np.float64(stays), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_energy_is_drawn_against_time(page: Page) -> None:
     """It falls in the exact physics, and stays where the state does."""
     found = page.rows_of("energy-data-test")
@@ -138,6 +141,7 @@ def test_the_energy_is_drawn_against_time(page: Page) -> None:
     assert set(by_subject["state stays"]) == {0.0}
 
 
+@pytest.mark.slow
 def test_lone_sources_have_no_energy(tmp_path: Path) -> None:
     """Without an applied field nothing moves them; of other samples the energy is drawn."""
     chart = "energy-data-test.csv"
@@ -172,6 +176,7 @@ def test_metrics_only_makes_no_page(place: Path, page: Page, tmp_path: Path) -> 
     assert "exact" not in found.stdout
 
 
+@pytest.mark.slow
 def test_states_along_a_line_are_drawn_against_time(tmp_path: Path) -> None:
     """Of two networks, one of which leaves the range of numbers."""
     dataset = small_states(tmp_path / "data")
@@ -199,6 +204,7 @@ def test_states_along_a_line_are_drawn_against_time(tmp_path: Path) -> None:
     assert [row[0] for row in table] == ["stays.hm", "state stays", "exact", "grows.hm"]
 
 
+@pytest.mark.slow
 def test_states_in_the_plane_are_shown_at_the_last_step(tmp_path: Path) -> None:
     """Channel by channel; of those in space the middle of the last axis."""
     values = np.random.default_rng(0).normal(size=(20, 3, 2, 5, 4, 3))
@@ -219,6 +225,7 @@ def test_states_in_the_plane_are_shown_at_the_last_step(tmp_path: Path) -> None:
         np.testing.assert_allclose(columns["true_2"], plane.ravel(), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_few_components_are_drawn_as_lines(tmp_path: Path) -> None:
     """At most four of them, beside an error that is not finite."""
     values = np.random.default_rng(0).normal(size=(20, 500, 6))

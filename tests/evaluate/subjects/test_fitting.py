@@ -99,6 +99,7 @@ def test_a_model_file_tells_its_bodies(opened, tiny, tmp_path, table, message):
         check_fit(subjects, opened)
 
 
+@pytest.mark.slow
 def test_an_export_knows_its_sizes(exported_run, mixture, opened, tiny):
     (export,) = open_subjects(sort_arguments([str(exported_run), str(tiny.directory)]).subjects)
     check_fit([export], opened)

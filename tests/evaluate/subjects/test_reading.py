@@ -41,6 +41,7 @@ def mixed(oracle: Callable[..., Oracle]) -> Subject:
     )
 
 
+@pytest.mark.slow
 def test_predictions_on_a_dataset_of_one_body_are_right(tiny: Dataset, mixed: Subject) -> None:
     split = tiny.split("test_multi")
     subject = mixed.reading(tiny.columns)

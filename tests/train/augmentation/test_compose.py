@@ -24,6 +24,7 @@ def at_step(step: int, names: tuple[SymmetryName, ...] = _ALL, seed: int = 5) ->
     return jax.jit(augment)(labelled_batch("mixed in 2D"), jnp.asarray(step, jnp.int32))
 
 
+@pytest.mark.slow
 def test_all_symmetries_one_after_another_are_exact() -> None:
     """To 1e-9."""
     after = at_step(7)
@@ -32,6 +33,7 @@ def test_all_symmetries_one_after_another_are_exact() -> None:
     np.testing.assert_allclose(after.field, field, atol=1e-9 * np.abs(field).max())
 
 
+@pytest.mark.slow
 def test_a_batch_is_a_function_of_seed_and_step() -> None:
     """So that a run that is resumed sees what an undisturbed one does."""
     for a, b in zip(jax.tree.leaves(at_step(7)), jax.tree.leaves(at_step(7)), strict=True):
@@ -40,12 +42,14 @@ def test_a_batch_is_a_function_of_seed_and_step() -> None:
     assert not np.array_equal(at_step(7).grid, at_step(7, seed=6).grid)
 
 
+@pytest.mark.slow
 def test_no_symmetry_is_no_change() -> None:
     """The very same arrays."""
     augment, batch = make_augmentation((), _MIXED, 0, "here"), labelled_batch("mixed in 2D")
     assert augment(batch, jnp.asarray(0, jnp.int32)) is batch
 
 
+@pytest.mark.slow
 def test_another_symmetry_leaves_the_draws_of_the_first() -> None:
     """Points are not touched by time reversal."""
     both = at_step(3, ("rotation", "time-reversal"))
@@ -99,6 +103,7 @@ def test_symmetries_that_a_table_cannot_follow_are_refused(
             make_augmentation((name,), inputs_of_columns(columns), 0, "here")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [boxes(1.5707963267948966), cuboids(_QUARTER)], ids=str)
 def test_boxes_along_the_axes_are_reflected_with_a_constant_rotation(
     columns: SourceColumns,

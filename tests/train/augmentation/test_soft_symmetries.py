@@ -57,6 +57,7 @@ def batch(columns: SourceColumns) -> DeviceBatch:
     return DeviceBatch(sources, counts, grid, *labelled(columns, sources, grid))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dim", [2, 3])
 @pytest.mark.parametrize("name", SYMMETRIES)
 def test_labels_carried_along_are_exact(name: SymmetryName, dim: int) -> None:

@@ -29,6 +29,7 @@ def applied(name: str, kind: str, batch: DeviceBatch, seed: int = 0) -> DeviceBa
     return compiled(name, kind)(batch, jr.key(seed))
 
 
+@pytest.mark.slow_cases
 @_EVERY_KIND
 @_EVERY_SYMMETRY
 def test_labels_carried_along_are_exact(kind: str, name: str) -> None:
@@ -44,6 +45,7 @@ def test_labels_carried_along_are_exact(kind: str, name: str) -> None:
     assert moved >= 3
 
 
+@pytest.mark.slow_cases
 @_EVERY_KIND
 @_EVERY_SYMMETRY
 def test_padding_stays_padding(kind: str, name: str) -> None:
@@ -56,6 +58,7 @@ def test_padding_stays_padding(kind: str, name: str) -> None:
     assert jax.tree.map(np.shape, after) == jax.tree.map(np.shape, before)
 
 
+@pytest.mark.slow_cases
 @_EVERY_KIND
 @_EVERY_SYMMETRY
 def test_what_a_body_has_no_use_for_stays_zero(kind: str, name: str) -> None:
@@ -67,6 +70,7 @@ def test_what_a_body_has_no_use_for_stays_zero(kind: str, name: str) -> None:
     np.testing.assert_array_equal((after != 0)[..., behind], (before != 0)[..., behind])
 
 
+@pytest.mark.slow_cases
 @_EVERY_SYMMETRY
 def test_float32_stays_float32(name: str) -> None:
     """As the arrays of a dataset are."""
@@ -90,6 +94,7 @@ def test_draws_depend_on_the_key_alone(name: str) -> None:
     assert not np.array_equal(one.sources, other.sources)
 
 
+@pytest.mark.slow_cases
 @_EVERY_SYMMETRY
 def test_samples_that_fill_up_a_block_change_no_other(name: str) -> None:
     """However many devices share the samples, the same comes out."""
@@ -119,6 +124,7 @@ def test_rotations_are_uniform() -> None:
         np.testing.assert_allclose(directions.T @ directions / 4000, np.eye(dim) / dim, atol=0.04)
 
 
+@pytest.mark.slow
 def test_quarter_turns_are_the_rotations_of_a_square_and_a_cube() -> None:
     """4 and 24, each as often as the others, and no mirror image."""
     for kind, dim, order in (("disc in 2D", 2, 4), ("sphere in 3D", 3, 24)):

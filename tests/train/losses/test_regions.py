@@ -23,6 +23,7 @@ def region(source_table: np.ndarray, point: np.ndarray) -> str:
     return "inside" if gap <= 0 else "near" if gap <= 0.5 else "beyond"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["mse", "sample-relative"])
 def test_against_a_loop_over_points(loss: str) -> None:
     """Every point of every sample by itself."""
@@ -45,6 +46,7 @@ def test_against_a_loop_over_points(loss: str) -> None:
     assert float(found) == pytest.approx(np.mean(expected), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_equal_weights_scale_the_loss() -> None:
     """So a weight left at 1 changes nothing."""
     batch = random_batch()

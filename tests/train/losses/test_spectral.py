@@ -16,6 +16,7 @@ def errors(dim: int, side: int, components: int = 2) -> jax.Array:
     return jax.random.normal(jax.random.key(0), (2, 3, side**dim, components), jnp.float32)
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize(("dim", "side"), GRIDS)
 def test_parseval(dim: int, side: int) -> None:
     """An order of 0 is the mean of the squared error."""
@@ -24,6 +25,7 @@ def test_parseval(dim: int, side: int) -> None:
     np.testing.assert_allclose(SpectralOnGrid(0.0, dim)(error, error, None), expected, rtol=1e-6)
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("order", [-1.0, 0.5, 1.0])
 @pytest.mark.parametrize(("dim", "side"), GRIDS)
 def test_it_is_the_sum_over_all_modes(dim: int, side: int, order: float) -> None:

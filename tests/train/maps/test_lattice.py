@@ -33,6 +33,7 @@ def matrix_of(order: int, flips: np.ndarray) -> np.ndarray:
     return np.diag(np.where(flips, -1.0, 1.0)) @ np.eye(dim)[list(axes)]
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize(("names", "dim"), [key for key in SIZES if key[0]])
 def test_the_group_is_drawn_evenly(names: tuple[LatticeSymmetry, ...], dim: int) -> None:
     """Every element, about as often as all others; quarter turns alone are rotations."""
@@ -50,6 +51,7 @@ def test_the_group_is_drawn_evenly(names: tuple[LatticeSymmetry, ...], dim: int)
     assert min(found.values()) > 0.5 * len(keys) / len(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dim", [2, 3])
 def test_maps_are_those_of_the_sources_that_were_turned(dim: int) -> None:
     """Raster, potential and field, of every element of the group, by the exact sums."""

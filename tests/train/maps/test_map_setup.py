@@ -93,6 +93,7 @@ REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
 }
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("case", REFUSED.values(), ids=REFUSED)
 def test_maps_that_do_not_fit_are_refused(
     discs: Dataset, case: tuple[tuple[str, ...], str]
@@ -137,6 +138,7 @@ def test_open_imported_maps_have_no_padding(tmp_path: Path) -> None:
         make_setup(map_recipe("map={stride=7}", PLAIN), periodic)
 
 
+@pytest.mark.slow
 def test_the_unit_of_imported_targets_has_no_mean(tmp_path: Path) -> None:
     """A potential is known up to a constant."""
     random = np.random.default_rng(0)
@@ -201,6 +203,7 @@ def told(dataset: Dataset, *changes: str) -> list[str]:
     return listener.told
 
 
+@pytest.mark.slow
 def test_sources_that_the_map_does_not_show_are_warned_of(discs: Dataset, tmp_path: Path) -> None:
     """Beyond the edge of the whole map, or of crops; not where all are inside."""
     assert told(discs) == []
@@ -259,6 +262,7 @@ def frame_pad(setup: Setup) -> int:
     return setup.inputs.map.pad
 
 
+@pytest.mark.slow
 def test_the_padding_of_whole_maps_is_what_the_network_eats(discs: Dataset, net: str) -> None:
     """Of a shipped network, and of a user's, by the shape that it gives."""
     assert frame_pad(make_setup(map_recipe(PLAIN), discs)) == 0

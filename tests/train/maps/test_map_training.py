@@ -53,6 +53,7 @@ def batch_of(setup: Setup, step: int = 0) -> ArrayDeviceBatch:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stride", [1, 2])
 def test_a_batch_has_the_maps_of_its_sources(discs: Dataset, stride: int) -> None:
     """The raster at the cells of the points that are read, the potential at those of the core."""
@@ -115,6 +116,7 @@ def test_imported_maps_go_on_at_the_opposite_side(arrays: Dataset) -> None:
     assert any(np.array_equal(batch.arrays["inputs"][0, :count], one) for one in pieces)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["whole", "crops", "arrays"])
 @pytest.mark.parametrize("most", [1, 2])
 def test_both_feeds_give_the_same_maps(
@@ -151,6 +153,7 @@ def test_both_feeds_give_the_same_maps(
                     np.testing.assert_array_equal(first, second)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("loss", "chunks"),
     [
@@ -181,6 +184,7 @@ def test_every_loss_is_one_of_maps(discs: Dataset, loss: str, chunks: int) -> No
     assert whole.terms["field"] < whole.terms["all"]
 
 
+@pytest.mark.slow
 def test_a_mean_square_is_that_of_the_maps(discs: Dataset) -> None:
     """|e|² over |truth|² of the split, the norm of vectors for the field."""
     recipe = map_recipe(
@@ -197,6 +201,7 @@ def test_a_mean_square_is_that_of_the_maps(discs: Dataset) -> None:
     np.testing.assert_allclose(found, (error**2).sum(axis=1).mean() / rms**2, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_is_the_run_that_never_stopped(discs: Dataset, tmp_path: Path) -> None:
     """Bit for bit, also from the device, with every augmentation."""
     both = 'data.augment=["time-reversal","moment-scaling","reflection","quarter-turn"]'
@@ -214,6 +219,7 @@ def test_a_run_that_goes_on_is_the_run_that_never_stopped(discs: Dataset, tmp_pa
     assert (tmp_path / "device" / "final.hm").read_bytes() == wanted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sources", "crops", "arrays", "spheres"])
 def test_a_validation_is_of_all_points(
     discs: Dataset, arrays: Dataset, tmp_path: Path, kind: str
@@ -268,6 +274,7 @@ def test_a_validation_is_of_all_points(
     np.testing.assert_allclose(whole, np.sqrt(sums[0] / sums[1]), rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_linear_network_learns_a_stencil(arrays: Dataset, tmp_path: Path) -> None:
     """The sum of two channels at a point and at the one before it, of periodic maps."""
     recipe = map_recipe(
@@ -284,6 +291,7 @@ def test_a_linear_network_learns_a_stencil(arrays: Dataset, tmp_path: Path) -> N
     assert run.outcome.validation.targets_global_relative_l2 < 1e-3
 
 
+@pytest.mark.slow
 def test_a_tracker_gets_numbers_and_no_pictures(discs: Dataset, tmp_path: Path) -> None:
     """As of any network of arrays, though the dataset is of sources."""
     pytest.importorskip("tensorboardX")

@@ -179,6 +179,7 @@ def assert_equal(found: Any, wanted: Any, tolerance: float) -> None:
     assert np.linalg.norm(ours - theirs) <= tolerance * np.linalg.norm(theirs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", [SETTINGS[i] for i in QUICK], ids=name)
 def test_a_setting_of_each_kind(case: tuple[str, dict[str, Any]]) -> None:
     """Loss and gradient equal theirs, by a network with a hidden layer, in float64."""

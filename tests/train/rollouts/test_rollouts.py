@@ -86,6 +86,7 @@ def test_windows_are_those_of_the_stored_trajectories(states: Dataset) -> None:
     assert not found[1, 2:].any()
 
 
+@pytest.mark.slow
 def test_batches_are_the_same_in_both_modes(moments: Dataset, tmp_path: Path) -> None:
     """On the device and streamed, in several windows of a sample, by dispatches of some steps."""
     lines = []
@@ -97,6 +98,7 @@ def test_batches_are_the_same_in_both_modes(moments: Dataset, tmp_path: Path) ->
     assert lines[0] == lines[1]
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_bytes(moments: Dataset, tmp_path: Path) -> None:
     """With its windows drawn as they would have been."""
     recipe = rollout_recipe("precession", *DIRECT, f"{ROLLOUT}.rollout_steps=3")
@@ -116,6 +118,7 @@ def assert_same_arrays(first: Path, second: Path) -> None:
         np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
 
 
+@pytest.mark.slow
 def test_chunks_give_the_gradient_of_the_whole(moments: Dataset) -> None:
     """Of a batch with a block that is not full."""
     setup = direct(moments, f"{ROLLOUT}.rollout_steps=2")
@@ -138,6 +141,7 @@ def _gradient(setup: Setup, model: Any, batch: Any, chunks: int) -> Any:
     return found(model, batch)
 
 
+@pytest.mark.slow
 def test_a_field_that_is_known_makes_the_steps_of_the_dataset(
     moments: Dataset, tmp_path: Path
 ) -> None:
@@ -159,6 +163,7 @@ def test_a_field_that_is_known_makes_the_steps_of_the_dataset(
     assert np.linalg.norm(np.stack(alone)) > 5 * np.linalg.norm(np.asarray(linear))
 
 
+@pytest.mark.slow
 def test_magnitudes_stay_by_a_network(moments: Dataset) -> None:
     """Its last layer is as long as the moments before."""
     stepper = direct(moments).new_model()
@@ -167,6 +172,7 @@ def test_magnitudes_stay_by_a_network(moments: Dataset) -> None:
     np.testing.assert_allclose(np.linalg.norm(found, axis=-1), 1.0, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_soft_bodies_keep_their_remanent_moments(tmp_path: Path) -> None:
     """Behind the source table that a stepper reads."""
     dataset = small_moments(
@@ -180,6 +186,7 @@ def test_soft_bodies_keep_their_remanent_moments(tmp_path: Path) -> None:
     assert np.abs(found - block.values("moments")).max() < 1e-3
 
 
+@pytest.mark.slow
 def test_states_learn_their_stencil(states: Dataset, tmp_path: Path) -> None:
     """A kernel of two numbers of one step, close to [0.25, 0.75]."""
     recipe = rollout_recipe(
@@ -221,6 +228,7 @@ def test_norms_are_logged_on_request(states: Dataset, tmp_path: Path) -> None:
     assert lines[-1]["norms"]["parameters"] == pytest.approx(np.linalg.norm(kernel), rel=0.1)  # type: ignore[index]
 
 
+@pytest.mark.slow
 def test_a_model_file_keeps_its_steps(moments: Dataset, tmp_path: Path) -> None:
     """Time step, dynamics and source table; and its card says so."""
     recipe = rollout_recipe("precession", *DIRECT)
@@ -234,6 +242,7 @@ def test_a_model_file_keeps_its_steps(moments: Dataset, tmp_path: Path) -> None:
     assert "hypermagnetics.models.rollout(model, start, 20)" in card
 
 
+@pytest.mark.slow
 def test_physics_of_a_user(states: Dataset, tmp_path: Path, monkeypatch: Any) -> None:
     """Of one state, by name: the kernel of a diverted chain and of residuals makes half."""
     module = tmp_path / "my_physics.py"
@@ -305,6 +314,7 @@ def test_what_does_not_fit_is_refused(states: Dataset, override: str) -> None:
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_more_refusals(states: Dataset, tmp_path: Path) -> None:
     """Of datasets and keys that belong to other trainings."""
     with pytest.raises(HypermagneticsError, match=r"'trajectory' or 'residual' alone; got one of"):
@@ -356,6 +366,7 @@ def test_units_are_of_bodies_alone(tmp_path: Path) -> None:
         assert not states[row, :, used:].any()
 
 
+@pytest.mark.slow
 def test_steppers_of_dipoles_leave_out_their_own_field(tmp_path: Path) -> None:
     """Which is infinite where they are."""
     dataset = small_moments(tmp_path / "dipoles", "sources.body={kind='dipole',dim=3}")

@@ -82,6 +82,7 @@ def test_the_tables_have_all_trials() -> None:
     assert columns == {len(keys) + 8}
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("metric", ["loss", "potential", "field"])
 def test_a_picture_is_drawn(metric: Metric) -> None:
     """Also of a single trial, whose axes have no length."""

@@ -65,6 +65,7 @@ def losses(term: BySourcesTerm, model: Model, batch: DeviceBatch) -> jax.Array:
     return term(Evaluation(model, batch, DISCS, differentiates=True))
 
 
+@pytest.mark.slow
 def test_random_directions_are_the_whole_jacobian_in_the_mean() -> None:
     """The mean square over 10 000 directions, to 1 %."""
     batch = keyed(random_batch(side=3))
@@ -73,6 +74,7 @@ def test_random_directions_are_the_whole_jacobian_in_the_mean() -> None:
     assert drawn == pytest.approx(whole, rel=0.01)
 
 
+@pytest.mark.slow
 def test_some_directions_are_the_same_in_the_mean_as_one() -> None:
     """The loss of several is that of the mean of their squares, whatever their number."""
     batch, count = keyed(random_batch()), 3
@@ -119,6 +121,7 @@ def errors(
     return model.errors(sources, points, *exact)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [
@@ -173,6 +176,7 @@ def gradients(batch: DeviceBatch, chunks: int) -> tuple[Losses, Model]:
     return loss_and_gradient(mixed_objective(), MODEL, batch, trainable(MODEL, ()), chunks)
 
 
+@pytest.mark.slow
 def test_chunks_have_the_same_directions() -> None:
     """So the loss and the gradient of the whole, also where samples are filled up."""
     batch = keyed(random_batch(blocks=1, samples=5))
@@ -183,6 +187,7 @@ def test_chunks_have_the_same_directions() -> None:
     assert_close(other, gradient)
 
 
+@pytest.mark.slow
 def test_samples_that_fill_up_a_block_do_not_count() -> None:
     """Nor do they change the directions of others."""
     batch = random_batch(blocks=1, samples=5)
@@ -212,6 +217,7 @@ def test_keys_are_those_of_seed_step_and_sample() -> None:
     np.testing.assert_array_equal(np.asarray(keyed(longer).keys)[:, :4], first)
 
 
+@pytest.mark.slow
 def test_slopes_share_the_pass_of_the_values() -> None:
     """Values beside slopes are those that they are alone."""
     batch = keyed(random_batch(blocks=1, samples=5))
@@ -224,6 +230,7 @@ def test_slopes_share_the_pass_of_the_values() -> None:
 TERM = "objective.terms.slopes={of='potential', by='sources', columns=['position']}"
 
 
+@pytest.mark.slow
 def test_the_unit_is_that_of_random_directions(tiny: Dataset) -> None:
     """The root mean square over the first samples, near that of the whole Jacobian."""
     setup = make_setup(small_recipe(TERM), tiny)
@@ -241,6 +248,7 @@ def test_the_unit_is_that_of_random_directions(tiny: Dataset) -> None:
     assert term.rms == slope_rms(term.along, setup.train, "potential")
 
 
+@pytest.mark.slow
 def test_all_columns_but_those_that_are_settled(tiny: Dataset) -> None:
     """If none are named; of a model that is not linear in the moments, these too."""
     every = "objective.terms.slopes={of='field', by='sources'}"
@@ -251,6 +259,7 @@ def test_all_columns_but_those_that_are_settled(tiny: Dataset) -> None:
         assert term.along.names == names
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("name", MODELS)
 def test_models_are_right_by_construction_where_they_say_so(name: str) -> None:
     """Linear in settled moments; no size that is settled changes the learned part."""
@@ -323,6 +332,7 @@ def test_functions_with_kinks_are_found_wherever_they_are_called() -> None:
         assert kinked_functions(model_of(name)) == (), name
 
 
+@pytest.mark.slow
 def test_imported_labels_must_be_those_of_the_bodies(tmp_path: Path) -> None:
     """Exact ones are learned with their derivatives; fields of a moment in other units are not."""
     old = old_file(size=0.5, samples=12)

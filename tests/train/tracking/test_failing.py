@@ -81,6 +81,7 @@ def test_time_counts_as_tracking(tiny: Dataset) -> None:
     assert clock.shares.seconds["tracking"] > 0
 
 
+@pytest.mark.slow
 def test_a_run_ends_well_where_no_tracker_can_write(tmp_path: Path, tiny: Dataset) -> None:
     """A file stands where the tracker wants a directory."""
     (tmp_path / "r").mkdir()

@@ -29,6 +29,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, tiny: Dataset) -> Path:
     return directory
 
 
+@pytest.mark.slow
 def test_every_number_is_there(run: Path) -> None:
     """Under the name it has in metrics.jsonl, in single precision."""
     events = read(run)
@@ -39,6 +40,7 @@ def test_every_number_is_there(run: Path) -> None:
         assert found == pytest.approx(values, rel=1e-6), name
 
 
+@pytest.mark.slow
 def test_every_validation_has_a_picture(run: Path) -> None:
     """Three panels of the same sample."""
     images = read(run).Images("sample")
