@@ -58,6 +58,7 @@ def test_models_multiply_in_full_float32(name: str) -> None:
         assert set(products_of(model_of(name))) == {"HIGHEST"}
 
 
+@pytest.mark.slow
 def test_a_model_of_a_user_does_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It knows nothing of precision."""
     with user_module(MODEL, tmp_path, monkeypatch) as module:
@@ -85,7 +86,7 @@ def test_another_word_is_no_precision() -> None:
         pass
 
 
-@pytest.mark.slow_cases
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", _NAMES)
 def test_a_step_multiplies_as_its_recipe_says(precision: MatmulPrecision) -> None:
     """Forwards and backwards."""

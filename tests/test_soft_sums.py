@@ -135,6 +135,7 @@ def test_predictions_from_a_file_stand_beside_the_labels_of_soft_bodies() -> Non
     assert len(drawing.outlines) == 2
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("place", PLACES)
 def test_a_sum_of_soft_bodies_is_refused(place: str) -> None:
     """In one sentence, wherever it would be taken for the truth."""

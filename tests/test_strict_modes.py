@@ -77,6 +77,7 @@ _SOURCES = (np.eye(3, 4) - 0.3).astype(np.float32)
 _POINTS = np.linspace(-1, 2, 10, dtype=np.float32).reshape(5, 2)
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("mode", _MODES)
 def test_a_model_is_read_and_gives_its_field(mode: str, tmp_path: Path) -> None:
     """From a file."""

@@ -63,6 +63,7 @@ def test_points_change_from_step_to_step() -> None:
     assert seen.max() < 140
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("points", [None, np.array([3, 4, 20])])
 def test_a_batch_holds_the_values_of_its_blocks(tiny: Dataset, points: np.ndarray | None) -> None:
     """In the order asked for, filled up with zeros where the split ends in a block."""

@@ -269,6 +269,7 @@ STORAGES: dict[str, tuple[str, Callable[[h5py.File], None]]] = {
 }
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("case", STORAGES)
 def test_another_storage_of_hdf5_is_refused(
     tmp_path: Path, sources: dict[str, Path], case: str

@@ -144,6 +144,7 @@ def test_damage_is_seen_when_verified(copy: Path, damage: Damage, message: str) 
         verify_split(Dataset.open(copy).split("train"))
 
 
+@pytest.mark.slow
 def test_an_undamaged_dataset_passes(tiny: Dataset, tiny_hdf5: Dataset) -> None:
     """And every byte of every split is counted."""
     for dataset in (tiny, tiny_hdf5):

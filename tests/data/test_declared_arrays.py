@@ -126,6 +126,7 @@ def test_a_dataset_of_sources_alone_keeps_version_1_and_its_keys(tmp_path: Path)
     ]
 
 
+@pytest.mark.slow_cases
 def test_further_arrays_are_version_2_of_the_format(arrays: Dataset, sources: Dataset) -> None:
     assert arrays.manifest.format_version == sources.manifest.format_version == 2
     assert (arrays.has_sources, sources.has_sources) == (False, True)
@@ -162,6 +163,7 @@ def test_arrays_alone_are_asked_for_in_a_sentence(sources: Dataset) -> None:
     assert isinstance(sources.any_split("train"), Split)
 
 
+@pytest.mark.slow_cases
 def test_hm_data_describes_arrays(arrays: Dataset) -> None:
     directory, runner = str(arrays.directory), CliRunner()
     info = runner.invoke(main, ["info", directory], catch_exceptions=False).output

@@ -80,6 +80,7 @@ def test_the_card_names_the_shown_files(exported: Path) -> None:
     assert card.lstrip().startswith("# ")
 
 
+@pytest.mark.slow
 def test_croissant_names_every_column(exported: Path) -> None:
     """Of files that have the sha256 that it says."""
     about = json.loads((exported / "croissant.json").read_text())

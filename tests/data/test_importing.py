@@ -121,6 +121,7 @@ def test_a_size_that_some_axes_share_is_a_constant_of_its_own(tmp_path: Path) ->
     refuse_other_labels(dataset)
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize(("shape", "dim"), KINDS)
 @pytest.mark.parametrize("field", ["A/m", "T"])
 def test_numbers_of_other_units_are_coherent(

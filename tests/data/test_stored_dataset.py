@@ -219,6 +219,7 @@ def test_what_was_not_used_for_longest_goes_at_a_limit(
     assert_same(found, local)
 
 
+@pytest.mark.slow
 def test_a_file_of_the_cache_that_was_cut_off_comes_again(directory: Path, tmp_path: Path) -> None:
     """A disk may lose its end."""
     local = Dataset.open(made("zarr", directory))
@@ -265,6 +266,7 @@ def test_a_thousand_answers_of_a_bad_store_give_nothing_wrong(
     assert count > 1000
 
 
+@pytest.mark.slow
 def test_bytes_that_stay_wrong_are_refused(directory: Path, tmp_path: Path, server: str) -> None:
     """With the file, and nothing of it in the cache."""
 

@@ -89,6 +89,7 @@ def test_files_of_many_parts_are_read_in_order(
     assert contents(tmp_path / "copy") == contents(datasets["zarr"])
 
 
+@pytest.mark.slow
 def test_a_copy_that_was_cut_short_goes_on(
     tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch, datasets: dict[StorageFormat, Path]
 ) -> None:
@@ -171,7 +172,7 @@ def test_of_eight_writers_one_creates_an_object(url: str) -> None:
     assert sorted(made) == [False] * 7 + [True]
 
 
-@pytest.mark.slow_cases
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["500", "503", "drop", "short", "wrong"])
 def test_a_store_that_fails_now_and_then_is_asked_again(
     tmp_path: Path,

@@ -103,6 +103,7 @@ def test_stored_trajectories_are_those_of_another_integrator() -> None:
             assert np.abs(again(before, times[:2])[-1] - after).max() < 2e-7
 
 
+@pytest.mark.slow
 def test_magnitudes_stay_and_energy_falls() -> None:
     """|m| to 1e-6, and no rise of the energy by more than 1e-6 of that of the moments."""
     table = tables(SPHERES)
@@ -152,6 +153,7 @@ def test_one_body_in_an_applied_field_has_a_closed_form(dim: int) -> None:
     assert found[-1] < 0.6
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("columns", [SPHERES, DISCS], ids=["spheres", "discs"])
 def test_the_field_of_others_is_the_exact_sum_without_the_own(columns: SourceColumns) -> None:
     """At the centre of each body, in float64."""
@@ -189,6 +191,7 @@ def test_soft_iterates_end_at_the_solution_of_their_linear_equations() -> None:
         assert np.abs(np.asarray(left)).max() < 1e-6
 
 
+@pytest.mark.slow
 def test_soft_bodies_need_no_remanence() -> None:
     """One in an applied field has V kappa H; beside a magnet it is magnetised."""
     soft = Soft(kind="soft", susceptibility=5.0, num_steps=30, applied_field=(0.0, 0.0, 1.0))

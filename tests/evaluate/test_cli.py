@@ -66,6 +66,7 @@ def _hm_eval(*arguments: object) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
+@pytest.mark.slow
 def test_a_run_is_evaluated_on_the_test_splits(run, tiny):
     result = _hm_eval(run, tiny.directory, "--metrics-only")
     assert result.exit_code == 0, result.output

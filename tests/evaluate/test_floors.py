@@ -90,7 +90,7 @@ def small_calls(monkeypatch):
     monkeypatch.setattr(kernel, "_SOURCES_PER_CALL", 8)
 
 
-@pytest.mark.slow_cases
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_calls")
 def test_unit_kernels_of_mixed_bodies_keep_sizes_and_rotations(mixture):
     _assert_units_add_up(mixture.columns, mixture.dataset.split("test"))

@@ -65,7 +65,7 @@ def test_a_broken_law_is_found_and_no_other(balls, split, law):
         assert found["flux"].median == pytest.approx(1, abs=1e-3)
 
 
-@pytest.mark.slow_cases
+@pytest.mark.slow
 @pytest.mark.parametrize("split", ["test_single", "test_multi"])
 def test_the_exact_sum_breaks_laws_by_its_rounding(balls, split):
     """What the methods themselves leave: far below the errors of any model."""
@@ -91,7 +91,7 @@ def test_mixed_bodies_keep_all_laws(mixture):
     assert found["gradient"].num_checks > 20
 
 
-@pytest.mark.slow_cases
+@pytest.mark.slow
 def test_all_questions_have_one_shape_and_one_answer(balls):
     columns, dataset = balls
     for split in ("test_single", "test_multi"):
@@ -123,6 +123,7 @@ class _Silent:
         return Values(np.zeros(shape), np.zeros((*shape, points.shape[1])))
 
 
+@pytest.mark.slow
 def test_a_model_of_nothing_breaks_only_what_surfaces_need(balls):
     columns, dataset = balls
     found = _by_law(_Silent(), columns, dataset.split("test_multi"))

@@ -208,6 +208,7 @@ def test_mixtures_are_evaluated(mixture, oracle, tmp_path):
         assert min(part["share_of_points"] for part in regions) > 0.02
 
 
+@pytest.mark.slow
 def test_only_results_of_hm_eval_are_replaced(plan, oracle):
     """Not even a directory of that name, which nothing else says the origin of."""
     one = plan(oracle())

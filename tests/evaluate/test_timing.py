@@ -148,6 +148,7 @@ def test_what_cannot_be_asked_has_no_times(tiny):
     assert time_subject(silent, "discs", DISCS, tiny.split("test_multi")) == ()
 
 
+@pytest.mark.slow
 def test_the_exact_sum_is_timed(tiny, monkeypatch):
     for sizes in ("NUMS_SOURCES", "NUMS_POINTS"):
         monkeypatch.setattr(f"hypermagnetics.evaluate.timing.sweep.{sizes}", (1, 10))

@@ -72,6 +72,7 @@ def test_they_are_the_differences_of_labels(stored: Dataset) -> None:
             assert np.mean(error > 2e-2) < 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("of", ["potential", "field"])
 def test_a_source_without_a_moment_can_gain_one(of: str, tmp_path: Path) -> None:
     """It is no padding. All is linear in the moment: the slopes are the labels of a moment of 1."""
@@ -102,6 +103,7 @@ def test_they_are_declared(stored: Dataset) -> None:
     assert len(stored.split("train").statistics("derivatives").mean) == 8
 
 
+@pytest.mark.slow
 def test_they_are_recomputed(stored: Dataset, tmp_path: Path) -> None:
     """And found if they are others."""
     runner = CliRunner()

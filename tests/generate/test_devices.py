@@ -145,6 +145,7 @@ def test_a_gpu_gets_blocks_in_float64_without_loops(recipe: str) -> None:
     assert '-> (tensor<4x40xf32> {jax.result_info = "result[0]"}' in program
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("gpu")
 def test_labels_are_computed_where_they_are_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -227,6 +228,7 @@ def test_a_dataset_says_where_its_labels_were_computed(tmp_path: Path) -> None:
     assert "labels: computed on an unknown device\n" in invoke("hm-data", "info", KEPT).stdout
 
 
+@pytest.mark.slow_cases
 @pytest.mark.usefixtures("gpu")
 @pytest.mark.parametrize(("first", "second"), [(CPU, GPU), (GPU, CPU)])
 def test_labels_of_two_platforms_are_not_mixed(

@@ -135,6 +135,7 @@ def test_another_shape_is_refused_with_the_right_one(values: Any) -> None:
         NETWORK(values)
 
 
+@pytest.mark.slow
 def test_whole_numbers_and_lists_are_taken() -> None:
     np.testing.assert_allclose(NETWORK([[1, 2, 3]]), NETWORK(np.array([[1.0, 2.0, 3.0]])))
     np.testing.assert_allclose(NETWORK(jnp.array([[1, 2, 3]])), NETWORK([[1, 2, 3]]), rtol=1e-6)

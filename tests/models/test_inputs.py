@@ -178,6 +178,7 @@ def test_the_order_of_the_columns_does_not_matter() -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_file_keeps_the_source_table(tmp_path: Path) -> None:
     """With the keys of the file format, flat and in their order."""
     inputs = inputs_of(SourceColumns.of("disc", constants={"radius": 0.5}), Scales(length=2.0))

@@ -56,7 +56,7 @@ def test_all_fields_are_those_of_magpylib(name: str) -> None:
     )
 
 
-@pytest.mark.slow_cases
+@pytest.mark.slow
 @pytest.mark.parametrize("name", _FIELDS)
 def test_it_mixes_moves_and_turns_with_other_sources(name: str) -> None:
     """In a collection with a magnet and a sensor, along a path."""

@@ -368,6 +368,7 @@ def test_small_maps_are_refused() -> None:
         unet(drawn(2, 7, 8))
 
 
+@pytest.mark.slow
 def test_a_map_is_linear_without_an_activation() -> None:
     """As a U-Net of nothing but convolutions and means is, but for its biases."""
     inputs = inputs_of(frame_of((8, 8)))

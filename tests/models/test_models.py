@@ -129,7 +129,7 @@ def test_padding_changes_nothing(model: Model) -> None:
     )
 
 
-@pytest.mark.slow_cases
+@pytest.mark.slow
 def test_gradients_of_parameters_are_finite(model: Model) -> None:
     """Also with padding rows, and at the origin."""
     sources = _SOURCES.at[:, 1].set(0)

@@ -218,6 +218,7 @@ def test_nothing_outside_needs_no_other_program() -> None:
     )
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("name", ["hyper_layer", "split", "grid of rectangles"])
 def test_exact_pairs_are_near_or_outside(name: str) -> None:
     """Each counts once, and padding never."""

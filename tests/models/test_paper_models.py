@@ -48,6 +48,7 @@ def test_wave_numbers_are_the_published_ones_on_the_papers_grid() -> None:
     np.testing.assert_allclose(larger.wave_numbers, expected / 2, rtol=2e-6)
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize(("dim", "order", "number"), [(2, 3, 36), (3, 2, 64)])
 def test_features_are_all_products(dim: int, order: int, number: int) -> None:
     """One function by another, one cosine or sine for each axis."""

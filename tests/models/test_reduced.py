@@ -325,6 +325,7 @@ def test_settings_that_do_not_fit_are_refused(
         Reduced(ReducedConfig(**{"aspects": ASPECTS, **config}), ModelInputs(columns=columns))
 
 
+@pytest.mark.slow
 def test_another_shape_in_the_training_split_is_refused() -> None:
     rows = jnp.asarray(configuration())
     trained = TrainedRange(sources=((0.0, 1.0),) * COLUMNS.size, points=((-1.0, 1.0),) * 2)

@@ -144,6 +144,7 @@ def test_beyond_reach_smooth_is_exact(kind: SourceColumns) -> None:
         np.testing.assert_allclose(one, exact, rtol=0, atol=tolerance * scale)
 
 
+@pytest.mark.slow
 def test_more_nodes_are_closer_to_a_box() -> None:
     """The smooth part converges with the nodes, as Gauss quadrature does."""
     kind = KINDS["cuboid in 3D"]

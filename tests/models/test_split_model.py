@@ -107,6 +107,7 @@ def test_superposition_and_sign_are_exact(discs: RangeSplit) -> None:
     np.testing.assert_allclose(shuffled, whole, rtol=0, atol=1e-6 * scale)
 
 
+@pytest.mark.slow
 def test_errors_are_those_of_the_smooth_part(discs: RangeSplit) -> None:
     """What training sees is the error of the whole, up to the rounding of the labels."""
     columns = discs.inputs.columns
@@ -198,6 +199,7 @@ _WRONG: dict[str, tuple[Callable[[], tuple[object, object]], str]] = {
 }
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("case", _WRONG)
 def test_arrays_of_other_shapes_are_refused(discs: RangeSplit, case: str) -> None:
     """With what the model reads."""

@@ -95,7 +95,7 @@ MAKE: dict[str, Callable[[], Stepper]] = {
 }
 
 
-@pytest.mark.slow_cases
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MAKE)
 def test_products_on_a_gpu_are_in_full_float32(name: str) -> None:
     """Of every step, whatever the default of the platform."""

@@ -75,7 +75,7 @@ def test_a_slice_is_drawn(mixture, oracle):
     assert np.median(difference) < 0.02 * np.quantile(np.abs(drawing.true_field), 0.99)
 
 
-@pytest.mark.slow_cases
+@pytest.mark.slow
 @pytest.mark.parametrize(("depth", "height"), [(3.0, 0.5), (0.2, 0.2), (0.0, 0.0)])
 def test_the_plane_passes_through_the_middle_source_or_near_it(oracle, depth, height):
     bodies = [Sphere([1.0, 0.0, 0.0], [0.0, 0.0, z], 1.0) for z in (0.1, 0.5, 2.0)]

@@ -85,6 +85,7 @@ def test_hm_eval_gives_the_errors_of_both(place: Path) -> None:
     assert one["jacobian"]["rms_sample_relative_l2"] == pytest.approx(rows.mean() ** 0.5, rel=1e-4)
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("output_format", ["json", "markdown", "latex"])
 def test_results_are_printed_in_every_format(
     place: Path, tmp_path: Path, output_format: str

@@ -238,7 +238,7 @@ DIVERGENCES: dict[str, tuple[tuple[str, ...], str, str]] = {
 """Overrides; what the message says; which checkpoint there is."""
 
 
-@pytest.mark.slow_cases
+@pytest.mark.slow
 @pytest.mark.parametrize("case", DIVERGENCES)
 def test_a_diverging_training_stops(tmp_path: Path, case: str) -> None:
     """The message names the step, the checkpoint that is left and what to change."""

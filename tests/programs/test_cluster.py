@@ -191,6 +191,7 @@ def test_options_that_contradict_a_cluster_are_refused(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_cluster_that_is_not_there_deletes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -239,6 +240,7 @@ def test_files_that_come_late_are_waited_for_and_those_that_never_come_refused(
         makers._refuse_unseen(InDirectory(tmp_path), record)
 
 
+@pytest.mark.slow
 def test_a_shard_that_is_made_many_times_at_once_is_made_once(tmp_path: Path) -> None:
     """As after a heartbeat that was lost: all makers end with the same record."""
     plan = plan_of(num_samples=600)

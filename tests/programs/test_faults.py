@@ -70,6 +70,7 @@ def killed(command: tuple[str, ...], directory: Path, fault: Fault) -> bool:
     return ran.code != 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("storage_format", "workers"),
     [("zarr", 1), pytest.param("hdf5", 2, marks=pytest.mark.slow)],
@@ -126,7 +127,7 @@ def kill_at_call(directory: Path, storage_format: StorageFormat, call: str, numb
     assert contents(out) == contents(one_split(storage_format))
 
 
-@pytest.mark.slow_cases
+@pytest.mark.slow
 @pytest.mark.parametrize(("call", "number"), [("fsync", 1), ("fsync", 40), ("link", 8)])
 def test_a_conversion_killed_at_a_call_goes_on(tmp_path: Path, call: str, number: int) -> None:
     """Before a file is synced, and before it takes its name."""
@@ -163,7 +164,7 @@ def test_the_manifest_is_the_commit(tmp_path: Path, call: str, file: str) -> Non
         assert contents(out) == contents(one_split("hdf5"))
 
 
-@pytest.mark.slow_cases
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("storage_format", "fault", "said"),
     [

@@ -69,6 +69,7 @@ def test_a_network_learns_and_is_evaluated(made: Path, tmp_path: Path) -> None:
     assert "## Its steps" in (tmp_path / "run/model.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_name_that_a_table_replaces_is_refused(made: Path, tmp_path: Path) -> None:
     """Not left out without a word."""
     ran = invoke(

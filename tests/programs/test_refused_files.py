@@ -133,6 +133,7 @@ def test_a_refusal_is_no_damage(
     assert str(place) in str(refusal.value.filename)
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize(
     ("file", "storage_format"),
     [

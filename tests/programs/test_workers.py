@@ -92,6 +92,7 @@ def test_a_killed_worker_is_reported(tmp_path: Path) -> None:
     assert_completes(command, out)
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_workers_start(tmp_path: Path) -> None:
     """As on a terminal, where all processes get it: one line, and the same command goes on."""
     modules = tmp_path / "faulty"

@@ -126,6 +126,7 @@ def outward_flux(
     return total
 
 
+@pytest.mark.slow_cases
 @_EVERY_BODY
 def test_the_flux_through_a_surface_around_a_magnet_vanishes(kind: SourceColumns) -> None:
     """No charge, but pairs: outside B = mu0 H has no net flux."""

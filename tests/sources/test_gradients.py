@@ -174,6 +174,7 @@ def test_padding_has_no_gradient(kind: SourceColumns) -> None:
         np.testing.assert_array_equal(values, 0)
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize(
     "kind", [kind for kind in BUT_SLOW_CUBOIDS if kind.values[0] in EXTENDED.values()]
 )

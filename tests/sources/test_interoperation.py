@@ -262,6 +262,7 @@ def test_sources_do_not_import_magpylib() -> None:
     assert done.stdout.strip() == "False"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("far", [0.0, 1e4])
 def test_far_from_the_origin_no_digits_are_lost(far: float) -> None:
     """Where JAX is not set to float64: also in a table, and of a body made of numpy's arrays."""

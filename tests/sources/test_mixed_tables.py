@@ -108,7 +108,7 @@ def test_what_a_body_has_no_use_for_does_not_matter() -> None:
     assert_sums(superposition(columns, jnp.asarray(junk), where), expected)
 
 
-@pytest.mark.slow_cases
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_a_row_of_another_body_spoils_no_gradient(count: int) -> None:
     """A dipole has no radius, and padding neither; a disc is no dipole at a point inside it."""

@@ -160,6 +160,7 @@ def test_values_are_right_through_the_seam(kind: SourceColumns) -> None:
             assert error_of(got_h, vector) < _JUMP
 
 
+@pytest.mark.slow
 @_EVERY_BOX
 def test_the_error_of_the_series_is_of_fourth_order(kind: SourceColumns) -> None:
     moment, towards, half = boxes(kind.dim)

@@ -165,6 +165,7 @@ def test_a_long_sheet_shields_as_an_endless_one() -> None:
     assert np.linalg.norm(found - expected) < 0.01 * np.linalg.norm(expected)
 
 
+@pytest.mark.slow
 def test_a_thin_plate_and_a_needle_have_their_limits() -> None:
     """A plate across the field has N = 1, a needle along it 0."""
     for sides, expected in (([1.0, 1, 1e-3], 1 / (1 + 1 / 9)), ([1e-3, 1e-3, 1.0], 9.0)):

@@ -98,7 +98,7 @@ def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(kind, "pairs_per_tile", 12)
 
 
-@pytest.mark.slow_cases
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_tiles")
 @pytest.mark.parametrize("name", functions(_DISC))
 def test_values_are_those_of_a_cpu(name: str) -> None:
@@ -171,6 +171,7 @@ def test_no_array_of_a_split_grows_with_pairs(sizes: tuple[int, int]) -> None:
     assert largest(program) <= sums.PAIRS_PER_TILE
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("sizes", [(100_000, 1000), (1000, 100_000)], ids=["sources", "points"])
 @pytest.mark.parametrize("slopes", [False, True], ids=["values", "derivatives"])
 def test_no_array_grows_with_pairs(sizes: tuple[int, int], slopes: bool) -> None:

@@ -137,7 +137,7 @@ def test_random_directions_are_the_whole_jacobian_in_the_mean(
     assert found == pytest.approx(whole, rel=1e-2)
 
 
-@pytest.mark.slow_cases
+@pytest.mark.slow
 @pytest.mark.parametrize("chunks", [1, 3, 4])
 def test_chunks_add_up(view: ArrayView, network: MLP, chunks: int) -> None:
     """With the directions of each sample, whichever chunk it comes into."""

@@ -250,6 +250,7 @@ def test_numbers_on_explicit_arrays(scale: str, dtype: type[np.floating], digits
     assert float(found.terms["information"] + found.terms["scale"]) == pytest.approx(wanted)
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("distance", [1e-6, 1e-2, 1.0, 30.0])
 def test_the_factor_of_imnn_fades_at_one(distance: float) -> None:
     """It is that of the formula, and has a finite gradient, near C = 1 and far from it."""

@@ -71,6 +71,7 @@ def test_a_group_is_its_steps() -> None:
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_average_follows_the_parameters() -> None:
     """Against its definition, step by step."""
     made, steps = steps_of(1)

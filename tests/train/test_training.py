@@ -255,7 +255,7 @@ def checkpointed(files: RunFiles, setup: Setup, step: int) -> None:
     save_checkpoint(files, setup.phases[0].method.begin(model), reached, setup, {})
 
 
-@pytest.mark.slow_cases
+@pytest.mark.slow
 @pytest.mark.parametrize("case", PASSED_OVER)
 def test_a_checkpoint_that_is_not_of_the_run_is_passed_over(
     tmp_path: Path, tiny: Dataset, tiny_hdf5: Dataset, case: str

@@ -315,6 +315,7 @@ def test_maps_of_another_kind_are_refused(
         evaluated(network(plain, PLAIN, change), other, tmp_path)
 
 
+@pytest.mark.slow
 def test_maps_of_other_sides_are_refused_before_any_prediction(tmp_path: Path) -> None:
     """Of crops or padding where they are no square, and of a U-Net that would not wrap."""
     data = maps_of_arrays(tmp_path / "square", boundary="periodic")
@@ -362,6 +363,7 @@ def test_another_resolution_of_the_same_spacing_is_taken(plain: Dataset, tmp_pat
     assert found.evaluations[0].maps[0].all_points.num_points == 6 * 15**2
 
 
+@pytest.mark.slow
 def test_imported_maps_and_those_of_sources_are_told_apart(plain: Dataset, tmp_path: Path) -> None:
     arrays = maps_of_arrays(tmp_path / "arrays")
     with refused(HypermagneticsError, "maps of sources must be evaluated on such maps"):

@@ -216,6 +216,7 @@ def test_many_numbers_of_sources_are_told_apart_in_ranges():
     assert names == ("3", "20-26", "40")
 
 
+@pytest.mark.slow
 def test_an_exact_model_has_errors_of_rounding_everywhere(tiny, tmp_path):
     def summed(block, first: int) -> Values:
         del first

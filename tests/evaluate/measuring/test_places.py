@@ -185,6 +185,7 @@ def test_distances_agree_with_plain_loops(mixture):
             assert low - 1e-6 <= distance <= high + 1e-6
 
 
+@pytest.mark.slow
 def test_the_length_unit_is_the_median_size_of_the_bodies(tiny, mixture):
     assert length_unit(tiny, _discs(0.75)) == 0.75
     block = mixture.dataset.split("test").block(0)

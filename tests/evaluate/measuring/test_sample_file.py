@@ -152,6 +152,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("case", HOSTILE)
 def test_arrays_are_judged_before_they_are_read(table, tmp_path, case):
     """By the number of samples in results.json, in little memory."""

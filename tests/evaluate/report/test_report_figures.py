@@ -120,6 +120,7 @@ def test_space_is_cut_along_each_axis(mixture):
     assert "plane y = " in median[2].alt
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mixture", [3], indirect=True, ids=["3D"])
 def test_predictions_from_a_file_have_no_plane_in_space(mixture):
     one = at_points_only(subject("blind", Wrong(mixture.columns)))

@@ -49,6 +49,7 @@ def test_a_process_that_dies_is_no_end_of_the_report(found, monkeypatch):
     assert "libegl1" in note.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mixture", [3], indirect=True, ids=["3D"])
 def test_predictions_that_are_not_finite_are_not_drawn_as_others(mixture, monkeypatch):
     monkeypatch.setattr(view3d, "is_installed", lambda package: True)

@@ -71,6 +71,7 @@ def test_other_dynamics_are_refused(
     refused(tmp_path, "net.hm", place / "moments", fragment, "net.hm, split 'test' of")
 
 
+@pytest.mark.slow
 def test_another_kind_of_dynamics_is_refused(place: Path, tmp_path: Path) -> None:
     soft = Soft(kind="soft", susceptibility=1.0)
     inputs = inputs_of_moments(Dataset.open(place / "moments"), dynamics=soft)

@@ -94,6 +94,7 @@ def test_a_network_that_stays_equals_the_baseline(precessing: Dataset) -> None:
     assert own.num_steps == 6
 
 
+@pytest.mark.slow
 def test_physics_in_the_exact_field_equals_the_baseline(precessing: Dataset) -> None:
     """A stepper of one substep, but for rounding to float32."""
     config = StepperConfig.model_construct(field=None, network=None, substeps=1, method="heun")

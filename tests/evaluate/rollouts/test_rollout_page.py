@@ -155,6 +155,7 @@ def test_lone_sources_have_no_energy(tmp_path: Path) -> None:
         shutil.rmtree(dataset.directory)
 
 
+@pytest.mark.slow
 def test_tables_have_all_subjects(page: Page) -> None:
     """Laws with the stored truth, errors by step without it."""
     whole = rows(page.text, "Rollouts as a whole")

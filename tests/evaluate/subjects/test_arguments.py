@@ -32,6 +32,7 @@ def words(tmp_path, monkeypatch, tiny, trained_run, exported_run):
     }
 
 
+@pytest.mark.slow
 def test_words_are_sorted_in_any_order(words):
     for order in itertools.islice(itertools.permutations(words), 0, None, 500):
         found = sort_arguments(order)

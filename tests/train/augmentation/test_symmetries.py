@@ -70,7 +70,7 @@ def test_what_a_body_has_no_use_for_stays_zero(kind: str, name: str) -> None:
     np.testing.assert_array_equal((after != 0)[..., behind], (before != 0)[..., behind])
 
 
-@pytest.mark.slow_cases
+@pytest.mark.slow
 @_EVERY_SYMMETRY
 def test_float32_stays_float32(name: str) -> None:
     """As the arrays of a dataset are."""
@@ -84,6 +84,7 @@ def test_float32_stays_float32(name: str) -> None:
     )
 
 
+@pytest.mark.slow_cases
 @_EVERY_SYMMETRY
 def test_draws_depend_on_the_key_alone(name: str) -> None:
     """The same key twice, and another one."""
@@ -113,6 +114,7 @@ def test_samples_that_fill_up_a_block_change_no_other(name: str) -> None:
     assert not np.asarray(many.field[:, 3:]).any()
 
 
+@pytest.mark.slow
 def test_rotations_are_uniform() -> None:
     """Of many directions that one vector turns to, the mean is 0 and the squares are 1/dim."""
     for kind, dim in (("disc in 2D", 2), ("sphere in 3D", 3)):

@@ -93,7 +93,7 @@ REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
 }
 
 
-@pytest.mark.slow_cases
+@pytest.mark.slow
 @pytest.mark.parametrize("case", REFUSED.values(), ids=REFUSED)
 def test_maps_that_do_not_fit_are_refused(
     discs: Dataset, case: tuple[tuple[str, ...], str]

@@ -317,6 +317,7 @@ def test_the_unit_of_the_raster_is_its_root_mean_square(discs: Dataset) -> None:
     assert set(inputs.input.shift + inputs.target.shift) == {0.0}
 
 
+@pytest.mark.slow
 def test_imported_vectors_turn_with_their_maps(arrays: Dataset) -> None:
     """Their channels too; those of scalars stay, whatever is drawn."""
     turned = ('data.augment=["reflection","quarter-turn"]', 'map={vectors=["inputs"]}')

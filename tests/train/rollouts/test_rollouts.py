@@ -217,6 +217,7 @@ def test_channels_keep_their_proportions(tmp_path: Path) -> None:
     assert scales.scale[0] == scales.scale[1]
 
 
+@pytest.mark.slow
 def test_norms_are_logged_on_request(states: Dataset, tmp_path: Path) -> None:
     """Of gradient and parameters, before the last step of a line."""
     recipe = rollout_recipe("advection-1d", *CONVOLUTION, "tracking.norms=true")

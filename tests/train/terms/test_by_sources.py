@@ -204,6 +204,7 @@ def test_samples_that_fill_up_a_block_do_not_count() -> None:
     assert_close(third, gradient)
 
 
+@pytest.mark.slow
 def test_keys_are_those_of_seed_step_and_sample() -> None:
     """Each sample and step has its own; a validation has others than the training."""
     batch = random_batch()
@@ -259,7 +260,7 @@ def test_all_columns_but_those_that_are_settled(tiny: Dataset) -> None:
         assert term.along.names == names
 
 
-@pytest.mark.slow_cases
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_models_are_right_by_construction_where_they_say_so(name: str) -> None:
     """Linear in settled moments; no size that is settled changes the learned part."""
@@ -325,6 +326,7 @@ class Kinked(AdditiveModel):
         return self.layer.rank
 
 
+@pytest.mark.slow
 def test_functions_with_kinks_are_found_wherever_they_are_called() -> None:
     """From shapes alone; shipped models have none."""
     assert kinked_functions(eqx.filter_eval_shape(lambda: Kinked(MODEL))) == ("relu",)
