@@ -158,8 +158,10 @@ def _surface_points(
 ) -> tuple[Float64[np.ndarray, "points dim"], Float64[np.ndarray, "points dim"]]:
     """Even random points on the surface, and the outward normals there."""
     sides = np.array(box.sides)
-    axis = random.choice(box.dim, size=count, p=(1 / sides) / np.sum(1 / sides))
-    sign, rows = random.choice((-1.0, 1.0), size=count), np.arange(count)
+    # The same draws as by `random.choice`, which takes five times as long for one point.
+    up_to = np.cumsum(1 / sides)
+    axis = np.searchsorted(up_to / up_to[-1], random.random(count), side="right")
+    sign, rows = 2.0 * random.integers(0, 2, count) - 1, np.arange(count)
     points, normal = random.uniform(-0.5, 0.5, (count, box.dim)) * sides, np.zeros((count, box.dim))
     points[rows, axis], normal[rows, axis] = sign * sides[axis] / 2, sign
     return points, normal
@@ -205,15 +207,17 @@ def _field_of_neighbour(
         if not len(near):
             continue
         centre = near[0] - scale * (turned @ touching[0])
+        # Most neighbours are refused by the cells of this box, of which there are few.
+        if scale * other.box.gap((box.centres - centre) @ turned / scale).min() < surroundings.gap:
+            continue
         places = centre + scale * other.places @ turned.T
-        corner = scale * other.box.gap((box.centres - centre) @ turned / scale)
-        if min(box.gap(places).min(), corner.min()) < surroundings.gap:
+        if box.gap(places).min() < surroundings.gap:
             continue
         chosen = magnetisations[number][int(random.integers(len(magnetisations[number])))]
         values = other.of(chosen / other.box.norms(chosen[None])[0])
-        field = _of_charges(
-            *(jnp.asarray(array, jnp.float32) for array in (box.centres, places, values))
-        )
+        # Rounded here: JAX would run a program for each array.
+        rounded = (array.astype(np.float32) for array in (box.centres, places, values))
+        field = _of_charges(*map(jnp.asarray, rounded))
         return scale ** (box.dim - 1) * np.asarray(field, np.float64)
 
 
