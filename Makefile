@@ -3,11 +3,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO := demo
 LAWS := $(addprefix tests/sources/test_,laws.py gradients.py boundaries.py reference.py seam.py planes_and_edges.py)
+TEST_LAWS = HM_TESTS_CASES= HM_TESTS_COMPILE=fully HM_TESTS_CHECK=everything $(BIN)/pytest -m "not gpu" --numprocesses auto --dist worksteal $(LAWS)
 
 # Each of the many processes of the tests would compile our modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-slow test-lowest test-newest lint types docs bench bench-gpu clean
+.PHONY: demo test test-slow test-all test-lowest test-newest lint types docs bench bench-gpu clean
 
 $(BIN)/hm-train: setup.cfg pyproject.toml
 	PYTHON=$(PYTHON) .ci/install .venv --editable .
@@ -34,7 +35,12 @@ test: $(BIN)/pytest
 # What takes more than a second or two, and the laws of the closed forms, compiled as for users and with every type checked.
 test-slow: $(BIN)/pytest
 	$(BIN)/pytest -m "slow and not gpu" --numprocesses auto --dist worksteal --durations 20 $(LAWS:%=--ignore=%)
-	HM_TESTS_COMPILE=fully HM_TESTS_CHECK=everything $(BIN)/pytest -m "not gpu" --numprocesses auto --dist worksteal $(LAWS)
+	$(TEST_LAWS)
+
+# Both, in one session: runs, fixtures and compiled programs that they share are made once.
+test-all: $(BIN)/pytest
+	$(BIN)/pytest -m "not gpu" --numprocesses auto --dist worksteal --durations 60 $(LAWS:%=--ignore=%)
+	$(TEST_LAWS)
 
 # In environments of their own, .venv-lowest and .venv-newest; the newest only if .venv has something older.
 test-lowest test-newest:

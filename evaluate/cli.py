@@ -37,7 +37,7 @@ from hypermagnetics.evaluate.results.tables import TableFormat, results_text
 from hypermagnetics.evaluate.run import evaluate
 from hypermagnetics.evaluate.subjects.arguments import Arguments, sort_arguments
 from hypermagnetics.evaluate.subjects.opening import open_subjects
-from hypermagnetics.jax_setup import fix_settings, keep_compiled, refuse_missing_platform
+from hypermagnetics.jax_setup import set_up_program
 from hypermagnetics.log import Progress, courtesy_stream, errors_in_one_line, say
 from hypermagnetics.models import ArrayModel, UserModel
 from hypermagnetics.models.user import import_user_model
@@ -158,9 +158,7 @@ def main(
     with errors_in_one_line("hm-eval"):
         start = time.monotonic()
         gates = [parse_gate(text) for text in gate_texts]
-        refuse_missing_platform()
-        fix_settings()
-        keep_compiled()
+        set_up_program()
         arguments = sort_arguments(words)
         if is_of_arrays(arguments.subjects):
             _refuse_of_sources(gates, by_sources, cluster)

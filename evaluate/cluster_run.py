@@ -13,7 +13,7 @@ from hypermagnetics.evaluate.plan import OpenedDataset, Plan, open_datasets
 from hypermagnetics.evaluate.subjects.arguments import Arguments
 from hypermagnetics.evaluate.subjects.opening import open_subjects
 from hypermagnetics.files import name_in_text
-from hypermagnetics.jax_setup import fix_settings, keep_compiled, refuse_missing_platform
+from hypermagnetics.jax_setup import set_up_program
 from hypermagnetics.models.user import import_user_model
 from hypermagnetics.precision import MatmulPrecision, matmul_precision
 
@@ -93,9 +93,7 @@ def _measurement(job: Job, place: tuple[int, str, float]) -> PartMeasurement:
 
 @lru_cache(1)
 def _opened(job: Job) -> Plan:
-    refuse_missing_platform()
-    fix_settings()
-    keep_compiled()
+    set_up_program()
     user_model = None if job.model is None else import_user_model(job.model, "--model")
     plan = Plan(
         open_subjects(job.arguments.subjects, user_model),

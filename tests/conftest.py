@@ -26,6 +26,7 @@ import jaxlib
 import pytest
 from hdf5_trials import fork_readings, start_server
 from program_server import GARBAGE, share_compiled_programs, shorten_reports
+from slow_cases import few_slow_cases, name_of
 from tiny_datasets import MakeDataset, small_dataset
 
 from hypermagnetics.data import Dataset
@@ -102,15 +103,19 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark all cases but the first of each test of `slow_cases` as slow."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark cases of tests of `slow_cases` as slow, and leave out slow cases where asked to."""
     begun = set[str]()
     for item in items:
         if item.get_closest_marker("slow_cases"):
-            test = item.nodeid.partition("[")[0]
+            test = name_of(item)
             if test in begun:
                 item.add_marker("slow")
             begun.add(test)
+    most = os.environ.get("HM_TESTS_CASES")
+    if most:
+        items[:], others = few_slow_cases(items, int(most))
+        config.hook.pytest_deselected(items=others)
 
 
 @pytest.hookimpl(trylast=True)

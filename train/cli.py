@@ -26,7 +26,7 @@ from hypermagnetics.errors import (
     RunError,
     RunWriteError,
 )
-from hypermagnetics.jax_setup import fix_settings, keep_compiled, refuse_missing_platform
+from hypermagnetics.jax_setup import refuse_missing_platform, set_up_program
 from hypermagnetics.log import errors_in_one_line, say
 from hypermagnetics.models import GridSplit
 from hypermagnetics.models.user import import_user_model
@@ -358,7 +358,7 @@ def _train(
     choice: IfExists,
 ) -> None:
     start = time.monotonic()
-    _configure()
+    set_up_program()
     tell = say if is_first() else _silent
     tell(f"hm-train: computing on {Devices.local(recipe.compute.devices).in_words}.")
     if default is not None:
@@ -410,7 +410,7 @@ def _make_of_domain(
     wanted: Wanted, files: RunFiles, if_exists: Literal["refuse", "overwrite"]
 ) -> None:
     start = time.monotonic()
-    _configure()
+    set_up_program()
     model = make_domain_run(wanted, files, if_exists)
     echo(_summary_of_domain(model, wanted, files, time.monotonic() - start))
 
@@ -431,13 +431,6 @@ def _summary_of_domain(model: GridSplit, wanted: Wanted, files: RunFiles, second
             f"Next: {shlex.join(['hm-eval', str(files.directory)])} DATASET",
         )
     )
-
-
-def _configure() -> None:
-    """Set options of JAX for the whole process."""
-    refuse_missing_platform()
-    fix_settings()
-    keep_compiled()
 
 
 def _summary(

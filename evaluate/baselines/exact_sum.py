@@ -6,7 +6,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
-from hypermagnetics.evaluate.subjects.subject import Subject, Values, filled_up, on_any_split
+from hypermagnetics.evaluate.subjects.subject import (
+    PotentialAndField,
+    Subject,
+    filled_up,
+    on_any_split,
+)
 from hypermagnetics.models import Knowledge
 from hypermagnetics.sources import SourceColumns
 from hypermagnetics.sources.superposition import block_sum
@@ -27,14 +32,14 @@ class ExactSum:
         sources: Float[np.ndarray, "samples sources columns"],
         points: Float[np.ndarray, "points dim"],
         num_samples: int,
-    ) -> Values:
+    ) -> PotentialAndField:
         """Potential and field of samples that share their points; see `PointModel`."""
         filled = filled_up(np.asarray(sources, np.float32), num_samples)
         tables, counts = sources_first(filled, self.columns.dim)
         where = jnp.asarray(points, jnp.float32)
         found = block_sum(self.columns, jnp.asarray(tables), jnp.asarray(counts), where)
         potential, field = (np.asarray(values)[: len(sources)] for values in found)
-        return Values(potential, field)
+        return PotentialAndField(potential, field)
 
 
 def exact_sum(columns: SourceColumns) -> Subject:

@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from hypermagnetics.data import Block
 from hypermagnetics.evaluate.baselines.kernel import Fit, SourceKernel, target_kernel
-from hypermagnetics.evaluate.subjects.subject import Targets, Values
+from hypermagnetics.evaluate.subjects.subject import PotentialAndField, Targets
 
 _Scales = tuple[np.floating, np.floating]
 
@@ -36,11 +36,11 @@ class RankBasis:
         Returns:
             The labels, and their projections.
         """
-        truth = Values(block.potential, block.field)
+        truth = PotentialAndField(block.potential, block.field)
         wanted = truth if self.targets is None else _wanted(block, self.targets)
         projected = (_rows(wanted, self.scales) @ self.vectors) @ self.vectors.T
         num_points = len(block.grid)
-        fitted = Values(
+        fitted = PotentialAndField(
             projected[:, :num_points] * self.scales[0],
             projected[:, num_points:].reshape(truth.field.shape) * self.scales[1],
         )
@@ -50,7 +50,7 @@ class RankBasis:
             np.asarray(true, np.float64) + (ours - smooth)
             for true, ours, smooth in zip(truth, fitted, wanted, strict=True)
         )
-        return Fit(block, Values(*whole))
+        return Fit(block, PotentialAndField(*whole))
 
 
 def rank_basis(kernel: SourceKernel, rank: int, targets: Targets | None = None) -> RankBasis:
@@ -79,14 +79,14 @@ def rank_basis(kernel: SourceKernel, rank: int, targets: Targets | None = None) 
     return RankBasis(scales, _leading_right_vectors(_rows(unit, scales), rank), targets)
 
 
-def _wanted(block: Block, targets: Targets) -> Values:
+def _wanted(block: Block, targets: Targets) -> PotentialAndField:
     """Target values of a block, computed from its labels."""
     parts = (block.sources, block.grid, block.potential, block.field)
     found = targets(*(jnp.asarray(part) for part in parts))
-    return Values(*(np.asarray(part, np.float64) for part in found))
+    return PotentialAndField(*(np.asarray(part, np.float64) for part in found))
 
 
-def _rows(values: Values, scales: _Scales) -> Float[np.ndarray, "rows columns"]:
+def _rows(values: PotentialAndField, scales: _Scales) -> Float[np.ndarray, "rows columns"]:
     """Potential and field of each row side by side, each in units of its scale."""
     flat = values.field.reshape(len(values.field), -1)
     return np.concatenate(

@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from hypermagnetics.errors import RunError
 from hypermagnetics.evaluate.baselines.exact_sum import sources_first
-from hypermagnetics.evaluate.subjects.subject import Subject, Values, on_any_split
+from hypermagnetics.evaluate.subjects.subject import PotentialAndField, Subject, on_any_split
 from hypermagnetics.extras import how_to_install, is_installed, refuse_missing
 from hypermagnetics.models import Knowledge
 from hypermagnetics.sources import SourceColumns
@@ -31,12 +31,12 @@ class Fmm3d:
         sources: Float[np.ndarray, "samples sources columns"],
         points: Float[np.ndarray, "points dim"],
         num_samples: int,
-    ) -> Values:
+    ) -> PotentialAndField:
         """Potential and field of samples that share their points; see `PointModel`."""
         import fmm3dpy  # optional
 
         shape = (len(sources), len(points))
-        found = Values(np.zeros(shape, np.float32), np.zeros((*shape, 3), np.float32))
+        found = PotentialAndField(np.zeros(shape, np.float32), np.zeros((*shape, 3), np.float32))
         targets = np.asarray(points, np.float64).T
         tables, counts = sources_first(sources, 3)
         for sample, (table, count) in enumerate(zip(tables, counts, strict=True)):

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from hypermagnetics.data import Block, Split
-from hypermagnetics.evaluate.subjects.subject import Targets, Values
+from hypermagnetics.evaluate.subjects.subject import PotentialAndField, Targets
 from hypermagnetics.shapes import BlockField, BlockPotential, NumSources, SourceTables
 from hypermagnetics.sources import SourceColumns
 from hypermagnetics.sources.superposition import block_sum
@@ -31,7 +31,7 @@ class Fit:
 
     block: Block
     """All samples of the first block, at the points of the fit."""
-    predicted: Values
+    predicted: PotentialAndField
     """Predictions for these samples."""
 
 
@@ -43,7 +43,7 @@ class SourceKernel:
     sources: Float[np.ndarray, "sources columns"]
     """The first sources of the split, with their own moments, positions, sizes and rotations."""
     points: Float[np.ndarray, "points dim"]
-    unit: Values
+    unit: PotentialAndField
     """One row for each source and axis of its unit moment: `samples` is sources x dim."""
 
     def labelled(self, split: Split) -> Block:
@@ -82,7 +82,7 @@ def source_kernel(columns: SourceColumns, split: Split) -> SourceKernel:
     return SourceKernel(columns, sources, points, unit)
 
 
-def target_kernel(kernel: SourceKernel, targets: Targets) -> Values:
+def target_kernel(kernel: SourceKernel, targets: Targets) -> PotentialAndField:
     """The target values of the kernel for a model with an exact part.
 
     Args:
@@ -117,7 +117,7 @@ def _unit_values(
     columns: SourceColumns,
     sources: Float[np.ndarray, "sources columns"],
     of: UnitValues,
-) -> Values:
+) -> PotentialAndField:
     """Potential and field of a unit moment along each axis, in the place of each source."""
     dim = columns.dim
     rows = np.repeat(sources, dim, axis=0)
@@ -130,7 +130,7 @@ def _unit_values(
         np.concatenate([np.asarray(part, np.float64) for part in values])[: len(rows)]
         for values in zip(*parts, strict=True)
     )
-    return Values(potential, field)
+    return PotentialAndField(potential, field)
 
 
 def _in_equal_calls(

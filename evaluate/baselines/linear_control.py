@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from hypermagnetics.data import Block
 from hypermagnetics.evaluate.baselines.kernel import Fit, SourceKernel
-from hypermagnetics.evaluate.subjects.subject import Values
+from hypermagnetics.evaluate.subjects.subject import PotentialAndField
 from hypermagnetics.models.inputs import ModelInputs, read_rows
 from hypermagnetics.sources import SourceColumns
 
@@ -42,7 +42,7 @@ class LinearControl:
                 self.functions, (block.potential, block.field), strict=True
             )
         )
-        return Fit(block, Values(*predicted))
+        return Fit(block, PotentialAndField(*predicted))
 
 
 def linear_control(kernel: SourceKernel) -> LinearControl:

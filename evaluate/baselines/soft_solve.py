@@ -15,7 +15,12 @@ from hypermagnetics.errors import SourceError
 from hypermagnetics.evaluate.baselines.exact_sum import ExactSum
 from hypermagnetics.evaluate.measuring.measurement import samples_per_call
 from hypermagnetics.evaluate.results.numbers import per_cent, three_digits
-from hypermagnetics.evaluate.subjects.subject import PointModel, Subject, Values, on_any_split
+from hypermagnetics.evaluate.subjects.subject import (
+    PointModel,
+    PotentialAndField,
+    Subject,
+    on_any_split,
+)
 from hypermagnetics.few_sizes import placed
 from hypermagnetics.models import Knowledge
 from hypermagnetics.shapes import Field, Points, Potential, SourceTable
@@ -53,7 +58,7 @@ class HardMagnets:
         sources: Float[np.ndarray, "samples sources columns"],
         points: Float[np.ndarray, "points dim"],
         num_samples: int,
-    ) -> Values:
+    ) -> PotentialAndField:
         """Potential and field of samples that share their points; see `PointModel`."""
         hard = hard_table(self.columns, sources)
         return ExactSum(self.columns.hard).predict(hard, points, num_samples)
@@ -73,7 +78,7 @@ class Solve:
         sources: Float[np.ndarray, "samples sources columns"],
         points: Float[np.ndarray, "points dim"],
         num_samples: int,
-    ) -> Values:
+    ) -> PotentialAndField:
         """Potential and field of samples, one after another; see `PointModel`.
 
         Raises:
@@ -101,7 +106,7 @@ class Solve:
                     )
                 potentials.append(potential.astype(np.float32))
                 fields.append(field.astype(np.float32))
-        return Values(np.stack(potentials), np.stack(fields))
+        return PotentialAndField(np.stack(potentials), np.stack(fields))
 
 
 @partial(jax.jit, static_argnames=("columns", "cells"))

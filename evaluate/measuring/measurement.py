@@ -19,7 +19,7 @@ from numpy.typing import DTypeLike
 
 from hypermagnetics.data import Block, Split
 from hypermagnetics.evaluate.measuring.places import Places, places
-from hypermagnetics.evaluate.subjects.subject import BlockPredictor, Subject, Values
+from hypermagnetics.evaluate.subjects.subject import BlockPredictor, PotentialAndField, Subject
 from hypermagnetics.jax_setup import default_platform
 from hypermagnetics.log import SILENT, Listener
 from hypermagnetics.metrics import Errors, measure
@@ -42,8 +42,8 @@ _VALUES_PER_CALL = 1 << 20
 class Pairs(NamedTuple):
     """Labels and predictions at the same points, one after another."""
 
-    truth: Values
-    predicted: Values
+    truth: PotentialAndField
+    predicted: PotentialAndField
 
     @classmethod
     def join(cls, parts: Sequence["Pairs"]) -> "Pairs":
@@ -216,7 +216,7 @@ def _beside_predictions() -> Iterator[Callable[[Callable[[], None]], None]]:
 
 
 def measure_block(
-    block: Block, predicted: Values, columns: SourceColumns, unit: float
+    block: Block, predicted: PotentialAndField, columns: SourceColumns, unit: float
 ) -> Measurement:
     """Compare existing predictions with the labels of a block.
 
@@ -229,7 +229,7 @@ def measure_block(
     Returns:
         The errors.
     """
-    labels = Values(block.potential, block.field)
+    labels = PotentialAndField(block.potential, block.field)
     potential, field = (
         measure(values, truth) for values, truth in zip(predicted, labels, strict=True)
     )
@@ -237,7 +237,9 @@ def measure_block(
     return Measurement(potential, field, pairs, places(columns, block, unit), block.num_sources)
 
 
-def pairs_of(predicted: Values, truth: Values, first: int, num_samples: int) -> Pairs:
+def pairs_of(
+    predicted: PotentialAndField, truth: PotentialAndField, first: int, num_samples: int
+) -> Pairs:
     """Select the pairs to keep of some consecutive samples.
 
     Args:
@@ -257,14 +259,14 @@ def pairs_of(predicted: Values, truth: Values, first: int, num_samples: int) -> 
     chosen = np.repeat(numbers - first, of_each), points.ravel()
     with np.errstate(over="ignore"):
         kept = (
-            Values(*(array[chosen].astype(np.float32) for array in values))
+            PotentialAndField(*(array[chosen].astype(np.float32) for array in values))
             for values in (truth, predicted)
         )
         return Pairs(*kept)
 
 
-def _joined(parts: Sequence[Values]) -> Values:
-    return Values(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+def _joined(parts: Sequence[PotentialAndField]) -> PotentialAndField:
+    return PotentialAndField(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
 
 def samples_per_call(split: Split) -> int:
@@ -276,7 +278,7 @@ def samples_per_call(split: Split) -> int:
 class _Predicted(NamedTuple):
     """Predictions of some samples."""
 
-    values: Values
+    values: PotentialAndField
     seconds: float
     exact_pairs: int
     pairs_in_all: int
@@ -306,7 +308,7 @@ class _Predictor:
 
 def _compared(first: int, block: Block, found: _Predicted, num_samples: int) -> SubjectPart:
     """Compare predictions of some samples with their labels."""
-    labels = Values(block.potential, block.field)
+    labels = PotentialAndField(block.potential, block.field)
     potential, field = (
         measure(predicted, truth) for predicted, truth in zip(found.values, labels, strict=True)
     )

@@ -6,7 +6,7 @@ import numpy as np
 
 from hypermagnetics.evaluate.physics.probe import Configuration, Probe, property_of, relative_l2
 from hypermagnetics.evaluate.results.records import Property
-from hypermagnetics.evaluate.subjects.subject import Values
+from hypermagnetics.evaluate.subjects.subject import PotentialAndField
 from hypermagnetics.table import applied_names
 
 FACTORS = (-1.0, 0.0, 0.25, 3.0)
@@ -34,7 +34,7 @@ def homogeneity(probe: Probe, configurations: Sequence[Configuration]) -> Proper
         for factor in FACTORS:
             rows = configuration.rows.copy()
             rows[:, causes] *= factor
-            expected = Values(factor * once.potential, factor * once.field)
+            expected = PotentialAndField(factor * once.potential, factor * once.field)
             found = probe(rows, points)
             checks.append(relative_l2(found, expected, expected if factor else once))
     return property_of("homogeneity", np.array(checks))

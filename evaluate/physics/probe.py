@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from hypermagnetics.data import Split
 from hypermagnetics.evaluate.results.records import Property
-from hypermagnetics.evaluate.subjects.subject import PointModel, Values
+from hypermagnetics.evaluate.subjects.subject import PointModel, PotentialAndField
 from hypermagnetics.metrics import quantiles
 from hypermagnetics.sources import SourceColumns, signed_distance
 from hypermagnetics.sources.geometry import Rows
@@ -69,7 +69,7 @@ class Probe:
     num_sources: int
     """Rows of every source table, padding included."""
 
-    def __call__(self, rows: Rows, points: Points) -> Values:
+    def __call__(self, rows: Rows, points: Points) -> PotentialAndField:
         """Potential and field of one configuration.
 
         Args:
@@ -85,7 +85,9 @@ class Probe:
         filled = np.resize(points, (NUM_POINTS, points.shape[1])).astype(np.float32)
         potential, field = self.model.predict(table, filled, 1)
         count = len(points)
-        return Values(potential[0, :count].astype(np.float64), field[0, :count].astype(np.float64))
+        return PotentialAndField(
+            potential[0, :count].astype(np.float64), field[0, :count].astype(np.float64)
+        )
 
 
 def relative(
@@ -106,7 +108,9 @@ def relative(
     return np.where(finite, ratio, np.inf)
 
 
-def relative_l2(found: Values, expected: Values, size: Values) -> float:
+def relative_l2(
+    found: PotentialAndField, expected: PotentialAndField, size: PotentialAndField
+) -> float:
     """||found - expected||₂ / ||size||₂ of potential or field, whichever is larger."""
     with np.errstate(invalid="ignore", over="ignore"):
         ratios: list[float] = [

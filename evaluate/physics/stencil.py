@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Float
 
 from hypermagnetics.evaluate.physics.probe import NUM_POINTS, Configuration, Points, Probe
-from hypermagnetics.evaluate.subjects.subject import Values
+from hypermagnetics.evaluate.subjects.subject import PotentialAndField
 
 _OFFSETS = (1.0, -1.0, 2.0, -2.0)
 _WEIGHTS = (8.0, -8.0, -1.0, 1.0)
@@ -33,7 +33,7 @@ _LEAST_GAP = 1 / 32
 class Derivatives:
     """Predictions at some points of a configuration, and their derivatives there."""
 
-    at_points: Values
+    at_points: PotentialAndField
     gradient: Float[np.ndarray, "points dim"]
     """Gradient of the potential [A/m]."""
     divergence: Float[np.ndarray, " points"]
@@ -68,7 +68,7 @@ def derivatives(probe: Probe, configuration: Configuration) -> Derivatives | Non
         field = answer.field[count:].reshape(*shape, dim)
         gradient = np.einsum("o,aop->pa", _WEIGHTS, potential) / (_DIVISOR * step[:, None])
         divergence = np.einsum("o,aopa->p", _WEIGHTS, field) / (_DIVISOR * step)
-    at_points = Values(answer.potential[:count], answer.field[:count])
+    at_points = PotentialAndField(answer.potential[:count], answer.field[:count])
     return Derivatives(at_points, gradient, divergence, configuration.gap(centres))
 
 

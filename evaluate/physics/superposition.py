@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from hypermagnetics.evaluate.physics.probe import Configuration, Probe, property_of, relative_l2
 from hypermagnetics.evaluate.results.records import Property
-from hypermagnetics.evaluate.subjects.subject import Values
+from hypermagnetics.evaluate.subjects.subject import PotentialAndField
 from hypermagnetics.sources.geometry import Rows
 
 
@@ -32,7 +32,9 @@ def superposition(probe: Probe, configurations: Sequence[Configuration]) -> Prop
         points = configuration.points
         whole = probe(np.concatenate([first, second]), points)
         apart = [probe(part, points) for part in (first, second)]
-        added = Values(apart[0].potential + apart[1].potential, apart[0].field + apart[1].field)
+        added = PotentialAndField(
+            apart[0].potential + apart[1].potential, apart[0].field + apart[1].field
+        )
         checks.append(relative_l2(added, whole, whole))
     return property_of("superposition", np.array(checks))
 

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from hypermagnetics.errors import RunError
-from hypermagnetics.evaluate.subjects.subject import TableSize, Values, filled_up
+from hypermagnetics.evaluate.subjects.subject import PotentialAndField, TableSize, filled_up
 from hypermagnetics.input_files import FileKind
 from hypermagnetics.shapes import BlockField, BlockPotential, Points, SourceTable, SourceTables
 
@@ -65,7 +65,7 @@ class ExportedModel:
         sources: Float[ndarray, "samples sources columns"],
         points: Float[ndarray, "points dim"],
         num_samples: int,
-    ) -> Values:
+    ) -> PotentialAndField:
         """See `PointModel`.
 
         Raises:
@@ -74,13 +74,13 @@ class ExportedModel:
         filled = jnp.asarray(filled_up(sources, num_samples), jnp.float32)
         try:
             potential, field = self._block(filled, jnp.asarray(points, jnp.float32))
-            values = Values(np.asarray(potential), np.asarray(field))
+            values = PotentialAndField(np.asarray(potential), np.asarray(field))
         except (ValueError, TypeError, RuntimeError) as error:
             raise RunError(
                 f"The functions of an export must run here; got {_first_line(error)} "
                 f"({self._directory}). {_REPAIR}"
             ) from error
-        return Values(values.potential[: len(sources)], values.field[: len(sources)])
+        return PotentialAndField(values.potential[: len(sources)], values.field[: len(sources)])
 
 
 def sha256_of_sums(sums: Mapping[str, str]) -> str:

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from hypermagnetics.errors import ExtensionError
-from hypermagnetics.evaluate.subjects.subject import Values, as_floats, is_real
+from hypermagnetics.evaluate.subjects.subject import PotentialAndField, as_floats, is_real
 from hypermagnetics.user_code import import_user_code, must
 
 _WHERE = "a subject"
@@ -48,7 +48,7 @@ class FunctionModel:
         sources: Float[ndarray, "samples sources columns"],
         points: Float[ndarray, "points dim"],
         num_samples: int,
-    ) -> Values:
+    ) -> PotentialAndField:
         """See `PointModel`; the function gets copies, and no empty samples.
 
         Raises:
@@ -64,7 +64,7 @@ class FunctionModel:
                 f"{type(made).__name__}{length} ({_WHERE}). Return both."
             )
         shape = (len(sources), len(points))
-        return Values(
+        return PotentialAndField(
             self._checked(made[0], "potential", shape),
             self._checked(made[1], "field", (*shape, points.shape[1])),
         )

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float
 from numpy import ndarray
 
-from hypermagnetics.evaluate.subjects.subject import Values, filled_up
+from hypermagnetics.evaluate.subjects.subject import PotentialAndField, filled_up
 from hypermagnetics.jax_setup import own_program
 from hypermagnetics.models import Model
 from hypermagnetics.models.outside import Guard
@@ -50,13 +50,15 @@ class JaxModel:
         sources: Float[ndarray, "samples sources columns"],
         points: Float[ndarray, "points dim"],
         num_samples: int,
-    ) -> Values:
+    ) -> PotentialAndField:
         """See `PointModel`."""
         filled = filled_up(sources, num_samples)
         model = self._model
         guard = model.program_guard(filled, points) if isinstance(model, Model) else None
         potential, field = _compiled_block()(model, jnp.asarray(filled), jnp.asarray(points), guard)
-        return Values(np.asarray(potential)[: len(sources)], np.asarray(field)[: len(sources)])
+        return PotentialAndField(
+            np.asarray(potential)[: len(sources)], np.asarray(field)[: len(sources)]
+        )
 
     def slopes(
         self,

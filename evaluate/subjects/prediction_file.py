@@ -16,7 +16,12 @@ from numpy import ndarray
 from hypermagnetics.data import ArrayName, Block, Split
 from hypermagnetics.data.hdf5_reading import read_first
 from hypermagnetics.errors import RunError, raise_refusal
-from hypermagnetics.evaluate.subjects.subject import BlockPredictor, Values, as_floats, is_real
+from hypermagnetics.evaluate.subjects.subject import (
+    BlockPredictor,
+    PotentialAndField,
+    as_floats,
+    is_real,
+)
 from hypermagnetics.input_files import FileKind, Stamp
 
 _QUANTITIES: tuple[ArrayName, ...] = ("potential", "field")
@@ -75,10 +80,10 @@ class PredictionFile:
         """
         potential, field = (self._array(split, quantity) for quantity in _QUANTITIES)
 
-        def read(block: Block, first: int) -> Values:
+        def read(block: Block, first: int) -> PotentialAndField:
             rows = slice(first, first + len(block.sources))
             with _one_line(self._path):
-                return Values(_floats(potential[rows]), _floats(field[rows]))
+                return PotentialAndField(_floats(potential[rows]), _floats(field[rows]))
 
         return read
 

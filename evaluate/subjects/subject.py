@@ -25,7 +25,7 @@ class TableSize(NamedTuple):
     size: int
 
 
-class Values(NamedTuple):
+class PotentialAndField(NamedTuple):
     """Potential and field at points: of samples that share them, or of one configuration."""
 
     potential: Float[ndarray, "*samples points"]
@@ -43,7 +43,7 @@ class PointModel(Protocol):
         sources: Float[ndarray, "samples sources columns"],
         points: Float[ndarray, "points dim"],
         num_samples: int,
-    ) -> Values:
+    ) -> PotentialAndField:
         """Potential and field of samples that share their points.
 
         Args:
@@ -58,7 +58,7 @@ class PointModel(Protocol):
         ...
 
 
-BlockPredictor = Callable[[Block, int], Values]
+BlockPredictor = Callable[[Block, int], PotentialAndField]
 """Predicts consecutive samples of a split, from a block or a part of one and the number of its
 first sample. It reads nothing of the block but sources and points."""
 
@@ -207,7 +207,7 @@ class _Converting:
         sources: Float[ndarray, "samples sources columns"],
         points: Float[ndarray, "points dim"],
         num_samples: int,
-    ) -> Values:
+    ) -> PotentialAndField:
         """See `PointModel`."""
         return self.model.predict(converted(self.columns, self.own, sources), points, num_samples)
 

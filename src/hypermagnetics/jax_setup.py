@@ -163,6 +163,17 @@ def keep_compiled() -> None:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", _LEAST_SECONDS)
 
 
+def set_up_program() -> None:
+    """Let a program compute on its platform with fixed settings, and keep compiled programs.
+
+    Raises:
+        HypermagneticsError: If JAX finds no device of the platform.
+    """
+    refuse_missing_platform()
+    fix_settings()
+    keep_compiled()
+
+
 def own_program(function: Callable[_P, _T], donate: Donation = "none") -> Callable[_P, _T]:
     """Compile a function with `compiler_options`, which JAX takes of the outermost alone.
 

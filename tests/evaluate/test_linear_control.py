@@ -5,7 +5,7 @@ import pytest
 
 from hypermagnetics.data import Block
 from hypermagnetics.evaluate.baselines import SourceKernel, linear_control, source_kernel
-from hypermagnetics.evaluate.subjects.subject import Values
+from hypermagnetics.evaluate.subjects.subject import PotentialAndField
 from hypermagnetics.metrics import measure
 from hypermagnetics.sources import SourceColumns
 
@@ -45,7 +45,7 @@ def test_what_is_affine_in_the_sources_is_found_exactly():
     field = np.repeat(potential[..., None], 2, axis=-1)
     unit = np.tile(along, (50, 1))
     points = np.zeros((7, 2), np.float32)
-    values = Values(unit, np.repeat(unit[..., None], 2, axis=-1))
+    values = PotentialAndField(unit, np.repeat(unit[..., None], 2, axis=-1))
     kernel = SourceKernel(DISCS, sources, points, values)
     found = linear_control(kernel).fit(Block(tables, counts, points, potential, field))
     np.testing.assert_allclose(found.predicted.potential, potential, atol=1e-6)

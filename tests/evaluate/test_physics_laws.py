@@ -10,7 +10,7 @@ from hypermagnetics.config import load_recipe
 from hypermagnetics.data import Dataset
 from hypermagnetics.evaluate.baselines import exact_sum
 from hypermagnetics.evaluate.physics import measure_physics
-from hypermagnetics.evaluate.subjects.subject import Values
+from hypermagnetics.evaluate.subjects.subject import PotentialAndField
 from hypermagnetics.generate.config import DatasetRecipe
 from hypermagnetics.generate.plan import make_plan
 from hypermagnetics.generate.run import generate
@@ -118,9 +118,9 @@ def test_predictions_that_are_not_finite_are_counted_as_infinite(balls):
 
 
 class _Silent:
-    def predict(self, sources, points, num_samples) -> Values:
+    def predict(self, sources, points, num_samples) -> PotentialAndField:
         shape = (len(sources), len(points))
-        return Values(np.zeros(shape), np.zeros((*shape, points.shape[1])))
+        return PotentialAndField(np.zeros(shape), np.zeros((*shape, points.shape[1])))
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ import pytest
 
 from hypermagnetics.evaluate.physics.probe import NUM_POINTS, Configuration, Probe
 from hypermagnetics.evaluate.physics.stencil import derivatives
-from hypermagnetics.evaluate.subjects.subject import Values
+from hypermagnetics.evaluate.subjects.subject import PotentialAndField
 from hypermagnetics.sources import SourceColumns
 
 DIPOLES = {dim: SourceColumns.of("dipole", dim=dim) for dim in (2, 3)}
@@ -17,13 +17,13 @@ class _Polynomial:
     def __init__(self) -> None:
         self.asked: list[np.ndarray] = []
 
-    def predict(self, sources, points, num_samples) -> Values:
+    def predict(self, sources, points, num_samples) -> PotentialAndField:
         self.asked.append(points)
         where = points.astype(np.float64)
         x, y = where[:, 0], where[:, 1]
         field = [x**2 * y, x * y**4, 3 * where[:, -1]][: where.shape[1]]
         potential = x**4 - y**3 + 2 * x * y
-        return Values(potential[None], np.stack(field, axis=-1)[None])
+        return PotentialAndField(potential[None], np.stack(field, axis=-1)[None])
 
 
 @pytest.mark.parametrize("dim", [2, 3])

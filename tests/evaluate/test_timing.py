@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hypermagnetics.evaluate.baselines import exact_sum
-from hypermagnetics.evaluate.subjects.subject import Subject, Values, on_any_split
+from hypermagnetics.evaluate.subjects.subject import PotentialAndField, Subject, on_any_split
 from hypermagnetics.evaluate.timing import time_subject
 from hypermagnetics.evaluate.timing.question import material
 from hypermagnetics.evaluate.timing.repeats import timed
@@ -36,7 +36,9 @@ class Clockwork:
     now: float = 5.0
     asked: list[tuple[int, ...]] = field(default_factory=list)
 
-    def predict(self, sources: np.ndarray, points: np.ndarray, num_samples: int) -> Values:
+    def predict(
+        self, sources: np.ndarray, points: np.ndarray, num_samples: int
+    ) -> PotentialAndField:
         """See `PointModel`."""
         shape = (*sources.shape[:2], len(points))
         assert num_samples == shape[0]
@@ -44,7 +46,7 @@ class Clockwork:
             self.now += self.compiling
         self.asked.append(shape)
         self.now += self.per_question + self.per_pair * math.prod(shape)
-        return Values(np.zeros((1, 1)), np.zeros((1, 1, 2)))
+        return PotentialAndField(np.zeros((1, 1)), np.zeros((1, 1, 2)))
 
     def clock(self) -> float:
         """The time of the model."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hypermagnetics.evaluate.baselines.exact_sum import ExactSum
-from hypermagnetics.evaluate.subjects.subject import Values
+from hypermagnetics.evaluate.subjects.subject import PotentialAndField
 from hypermagnetics.sources import SourceColumns
 
 Added = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -22,13 +22,15 @@ class Changed:
     shapes: set[tuple[int, ...]] = field(default_factory=set, compare=False)
     """Of all questions."""
 
-    def predict(self, sources: np.ndarray, points: np.ndarray, num_samples: int) -> Values:
+    def predict(
+        self, sources: np.ndarray, points: np.ndarray, num_samples: int
+    ) -> PotentialAndField:
         """See `PointModel`."""
         self.shapes.add((*sources.shape, *points.shape, num_samples))
         exact = ExactSum(self.columns).predict(sources, points, num_samples)
         moments = sources[..., : self.columns.dim].astype(np.float64)
         potential, values = self.added(moments, points.astype(np.float64))
-        return Values(
+        return PotentialAndField(
             (exact.potential + potential).astype(np.float32),
             (exact.field + values).astype(np.float32),
         )

@@ -17,7 +17,7 @@ from hypermagnetics.evaluate.results.records import (
     SubjectRecord,
     WorstSample,
 )
-from hypermagnetics.evaluate.subjects.subject import Values
+from hypermagnetics.evaluate.subjects.subject import PotentialAndField
 from hypermagnetics.metrics import Errors, Scores
 
 
@@ -115,7 +115,7 @@ def measured(relative: np.ndarray, truth: float = 1.0) -> Measurement:
         squared_truth,
         np.zeros(len(relative), np.int64),
     )
-    none = Values(np.zeros(0, np.float32), np.zeros((0, 2), np.float32))
+    none = PotentialAndField(np.zeros(0, np.float32), np.zeros((0, 2), np.float32))
     codes = np.zeros(relative.shape, np.uint8)
     counts = np.arange(len(relative), dtype=np.int32) + 1
     return Measurement(errors, errors, Pairs(none, none), Places(codes, codes, codes), counts, 0.1)

@@ -23,7 +23,12 @@ from hypermagnetics.evaluate.results.records import (
     Timing,
     WorstSample,
 )
-from hypermagnetics.evaluate.subjects.subject import Subject, SubjectKind, Values, on_any_split
+from hypermagnetics.evaluate.subjects.subject import (
+    PotentialAndField,
+    Subject,
+    SubjectKind,
+    on_any_split,
+)
 from hypermagnetics.metrics import (
     Errors,
     Quantiles,
@@ -48,7 +53,9 @@ class Wrong:
     blind_below: float = -np.inf
     """NaN where x is below."""
 
-    def predict(self, sources: np.ndarray, points: np.ndarray, num_samples: int) -> Values:
+    def predict(
+        self, sources: np.ndarray, points: np.ndarray, num_samples: int
+    ) -> PotentialAndField:
         """As a `PointModel` does."""
         counts = source_rows(self.columns, sources).sum(axis=-1)
         potential, field = block_superposition(
@@ -59,7 +66,7 @@ class Wrong:
         )
         scale = self.factor * (1 + self.wave * np.sin(3 * points.sum(axis=1)))
         scale = np.where(points[:, 0] < self.blind_below, np.nan, scale).astype(np.float32)
-        return Values(
+        return PotentialAndField(
             np.asarray(potential, np.float32) * scale,
             np.asarray(field, np.float32) * scale[:, None],
         )

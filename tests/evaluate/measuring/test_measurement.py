@@ -14,25 +14,25 @@ from hypermagnetics.evaluate.measuring import measurement
 from hypermagnetics.evaluate.measuring.groups import quantity_scores, ranges_of
 from hypermagnetics.evaluate.measuring.measurement import Measurement, measure_split
 from hypermagnetics.evaluate.measuring.places import DISTANCES, places
-from hypermagnetics.evaluate.subjects.subject import Subject, Values
+from hypermagnetics.evaluate.subjects.subject import PotentialAndField, Subject
 from hypermagnetics.metrics import Errors
 from hypermagnetics.sources import BODIES, REGIONS, SourceColumns, block_superposition
 
 DISCS = SourceColumns.of("disc", constants={"radius": 1.0})
 
 
-def subject_from(predict: Callable[..., Values], name: str = "model") -> Subject:
+def subject_from(predict: Callable[..., PotentialAndField], name: str = "model") -> Subject:
     """A subject that makes its predictions from blocks with their labels, and first samples."""
     return Subject(name, "function", name, lambda split, num_samples: predict)
 
 
-def exact(block, first: int) -> Values:
+def exact(block, first: int) -> PotentialAndField:
     """The labels."""
     del first
-    return Values(block.potential, block.field)
+    return PotentialAndField(block.potential, block.field)
 
 
-def noisy(block, first: int) -> Values:
+def noisy(block, first: int) -> PotentialAndField:
     """The labels with errors that depend on the number of the sample alone."""
     values = []
     for label in (block.potential, block.field):
@@ -41,7 +41,7 @@ def noisy(block, first: int) -> Values:
             for row in range(len(label))
         ]
         values.append((label * (1 + 0.3 * np.stack(noise))).astype(np.float32))
-    return Values(*values)
+    return PotentialAndField(*values)
 
 
 def _measured(split: Split, columns: SourceColumns, tmp_path, predict=noisy, **options):
@@ -218,9 +218,9 @@ def test_many_numbers_of_sources_are_told_apart_in_ranges():
 
 @pytest.mark.slow
 def test_an_exact_model_has_errors_of_rounding_everywhere(tiny, tmp_path):
-    def summed(block, first: int) -> Values:
+    def summed(block, first: int) -> PotentialAndField:
         del first
-        return Values(
+        return PotentialAndField(
             *(
                 np.asarray(part)
                 for part in block_superposition(DISCS, block.sources, block.num_sources, block.grid)
@@ -240,7 +240,7 @@ def test_a_gpu_predicts_while_errors_are_computed(tiny, tmp_path, monkeypatch):
     expected = _measured(split, columns, tmp_path)
     second_asked, compared = threading.Event(), measurement.measure
 
-    def predicted(block, first: int) -> Values:
+    def predicted(block, first: int) -> PotentialAndField:
         if first:
             second_asked.set()
         return noisy(block, first)
