@@ -156,6 +156,19 @@ def test_outside_values_are_exact(name: str, case: str) -> None:
     assert_close(jax.vmap(model.potential, (0, None))(jnp.asarray(several), points)[1], potential)
 
 
+@pytest.mark.parametrize("batch", ["samples", "points"])
+def test_a_batch_with_nothing_outside_passes_the_exact_values_over(batch: str) -> None:
+    """Under `jax.vmap`, over source tables or over sets of points: a condition stays one."""
+    model, (rows, points) = model_of("grid"), inner(_DISC)
+    if batch == "samples":
+        axes, rows = (0, None), np.stack([rows, rows])
+    else:
+        axes, points = (None, 0), np.stack([points, points])
+    program = jax.make_jaxpr(jax.vmap(model.potential, axes))(rows, points)
+    whole = jax.make_jaxpr(jax.vmap(model.with_outside("ignore").potential, axes))(rows, points)
+    assert str(program).count(" cond[") > str(whole).count(" cond[") == 0
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
@@ -218,7 +231,6 @@ def test_nothing_outside_needs_no_other_program() -> None:
     )
 
 
-@pytest.mark.slow_cases
 @pytest.mark.parametrize("name", ["hyper_layer", "split", "grid of rectangles"])
 def test_exact_pairs_are_near_or_outside(name: str) -> None:
     """Each counts once, and padding never."""

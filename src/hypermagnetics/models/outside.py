@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from hypermagnetics.grids import components
+from hypermagnetics.models.conditions import where_needed
 from hypermagnetics.models.domain import Domain
 from hypermagnetics.models.steps import over_points
 from hypermagnetics.shapes import BlockField, BlockPotential, Points, SourceTable, SourceTables
@@ -80,7 +81,7 @@ def far_superposition(
 
             def add(total: Values, row: tuple[Array, Array, Array]) -> tuple[Values, None]:
                 # Derivatives compute the values of a row anew: those of all would not fit.
-                added = jax.lax.cond(
+                added = where_needed(
                     row[1] & (row[2] | any_at),
                     jax.checkpoint(lambda: of_row(*row, at, far_at)),
                     lambda: _zeros(at, dtype),
@@ -88,7 +89,7 @@ def far_superposition(
                 return jax.tree.map(jnp.add, total, added), None
 
             def add_tile(total: Values, tile: tuple[Array, Array, Array]) -> tuple[Values, None]:
-                added: Values = jax.lax.cond(
+                added: Values = where_needed(
                     (tile[1] & (tile[2] | any_at)).any(),
                     jax.checkpoint(lambda total: jax.lax.scan(add, total, tile)[0]),
                     lambda total: total,
@@ -109,7 +110,7 @@ def far_superposition(
         return values
 
     some_far = (far_sources & is_source).any() | far_points.any()
-    values: Values = jax.lax.cond(
+    values: Values = where_needed(
         some_far, of_pairs, lambda points, _: _zeros(points, dtype), points, far_points
     )
     return values
@@ -195,7 +196,7 @@ def guarded_block(
 
     dtype = jnp.result_type(sources, points)
     zero = jnp.zeros((len(sources), len(points)), dtype)
-    far: Values = jax.lax.cond(
+    far: Values = where_needed(
         far_sources.any() | far_points.any(),
         of_samples,
         lambda *_: Values(zero, (zero,) * points.shape[1]),

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from hypermagnetics.grids import components
+from hypermagnetics.models.conditions import where_needed
 from hypermagnetics.sources.values import dot, full_angle
 
 _NUMBERS_AT_ONCE = 1 << 17
@@ -91,7 +92,7 @@ def coefficients(
     def between(pair: tuple[Int[Array, ""], Int[Array, ""]]) -> Float[Array, "modes modes"]:
         i, j = pair
         is_pair = boxes.is_soft[i] & boxes.is_soft[j]
-        # Where both branches are computed: rows that are no soft box may share their places.
+        # In a batch with other pairs: rows that are no soft box may share their places.
         other = jnp.where(is_pair, places[j], places[i] + 1)
 
         def projected() -> Float[Array, "modes modes"]:
@@ -99,10 +100,9 @@ def coefficients(
             for a in range(dim):
                 along = sum(tensor[a][b] @ tests[j, :, :, b].T for b in range(dim))
                 found = found + tests[i, :, :, a] @ along
-            return found
+            return jnp.where(is_pair, found, none)
 
-        chosen: Array = jax.lax.cond(is_pair, projected, lambda: none)
-        return chosen
+        return where_needed(is_pair, projected, lambda: none)
 
     # A few pairs at a time, as a tensor of all pairs of dipoles is large; where it is one, those
     # of rows that are no soft box take no time.

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from hypermagnetics.models.conditions import where_needed
 from hypermagnetics.models.steps import over_points
 from hypermagnetics.shapes import Points, SourceTable
 from hypermagnetics.sources import Values
@@ -136,7 +137,7 @@ def sum_over_candidates(pair: Pair, cells: CellList, points: Points, capacity: i
 
     def add_some(total: Values, some: Int[Array, " slots"]) -> tuple[Values, None]:
         # Passed over where no point has so many candidates; a loop to `most` has no reverse mode.
-        added: Values = jax.lax.cond(
+        added: Values = where_needed(
             some[0] < most,
             lambda given: jax.lax.scan(add, given, some)[0],
             lambda given: given,
