@@ -163,7 +163,6 @@ def test_arrays_alone_are_asked_for_in_a_sentence(sources: Dataset) -> None:
     assert isinstance(sources.any_split("train"), Split)
 
 
-@pytest.mark.slow_cases
 def test_hm_data_describes_arrays(arrays: Dataset) -> None:
     directory, runner = str(arrays.directory), CliRunner()
     info = runner.invoke(main, ["info", directory], catch_exceptions=False).output

@@ -134,13 +134,11 @@ def test_a_number_picks_one_sample_without_padding(dataset: Dataset, name: str) 
             np.testing.assert_array_equal(getattr(found, array), expected[array][number])
 
 
-@pytest.mark.slow
 def test_a_regular_grid_is_given_once(dataset: Dataset) -> None:
     split = dataset.split("regular")
     assert split[:].grids.shape == split[[20, 0, 7]].grids.shape == (1, 25, 2)
 
 
-@pytest.mark.slow_cases
 @pytest.mark.parametrize("index", [slice(3, 14), np.arange(19, 32), slice(44, 45)], ids=repr)
 def test_uncompressed_samples_of_one_shard_are_views(dataset: Dataset, index: Any) -> None:
     if dataset.manifest.compression != "none":

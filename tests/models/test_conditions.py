@@ -44,6 +44,7 @@ _TRANSFORMATIONS: dict[str, Callable[..., Any]] = {
 }
 
 
+@pytest.mark.slow_cases
 @pytest.mark.parametrize("name", _TRANSFORMATIONS)
 def test_a_batch_without_need_does_nothing(name: str) -> None:
     """One member that needs it has the values of all computed, which are those of each alone."""

@@ -199,7 +199,6 @@ _WRONG: dict[str, tuple[Callable[[], tuple[object, object]], str]] = {
 }
 
 
-@pytest.mark.slow_cases
 @pytest.mark.parametrize("case", _WRONG)
 def test_arrays_of_other_shapes_are_refused(discs: RangeSplit, case: str) -> None:
     """With what the model reads."""

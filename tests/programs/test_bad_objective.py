@@ -208,7 +208,6 @@ def test_objectives_that_make_no_sense(tmp_path: Path, tiny: Dataset, case: str)
     refused(tiny, tmp_path / "run", overrides, *fragments)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("case", ON_A_GRID)
 def test_spectral_terms_need_the_whole_grid(tmp_path: Path, regular: Dataset, case: str) -> None:
     """Crops and random points of it have no spectrum."""

@@ -112,7 +112,6 @@ def test_a_number_is_taken_or_refused_in_one_line(
         assert_answered(place, value)
 
 
-@pytest.mark.slow_cases
 @pytest.mark.parametrize("place", PLACES, ids=str)
 def test_an_empty_text_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: Place

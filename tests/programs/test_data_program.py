@@ -297,7 +297,6 @@ def test_what_is_no_dataset_is_refused(tmp_path: Path, command: str) -> None:
     assert snapshot(tmp_path) == before
 
 
-@pytest.mark.slow
 def test_a_split_that_is_not_there_is_refused() -> None:
     """The message lists those that are."""
     ran = invoke("hm-data", "head", finished_dataset("zarr").path, "--split", "tests-multi")

@@ -76,7 +76,6 @@ def assert_kept(ran: Ran, directory: Path, before: dict[str, tuple[int, str]], n
     assert snapshot(directory) == before
 
 
-@pytest.mark.slow_cases
 @pytest.mark.parametrize("case", IN_A_RUN)
 def test_hm_train_deletes_no_foreign_file(tmp_path: Path, case: str) -> None:
     """It names the entry."""

@@ -99,7 +99,6 @@ def test_a_plotted_run_can_be_overwritten(run: Path) -> None:
     assert not (run / "tracking").exists()
 
 
-@pytest.mark.slow_cases
 @pytest.mark.parametrize(
     "content", [None, b"", b'{"step": 1, "lo'], ids=["no log", "empty", "torn"]
 )

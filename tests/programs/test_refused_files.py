@@ -133,7 +133,6 @@ def test_a_refusal_is_no_damage(
     assert str(place) in str(refusal.value.filename)
 
 
-@pytest.mark.slow_cases
 @pytest.mark.parametrize(
     ("file", "storage_format"),
     [

@@ -98,7 +98,6 @@ def test_a_seed_decides_whatever_the_environment_sets(tmp_path: Path) -> None:
     assert sha256(run / "model.hm") == sha256(finished_run("zarr").path / "model.hm")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("storage_format", FORMATS)
 def test_hm_generate_and_hm_train_say_the_next_command(storage_format: StorageFormat) -> None:
     """Results are on stdout and end with what to type next; stderr has progress alone."""

@@ -87,7 +87,6 @@ def test_a_failure_leaves_the_older_file(table, tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == [SAMPLES_NAME]
 
 
-@pytest.mark.slow
 @given(st.text(min_size=1, max_size=8), st.text(min_size=1, max_size=8))
 def test_different_names_stay_different(one, other):
     assert (group_name(one) == group_name(other)) == (one == other)
@@ -152,7 +151,6 @@ HOSTILE = {
 }
 
 
-@pytest.mark.slow_cases
 @pytest.mark.parametrize("case", HOSTILE)
 def test_arrays_are_judged_before_they_are_read(table, tmp_path, case):
     """By the number of samples in results.json, in little memory."""
