@@ -142,7 +142,7 @@ def test_a_conversion_killed_at_many_calls_goes_on(
     """Calls all over the work, and each of the end."""
     files = 5 * NUM_SHARDS if storage_format == "zarr" else NUM_SHARDS
     for call, end in (("fsync", 2 * files + 43), ("link", files), ("replace", 10)):
-        for number in {*range(1, end, max(end // 5, 1)), *range(max(end - 10, 1), end)}:
+        for number in {*range(1, end, max(end // 12, 1)), *range(max(end - 12, 1), end)}:
             kill_at_call(tmp_path, storage_format, call, number)
 
 

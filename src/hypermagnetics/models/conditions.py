@@ -24,7 +24,8 @@ def where_needed(
 
     Args:
         needed: Whether the work is needed.
-        work: Function of the operands; the values of `otherwise` where it was not needed.
+        work: Function of the operands; its values must be those of `otherwise` for members of a
+            batch that do not need it.
         otherwise: Function of the operands, without the work.
         operands: Arguments of both, with derivatives.
 
