@@ -12,6 +12,8 @@ from packaging_facts import ROOT
 from training_parts import MODEL, objective
 
 from hypermagnetics.config import checked, load_recipe
+from hypermagnetics.recipes import shipped_recipes
+from hypermagnetics.train import default_recipe
 from hypermagnetics.train.cli import main
 from hypermagnetics.train.config import TrainingRecipe, changeable_keys, changed_keys
 from hypermagnetics.train.phases import make_phases
@@ -54,6 +56,18 @@ def test_the_page_names_all_that_a_resumed_run_may_change() -> None:
     keys = set(changeable_keys(TrainingRecipe))
     assert {"checkpoint", "tracking", "data.mode", "schedule.max_steps"} <= keys
     assert [key for key in keys if f"`{key}`" not in TEXT] == []
+
+
+def test_the_page_names_every_recipe_that_is_taken_without_one() -> None:
+    """And the one that is advised where none is taken."""
+    section = TEXT.partition("## Without `--recipe`")[2].partition("\n## ")[0]
+    names = {
+        value
+        for name, value in vars(default_recipe).items()
+        if name.strip("_").isupper() and value in shipped_recipes("training")
+    }
+    assert names >= {default_recipe.ACCURATE, default_recipe.LEARNED, default_recipe.OF_READINGS}
+    assert [name for name in sorted(names) if f"`{name}`" not in section] == []
 
 
 def test_the_first_snippet_has_every_section_but_two() -> None:
