@@ -31,7 +31,13 @@ from tiny_datasets import MakeDataset, small_dataset
 
 from hypermagnetics.data import Dataset
 
-hypothesis.settings.register_profile("machines are noisy", deadline=None)
+# How long a test of an example takes, and how long one is drawn, the machine decides. Hypothesis
+# would fail a test whose first examples are drawn in more than half a minute.
+hypothesis.settings.register_profile(
+    "machines are noisy",
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
 hypothesis.settings.load_profile("machines are noisy")
 
 jax.config.update("jax_enable_x64", True)

@@ -6,14 +6,17 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
 from faults import assert_end
+from program_runs import TIMEOUT
+from work_limits import hang_limit
 
 from hypermagnetics.child_processes import CONTEXT, child_pool, children
 
@@ -79,7 +82,7 @@ def test_work_that_has_not_begun_is_dropped(tmp_path: Path) -> None:
     os.mkfifo(held)
 
     def let_go() -> None:
-        dropped.wait(timeout=60)  # where nothing is dropped, the test fails rather than hangs
+        dropped.wait(timeout=TIMEOUT)  # where nothing is dropped, the test fails rather than hangs
         held.write_text("")
 
     def interrupted(results: list[Future[str]]) -> None:
@@ -109,41 +112,69 @@ with child_pool(2) as submit:
     submit(partial(time.sleep, 1e6)).result()
 """
 CHILDREN = """
-import sys, time
+import sys
+from pathlib import Path
 from hypermagnetics.child_processes import children
 
-with children(time.sleep, [(1e6,)] * 2) as processes:
+with children(Path.read_text, [(Path(name),) for name in sys.argv[1:]]) as processes:
     print(*(process.pid for process in processes), flush=True)
     sys.stdin.read()
 """
 
 
-@pytest.mark.parametrize("script", [POOL, CHILDREN])
-def test_children_end_with_their_program(script: str) -> None:
+SCRIPTS = [(POOL, 0), (CHILDREN, 2)]
+"""Programs, and the number of pipes that they are given: one for each child."""
+
+
+@contextmanager
+def killed_at_work(directory: Path, script: str, num_pipes: int) -> Iterator[list[int]]:
+    """Kill a program once each of its children does its work.
+
+    Args:
+        directory: Its working directory; it lies below.
+        script: Its text.
+        num_pipes: Number of pipes, which are at no end before that of the block.
+
+    Yields:
+        The identifiers of its children.
+    """
+    (place := directory / "elsewhere").mkdir()
+    (file := place / "program.py").write_text(
+        "\n".join(["if __name__ == '__main__':", *(f"    {line}" for line in script.splitlines())])
+    )
+    pipes = [place / f"pipe-{number}" for number in range(num_pipes)]
+    for pipe in pipes:
+        os.mkfifo(pipe)
+    with ExitStack() as opened:
+        with subprocess.Popen(
+            [sys.executable, file, *pipes],
+            cwd=directory,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        ) as program:
+            assert program.stdout is not None
+            pids = list(map(int, program.stdout.readline().split()))
+            assert pids
+            with hang_limit():
+                for pipe in pipes:
+                    opened.enter_context(pipe.open("w"))  # which waits until the child reads
+            program.kill()
+        yield pids
+
+
+@pytest.mark.parametrize(("script", "num_pipes"), SCRIPTS)
+def test_children_end_with_their_program(tmp_path: Path, script: str, num_pipes: int) -> None:
     """Killed, it cannot tell them."""
-    with subprocess.Popen(
-        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as program:
-        assert program.stdout is not None
-        pids = list(map(int, program.stdout.readline().split()))
-        assert pids
-        program.kill()
-    assert_end(pids)
+    with killed_at_work(tmp_path, script, num_pipes) as pids:
+        assert_end(pids)
 
 
-@pytest.mark.parametrize("script", [POOL, CHILDREN])
-def test_children_import_nothing_of_the_working_directory(tmp_path: Path, script: str) -> None:
+@pytest.mark.parametrize(("script", "num_pipes"), SCRIPTS)
+def test_children_import_nothing_of_the_working_directory(
+    tmp_path: Path, script: str, num_pipes: int
+) -> None:
     """Python starts them by a line of code, for which it looks there first."""
     for name in ("multiprocessing", "random", "socket"):
         (tmp_path / f"{name}.py").write_text("open('ran', 'w').close()\nraise ImportError\n")
-    (directory := tmp_path / "elsewhere").mkdir()
-    (file := directory / "program.py").write_text(
-        "\n".join(["if __name__ == '__main__':", *(f"    {line}" for line in script.splitlines())])
-    )
-    with subprocess.Popen(
-        [sys.executable, file], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as program:
-        assert program.stdout is not None
-        assert program.stdout.readline().split()
-        program.kill()
-    assert not (tmp_path / "ran").exists()
+    with killed_at_work(tmp_path, script, num_pipes):
+        assert not (tmp_path / "ran").exists()

@@ -16,6 +16,7 @@ import pytest
 import xarray
 import zarr
 from mending import mend_manifest, random_blocks, write_dataset
+from program_runs import TIMEOUT
 
 from hypermagnetics.data import Dataset, SplitLayout, StorageFormat, verify_split
 from hypermagnetics.data.layout import SOURCE_ARRAYS
@@ -170,7 +171,7 @@ def test_hostile_frames_are_refused_in_little_memory(
                 print(path.name, str(error).split("rule ")[1][:2], sep=": ")
     """
     command = [sys.executable, "-c", program, str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
     assert done.returncode == 0, done.stderr
     found = dict(line.split(": ") for line in done.stdout.splitlines())
     assert found == dict.fromkeys(FRAMES, "C1") | {"good": "accepted"}

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from mending import random_blocks, write_dataset
+from program_runs import TIMEOUT
 
 from hypermagnetics.child_processes import child_pool
 from hypermagnetics.data import (
@@ -261,7 +262,8 @@ def run(program: str, dataset: Dataset) -> str:
     """What a process of its own prints."""
     command = [sys.executable, "-W", "error", "-c", program, str(dataset.directory)]
     environment = os.environ | {"PYTHONPATH": ""}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
+    limit = 2 * TIMEOUT  # a process that it forks has half of that
+    done = subprocess.run(command, capture_output=True, text=True, timeout=limit, env=environment)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
@@ -282,7 +284,7 @@ def test_reading_loads_neither_jax_nor_zarr_nor_xarray(dataset: Dataset) -> None
 @pytest.mark.slow
 def test_a_forked_process_reads_on(dataset: Dataset) -> None:
     """Although threads, such as those that decode, stay behind in its parent."""
-    child = "signal.alarm(20); s.read(range(6)); os._exit(0)"
+    child = f"signal.alarm({TIMEOUT:.0f}); s.read(range(6)); os._exit(0)"
     program = f"{OPEN}{READ} pid = os.fork()\nif not pid: {child}\nprint(os.waitpid(pid, 0)[1])"
     assert run(program, dataset) == "0"
 

@@ -1,5 +1,6 @@
 """Times, measured with a clock that a model sets."""
 
+import itertools
 import math
 from dataclasses import dataclass, field, replace
 
@@ -155,6 +156,13 @@ def test_the_exact_sum_is_timed(tiny, monkeypatch):
     for sizes in ("NUMS_SOURCES", "NUMS_POINTS"):
         monkeypatch.setattr(f"hypermagnetics.evaluate.timing.sweep.{sizes}", (1, 10))
     monkeypatch.setattr("hypermagnetics.evaluate.timing.sweep.SWEPT_AT_POINTS", 10)
-    found = time_subject(exact_sum(DISCS), "discs", DISCS, tiny.split("test_multi"))
-    assert {timing.sweep for timing in found} == set(SWEPT)
-    assert all(0 < timing.median_seconds < 10 for timing in found)
+    tick = 2**-10  # of a clock that goes on whenever it is read
+    clock = (tick * reading for reading in itertools.count()).__next__
+    found = time_subject(exact_sum(DISCS), "discs", DISCS, tiny.split("test_multi"), clock)
+    assert [(t.sweep, t.num_samples, t.num_sources, t.num_points) for t in found] == [
+        ("block", 8, 4, 24),
+        *(("sources", 1, size, 10) for size in (1, 10)),
+        *(("points", 1, 10, size) for size in (1, 10)),
+    ]
+    times = {(timing.median_seconds, timing.spread_seconds, timing.repeats) for timing in found}
+    assert times == {(tick, 0.0, 7)}

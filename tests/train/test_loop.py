@@ -1,6 +1,8 @@
 """When a run ends, and runs that go on after their end."""
 
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from small_trainings import Killed, metrics, run, small_recipe
@@ -82,13 +84,18 @@ def test_a_run_without_progress_ends(tmp_path: Path, tiny: Dataset) -> None:
 
 
 @pytest.mark.slow
-def test_a_run_ends_after_some_minutes(tmp_path: Path, tiny: Dataset) -> None:
-    """The time of all its processes counts."""
-    recipe = small_recipe("schedule.max_minutes=1e-6")
-    outcome = run(recipe, tiny, tmp_path / "r")
-    assert outcome.ending == "1e-06 minutes of training were over"
-    assert outcome.progress.step < 20
-    assert (tmp_path / "r" / "model.hm").exists()
+def test_a_run_ends_after_some_minutes(
+    tmp_path: Path, tiny: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time of all its processes counts, here half a minute for each step."""
+    for minutes, step in ((3, 6), (4, 8)):
+        clock = SimpleNamespace(monotonic=count(100.0, 30.0).__next__)
+        monkeypatch.setattr("hypermagnetics.train.loop.time", clock)
+        recipe = small_recipe(f"schedule.max_minutes={minutes}")
+        outcome = run(recipe, tiny, tmp_path / "r")
+        assert outcome.ending == f"{minutes} minutes of training were over"
+        assert (outcome.progress.step, outcome.progress.seconds) == (step, 60 * minutes)
+        assert (tmp_path / "r" / "model.hm").exists()
     later = small_recipe("schedule.max_minutes=60.0")
     assert run(later, tiny, tmp_path / "r").ending == "the last step, 20, was reached"
     assert metrics(tmp_path / "r")[-1]["step"] == 20

@@ -1,24 +1,45 @@
 """Processes that meet before they train, in threads: all go on, or each has a reason why not."""
 
+import select
 import socket
 import threading
+import time
+from collections.abc import Iterator
 
 import pytest
+from program_runs import TIMEOUT
 
 from hypermagnetics.train.meeting import meet
 
 
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+@pytest.fixture
+def address() -> Iterator[str]:
+    """An address that nobody listens at, whose port no other program gets meanwhile.
+
+    Another socket may listen at it, as both may be used again and this one never listens.
+    """
+    with socket.socket() as kept:
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        kept.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{kept.getsockname()[1]}"
 
 
-def meeting(places: list[tuple[int, int]], seconds: float) -> dict[int, str]:
+class Clock:
+    """A clock for the module, which stands still until a test moves it on."""
+
+    def __init__(self) -> None:
+        """Begin at an arbitrary moment."""
+        self.now = 5.0
+        self.sleep = time.sleep
+
+    def monotonic(self) -> float:
+        """The time [s]."""
+        return self.now
+
+
+def meeting(address: str, places: list[tuple[int, int]], seconds: float) -> dict[int, str]:
     """What each of some processes, of a rank and a number of all, ends with; empty if all come."""
-    address, found = f"127.0.0.1:{free_port()}", {}
+    found = {}
 
     def one(number: int, rank: int, world: int) -> None:
         try:
@@ -38,22 +59,34 @@ def meeting(places: list[tuple[int, int]], seconds: float) -> dict[int, str]:
 
 
 @pytest.mark.parametrize("world", [1, 2, 5])
-def test_all_go_on_once_all_have_come(world: int) -> None:
+def test_all_go_on_once_all_have_come(address: str, world: int) -> None:
     """Whichever order they come in; the address serves again at once."""
+    places = [(rank, world) for rank in range(world)][::-1]
     for _ in range(2):
-        assert set(meeting([(rank, world) for rank in range(world)][::-1], 30.0).values()) == {""}
+        assert set(meeting(address, places, TIMEOUT).values()) == {""}
 
 
-def test_the_first_names_those_that_are_missing() -> None:
-    """And those that came hear of an end."""
-    found = meeting([(0, 4), (2, 4)], 1.0)
-    assert found[0] == "no process of rank 1, 3"
-    assert found[1].startswith(("an end of the first", "no answer of the first"))
+def test_the_first_names_those_that_are_missing(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And those that came hear of an end. The time is over once one has said its rank."""
+    clock, accept = Clock(), socket.socket.accept
+    monkeypatch.setattr("hypermagnetics.train.meeting.time", clock)
+
+    def accepted(listener: socket.socket) -> tuple[socket.socket, object]:
+        other, place = accept(listener)
+        select.select([other], [], [])
+        clock.now += 2 * TIMEOUT
+        return other, place
+
+    monkeypatch.setattr(socket.socket, "accept", accepted)
+    found = meeting(address, [(0, 4), (2, 4)], TIMEOUT)
+    assert found == {0: "no process of rank 1, 3", 1: "an end of the first, which says why"}
 
 
-def test_a_missing_first_is_named() -> None:
+def test_a_missing_first_is_named(address: str) -> None:
     """By each of the others."""
-    assert meeting([(1, 2)], 0.5)[0].startswith("no answer of the first")
+    assert meeting(address, [(1, 2)], 0.5)[0].startswith("no answer of the first")
 
 
 @pytest.mark.parametrize(
@@ -63,30 +96,32 @@ def test_a_missing_first_is_named() -> None:
         ([(0, 3), (1, 2)], "a process of rank 1 of 2"),
     ],
 )
-def test_processes_of_other_places_are_named(places: list[tuple[int, int]], expected: str) -> None:
+def test_processes_of_other_places_are_named(
+    address: str, places: list[tuple[int, int]], expected: str
+) -> None:
     """Without waiting for more of them."""
-    assert meeting(places, 5.0)[0] == expected
+    assert meeting(address, places, TIMEOUT)[0] == expected
 
 
-def test_a_stranger_is_passed_over() -> None:
+def test_a_stranger_is_passed_over(address: str) -> None:
     """As one that looks for open ports."""
-    port = free_port()
+    port = int(address.rpartition(":")[2])
     ended = []
 
     def receive() -> None:
-        meet(f"127.0.0.1:{port}", 0, 2, 30.0)
+        meet(address, 0, 2, TIMEOUT)
         ended.append("with all")
 
     first = threading.Thread(target=receive)
     first.start()
     while True:
         try:
-            with socket.create_connection(("127.0.0.1", port), timeout=5) as stranger:
+            with socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT) as stranger:
                 stranger.sendall(b"GET / HTTP/1.0\n")
             break
         except ConnectionRefusedError:
             continue
-    meet(f"127.0.0.1:{port}", 1, 2, 30.0)
+    meet(address, 1, 2, TIMEOUT)
     first.join()
     assert ended == ["with all"]
 
@@ -94,4 +129,4 @@ def test_a_stranger_is_passed_over() -> None:
 def test_an_address_in_use_is_named() -> None:
     """Such as that of another training."""
     with socket.create_server(("", 0)) as other, pytest.raises(OSError, match="in use"):
-        meet(f"127.0.0.1:{other.getsockname()[1]}", 0, 2, 5.0)
+        meet(f"127.0.0.1:{other.getsockname()[1]}", 0, 2, TIMEOUT)
