@@ -70,7 +70,7 @@ class Dataset:
         directory, manifest = found.kept(cache), found.manifest
         files = StoredFiles(directory, manifest.files, url, cache)
         dataset = cls(directory, manifest, found.sha256, files, found.store.url)
-        check_names(directory, manifest, dataset.places())
+        dataset.refuse_other_names()
         return dataset
 
     def through(self, cache: FileCache) -> "Dataset":
@@ -97,8 +97,12 @@ class Dataset:
         return dataset
 
     def _check(self) -> None:
-        check_names(self.directory, self.manifest, self.places())
+        self.refuse_other_names()
         check_files(self.files, self.directory, self.manifest, self.sha256)
+
+    def refuse_other_names(self) -> None:
+        """Refuse a manifest that lists other files than its splits imply; errors as `open`."""
+        check_names(self.directory, self.manifest, self.places())
 
     def refuse_unless(self, sha256: str) -> None:
         """Refuse any dataset but that of a sha256.

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from re import Pattern
 
+from hypermagnetics.data.dataset import Dataset
 from hypermagnetics.data.dataset_files import DatasetFiles
 from hypermagnetics.data.destination import LastBlocks, ReadBack
 from hypermagnetics.data.journal import DATASET_ENTRY, JOURNAL_NAME
@@ -118,7 +119,11 @@ class InStore:
 
     def refuse_unreadable(self, manifest_text: str, last_blocks: LastBlocks) -> None:
         """See `Destination`; values were read back by their makers, so sizes are compared here."""
-        manifest, _ = parse_manifest(manifest_text.encode(), f"{self}/{MANIFEST_NAME}")
+        manifest, sha256 = parse_manifest(manifest_text.encode(), f"{self}/{MANIFEST_NAME}")
+        try:
+            Dataset(Path(self.store.url), manifest, sha256).refuse_other_names()
+        except DatasetError as error:
+            raise unreadable(error, "and write the dataset again") from error
         sizes = self.sizes()
         for entry in manifest.files:
             if (found := sizes.get(entry.path)) != entry.bytes:

@@ -10,7 +10,6 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -39,6 +38,7 @@ from hypermagnetics.evaluate.rollouts.fit import refuse_other_trajectories
 from hypermagnetics.evaluate.rollouts.trajectories import StoredTrajectories
 from hypermagnetics.evaluate.subjects.arguments import Arguments, SubjectArgument
 from hypermagnetics.files import name_in_text, only_writer, sha256_of, write_text_atomically
+from hypermagnetics.jax_setup import own_program
 from hypermagnetics.log import SILENT, Listener
 from hypermagnetics.machine import processor
 from hypermagnetics.metrics import Errors, joined, measure
@@ -64,7 +64,6 @@ from hypermagnetics.run_files import (
 FRESH = 20_000
 """Default number of samples with fresh noise that give Fisher information."""
 _SOFTWARE = ("hypermagnetics", "jax", "jaxlib", "equinox", "numpy")
-_SMALLER = "Evaluate a dataset of smaller blocks, or compute on the CPU with JAX_PLATFORMS=cpu"
 _AGAIN = "Once it is there again, give the same command"
 
 
@@ -213,7 +212,7 @@ def evaluate_arrays(plan: ArrayPlan, listener: Listener = SILENT) -> ArrayResult
     with only_writer(lock, "The directory of the results"):
         try:
             _refuse_foreign(plan.out)
-            with matmul_precision(plan.matmul), device_failures_named("A block", _SMALLER, _AGAIN):
+            with matmul_precision(plan.matmul), device_failures_named("A block", _smaller, _AGAIN):
                 results, write_page = _results(plan, listener)
                 remove_page(plan.out)
                 write_text_atomically(plan.out / RESULTS_NAME, array_json(results))
@@ -223,6 +222,10 @@ def evaluate_arrays(plan: ArrayPlan, listener: Listener = SILENT) -> ArrayResult
         finally:
             lock.unlink(missing_ok=True)
     return results
+
+
+def _smaller(_: int) -> str:
+    return "Evaluate a dataset of smaller blocks, or compute on the CPU with JAX_PLATFORMS=cpu"
 
 
 def _results(
@@ -315,7 +318,7 @@ def _blocks(
     has_jacobian, size = "jacobian" in view.viewed, view.layout.samples_per_block
     scales = model.inputs.input.scales
 
-    @eqx.filter_jit
+    @own_program
     def predict(model: ArrayModel, inputs: jax.Array) -> tuple[jax.Array, jax.Array | None]:
         return model(inputs), model.jacobian(inputs) if has_jacobian else None
 

@@ -13,6 +13,7 @@ import click
 
 import hypermagnetics
 from hypermagnetics.cluster import open_cluster, parse_cluster
+from hypermagnetics.device_failures import failures_of_program_named
 from hypermagnetics.errors import HypermagneticsError
 from hypermagnetics.evaluate.array_run import (
     FRESH,
@@ -155,7 +156,7 @@ def main(
     from maps to maps errors at all points and by wave number, and of networks that give the next
     state of a trajectory errors of rollouts, in results.json and the page.
     """
-    with errors_in_one_line("hm-eval"):
+    with errors_in_one_line("hm-eval"), failures_of_program_named():
         start = time.monotonic()
         gates = [parse_gate(text) for text in gate_texts]
         set_up_program()

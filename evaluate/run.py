@@ -27,10 +27,6 @@ from hypermagnetics.machine import processor
 from hypermagnetics.precision import matmul_precision
 from hypermagnetics.run_files import LOCK_NAME, RESULTS_NAME, SAMPLES_NAME
 
-_SMALLER = (
-    "Evaluate a dataset of fewer samples a grid or fewer points, or compute on the CPU with "
-    "JAX_PLATFORMS=cpu"
-)
 _AGAIN = "Once it is there again, give the same command"
 
 _SOFTWARE = ("hypermagnetics", "jax", "jaxlib", "equinox", "numpy", "scipy")
@@ -67,7 +63,7 @@ def evaluate(
     with only_writer(lock, "The directory of the results"):
         try:
             _refuse_foreign(plan.out)  # again, as that took minutes
-            with matmul_precision(plan.matmul), device_failures_named("A block", _SMALLER, _AGAIN):
+            with matmul_precision(plan.matmul), device_failures_named("A block", _smaller, _AGAIN):
                 return _evaluate(plan, listener, elsewhere)
         finally:
             lock.unlink(missing_ok=True)
@@ -95,6 +91,13 @@ def _evaluate(plan: Plan, listener: Listener, elsewhere: ClusterParts | None) ->
         listener.tell("drawing the report ...")
         write_report(results, found.evaluated, plan.out)
     return results
+
+
+def _smaller(_: int) -> str:
+    return (
+        "Evaluate a dataset of fewer samples a grid or fewer points, or compute on the CPU with "
+        "JAX_PLATFORMS=cpu"
+    )
 
 
 def _refuse_foreign(out: Path) -> None:

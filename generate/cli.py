@@ -13,6 +13,7 @@ import click
 import hypermagnetics
 from hypermagnetics.config import load_recipe
 from hypermagnetics.data import Compression, StorageFormat, remove_dataset
+from hypermagnetics.device_failures import failures_of_program_named
 from hypermagnetics.generate.any_plan import Plan
 from hypermagnetics.generate.labels import label_device
 from hypermagnetics.generate.makers import Makers, open_makers
@@ -123,7 +124,7 @@ def main(
     OUT is a directory, or a place in an object store: s3://, gs:// or az://.
     After an interruption at any moment, give the same command again to go on.
     """
-    with errors_in_one_line("hm-generate"):
+    with errors_in_one_line("hm-generate"), failures_of_program_named():
         if shown is not None:
             refuse_beside_show(context)
             echo(shown_recipe(DATASET_SCHEMA, "dataset", shown, overrides))

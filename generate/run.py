@@ -43,7 +43,7 @@ def generate(
         DeviceError: If the memory of the device is full, or it does not answer any more.
     """
     with (
-        device_failures_named("A block of labels", plan.less_memory, _AGAIN),
+        device_failures_named("A block of labels", lambda _: plan.less_memory, _AGAIN),
         DatasetWriter.open(where, plan.identity, listener) as writer,
     ):
         missing = [(split, shard) for split, shard in plan.shards() if not writer.has(split, shard)]

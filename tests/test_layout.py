@@ -209,6 +209,16 @@ def test_jax_is_configured_by_programs_only() -> None:
     assert askers == {"jax_setup", "train.cli", "evaluate.cli", "evaluate.cluster_run"}
 
 
+def test_programs_compile_predictions_with_their_options() -> None:
+    """`jax_setup.own_program` does; JAX takes options of the outermost function alone."""
+    others = {
+        short(name)
+        for name, file in modules().items()
+        if short(name).split(".")[0] in PROGRAMS and "filter_jit" in file.read_text()
+    }
+    assert others == set()
+
+
 def test_pictures_in_files_have_a_style_of_their_own() -> None:
     """A user's matplotlibrc neither fails them nor changes them."""
     texts = {short(name): file.read_text() for name, file in modules().items()}

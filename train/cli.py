@@ -18,6 +18,7 @@ import jax
 import hypermagnetics
 from hypermagnetics.config import load_recipe
 from hypermagnetics.data import Dataset
+from hypermagnetics.device_failures import failures_of_program_named
 from hypermagnetics.errors import (
     HypermagneticsError,
     InterruptedRunError,
@@ -85,7 +86,7 @@ def _export(run: Path, out: Path, overwrite: bool, model: str | None) -> None:
     for CPU and CUDA and for any number of both, and a README.md with the four lines that call them.
     Of a network from arrays to arrays it holds targets.jaxexport and jacobian.jaxexport.
     """
-    with errors_in_one_line("hm-train"):
+    with errors_in_one_line("hm-train"), failures_of_program_named():
         refuse_missing_platform()
         # Else the paths of this machine's files would be written into the export.
         jax.config.update("jax_traceback_in_locations_limit", 0)
@@ -246,7 +247,7 @@ def main(
     model for plain JAX. `hm-train sweep RECIPE SWEEP.toml DIR` compares many trainings. A dataset
     named like a command is given as ./export.
     """
-    with errors_in_one_line("hm-train"):
+    with errors_in_one_line("hm-train"), failures_of_program_named():
         if shown is not None:
             refuse_beside_show(context)
             echo(shown_recipe(TrainingRecipe, "training", shown, overrides))
@@ -297,7 +298,12 @@ def main(
         Names.of(parsed).refuse_lost(names)
         place = None if distributed is None else parse_distributed(distributed)
         try:
-            with _joined(place), end_on_signals(run), full_disk_named(files):
+            with (
+                _joined(place),
+                failures_of_program_named(),
+                end_on_signals(run),
+                full_disk_named(files),
+            ):
                 opened = together(partial(_opened, dataset, dataset_sha256))
                 _train(parsed, default, opened, files, choice)
         except (InterruptedRunError, RunWriteError) as error:

@@ -121,17 +121,28 @@ def _step_of(files: RunFiles) -> str:
 
 def _device_failures_named(setup: Setup, files: RunFiles) -> AbstractContextManager[None]:
     data, train = setup.recipe.data, setup.train
-    lower = []
+    chunks, samples = setup.recipe.compute.chunks, train.layout.samples_per_block
+    sizes = {}
     if isinstance(setup.inputs, ModelInputs) and isinstance(train, Split):
-        num_points = data.points_per_step or train.layout.num_points
-        lower.append(f"data.points_per_step (now {num_points})")
+        sizes["data.points_per_step"] = data.points_per_step or train.layout.num_points
     if setup.objective.is_additive:
-        lower.append(f"data.blocks_per_batch (now {data.blocks_per_batch})")
-    smaller = f"raise compute.chunks (now {setup.recipe.compute.chunks})"
-    if lower:
-        smaller = f"lower {' or '.join(lower)}, or {smaller}"
-    smaller = smaller[0].upper() + smaller[1:]
-    if setup.placement == "device":
-        smaller += ", or set data.mode to 'stream', so that the split is not held there"
+        every, given = train.layout.num_blocks, data.blocks_per_batch
+        sizes["data.blocks_per_batch"] = every if given == "all" else given
+
+    def smaller(factor: int) -> str:
+        lower = " or ".join(
+            f"{key} to {max(size // factor, 1)} (now {size})"
+            for key, size in sizes.items()
+            if size > 1
+        )
+        ways = [f"lower {lower}"] if lower else []
+        if chunks < samples:
+            ways.append(f"raise compute.chunks to {min(chunks * factor, samples)} (now {chunks})")
+        if setup.placement == "device":
+            ways.append("set data.mode to 'stream', so that the split is not held there")
+        ways = ways or ["compute on the CPU (JAX_PLATFORMS=cpu)"]
+        text = ", or ".join(ways)
+        return text[0].upper() + text[1:]
+
     again = f"Once it is there again, go on with --resume ({files.directory})"
     return device_failures_named("A training", smaller, again)

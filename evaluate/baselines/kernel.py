@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
 from hypermagnetics.data import Block, Split
 from hypermagnetics.evaluate.subjects.subject import PotentialAndField, Targets
+from hypermagnetics.jax_setup import own_program
 from hypermagnetics.shapes import BlockField, BlockPotential, NumSources, SourceTables
 from hypermagnetics.sources import SourceColumns
 from hypermagnetics.sources.superposition import block_sum
@@ -94,7 +94,7 @@ def target_kernel(kernel: SourceKernel, targets: Targets) -> PotentialAndField:
     """
     columns, where = kernel.columns, jnp.asarray(kernel.points)
 
-    @eqx.filter_jit
+    @own_program
     def learned(tables: SourceTables, counts: NumSources) -> tuple[BlockPotential, BlockField]:
         labels = block_sum(columns, tables, counts, where)
         return targets(tables, where, *labels)

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-import equinox as eqx
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
@@ -22,6 +21,7 @@ from hypermagnetics.evaluate.fisher.records import (
     Matrix,
     ParameterScores,
 )
+from hypermagnetics.jax_setup import own_program
 from hypermagnetics.log import Listener
 from hypermagnetics.metrics import (
     Interval,
@@ -201,7 +201,7 @@ def _blocks(model: ArrayModel, view: ArrayView, stream: int) -> Iterator[Summari
     noise, size = model.inputs.noise, view.layout.samples_per_block
     base = jr.key(_seed(view))
 
-    @eqx.filter_jit
+    @own_program
     def predict(
         model: ArrayModel, readings: Array, derivatives: Array, numbers: tuple[Array, Array]
     ) -> tuple[Array, Array]:

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from hypermagnetics.data import CropConfig, read_batch
 from hypermagnetics.data.array_view import read_array_batch
+from hypermagnetics.jax_setup import own_program
 from hypermagnetics.models import ArrayModel, MapFrame
 from hypermagnetics.models.map_arrays import ReadAndGiven, SourceMaps, maps_of_arrays
 from hypermagnetics.models.map_data import (
@@ -35,7 +35,7 @@ class Mapper:
         self._crops = covering_crops(frame, data.grid)
         maps = data.maps(frame) if isinstance(data, SourceMapData) else None
 
-        @eqx.filter_jit
+        @own_program
         def predict(model: ArrayModel, *arrays: jax.Array) -> jax.Array:
             found = _read_and_given(maps, frame, *arrays)
             return model(found.inputs)

@@ -1,9 +1,12 @@
 """Errors of rollouts: of a network, of the baselines beside it, and of the stored trajectories."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float32, Float64
 
@@ -12,6 +15,7 @@ from hypermagnetics.evaluate.rollouts.baselines import Baseline, States
 from hypermagnetics.evaluate.rollouts.laws import Violations, violations
 from hypermagnetics.evaluate.rollouts.records import OverSamples, RolloutScores, StepErrors
 from hypermagnetics.evaluate.rollouts.trajectories import StoredTrajectories, TrajectoryBlock
+from hypermagnetics.jax_setup import own_program
 from hypermagnetics.log import SILENT, Listener
 from hypermagnetics.metrics import Errors, measure
 from hypermagnetics.models import ArrayModel, rollout
@@ -109,12 +113,18 @@ def rolled_out_blocks(
 
 def _of_network(model: ArrayModel, data: StoredTrajectories, block: TrajectoryBlock) -> States:
     if data.moments is None:
-        return np.asarray(rollout(model, block.start, data.num_steps))
+        return np.asarray(_compiled_rollout()(model, jnp.asarray(block.start), data.num_steps))
     # A network may take more sources: rows of zeros are padding, as in its training.
     missing = model.inputs.input.shape[0] - data.moments.max_sources
     start = np.pad(block.start, [(0, 0), (0, missing), (0, 0)])
-    found = np.asarray(rollout(model, start, data.num_steps))
+    found = np.asarray(_compiled_rollout()(model, jnp.asarray(start), data.num_steps))
     return found[:, :, : data.moments.max_sources]
+
+
+@cache
+def _compiled_rollout() -> Callable[[ArrayModel, jax.Array, int], jax.Array]:
+    """One program for all networks, made once the platform is known."""
+    return own_program(rollout)
 
 
 @dataclass

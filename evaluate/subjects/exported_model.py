@@ -14,6 +14,7 @@ from numpy import ndarray
 from hypermagnetics.errors import RunError
 from hypermagnetics.evaluate.subjects.subject import PotentialAndField, TableSize, filled_up
 from hypermagnetics.input_files import FileKind
+from hypermagnetics.jax_setup import own_program
 from hypermagnetics.shapes import BlockField, BlockPotential, Points, SourceTable, SourceTables
 
 EXPORT_NAMES = ("potential.jaxexport", "field.jaxexport")
@@ -58,7 +59,7 @@ class ExportedModel:
             values: tuple[BlockPotential, BlockField] = jax.lax.map(both, sources)
             return values
 
-        self._block = jax.jit(block)
+        self._block = own_program(block)
 
     def predict(
         self,

@@ -15,7 +15,8 @@ from hypermagnetics.evaluate.subjects.subject import PotentialAndField, filled_u
 from hypermagnetics.jax_setup import own_program
 from hypermagnetics.models import Model
 from hypermagnetics.models.outside import Guard
-from hypermagnetics.shapes import BlockField, BlockPotential, Points, SourceTables
+from hypermagnetics.shapes import BlockField, BlockPotential, Points, SourceTable, SourceTables
+from hypermagnetics.sources.sums import PAIRS_PER_TILE, over_samples, sums_platform
 
 
 @runtime_checkable
@@ -138,7 +139,13 @@ def _compiled_counts() -> Callable[..., Array]:
     """One program for all models, made once the platform is known."""
 
     def counts(model: Model, sources: SourceTables, points: Points) -> Array:
-        found: Array = jax.lax.map(lambda table: model.exact_points(table, points), sources)
+        def of_sample(table: SourceTable) -> Array:
+            return model.exact_points(table, points)
+
+        if sums_platform() == "gpu":
+            each = sources.shape[1] * len(points)
+            return over_samples(of_sample, (sources,), each, PAIRS_PER_TILE)
+        found: Array = jax.lax.map(of_sample, sources)
         return found
 
     return own_program(counts)

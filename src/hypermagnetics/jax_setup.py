@@ -30,7 +30,10 @@ _GENERATOR = "threefry2x32"
 """Generator of random numbers; JAX's default."""
 
 _LEAST_SECONDS = 0.2
-"""Shortest compilation that is kept on disk [s]."""
+"""Shortest compilation that is kept on disk [s], unless `_SHORTEST` says otherwise."""
+
+_SHORTEST = "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"
+"""JAX's own variable of it; its default, a second, leaves out most programs."""
 
 _GPU_OPTIONS: dict[str, bool | str] = {"xla_gpu_enable_triton_gemm": False}
 """Options of XLA on a GPU, see `compiler_options`."""
@@ -160,6 +163,7 @@ def keep_compiled() -> None:
     directory = cache_directory()
     if directory is not None:
         jax.config.update("jax_compilation_cache_dir", str(directory))
+    if _SHORTEST not in os.environ:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", _LEAST_SECONDS)
 
 

@@ -46,6 +46,7 @@ from hypermagnetics.data.destination import LastBlocks
 from hypermagnetics.data.file_cache import FileCache
 from hypermagnetics.data.in_store import InStore
 from hypermagnetics.data.journal import DATASET_ENTRY
+from hypermagnetics.data.manifest import FileEntry, Manifest
 from hypermagnetics.data.scratch import scratch_directory
 from hypermagnetics.data.stores import Store
 from hypermagnetics.data.transfer import copy_to_store
@@ -232,6 +233,21 @@ def test_a_dataset_that_came_first_is_not_replaced(
     with pytest.raises(DatasetError, match="got another one meanwhile"):
         convert(Dataset.open(one_split("zarr")), url)
     assert Store(url).read("manifest.json", 99) == b"another"
+
+
+def test_a_dataset_that_no_reader_would_open_gets_no_manifest(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rules of opening are asked before it is said to be finished."""
+    real = DatasetWriter._manifest
+
+    def disordered(self: DatasetWriter, files: tuple[FileEntry, ...], estimate: None) -> Manifest:
+        return real(self, files[::-1], estimate)
+
+    monkeypatch.setattr(DatasetWriter, "_manifest", disordered)
+    with pytest.raises(DatasetError, match=f"{READ_BACK}; got: The files of a manifest must foll"):
+        convert(Dataset.open(one_split("zarr")), url)
+    assert "manifest.json" not in stored(url)
 
 
 def faulty(answer: Answer, number: int) -> Answer | None:

@@ -1,6 +1,7 @@
 """Evaluations of exact and of wrong models on a small dataset."""
 
 import json
+import logging
 import shutil
 from dataclasses import replace
 
@@ -190,6 +191,25 @@ def test_blocks_of_any_size_compile_once(plan, oracle):
     model = oracle(factor=1.53)  # equal models would share what is compiled
     _evaluated(plan(model))
     assert model.shapes == [(8, 4, 4)]
+
+
+@pytest.mark.slow
+def test_models_of_one_shape_share_all_programs(plan, caplog):
+    """One for the whole, one for the learned part, one that counts exact pairs; by table size."""
+    inputs, config = ModelInputs(columns=DISCS), RangeSplitConfig(rank=5, waves=6, cutoff=1.2)
+    subjects = [
+        (model_subject(RangeSplit(config, inputs, jax.random.key(seed)), f"split {seed}"),)
+        for seed in (0, 1)
+    ]
+    numbers = []
+    for number, one in enumerate(subjects):
+        caplog.clear()
+        made = plan(splits=("test_single", "test_multi"), out=f"out{number}")
+        with jax.log_compiles(True), caplog.at_level(logging.WARNING):
+            _evaluated(replace(made, subjects=one))
+        numbers.append(sum(one.startswith("Compiling") for one in caplog.messages))
+    assert 3 <= numbers[0] <= 10
+    assert numbers[1] == 0
 
 
 @pytest.mark.slow

@@ -36,7 +36,12 @@ from hypermagnetics.models.outside import (
     inside_domain,
 )
 from hypermagnetics.models.ranges import checked_arguments, checked_block, report_left
-from hypermagnetics.models.steps import RowsAtOnce, over_points, summed_over_sources
+from hypermagnetics.models.steps import (
+    RowsAtOnce,
+    over_points,
+    steps_of_platform,
+    summed_over_sources,
+)
 from hypermagnetics.shapes import (
     AnyKey,
     BlockField,
@@ -214,7 +219,7 @@ class Model(Network):
     @property
     def rows_at_once(self) -> RowsAtOnce:
         """Sources, and points, whose learned part is computed at a time."""
-        return RowsAtOnce()
+        return steps_of_platform()
 
     @property
     def knowledge(self) -> Knowledge:

@@ -1,6 +1,6 @@
 """Evaluation of many sources or points in steps, for bounded memory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple, TypeVar
 
 import jax
@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from hypermagnetics.shapes import Points, SourceTable
+from hypermagnetics.sources.sums import Platform, sums_platform
 
 _Tree = TypeVar("_Tree")
 _Rows = Float[Array, "rows columns"]
@@ -21,12 +22,32 @@ megabytes in the shipped models, some hundreds in a RangeSplit of boxes, of 27 d
 class RowsAtOnce(NamedTuple):
     """Sources, and points, whose learned part is computed at a time."""
 
-    sources: int = SOURCES_PER_STEP
-    points: int = POINTS_PER_STEP
+    sources: int
+    points: int
+
+
+_STEPS: Mapping[Platform, RowsAtOnce] = {
+    "cpu": RowsAtOnce(SOURCES_PER_STEP, POINTS_PER_STEP),
+    # A step is some ten kernels of microseconds there, whatever its size.
+    "gpu": RowsAtOnce(4 * SOURCES_PER_STEP, 4 * POINTS_PER_STEP),
+}
+
+
+def steps_of_platform(num_dipoles: int = 1) -> RowsAtOnce:
+    """Sources and points of a step on the platform that is computed for; see `sums_platform`.
+
+    Args:
+        num_dipoles: Dipoles that stand for a source.
+
+    Returns:
+        The numbers. Sources of many dipoles are as many on a GPU as on a CPU.
+    """
+    sources, points = _STEPS[sums_platform()]
+    return RowsAtOnce(max(sources // num_dipoles, SOURCES_PER_STEP), points)
 
 
 def summed_over_sources(
-    of_rows: Callable[[SourceTable], _Tree], sources: SourceTable, step: int = SOURCES_PER_STEP
+    of_rows: Callable[[SourceTable], _Tree], sources: SourceTable, step: int
 ) -> _Tree:
     """Sum a function over groups of rows.
 
@@ -58,18 +79,19 @@ def summed_over_sources(
 
 
 def over_points(
-    at_points: Callable[[Points], _Tree], points: Points, step: int = POINTS_PER_STEP
+    at_points: Callable[[Points], _Tree], points: Points, step: int | None = None
 ) -> _Tree:
     """Evaluate groups of points one after the other.
 
     Args:
         at_points: Acts on each point by itself; the first axis of its arrays is that of the points.
         points: Points of evaluation.
-        step: Points at a time.
+        step: Points at a time; those of `steps_of_platform` if None.
 
     Returns:
         The values at all points.
     """
+    step = steps_of_platform().points if step is None else step
 
     def by_steps(points: Points) -> _Tree:
         count, dim = points.shape

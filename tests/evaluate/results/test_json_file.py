@@ -32,9 +32,24 @@ def test_numbers_that_are_not_finite_are_null_in_json():
     assert read["subjects"][0]["sha256"] == "cd" * 32
 
 
+def without_descriptions(schema):
+    """A schema without its words."""
+    if isinstance(schema, dict):
+        return {
+            key: without_descriptions(value)
+            for key, value in schema.items()
+            if key != "description" or not isinstance(value, str)
+        }
+    return [*map(without_descriptions, schema)] if isinstance(schema, list) else schema
+
+
 def test_the_documented_schema_is_that_of_the_program():
+    """Its words, too, where pydantic gives those of dataclasses, as earlier versions do not."""
     documented = json.loads((ROOT / "docs" / "results.schema.json").read_text())
-    assert documented == json_schema()
+    made = json_schema()
+    assert without_descriptions(documented) == without_descriptions(made)
+    if "description" in made["$defs"]["Evaluation"]:
+        assert documented == made
 
 
 def test_results_read_back_are_equal():

@@ -34,7 +34,7 @@ from hypermagnetics.models.reduced.values import (
     inside_of,
     of_dipoles,
 )
-from hypermagnetics.models.steps import RowsAtOnce
+from hypermagnetics.models.steps import RowsAtOnce, steps_of_platform
 from hypermagnetics.shapes import (
     AnyKey,
     BlockField,
@@ -258,7 +258,7 @@ class Reduced(Model):
     @property
     def rows_at_once(self) -> RowsAtOnce:
         """All rows, as each answers to all others; see `Model`."""
-        return RowsAtOnce(sources=_ALL_ROWS)
+        return steps_of_platform()._replace(sources=_ALL_ROWS)
 
     @property
     def _modes(self) -> int:

@@ -34,7 +34,7 @@ from hypermagnetics.models.split.grid_settings import (
 from hypermagnetics.models.split.grid_waves import GridWaves
 from hypermagnetics.models.split.near import ExactNearby, Smoothing
 from hypermagnetics.models.split.nufft_waves import NufftWaves
-from hypermagnetics.models.steps import RowsAtOnce
+from hypermagnetics.models.steps import RowsAtOnce, steps_of_platform
 from hypermagnetics.shapes import (
     AnyKey,
     BlockField,
@@ -169,7 +169,7 @@ class GridSplit(Model):
         """All, where waves are transforms, as each takes the time of all waves; see `Model`."""
         if self.config.transform == "nufft":
             return RowsAtOnce(max(_ROWS_AT_ONCE // self._dipoles, 1), _ROWS_AT_ONCE)
-        return RowsAtOnce()
+        return steps_of_platform(self._dipoles)
 
     @property
     def fit_error(self) -> float:

@@ -13,10 +13,11 @@ from hypermagnetics.jax_setup import with_constants
 from hypermagnetics.models.inputs import ModelInputs
 from hypermagnetics.models.model import Model
 from hypermagnetics.models.split.density import PowerDensity
-from hypermagnetics.models.split.dipoles import scaled_dipoles, sizes_without_effect
+from hypermagnetics.models.split.dipoles import num_dipoles, scaled_dipoles, sizes_without_effect
 from hypermagnetics.models.split.factors import Factors
 from hypermagnetics.models.split.fit import FitConfig, Kernel, fit
 from hypermagnetics.models.split.near import ExactNearby, Smoothing
+from hypermagnetics.models.steps import RowsAtOnce, steps_of_platform
 from hypermagnetics.shapes import (
     AnyKey,
     BlockField,
@@ -27,8 +28,11 @@ from hypermagnetics.shapes import (
     SourceTables,
 )
 from hypermagnetics.shapes import Field as FieldValues
+from hypermagnetics.sources.sums import over_samples, sums_platform
 
 _Size = Annotated[int, Field(ge=1, le=2**14)]
+_WAVES_AT_ONCE = 1 << 26
+"""Waves at dipoles that a GPU computes at once, over all samples; 256 MB."""
 
 CUTOFF = {2: 1.155, 3: 1.732}
 """Default cutoff, by dimension [length scales]."""
@@ -131,13 +135,20 @@ class RangeSplit(Model):
         self, sources: SourceTables, points: Points
     ) -> tuple[BlockPotential, BlockField]:
         """The smooth part of samples that share their points; see `Model`."""
-        weights, scales = jax.vmap(self.weights)(sources), self.inputs.scales
+        weights, scales = self._weights_of_samples(sources), self.inputs.scales
         features, gradient = self.factors.trunk.sums(points / scales.length, self.factors.mixing)
         # One product for all axes: (samples, K) @ (K, dim * points).
         field = weights @ gradient.reshape(-1, self.config.rank).T
         field = field.reshape(len(sources), *gradient.shape[:2])
         potential = scales.potential * (weights @ features.T)
         return potential, -scales.potential / scales.length * jnp.moveaxis(field, 1, -1)
+
+    def _weights_of_samples(self, sources: SourceTables) -> Float[Array, "samples features"]:
+        if sums_platform() == "gpu":
+            waves = sources.shape[1] * self._dipoles * self.config.waves
+            return over_samples(self.weights, (sources,), waves, _WAVES_AT_ONCE)
+        weights: Float[Array, "samples features"] = jax.vmap(self.weights)(sources)
+        return weights
 
     @with_constants
     def fitted(self, sources: SourceTable, points: Points, key: AnyKey) -> "RangeSplit":
@@ -169,3 +180,13 @@ class RangeSplit(Model):
     def rank(self) -> int | None:
         """K, the number of features of the smooth part."""
         return self.config.rank
+
+    @property
+    def rows_at_once(self) -> RowsAtOnce:
+        """Sources and points of a step; see `Model`."""
+        return steps_of_platform(self._dipoles)
+
+    @property
+    def _dipoles(self) -> int:
+        """Dipoles of each source in the smooth part."""
+        return num_dipoles(self.inputs.columns, self.config.nodes)

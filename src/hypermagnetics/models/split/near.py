@@ -12,7 +12,12 @@ from jaxtyping import Array, Bool, Float, Int
 from hypermagnetics.grids import components
 from hypermagnetics.models.near_part import NearPart
 from hypermagnetics.models.split.density import Density
-from hypermagnetics.models.split.dipoles import has_nodes, outer_radius, smooth_dipoles
+from hypermagnetics.models.split.dipoles import (
+    has_nodes,
+    num_dipoles,
+    outer_radius,
+    smooth_dipoles,
+)
 from hypermagnetics.models.split.kernel import smooth_dipole
 from hypermagnetics.models.split.neighbours import (
     by_number_of_candidates,
@@ -86,7 +91,11 @@ class ExactNearby(NearPart):
         def within(row: Float[Array, " columns"]) -> Int[Array, ""]:
             return jnp.sum(is_near(self.columns, self.smoothing, row[None], components(points)))
 
-        counts = jax.lax.map(within, sources)
+        counts: Int[Array, " sources"]
+        if sums_platform() == "gpu":
+            counts = over_samples(within, (sources,), len(points), PAIRS_PER_TILE)
+        else:
+            counts = jax.lax.map(within, sources)
         return jnp.where(source_rows(self.columns, sources), counts, 0)
 
     def targets(
@@ -267,14 +276,16 @@ def near_by_cells(
         RuntimeError: If there are more, when the values are known.
     """
     cells = cell_list(columns.dim, sources, reach(columns, smoothing, sources))
+
+    def at_points(some: Points) -> Values:
+        return sum_over_candidates(partial(near_values, columns, smoothing), cells, some, capacity)
+
+    if sums_platform() == "gpu":  # which computes all slots of all points, in any order
+        each = capacity * num_dipoles(columns, smoothing.nodes)
+        total = over_points(at_points, points, max(PAIRS_PER_TILE // each, _POINTS_PER_STEP))
+        return total.potential, jnp.stack(total.field, axis=-1)
     order = by_number_of_candidates(cells, points)
-    total = over_points(
-        lambda some: sum_over_candidates(
-            partial(near_values, columns, smoothing), cells, some, capacity
-        ),
-        points[order],
-        _POINTS_PER_STEP,
-    )
+    total = over_points(at_points, points[order], _POINTS_PER_STEP)
     back = jnp.zeros_like(order).at[order].set(jnp.arange(len(points), dtype=order.dtype))
     return total.potential[back], jnp.stack(total.field, axis=-1)[back]
 

@@ -82,14 +82,17 @@ def candidates(cells: CellList, points: Points) -> Candidates:
     dim = points.shape[1]
     points = jax.lax.stop_gradient(points)
     cell = jnp.clip(_cell(cells, points), 0, _CELLS_PER_AXIS[dim] - 1)
-    starts, counts = [], []
-    for around in itertools.product((-1, 0, 1), repeat=dim - 1):
-        middle = _number(cell + jnp.array([*around, 0], jnp.int32)[None])
-        start = jnp.searchsorted(cells.cells, middle - 1, side="left")
-        starts.append(start)
-        counts.append(jnp.searchsorted(cells.cells, middle + 1, side="right") - start)
-    ends = jnp.cumsum(jnp.stack(counts), axis=0)
-    return Candidates(jnp.stack(starts).astype(jnp.int32), ends.astype(jnp.int32))
+    middle = jnp.stack(
+        [
+            _number(cell + jnp.array([*around, 0], jnp.int32)[None])
+            for around in itertools.product((-1, 0, 1), repeat=dim - 1)
+        ]
+    )
+    # One search for the first of each range and for the first behind it: a GPU makes a kernel of
+    # each of its halvings.
+    first, behind = jnp.searchsorted(cells.cells, jnp.stack([middle - 1, middle + 2]))
+    ends = jnp.cumsum(behind - first, axis=0)
+    return Candidates(first.astype(jnp.int32), ends.astype(jnp.int32))
 
 
 def sum_over_candidates(pair: Pair, cells: CellList, points: Points, capacity: int) -> Values:
