@@ -23,6 +23,9 @@ _LOOK_SECONDS = 0.02
 _DIGITS = 64
 """Of a sha256; locks and parts have longer names."""
 
+_LOCK, _ROOM = ".lock", "room.lock"
+"""End of the name of the lock of a file, and the lock of whoever makes room."""
+
 Fetch = Callable[[FileEntry, IO[bytes]], None]
 """Writes the bytes of a file, and raises unless they have its sha256."""
 
@@ -37,7 +40,8 @@ class FileCache:
 
     directory: Path
     most_bytes: int | None = None
-    """Bytes beyond which those files go that were not used for longest; None for no limit."""
+    """Bytes of all files, also of those under way; those go that were not used for longest. None
+    for no limit. A file that is larger has the cache for itself."""
 
     @classmethod
     def of_environment(cls) -> "FileCache":
@@ -107,17 +111,12 @@ class FileCache:
     def _fill(self, entry: FileEntry, fetch: Fetch) -> None:
         path = self._path(entry)
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = path.with_name(f"{path.name}.lock")
-        while (held := lock_if_free(lock)) is None:
-            time.sleep(_LOOK_SECONDS)
-        with held:
-            try:
-                if not self.has(entry):
-                    self._make_room(entry.bytes)
-                    with atomic_file(path) as file:
-                        fetch(entry, file)
-            finally:
-                lock.unlink(missing_ok=True)
+        with _locked(path.with_name(f"{path.name}{_LOCK}")) as lock:
+            if not self.has(entry):
+                if self.most_bytes is not None:
+                    self._reserve(entry.bytes, lock, self.most_bytes)
+                with atomic_file(path) as file:
+                    fetch(entry, file)
 
     def _path(self, entry: FileEntry) -> Path:
         return self.directory / "sha256" / entry.sha256[:2] / entry.sha256
@@ -136,19 +135,56 @@ class FileCache:
             os.utime(path)
         return file
 
-    def _make_room(self, wanted: int) -> None:
-        """Delete those files that were not used for longest, until some bytes have room."""
-        if self.most_bytes is None:
-            return
-        found = []
+    def _reserve(self, wanted: int, lock: IO[bytes], most_bytes: int) -> None:
+        """Make room for a file, and say so to others: its lock becomes as long as it will be."""
+        lock.truncate(0)  # of a killed process, perhaps
+        while True:
+            with _locked(self.directory / _ROOM):
+                if self._make_room(wanted, most_bytes):
+                    lock.truncate(wanted)
+                    return
+            time.sleep(_LOOK_SECONDS)
+
+    def _make_room(self, wanted: int, most_bytes: int) -> bool:
+        """Delete those files that were not used for longest, until some bytes have room.
+
+        Returns:
+            Whether they have; else those that are under way must come first, and may go then.
+        """
+        found, under_way = [], 0
         for path in (self.directory / "sha256").glob("*/*"):
             with suppress(FileNotFoundError):
                 status = path.stat()
                 if len(path.name) == _DIGITS:
                     found.append((status.st_mtime, status.st_size, path))
-        total = sum(size for _, size, _ in found)
+                elif path.suffix == _LOCK and status.st_size and not _is_left(path):
+                    under_way += status.st_size
+        total = under_way + sum(size for _, size, _ in found)
         for _, size, path in sorted(found):
-            if total + wanted <= self.most_bytes:
-                return
+            if total + wanted <= most_bytes:
+                break
             path.unlink(missing_ok=True)
             total -= size
+        return not under_way or total + wanted <= most_bytes
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[IO[bytes]]:
+    """Hold the lock of a path, which is there as long."""
+    while (held := lock_if_free(path)) is None:
+        time.sleep(_LOOK_SECONDS)
+    with held:
+        try:
+            yield held
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _is_left(lock: Path) -> bool:
+    """Whether a killed process has left the lock of a file; it goes then, with half of the file."""
+    if (held := lock_if_free(lock)) is None:
+        return False
+    with held:
+        lock.with_suffix(".part").unlink(missing_ok=True)
+        lock.unlink(missing_ok=True)
+    return True

@@ -25,7 +25,7 @@ from hypermagnetics.data.rows import (
     encode,
 )
 from hypermagnetics.data.storage import SplitPlace
-from hypermagnetics.errors import DatasetError, raise_refusal
+from hypermagnetics.errors import DatasetError, HypermagneticsError, raise_refusal
 from hypermagnetics.files import first_file
 
 _AXES = ("x", "y", "z")
@@ -129,7 +129,7 @@ class Hdf5Storage:
                         spec.name: self._rows(file, path, mapping, spec, shard)
                         for spec in _specs(self._layout, shard)
                     }
-        except DatasetError:
+        except HypermagneticsError:  # of a store, for example
             raise
         except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:  # HDF5's
             raise_refusal(error, path)

@@ -21,6 +21,7 @@ _SCHEMES = ("s3", "gs", "az", "https", "hf")
 _URL = re.compile(r"([a-z][a-z0-9+.-]*)://(.*)", re.DOTALL)
 _HUGGING_FACE = re.compile(r"datasets/([^/@]+/[^/@]+)(?:@([^/]+))?(/.*)?")
 """Place of a dataset on Hugging Face: its repository, a revision, and a directory in it."""
+_HUB = "https://huggingface.co"
 _READ_ALONE = ("https", "hf")
 _NO_BUCKET = "NoSuchBucket"
 _PLACE = re.compile(r"[^\s/@?#]+(/[^\s@?#]*)?")
@@ -39,12 +40,12 @@ _DIGEST = "sha256"
 """Attribute of each object, so that an upload that goes on knows those it has made."""
 _WITHOUT_CREDENTIALS = ("/latest/api/token", "/latest/meta-data", "metadata.google", "credential")
 """Words of errors that come where no credentials are set: a machine of the cloud is looked for."""
-_CREDENTIALS = {
-    "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-    "gs": "GOOGLE_APPLICATION_CREDENTIALS",
-    "az": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
-    "https": "nothing: it must be open to all",
-    "hf": "HF_TOKEN, if it is not open to all,",
+_TO_BE_PERMITTED = {
+    "s3": "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment.",
+    "gs": "Set GOOGLE_APPLICATION_CREDENTIALS in the environment.",
+    "az": "Set AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY in the environment.",
+    "https": "Open it to all: no credentials are sent to a web server.",
+    "hf": "Set HF_TOKEN in the environment, or open it to all.",
 }
 
 
@@ -310,7 +311,7 @@ class Store:
         except (*refused, PermissionError) as error:
             raise self._forbidden() from error
         except exceptions.BaseError as error:
-            said = str(error).partition("\n")[0]
+            said = _without_secrets(str(error).partition("\n")[0])
             if any(word in said for word in _WITHOUT_CREDENTIALS):
                 raise self._forbidden() from error
             if _NO_BUCKET in str(error):
@@ -329,7 +330,7 @@ class Store:
     def _forbidden(self) -> HypermagneticsError:
         return HypermagneticsError(
             f"The store must let you read, and write to upload; got no permission ({self.url}). "
-            f"Set {_CREDENTIALS[self.scheme]} in the environment."
+            f"{_TO_BE_PERMITTED[self.scheme]}"
         )
 
 
@@ -352,6 +353,11 @@ def _waits() -> Iterator[float]:
         yield _SECONDS_BEFORE_RETRY * 2**number
 
 
+def _without_secrets(text: str) -> str:
+    """A text without the query of its URLs, which signs those that a hub or a store leads to."""
+    return re.sub(r"(://[^\s?]*)\?[^\s)\"']*", r"\1", text)
+
+
 def is_url(text: str) -> bool:
     """Whether a text is a URL rather than a path."""
     return _URL.fullmatch(text) is not None
@@ -371,7 +377,7 @@ def _opened(url: str) -> Any:
     if url.startswith("hf://"):
         found = _HUGGING_FACE.fullmatch(url.removeprefix("hf://"))
         assert found is not None, "it was looked at"
-        url = f"https://huggingface.co/datasets/{found[1]}/resolve/{found[2] or 'main'}"
+        url = f"{_HUB}/datasets/{found[1]}/resolve/{found[2] or 'main'}"
         url += found[3] or ""
         if token := os.environ.get("HF_TOKEN"):
             options["default_headers"] = {"Authorization": f"Bearer {token}"}

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from faults import Barrier, Fault, signalled
+from object_store import BUCKET, object_store
 from program_runs import (
     TRAINING_RECIPE,
     Process,
@@ -47,10 +48,14 @@ def free_address() -> str:
 
 
 def begin(
-    run: Path, world: int, *options: str, variables: dict[int, dict[str, str]] | None = None
+    run: Path,
+    world: int,
+    *options: str,
+    variables: dict[int, dict[str, str]] | None = None,
+    data: str | Path | None = None,
 ) -> list[Process]:
     """Start a training of several processes, some with variables of their own."""
-    address, data = free_address(), finished_dataset("zarr").path
+    address, data = free_address(), data or finished_dataset("zarr").path
     words = (*TRAINING_RECIPE, *STEPS, *options)
     return [
         start_program(
@@ -156,35 +161,64 @@ def test_by_block_any_number_of_processes_has_the_bits_of_one(tmp_path: Path) ->
         assert (run / "final.hm").read_bytes() == (one / "final.hm").read_bytes()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("rank", [0, 1])
-def test_a_signal_to_one_stops_all_after_the_same_step(
-    tmp_path: Path, whole: Path, rank: int
-) -> None:
-    """With a checkpoint, from which they go on to the same bits."""
-    run = tmp_path / "run"
-    held = Fault("replace", "HOLD", 2, file=".ckpt", true_clock=True)
-    processes = begin(run, 2, variables={0: held.variables(tmp_path)})
-    barrier = Barrier(tmp_path)
+PLACES = [(".ckpt", 1), (".ckpt", 2), (".ckpt", 3), ("best", 1), ("best", 2)]
+"""Renamings before which the first is held: of checkpoints, and of best models in validations."""
+EACH = [(rank, *place) for place in PLACES for rank in (0, 1)]
+ASKED = [
+    (signal.SIGTERM, 1, ".ckpt", 2),
+    (signal.SIGTERM, 0, "best", 1),
+    *((signal.SIGUSR1, *place) for place in EACH),
+]
+FULL = [
+    *(("recipe.json", 1), ("metrics.jsonl", 1), *PLACES),
+    *(("final.hm", 1), ("model.md", 1), ("model.hm", 1)),
+]
+"""Renamings for which there is no room."""
+
+
+def held(run: Path, file: str, number: int) -> tuple[list[Process], Barrier]:
+    """Two processes, of which the first waits before it renames such a file."""
+    fault = Fault("replace", "HOLD", number, file=file, true_clock=True)
+    processes = begin(run, 2, variables={0: fault.variables(run.parent)})
+    barrier = Barrier(run.parent)
     barrier.wait(processes[0])
-    processes[rank].send_signal(signal.SIGUSR1)
+    return processes, barrier
+
+
+def customised(directory: Path, code: str) -> str:
+    """Directory whose code a process runs first, if it is in its PYTHONPATH."""
+    directory.mkdir()
+    (directory / "sitecustomize.py").write_text(code)
+    return str(directory)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "rank", "file", "which"), ASKED)
+def test_a_signal_to_one_stops_all_after_the_same_step(
+    tmp_path: Path, whole: Path, number: signal.Signals, rank: int, file: str, which: int
+) -> None:
+    """In a minute, with a checkpoint, from which they go on to the same bits."""
+    run = tmp_path / "run"
+    processes, barrier = held(run, file, which)
+    processes[rank].send_signal(number)
+    start = time.monotonic()
     barrier.release()
     ran, other = end(processes)
+    assert time.monotonic() - start < LOST
     assert (ran.code, other.code) == (TRY_AGAIN, TRY_AGAIN), (ran, other)
-    assert "got SIGUSR1 after step" in ran.complaints[-1]
+    assert f"got {number.name} after step" in ran.complaints[-1]
     assert other.complaints == []
     assert_goes_on(run, whole)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("rank", [0, 1])
-def test_a_killed_process_ends_all(tmp_path: Path, whole: Path, rank: int) -> None:
+@pytest.mark.parametrize(("rank", "file", "which"), EACH)
+def test_a_killed_process_ends_all(
+    tmp_path: Path, whole: Path, rank: int, file: str, which: int
+) -> None:
     """In a minute, with a sentence or by JAX; the same command goes on to the same bits."""
     run = tmp_path / "run"
-    held = Fault("replace", "HOLD", 2, file=".ckpt", true_clock=True)
-    processes = begin(run, 2, variables={0: held.variables(tmp_path)})
-    barrier = Barrier(tmp_path)
-    barrier.wait(processes[0])
+    processes, barrier = held(run, file, which)
     processes[rank].send_signal(signal.SIGKILL)
     start = time.monotonic()
     barrier.release()
@@ -198,19 +232,91 @@ def test_a_killed_process_ends_all(tmp_path: Path, whole: Path, rank: int) -> No
     assert_goes_on(run, whole)
 
 
+MARK_FAILURE = """
+import os
+from pathlib import Path
+replace = os.replace
+def marked(*arguments, **options):
+    try:
+        return replace(*arguments, **options)
+    except OSError:
+        Path(__file__).with_name("failed").touch(exist_ok=False)
+        raise
+os.replace = marked
+"""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("file", [".ckpt", "best", "recipe.json"])
-def test_a_full_disk_of_the_first_ends_all(tmp_path: Path, whole: Path, file: str) -> None:
-    """With its exit code, and its sentence alone."""
-    run = tmp_path / "run"
-    full = Fault("replace", "ENOSPC", 1, file=file, true_clock=True)
-    ran, other = end(begin(run, 2, variables={0: full.variables(tmp_path)}))
+@pytest.mark.parametrize(("file", "which"), FULL)
+def test_a_full_disk_of_the_first_ends_all(
+    tmp_path: Path, whole: Path, file: str, which: int
+) -> None:
+    """In a minute, with its exit code, and its sentence alone."""
+    run, marks = tmp_path / "run", tmp_path / "marks"
+    full = Fault("replace", "ENOSPC", which, file=file, true_clock=True).variables(tmp_path)
+    full["PYTHONPATH"] += os.pathsep + customised(marks, MARK_FAILURE)
+    ran, other = end(begin(run, 2, variables={0: full}))
+    assert time.time() - (marks / "failed").stat().st_mtime < LOST
     assert (ran.code, other.code) == (CANNOT_WRITE, CANNOT_WRITE), (ran, other)
     assert "must be writable" in ran.complaints[-1]
     assert other.complaints == []
     if file == "recipe.json":
         train(run, 2)
     assert_goes_on(run, whole)
+
+
+AHEAD = """
+import time
+from pathlib import Path
+clock, mark = time.monotonic, Path(__file__).with_name("ahead")
+time.monotonic = lambda: clock() + 7200 * mark.exists()
+"""
+
+
+@pytest.mark.slow
+def test_the_longest_time_of_all_ends_all_after_the_same_step(tmp_path: Path) -> None:
+    """The clock of the second goes two hours ahead while the first writes a checkpoint."""
+    run, clock = tmp_path / "run", tmp_path / "clock"
+    fault = Fault("replace", "HOLD", 1, file=".ckpt", true_clock=True)
+    processes = begin(
+        run,
+        2,
+        *settings("schedule.max_minutes=60"),
+        variables={
+            0: fault.variables(tmp_path),
+            1: {"PYTHONPATH": customised(clock, AHEAD)},
+        },
+    )
+    barrier = Barrier(tmp_path)
+    barrier.wait(processes[0])
+    (clock / "ahead").touch()
+    barrier.release()
+    ran, other = end(processes)
+    assert (ran.code, other.code) == (0, 0), (ran, other)
+    assert ran.stdout.count("60 minutes of training were over") == 1
+    assert (other.stdout, other.complaints) == ("", [])
+    # The word of a step is looked at after the second step behind it.
+    assert RunFiles(run).checkpoint_steps() == [10, 13]
+    assert read_lines(run / "metrics.jsonl")[-1]["step"] == 13
+    header = read_header(RunFiles(run).checkpoint(13), "hypermagnetics checkpoint")
+    assert header.training["seconds"] >= 7200
+    assert "was finished already" in train(run, 2, "--resume").stdout
+
+
+@pytest.mark.slow
+def test_processes_read_a_dataset_in_a_store(
+    tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Through one cache, to the bits of the directory."""
+    run, url = tmp_path / "run", f"s3://{BUCKET}/data"
+    monkeypatch.setenv("HYPERMAGNETICS_CACHE", str(tmp_path / "cache"))
+    with object_store():
+        assert invoke("hm-data", "upload", finished_dataset("zarr").path, url).code == 0
+        ran, other = end(begin(run, 2, data=url))
+    assert (ran.code, other.code) == (0, 0), (ran, other)
+    assert (ran.complaints, other.stdout, other.complaints) == ([], "", [])
+    for name in ("model.hm", "final.hm"):
+        assert (run / name).read_bytes() == (whole / name).read_bytes()
 
 
 @pytest.mark.slow

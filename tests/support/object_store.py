@@ -10,6 +10,7 @@ from unittest.mock import patch
 from urllib.request import Request, urlopen
 
 from moto.server import ThreadedMotoServer
+from werkzeug.serving import generate_adhoc_ssl_context
 
 BUCKET = "bucket"
 
@@ -46,9 +47,16 @@ def variables(address: str) -> dict[str, str]:
 class Answer:
     """An answer of the real server, to be passed on or changed."""
 
-    def __init__(self, method: str, path: str, status: int, body: bytes) -> None:
-        """Keep its parts."""
-        self.method, self.path, self.status, self.body = method, path, status, body
+    def __init__(self, asked: BaseHTTPRequestHandler, status: int, body: bytes) -> None:
+        """Keep its parts, and those of its request."""
+        self.method, self.path, self.authorization = (
+            asked.command,
+            asked.path,
+            asked.headers.get("Authorization"),
+        )
+        self.status, self.body = status, body
+        self.location: str | None = None
+        """The URL that it leads to, if its status says so."""
 
 
 Spoil = Callable[[Answer, int], Answer | None]
@@ -56,8 +64,17 @@ Spoil = Callable[[Answer, int], Answer | None]
 
 
 @contextmanager
-def between(address: str, spoil: Spoil) -> Iterator[None]:
-    """A server before another one, that spoils its answers; the environment points to it."""
+def between(address: str, spoil: Spoil, *, secure: bool = False) -> Iterator[str]:
+    """A server before another one, that spoils its answers; the environment points to it.
+
+    Args:
+        address: That of the other one.
+        spoil: Changes answers.
+        secure: Whether it speaks https, with a certificate of its own.
+
+    Yields:
+        Its address.
+    """
     count, lock = 0, threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
@@ -83,7 +100,7 @@ def between(address: str, spoil: Spoil) -> Iterator[None]:
             with lock:
                 count += 1
                 number = count
-            changed = spoil(Answer(self.command, self.path, status, content), number)
+            changed = spoil(Answer(self, status, content), number)
             if changed is None:
                 self.close_connection = True
                 return
@@ -94,6 +111,8 @@ def between(address: str, spoil: Spoil) -> Iterator[None]:
             is_head = self.command == "HEAD"
             length = kept.get("Content-Length", "0") if is_head else str(len(changed.body))
             self.send_header("Content-Length", length)
+            if changed.location is not None:
+                self.send_header("Location", changed.location)
             self.end_headers()
             if not is_head:
                 self.wfile.write(changed.body)
@@ -101,11 +120,16 @@ def between(address: str, spoil: Spoil) -> Iterator[None]:
         do_GET = do_PUT = do_HEAD = do_DELETE = do_POST = answer
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if secure:
+        server.socket = generate_adhoc_ssl_context().wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        with patch.dict(os.environ, variables(f"http://127.0.0.1:{server.server_port}")):
-            yield
+        own = f"{'https' if secure else 'http'}://127.0.0.1:{server.server_port}"
+        with patch.dict(os.environ, variables(own)):
+            yield own
     finally:
         server.shutdown()
         server.server_close()
