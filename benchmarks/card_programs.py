@@ -64,7 +64,7 @@ def evaluation(place: Place) -> Iterator[Figure]:
         words = ("hm-eval", run, data, "--metrics-only", "--out", out)
         printed = _printed(*words, cache=_empty(place))
         if bodies == "discs":
-            yield from _errors(out / RESULTS_NAME)
+            yield from errors_of(out / RESULTS_NAME, run.name)
         (taken,) = re.findall(r"predicted samples, ([\d.]+) s in all", printed)
         yield Figure(f"--metrics-only, {bodies}", float(taken), "s", bound, before=before)
 
@@ -100,6 +100,18 @@ def labels(place: Place) -> Iterator[Figure]:
         yield Figure(f"{recipe}, {count} samples", float(rate), "samples/s", bound, True, before)
 
 
+def errors_of(results: Path, subject: str) -> Iterator[Figure]:
+    """Median relative errors of four discs, of the whole model and not of its learned part."""
+    (found,) = (
+        evaluation
+        for evaluation in json.loads(results.read_text(encoding="utf-8"))["evaluations"]
+        if evaluation["split"] == "test_multi" and evaluation["subject"] == subject
+    )
+    for name, bound, before in (("potential", 0.0070, 0.075), ("field", 0.070, 0.31)):
+        error = 100 * found[name]["median_relative_error"]
+        yield Figure(f"{name} of four discs, median error", error, "%", bound, before=before)
+
+
 def dataset_of(place: Place, recipe: str) -> Path:
     """The dataset of a recipe, which rows share."""
     directory = place.scratch / recipe
@@ -120,18 +132,6 @@ def _train(place: Place, data: Path) -> float:
 
 def _run_of(place: Place, recipe: str) -> Path:
     return place.scratch / f"run-{recipe}"
-
-
-def _errors(results: Path) -> Iterator[Figure]:
-    """Median relative errors of four discs."""
-    (found,) = (
-        evaluation
-        for evaluation in json.loads(results.read_text(encoding="utf-8"))["evaluations"]
-        if evaluation["split"] == "test_multi"
-    )
-    for name, bound, before in (("potential", 0.0070, 0.075), ("field", 0.070, 0.31)):
-        error = 100 * found[name]["median_relative_error"]
-        yield Figure(f"{name} of four discs, median error", error, "%", bound, before=before)
 
 
 def _few(place: Place) -> dict[str, object]:

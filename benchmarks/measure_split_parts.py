@@ -1,10 +1,12 @@
-"""How much of what a RangeSplit gives is exact, and how good is the part that it has learned?
+"""How much of what a split gives is exact, and how good is the part that it has learned?
 
-A RangeSplit adds closed forms within a cutoff of every source to smooth values that it has learned.
-For 200 samples of a split this counts the pairs of source and point within the cutoff, and prints
-the median relative errors of the whole, of the learned part alone, of exact values within the
-cutoff alone, and of the exact smooth part with the near part added in float32, which is the
-rounding that no training takes away. All are relative to the exact field of all bodies.
+A RangeSplit or GridSplit adds closed forms within reach of every source, which is the cutoff, and
+for boxes their outer radius more, to smooth values that it has learned. For 200 samples of a split
+of a dataset this counts the pairs of source and point within reach, and prints the median relative
+errors of the whole, of the learned part alone, of the same at the points beyond the reach of all
+sources, where nothing else is, of exact values within reach alone, and of the exact smooth part
+with the near part added in float32, which is the rounding that no training takes away. All are
+relative to the exact field of all bodies.
 
     hm-generate paper-discs-2d discs && hm-train discs run --recipe split-5min
     python benchmarks/measure_split_parts.py run discs test_multi
@@ -22,52 +24,57 @@ import numpy as np
 
 import hypermagnetics.models
 from hypermagnetics.data import Dataset
-from hypermagnetics.models import RangeSplit
-from hypermagnetics.models.split.near import near_superposition, smooth_superposition
+from hypermagnetics.models import GridSplit, RangeSplit
+from hypermagnetics.models.split.near import reach, smooth_superposition
 from hypermagnetics.sources import superposition
 
 SAMPLES = 200
+BEYOND = "learned part beyond the cutoff of all sources"
 PARTS = (
     "whole",
     "learned part alone",
+    BEYOND,
     "exact within the cutoff, nothing beyond",
     "rounding alone",
 )
 Values = tuple[jax.Array, jax.Array]
 
 
-class Pairs(NamedTuple):
-    """Which points lie within the cutoff of which sources."""
+class Reached(NamedTuple):
+    """Which points lie within reach of which sources."""
 
-    within: jax.Array
+    pairs: jax.Array
     """Share of the pairs of source and point."""
-    touched: jax.Array
-    """Share of the points that have such a source."""
+    points: jax.Array
+    """Whether a point has such a source."""
 
 
 def parts(
-    model: RangeSplit, sources: jax.Array, points: jax.Array
-) -> tuple[dict[str, Values], Pairs]:
+    model: RangeSplit | GridSplit, sources: jax.Array, points: jax.Array
+) -> tuple[dict[str, Values], Reached]:
     """Potential and field made in several ways, at the points of one sample."""
     columns, dim = model.inputs.columns, model.inputs.dim
-    whole = model.potential(sources, points), model.field(sources, points)
-    near = near_superposition(columns, model.smoothing, sources, points)
+    near = model.near.values(sources, points, None)
+    potential, field = model.learned_block(sources[None], points)
+    learned = potential[0], field[0]
     smooth = smooth_superposition(columns, model.smoothing, sources, points)
     each = jax.vmap(lambda row: superposition(columns, row[None], points))(sources)
     offset = points[None] - sources[:, None, dim : 2 * dim]
-    is_near = jnp.linalg.norm(offset, axis=-1) < model.smoothing.cutoff
+    is_source = jnp.any(sources[:, :dim] != 0, axis=1)[:, None]
+    distance = jnp.linalg.norm(offset, axis=-1)
+    is_near = is_source & (distance < reach(columns, model.smoothing, sources)[:, None])
     found = (
-        whole,
-        (whole[0] - near[0], whole[1] - near[1]),
+        (learned[0] + near[0], learned[1] + near[1]),
+        learned,
+        learned,
         (
             jnp.sum(jnp.where(is_near, each[0], 0), axis=0),
             jnp.sum(jnp.where(is_near[..., None], each[1], 0), axis=0),
         ),
         (smooth[0] + near[0], smooth[1] + near[1]),
     )
-    return dict(zip(PARTS, found, strict=True)), Pairs(
-        jnp.mean(is_near), jnp.mean(jnp.any(is_near, axis=0))
-    )
+    share = jnp.sum(is_near) / (jnp.sum(is_source) * len(points))
+    return dict(zip(PARTS, found, strict=True)), Reached(share, jnp.any(is_near, axis=0))
 
 
 def relative(found: Values, potential: np.ndarray, field: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -84,22 +91,25 @@ def main() -> None:
     run, dataset = Path(sys.argv[1]), Path(sys.argv[2])
     name = sys.argv[3] if len(sys.argv) > 3 else "test_multi"
     model = hypermagnetics.models.load(run / "model.hm")
-    assert isinstance(model, RangeSplit), "a RangeSplit is what has these parts"
+    assert isinstance(model, RangeSplit | GridSplit), "a split is what has these parts"
     split = Dataset.open(dataset).split(name)
     of_sample = eqx.filter_jit(parts)
     errors: dict[str, list[tuple[np.ndarray, ...]]] = {}
-    pairs = []
+    pairs, touched = [], []
     for i in range(SAMPLES):
         sample = split[i]
-        found, shares = of_sample(model, jnp.asarray(sample.sources), jnp.asarray(sample.grid))
-        pairs.append(shares)
+        found, reached = of_sample(model, jnp.asarray(sample.sources), jnp.asarray(sample.grid))
+        is_touched = np.asarray(reached.points)
+        pairs.append(reached.pairs)
+        touched.append(is_touched)
         for part, values in found.items():
             made = relative(values, sample.potential, sample.field)
-            errors.setdefault(part, []).append(made)
-    within, touched = np.mean(pairs, axis=0)
+            some = ~is_touched if part == BEYOND else np.ones_like(is_touched)
+            errors.setdefault(part, []).append(tuple(each[some] for each in made))
     print(f"{name}, {SAMPLES} samples: cutoff {model.smoothing.cutoff:.3g} m")
     print(
-        f"{within:.0%} of the pairs within it, {touched:.0%} of the points within that of a source"
+        f"{np.mean(pairs):.0%} of the pairs within reach, "
+        f"{np.mean(touched):.0%} of the points within that of a source"
     )
     print("\n| % | potential, median / p99 | field, median / p99 |\n|---|--:|--:|")
     for part in PARTS:

@@ -12,6 +12,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from every_model import registered
+from magnets import KINDS
 from packaging_facts import ROOT
 
 SCRIPT = ROOT / "benchmarks" / "measure_gpu.py"
@@ -27,6 +29,14 @@ def figures() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def models() -> Iterator[ModuleType]:
+    """The models whose predictions are compared."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(SCRIPT.parent)
+        yield importlib.import_module("card_models")
 
 
 def lines(text: str) -> list[dict[str, Any]]:
@@ -86,6 +96,41 @@ def test_a_row_that_fails_is_missed(
     found, failed = lines(capsys.readouterr().out)
     assert found["value"] == 1.0
     assert failed == {"row": "row", "error": "RuntimeError: out of memory", "holds": False}
+
+
+def test_predictions_are_those_of_every_model_and_body(
+    models: ModuleType, figures: ModuleType, tmp_path: Path
+) -> None:
+    """By the registry, and by the kinds of bodies."""
+    place = figures.Place(tmp_path, True)
+    configs = [
+        *models.source_configs(place),
+        models.soft_config(2),
+        *models.network_configs(place).values(),
+    ]
+    assert {type(config) for config in configs} == registered()
+    bodies = {(body, dim) for body, dim, _ in models.BODIES.values()}
+    assert bodies == {(kind.bodies[0], kind.dim) for kind in KINDS.values()}
+
+
+@pytest.mark.slow
+def test_errors_are_those_of_the_whole_model(tmp_path: Path) -> None:
+    """Of a RangeSplit those of its learned part are in the file as well."""
+    evaluations = [
+        {
+            "subject": subject,
+            "split": "test_multi",
+            "potential": {"median_relative_error": error},
+            "field": {"median_relative_error": 2 * error},
+        }
+        for subject, error in (("run", 0.01), ("run, learned part", 0.5))
+    ]
+    (path := tmp_path / "results.json").write_text(json.dumps({"evaluations": evaluations}))
+    code = "import sys, pathlib, card_programs as c; path = pathlib.Path(sys.argv[1]); "
+    code += "print(*(figure.value for figure in c.errors_of(path, 'run')))"
+    command = [sys.executable, "-c", code, str(path)]
+    done = subprocess.run(command, cwd=SCRIPT.parent, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["1.0", "2.0"]
 
 
 @pytest.mark.slow
