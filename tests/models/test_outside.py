@@ -170,16 +170,47 @@ def test_a_batch_with_nothing_outside_passes_the_exact_values_over(batch: str) -
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("case", ["points", "sources"])
+def test_outside_values_are_exact_in_float32(name: str, case: str) -> None:
+    """To its rounding, beside the exact sum in float64; a million times as far away too."""
+    model = model_of(name)
+    rows, points, is_far = cases(model.inputs.columns)[case]
+    if case == "points":
+        points = points[is_far.all(axis=0)]
+    else:
+        rows = rows[[0, 2, 3]]  # those whose position is outside
+    rows, points = rows.astype(np.float32), points.astype(np.float32)
+    wide = rows.astype(np.float64), points.astype(np.float64)
+    each = [superposition(model.inputs.columns, row[None], wide[1]) for row in wide[0]]
+    with jax.enable_x64(False):
+        found = [
+            model.potential_and_field(rows, points),
+            eqx.filter_jit(model.potential_and_field)(rows, points),
+            tuple(values[1] for values in model.block(np.stack([0 * rows, rows]), points)),
+        ]
+    for kind in (0, 1):
+        parts = np.stack([np.asarray(values[kind]).reshape(len(points), -1) for values in each])
+        scale = np.linalg.norm(parts, axis=2).sum(axis=0)[:, None]
+        assert scale.min() > np.finfo(np.float32).tiny
+        for values in found:
+            assert values[kind].dtype == np.float32
+            off = np.asarray(values[kind]).reshape(len(points), -1) - parts.sum(axis=0)
+            assert np.max(np.abs(off) / scale) < 1e-5
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     ["hyper_layer", "grid", pytest.param("grid of rectangles", marks=pytest.mark.slow)],
 )
-def test_outside_derivatives_are_exact(name: str) -> None:
-    """By points and sources, called with values and compiled without them."""
+@pytest.mark.parametrize(("floats", "tolerance"), [("float64", 1e-9), ("float32", 1e-4)])
+def test_outside_derivatives_are_exact(name: str, floats: str, tolerance: float) -> None:
+    """By points and sources, called with values and compiled without them, at 1e6 m too."""
     model = model_of(name)
     rows, points, is_far = cases(model.inputs.columns)["both"]
-    far = np.flatnonzero(is_far.all(axis=0) & (np.abs(points) < 1e3).all(axis=1))
-    at = jnp.asarray(points)
+    rows, points, far = rows.astype(floats), points.astype(floats), is_far.all(axis=0)
+    assert (np.abs(points[far]) > 1e5).any()
 
     def total(rows: jax.Array, at: jax.Array) -> jax.Array:
         return jnp.sum(jnp.sin(model.potential(rows, at)[far]))
@@ -187,10 +218,25 @@ def test_outside_derivatives_are_exact(name: str) -> None:
     def exact(rows: jax.Array, at: jax.Array) -> jax.Array:
         return jnp.sum(jnp.sin(superposition(model.inputs.columns, rows, at)[0][far]))
 
-    wanted = jax.jit(jax.grad(exact, (0, 1)))(jnp.asarray(rows), at)
+    wide = rows.astype(np.float64), points.astype(np.float64)
+    wanted = [np.asarray(each) for each in jax.jit(jax.grad(exact, (0, 1)))(*wide)]
+    sizes = [np.linalg.norm(each, axis=1, keepdims=True) for each in wanted]
+    assert sizes[1][far].min() > np.finfo(floats).tiny
     for gradient in (jax.grad(total, (0, 1)), jax.jit(jax.grad(total, (0, 1)))):
-        for found, true in zip(gradient(jnp.asarray(rows), at), wanted, strict=True):
-            np.testing.assert_allclose(found, true, rtol=1e-9, atol=1e-12)
+        with jax.enable_x64(floats == "float64"):
+            of_rows, of_points = map(np.asarray, gradient(rows, points))
+        assert of_rows.dtype == of_points.dtype == floats
+        # No weight hides a NaN, so that points inside have none either.
+        assert np.isfinite(of_rows).all()
+        assert np.isfinite(of_points).all()
+        assert not of_points[~far].any()
+        for found, true, size in zip(
+            (of_rows, of_points[far]),
+            (wanted[0], wanted[1][far]),
+            (sizes[0], sizes[1][far]),
+            strict=True,
+        ):
+            assert np.max(np.abs(found - true) / size) < tolerance
 
 
 @pytest.mark.slow

@@ -79,5 +79,10 @@ def total(values: Any) -> jax.Array:
 
 
 def derivative(function: Function) -> Function:
-    """By the first argument, of a number that depends on all values."""
-    return jax.grad(lambda *arguments: total(function(*arguments)))
+    """By all arguments, as sources and points, of a number that depends on all values."""
+
+    def gradients(*arguments: Any) -> Any:
+        every = tuple(range(len(arguments)))
+        return jax.grad(lambda *given: total(function(*given)), every)(*arguments)
+
+    return gradients
