@@ -52,8 +52,15 @@ _QUICK = (
     "--xla_cpu_parallel_codegen_split_count=1 --xla_cpu_use_fusion_emitters=false"
 )
 _VERSION = tuple(map(int, jaxlib.__version__.split(".")[:2]))
-if os.environ.get("HM_TESTS_COMPILE") != "fully" and _VERSION < (0, 11):
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let XLA compile quickly, but for a card, where tests run what users run."""
+    is_for_card = config.option.markexpr == "gpu" and os.environ.get("HM_TESTS_GPU") != "cpu"
+    if is_for_card or os.environ.get("HM_TESTS_COMPILE") == "fully" or _VERSION >= (0, 11):
+        return
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_QUICK}".strip()
+
 
 # Many tests compile the same programs. This process and those that are forked share a directory.
 # Interpreters that tests start read the variables: a directory for each worker, as JAX does not

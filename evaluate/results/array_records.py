@@ -13,7 +13,13 @@ from hypermagnetics.evaluate.results.json_file import plain
 from hypermagnetics.evaluate.results.numbers import interval_text, per_cent, share_text
 from hypermagnetics.evaluate.results.quantity_scores import ArrayQuantityScores
 from hypermagnetics.evaluate.results.records import SCHEMA_VERSION
-from hypermagnetics.evaluate.results.tables import Table, TableFormat, table_text
+from hypermagnetics.evaluate.results.tables import (
+    Table,
+    TableFormat,
+    matmul_lines,
+    table_text,
+    with_lines,
+)
 from hypermagnetics.evaluate.rollouts.records import RolloutScores
 from hypermagnetics.evaluate.rollouts.text import errors_table, whole_table
 from hypermagnetics.precision import MatmulPrecision
@@ -107,7 +113,7 @@ def array_text(results: ArrayResults, table_format: TableFormat) -> str:
     for title, table in _tables(results):
         written = table_text(table, table_format)
         parts.append(f"{title}\n\n{written}" if table_format == "table" else written)
-    return "\n\n".join(parts)
+    return with_lines("\n\n".join(parts), matmul_lines(results.matmul), table_format)
 
 
 _HEADINGS = (

@@ -9,6 +9,7 @@ from hypermagnetics.evaluate.results.published import LIKE, MODEL, PUBLISHED, SO
 from hypermagnetics.evaluate.results.records import Evaluation, QuantityScores, Results
 from hypermagnetics.metrics import LARGEST_SHARE, is_withheld
 from hypermagnetics.models import Knowledge
+from hypermagnetics.precision import MatmulPrecision
 
 TableFormat = Literal["table", "markdown", "latex"]
 
@@ -38,7 +39,7 @@ def results_text(results: Results, table_format: TableFormat) -> str:
     if table_format == "table":
         written = "Errors in per cent of the truth\n\n" + written
     under = [
-        *_matmul_lines(results),
+        *matmul_lines(results.matmul),
         *kind_lines(results),
         *withheld_lines(results),
         *by_sources_lines(results),
@@ -47,18 +48,23 @@ def results_text(results: Results, table_format: TableFormat) -> str:
     if (found := conclusions(results)) and under:
         under.append("")
     under += found
-    if not under:
+    return with_lines(written, under, table_format)
+
+
+def with_lines(written: str, lines: list[str], table_format: TableFormat) -> str:
+    """Tables, and lines of text under them, if there are any."""
+    if not lines:
         return written
     if table_format == "latex":
-        under = [f"% {line}".rstrip() for line in under]
-    return "\n".join([written, "", *under])
+        lines = [f"% {line}".rstrip() for line in lines]
+    return "\n".join([written, "", *lines])
 
 
-def _matmul_lines(results: Results) -> list[str]:
+def matmul_lines(matmul: MatmulPrecision) -> list[str]:
     """A line if the models gave up digits."""
-    if results.matmul == "float32":
+    if matmul == "float32":
         return []
-    return [f"Matrix products of the models in {results.matmul}, as asked (--matmul)."]
+    return [f"Matrix products of the models in {matmul}, as asked (--matmul)."]
 
 
 def kind_lines(results: Results) -> list[str]:

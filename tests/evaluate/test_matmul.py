@@ -80,8 +80,10 @@ def test_networks_predict_as_asked(tmp_path: Path) -> None:
     )
     save_model(model, MLP(MLPConfig(width=6, depth=1), inputs, jr.key(0)), {})
     with precisions_in(MLP, "apply") as found:
-        evaluated(model, data.directory, out, "--matmul", "bfloat16")
+        ran = evaluated(model, data.directory, out, "--matmul", "bfloat16")
     assert found == {"bfloat16"}
+    line = "Matrix products of the models in bfloat16, as asked (--matmul)."
+    assert line in ran.stdout.splitlines()
     assert read_json(out / "results.json")["matmul"] == "bfloat16"
 
 

@@ -8,10 +8,12 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
+from every_model import made
 from exact_model import inputs_of
 from jax import export
 from magnets import KINDS, random_rows
 
+from hypermagnetics.errors import HypermagneticsError
 from hypermagnetics.models import HyperMLP, Model, RangeSplit, build_model, to_jax_export
 from hypermagnetics.models.export import PLATFORMS, Quantity
 from hypermagnetics.models.hyper_layer import HyperLayerConfig
@@ -78,3 +80,9 @@ def test_more_than_fits_into_a_step() -> None:
     assert_equal(model, "potential", called, SOURCES_PER_STEP + 3, 5)
     assert_equal(model, "potential", called, 5, POINTS_PER_STEP + 3)
     assert_equal(model, "potential", called, SOURCES_PER_STEP, POINTS_PER_STEP)
+
+
+def test_a_model_that_solves_for_all_bodies_is_refused() -> None:
+    """Its equations have a row for each, and an export leaves their number open."""
+    with pytest.raises(HypermagneticsError, match="any number of sources; got a Reduced, which"):
+        to_jax_export(made("reduced"), "potential")

@@ -47,7 +47,8 @@ def to_jax_export(model: Model, quantity: Quantity) -> bytes:
         The bytes of a file, which JAX reads for at least the six months of its promise.
 
     Raises:
-        HypermagneticsError: If the model calls more than JAX, as waves by NUFFT do.
+        HypermagneticsError: If the model calls more than JAX, as waves by NUFFT do, or solves for
+            the bodies of a table together.
 
     References:
         https://docs.jax.dev/en/latest/export/export.html#compatibility-guarantees
@@ -57,6 +58,12 @@ def to_jax_export(model: Model, quantity: Quantity) -> bytes:
             "A model to be exported must compute by JAX alone; got one that calls "
             f'{", ".join(model.optional_packages)}. Make a split with transform "products" '
             "(model.transform)."
+        )
+    if model.solves_for_sources:
+        raise HypermagneticsError(
+            "A model to be exported must take any number of sources; got a "
+            f"{type(model).__name__}, which solves for all of a table together. Call it in Python "
+            "by hypermagnetics.load."
         )
     of_quantity, guard = _FUNCTIONS[quantity], model.traced_guard
 

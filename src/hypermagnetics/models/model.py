@@ -217,6 +217,11 @@ class Model(Network):
         return ()
 
     @property
+    def solves_for_sources(self) -> bool:
+        """Whether a system of equations has a row for each source, whose number it must know."""
+        return False
+
+    @property
     def rows_at_once(self) -> RowsAtOnce:
         """Sources, and points, whose learned part is computed at a time."""
         return steps_of_platform()

@@ -256,6 +256,11 @@ class Reduced(Model):
         return None
 
     @property
+    def solves_for_sources(self) -> bool:
+        """True: each soft body answers to all others; see `Model`."""
+        return True
+
+    @property
     def rows_at_once(self) -> RowsAtOnce:
         """All rows, as each answers to all others; see `Model`."""
         return steps_of_platform()._replace(sources=_ALL_ROWS)
