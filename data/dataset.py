@@ -102,7 +102,7 @@ class Dataset:
 
     def refuse_other_names(self) -> None:
         """Refuse a manifest that lists other files than its splits imply; errors as `open`."""
-        check_names(self.directory, self.manifest, self.places())
+        check_names(self.place, self.manifest, self.places())
 
     def refuse_unless(self, sha256: str) -> None:
         """Refuse any dataset but that of a sha256.

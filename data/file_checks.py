@@ -15,11 +15,11 @@ _SHARED_DIRECTORIES = 3
 """Depth of SPLIT.zarr/ARRAY/c, below which each shard has directories of its own."""
 
 
-def check_names(directory: Path, manifest: Manifest, places: Mapping[str, SplitPlace]) -> None:
+def check_names(place: str, manifest: Manifest, places: Mapping[str, SplitPlace]) -> None:
     """Check that a manifest lists the files implied by its splits.
 
     Args:
-        directory: The dataset.
+        place: The dataset, for messages.
         manifest: Its manifest.
         places: Places of the splits.
 
@@ -31,7 +31,7 @@ def check_names(directory: Path, manifest: Manifest, places: Mapping[str, SplitP
     if num_shards > len(manifest.files):
         raise DatasetError(
             f"The files of a manifest must follow from its splits; got {num_shards} shards and "
-            f"{len(manifest.files)} files ({directory}; rule M5). Get manifest.json from the "
+            f"{len(manifest.files)} files ({place}; rule M5). Get manifest.json from the "
             "dataset's source again."
         )
     expected = _expected(manifest, places)
@@ -40,7 +40,7 @@ def check_names(directory: Path, manifest: Manifest, places: Mapping[str, SplitP
         if found != wanted:
             raise DatasetError(
                 f"The files of a manifest must follow from its splits; got {found} where {wanted} "
-                f"(path, split, first sample, samples) belongs ({directory}; rule M5). Get "
+                f"(path, split, first sample, samples) belongs ({place}; rule M5). Get "
                 "manifest.json from the dataset's source again."
             )
 

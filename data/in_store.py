@@ -121,7 +121,7 @@ class InStore:
         """See `Destination`; values were read back by their makers, so sizes are compared here."""
         manifest, sha256 = parse_manifest(manifest_text.encode(), f"{self}/{MANIFEST_NAME}")
         try:
-            Dataset(Path(self.store.url), manifest, sha256).refuse_other_names()
+            Dataset(Path(), manifest, sha256, place=self.store.url).refuse_other_names()
         except DatasetError as error:
             raise unreadable(error, "and write the dataset again") from error
         sizes = self.sizes()

@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 
 from hypermagnetics.data.dataset import Dataset
-from hypermagnetics.data.file_checks import check_names
 from hypermagnetics.data.journal import DATASET_ENTRY, DELETE, MOST_ENTRY, entry_of_upload
 from hypermagnetics.data.manifest import (
     CARD_NAME,
@@ -62,7 +61,7 @@ def copy_from_store(found: StoredDataset, directory: Path, listener: Listener = 
             to the directory.
     """
     store, manifest, text, sha256 = found.store, found.manifest, found.text, found.sha256
-    check_names(directory, manifest, Dataset(directory, manifest, sha256).places())
+    Dataset(directory, manifest, sha256).refuse_other_names()
     _refuse_foreign(directory)
     directory.mkdir(parents=True, exist_ok=True)
     lock = directory / _LOCK_NAME

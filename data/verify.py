@@ -12,7 +12,7 @@ import numpy as np
 from hypermagnetics.cluster import Hands, InTurn, in_order
 from hypermagnetics.data.dataset import Dataset
 from hypermagnetics.data.file_cache import FileCache
-from hypermagnetics.data.file_checks import check_directory, check_names
+from hypermagnetics.data.file_checks import check_directory
 from hypermagnetics.data.formats import split_storage
 from hypermagnetics.data.layout import ArrayName, Block, Shard
 from hypermagnetics.data.manifest import (
@@ -103,7 +103,7 @@ def _looked_at_anew(dataset: Dataset, num_bytes: int) -> Iterator[Dataset]:
 
 def _problems(dataset: Dataset, listener: Listener, hands: Hands) -> Iterator[DatasetError]:
     manifest = dataset.manifest
-    check_names(dataset.directory, manifest, dataset.places())
+    dataset.refuse_other_names()
     yield from _problem(partial(_check_list, dataset))
     unsound = set()
     for entry in manifest.files:

@@ -25,12 +25,6 @@ DEMANDED = {
     "programs/test_distributed.py": "processes end within a minute after one is lost, as promised",
 }
 """Files where a time is compared because it is what users are promised."""
-SHORT = {
-    "evaluate/measuring/test_measurement.py": "a thread of the test comes to a place in 60 s",
-    "support/object_store.py": "a server in a thread of the test answers in 60 s",
-    "train/test_feed.py": "a thread of the test comes to a place in 60 s",
-}
-"""Files with a limit of their own."""
 WORDS = re.compile(r"(import|from) time\b|timeout|setitimer|\.(alarm|join|result|wait)\(\s*[\d.]")
 """Words without which a file has neither."""
 
@@ -210,7 +204,7 @@ def test_no_time_is_compared() -> None:
 def test_nothing_has_a_limit_of_its_own() -> None:
     """It would be too short on some machine; `program_runs.TIMEOUT` is the one of all."""
     found = {path for path, tree in files().items() if limits_given(tree)}
-    assert found == SHORT.keys()
+    assert found == set()
 
 
 def many_shards(count: int) -> list[Shard]:

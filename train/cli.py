@@ -298,12 +298,7 @@ def main(
         Names.of(parsed).refuse_lost(names)
         place = None if distributed is None else parse_distributed(distributed)
         try:
-            with (
-                _joined(place),
-                failures_of_program_named(),
-                end_on_signals(run),
-                full_disk_named(files),
-            ):
+            with _joined(place), end_on_signals(run), full_disk_named(files):
                 opened = together(partial(_opened, dataset, dataset_sha256))
                 _train(parsed, default, opened, files, choice)
         except (InterruptedRunError, RunWriteError) as error:
@@ -323,7 +318,8 @@ def _joined(place: Membership | None) -> Iterator[None]:
         return
     place.join()
     try:
-        yield
+        with failures_of_program_named():
+            yield
         jax.distributed.shutdown()
     except OtherProcessError as error:
         raise SystemExit(error.code) from error

@@ -142,10 +142,9 @@ def _compiled_counts() -> Callable[..., Array]:
         def of_sample(table: SourceTable) -> Array:
             return model.exact_points(table, points)
 
-        if sums_platform() == "gpu":
-            each = sources.shape[1] * len(points)
-            return over_samples(of_sample, (sources,), each, PAIRS_PER_TILE)
-        found: Array = jax.lax.map(of_sample, sources)
+        pairs = PAIRS_PER_TILE if sums_platform() == "gpu" else 1  # one by one
+        each = sources.shape[1] * len(points)
+        found: Array = over_samples(of_sample, (sources,), each, pairs)
         return found
 
     return own_program(counts)

@@ -10,6 +10,7 @@ from unittest.mock import patch
 from urllib.request import Request, urlopen
 
 from moto.server import ThreadedMotoServer
+from program_runs import TIMEOUT
 from werkzeug.serving import generate_adhoc_ssl_context
 
 BUCKET = "bucket"
@@ -27,7 +28,7 @@ def object_store() -> Iterator[str]:
     try:
         host, port = server.get_host_and_port()
         address = f"http://{host}:{port}"
-        urlopen(Request(f"{address}/{BUCKET}", method="PUT"), timeout=60).close()
+        urlopen(Request(f"{address}/{BUCKET}", method="PUT"), timeout=TIMEOUT).close()
         with patch.dict(os.environ, variables(address)):
             yield address
     finally:
@@ -92,7 +93,7 @@ def between(address: str, spoil: Spoil, *, secure: bool = False) -> Iterator[str
             headers |= {k: v for k, v in self.headers.items() if k.lower() != "connection"}
             request = Request(address + self.path, body, headers, method=self.command)
             try:
-                with urlopen(request, timeout=60) as found:
+                with urlopen(request, timeout=TIMEOUT) as found:
                     status, content, kept = found.status, found.read(), dict(found.headers)
             except OSError as error:
                 status, content = getattr(error, "code", 500), error.read()  # type: ignore[attr-defined]

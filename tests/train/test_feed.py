@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
+from program_runs import TIMEOUT
 from tiny_datasets import MakeDataset
 
 from hypermagnetics.data import (
@@ -161,7 +162,7 @@ def test_waiting_is_what_the_device_waits(
     looks, seconds, read = itertools.count(), itertools.count(), feed_module.read_batch
 
     def late(*arguments: Any) -> Batch:
-        assert come.wait(60)
+        assert come.wait(TIMEOUT)
         return read(*arguments)
 
     def is_idle() -> bool:

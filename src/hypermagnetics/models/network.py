@@ -33,10 +33,9 @@ class Network(WithMethods):
         """
         if self is other:
             return True
-        if type(self) is not type(other):
-            return False
-        settings: tuple[object, ...] = (jax.tree.structure(self), jax.tree.structure(other))
-        if settings[0] != settings[1]:
+        # JAX does not declare that structures can be compared.
+        own: object = jax.tree.structure(self)
+        if type(self) is not type(other) or own != jax.tree.structure(other):
             return False
         return all(map(_same, jax.tree.leaves(self), jax.tree.leaves(other)))
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from program_runs import TIMEOUT
 from recording import Recording
 
 from hypermagnetics.data import Split
@@ -246,7 +247,7 @@ def test_a_gpu_predicts_while_errors_are_computed(tiny, tmp_path, monkeypatch):
         return noisy(block, first)
 
     def measured_once_asked(values: np.ndarray, truth: np.ndarray) -> Errors:
-        assert second_asked.wait(60)
+        assert second_asked.wait(TIMEOUT)
         return compared(values, truth)
 
     monkeypatch.setattr(measurement, "default_platform", lambda: "gpu")

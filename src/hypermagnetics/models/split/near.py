@@ -91,11 +91,8 @@ class ExactNearby(NearPart):
         def within(row: Float[Array, " columns"]) -> Int[Array, ""]:
             return jnp.sum(is_near(self.columns, self.smoothing, row[None], components(points)))
 
-        counts: Int[Array, " sources"]
-        if sums_platform() == "gpu":
-            counts = over_samples(within, (sources,), len(points), PAIRS_PER_TILE)
-        else:
-            counts = jax.lax.map(within, sources)
+        pairs = PAIRS_PER_TILE if sums_platform() == "gpu" else 1  # one by one
+        counts: Int[Array, " sources"] = over_samples(within, (sources,), len(points), pairs)
         return jnp.where(source_rows(self.columns, sources), counts, 0)
 
     def targets(
