@@ -51,11 +51,12 @@ lint: $(BIN)/pytest
 	$(BIN)/ruff format --check .
 
 # mypy cannot follow the mapped folders of an editable install, so it reads a copy laid out as
-# installed.
+# installed. Of the tests it looks at calls.
 types: $(BIN)/pytest
 	rm -rf build/types
 	$(BIN)/python -W ignore -c "import setuptools; setuptools.setup()" --quiet build --build-lib build/types
 	$(BIN)/mypy
+	$(BIN)/mypy --config-file tests/mypy.ini
 
 # What is made from code: docs/recipes.md, and the pictures of docs/dynamics.md.
 docs: $(BIN)/hm-train

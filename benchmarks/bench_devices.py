@@ -25,7 +25,7 @@ def main() -> None:
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_FLAG}"
     jax.config.update("jax_platforms", "cpu")
     from measurement import report
-    from training_parts import dataset, setup_of
+    from timed_trainings import dataset, setup_of
 
     from hypermagnetics.data import read_batch
 

@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 
 from measurement import report
-from training_parts import dataset
+from timed_trainings import dataset
 
 BOUND, AGREEMENT = 0.75, 1e-5
 BLOCKS, FEW, MANY = 8, 10, 210

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import optax
 from measurement import report, time_calls
-from training_parts import dispatch_of
+from timed_trainings import dispatch_of
 
 from hypermagnetics.models import HyperLayer, Model
 from hypermagnetics.models.hyper_layer import HyperLayerConfig

@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 
 from measurement import report
-from training_parts import dataset, endless_dispatches, first_steps, seconds_per_step, setup_of
+from timed_trainings import dataset, endless_dispatches, first_steps, seconds_per_step, setup_of
 
 BOUND = 2.0
 ROUNDS, STEPS = 12, 40

@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.request import Request, urlopen
 
 from measurement import report
-from training_parts import dataset
+from timed_trainings import dataset
 
 from hypermagnetics.data import BatchSchedule, Dataset, Division
 from hypermagnetics.data.stored_dataset import find_dataset

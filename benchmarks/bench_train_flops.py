@@ -15,7 +15,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 from measurement import report
-from training_parts import (
+from timed_trainings import (
     dataset,
     dispatch_of,
     first_steps,

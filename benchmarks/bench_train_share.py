@@ -15,7 +15,7 @@ from pathlib import Path
 
 import jax
 from measurement import report
-from training_parts import dataset, dispatch_of, first_steps, seconds_per_step, setup_of
+from timed_trainings import dataset, dispatch_of, first_steps, seconds_per_step, setup_of
 
 from hypermagnetics.data import read_batch
 from hypermagnetics.log import SILENT

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from measurement import report
-from training_parts import seconds_to_first_line
+from timed_trainings import seconds_to_first_line
 
 BOUND = 8.0
 ROUNDS = 5

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from measurement import report
-from training_parts import dataset, endless_dispatches, first_steps, seconds_per_step, setup_of
+from timed_trainings import dataset, endless_dispatches, first_steps, seconds_per_step, setup_of
 
 BOUND = 1.05
 ROUNDS, STEPS = 9, 6

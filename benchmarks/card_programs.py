@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import median
 
 from card_figures import Figure, Place
-from training_parts import seconds_to_first_line
+from timed_trainings import seconds_to_first_line
 
 from hypermagnetics.run_files import RESULTS_NAME
 from hypermagnetics.train.metrics_log import wait_share

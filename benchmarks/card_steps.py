@@ -12,7 +12,7 @@ import jax.random as jr
 import optax
 from card_figures import Figure, Place
 from card_programs import dataset_of
-from training_parts import (
+from timed_trainings import (
     endless_dispatches,
     first_steps,
     operations,

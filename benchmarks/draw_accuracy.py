@@ -99,7 +99,7 @@ def textbook(magnets: Magnets, exact: bool = False) -> Values:
     moment, displacement, shape = magnets.map(decimals) if exact else magnets
     if len(shape) == 1:
         return textbook_ball(moment, displacement, *shape)
-    return textbook_box(moment, displacement, *shape, DECIMALS if exact else FLOATS)
+    return textbook_box(moment, displacement, *shape, do=DECIMALS if exact else FLOATS)
 
 
 def relative_errors(values: Values, truth: Values, distance: np.ndarray) -> dict[str, np.ndarray]:

@@ -19,7 +19,7 @@ from pathlib import Path
 from statistics import median
 
 from measurement import report
-from training_parts import dataset
+from timed_trainings import dataset
 
 BOUND = 1.5
 SAMPLES = (

@@ -16,7 +16,7 @@ from typing import Any
 
 import jax
 from jax._src.lax import lax as lax_module
-from training_parts import dataset, setup_of
+from timed_trainings import dataset, setup_of
 
 from hypermagnetics.log import SILENT
 from hypermagnetics.run_files import RunFiles

@@ -72,7 +72,7 @@ def worst_errors(arrays: tuple[np.ndarray, ...]) -> tuple[float, float]:
     apart = ((np.abs(point) != half) & (point != 0)).all(0)  # the textbook form divides there
     moment, point, half = (v[:, apart] for v in arrays)
     exact = [decimals(v) for v in (moment, point, 2 * half, UNTURNED[len(point)])]
-    potential, field = box(*exact, DECIMALS)
+    potential, field = box(*exact, do=DECIMALS)
     ours = own_values(*(jnp.asarray(v) for v in (moment, point, 2 * half)))
     error = abs(decimals(np.asarray(ours.potential)) - potential).astype(np.float64)
     field_error = (decimals(np.stack(ours.field)) - field).astype(np.float64)

@@ -20,7 +20,7 @@ from hypermagnetics.data import Dataset
 from hypermagnetics.errors import DatasetError, RecipeError, RunError, SourceError
 from hypermagnetics.evaluate import Report, evaluate
 from hypermagnetics.generate import generate
-from hypermagnetics.models import HyperLayer, HyperLayerConfig
+from hypermagnetics.models import HyperLayer, HyperLayerConfig, Model
 from hypermagnetics.train import TrainedRun, train
 from hypermagnetics.train.config import TrainingRecipe
 from hypermagnetics.train.losses import Huber
@@ -76,6 +76,7 @@ def test_a_training_gives_its_model(trained: TrainedRun) -> None:
         f"TrainedRun('{trained.directory}'): HyperLayer of step 4; last"
     )
     loaded = hypermagnetics.load(trained.directory / "model.hm")
+    assert isinstance(loaded, Model)
     sources, points = jnp.ones((2, 4)), jnp.ones((3, 2))
     np.testing.assert_array_equal(loaded(sources, points), trained.model(sources, points))
 

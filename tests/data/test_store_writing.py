@@ -256,7 +256,8 @@ def faulty(answer: Answer, number: int) -> Answer | None:
         return answer
     if number % 9 == 0:
         return None
-    return Answer(answer.method, answer.path, 500 + number % 2 * 3, b"no")
+    answer.status, answer.body = 500 + number % 2 * 3, b"no"
+    return answer
 
 
 @pytest.mark.slow

@@ -60,6 +60,7 @@ def test_loaded_equals_saved(config: ModelConfig, tmp_path: Path) -> None:
     model = build_model(config, ModelInputs(), jr.key(2))
     save_model(tmp_path / "saved.hm", model, {})
     again = load(tmp_path / "saved.hm")
+    assert isinstance(again, Model)
     assert (again.config, again.inputs) == (model.config, model.inputs)
     for one, other in zip(jax.tree.leaves(model), jax.tree.leaves(again), strict=True):
         np.testing.assert_array_equal(one, other)
@@ -130,6 +131,7 @@ def test_a_file_of_the_earlier_form_is_read_and_named() -> None:
     """Its values are those of the release that wrote it."""
     with pytest.warns(OldFormWarning, match=r"model\.hm is of an earlier form \(version 1\)"):
         old = load(OLD_RUN / "model.hm")
+    assert isinstance(old, Model)
     sources = jnp.array([[1.0, 0.5, 0.25, -1.0]], jnp.float32)
     points = jnp.ones((1, 2), jnp.float32)
     np.testing.assert_allclose(old(sources, points), OLD_POTENTIAL, rtol=1e-5)

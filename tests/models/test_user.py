@@ -43,6 +43,7 @@ def test_loaded_with_its_class_equals_saved(waves: type[Model]) -> None:
     config = UserModelConfig(name="any:name", settings={"width": 7})
     saved = build_model(config, ModelInputs(), jr.key(3), waves)
     again = load(FILE, user_model=waves)
+    assert isinstance(again, Model)
     assert (type(again), again.config, again.inputs) == (waves, saved.config, saved.inputs)
     for one, other in zip(jax.tree.leaves(saved), jax.tree.leaves(again), strict=True):
         np.testing.assert_array_equal(one, other)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -117,6 +117,14 @@ def test_ctrl_c_ends_all_in_one_line(tmp_path: Path) -> None:
     assert contents(out) == contents(one_split("zarr"))
 
 
+def is_json(file: Path) -> bool:
+    """Whether a file is there, and its text is whole."""
+    with suppress(FileNotFoundError, json.JSONDecodeError):
+        json.loads(file.read_text())
+        return True
+    return False
+
+
 @contextmanager
 def scheduler(
     directory: Path, fault: Fault | None = None
@@ -136,8 +144,9 @@ def scheduler(
                 [*command, *words], stderr=subprocess.DEVNULL, env=variables, cwd=directory
             )
         )
-        wait_until(started[0], address.exists, "the address")  # type: ignore[arg-type]
-        (text,) = (part for part in address.read_text().split('"') if part.startswith("tcp://"))
+        ready = partial(is_json, address)  # the file is there before its text
+        wait_until(started[0], ready, "the address")  # type: ignore[arg-type]
+        text = json.loads(address.read_text())["address"]
         with open_cluster(Scheduler(text)) as joined:
             assert list(joined.results(abs, [-1])) == [1]  # its worker has come
         yield text, started

@@ -70,7 +70,7 @@ def functions(columns: SourceColumns) -> dict[str, Function]:
     counts = jnp.array([5, 3])
     return {
         "superposition": lambda *given: superposition(columns, *given),
-        "some sources": lambda *given: superposition(columns, *given, 3),
+        "some sources": lambda rows, at: superposition(columns, rows, at, 3),
         "block": lambda rows, at: block_superposition(columns, jnp.stack([rows, rows]), counts, at),
         "magnetisation": lambda *given: magnetisation(columns, *given),
         "split": lambda *given: (model.potential(*given), model.field(*given)),

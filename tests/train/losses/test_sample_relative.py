@@ -27,9 +27,12 @@ def test_closed_form_with_weights_of_points() -> None:
     """A point that counts twice is as good as two points."""
     error, truth = values(0, 1)
     weights = jnp.array([2.0, 1, 1, 1, 1, 0, 1])[None, None].repeat(2, axis=1)
-    twice = [jnp.concatenate([a[:, :, :1], a[:, :, :5], a[:, :, 6:]], axis=2) for a in values(0, 1)]
+    twice_error, twice_truth = (
+        jnp.concatenate([a[:, :, :1], a[:, :, :5], a[:, :, 6:]], axis=2) for a in (error, truth)
+    )
     floor = SampleRelative(floor=0.3)
-    np.testing.assert_allclose(floor(error, truth, weights), floor(*twice, None), rtol=1e-5)
+    found = floor(error, truth, weights)
+    np.testing.assert_allclose(found, floor(twice_error, twice_truth, None), rtol=1e-5)
 
 
 @pytest.mark.parametrize("weights", [None, jnp.zeros((1, 2, 7))])

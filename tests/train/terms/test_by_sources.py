@@ -309,6 +309,10 @@ class Kinked(AdditiveModel):
 
     layer: HyperLayer
 
+    def __init__(self, layer: HyperLayer) -> None:
+        """Of the weights of a layer."""
+        self.layer = layer
+
     config = property(lambda self: self.layer.config)  # type: ignore[assignment]
     inputs = property(lambda self: self.layer.inputs)  # type: ignore[assignment]
 
