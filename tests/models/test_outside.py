@@ -97,7 +97,6 @@ def cases(kind: SourceColumns) -> dict[str, tuple[np.ndarray, np.ndarray, np.nda
     far = points * np.where(np.arange(_NUM_POINTS) % 7 == 0, 40, 1)[:, None]
     far[3] = 1e6
     far_at = (np.abs(far) > 1.003).any(axis=1)
-    # The radius of a ball changes nothing where its dipole alone is learned.
     is_far = np.array([True, False, True, True, True])
     return {
         "points": (rows, far, np.broadcast_to(far_at, (_NUM_SOURCES, _NUM_POINTS))),
@@ -139,12 +138,7 @@ def test_outside_values_are_exact(name: str, case: str) -> None:
     """Called with values, compiled without them, for one sample and in a block."""
     model = model_of(name)
     kind = model.inputs.columns
-    if name in ("split", "grid") and case != "points":
-        rows, points, is_far = cases(kind)[case]
-        is_far = is_far.copy()
-        is_far[4] = is_far[1]  # a large ball is no other dipole
-    else:
-        rows, points, is_far = cases(kind)[case]
+    rows, points, is_far = cases(kind)[case]
     potential, field = expected(model, rows, points, is_far)
     assert_close(model.potential(rows, points), potential)
     assert_close(model.field(rows, points), field)
@@ -283,8 +277,6 @@ def test_exact_pairs_are_near_or_outside(name: str) -> None:
     model = model_of(name)
     kind = model.inputs.columns
     rows, points, is_far = cases(kind)["both"]
-    if name == "split":
-        is_far = np.vstack([is_far[:4], is_far[1]])  # a large ball is no other dipole
     wanted = is_far.copy()
     if model.near is not None:
         offset = np.linalg.norm(points - rows[:, None, kind.dim : 2 * kind.dim], axis=-1)

@@ -40,10 +40,11 @@ def sphere_model(outside: Outside = "warn") -> Model:
     return Linear(LinearConfig(width=4, depth=1), inputs=inputs, **keys)
 
 
-def split_model() -> Model:
-    """A model that counts positions, and extents of boxes."""
+def split_model(cutoff: float | None = None) -> Model:
+    """A model that counts positions, and outer radii."""
     inputs = inputs_of(_COLUMNS).model_copy(update={"trained": _TRAINED, "outside": "warn"})
-    return RangeSplit(RangeSplitConfig(rank=4, waves=8), inputs, jax.random.key(0))
+    config = RangeSplitConfig(rank=4, waves=8, cutoff=cutoff)
+    return RangeSplit(config, inputs, jax.random.key(0))
 
 
 def heard(model: Model, sources: jax.Array, points: jax.Array) -> list[str]:
@@ -117,12 +118,18 @@ def test_unknown_ranges_are_not_judged() -> None:
     assert heard(Exact(_COLUMNS), _POSITION, _POINTS + 1) == []
 
 
-def test_a_ball_is_a_dipole_for_a_split() -> None:
-    """Whatever its radius, so that positions alone are judged."""
-    model = split_model()
+@pytest.mark.parametrize(("cutoff", "largest"), [(1.9, 1.9), (1.0, 1.5)])
+def test_a_split_knows_balls_up_to_those_of_its_training_or_its_cutoff(
+    cutoff: float, largest: float
+) -> None:
+    """The larger of both: within larger balls the field is weaker, and the error the same."""
+    model = split_model(cutoff)
     assert model.limited_columns == ("position_x", "position_y", "position_z")
     assert sphere_model().limited_columns == (*model.limited_columns, "radius")
-    assert heard(model, _SIZE, _POINTS) == []
+    assert heard(model, _SOURCE.at[0, 6].set(0.99 * largest), _POINTS) == []
+    (said,) = heard(model, _SOURCE.at[0, 6].set(1.01 * largest), _POINTS)
+    assert said.startswith("The outer radii of sources must lie in the domain of the model, sphere")
+    assert f"sphere 0 to {largest} m" in said
     assert len(heard(model, _POSITION, _POINTS + 1)) == 2
 
 

@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float
 from hypermagnetics.shapes import Points
 from hypermagnetics.sources.geometry import by_kind, rows_by_kind, shape_of
 from hypermagnetics.sources.kinds import KINDS
-from hypermagnetics.table import QUATERNION, SourceColumns, source_rows
+from hypermagnetics.table import BodyName, SourceColumns, source_rows
 
 _TOLERANCE = 1e-3
 """Tolerated excess over a range, as a share of its width: samples never fill a range."""
@@ -27,20 +27,20 @@ class Domain(NamedTuple):
     """Positions of sources along each axis."""
     sizes: tuple[tuple[str, Range], ...] = ()
     """Columns of sizes that are limited, with their ranges."""
-    largest_extent: float | None = None
-    """Largest outer radius of bodies whose field is not that of a dipole outside [m]; None if there
-    are none, or none is too large."""
+    radii: tuple[tuple[BodyName, float], ...] = ()
+    """Bodies whose outer radius is limited, with the largest [m]."""
 
     def far_sources(
         self, columns: SourceColumns, sources: Float[Array, "*samples sources columns"]
     ) -> Bool[Array, "*samples sources"]:
         """Mask of the sources that are outside; by JAX."""
         far = self._far_rows(columns, sources)
-        if self.largest_extent is not None:
+        if self.radii:
+            largest = dict(self.radii)
             is_source = source_rows(columns, sources)
             for kind, is_kind, shape in by_kind(columns, sources, is_source):
-                if not kind.is_dipole_outside:
-                    far |= is_kind & (kind.outer_radius(shape) > _limit(self.largest_extent))
+                if kind.name in largest:
+                    far |= is_kind & (kind.outer_radius(shape) > _limit(largest[kind.name]))
         found: Array = far & source_rows(columns, sources)
         return found
 
@@ -72,20 +72,30 @@ class Domain(NamedTuple):
             points: Points [m].
 
         Returns:
-            For positions, for sizes and for extents, if they are limited, and for points.
+            For positions, for sizes and for radii, if they are limited, and for points.
         """
         rows, dim = sources.reshape(-1, columns.size), columns.dim
         rows = rows[source_rows(columns, rows)]
         found = [_leave(rows[:, dim : 2 * dim], self.positions)]
         if self.sizes:
             found.append(self._sizes_leave(columns, rows))
-        if self.largest_extent is not None:
-            found.append(_extents(columns, rows) > _limit(self.largest_extent))
+        if self.radii:
+            found.append(self._radii_leave(columns, rows))
         return [bool(each.any()) for each in (*found, _leave(points, self.points))]
 
     def _sizes_leave(self, columns: SourceColumns, rows: Any) -> Any:
         indices = [columns.index(name) for name, _ in self.sizes]
         return _leave(rows[..., indices], tuple(each for _, each in self.sizes))
+
+    def _radii_leave(
+        self, columns: SourceColumns, rows: Float[np.ndarray, "rows columns"]
+    ) -> Bool[np.ndarray, " rows"]:
+        largest, found = dict(self.radii), np.zeros(len(rows), bool)
+        for kind, own, bodies in rows_by_kind(columns, rows):
+            if kind.name in largest:
+                radii = kind.outer_radius(shape_of(columns, kind, bodies))
+                found[own] = radii > _limit(largest[kind.name])
+        return found
 
     def _far_rows(self, columns: SourceColumns, rows: Any) -> Any:
         """Mask of the rows whose position or size is out of range."""
@@ -94,40 +104,37 @@ class Domain(NamedTuple):
         return far | self._sizes_leave(columns, rows) if self.sizes else far
 
 
-def largest_extent(columns: SourceColumns, ranges: tuple[Range, ...]) -> float | None:
-    """Largest outer radius of bodies whose field is not that of a dipole outside [m].
+def largest_radii(
+    columns: SourceColumns, ranges: tuple[Range, ...] | None, ball: float
+) -> dict[BodyName, float]:
+    """Largest outer radius of each body but dipoles, in a model of dipoles that are balls [m].
+
+    The error of such a model is relative to the field of the ball over which a dipole is spread.
+    The own field of a larger ball of the same moment is weaker, and the error stays what it is.
 
     Args:
         columns: Columns of the sources.
-        ranges: Range of each column.
+        ranges: Range of each column in training; None if there is none.
+        ball: Radius of the ball over which a dipole is spread [m].
 
     Returns:
-        The radius; None if there are no such bodies.
+        The radii: of discs and spheres that of the ball, or that of training if it is larger; of
+        other bodies that of training, if there is one.
     """
-    if all(KINDS[body].is_dipole_outside for body in columns.bodies):
-        return None
-    rows = np.tile([high for _, high in ranges], (len(columns.bodies), 1)).astype(np.float64)
-    for name in QUATERNION:
-        if columns.has(name):
-            rows[:, columns.index(name)] = float(name == QUATERNION[0])
-    if columns.has("body"):
-        rows[:, columns.index("body")] = columns.codes
-    return float(np.max(_extents(columns, rows)))
-
-
-def _extents(
-    columns: SourceColumns, rows: Float[np.ndarray, "rows columns"]
-) -> Float[np.ndarray, " rows"]:
-    """Outer radii of bodies whose field is not that of a dipole outside [m]; 0 of others."""
-    found = np.zeros(len(rows))
-    for kind, own, bodies in rows_by_kind(columns, rows):
-        if not kind.is_dipole_outside:
-            found[own] = kind.outer_radius(shape_of(columns, kind, bodies))
+    found: dict[BodyName, float] = {}
+    rows = None if ranges is None else np.array([[high for _, high in ranges]], np.float64)
+    for kind in (KINDS[body] for body in columns.bodies):
+        if kind.is_point:
+            continue
+        if rows is not None:
+            found[kind.name] = float(np.max(kind.outer_radius(shape_of(columns, kind, rows))))
+        if kind.is_dipole_outside:
+            found[kind.name] = max(found.get(kind.name, 0.0), ball)
     return found
 
 
-def _limit(extent: float) -> float:
-    return extent * (1 + _TOLERANCE)
+def _limit(radius: float) -> float:
+    return radius * (1 + _TOLERANCE)
 
 
 def _leave(values: Any, ranges: tuple[Range, ...]) -> Any:

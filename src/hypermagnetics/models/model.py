@@ -17,7 +17,7 @@ from hypermagnetics.arrays import Numbers, real_array
 from hypermagnetics.errors import ExtensionError, SourceError
 from hypermagnetics.few_sizes import filled, first_rows, known_values, placed
 from hypermagnetics.jax_setup import with_constants
-from hypermagnetics.models.domain import Domain, largest_extent
+from hypermagnetics.models.domain import Domain, largest_radii
 from hypermagnetics.models.inputs import (
     ModelInputs,
     Outside,
@@ -128,18 +128,19 @@ class Model(Network):
     def domain(self) -> Domain | None:
         """Sources and points for which its error is known: the ranges of its training.
 
-        With a near part sizes are judged by the extent of a body alone. None if the ranges are not
-        known.
+        With a near part sizes are judged by the outer radius of a body alone. None if the ranges
+        are not known.
         """
-        trained, columns = self.inputs.trained, self.inputs.columns
+        trained, columns, near = self.inputs.trained, self.inputs.columns, self.near
         if trained is None:
             return None
         sizes = [name for name in self.limited_columns if not name.startswith("position_")]
+        radii = {} if near is None else largest_radii(columns, trained.sources, near.spread)
         return Domain(
             trained.points,
             trained.sources[columns.dim : 2 * columns.dim],
             tuple((name, trained.sources[columns.index(name)]) for name in sizes),
-            None if self.near is None else largest_extent(columns, trained.sources),
+            tuple(radii.items()),
         )
 
     def __check_init__(self) -> None:

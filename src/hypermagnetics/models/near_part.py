@@ -24,8 +24,17 @@ class NearPart(WithMethods):
     """Part of a model that is added to the learned values; it has no parameters.
 
     Sizes and rotations of bodies enter a model with a near part through it, so that the range of
-    training bounds the positions of sources alone.
+    training bounds the positions and the outer radii of sources alone.
     """
+
+    @property
+    def spread(self) -> float:
+        """Radius of the ball over which the learned part spreads a dipole [m].
+
+        Discs and spheres of up to that radius are in the domain of a model, whatever the sizes of
+        its training; larger ones only if they were seen.
+        """
+        return 0.0
 
     @abc.abstractmethod
     def values(

@@ -31,7 +31,7 @@ class KnownRange(NamedTuple):
     kind: str
     """Name, as in "positions of sources"."""
     names: tuple[str, ...]
-    """Names of its columns, or axes."""
+    """Names of its columns, axes or bodies."""
     bounds: tuple[tuple[float, float], ...]
     """Least and largest value of each."""
 
@@ -41,7 +41,7 @@ class KnownRange(NamedTuple):
 
 
 def known_ranges(domain: Domain) -> list[KnownRange]:
-    """The ranges of a domain, one for each kind of value: positions, sizes, points.
+    """The ranges of a domain, one for each kind of value: positions, sizes, radii, points.
 
     Args:
         domain: The domain.
@@ -53,9 +53,10 @@ def known_ranges(domain: Domain) -> list[KnownRange]:
     if domain.sizes:
         names, bounds = zip(*domain.sizes, strict=True)
         found.append(KnownRange("sizes of sources", names, bounds))
-    if domain.largest_extent is not None:
-        limits = ((0.0, domain.largest_extent),)
-        found.append(KnownRange("outer radii of sources", ("outer radius",), limits))
+    if domain.radii:
+        bodies = tuple(body for body, _ in domain.radii)
+        limits = tuple((0.0, largest) for _, largest in domain.radii)
+        found.append(KnownRange("outer radii of sources", bodies, limits))
     return [*found, KnownRange("coordinates of points", tuple(axes), domain.points)]
 
 

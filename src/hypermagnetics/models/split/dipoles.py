@@ -9,7 +9,7 @@ from hypermagnetics.shapes import SourceTable
 from hypermagnetics.sources import SourceColumns
 from hypermagnetics.sources.geometry import by_kind
 from hypermagnetics.sources.kinds import KINDS
-from hypermagnetics.table import SHAPES, SIZES, source_rows
+from hypermagnetics.table import SHAPES, SIZES, BodyName, source_rows
 
 
 def num_dipoles(columns: SourceColumns, nodes: int) -> int:
@@ -19,13 +19,17 @@ def num_dipoles(columns: SourceColumns, nodes: int) -> int:
 
 def has_nodes(columns: SourceColumns) -> bool:
     """Whether any body is represented by nodes, not by a dipole in its centre."""
-    return not all(KINDS[body].is_dipole_outside for body in columns.bodies)
+    return bool(bodies_of_nodes(columns))
+
+
+def bodies_of_nodes(columns: SourceColumns) -> tuple[BodyName, ...]:
+    """Bodies that are represented by nodes: those whose field is not that of a dipole outside."""
+    return tuple(body for body in columns.bodies if not KINDS[body].is_dipole_outside)
 
 
 def sizes_without_effect(columns: SourceColumns) -> tuple[str, ...]:
     """Size columns that only bodies have which are one dipole in the smooth part."""
-    extended = [body for body in columns.bodies if not KINDS[body].is_dipole_outside]
-    used = {name for body in extended for name in SHAPES[body]}
+    used = {name for body in bodies_of_nodes(columns) for name in SHAPES[body]}
     return tuple(name for name in columns.shape_names if name in SIZES and name not in used)
 
 

@@ -10,10 +10,10 @@ from pydantic import AfterValidator, Field
 from hypermagnetics.config import Config, Positive
 from hypermagnetics.errors import RecipeError
 from hypermagnetics.extras import refuse_missing
-from hypermagnetics.models.domain import Domain, Range, largest_extent
+from hypermagnetics.models.domain import Domain, Range, largest_radii
 from hypermagnetics.models.inputs import ModelInputs, Scales, refuse_sums_of_soft_bodies
 from hypermagnetics.models.split.density import Density, KaiserBesselDensity, PowerDensity
-from hypermagnetics.models.split.dipoles import has_nodes
+from hypermagnetics.models.split.dipoles import bodies_of_nodes, has_nodes
 from hypermagnetics.models.split.displacements import Displacements, Waves
 from hypermagnetics.models.split.grid_fit import chosen, first_of_many
 from hypermagnetics.models.split.model import CUTOFF
@@ -263,9 +263,13 @@ def domain_of(config: GridSplitConfig, inputs: ModelInputs) -> Domain:
         config: Resolved settings.
         inputs: Columns, and the ranges of training.
     """
+    assert config.cutoff is not None, "it is chosen"
+    assert config.largest_extent is not None, "it is chosen"
     points, positions = _boxes(config, inputs)
-    extent = config.largest_extent if has_nodes(inputs.columns) else None
-    return Domain(points, positions, largest_extent=extent)
+    trained = None if inputs.trained is None else inputs.trained.sources
+    radii = largest_radii(inputs.columns, trained, config.cutoff * inputs.scales.length)
+    radii |= dict.fromkeys(bodies_of_nodes(inputs.columns), config.largest_extent)
+    return Domain(points, positions, radii=tuple(radii.items()))
 
 
 def region_of(config: GridSplitConfig, inputs: ModelInputs) -> Displacements:
@@ -279,7 +283,7 @@ def region_of(config: GridSplitConfig, inputs: ModelInputs) -> Displacements:
     assert config.nodes is not None, "they are chosen"
     domain, length = domain_of(config, inputs), inputs.scales.length
     outermost = float(np.polynomial.legendre.leggauss(config.nodes)[0].max())
-    reach = outermost * (domain.largest_extent or 0.0)
+    reach = outermost * (config.largest_extent or 0.0)
     widths = [
         1.01 * (max(high - least, most - low) + reach) / length
         for (low, high), (least, most) in zip(domain.points, domain.positions, strict=True)
@@ -321,7 +325,8 @@ def _nodes(
 
     extent = config.largest_extent
     if extent is None and inputs.trained is not None:
-        extent = largest_extent(inputs.columns, inputs.trained.sources)
+        radii = largest_radii(inputs.columns, inputs.trained.sources, cutoff)
+        extent = max(radii[body] for body in bodies_of_nodes(inputs.columns))
     if extent is None:
         nodes = config.nodes or 3
         return nodes, limit(nodes)

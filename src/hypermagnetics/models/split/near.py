@@ -69,6 +69,11 @@ class ExactNearby(NearPart):
     capacity: int | None = eqx.field(static=True)
     """Largest number of sources near a point, where JAX transformations prevent counting them."""
 
+    @property
+    def spread(self) -> float:
+        """The cutoff; see `NearPart`."""
+        return self.smoothing.cutoff
+
     def values(
         self, sources: SourceTable, points: Points, capacity: int | None
     ) -> tuple[Potential, Field]:
