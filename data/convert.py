@@ -1,6 +1,5 @@
 """Conversion of a dataset to another format, compression or size of shards."""
 
-from concurrent.futures import as_completed
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -12,6 +11,7 @@ from hypermagnetics.data.shard_threads import blocks_at_once, num_threads, shard
 from hypermagnetics.data.verify import verify_split
 from hypermagnetics.data.writer import DatasetWriter
 from hypermagnetics.log import SILENT, Listener
+from hypermagnetics.waiting import as_finished
 
 
 def convert(
@@ -60,7 +60,7 @@ def convert(
                         listener.skip(shard.num_samples)
                         continue
                     tasks[pool.submit(write, name, shard)] = shard.num_samples
-            for task in as_completed(tasks):
+            for task in as_finished(tasks):
                 task.result()
                 listener.advance(tasks[task])
         return writer.finish(dataset.manifest.discretisation)

@@ -3,7 +3,7 @@
 import hashlib
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -22,6 +22,7 @@ from hypermagnetics.data.manifest import (
 from hypermagnetics.data.stores import Store
 from hypermagnetics.errors import DatasetError
 from hypermagnetics.files import digest_of, first_file
+from hypermagnetics.waiting import as_finished
 
 _FETCHES_AT_ONCE = 2
 _MOST_FETCHES = 16
@@ -169,7 +170,8 @@ class StoredFiles(DatasetFiles):
             self._given_up.set()
             for asked in self._asked.values():
                 asked.cancel()
-            wait(self._asked.values())
+            for _ in as_finished(self._asked.values()):
+                pass
             self._asked, self._given_up = {}, threading.Event()
 
     def _fetch(self, entry: FileEntry, file: IO[bytes]) -> None:

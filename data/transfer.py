@@ -3,7 +3,6 @@
 import hashlib
 import re
 from collections.abc import Callable
-from concurrent.futures import as_completed
 from functools import partial
 from pathlib import Path
 
@@ -34,6 +33,7 @@ from hypermagnetics.files import (
     sync_directories,
 )
 from hypermagnetics.log import SILENT, Listener
+from hypermagnetics.waiting import as_finished
 
 _FILES_AT_ONCE = 4
 _LOCK_NAME = "download.lock"
@@ -116,7 +116,7 @@ def _each(
     """Do some work with each file, several at a time, and end with the first error."""
     with shard_threads(_FILES_AT_ONCE) as threads:
         sizes = {threads.submit(work, entry): entry.bytes for entry in files}
-        for done in as_completed(sizes):
+        for done in as_finished(sizes):
             done.result()
             listener.advance(sizes[done])
 

@@ -4,7 +4,6 @@ import gc
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
@@ -20,6 +19,7 @@ from hypermagnetics.generate.workers import start_workers
 from hypermagnetics.jax_setup import keep_to_cpu
 from hypermagnetics.log import Listener
 from hypermagnetics.machine import Platform
+from hypermagnetics.waiting import as_finished
 
 _SECONDS_TO_BE_SEEN = 60
 """Longest time that a network file system, as NFS by default, shows an old state of a directory."""
@@ -208,5 +208,5 @@ def _by_threads(
 
     with shard_threads(at_once, end) as pool:
         shards = [pool.submit(make, split, shard, written) for split, shard in task.missing]
-        for done in as_completed(shards):
+        for done in as_finished(shards):
             yield done.result()

@@ -15,7 +15,8 @@ LAYERS = (
     {"errors", "shapes", "validation_errors"},
     {
         *("recipes", "config", "files", "grids", "log", "user_code", "jax_setup"),
-        *("extras", "subcommands", "child_processes", "table", "run_files", "machine"),
+        *("extras", "subcommands", "child_processes", "waiting", "table", "run_files"),
+        "machine",
         "cluster",
         *("arrays", "methods", "few_sizes", "precision", "device_failures", "input_files"),
         "recipe_toml",

@@ -91,7 +91,9 @@ class StreamFeed:
         self._split, self._order, self._step = split, order, order.first
         self._devices, self._schedule = devices, order.schedule.of(devices.share)
         ahead = max(_STEPS_AHEAD // order.most, 1)
-        self._ready: queue.Queue[Dispatch | BaseException] = queue.Queue(ahead)
+        # A queue of limited length is no place to wait for Ctrl-C; see `waiting`.
+        self._ready: queue.SimpleQueue[Dispatch | BaseException] = queue.SimpleQueue()
+        self._room = threading.Semaphore(ahead)
         self._fetched = order.first
         """Steps whose shards were asked for."""
         self._stop = threading.Event()
@@ -110,11 +112,9 @@ class StreamFeed:
     ) -> None:
         self._stop.set()
         self._split.stop_fetching()
-        while self._thread.is_alive():
-            try:  # make room, in case the thread waits to put its last batches
-                self._ready.get(timeout=0.01)
-            except queue.Empty:
-                continue
+        self._room.release()  # in case the thread waits to put its last batches
+        self._thread.join()
+        self._ready = queue.SimpleQueue()  # which lets its batches go
         self._split.stop_fetching()  # what the thread asked for meanwhile
 
     def next(self, is_idle: Callable[[], bool]) -> Dispatch:
@@ -128,6 +128,7 @@ class StreamFeed:
                 continue
             if idle:
                 self.wait_seconds += time.perf_counter() - start
+        self._room.release()
         if isinstance(found, BaseException):
             raise found
         return found
@@ -136,7 +137,9 @@ class StreamFeed:
         try:
             while not self._stop.is_set():
                 count = self._order.count_from(self._step)
-                self._ready.put(self._dispatch(range(self._step, self._step + count)))
+                found = self._dispatch(range(self._step, self._step + count))
+                self._room.acquire()
+                self._ready.put(found)
                 self._step += count
         except BaseException as error:
             self._ready.put(error)

@@ -12,7 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -59,6 +59,7 @@ from hypermagnetics.train.devices import Devices
 from hypermagnetics.train.dispatch import Order
 from hypermagnetics.train.feed import StreamFeed
 from hypermagnetics.train.sweep.sweep_files import SweepFiles
+from hypermagnetics.waiting import as_finished
 
 SHORT = (*TRAINING_RECIPE, *settings("schedule.max_steps=30", "validation.every=30"))
 
@@ -185,11 +186,11 @@ def test_a_training_that_ends_gives_up_what_it_asked_for(
             assert go_on.wait(TIMEOUT)
         return answer
 
-    def let_go(given_up: Collection[Future[None]]) -> None:
+    def let_go(given_up: Collection[Future[None]]) -> Iterator[Future[None]]:
         go_on.set()
-        wait(given_up)
+        return as_finished(given_up)
 
-    monkeypatch.setattr(stored_dataset, "wait", let_go)
+    monkeypatch.setattr(stored_dataset, "as_finished", let_go)
     with between(server, spoil):
         split = Dataset.open(url_of("zarr"), cache=tmp_path).split("train")
         last = split.layout.num_blocks - 1
