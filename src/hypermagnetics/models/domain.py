@@ -105,7 +105,7 @@ class Domain(NamedTuple):
 
 
 def largest_radii(
-    columns: SourceColumns, ranges: tuple[Range, ...] | None, ball: float
+    columns: SourceColumns, ranges: tuple[Range, ...] | None, spread: float
 ) -> dict[BodyName, float]:
     """Largest outer radius of each body but dipoles, in a model of dipoles that are balls [m].
 
@@ -115,7 +115,7 @@ def largest_radii(
     Args:
         columns: Columns of the sources.
         ranges: Range of each column in training; None if there is none.
-        ball: Radius of the ball over which a dipole is spread [m].
+        spread: Radius of the ball over which a dipole is spread [m].
 
     Returns:
         The radii: of discs and spheres that of the ball, or that of training if it is larger; of
@@ -129,7 +129,7 @@ def largest_radii(
         if rows is not None:
             found[kind.name] = float(np.max(kind.outer_radius(shape_of(columns, kind, rows))))
         if kind.is_dipole_outside:
-            found[kind.name] = max(found.get(kind.name, 0.0), ball)
+            found[kind.name] = max(found.get(kind.name, 0.0), spread)
     return found
 
 

@@ -1,8 +1,8 @@
 """Near part of a model: values without parameters, such as exact ones close to sources."""
 
 import abc
+from collections.abc import Mapping
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int
 
@@ -16,8 +16,17 @@ from hypermagnetics.shapes import (
     SourceTables,
 )
 from hypermagnetics.shapes import Field as FieldValues
-from hypermagnetics.sources.sums import PAIRS_PER_TILE, over_samples, sums_platform
+from hypermagnetics.sources.sums import (
+    PAIRS_PER_TILE,
+    Platform,
+    over_samples,
+    sums_platform,
+)
 from hypermagnetics.table import nonzero
+
+_PAIRS_AT_ONCE: Mapping[Platform, int] = {"cpu": 1 << 20, "gpu": PAIRS_PER_TILE}
+"""Pairs of source and point of the samples of a block at a time: a sample alone is too little for
+the cores of a CPU to share."""
 
 
 class NearPart(WithMethods):
@@ -100,7 +109,7 @@ class NearPart(WithMethods):
         """
 
     def block(self, sources: SourceTables, points: Points) -> tuple[BlockPotential, BlockField]:
-        """Near part of samples that share their points: one after another, on a GPU at once.
+        """Near part of samples that share their points, some at a time.
 
         Args:
             sources: Source tables of the samples.
@@ -113,8 +122,5 @@ class NearPart(WithMethods):
         def of_sample(table: SourceTable) -> tuple[Potential, FieldValues]:
             return self.values(table, points, None)
 
-        if sums_platform() == "gpu":
-            each = sources.shape[1] * len(points)
-            return over_samples(of_sample, (sources,), each, PAIRS_PER_TILE)
-        near: tuple[BlockPotential, BlockField] = jax.lax.map(of_sample, sources)
-        return near
+        each = sources.shape[1] * len(points)
+        return over_samples(of_sample, (sources,), each, _PAIRS_AT_ONCE[sums_platform()])

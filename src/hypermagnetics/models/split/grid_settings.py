@@ -75,7 +75,8 @@ class GridSplitConfig(Config):
     fastest, or "power", (1 - s²/R²)^p, which needs more waves."""
     cutoff: Positive | None = None
     """Radius of that ball [length scales]; null for 1.155 in two and 1.732 in three dimensions, 2
-    and 3 m for points between -3 and 3 m. A smaller one needs more waves, and fewer exact pairs."""
+    and 3 m for points between -3 and 3 m. A smaller one needs more waves, and fewer exact pairs.
+    Discs and spheres larger than it, and than those of the training split, are outside."""
     num_sources: Annotated[int, Field(ge=1)] | None = None
     """Number of sources that the cutoff is chosen for, if it is null: beyond 2000, the more of them
     the smaller it is, so that a point is near as few; null for the cutoff above."""
