@@ -73,12 +73,15 @@ def test_ctrl_c_leaves_the_locks_of_threads_alone() -> None:
         except RuntimeError as error:
             errors.append(error)
 
+    def wait() -> None:
+        begin.release()
+        next(as_finished([future]))
+
     begin.acquire()
     thread = threading.Thread(target=work)
     thread.start()
-    with interrupted_with_its_lock(), pytest.raises(KeyboardInterrupt):  # noqa: PT012
-        begin.release()
-        next(as_finished([future]))
+    with interrupted_with_its_lock(), pytest.raises(KeyboardInterrupt):
+        wait()
     thread.join()
     assert errors == []
     assert future.result() == 4
